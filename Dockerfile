@@ -1,0 +1,14 @@
+# The whole workflow in one image, pinned by requirements.lock, run as an ordinary user.
+FROM python:3.11-slim-bookworm
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends git=1:2.39.* make=4.3-* \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --create-home ldae
+WORKDIR /opt/ldae-adni
+COPY --chown=ldae:ldae . .
+RUN chown ldae:ldae /opt/ldae-adni
+USER ldae
+RUN make setup
+ENV PATH="/opt/ldae-adni/.venv/bin:$PATH"
+ENTRYPOINT ["snakemake"]
+CMD ["--profile", "profiles/local", "--configfile", "config/demo.yaml"]

@@ -1,0 +1,56 @@
+# Two commands: `make demo` and `make test`. Both set themselves up.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+SNAKEMAKE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/local
+DEMO := --configfile config/demo.yaml
+SMOKE := --configfile config/demo.yaml config/smoke.yaml
+
+.PHONY: help setup demo smoke test check format lock envs clean
+.DEFAULT_GOAL := help
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(READY) ## make .venv with everything pinned in requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
+		|| { echo "Error: $(PYTHON) is not Python 3.11 or 3.12; run again with PYTHON=python3.11."; exit 1; }
+	@echo "Setting up .venv (once; about 5 GB, a minute or two) ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv 2>/dev/null
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $(READY)
+	@echo "Ready."
+
+demo: $(READY) ## synthetic raw ADNI -> every table and figure, on two CPU cores
+	@start=$$(date +%s); $(SNAKEMAKE) $(DEMO) \
+		&& $(BIN)/ldae summary results/demo --seconds $$(( $$(date +%s) - start ))
+
+smoke: $(READY) ## the same chain on six subjects, in minutes
+	@start=$$(date +%s); $(SNAKEMAKE) $(SMOKE) \
+		&& $(BIN)/ldae summary results/smoke --seconds $$(( $$(date +%s) - start ))
+
+test: $(READY) ## unit tests and the smoke chain
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
+
+check: $(READY) ## formatting and lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(SNAKEMAKE) --lint --configfile config/demo.yaml
+
+format: $(READY) ## format in place
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format --quiet .
+	$(BIN)/snakefmt --quiet Snakefile rules
+
+lock: ## resolve pyproject.toml again into requirements.lock, then envs/
+	$(BIN)/uv pip compile --quiet --python-version 3.11 --extra test --no-header --no-annotate \
+		--no-emit-index-url pyproject.toml --output-file requirements.lock
+	$(BIN)/python envs/generate.py
+
+clean: ## remove results of demo and smoke (never data or .venv)
+	rm -rf results/demo results/smoke

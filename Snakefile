@@ -1,0 +1,67 @@
+# LDAE-ADNI: from a raw ADNI download to the tables and figures of "Latent Diffusion Autoencoders".
+#
+#   ingest      raw DICOM + study tables -> preflight -> Clinica -> BIDS -> manifest -> splits
+#   preprocess  N4 -> brain extraction -> MNI registration -> quality control -> volume store
+#   train       autoencoder -> latents -> latent diffusion -> semantic encoder + gradient estimator -> codes
+#   evaluate    reconstruction, probes, interpolation, manipulation, variation
+#   figures     the paper's tables and figures, headline numbers, one HTML report
+#
+# The DAG is static: the number of shards is in the configuration, no table is read to plan.
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+
+configfile: "config/config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/ingest.smk"
+include: "rules/preprocess.smk"
+include: "rules/train.smk"
+include: "rules/evaluate.smk"
+include: "rules/figures.smk"
+
+
+localrules:
+    all,
+    ingest,
+    preprocess,
+    train,
+    evaluate,
+    figures,
+
+
+rule all:
+    default_target: True
+    input:
+        rules.report_html.output,
+
+
+rule ingest:
+    input:
+        rules.build_manifest.output,
+        rules.make_splits.output,
+
+
+rule preprocess:
+    input:
+        rules.pack_volumes.output,
+
+
+rule train:
+    input:
+        rules.train_autoencoder.output,
+        rules.train_diffusion.output,
+        rules.train_representation.output,
+
+
+rule evaluate:
+    input:
+        rules.assemble_headline.output,
+
+
+rule figures:
+    input:
+        FIGURES,
+        TABLES,

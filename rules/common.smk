@@ -1,0 +1,29 @@
+# What every rule file uses: the validated configuration, folder names, sections and code digests as params.
+import sys
+
+from ldae.config import parse_config
+from ldae.errors import UserError
+from ldae.files import digest
+from ldae.provenance import code_digest
+
+try:
+    settings = parse_config(config)
+except UserError as error:
+    sys.exit(f"Error: {error}")
+
+RESULTS = str(settings.results_dir)
+CONVERT_SHARDS = range(settings.convert.shards)
+SHARDS = range(settings.preprocessing.shards)
+TRUTH = f"{RESULTS}/raw/truth.tsv" if settings.phantom else []
+
+
+wildcard_constraints:
+    shard=r"\d+",
+
+
+def section(*names):
+    """One section of the configuration as plain values, for `params:` (a change plans exactly its readers)."""
+    values = settings.model_dump(mode="json")
+    for name in names:
+        values = values[name]
+    return values

@@ -1,0 +1,171 @@
+# The studies of the paper: one row per scan or triplet, a summary with subject-level intervals.
+
+MODELS = [
+    rules.train_autoencoder.output.model,
+    rules.train_diffusion.output.model,
+    rules.train_representation.output.model,
+]
+
+
+rule eval_reconstruction:
+    """Reconstruction quality of every way to decode, beside the training-mean volume."""
+    input:
+        models=MODELS,
+        volumes=rules.pack_volumes.output,
+        latents=rules.encode_latents.output,
+        codes=rules.encode_codes.output,
+        splits=rules.make_splits.output.splits,
+        qc=rules.qc_scans.output.qc,
+        truth=TRUTH,
+    output:
+        scans=f"{RESULTS}/evaluate/reconstruction/scans.tsv",
+        summary=f"{RESULTS}/evaluate/reconstruction/summary.tsv",
+        differences=f"{RESULTS}/evaluate/reconstruction/differences.tsv",
+        ventricles=f"{RESULTS}/evaluate/reconstruction/ventricles.tsv",
+        x_T=f"{RESULTS}/evaluate/reconstruction/x_T.tsv",
+    log:
+        f"{RESULTS}/logs/eval_reconstruction.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/eval_reconstruction.tsv"
+    conda:
+        "../envs/gpu.yaml"
+    params:
+        settings=section("evaluation"),
+        method=section("method"),
+        seed=settings.seed,
+        code=code_digest("evaluation", "models", "diffusion"),
+    script:
+        "../workflow/scripts/eval_reconstruction.py"
+
+
+rule fit_probes:
+    """Linear probes of y_sem (diagnosis, age) beside the untrained encoder, voxel PCA and the true factors."""
+    input:
+        volumes=rules.pack_volumes.output,
+        codes=rules.encode_codes.output,
+        splits=rules.make_splits.output.splits,
+        truth=TRUTH,
+    output:
+        predictions=f"{RESULTS}/evaluate/probes/predictions.tsv",
+        summary=f"{RESULTS}/evaluate/probes/summary.tsv",
+        differences=f"{RESULTS}/evaluate/probes/differences.tsv",
+        lda=f"{RESULTS}/evaluate/probes/lda.tsv",
+        probe=f"{RESULTS}/evaluate/probes/probe_ad.json",
+    log:
+        f"{RESULTS}/logs/fit_probes.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fit_probes.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        settings=section("evaluation"),
+        seed=settings.seed,
+        code=code_digest("evaluation"),
+    script:
+        "../workflow/scripts/fit_probes.py"
+
+
+rule eval_interpolation:
+    """A visit from the visits around it: LDAE beside copying, voxel and latent averaging."""
+    input:
+        models=MODELS,
+        volumes=rules.pack_volumes.output,
+        latents=rules.encode_latents.output,
+        codes=rules.encode_codes.output,
+        splits=rules.make_splits.output.splits,
+    output:
+        triplets=f"{RESULTS}/evaluate/interpolation/triplets.tsv",
+        summary=f"{RESULTS}/evaluate/interpolation/summary.tsv",
+        differences=f"{RESULTS}/evaluate/interpolation/differences.tsv",
+        by_gap=f"{RESULTS}/evaluate/interpolation/by_gap.tsv",
+    log:
+        f"{RESULTS}/logs/eval_interpolation.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/eval_interpolation.tsv"
+    conda:
+        "../envs/gpu.yaml"
+    params:
+        settings=section("evaluation"),
+        method=section("method"),
+        seed=settings.seed,
+        code=code_digest("evaluation", "models", "diffusion"),
+    script:
+        "../workflow/scripts/eval_interpolation.py"
+
+
+rule eval_manipulation:
+    """Moving y_sem along the probe: ventricle volume and re-scored probability of the result."""
+    input:
+        models=MODELS,
+        volumes=rules.pack_volumes.output,
+        latents=rules.encode_latents.output,
+        codes=rules.encode_codes.output,
+        splits=rules.make_splits.output.splits,
+        probe=rules.fit_probes.output.probe,
+    output:
+        scans=f"{RESULTS}/evaluate/manipulation/scans.tsv",
+        summary=f"{RESULTS}/evaluate/manipulation/summary.tsv",
+        sweep=f"{RESULTS}/evaluate/manipulation/sweep.tsv",
+    log:
+        f"{RESULTS}/logs/eval_manipulation.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/eval_manipulation.tsv"
+    conda:
+        "../envs/gpu.yaml"
+    params:
+        settings=section("evaluation"),
+        method=section("method"),
+        seed=settings.seed,
+        code=code_digest("evaluation", "models", "diffusion"),
+    script:
+        "../workflow/scripts/eval_manipulation.py"
+
+
+rule eval_variation:
+    """Several samples of one y_sem: what the stochastic code decides."""
+    input:
+        models=MODELS,
+        volumes=rules.pack_volumes.output,
+        latents=rules.encode_latents.output,
+        codes=rules.encode_codes.output,
+        splits=rules.make_splits.output.splits,
+    output:
+        scans=f"{RESULTS}/evaluate/variation/scans.tsv",
+    log:
+        f"{RESULTS}/logs/eval_variation.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/eval_variation.tsv"
+    conda:
+        "../envs/gpu.yaml"
+    params:
+        settings=section("evaluation"),
+        method=section("method"),
+        seed=settings.seed,
+        code=code_digest("evaluation", "models", "diffusion"),
+    script:
+        "../workflow/scripts/eval_variation.py"
+
+
+rule assemble_headline:
+    """The numbers a reader asks for first, in one flat JSON file."""
+    input:
+        reconstruction=rules.eval_reconstruction.output,
+        probes=rules.fit_probes.output,
+        interpolation=rules.eval_interpolation.output,
+        manipulation=rules.eval_manipulation.output,
+        variation=rules.eval_variation.output,
+    output:
+        headline=f"{RESULTS}/paper/headline.json",
+    log:
+        f"{RESULTS}/logs/assemble_headline.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/assemble_headline.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        evaluate=f"{RESULTS}/evaluate",
+        config_digest=digest(section()),
+        data="phantom" if settings.phantom else "adni",
+        code=code_digest("evaluation"),
+    script:
+        "../workflow/scripts/assemble_headline.py"

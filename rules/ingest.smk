@@ -1,0 +1,143 @@
+# Raw ADNI (DICOM + study tables) -> BIDS -> one row per scan -> subject-level splits.
+
+if settings.phantom:
+
+    rule make_phantom:
+        """Write a synthetic raw ADNI download with known anatomy (demo, smoke)."""
+        output:
+            marker=f"{RESULTS}/raw/phantom.json",
+            truth=f"{RESULTS}/raw/truth.tsv",
+        params:
+            settings=section("phantom"),
+            seed=settings.seed,
+        threads: 2
+        log:
+            f"{RESULTS}/logs/make_phantom.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/make_phantom.tsv"
+        conda:
+            "../envs/cpu.yaml"
+        script:
+            "../workflow/scripts/make_phantom.py"
+
+
+rule inventory_raw:
+    """List the raw download: image folders, sizes, digests of the study tables."""
+    input:
+        f"{RESULTS}/raw/phantom.json" if settings.phantom else [],
+    output:
+        f"{RESULTS}/manifest/raw_inventory.tsv",
+    params:
+        images=str(settings.raw.images),
+        tables=str(settings.raw.tables),
+    log:
+        f"{RESULTS}/logs/inventory_raw.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/inventory_raw.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    script:
+        "../workflow/scripts/inventory_raw.py"
+
+
+rule preflight_adni:
+    """Name everything that is missing, renamed or damaged before anything is written."""
+    input:
+        rules.inventory_raw.output,
+    output:
+        f"{RESULTS}/manifest/preflight.json",
+    params:
+        images=str(settings.raw.images),
+        tables=str(settings.raw.tables),
+    log:
+        f"{RESULTS}/logs/preflight_adni.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/preflight_adni.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    script:
+        "../workflow/scripts/preflight_adni.py"
+
+
+rule convert_adni_to_bids:
+    """Run the real Clinica on one shard of subjects and verify what it made."""
+    input:
+        inventory=rules.inventory_raw.output,
+        preflight=rules.preflight_adni.output,
+    output:
+        f"{RESULTS}/status/convert/{{shard}}.tsv",
+    params:
+        settings=section("convert"),
+        images=str(settings.raw.images),
+        tables=str(settings.raw.tables),
+        bids=f"{RESULTS}/bids",
+        scratch=f"{RESULTS}/scratch/convert",
+    log:
+        f"{RESULTS}/logs/convert_adni_to_bids/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/convert_adni_to_bids/{{shard}}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    script:
+        "../workflow/scripts/convert_adni_to_bids.py"
+
+
+rule merge_bids:
+    """Make one BIDS dataset of the shards: participants.tsv and dataset_description.json."""
+    input:
+        expand(rules.convert_adni_to_bids.output, shard=CONVERT_SHARDS),
+    output:
+        participants=f"{RESULTS}/bids/participants.tsv",
+        description=f"{RESULTS}/bids/dataset_description.json",
+    params:
+        bids=f"{RESULTS}/bids",
+    log:
+        f"{RESULTS}/logs/merge_bids.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/merge_bids.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    script:
+        "../workflow/scripts/merge_bids.py"
+
+
+rule build_manifest:
+    """One row per scan, and a reason for every scan that is left out."""
+    input:
+        participants=rules.merge_bids.output.participants,
+        statuses=expand(rules.convert_adni_to_bids.output, shard=CONVERT_SHARDS),
+    output:
+        scans=f"{RESULTS}/manifest/scans.tsv",
+        exclusions=f"{RESULTS}/manifest/exclusions.tsv",
+    params:
+        bids=f"{RESULTS}/bids",
+        shards=settings.preprocessing.shards,
+        code=code_digest("cohort"),
+    log:
+        f"{RESULTS}/logs/build_manifest.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/build_manifest.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    script:
+        "../workflow/scripts/build_manifest.py"
+
+
+rule make_splits:
+    """Train, validation and test by subject; a known subject keeps its row for ever."""
+    input:
+        scans=rules.build_manifest.output.scans,
+    output:
+        splits=f"{RESULTS}/manifest/splits.tsv",
+    params:
+        settings=section("splits"),
+        seed=settings.seed,
+        ledger=f"{RESULTS}/manifest/splits_ledger.tsv",
+    log:
+        f"{RESULTS}/logs/make_splits.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/make_splits.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    script:
+        "../workflow/scripts/make_splits.py"

@@ -1,0 +1,125 @@
+# The three stages. A stage's checkpoints live beside its declared outputs, undeclared: Snakemake deletes the declared
+# outputs of a killed job, and training must survive that.
+
+
+rule train_autoencoder:
+    """Stage 1: AutoencoderKL."""
+    input:
+        volumes=rules.pack_volumes.output,
+        splits=rules.make_splits.output.splits,
+    output:
+        model=f"{RESULTS}/train/autoencoder/model.safetensors",
+        description=f"{RESULTS}/train/autoencoder/model.json",
+        metrics=f"{RESULTS}/train/autoencoder/metrics.jsonl",
+    params:
+        settings=section("autoencoder"),
+        seed=settings.seed,
+    log:
+        f"{RESULTS}/logs/train_autoencoder.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train_autoencoder.tsv"
+    conda:
+        "../envs/gpu.yaml"
+    script:
+        "../workflow/scripts/train_autoencoder.py"
+
+
+rule encode_latents:
+    """mu and sigma of every scan, and the scale factor measured on the training split."""
+    input:
+        model=rules.train_autoencoder.output.model,
+        volumes=rules.pack_volumes.output,
+        splits=rules.make_splits.output.splits,
+    output:
+        f"{RESULTS}/store/latents/store.json",
+    params:
+        code=code_digest("models"),
+    log:
+        f"{RESULTS}/logs/encode_latents.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/encode_latents.tsv"
+    conda:
+        "../envs/gpu.yaml"
+    script:
+        "../workflow/scripts/encode_latents.py"
+
+
+rule train_diffusion:
+    """Stage 2: unconditional diffusion of the latents."""
+    input:
+        latents=rules.encode_latents.output,
+        splits=rules.make_splits.output.splits,
+    output:
+        model=f"{RESULTS}/train/diffusion/model.safetensors",
+        description=f"{RESULTS}/train/diffusion/model.json",
+        metrics=f"{RESULTS}/train/diffusion/metrics.jsonl",
+    params:
+        settings=section("diffusion"),
+        method=section("method"),
+        seed=settings.seed,
+    log:
+        f"{RESULTS}/logs/train_diffusion.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train_diffusion.tsv"
+    conda:
+        "../envs/gpu.yaml"
+    script:
+        "../workflow/scripts/train_diffusion.py"
+
+
+rule train_representation:
+    """Stage 3: semantic encoder and gradient estimator on the frozen stage 2."""
+    input:
+        volumes=rules.pack_volumes.output,
+        latents=rules.encode_latents.output,
+        autoencoder=rules.train_autoencoder.output.model,
+        diffusion=rules.train_diffusion.output.model,
+        splits=rules.make_splits.output.splits,
+    output:
+        model=f"{RESULTS}/train/representation/model.safetensors",
+        description=f"{RESULTS}/train/representation/model.json",
+        metrics=f"{RESULTS}/train/representation/metrics.jsonl",
+    params:
+        settings=section("representation"),
+        method=section("method"),
+        seed=settings.seed,
+    log:
+        f"{RESULTS}/logs/train_representation.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train_representation.tsv"
+    conda:
+        "../envs/gpu.yaml"
+    script:
+        "../workflow/scripts/train_representation.py"
+
+
+rule encode_codes:
+    """y_sem of every scan (trained and untrained encoder), x_T of the test scans (with y_sem and unconditional)."""
+    input:
+        volumes=rules.pack_volumes.output,
+        latents=rules.encode_latents.output,
+        models=[
+            rules.train_autoencoder.output.model,
+            rules.train_diffusion.output.model,
+            rules.train_representation.output.model,
+        ],
+        splits=rules.make_splits.output.splits,
+    output:
+        y_sem=f"{RESULTS}/store/codes/y_sem/store.json",
+        untrained=f"{RESULTS}/store/codes/y_sem_untrained/store.json",
+        x_T=f"{RESULTS}/store/codes/x_T/store.json",
+        unconditional=f"{RESULTS}/store/codes/x_T_unconditional/store.json",
+    params:
+        sampling=section("evaluation", "sampling"),
+        batch=settings.evaluation.batch,
+        method=section("method"),
+        seed=settings.seed,
+        code=code_digest("models", "diffusion"),
+    log:
+        f"{RESULTS}/logs/encode_codes.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/encode_codes.tsv"
+    conda:
+        "../envs/gpu.yaml"
+    script:
+        "../workflow/scripts/encode_codes.py"

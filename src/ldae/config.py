@@ -1,0 +1,276 @@
+"""The configuration: typed, documented, and closed (an unknown key is an error that names the key).
+
+``config/config.yaml`` holds the paper; ``demo.yaml`` and ``smoke.yaml`` overlay it. A rule receives only the section
+it uses, so changing a key plans exactly the rules that read it.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ldae.errors import UserError
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+Revision = Annotated[int, Field(ge=1, description="bump by hand to redo this step and all that follows it")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Raw(Section):
+    """Where the ADNI download lies. Never written to."""
+
+    images: Path = Field(description="folder with one subfolder per subject (NNN_S_NNNN), as LONI's zip unpacks")
+    tables: Path = Field(description="folder with the study tables (ADNIMERGE, MPRAGEMETA, ...)")
+
+
+class Phantom(Section):
+    """A synthetic raw ADNI download, made before the chain starts (demo, smoke, study)."""
+
+    subjects: dict[Literal["CN", "MCI", "AD"], Positive] = Field(description="subjects by diagnosis at baseline")
+    visits: Positive = Field(2, le=4, description="visits of an ordinary subject; the second is at month 24 or 12")
+    extra_visit_fraction: Fraction = Field(0.2, description="fraction of subjects with three or four visits")
+    converter_fraction: Fraction = Field(0.25, description="fraction of MCI subjects that convert to AD")
+    voxel_mm: float = Field(2.0, ge=1, le=4, description="nominal voxel size of the raw scans (mm)")
+    broken_scans: int = Field(0, ge=0, description="scans written with a truncated DICOM, to be quarantined")
+    revision: Revision = 1
+
+
+class Convert(Section):
+    shards: Positive = Field(description="Clinica runs side by side; a subject's shard is a hash of its name")
+    max_quarantined_fraction: Fraction = Field(0.1, description="a shard with more broken scans than this fails")
+    revision: Revision = 1
+
+
+class Splits(Section):
+    protocol: Literal["stratified", "paper"] = Field(
+        "stratified", description="stratified by last diagnosis | the paper's group shuffle with seed 42"
+    )
+    test_fraction: Fraction = Field(0.1, description="of all subjects")
+    validation_fraction: Fraction = Field(0.01, description="of the subjects that are not test; at least one subject")
+    min_test_subjects_per_class: int = Field(5, ge=1, description="fewer stop the run with one sentence")
+
+
+class BiasField(Section):
+    """N4 (Tustison 2010) inside a quick head mask."""
+
+    shrink_factor: Positive = Field(4, description="down-sampling for the fit; the field is applied at full size")
+    iterations: list[Positive] = Field([50, 50, 50, 50], description="per fitting level")
+    tolerance: float = Field(1e-7, gt=0, description="convergence threshold")
+    revision: Revision = 1
+
+
+class BrainExtraction(Section):
+    backend: Literal["deepbet"] = "deepbet"
+    second_stage: bool = Field(True, description="deepbet's refinement at 256^3; off: its 128^3 stage alone (fast)")
+    revision: Revision = 1
+
+
+class Registration(Section):
+    transform: Literal["syn", "affine", "rigid"] = Field("syn", description="the paper: syn; affine keeps atrophy")
+    resolution_mm: float = Field(1.0, ge=1, le=4, description="both images are resampled to this for the search")
+    template: Path | None = Field(None, description="brain template NIfTI; none: MNI152 2009a from nilearn's wheel")
+    revision: Revision = 1
+
+
+class Conform(Section):
+    """The one interpolation, from the corrected native image to the grid of the networks."""
+
+    shape: tuple[Positive, Positive, Positive] = (128, 160, 128)
+    spacing_mm: float = Field(1.5, gt=0)
+    centre_mm: tuple[float, float, float] = Field((-0.5, -17.5, 18.5), description="R-A-S MNI mm of the box centre")
+    interpolation: Literal["bspline", "linear"] = "bspline"
+    intensity: Literal["minmax", "robust"] = Field(
+        "minmax", description="[0,1] by minimum and maximum | by 0 and the 80th percentile near the ventricles x 1.25"
+    )
+
+
+class Preprocessing(Section):
+    shards: Positive
+    max_quarantined_fraction: Fraction = 0.1
+    keep_corrected: bool = Field(True, description="keep the N4-corrected native images after registration")
+    bias_field: BiasField = BiasField()
+    brain_extraction: BrainExtraction = BrainExtraction()
+    registration: Registration = Registration()
+    conform: Conform = Conform()
+
+
+class Method(Section):
+    mode: Literal["paper"] = Field("paper", description="the paper as written, its slips repaired")
+    clamp_z0: bool = Field(False, description="clamp predicted z_0 to [-1, 1] while sampling (their code: true)")
+    posterior: Literal["mean", "sample"] = Field("sample", description="latents in training: resampled | posterior mean")
+    shift_at_sampling: Literal["sqrt", "training"] = Field(
+        "sqrt", description="coefficient of G while sampling: sqrt(1-a_t) (DDIM of PDAE) | the training coefficient"
+    )
+
+
+class Training(Section):
+    """One loop serves all stages. A step is one optimizer step on one effective batch."""
+
+    steps: Positive = Field(description="optimizer steps")
+    batch: Positive = Field(description="scans per optimizer step (the effective batch)")
+    micro_batch: Positive = Field(description="scans per forward pass; divides batch")
+    learning_rate: float = Field(gt=0)
+    warmup_steps: int = Field(0, ge=0, description="linear warm-up")
+    schedule: Literal["constant", "cosine"] = "constant"
+    weight_decay: float = Field(0.0, ge=0)
+    clip_norm: float = Field(1.0, gt=0, description="global gradient norm, on unscaled gradients")
+    ema_decay: float = Field(0.0, ge=0, lt=1, description="per optimizer step; 0 = no average")
+    precision: Literal["fp32", "bf16"] = "fp32"
+    validate_every: Positive = Field(description="steps between validations (and checkpoints)")
+    revision: Revision = 1
+
+    @model_validator(mode="after")
+    def _batch_divides(self) -> "Training":
+        if self.batch % self.micro_batch:
+            raise ValueError(f"batch {self.batch} is not a multiple of micro_batch {self.micro_batch}")
+        return self
+
+
+class Discriminator(Section):
+    channels: Positive = 64
+    layers: Positive = 3
+    learning_rate: float = Field(1e-4, gt=0)
+
+
+class Autoencoder(Section):
+    """Stage 1: AutoencoderKL (paper 4.1; Table 2)."""
+
+    patch: Positive = Field(1, description="space-to-depth factor before the network; the paper: 1, the demo: 2")
+    channels: list[Positive] = [64, 128, 128, 128]
+    latent_channels: Positive = 3
+    res_blocks: Positive = 2
+    norm_groups: Positive = 32
+    kl_weight: float = Field(1e-7, ge=0, description="on the KL summed over a latent")
+    adversarial_weight: float = Field(0.025, ge=0)
+    perceptual_weight: float = Field(0.001, ge=0, description="used only when perceptual_weights is given")
+    perceptual_weights: Path | None = Field(None, description="torchvision squeezenet1_1 state dict (safetensors)")
+    perceptual_sha256: str | None = None
+    pretrained: Path | None = Field(None, description="MONAI Generative AutoencoderKL weights to start from")
+    pretrained_sha256: str | None = None
+    discriminator: Discriminator = Discriminator()
+    training: Training
+
+
+class Diffusion(Section):
+    """Stage 2: unconditional latent diffusion (paper 4.2; Table 3)."""
+
+    channels: Positive = Field(256, description="base width")
+    multipliers: list[Positive] = [1, 2, 3]
+    res_blocks: Positive = 2
+    attention_factors: list[int] = Field([2, 4], description="down-sampling factors with self-attention")
+    dropout: Fraction = 0.1
+    norm_groups: Positive = 32
+    resample: Literal["isotropic", "in_plane"] = Field("isotropic", description="in_plane: their code's 'video' rule")
+    timesteps: Positive = 1000
+    beta_start: float = 1e-4
+    beta_end: float = 0.02
+    training: Training
+
+
+class Representation(Section):
+    """Stage 3: semantic encoder and gradient estimator (paper 4.3, 4.4; Table 4)."""
+
+    backbone: str = Field("convnext_small", description="timm model name")
+    backbone_weights: Path | None = Field(None, description="ImageNet weights (safetensors); none: random, and said so")
+    backbone_sha256: str | None = None
+    drop_path: Fraction = Field(0.4, description="stochastic depth of the backbone")
+    dimension: Positive = Field(768, description="length of y_sem")
+    slice_step: Positive = Field(1, description="use every n-th axial slice")
+    heads: Positive = 8
+    dropout: Fraction = 0.1
+    snr_gamma: float = Field(0.1, description="PDAE's SNR weighting")
+    training: Training
+
+
+class Sampling(Section):
+    solver: Literal["ddim", "dpmpp_2m"] = "ddim"
+    steps: Positive = 100
+
+
+class Evaluation(Section):
+    sampling: Sampling = Sampling()
+    batch: Positive = Field(8, description="scans per sampling batch")
+    scans_per_subject: Positive = Field(1000, description="test scans per subject in the reconstruction table")
+    bootstrap: Positive = Field(2000, description="subject-level resamples of every interval")
+    folds: Positive = Field(5, description="subject-grouped folds of the figures named *_cv")
+    probabilities: list[Fraction] = Field([0.1, 0.5, 0.9], description="probe probabilities manipulation aims at")
+    max_triplets: Positive = Field(2000, description="interpolation triplets, taken in subject order")
+    variations: Positive = Field(8, description="samples per y_sem in the variation figure")
+
+
+class Config(Section):
+    results_dir: Path
+    seed: int = 42
+    source: Literal["adni"] = "adni"
+    raw: Raw
+    phantom: Phantom | None = None
+    convert: Convert
+    splits: Splits = Splits()
+    preprocessing: Preprocessing
+    method: Method = Method()
+    autoencoder: Autoencoder
+    diffusion: Diffusion
+    representation: Representation
+    evaluation: Evaluation = Evaluation()
+
+    @model_validator(mode="after")
+    def _grid_fits(self) -> "Config":
+        factor = self.autoencoder.patch * 2 ** (len(self.autoencoder.channels) - 1)
+        deepest = factor * 2 ** (len(self.diffusion.multipliers) - 1)
+        sizes = self.preprocessing.conform.shape
+        if any(size % factor for size in sizes):
+            raise ValueError(f"preprocessing.conform.shape {sizes} is not a multiple of the autoencoder's factor {factor}")
+        if self.diffusion.resample == "isotropic" and any(size % deepest for size in sizes):
+            raise ValueError(f"preprocessing.conform.shape {sizes} is not a multiple of {deepest} (autoencoder x UNet)")
+        return self
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int, int]:
+        """(channels, x, y, z) of one latent."""
+        factor = self.autoencoder.patch * 2 ** (len(self.autoencoder.channels) - 1)
+        return (self.autoencoder.latent_channels, *(size // factor for size in self.preprocessing.conform.shape))
+
+
+def merge(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
+    """``overlay`` over ``base``, section by section (the rule Snakemake uses for several config files)."""
+    merged = dict(base)
+    for key, value in overlay.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def parse_config(content: dict[str, Any]) -> Config:
+    """Validate a configuration.
+
+    Raises:
+        UserError: every unknown key and every bad value, each with its full name, in one message.
+    """
+    try:
+        return Config.model_validate(content)
+    except ValidationError as error:
+        problems = []
+        for item in error.errors():
+            name = ".".join(str(part) for part in item["loc"]) or "config"
+            unknown = item["type"] == "extra_forbidden"
+            problems.append(f"{name}: unknown key" if unknown else f"{name}: {item['msg']}")
+        raise UserError("The configuration is not valid: " + "; ".join(problems) + ".") from None
+
+
+def load_config(*paths: str | Path) -> Config:
+    """Read YAML files, each laid over the ones before it."""
+    content: dict[str, Any] = {}
+    for path in paths:
+        try:
+            layer = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UserError(f"The configuration file {path} does not exist.") from None
+        except yaml.YAMLError as error:
+            raise UserError(f"The configuration file {path} is not plain YAML: {error}.") from None
+        content = merge(content, layer or {})
+    return parse_config(content)

@@ -1,0 +1,1 @@
+"""The noise schedule and small pure functions that sample with it."""

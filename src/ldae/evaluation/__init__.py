@@ -1,0 +1,1 @@
+"""The paper's studies: what they measure, on which scans, and how certain the numbers are."""

@@ -1,0 +1,1 @@
+"""The paper's figures and tables, drawn from finished result files; no number is made here."""

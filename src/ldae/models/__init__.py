@@ -1,0 +1,1 @@
+"""Networks: autoencoder, discriminator, latent UNet, gradient estimator, semantic encoder."""

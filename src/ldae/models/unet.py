@@ -1,0 +1,131 @@
+"""Stage 2 network: the unconditional UNet over latents (paper 4.2, Table 3; the ADM layout in three dimensions)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ldae import config
+from ldae.models.blocks import FACTORS, Layer, ResBlock, SelfAttention, timestep_embedding, zeroed
+
+
+def embedding_width(settings: config.Diffusion) -> int:
+    """Width of the time embedding and of the embedded y_sem."""
+    return 4 * settings.channels
+
+
+class LayerFactory:
+    """Makes the layers of one path, all with the settings of the ``diffusion`` section."""
+
+    def __init__(self, settings: config.Diffusion, semantic: bool):
+        self.settings, self.semantic = settings, semantic
+        self.factors = FACTORS[settings.resample]
+
+    def block(self, channels: int, out_channels: int, resampling: str = "none") -> ResBlock:
+        return ResBlock(
+            channels,
+            out_channels,
+            embedding_width(self.settings),
+            self.settings.norm_groups,
+            self.settings.dropout,
+            self.semantic,
+            resampling,
+            self.factors,
+        )
+
+    def attention(self, channels: int) -> SelfAttention:
+        return SelfAttention(channels, self.settings.norm_groups)
+
+    def layer(self, channels: int, out_channels: int, factor: int, resampling: str = "none") -> Layer:
+        """A layer of the level that is down-sampled by ``factor``; resampling layers carry no attention."""
+        attends = resampling == "none" and factor in self.settings.attention_factors
+        attention = self.attention(out_channels) if attends else None
+        return Layer(self.block(channels, out_channels, resampling), attention)
+
+
+class DownPath(nn.Module):
+    """First convolution and the down-sampling layers; returns the features of every layer."""
+
+    def __init__(self, settings: config.Diffusion, latent_channels: int):
+        super().__init__()
+        make = LayerFactory(settings, semantic=False)
+        width = settings.channels
+        self.conv_in = nn.Conv3d(latent_channels, width, 3, padding=1)
+        self.layers = nn.ModuleList()
+        self.widths = [width]
+        for level, multiplier in enumerate(settings.multipliers):
+            for _ in range(settings.res_blocks):
+                self.layers.append(make.layer(width, multiplier * settings.channels, 2**level))
+                width = multiplier * settings.channels
+                self.widths.append(width)
+            if level < len(settings.multipliers) - 1:
+                self.layers.append(make.layer(width, width, 2**level, "down"))
+                self.widths.append(width)
+
+    def forward(self, x: Tensor, time: Tensor) -> list[Tensor]:
+        features = [self.conv_in(x)]
+        for layer in self.layers:
+            features.append(layer(features[-1], time))
+        return features
+
+
+class UpPath(nn.Module):
+    """Middle, up-sampling layers fed with the down path's features, and the output convolution, which starts at zero.
+
+    Args:
+        widths: channels of the down path's features, in its order.
+        semantic: whether every residual block is conditioned on the embedded y_sem (the shift branch).
+    """
+
+    def __init__(self, settings: config.Diffusion, latent_channels: int, widths: list[int], semantic: bool = False):
+        super().__init__()
+        make = LayerFactory(settings, semantic)
+        widths = list(widths)
+        width = widths[-1]
+        self.middle = nn.ModuleList([Layer(make.block(width, width), make.attention(width)), Layer(make.block(width, width))])
+        self.layers = nn.ModuleList()
+        self.takes_skip = []
+        for level, multiplier in reversed(list(enumerate(settings.multipliers))):
+            for _ in range(settings.res_blocks + 1):
+                self.layers.append(make.layer(width + widths.pop(), multiplier * settings.channels, 2**level))
+                self.takes_skip.append(True)
+                width = multiplier * settings.channels
+            if level:
+                self.layers.append(make.layer(width, width, 2**level, "up"))
+                self.takes_skip.append(False)
+        self.norm_out = nn.GroupNorm(settings.norm_groups, width)
+        self.conv_out = zeroed(nn.Conv3d(width, latent_channels, 3, padding=1))
+
+    def forward(self, features: list[Tensor], time: Tensor, semantic: Tensor | None = None) -> Tensor:
+        skips = list(features)
+        h = features[-1]
+        for layer in self.middle:
+            h = layer(h, time, semantic)
+        for layer, takes_skip in zip(self.layers, self.takes_skip, strict=True):
+            h = layer(torch.cat([h, skips.pop()], dim=1) if takes_skip else h, time, semantic)
+        return self.conv_out(F.silu(self.norm_out(h)))
+
+
+class UNet(nn.Module):
+    """Predicts the noise in z_t.
+
+    Args:
+        settings: the ``diffusion`` section.
+        latent_channels: channels of a latent.
+    """
+
+    def __init__(self, settings: config.Diffusion, latent_channels: int):
+        super().__init__()
+        self.channels = settings.channels
+        width = embedding_width(settings)
+        self.time_embedding = nn.Sequential(nn.Linear(settings.channels, width), nn.SiLU(), nn.Linear(width, width))
+        self.down = DownPath(settings, latent_channels)
+        self.up = UpPath(settings, latent_channels, self.down.widths)
+
+    def features(self, z: Tensor, t: Tensor) -> tuple[list[Tensor], Tensor]:
+        """The down path's features and the time embedding of z_t (B, C, x, y, z) at timesteps t (B,)."""
+        time = self.time_embedding(timestep_embedding(t, self.channels))
+        return self.down(z, time), time
+
+    def forward(self, z: Tensor, t: Tensor) -> Tensor:
+        features, time = self.features(z, t)
+        return self.up(features, time)

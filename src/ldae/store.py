@@ -1,0 +1,111 @@
+"""A store: one memory-mapped array, one index row per scan, one small description.
+
+``data.npy`` (float32 or uint8, first axis = scan), ``index.tsv`` (one row per entry of that axis) and
+``store.json`` (shape, dtype, digests and whatever the writer adds). ``store.json`` is written last, so a folder
+with a ``store.json`` is complete; train rules depend on that file alone.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ldae.errors import UserError
+from ldae.files import read_json, read_tsv, sha256_file, write_json, write_tsv
+
+
+@dataclass(frozen=True)
+class Store:
+    """An opened store: ``data[i]`` belongs to ``index.iloc[i]``; ``meta`` is store.json."""
+
+    path: Path
+    data: np.ndarray
+    index: pd.DataFrame
+    meta: dict[str, Any]
+
+    @property
+    def digest(self) -> str:
+        return self.meta["digest"]
+
+    def rows(self, participants: Iterable[str]) -> np.ndarray:
+        """Positions of all scans of the given subjects, in store order."""
+        return np.flatnonzero(self.index["participant_id"].isin(set(participants)))
+
+    def volumes(self, rows: Any) -> np.ndarray:
+        """Float32 arrays of the given rows; uint8 stores are scaled back to [0, 1]."""
+        values = np.asarray(self.data[rows])
+        return values.astype(np.float32) / 255 if values.dtype == np.uint8 else values.astype(np.float32)
+
+
+def write_store(
+    folder: str | Path,
+    arrays: Iterable[np.ndarray],
+    index: pd.DataFrame,
+    dtype: str = "float32",
+    **meta: Any,
+) -> None:
+    """Write ``arrays`` (one per row of ``index``, equal shapes) and describe them.
+
+    Everything is written beside the target and renamed at the end, so a killed writer leaves the old store whole.
+
+    Raises:
+        UserError: the index is empty, or there are fewer or more arrays than rows.
+    """
+    folder = Path(folder)
+    if index.empty:
+        raise UserError(f"No scan is left to write to {folder}; see the reasons in manifest/exclusions.tsv.")
+    fresh = folder.with_name(f".tmp-{folder.name}")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    data, count = None, 0
+    for array in arrays:
+        if data is None:
+            shape = (len(index), *array.shape)
+            data = np.lib.format.open_memmap(fresh / "data.npy", mode="w+", dtype=dtype, shape=shape)
+        if count == len(index):
+            raise UserError(f"{folder}: more arrays than the {len(index)} index rows.")
+        data[count] = array
+        count += 1
+    if count != len(index):
+        raise UserError(f"{folder}: {count} arrays for {len(index)} index rows.")
+    data.flush()
+    write_tsv(fresh / "index.tsv", index)
+    digests = sha256_file(fresh / "data.npy") + sha256_file(fresh / "index.tsv")
+    meta |= {
+        "shape": list(data.shape),
+        "dtype": dtype,
+        "digest": hashlib.sha256(digests.encode()).hexdigest()[:16],
+    }
+    write_json(fresh / "store.json", meta)
+    del data
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "store.json").unlink(missing_ok=True)  # incomplete until the last rename
+    for name in ("data.npy", "index.tsv", "store.json"):
+        (fresh / name).replace(folder / name)
+    fresh.rmdir()
+
+
+def open_store(folder: str | Path) -> Store:
+    """Open a store read-only (memory-mapped, nothing unpickled).
+
+    Raises:
+        UserError: a part is missing, or array, index and description disagree.
+    """
+    folder = Path(folder)
+    for name in ("store.json", "data.npy", "index.tsv"):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder / name} is missing: the store was not finished; run the rule that writes it again.")
+    meta = read_json(folder / "store.json")
+    try:
+        data = np.load(folder / "data.npy", mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        raise UserError(f"{folder / 'data.npy'} is not a plain array ({error}); run the rule that writes it again.") from error
+    index = read_tsv(folder / "index.tsv", dtype={"participant_id": str, "session_id": str})
+    if list(data.shape) != meta["shape"] or len(index) != len(data):
+        raise UserError(f"{folder}: array {data.shape}, index {len(index)} rows and store.json {meta['shape']} disagree.")
+    return Store(folder, data, index, meta)
