@@ -45,7 +45,7 @@ check: $(READY) ## formatting and lint
 format: $(READY) ## format in place
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
-	$(BIN)/snakefmt --quiet Snakefile rules
+	$(BIN)/snakefmt Snakefile rules
 
 lock: ## resolve pyproject.toml again into requirements.lock, then envs/
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --extra test --no-header --no-annotate \

@@ -7,16 +7,16 @@ if settings.phantom:
         output:
             marker=f"{RESULTS}/raw/phantom.json",
             truth=f"{RESULTS}/raw/truth.tsv",
-        params:
-            settings=section("phantom"),
-            seed=settings.seed,
-        threads: 2
         log:
             f"{RESULTS}/logs/make_phantom.log",
         benchmark:
             f"{RESULTS}/benchmarks/make_phantom.tsv"
         conda:
             "../envs/cpu.yaml"
+        threads: 2
+        params:
+            settings=section("phantom"),
+            seed=settings.seed,
         script:
             "../workflow/scripts/make_phantom.py"
 
@@ -27,15 +27,15 @@ rule inventory_raw:
         f"{RESULTS}/raw/phantom.json" if settings.phantom else [],
     output:
         f"{RESULTS}/manifest/raw_inventory.tsv",
-    params:
-        images=str(settings.raw.images),
-        tables=str(settings.raw.tables),
     log:
         f"{RESULTS}/logs/inventory_raw.log",
     benchmark:
         f"{RESULTS}/benchmarks/inventory_raw.tsv"
     conda:
         "../envs/cpu.yaml"
+    params:
+        images=str(settings.raw.images),
+        tables=str(settings.raw.tables),
     script:
         "../workflow/scripts/inventory_raw.py"
 
@@ -46,15 +46,15 @@ rule preflight_adni:
         rules.inventory_raw.output,
     output:
         f"{RESULTS}/manifest/preflight.json",
-    params:
-        images=str(settings.raw.images),
-        tables=str(settings.raw.tables),
     log:
         f"{RESULTS}/logs/preflight_adni.log",
     benchmark:
         f"{RESULTS}/benchmarks/preflight_adni.tsv"
     conda:
         "../envs/cpu.yaml"
+    params:
+        images=str(settings.raw.images),
+        tables=str(settings.raw.tables),
     script:
         "../workflow/scripts/preflight_adni.py"
 
@@ -66,18 +66,18 @@ rule convert_adni_to_bids:
         preflight=rules.preflight_adni.output,
     output:
         f"{RESULTS}/status/convert/{{shard}}.tsv",
-    params:
-        settings=section("convert"),
-        images=str(settings.raw.images),
-        tables=str(settings.raw.tables),
-        bids=f"{RESULTS}/bids",
-        scratch=f"{RESULTS}/scratch/convert",
     log:
         f"{RESULTS}/logs/convert_adni_to_bids/{{shard}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/convert_adni_to_bids/{{shard}}.tsv"
     conda:
         "../envs/cpu.yaml"
+    params:
+        settings=section("convert"),
+        images=str(settings.raw.images),
+        tables=str(settings.raw.tables),
+        bids=f"{RESULTS}/bids",
+        scratch=f"{RESULTS}/scratch/convert",
     script:
         "../workflow/scripts/convert_adni_to_bids.py"
 
@@ -89,14 +89,14 @@ rule merge_bids:
     output:
         participants=f"{RESULTS}/bids/participants.tsv",
         description=f"{RESULTS}/bids/dataset_description.json",
-    params:
-        bids=f"{RESULTS}/bids",
     log:
         f"{RESULTS}/logs/merge_bids.log",
     benchmark:
         f"{RESULTS}/benchmarks/merge_bids.tsv"
     conda:
         "../envs/cpu.yaml"
+    params:
+        bids=f"{RESULTS}/bids",
     script:
         "../workflow/scripts/merge_bids.py"
 
@@ -109,16 +109,16 @@ rule build_manifest:
     output:
         scans=f"{RESULTS}/manifest/scans.tsv",
         exclusions=f"{RESULTS}/manifest/exclusions.tsv",
-    params:
-        bids=f"{RESULTS}/bids",
-        shards=settings.preprocessing.shards,
-        code=code_digest("cohort"),
     log:
         f"{RESULTS}/logs/build_manifest.log",
     benchmark:
         f"{RESULTS}/benchmarks/build_manifest.tsv"
     conda:
         "../envs/cpu.yaml"
+    params:
+        bids=f"{RESULTS}/bids",
+        shards=settings.preprocessing.shards,
+        code=code_digest("cohort"),
     script:
         "../workflow/scripts/build_manifest.py"
 
@@ -129,15 +129,15 @@ rule make_splits:
         scans=rules.build_manifest.output.scans,
     output:
         splits=f"{RESULTS}/manifest/splits.tsv",
-    params:
-        settings=section("splits"),
-        seed=settings.seed,
-        ledger=f"{RESULTS}/manifest/splits_ledger.tsv",
     log:
         f"{RESULTS}/logs/make_splits.log",
     benchmark:
         f"{RESULTS}/benchmarks/make_splits.tsv"
     conda:
         "../envs/cpu.yaml"
+    params:
+        settings=section("splits"),
+        seed=settings.seed,
+        ledger=f"{RESULTS}/manifest/splits_ledger.tsv",
     script:
         "../workflow/scripts/make_splits.py"

@@ -8,17 +8,17 @@ rule correct_bias_field:
         scans=rules.build_manifest.output.scans,
     output:
         f"{RESULTS}/status/bias_field/{{shard}}.tsv",
-    params:
-        settings=section("preprocessing", "bias_field"),
-        max_quarantined_fraction=settings.preprocessing.max_quarantined_fraction,
-        bids=f"{RESULTS}/bids",
-        derivatives=f"{RESULTS}/derivatives/ldae-preproc",
     log:
         f"{RESULTS}/logs/correct_bias_field/{{shard}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/correct_bias_field/{{shard}}.tsv"
     conda:
         "../envs/cpu.yaml"
+    params:
+        settings=section("preprocessing", "bias_field"),
+        max_quarantined_fraction=settings.preprocessing.max_quarantined_fraction,
+        bids=f"{RESULTS}/bids",
+        derivatives=f"{RESULTS}/derivatives/ldae-preproc",
     script:
         "../workflow/scripts/correct_bias_field.py"
 
@@ -30,17 +30,17 @@ rule extract_brain:
         previous=rules.correct_bias_field.output,
     output:
         f"{RESULTS}/status/brain/{{shard}}.tsv",
-    params:
-        settings=section("preprocessing", "brain_extraction"),
-        max_quarantined_fraction=settings.preprocessing.max_quarantined_fraction,
-        bids=f"{RESULTS}/bids",
-        derivatives=f"{RESULTS}/derivatives/ldae-preproc",
     log:
         f"{RESULTS}/logs/extract_brain/{{shard}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/extract_brain/{{shard}}.tsv"
     conda:
         "../envs/cpu.yaml"
+    params:
+        settings=section("preprocessing", "brain_extraction"),
+        max_quarantined_fraction=settings.preprocessing.max_quarantined_fraction,
+        bids=f"{RESULTS}/bids",
+        derivatives=f"{RESULTS}/derivatives/ldae-preproc",
     script:
         "../workflow/scripts/extract_brain.py"
 
@@ -53,6 +53,12 @@ rule register_mni:
         previous=rules.extract_brain.output,
     output:
         f"{RESULTS}/status/register/{{shard}}.tsv",
+    log:
+        f"{RESULTS}/logs/register_mni/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/register_mni/{{shard}}.tsv"
+    conda:
+        "../envs/cpu.yaml"
     params:
         settings=section("preprocessing", "registration"),
         conform=section("preprocessing", "conform"),
@@ -60,12 +66,6 @@ rule register_mni:
         max_quarantined_fraction=settings.preprocessing.max_quarantined_fraction,
         bids=f"{RESULTS}/bids",
         derivatives=f"{RESULTS}/derivatives/ldae-preproc",
-    log:
-        f"{RESULTS}/logs/register_mni/{{shard}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/register_mni/{{shard}}.tsv"
-    conda:
-        "../envs/cpu.yaml"
     script:
         "../workflow/scripts/register_mni.py"
 
@@ -79,14 +79,14 @@ rule qc_scans:
     output:
         qc=f"{RESULTS}/derivatives/ldae-preproc/qc.tsv",
         mosaic=f"{RESULTS}/derivatives/ldae-preproc/qc_mosaic.png",
-    params:
-        derivatives=f"{RESULTS}/derivatives/ldae-preproc",
     log:
         f"{RESULTS}/logs/qc_scans.log",
     benchmark:
         f"{RESULTS}/benchmarks/qc_scans.tsv"
     conda:
         "../envs/cpu.yaml"
+    params:
+        derivatives=f"{RESULTS}/derivatives/ldae-preproc",
     script:
         "../workflow/scripts/qc_scans.py"
 
@@ -99,14 +99,14 @@ rule pack_volumes:
         register=expand(rules.register_mni.output, shard=SHARDS),
     output:
         f"{RESULTS}/store/volumes/store.json",
-    params:
-        conform=section("preprocessing", "conform"),
-        derivatives=f"{RESULTS}/derivatives/ldae-preproc",
     log:
         f"{RESULTS}/logs/pack_volumes.log",
     benchmark:
         f"{RESULTS}/benchmarks/pack_volumes.tsv"
     conda:
         "../envs/cpu.yaml"
+    params:
+        conform=section("preprocessing", "conform"),
+        derivatives=f"{RESULTS}/derivatives/ldae-preproc",
     script:
         "../workflow/scripts/pack_volumes.py"

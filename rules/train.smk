@@ -11,15 +11,15 @@ rule train_autoencoder:
         model=f"{RESULTS}/train/autoencoder/model.safetensors",
         description=f"{RESULTS}/train/autoencoder/model.json",
         metrics=f"{RESULTS}/train/autoencoder/metrics.jsonl",
-    params:
-        settings=section("autoencoder"),
-        seed=settings.seed,
     log:
         f"{RESULTS}/logs/train_autoencoder.log",
     benchmark:
         f"{RESULTS}/benchmarks/train_autoencoder.tsv"
     conda:
         "../envs/gpu.yaml"
+    params:
+        settings=section("autoencoder"),
+        seed=settings.seed,
     script:
         "../workflow/scripts/train_autoencoder.py"
 
@@ -32,14 +32,14 @@ rule encode_latents:
         splits=rules.make_splits.output.splits,
     output:
         f"{RESULTS}/store/latents/store.json",
-    params:
-        code=code_digest("models"),
     log:
         f"{RESULTS}/logs/encode_latents.log",
     benchmark:
         f"{RESULTS}/benchmarks/encode_latents.tsv"
     conda:
         "../envs/gpu.yaml"
+    params:
+        code=code_digest("models"),
     script:
         "../workflow/scripts/encode_latents.py"
 
@@ -53,16 +53,16 @@ rule train_diffusion:
         model=f"{RESULTS}/train/diffusion/model.safetensors",
         description=f"{RESULTS}/train/diffusion/model.json",
         metrics=f"{RESULTS}/train/diffusion/metrics.jsonl",
-    params:
-        settings=section("diffusion"),
-        method=section("method"),
-        seed=settings.seed,
     log:
         f"{RESULTS}/logs/train_diffusion.log",
     benchmark:
         f"{RESULTS}/benchmarks/train_diffusion.tsv"
     conda:
         "../envs/gpu.yaml"
+    params:
+        settings=section("diffusion"),
+        method=section("method"),
+        seed=settings.seed,
     script:
         "../workflow/scripts/train_diffusion.py"
 
@@ -79,16 +79,16 @@ rule train_representation:
         model=f"{RESULTS}/train/representation/model.safetensors",
         description=f"{RESULTS}/train/representation/model.json",
         metrics=f"{RESULTS}/train/representation/metrics.jsonl",
-    params:
-        settings=section("representation"),
-        method=section("method"),
-        seed=settings.seed,
     log:
         f"{RESULTS}/logs/train_representation.log",
     benchmark:
         f"{RESULTS}/benchmarks/train_representation.tsv"
     conda:
         "../envs/gpu.yaml"
+    params:
+        settings=section("representation"),
+        method=section("method"),
+        seed=settings.seed,
     script:
         "../workflow/scripts/train_representation.py"
 
@@ -109,17 +109,17 @@ rule encode_codes:
         untrained=f"{RESULTS}/store/codes/y_sem_untrained/store.json",
         x_T=f"{RESULTS}/store/codes/x_T/store.json",
         unconditional=f"{RESULTS}/store/codes/x_T_unconditional/store.json",
-    params:
-        sampling=section("evaluation", "sampling"),
-        batch=settings.evaluation.batch,
-        method=section("method"),
-        seed=settings.seed,
-        code=code_digest("models", "diffusion"),
     log:
         f"{RESULTS}/logs/encode_codes.log",
     benchmark:
         f"{RESULTS}/benchmarks/encode_codes.tsv"
     conda:
         "../envs/gpu.yaml"
+    params:
+        sampling=section("evaluation", "sampling"),
+        batch=settings.evaluation.batch,
+        method=section("method"),
+        seed=settings.seed,
+        code=code_digest("models", "diffusion"),
     script:
         "../workflow/scripts/encode_codes.py"

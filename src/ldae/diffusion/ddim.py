@@ -5,6 +5,7 @@ Coefficients are Python floats computed before the loop, so nothing in the loop 
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -38,7 +39,7 @@ def _walk(model: Denoiser, x: Tensor, path: list[int], schedule: Schedule, clamp
     """
     signal, noise = np.sqrt(schedule.alpha_bar).tolist(), np.sqrt(1 - schedule.alpha_bar).tolist()
     times = torch.tensor(path, device=x.device)
-    for i, (now, following) in enumerate(zip(path[:-1], path[1:], strict=True)):
+    for i, (now, following) in enumerate(pairwise(path)):
         eps = model(x, times[i].expand(len(x)))
         z0 = (x - noise[now] * eps) / signal[now]
         if clamp is not None:

@@ -5,6 +5,7 @@ ODE has an exact linear part, and the second-order term reuses the last step's p
 """
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -42,7 +43,7 @@ def _walk(model: Denoiser, x: Tensor, path: list[int], schedule: Schedule, clamp
     signal, sigma = np.sqrt(schedule.alpha_bar).tolist(), schedule.sigma.tolist()
     times = torch.tensor(path, device=x.device)
     scaled, previous, last_step = x / signal[path[0]], None, 0.0
-    for i, (now, following) in enumerate(zip(path[:-1], path[1:], strict=True)):
+    for i, (now, following) in enumerate(pairwise(path)):
         eps = model(scaled * signal[now], times[i].expand(len(x)))
         z0 = scaled - sigma[now] * eps
         if clamp is not None:

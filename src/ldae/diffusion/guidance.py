@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ldae.diffusion.ddim import Denoiser
@@ -22,9 +23,10 @@ def guided(
     estimator: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]], y: Tensor, coefficient: np.ndarray
 ) -> Denoiser:
     """The denoiser conditioned on y_sem (B, dimension)."""
+    table = torch.as_tensor(coefficient, dtype=y.dtype, device=y.device)  # once, not at every step
 
     def model(x: Tensor, t: Tensor) -> Tensor:
         eps, shift = estimator(x, t, y)
-        return eps - gather(coefficient, t, x) * shift
+        return eps - gather(table, t, x) * shift
 
     return model

@@ -48,7 +48,7 @@ class Schedule:
         return gather(np.sqrt(self.alpha_bar), t, z) * z + gather(np.sqrt(1 - self.alpha_bar), t, z) * noise
 
 
-def gather(table: np.ndarray, t: Tensor, like: Tensor) -> Tensor:
+def gather(table: np.ndarray | Tensor, t: Tensor, like: Tensor) -> Tensor:
     """Entries of a table at timesteps (B,), shaped (B, 1, ...) to multiply ``like``."""
     values = torch.as_tensor(table, dtype=like.dtype, device=like.device)[t]
     return values.view(-1, *[1] * (like.ndim - 1))

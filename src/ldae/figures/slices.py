@@ -9,17 +9,15 @@ from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colorbar import Colorbar
-from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from ldae.figures.style import INK, MUTED
-
+Box = tuple[slice, slice, slice]
 Plane = Literal["axial", "coronal", "sagittal"]
 PLANES: tuple[Plane, ...] = ("axial", "coronal", "sagittal")
 NORMAL_AXIS = {"axial": 2, "coronal": 1, "sagittal": 0}
 EDGE_LETTERS = {"axial": ("R", "L"), "coronal": ("R", "L"), "sagittal": ("A", "P")}
 DIFFERENCE_MAP = "RdBu_r"
+SMOOTHING = "bicubic"  # of the display alone; numbers are never taken from a picture
 # Where the body of the lateral ventricles is seen, as a fraction of the box of the conformed brain.
 VENTRICLE_LEVEL = {"axial": 0.55, "coronal": 0.52, "sagittal": 0.42}
 
@@ -39,8 +37,8 @@ def cut(volume: np.ndarray, plane: Plane, level: float | None = None) -> np.ndar
     return picture[:, ::-1]  # the subject's right, or anterior, to the left of the picture
 
 
-def brain_box(volume: np.ndarray, threshold: float = 0.02, margin: int = 1) -> tuple[slice, slice, slice]:
-    """The smallest box that holds every voxel above ``threshold``, ``margin`` voxels wider; the whole box if there is none."""
+def brain_box(volume: np.ndarray, threshold: float = 0.02, margin: int = 1) -> Box:
+    """The smallest box around all voxels above ``threshold``, plus a margin; the whole box if there is none."""
     inside = volume > threshold
     if not inside.any():
         return tuple(slice(0, size) for size in volume.shape)  # type: ignore[return-value]
@@ -55,24 +53,26 @@ def brain_box(volume: np.ndarray, threshold: float = 0.02, margin: int = 1) -> t
 def show_grey(axes: Axes, picture: np.ndarray, maximum: float = 1.0) -> AxesImage:
     """A slice on the common grey scale from 0 to ``maximum``."""
     _bare(axes)
-    return axes.imshow(picture, cmap="gray", vmin=0, vmax=maximum)
+    return axes.imshow(picture, cmap="gray", interpolation=SMOOTHING, vmin=0, vmax=maximum)
 
 
 def show_difference(axes: Axes, picture: np.ndarray, limit: float) -> AxesImage:
     """A signed difference on a diverging scale from -``limit`` (blue) to +``limit`` (red), white at 0."""
     _bare(axes)
-    return axes.imshow(picture, cmap=DIFFERENCE_MAP, vmin=-limit, vmax=limit)
+    return axes.imshow(picture, cmap=DIFFERENCE_MAP, interpolation=SMOOTHING, vmin=-limit, vmax=limit)
 
 
 def show_magnitude(axes: Axes, picture: np.ndarray, maximum: float) -> AxesImage:
     """A map that has no sign (a standard deviation), dark at 0."""
     _bare(axes)
-    return axes.imshow(picture, cmap="magma", vmin=0, vmax=maximum)
+    return axes.imshow(picture, cmap="magma", interpolation=SMOOTHING, vmin=0, vmax=maximum)
 
 
 def difference_limit(differences: Sequence[np.ndarray] | np.ndarray) -> float:
     """One symmetric limit for all panels: the 99.5th percentile of |difference| where it is not zero, to two digits."""
-    values = np.concatenate([np.abs(difference).ravel() for difference in differences]) if len(differences) else np.zeros(1)
+    values = (
+        np.concatenate([np.abs(difference).ravel() for difference in differences]) if len(differences) else np.zeros(1)
+    )
     values = values[values > 1e-6]
     if values.size == 0:
         return 0.01
@@ -84,23 +84,6 @@ def mark_sides(axes: Axes, plane: Plane, colour: str = "#c8ced6") -> None:
     left, right = EDGE_LETTERS[plane]
     for x, letter, alignment in ((0.03, left, "left"), (0.97, right, "right")):
         axes.text(x, 0.03, letter, transform=axes.transAxes, color=colour, fontsize=6, ha=alignment, va="bottom")
-
-
-def row_label(axes: Axes, text: str) -> None:
-    """Words to the left of a picture, at half height."""
-    axes.annotate(
-        text, (0, 0.5), xycoords="axes fraction", xytext=(-5, 0), textcoords="offset points",
-        ha="right", va="center", fontsize=7, color=INK, linespacing=1.35,
-    )
-
-
-def colour_bar(figure: Figure, image: AxesImage, panels: Sequence[Axes], label: str) -> Colorbar:
-    """One thin colour bar for all ``panels``."""
-    bar = figure.colorbar(image, ax=list(panels), shrink=0.75, aspect=28, pad=0.015)
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(length=2, labelsize=6.5)
-    bar.set_label(label, fontsize=7, color=MUTED)
-    return bar
 
 
 def _bare(axes: Axes) -> None:

@@ -25,7 +25,14 @@ DIAGNOSIS_MARKERS = {"CN": "o", "MCI": "D", "AD": "^"}
 # The method of the paper is dark and strong, its rivals are lighter, "no model" is grey.
 SERIES_COLOURS = ("#14506b", "#d1603d", "#5fa58d", "#8d6cab", "#b9a13a", "#8a949e")
 SERIES_MARKERS = ("o", "s", "^", "D", "v", "P")
-SERIES_DASHES: tuple[str | tuple[int, tuple[int, ...]], ...] = ("-", (0, (5, 2)), (0, (2, 1.5)), "-.", ":", (0, (7, 2, 1, 2)))
+SERIES_DASHES: tuple[str | tuple[int, tuple[int, ...]], ...] = (
+    "-",
+    (0, (5, 2)),
+    (0, (2, 1.5)),
+    "-.",
+    ":",
+    (0, (7, 2, 1, 2)),
+)
 
 STYLE = {
     "font.family": "DejaVu Sans",  # travels with matplotlib: the same glyphs on every machine
@@ -70,7 +77,7 @@ STYLE = {
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Matplotlib's settings inside the block (or the decorated function) are the house style, whatever the user's are."""
+    """Inside the block, or the decorated function, matplotlib draws in the house style, not the user's."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
@@ -99,7 +106,15 @@ def say_why_empty(axes: Axes, reason: str) -> None:
     """Fill a panel that has nothing to show with the reason, in words."""
     axes.set_axis_off()
     axes.text(
-        0.5, 0.5, reason, transform=axes.transAxes, ha="center", va="center", wrap=True, color=MUTED, style="italic",
+        0.5,
+        0.5,
+        reason,
+        transform=axes.transAxes,
+        ha="center",
+        va="center",
+        wrap=True,
+        color=MUTED,
+        style="italic",
         bbox={"boxstyle": "round,pad=0.8", "facecolor": "#f5f7f9", "edgecolor": FAINT},
     )
 
@@ -115,8 +130,15 @@ def letter_panels(panels: Sequence[Axes]) -> None:
     """Bold a, b, c ... at the outer top left of the panels."""
     for letter, axes in zip("abcdefghijkl", panels, strict=False):
         axes.annotate(
-            letter, (0, 1), xycoords="axes fraction", xytext=(-22, 8), textcoords="offset points",
-            fontsize=10, fontweight="bold", ha="left", va="bottom",
+            letter,
+            (0, 1),
+            xycoords="axes fraction",
+            xytext=(-22, 8),
+            textcoords="offset points",
+            fontsize=10,
+            fontweight="bold",
+            ha="left",
+            va="bottom",
         )
 
 

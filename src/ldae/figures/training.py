@@ -24,10 +24,17 @@ STAGE_TITLES = {
     "diffusion": "Stage 2: latent diffusion",
     "representation": "Stage 3: representation",
 }
-VALIDATION_PREFIXES = ("val", "valid", "validation")
-BOOKKEEPING = ("step", "learning_rate", "lr", "seconds", "time", "epoch", "scans", "grad", "norm", "memory", "rate", "images")
-CURVES_PER_PANEL = 4
-SMOOTH_ABOVE = 60
+NAMES = {
+    "l1": "L1",
+    "kl": "KL",
+    "ssim": "SSIM",
+    "unconditional": "frozen stage 2 alone",
+    "gap_filled": "gap to stage 2 filled",
+}
+VALIDATION = "validation_"
+BOOKKEEPING = {"step", "learning", "lr", "seconds", "time", "epoch", "scans", "grad", "norm", "memory", "rate"}
+CURVES_PER_PANEL = 5
+MARKERS_BELOW = 25
 
 
 def read_metrics(path: str | Path) -> pd.DataFrame:
@@ -38,95 +45,99 @@ def read_metrics(path: str | Path) -> pd.DataFrame:
     """
     rows = []
     for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
-        if not line.strip():
-            continue
         try:
             record = json.loads(line)
-            step = int(record["step"])
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
-            raise UserError(f"Line {number} of {path} is not a metrics record with a step ({error}); train again.") from error
-        rows += [(step, name, float(value)) for name, value in _scalars(record)]
+            step = int(record.pop("step"))
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"Line {number} of {path} is not a metrics record ({error}); train again.") from error
+        rows += [(step, name, float(value)) for name, value in record.items() if isinstance(value, int | float)]
     return pd.DataFrame(rows, columns=["step", "metric", "value"])
-
-
-def _scalars(record: Mapping[str, object], prefix: str = "") -> list[tuple[str, float]]:
-    """Numbers of a record, nested objects flattened with ``/``."""
-    found = []
-    for name, value in record.items():
-        if isinstance(value, Mapping):
-            found += _scalars(value, f"{prefix}{name}/")
-        elif isinstance(value, int | float) and not isinstance(value, bool) and name != "step":
-            found.append((prefix + name, float(value)))
-    return found
 
 
 @house_style()
 def figure_training(metrics: Mapping[str, str | Path], stem: str | Path) -> None:
-    """Training loss (top) and validation measures (bottom) against optimizer steps, one column per stage.
+    """Losses (top: training solid, validation dashed) and other validation measures (bottom) against optimizer steps.
 
     Args:
         metrics: stage -> its metrics.jsonl, in the order of the columns.
         stem: output path without suffix.
     """
-    figure = new_figure(FULL_WIDTH_MM, 92)
-    panels = figure.subplots(2, len(metrics), squeeze=False)
+    figure = new_figure(FULL_WIDTH_MM, 98)
+    panels = figure.subplots(2, len(metrics), squeeze=False, height_ratios=[1.35, 1])
     tables = []
     for column, (stage, path) in enumerate(metrics.items()):
         table = read_metrics(path)
         tables.append(table.assign(stage=stage))
-        title = STAGE_TITLES.get(stage, stage)
-        _draw_curves(panels[0, column], table, _training_names(table), f"No training losses in\n{Path(path).name}.")
-        _draw_curves(panels[1, column], table, _validation_names(table), "No validation was recorded:\nthe run was too short.")
-        panels[0, column].set_title(title)
-        panels[1, column].set_xlabel("optimizer step")
-    for row, label in enumerate(("training", "validation")):
-        panels[row, 0].set_ylabel(label)
+        losses, measures = _names(table)
+        panels[0, column].set_title(STAGE_TITLES.get(stage, stage))
+        _draw_losses(panels[0, column], table, losses)
+        _draw_measures(panels[1, column], table, measures)
+        panels[1 if measures else 0, column].set_xlabel("optimizer step")
+    panels[0, 0].set_ylabel("loss")
+    panels[1, 0].set_ylabel("validation")
     letter_panels(list(panels[0]))
     save_figure(figure, stem, pd.concat(tables, ignore_index=True)[["stage", "step", "metric", "value"]])
 
 
-def _is_validation(name: str) -> bool:
-    return name.lower().replace("/", "_").split("_")[0] in VALIDATION_PREFIXES
+def _names(table: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Losses seen in training, and measures that validation alone has (without their prefix)."""
+    usable = [name for name in table["metric"].unique() if not BOOKKEEPING & set(name.lower().split("_"))]
+    losses = [name for name in usable if not name.startswith(VALIDATION)]
+    measures = [name.removeprefix(VALIDATION) for name in usable if name.startswith(VALIDATION)]
+    return losses[:CURVES_PER_PANEL], [name for name in measures if name not in losses][:CURVES_PER_PANEL]
 
 
-def _is_bookkeeping(name: str) -> bool:
-    words = name.lower().replace("/", "_").split("_")
-    return name.lower() in BOOKKEEPING or any(word in BOOKKEEPING for word in words)
+def _curve(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    curve = table[(table["metric"] == metric) & np.isfinite(table["value"])]
+    return curve.sort_values("step")
 
 
-def _training_names(table: pd.DataFrame) -> list[str]:
-    names = [name for name in table["metric"].unique() if not _is_validation(name) and not _is_bookkeeping(name)]
-    return sorted(names, key=lambda name: ("loss" not in name.lower(), len(name), name))[:CURVES_PER_PANEL]
+def _draw_losses(axes: Axes, table: pd.DataFrame, names: list[str]) -> None:
+    if not names:
+        say_why_empty(axes, "No losses were recorded.")
+        return
+    shown = []
+    for name, style in series_style(names).items():
+        for metric, dash, face in ((name, "-", style["color"]), (VALIDATION + name, (0, (3, 2)), "white")):
+            curve = _curve(table, metric)
+            if curve.empty:
+                continue
+            shown.append(curve["value"])
+            _plot(axes, curve, style, dash, face, _readable(name) + (", validation" if face == "white" else ""))
+    values = pd.concat(shown)
+    if (values > 0).all() and values.max() > 10 * values.min():
+        axes.set_yscale("log")
+    _finish(axes)
 
 
-def _validation_names(table: pd.DataFrame) -> list[str]:
-    names = [name for name in table["metric"].unique() if _is_validation(name) and not _is_bookkeeping(name)]
-    return sorted(names)[:CURVES_PER_PANEL]
-
-
-def _draw_curves(axes: Axes, table: pd.DataFrame, names: list[str], reason: str) -> None:
-    table = table[table["metric"].isin(names) & np.isfinite(table["value"])]
-    if table.empty:
-        say_why_empty(axes, reason)
+def _draw_measures(axes: Axes, table: pd.DataFrame, names: list[str]) -> None:
+    if not names:
+        say_why_empty(axes, "No other measure\nin this stage.")
         return
     for name, style in series_style(names).items():
-        curve = table[table["metric"] == name].sort_values("step")
-        few = len(curve) < 25
-        if len(curve) > SMOOTH_ABOVE:
-            axes.plot(curve["step"], curve["value"], color=style["color"], linewidth=0.5, alpha=0.25)
-            window = max(len(curve) // 25, 3)
-            curve = curve.assign(value=curve["value"].rolling(window, center=True, min_periods=1).median())
-        marker = style["marker"] if few else ""
-        axes.plot(
-            curve["step"], curve["value"], color=style["color"], linestyle=style["linestyle"], marker=marker,
-            markersize=3, label=_readable(name),
-        )
-    positive = table["value"] > 0
-    if positive.all() and table["value"].max() > 10 * table["value"].min():
-        axes.set_yscale("log")
+        _plot(axes, _curve(table, VALIDATION + name), style, style["linestyle"], style["color"], _readable(name))
+    _finish(axes)
+
+
+def _plot(axes: Axes, curve: pd.DataFrame, style: dict, dash: object, face: object, label: str) -> None:
+    marker = style["marker"] if len(curve) < MARKERS_BELOW else ""
+    axes.plot(
+        curve["step"],
+        curve["value"],
+        color=style["color"],
+        linestyle=dash,
+        marker=marker,
+        markersize=3.2,
+        markerfacecolor=face,
+        label=label,
+    )
+
+
+def _finish(axes: Axes) -> None:
     axes.grid(axis="y")
-    axes.legend(loc="best")
+    axes.locator_params(axis="x", nbins=5)
+    axes.legend(loc="best", fontsize=6.3)
 
 
 def _readable(name: str) -> str:
-    return name.replace("validation", "val").replace("/", " ").replace("_", " ")
+    return NAMES.get(name, name.replace("_", " "))

@@ -23,7 +23,7 @@ class Autoencoder(nn.Module):
         self.patch = patch
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Volumes (B, 1, X, Y, Z) in [0, 1] -> posterior mean and standard deviation, each (B, C, x, y, z), unscaled."""
+        """Volumes (B, 1, X, Y, Z) in [0, 1] -> posterior mean and spread, each (B, C, x, y, z), unscaled."""
         return self.net.encode(space_to_depth(x, self.patch))
 
     def decode(self, z: Tensor) -> Tensor:

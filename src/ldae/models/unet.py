@@ -81,7 +81,9 @@ class UpPath(nn.Module):
         make = LayerFactory(settings, semantic)
         widths = list(widths)
         width = widths[-1]
-        self.middle = nn.ModuleList([Layer(make.block(width, width), make.attention(width)), Layer(make.block(width, width))])
+        self.middle = nn.ModuleList(
+            [Layer(make.block(width, width), make.attention(width)), Layer(make.block(width, width))]
+        )
         self.layers = nn.ModuleList()
         self.takes_skip = []
         for level, multiplier in reversed(list(enumerate(settings.multipliers))):

@@ -1,0 +1,358 @@
+# The paper's tables and figures, and one page that holds them. No number is made here.
+
+
+rule table_cohort:
+    """Table 1: subjects and scans by diagnosis; the flow of scans; every exclusion with its reason."""
+    input:
+        inventory=rules.inventory_raw.output,
+        scans=rules.build_manifest.output.scans,
+        exclusions=rules.build_manifest.output.exclusions,
+        qc=rules.qc_scans.output.qc,
+    output:
+        cohort=f"{RESULTS}/paper/tables/cohort.tsv",
+        flow=f"{RESULTS}/paper/tables/flow.tsv",
+        exclusions=f"{RESULTS}/paper/tables/exclusions.tsv",
+    log:
+        f"{RESULTS}/logs/table_cohort.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/table_cohort.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("cohort", "report"),
+    script:
+        "../workflow/scripts/table_cohort.py"
+
+
+rule table_reconstruction:
+    """Table 6: reconstruction, ours beside the paper's."""
+    input:
+        study=rules.eval_reconstruction.output,
+    output:
+        reconstruction=f"{RESULTS}/paper/tables/reconstruction.tsv",
+    log:
+        f"{RESULTS}/logs/table_reconstruction.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/table_reconstruction.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("evaluation", "report"),
+    script:
+        "../workflow/scripts/table_reconstruction.py"
+
+
+rule table_probes:
+    """Table 7: linear probes, ours beside the paper's."""
+    input:
+        study=rules.fit_probes.output,
+    output:
+        probes=f"{RESULTS}/paper/tables/probes.tsv",
+    log:
+        f"{RESULTS}/logs/table_probes.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/table_probes.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("evaluation", "report"),
+    script:
+        "../workflow/scripts/table_probes.py"
+
+
+rule table_interpolation:
+    """Interpolation of every method."""
+    input:
+        study=rules.eval_interpolation.output,
+    output:
+        interpolation=f"{RESULTS}/paper/tables/interpolation.tsv",
+    log:
+        f"{RESULTS}/logs/table_interpolation.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/table_interpolation.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("evaluation", "report"),
+    script:
+        "../workflow/scripts/table_interpolation.py"
+
+
+rule table_manipulation:
+    """Effect of moving y_sem along the probe."""
+    input:
+        study=rules.eval_manipulation.output,
+    output:
+        manipulation=f"{RESULTS}/paper/tables/manipulation.tsv",
+    log:
+        f"{RESULTS}/logs/table_manipulation.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/table_manipulation.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("evaluation", "report"),
+    script:
+        "../workflow/scripts/table_manipulation.py"
+
+
+rule figure_cohort:
+    """Who is in: downloaded, converted, kept; visits by diagnosis."""
+    input:
+        flow=rules.table_cohort.output.flow,
+        scans=rules.build_manifest.output.scans,
+        splits=rules.make_splits.output.splits,
+    output:
+        svg=f"{RESULTS}/paper/figures/figure_cohort.svg",
+        png=f"{RESULTS}/paper/figures/figure_cohort.png",
+    log:
+        f"{RESULTS}/logs/figure_cohort.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_cohort.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("figures"),
+    script:
+        "../workflow/scripts/figure_cohort.py"
+
+
+rule figure_training:
+    """Losses and validation of the three stages."""
+    input:
+        autoencoder=rules.train_autoencoder.output.metrics,
+        diffusion=rules.train_diffusion.output.metrics,
+        representation=rules.train_representation.output.metrics,
+    output:
+        svg=f"{RESULTS}/paper/figures/figure_training.svg",
+        png=f"{RESULTS}/paper/figures/figure_training.png",
+    log:
+        f"{RESULTS}/logs/figure_training.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_training.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("figures"),
+    script:
+        "../workflow/scripts/figure_training.py"
+
+
+rule figure_reconstruction_methods:
+    """Every way to decode, with intervals."""
+    input:
+        summary=rules.eval_reconstruction.output.summary,
+        ventricles=rules.eval_reconstruction.output.ventricles,
+    output:
+        svg=f"{RESULTS}/paper/figures/figure_reconstruction_methods.svg",
+        png=f"{RESULTS}/paper/figures/figure_reconstruction_methods.png",
+    log:
+        f"{RESULTS}/logs/figure_reconstruction_methods.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_reconstruction_methods.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("figures"),
+    script:
+        "../workflow/scripts/figure_reconstruction_methods.py"
+
+
+rule figure_probes:
+    """AUC and age error of every feature set."""
+    input:
+        summary=rules.fit_probes.output.summary,
+    output:
+        svg=f"{RESULTS}/paper/figures/figure_probes.svg",
+        png=f"{RESULTS}/paper/figures/figure_probes.png",
+    log:
+        f"{RESULTS}/logs/figure_probes.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_probes.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("figures"),
+    script:
+        "../workflow/scripts/figure_probes.py"
+
+
+rule figure_3_autoencoder:
+    """Scan, autoencoder reconstruction, difference."""
+    input:
+        scans=rules.eval_reconstruction.output.scans,
+    output:
+        svg=f"{RESULTS}/paper/figures/figure_3_autoencoder.svg",
+        png=f"{RESULTS}/paper/figures/figure_3_autoencoder.png",
+    log:
+        f"{RESULTS}/logs/figure_3_autoencoder.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_3_autoencoder.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("figures"),
+    script:
+        "../workflow/scripts/figure_3_autoencoder.py"
+
+
+rule figure_4_variation:
+    """Samples of one semantic code."""
+    input:
+        scans=rules.eval_variation.output.scans,
+    output:
+        svg=f"{RESULTS}/paper/figures/figure_4_variation.svg",
+        png=f"{RESULTS}/paper/figures/figure_4_variation.png",
+    log:
+        f"{RESULTS}/logs/figure_4_variation.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_4_variation.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("figures"),
+    script:
+        "../workflow/scripts/figure_4_variation.py"
+
+
+rule figure_5_lda:
+    """Discriminant axes fitted on training subjects, test subjects drawn."""
+    input:
+        lda=rules.fit_probes.output.lda,
+    output:
+        svg=f"{RESULTS}/paper/figures/figure_5_lda.svg",
+        png=f"{RESULTS}/paper/figures/figure_5_lda.png",
+    log:
+        f"{RESULTS}/logs/figure_5_lda.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_5_lda.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("figures"),
+    script:
+        "../workflow/scripts/figure_5_lda.py"
+
+
+rule figure_6_manipulation:
+    """One scan moved along the probe, with signed differences."""
+    input:
+        sweep=rules.eval_manipulation.output.sweep,
+    output:
+        svg=f"{RESULTS}/paper/figures/figure_6_manipulation.svg",
+        png=f"{RESULTS}/paper/figures/figure_6_manipulation.png",
+    log:
+        f"{RESULTS}/logs/figure_6_manipulation.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_6_manipulation.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("figures"),
+    script:
+        "../workflow/scripts/figure_6_manipulation.py"
+
+
+rule figure_7_dose_response:
+    """Ventricle volume against the probability aimed at."""
+    input:
+        scans=rules.eval_manipulation.output.scans,
+        sweep=rules.eval_manipulation.output.sweep,
+        summary=rules.eval_manipulation.output.summary,
+    output:
+        svg=f"{RESULTS}/paper/figures/figure_7_dose_response.svg",
+        png=f"{RESULTS}/paper/figures/figure_7_dose_response.png",
+    log:
+        f"{RESULTS}/logs/figure_7_dose_response.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_7_dose_response.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("figures"),
+    script:
+        "../workflow/scripts/figure_7_dose_response.py"
+
+
+rule figure_8_interpolation:
+    """Interpolation quality by method and time gap."""
+    input:
+        summary=rules.eval_interpolation.output.summary,
+        by_gap=rules.eval_interpolation.output.by_gap,
+    output:
+        svg=f"{RESULTS}/paper/figures/figure_8_interpolation.svg",
+        png=f"{RESULTS}/paper/figures/figure_8_interpolation.png",
+    log:
+        f"{RESULTS}/logs/figure_8_interpolation.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_8_interpolation.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("figures"),
+    script:
+        "../workflow/scripts/figure_8_interpolation.py"
+
+
+rule figure_9_interpolation_examples:
+    """One triplet by every method."""
+    input:
+        triplets=rules.eval_interpolation.output.triplets,
+    output:
+        svg=f"{RESULTS}/paper/figures/figure_9_interpolation_examples.svg",
+        png=f"{RESULTS}/paper/figures/figure_9_interpolation_examples.png",
+    log:
+        f"{RESULTS}/logs/figure_9_interpolation_examples.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_9_interpolation_examples.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("figures"),
+    script:
+        "../workflow/scripts/figure_9_interpolation_examples.py"
+
+
+FIGURES = [
+    rules.figure_cohort.output,
+    rules.figure_training.output,
+    rules.figure_reconstruction_methods.output,
+    rules.figure_probes.output,
+    rules.figure_3_autoencoder.output,
+    rules.figure_4_variation.output,
+    rules.figure_5_lda.output,
+    rules.figure_6_manipulation.output,
+    rules.figure_7_dose_response.output,
+    rules.figure_8_interpolation.output,
+    rules.figure_9_interpolation_examples.output,
+]
+TABLES = [
+    rules.table_cohort.output,
+    rules.table_reconstruction.output,
+    rules.table_probes.output,
+    rules.table_interpolation.output,
+    rules.table_manipulation.output,
+]
+
+
+rule report_html:
+    """One self-contained page."""
+    input:
+        figures=FIGURES,
+        tables=TABLES,
+        headline=rules.assemble_headline.output.headline,
+        qc_mosaic=rules.qc_scans.output.mosaic,
+    output:
+        report=f"{RESULTS}/paper/report.html",
+    log:
+        f"{RESULTS}/logs/report_html.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/report_html.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        results=RESULTS,
+        settings=section(),
+        code=code_digest("report", "figures"),
+    script:
+        "../workflow/scripts/report_html.py"

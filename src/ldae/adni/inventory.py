@@ -1,0 +1,90 @@
+"""What lies in the raw download: one row per image folder and per study table."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from ldae.adni.tables import TABLES, find_tables
+from ldae.cohort.shards import PTID
+from ldae.errors import UserError
+from ldae.files import sha256_file, write_tsv
+
+COLUMNS = ["kind", "subject", "path", "files", "bytes", "digest"]
+
+
+def missing_folders(images: Path, tables: Path) -> list[tuple[str, str, str]]:
+    """What is missing, where it was looked for, and what to do, for each raw folder that does not exist."""
+    return [
+        (
+            f"the folder of the {what} does not exist",
+            str(path),
+            f"unpack the LONI download there, or set {key} in the configuration (docs: ADNI download guide)",
+        )
+        for path, key, what in (
+            (images, "raw.images", "raw ADNI images"),
+            (tables, "raw.tables", "ADNI study tables"),
+        )
+        if not path.is_dir()
+    ]
+
+
+def require_folders(images: Path, tables: Path) -> None:
+    """Raises:
+    UserError: a raw folder does not exist.
+    """
+    for what, where, fix in missing_folders(images, tables):
+        raise UserError(f"{what.capitalize()} ({where}): {fix}.")
+
+
+def subject_folders(images: Path) -> list[Path]:
+    """Folders named like an ADNI subject (``NNN_S_NNNN``), the only ones Clinica looks at."""
+    return sorted(path for path in images.iterdir() if PTID.fullmatch(path.name) and path.is_dir())
+
+
+def image_folders(subject: Path) -> list[dict]:
+    """One row for every folder of a subject that holds files; the digest covers their names and sizes."""
+    rows = []
+    for folder, subfolders, names in os.walk(subject):
+        subfolders.sort()
+        files = sorted((name, (Path(folder) / name).stat().st_size) for name in names if name[0] != ".")
+        if files:
+            rows.append(
+                {
+                    "kind": "image",
+                    "subject": subject.name,
+                    "path": Path(folder).relative_to(subject.parent).as_posix(),
+                    "files": len(files),
+                    "bytes": sum(size for _, size in files),
+                    "digest": hashlib.sha256(repr(files).encode()).hexdigest()[:16],
+                }
+            )
+    return rows
+
+
+def read_inventory(images: Path, tables: Path) -> pd.DataFrame:
+    """Every image folder and every study table; no file of an image is opened."""
+    require_folders(images, tables)
+    rows = []
+    for table in TABLES:
+        for path in find_tables(tables, table.name):
+            name, size = path.relative_to(tables).as_posix(), path.stat().st_size
+            rows.append({"kind": "table", "path": name, "files": 1, "bytes": size, "digest": sha256_file(path)[:16]})
+    for subject in subject_folders(images):
+        rows += image_folders(subject)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def write_inventory(images: Path, tables: Path, out: Path) -> None:
+    """Write the inventory, unless the file there says the same: its time is what plans the conversion.
+
+    Raises:
+        UserError: a raw folder does not exist.
+    """
+    fresh = out.with_name(f"{out.name}.new")
+    write_tsv(fresh, read_inventory(images, tables))
+    if out.is_file() and out.read_bytes() == fresh.read_bytes():
+        fresh.unlink()
+    else:
+        fresh.replace(out)

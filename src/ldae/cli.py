@@ -1,0 +1,79 @@
+"""``ldae``: what a person does outside the workflow."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ldae.errors import UserError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; a :class:`UserError` becomes one line on stderr and exit status 1."""
+    options = parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except UserError as error:
+        print(f"ldae: {error}", file=sys.stderr)
+        return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="ldae", description="Latent diffusion autoencoders of brain MRI, from raw ADNI.")
+    commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    check = commands.add_parser(
+        "preflight",
+        help="check a raw ADNI download and list everything that is wrong with it",
+        description="Exit status: 0 ready, 1 some scans will be left out, 2 the conversion cannot run.",
+    )
+    check.add_argument("raw", type=Path, metavar="RAW", help="folder with one subfolder per subject (NNN_S_NNNN)")
+    check.add_argument("clinical", type=Path, metavar="CLINICAL", help="folder with the study tables")
+    check.add_argument("--json", type=Path, metavar="FILE", help="write the findings there as well")
+    check.set_defaults(run=run_preflight)
+
+    phantom = commands.add_parser("phantom", help="write a synthetic raw ADNI download with known anatomy")
+    phantom.add_argument("out", type=Path, metavar="OUT", help="folder for ADNI, clinical, truth.tsv and phantom.json")
+    phantom.add_argument(
+        "--config",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="configuration files, each laid over the ones before it; their phantom section is used",
+    )
+    phantom.add_argument("--processes", type=int, default=1, metavar="N", help="scans generated side by side")
+    phantom.set_defaults(run=run_phantom)
+    return top
+
+
+def run_preflight(options: argparse.Namespace) -> int:
+    from ldae.adni.preflight import preflight, write_report
+
+    findings = preflight(options.raw, options.clinical)
+    for finding in findings:
+        print(f"{finding.severity}: {finding}")
+    if options.json:
+        write_report(findings, options.json)
+    severities = {finding.severity for finding in findings}
+    if "blocking" in severities:
+        return 2
+    if "quarantine" in severities:
+        return 1
+    print("The download is ready to be converted.")
+    return 0
+
+
+def run_phantom(options: argparse.Namespace) -> int:
+    from ldae.config import load_config
+    from ldae.phantom.cohort import make_raw_adni
+
+    config = load_config(*options.config)
+    if config.phantom is None:
+        raise UserError(f"{options.config[-1]} has no phantom section: use the demo's configuration, or add one.")
+    make_raw_adni(options.out, config.phantom, config.seed, options.processes)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The cohort after conversion: one row per scan, subject-level splits, Table 1."""

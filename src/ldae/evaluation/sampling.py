@@ -1,0 +1,63 @@
+"""Numpy in, numpy out: the networks run over any number of scans in batches of a fixed size."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ldae.evaluation.inputs import Inputs
+from ldae.training.pipeline import LDAE
+
+
+def batches(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def volumes_of(inputs: Inputs, rows: np.ndarray) -> np.ndarray:
+    """(B, 1, X, Y, Z) float32 scans."""
+    return inputs.volumes.volumes(rows).reshape(len(rows), 1, *inputs.grid.shape)
+
+
+class Decoder:
+    """The trained chain, batch by batch: from codes to volumes.
+
+    Every method takes and returns float32 arrays with the scans on the first axis; volumes are (N, 1, X, Y, Z).
+    """
+
+    def __init__(self, ldae: LDAE, batch: int):
+        self.ldae, self.batch = ldae, batch
+
+    def _run(self, function, *arrays: np.ndarray) -> np.ndarray:
+        parts = []
+        with torch.no_grad():
+            for rows in batches(np.arange(len(arrays[0])), self.batch):
+                parts.append(function(*(self.tensor(array[rows]) for array in arrays)).float().cpu().numpy())
+        return np.concatenate(parts)
+
+    def tensor(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).to(self.ldae.device)
+
+    def autoencode(self, x: np.ndarray) -> np.ndarray:
+        """Decoded posterior mean: the ceiling of every method that decodes latents."""
+        return self._run(self.ldae.autoencode, x)
+
+    def encode_latent(self, x: np.ndarray) -> np.ndarray:
+        return self._run(self.ldae.encode_latent, x)
+
+    def decode_latent(self, z: np.ndarray) -> np.ndarray:
+        return self._run(self.ldae.decode_latent, z)
+
+    def encode_semantic(self, x: np.ndarray) -> np.ndarray:
+        return self._run(self.ldae.encode_semantic, x)
+
+    def generate(self, x_T: np.ndarray, y: np.ndarray | None) -> np.ndarray:
+        """Volumes sampled from ``x_T`` with the semantic codes ``y``, or by the unconditional model (None)."""
+        if y is None:
+            return self._run(lambda noise: self.ldae.decode_latent(self.ldae.sample(noise, None)), x_T)
+        return self._run(lambda noise, code: self.ldae.decode_latent(self.ldae.sample(noise, code)), x_T, y)
+
+    def noise(self, ids: list[str], seed: int) -> np.ndarray:
+        """Standard normal x_T, fixed by (seed, id)."""
+        return self.ldae.noise(ids, seed).float().cpu().numpy()

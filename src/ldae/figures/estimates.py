@@ -1,0 +1,123 @@
+"""Estimates with intervals: the panel that compares methods, read from the long tables of ``ldae.evaluation``."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from ldae.figures.methods import Method
+from ldae.figures.style import FAINT, INK, MUTED, say_why_empty
+
+MINUS = "\N{MINUS SIGN}"
+METRIC_LABELS = {
+    "ssim_w11_brain": "SSIM in the brain (window 11)",
+    "ssim_w3_paper": "SSIM, whole box (window 3)",
+    "ssim_w4_paper": "SSIM against the autoencoder (window 4)",
+    "mse": "mean squared error",
+    "psnr": "PSNR (dB)",
+    "r_truth": "ventricle volume: r with the truth",
+    "r_original": "ventricle volume: r with the scan",
+    "auc_ad_cv": "AUC, AD against CN",
+    "age_mae_cv": "age: mean absolute error (years)",
+    "ventricle_ml_change_plus_ad": "change of ventricles towards AD (ml)",
+    "ventricle_ml_change_minus_ad": "change of ventricles away from AD (ml)",
+}
+
+
+def rows_of(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The rows of one metric that have a value."""
+    return summary[(summary["metric"] == metric) & np.isfinite(summary["value"].astype(float))]
+
+
+def why_missing(summary: pd.DataFrame, metric: str) -> str:
+    """The words of the table for why a metric has no value, or that it was not computed."""
+    notes = summary.loc[summary["metric"] == metric, "note"].dropna()
+    label = METRIC_LABELS.get(metric, metric)
+    return f"{label}:\n{notes.iloc[0]}" if len(notes) else f"{label}:\nnot computed in this run"
+
+
+def forest(
+    axes: Axes,
+    summary: pd.DataFrame,
+    metric: str,
+    methods: dict[str, Method],
+    reference: float | None = None,
+    names: bool = True,
+) -> None:
+    """One row per method: its value as a marker, its 95 % interval as a line, both printed at the right.
+
+    Args:
+        summary: long table (method, metric, value, low, high, n_subjects, note).
+        methods: the methods to draw, from top to bottom; one without a value gets ``n/a``.
+        reference: a vertical line, such as chance level.
+        names: print the methods' names at the left.
+    """
+    table = rows_of(summary, metric).set_index("method")
+    if table.empty:
+        say_why_empty(axes, why_missing(summary, metric))
+        return
+    if reference is not None:
+        axes.axvline(reference, color=MUTED, linewidth=0.8, linestyle=(0, (2, 2)))
+    for place, (name, method) in enumerate(methods.items()):
+        if name in table.index:
+            row = table.loc[name]
+            draw_interval(axes, float(row["value"]), place, row["low"], row["high"], method)
+            text, colour = format_estimate(row["value"], row["low"], row["high"]), INK
+        else:
+            text, colour = "n/a", MUTED
+        axes.annotate(
+            text,
+            (1.04, place),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            fontsize=6.5,
+            color=colour,
+        )
+    labels = [method.label for method in methods.values()] if names else []
+    axes.set_yticks(range(len(methods)) if names else [], labels)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(len(methods) - 0.4, -0.6)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x", color=FAINT)
+    axes.locator_params(axis="x", nbins=4)
+    axes.margins(x=0.08)
+    axes.set_xlabel(METRIC_LABELS.get(metric, metric.replace("_", " ")) + subjects_line(summary, metric))
+
+
+def subjects_line(summary: pd.DataFrame, metric: str) -> str:
+    """A second line for an axis label: how many subjects the estimates rest on, and whether those are too few."""
+    rows = rows_of(summary, metric)
+    if rows.empty:
+        return ""
+    low, high = int(rows["n_subjects"].min()), int(rows["n_subjects"].max())
+    count = f"{low}" if low == high else f"{low} to {high}"
+    few = rows["note"].astype(str).str.contains("too few").any()
+    return f"\n{count} subjects" + (": too few" if few else "")
+
+
+def draw_interval(axes: Axes, value: float, place: float, low: float, high: float, method: Method) -> None:
+    """A horizontal interval with its value."""
+    if np.isfinite(low) and np.isfinite(high):
+        axes.plot([low, high], [place, place], color=method.colour, linewidth=1.8, solid_capstyle="round", alpha=0.75)
+    axes.plot([value], [place], method.marker, color=method.colour, markersize=5.5, zorder=3)
+
+
+def format_estimate(value: float, low: float = np.nan, high: float = np.nan) -> str:
+    """``0.873 [0.861, 0.884]``, with digits that suit the size of the interval."""
+    if not np.isfinite(value):
+        return "n/a"
+    finite = np.isfinite(low) and np.isfinite(high)
+    digits = _digits(value, high - low if finite else abs(value))
+    if digits is None:
+        text, bounds = f"{value:.1e}", f" [{low:.1e}, {high:.1e}]"
+    else:
+        text, bounds = f"{value:.{digits}f}", f" [{low:.{digits}f}, {high:.{digits}f}]"
+    return (text + bounds if finite else text).replace("-", MINUS)
+
+
+def _digits(value: float, width: float) -> int | None:
+    """Decimals that show two digits of the interval's width; none for numbers that need an exponent."""
+    if abs(value) < 0.002 and value != 0:
+        return None
+    if width <= 0:
+        return 3
+    return int(np.clip(1 - np.floor(np.log10(width)), 0, 4))

@@ -1,0 +1,60 @@
+"""How the compared methods are called and drawn: one name, colour and marker per method, in every figure and table."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+OURS = "#14506b"
+RIVAL = "#d1603d"
+GREEN = "#5fa58d"
+PURPLE = "#8d6cab"
+OCHRE = "#b9a13a"
+GREY = "#8a949e"
+LIGHT = "#b8c0c8"
+
+
+@dataclass(frozen=True)
+class Method:
+    """The words for a legend, a colour, a marker and a dash pattern."""
+
+    label: str
+    colour: str
+    marker: str = "o"
+    dash: str | tuple[int, tuple[int, ...]] = "-"
+
+
+RECONSTRUCTION = {
+    "ae": Method("Autoencoder (ceiling)", GREY, "P", ":"),
+    "ldae_encoded": Method("LDAE, encoded x$_T$", OURS, "o"),
+    "lddim_encoded": Method("Unconditional, encoded x$_T$", PURPLE, "v", "-."),
+    "ldae_noise": Method("LDAE, own y$_{sem}$, random x$_T$", RIVAL, "s"),
+    "ldae_shuffled_y": Method("LDAE, another subject's y$_{sem}$", OCHRE, "D", (0, (3, 2))),
+    "mean_volume": Method("Mean training brain", LIGHT, "X", (0, (1, 1.5))),
+}
+INTERPOLATION = {
+    "ae": Method("Autoencoder on the target (ceiling)", GREY, "P", ":"),
+    "ldae": Method("LDAE", OURS, "o"),
+    "y_only": Method("y$_{sem}$ only", RIVAL, "s", (0, (5, 2))),
+    "latent_lerp": Method("Average of latents", GREEN, "D", "-."),
+    "voxel_lerp": Method("Average of voxels", PURPLE, "v", (0, (3, 1.5))),
+    "copy_nearest": Method("Copy of the nearest scan", OCHRE, "^", (0, (1.5, 1.5))),
+}
+PROBES = {
+    "oracle": Method("True volumes (oracle)", GREY, "P"),
+    "ldae": Method("LDAE y$_{sem}$", OURS, "o"),
+    "pca_voxels": Method("PCA of voxels", GREEN, "D"),
+    "untrained_encoder": Method("Untrained encoder", RIVAL, "s"),
+    "permuted_labels": Method("LDAE, permuted labels", OCHRE, "v"),
+    "mean_predictor": Method("Mean age", LIGHT, "X"),
+}
+DIRECTIONS = {
+    "probe": Method("Probe direction", OURS, "o"),
+    "random": Method("Random direction", OCHRE, "s", (0, (4, 2))),
+}
+
+
+def present(known: dict[str, Method], names: pd.Series) -> dict[str, Method]:
+    """The known methods that occur in ``names``, in house order, then unknown ones under their own name."""
+    found = set(names.dropna())
+    chosen = {name: method for name, method in known.items() if name in found}
+    return chosen | {name: Method(name.replace("_", " "), GREY) for name in sorted(found - set(known))}

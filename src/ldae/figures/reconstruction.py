@@ -1,0 +1,32 @@
+"""Figure: the reconstruction table, drawn."""
+
+from pathlib import Path
+
+from ldae.figures.estimates import forest, rows_of, why_missing
+from ldae.figures.methods import RECONSTRUCTION, present
+from ldae.figures.style import FULL_WIDTH_MM, empty_figure, house_style, letter_panels, new_figure, save_figure
+from ldae.files import read_tsv
+
+
+@house_style()
+def figure_reconstruction_methods(summary: str | Path, ventricles: str | Path, stem: str | Path) -> None:
+    """Similarity, error and preserved ventricle volume of every way to reconstruct a test scan, with intervals.
+
+    Args:
+        summary: ``evaluate/reconstruction/summary.tsv``.
+        ventricles: ``evaluate/reconstruction/ventricles.tsv``.
+        stem: output path without suffix.
+    """
+    table, volumes = read_tsv(summary), read_tsv(ventricles)
+    if rows_of(table, "ssim_w11_brain").empty:
+        empty_figure(stem, why_missing(table, "ssim_w11_brain"))
+        return
+    figure = new_figure(FULL_WIDTH_MM, 66)
+    panels = figure.subplots(1, 3)
+    methods = present(RECONSTRUCTION, table["method"])
+    forest(panels[0], table, "ssim_w11_brain", methods)
+    forest(panels[1], table, "psnr", methods, names=False)
+    metric = "r_original" if rows_of(volumes, "r_truth").empty else "r_truth"
+    forest(panels[2], volumes, metric, methods, names=False)
+    letter_panels(list(panels))
+    save_figure(figure, stem, table)

@@ -1,0 +1,1 @@
+"""A synthetic longitudinal ADNI download with known anatomy: whole-head T1w scans, DICOM files and study tables."""

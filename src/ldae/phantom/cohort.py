@@ -1,0 +1,198 @@
+"""Write a whole synthetic download: images, tables, truth. Resumes where it was interrupted."""
+
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ldae.config import Phantom
+from ldae.errors import UserError
+from ldae.files import digest, read_json, write_json, write_tsv
+from ldae.phantom.anatomy import Anatomy, load_anatomy
+from ldae.phantom.cognition import cognition_at
+from ldae.phantom.deformation import subject_shape
+from ldae.phantom.dicom import write_series
+from ldae.phantom.images import Image, images_of
+from ldae.phantom.scan import Scan, make_scan
+from ldae.phantom.schedule import Plan, Visit, plan_cohort
+from ldae.phantom.streams import stream
+from ldae.phantom.tables import write_tables
+from ldae.progress import track
+
+VERSION = 1  # of the phantom's content; part of the digest
+GHOST_SHIFT, GHOST_WEIGHT = 9, 0.35  # voxels, fraction: how motion spoils a refused image
+
+_worker: dict[str, Anatomy] = {}  # one anatomy per worker process
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Everything one subject's images need."""
+
+    plan: Plan
+    out: Path
+    seed: int
+    voxel_mm: float
+    broken: frozenset[int]
+
+
+def make_raw_adni(
+    out: Path, settings: Phantom, seed: int, processes: int = 1, anatomy_cache: Path | None = None
+) -> None:
+    """Make ``out/ADNI``, ``out/clinical``, ``out/truth.tsv`` and, last, ``out/phantom.json``.
+
+    Every image depends on (seed, subject, visit) alone. Finished images of an earlier, interrupted call with the same
+    settings are kept. The anatomy is kept in ``anatomy_cache`` (default ``out/anatomy.npz``).
+
+    Raises:
+        UserError: ``out/ADNI`` holds images that this function did not make.
+    """
+    out = Path(out)
+    identity = digest({"settings": settings.model_dump(mode="json"), "seed": seed, "version": VERSION})
+    _claim(out, identity)
+    plans = plan_cohort(settings, seed)
+    broken = broken_images(plans, seed, settings.broken_scans)
+    cache = Path(anatomy_cache) if anatomy_cache is not None else out / "anatomy.npz"
+    load_anatomy(cache)  # built once, before any worker needs it
+    jobs = [_Job(plan, out, seed, settings.voxel_mm, broken) for plan in plans]
+    rows = [row for subject_rows in _run(jobs, cache, processes) for row in subject_rows]
+    images = [image for plan in plans for visit in plan.visits for image in images_of(seed, plan, visit)]
+    write_tables(out / "clinical", plans, images, seed)
+    truth = pd.DataFrame(rows).sort_values(["participant_id", "session_id"], ignore_index=True)
+    write_tsv(out / "truth.tsv", truth)
+    write_json(out / "phantom.json", _description(identity, settings, seed, plans, images, broken))
+
+
+def _claim(out: Path, identity: str) -> None:
+    """Mark ``out`` as the place of this cohort; a synthetic cohort with other settings makes room for it.
+
+    Only what the mark proves to be synthetic is ever removed.
+    """
+    state, images = out / ".phantom", out / "ADNI"
+    mark = state / "cohort.json"
+    if not mark.is_file() and images.is_dir() and any(images.iterdir()):
+        raise UserError(f"{images} holds images that are not synthetic; choose another folder for the phantom.")
+    if mark.is_file() and read_json(mark) != identity:
+        for old in (images, out / "clinical", state / "truth"):
+            shutil.rmtree(old, ignore_errors=True)
+    write_json(mark, identity)
+
+
+def broken_images(plans: list[Plan], seed: int, count: int) -> frozenset[int]:
+    """Ids of ``count`` chosen images to damage: follow-ups first, of subjects with extra visits who do not convert.
+
+    At most one per subject.
+
+    Raises:
+        UserError: there are fewer subjects than scans to damage.
+    """
+    if count > len(plans):
+        raise UserError(f"phantom.broken_scans is {count}, but the cohort has {len(plans)} subjects; at most one each.")
+    candidates = []
+    for plan in plans:
+        visit = plan.visits[min(1, len(plan.visits) - 1)]
+        chosen = next(image for image in images_of(seed, plan, visit) if image.chosen)
+        order = (visit.months == 0, plan.subject.converter, not plan.extra_visits, len(plan.visits) < 3)
+        candidates.append((*order, stream(seed, "broken", plan.subject.rid).random(), chosen.image_id))
+    return frozenset(candidate[-1] for candidate in sorted(candidates)[:count])
+
+
+def _run(jobs: list[_Job], cache: Path, processes: int) -> Iterator[list[dict]]:
+    """Rows of truth, subject by subject, in any order."""
+    label = "Making synthetic scans"
+    if processes <= 1:
+        _start_worker(cache)
+        yield from track(map(_make_subject, jobs), label, total=len(jobs))
+        return
+    # spawn, not fork: the caller may have threads
+    with ProcessPoolExecutor(processes, get_context("spawn"), _start_worker, (cache,)) as pool:
+        futures = [pool.submit(_make_subject, job) for job in jobs]
+        try:
+            for future in track(as_completed(futures), label, total=len(futures)):
+                yield future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _start_worker(cache: Path) -> None:
+    _worker["anatomy"] = load_anatomy(cache)
+
+
+def _make_subject(job: _Job) -> list[dict]:
+    """Write one subject's images; returns one row of truth per visit."""
+    shape_field = None
+    rows = []
+    for visit in job.plan.visits:
+        images = images_of(job.seed, job.plan, visit)
+        chosen = next(image for image in images if image.chosen)
+        record = job.out / ".phantom" / "truth" / f"I{chosen.image_id}.json"
+        if not record.is_file() or not all((job.out / "ADNI" / image.folder).is_dir() for image in images):
+            shape_field = subject_shape(job.seed, job.plan.subject.rid) if shape_field is None else shape_field
+            scan = visit_scan(_worker["anatomy"], job.plan, visit, job.seed, job.voxel_mm, shape_field=shape_field)
+            for image in images:
+                _write_image(job, image, scan)
+            write_json(record, scan.truth | _visit_columns(job, visit, chosen))
+        rows.append(read_json(record))
+    first = list(_visit_columns(job, job.plan.visits[0], chosen))
+    return [{name: row[name] for name in [*first, *(key for key in row if key not in first)]} for row in rows]
+
+
+def visit_scan(anatomy: Anatomy, plan: Plan, visit: Visit, seed: int, voxel_mm: float, **options: object) -> Scan:
+    """The scan of one visit as it lies in the download; ``options`` go to :func:`make_scan` (clean twin, amp)."""
+    months = visit.elapsed_years * 12
+    return make_scan(anatomy, plan.subject, months, visit.session, seed, voxel_mm, **options)
+
+
+def _write_image(job: _Job, image: Image, scan: Scan) -> None:
+    folder = job.out / "ADNI" / image.folder
+    if folder.is_dir():
+        return
+    volume = scan.image if image.chosen else _ghosted(scan.image)
+    spacing = tuple(float(step) for step in np.diag(scan.affine)[:3])
+    age, sex = float(scan.truth["age"]), str(scan.truth["sex"])
+    write_series(volume, spacing, folder, image, sex, age, truncate=image.image_id in job.broken)
+
+
+def _ghosted(image: np.ndarray) -> np.ndarray:
+    """The same head with motion ghosts along the phase-encoding axis (y): why quality control refuses it."""
+    ghosts = np.roll(image, GHOST_SHIFT, axis=1) + np.roll(image, -GHOST_SHIFT, axis=1)
+    return (image * (1 - GHOST_WEIGHT) + ghosts * (GHOST_WEIGHT / 2)).astype(np.int16)
+
+
+def _visit_columns(job: _Job, visit: Visit, chosen: Image) -> dict[str, str | int | float]:
+    plan, cognition = job.plan, cognition_at(job.seed, job.plan, visit)
+    return {
+        "participant_id": plan.subject.participant_id,
+        "session_id": f"ses-{visit.session}",
+        "image_id": chosen.image_id,
+        "diagnosis": plan.diagnosis(visit),
+        "months": visit.months,
+        "elapsed_months": visit.elapsed_years * 12,
+        "mmse": cognition.mmse,
+        "cdr": cognition.cdr_global,
+        "cdr_sb": cognition.cdr_sum,
+        "phase": plan.phase,
+        "field_strength": plan.field_strength,
+        "broken": int(chosen.image_id in job.broken),
+    }
+
+
+def _description(
+    identity: str, settings: Phantom, seed: int, plans: list[Plan], images: list[Image], broken: frozenset[int]
+) -> dict:
+    return {
+        "digest": identity,
+        "seed": seed,
+        "settings": settings.model_dump(mode="json"),
+        "subjects": len(plans),
+        "converters": sorted(plan.subject.participant_id for plan in plans if plan.subject.converter),
+        "images": len(images),
+        "scans": sum(image.chosen for image in images),
+        "broken_images": sorted(broken),
+    }

@@ -1,0 +1,106 @@
+"""The two grids of the phantom, and the geometry helpers that work on them.
+
+Template grid: 1 mm voxels, R-A-S, MNI152 millimetres, wide enough for a head and neck.
+Control grid: 3 mm nodes over the same box; every displacement and velocity field lives there, in mm.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+ORIGIN = np.array([-100.0, -138.0, -118.0])  # MNI mm of voxel (0, 0, 0)
+SHAPE = (201, 257, 219)
+CONTROL_MM = 3.0
+CONTROL_SHAPE = tuple(int(np.ceil(size / CONTROL_MM)) + 1 for size in SHAPE)
+HEAD_SCALE = 0.89  # mean linear size of a head relative to MNI space (which is about 1.4 x too large in volume)
+
+
+class Region(NamedTuple):
+    """A box of the template grid: its slices and its broadcastable coordinates (mm)."""
+
+    slices: tuple[slice, slice, slice]
+    x: np.ndarray
+    y: np.ndarray
+    z: np.ndarray
+
+
+def axes(shape: tuple[int, ...], origin: np.ndarray, step: float) -> list[np.ndarray]:
+    """Three float32 coordinate arrays (mm) that broadcast to ``shape``."""
+    lines = [(origin[i] + step * np.arange(size)).astype(np.float32) for i, size in enumerate(shape)]
+    return [line.reshape([-1 if i == j else 1 for j in range(3)]) for i, line in enumerate(lines)]
+
+
+def region(lower: tuple[float, ...], upper: tuple[float, ...]) -> Region:
+    """The voxels between two corners (MNI mm), clipped to the template grid."""
+    first = np.clip(np.floor(np.asarray(lower) - ORIGIN), 0, SHAPE).astype(int)
+    last = np.clip(np.ceil(np.asarray(upper) - ORIGIN) + 1, 0, SHAPE).astype(int)
+    shape = tuple(np.maximum(last - first, 0))
+    return Region(tuple(slice(a, b) for a, b in zip(first, last, strict=True)), *axes(shape, ORIGIN + first, 1.0))
+
+
+def voxel(point: tuple[float, float, float]) -> tuple[int, int, int]:
+    """The template voxel nearest to an MNI point (mm)."""
+    return tuple(np.round(np.asarray(point) - ORIGIN).astype(int))
+
+
+def ellipsoid(x: np.ndarray, y: np.ndarray, z: np.ndarray, centre: tuple, radii: tuple) -> np.ndarray:
+    """Approximate signed distance (mm, negative inside) to an axis-aligned ellipsoid."""
+    squares = sum(((axis - c) / r) ** 2 for axis, c, r in zip((x, y, z), centre, radii, strict=True))
+    return (np.sqrt(squares) - 1) * np.float32(min(radii))
+
+
+def signed_distance(mask: np.ndarray, step: float) -> np.ndarray:
+    """Distance (mm, negative inside) to the border of ``mask``."""
+    outside = ndimage.distance_transform_edt(~mask)
+    return ((outside - ndimage.distance_transform_edt(mask)) * step).astype(np.float32)
+
+
+def coverage(distance: np.ndarray) -> np.ndarray:
+    """Signed distance (mm) to the fraction of a 1 mm voxel that lies inside."""
+    return np.clip(0.5 - distance, 0, 1)
+
+
+def smooth_union(distances: list[np.ndarray], width: float) -> np.ndarray:
+    """Soft minimum of signed distances: -w log(sum exp(-d/w)), blending over ``width`` mm."""
+    total = sum(np.exp(np.clip(-distance / width, -40, 40)) for distance in distances)
+    return -width * np.log(total + 1e-20)
+
+
+def smooth(image: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian filter in float32; ``sigma`` in voxels."""
+    return ndimage.gaussian_filter(image.astype(np.float32), sigma)
+
+
+def upsample(image: np.ndarray, shape: tuple[int, ...] = SHAPE) -> np.ndarray:
+    """Twice as many samples along each axis, linear in between, cut to ``shape``."""
+    for axis, size in enumerate(shape):
+        nodes = np.moveaxis(image, axis, 0)
+        fine = np.empty((2 * len(nodes), *nodes.shape[1:]), np.float32)
+        fine[::2] = nodes
+        fine[1:-1:2] = (nodes[:-1] + nodes[1:]) / 2
+        fine[-1] = nodes[-1]
+        image = np.moveaxis(fine[:size], 0, axis)
+    return np.ascontiguousarray(image)
+
+
+def to_control(image: np.ndarray) -> np.ndarray:
+    """Box average of a template image at the nodes of the control grid (zero beyond the template)."""
+    step = int(CONTROL_MM)
+    counts = [(size - 1) // step + 1 for size in image.shape]
+    padded = np.pad(image, [(1, 1)] * 3, mode="symmetric")[tuple(slice(step * count) for count in counts)]
+    blocks = padded.reshape([part for count in counts for part in (count, step)])
+    nodes = blocks.mean(axis=(1, 3, 5), dtype=np.float32)
+    result = np.zeros(CONTROL_SHAPE, np.float32)
+    result[tuple(slice(size) for size in nodes.shape)] = nodes
+    return result
+
+
+def sample(image: np.ndarray, points: np.ndarray, mode: str = "nearest") -> np.ndarray:
+    """Trilinear values (float32) of ``image`` at ``points`` (3, ...), given in its voxel indices."""
+    return ndimage.map_coordinates(image, points, order=1, mode=mode, prefilter=False, output=np.float32)
+
+
+def to_uint8(image: np.ndarray) -> np.ndarray:
+    """[0, 1] to 0...255."""
+    return np.clip(np.rint(image * 255), 0, 255).astype(np.uint8)

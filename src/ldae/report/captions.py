@@ -1,0 +1,105 @@
+"""Title, caption and alternative text of every figure: what is shown, of how many, and how it was computed."""
+
+from dataclasses import dataclass
+
+PICTURES = (
+    "Pictures are in radiological convention (the subject's right on the left), all on one grey scale from 0 to 1, "
+    "smoothed for display only; difference maps of one figure share one symmetric scale."
+)
+INTERVALS = "Lines and brackets are 95 % percentile intervals over resampled subjects."
+
+
+@dataclass(frozen=True)
+class Caption:
+    title: str
+    text: str
+    alternative: str
+
+
+CAPTIONS = {
+    "figure_cohort": Caption(
+        "The cohort",
+        "a, scans that entered each step and why the others were left out. b, visits of every subject (one row each; "
+        "a large cohort is thinned evenly), marked by the diagnosis at the visit. c, age at scan. d, subjects in each "
+        "split by last diagnosis; a subject is in one split only, and splits are made before any class is selected.",
+        "Flow chart of included and excluded scans, timeline of visits by diagnosis, ages, and sizes of the splits.",
+    ),
+    "figure_qc": Caption(
+        "Quality control of preprocessing",
+        "Preprocessed scans with the outline of their brain mask, as preprocessing drew them for review.",
+        "Mosaic of preprocessed brains with mask outlines.",
+    ),
+    "figure_3_autoencoder": Caption(
+        "Figure 3. Autoencoder",
+        "Two test scans, their reconstructions from posterior means, and the signed difference. " + PICTURES,
+        "Scan, reconstruction and difference map in axial, coronal and sagittal planes for two test subjects.",
+    ),
+    "figure_reconstruction_methods": Caption(
+        "Reconstruction by method",
+        "Test scans reconstructed in six ways: by the autoencoder alone; by the diffusion model from an encoded "
+        "x<sub>T</sub>, with and without y<sub>sem</sub>; from y<sub>sem</sub> and a random x<sub>T</sub>; from "
+        "another subject's y<sub>sem</sub>; and the mean training brain. a, structural similarity in the brain "
+        "(Gaussian window of 11 voxels). b, peak signal-to-noise ratio. c, correlation of ventricle volumes measured "
+        "in the reconstructions with the true ones, or with those of the scans where no truth is known. " + INTERVALS,
+        "Six reconstruction methods compared on similarity, signal-to-noise ratio and ventricle volume.",
+    ),
+    "figure_reconstruction_examples": Caption(
+        "Reconstructions side by side",
+        "One axial slice of two test scans, reconstructed by every method, with signed differences. " + PICTURES,
+        "Axial slices reconstructed by each method with difference maps.",
+    ),
+    "figure_4_variation": Caption(
+        "Figure 4. What y<sub>sem</sub> leaves open",
+        "Samples decoded from one scan's y<sub>sem</sub> and different random x<sub>T</sub>, and the voxelwise standard "
+        "deviation over all samples of that scan. " + PICTURES,
+        "A scan, several samples from its semantic code, and a map of their standard deviation.",
+    ),
+    "figure_5_lda": Caption(
+        "Figure 5. Diagnosis in the semantic space",
+        "Linear discriminant analysis of y<sub>sem</sub>, fitted on training subjects alone and applied to the others. "
+        "a, every scan. b and c, densities along the first axis; each tick is one scan. The separation among training "
+        "subjects is optimistic; the test subjects show what generalises.",
+        "Scatter of scans on two discriminant axes by diagnosis, and densities of training and test scans.",
+    ),
+    "figure_6_manipulation": Caption(
+        "Figure 6. Moving a scan along the diagnosis probe",
+        "The code of a test scan is moved along the unit direction of a probe fitted on training subjects until the probe gives "
+        "the stated probability of AD (α: distance in standardised units; ml: ventricles measured in the decoded "
+        "picture), and decoded with the scan's own x<sub>T</sub>. Below, difference from the decoding of the unmoved "
+        "code. " + PICTURES,
+        "A strip of decoded brains over probabilities of AD with difference maps; ventricles change with the dose.",
+    ),
+    "figure_7_dose_response": Caption(
+        "Figure 7. Dose and response",
+        "a, change of measured ventricle volume against the probability aimed at: thin lines are scans, thick lines "
+        "medians by diagnosis. b, medians over subjects for the probe's direction and for random directions of the "
+        "same length, the control. c, a fine sweep for two scans. " + INTERVALS,
+        "Ventricle volume change against target probability, with medians and intervals for probe and random directions.",
+    ),
+    "figure_8_interpolation": Caption(
+        "Figure 8. Predicting a scan between two visits",
+        "Every triplet of visits of test subjects. a, similarity of prediction and scan in the brain; b, the paper's "
+        "measure, against the autoencoder's reconstruction of the target with a window of 4 voxels; c and d, similarity "
+        "and error against the months between the known visits. " + INTERVALS,
+        "Interpolation methods compared overall and against the time between visits.",
+    ),
+    "figure_9_interpolation_examples": Caption(
+        "Figure 9. One interpolated visit",
+        "The triplet with the longest time between its visits. Below each picture its difference from the target scan. "
+        + PICTURES,
+        "Start, target and end scans with predictions of each method and difference maps.",
+    ),
+    "figure_probes": Caption(
+        "Linear probes",
+        "Logistic and ridge regression on fixed features: y<sub>sem</sub>, the same encoder before training, principal "
+        "components of voxels, and, for a phantom, the true volumes. Top: folds grouped by subject; below: fitted on "
+        "training subjects, applied to test subjects. AD is the positive class. " + INTERVALS,
+        "AUC and age error of linear probes on each kind of features.",
+    ),
+    "figure_training": Caption(
+        "Training",
+        "Losses of the three stages (means since the validation before; validation dashed) and other validation "
+        "measures, against optimizer steps. Stage 3 is drawn beside the frozen stage 2, which it must beat.",
+        "Learning curves of autoencoder, latent diffusion and representation stages.",
+    ),
+}

@@ -1,0 +1,88 @@
+"""Training data: volumes read from the store as they are needed, latents wholly in memory."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from ldae.errors import UserError
+from ldae.files import digest, read_tsv
+from ldae.models.autoencoder import reparameterise
+from ldae.store import Store
+from ldae.training.keyed import normal
+from ldae.training.stage import Draw
+
+
+def read_splits(path: Path) -> pd.DataFrame:
+    """splits.tsv: participant_id and split."""
+    return read_tsv(path, dtype={"participant_id": str})
+
+
+def split_rows(store: Store, splits: pd.DataFrame, split: str) -> np.ndarray:
+    """Store positions of the scans of one split.
+
+    Raises:
+        UserError: the split has no scan in the store.
+    """
+    rows = store.rows(splits.loc[splits["split"] == split, "participant_id"])
+    if not len(rows):
+        raise UserError(
+            f"No scan of the {split} split is in {store.path}; look at manifest/splits.tsv and exclusions.tsv."
+        )
+    return rows
+
+
+def splits_digest(splits: pd.DataFrame) -> str:
+    """Digest of who is in which split, whatever the order of the rows."""
+    return digest(sorted(zip(splits["participant_id"], splits["split"], strict=True)))
+
+
+class Volumes:
+    """Some rows of a volume store as float32 tensors (n, 1, X, Y, Z) in [0, 1]."""
+
+    def __init__(self, store: Store, rows: np.ndarray, device: torch.device):
+        self.store, self.positions, self.device = store, rows, device
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, scans: Sequence[int] | slice) -> Tensor:
+        volumes = torch.from_numpy(self.store.volumes(self.positions[scans]))
+        return volumes[:, None].to(self.device)
+
+
+class Latents:
+    """Some rows of a latent store in memory, multiplied by its scale factor.
+
+    Attributes:
+        mean: posterior means (n, C, x, y, z).
+        spread: posterior standard deviations, same shape.
+    """
+
+    def __init__(self, store: Store, rows: np.ndarray, device: torch.device):
+        values = torch.from_numpy(store.volumes(rows)).to(device) * store.meta["scale_factor"]
+        self.mean, self.spread = values[:, 0].contiguous(), values[:, 1].contiguous()
+
+    def __len__(self) -> int:
+        return len(self.mean)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(C, x, y, z)."""
+        return tuple(self.mean.shape[1:])
+
+    def draw(self, draws: Sequence[Draw], posterior: str) -> Tensor:
+        """z_0 of the drawn scans: a fresh sample of each posterior, or its mean (``method.posterior``)."""
+        scans = [draw.scan for draw in draws]
+        if posterior == "mean":
+            return self.mean[scans]
+        noise = keyed_noise(draws, self.shape, "posterior").to(self.mean.device)
+        return reparameterise(self.mean[scans], self.spread[scans], noise)
+
+
+def keyed_noise(draws: Sequence[Draw], shape: tuple[int, ...], purpose: str) -> Tensor:
+    """Standard normal noise (n, *shape), one key per scan of the batch."""
+    return torch.stack([normal(shape, *draw.key, purpose) for draw in draws])

@@ -1,0 +1,17 @@
+"""Which device computes, and in which precision."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+
+def pick_device() -> torch.device:
+    """The first GPU when there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def precision_context(precision: str, device: torch.device) -> AbstractContextManager:
+    """``bf16``: autocast with float32 master weights, no loss scaler; ``fp32``: nothing."""
+    if precision == "bf16":
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext()

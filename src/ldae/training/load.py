@@ -1,0 +1,59 @@
+"""Trained networks from their model folders; the architecture is read from model.json."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ldae import config
+from ldae.models.autoencoder import Autoencoder, build_autoencoder
+from ldae.models.unet import UNet
+from ldae.models.weights import load_strictly
+from ldae.training.model_folder import read_model
+from ldae.training.stage_representation import Representation, build_representation
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A network in evaluation mode, its description (model.json) and its digest."""
+
+    network: nn.Module
+    description: dict[str, Any]
+    digest: str
+
+
+def load_autoencoder(folder: Path) -> Loaded:
+    """The stage-1 network of a model folder."""
+    model = read_model(folder)
+    network: Autoencoder = build_autoencoder(config.Autoencoder.model_validate(model.description["settings"]))
+    return _filled(network, model)
+
+
+def load_unet(folder: Path) -> Loaded:
+    """The stage-2 network of a model folder."""
+    model = read_model(folder)
+    settings = config.Diffusion.model_validate(model.description["settings"])
+    return _filled(UNet(settings, model.description["latent_shape"][0]), model)
+
+
+def load_representation(folder: Path, unet: Loaded) -> Loaded:
+    """The stage-3 networks of a model folder, fitting the given stage-2 network."""
+    model = read_model(folder)
+    return _filled(initial_representation(model.description, unet), model)
+
+
+def initial_representation(description: dict[str, Any], unet: Loaded) -> Representation:
+    """The stage-3 networks as they were before training (same seed, same initial weights)."""
+    return build_representation(
+        config.Representation.model_validate(description["settings"]),
+        config.Diffusion.model_validate(unet.description["settings"]),
+        description["latent_shape"][0],
+        unet.network,
+        description["seed"],
+    )
+
+
+def _filled(network: nn.Module, model: Any) -> Loaded:
+    load_strictly(network, model.weights, model.folder / "model.safetensors")
+    return Loaded(network.requires_grad_(False).eval(), model.description, model.digest)

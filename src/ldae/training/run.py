@@ -1,0 +1,117 @@
+"""The three trainings as the workflow calls them: stores and splits in, a model folder out."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from ldae import config
+from ldae.models.counts import count_parameters
+from ldae.store import open_store
+from ldae.training.checkpoint import CheckpointFolder
+from ldae.training.data import Latents, Volumes, read_splits, split_rows, splits_digest
+from ldae.training.device import pick_device
+from ldae.training.load import load_autoencoder, load_unet
+from ldae.training.loop import train
+from ldae.training.model_folder import fingerprint, require, write_model
+from ldae.training.stage import Stage
+from ldae.training.stage_autoencoder import AutoencoderStage
+from ldae.training.stage_diffusion import DiffusionStage
+from ldae.training.stage_representation import RepresentationStage
+
+logger = logging.getLogger("ldae")
+
+
+def train_autoencoder(volumes: Path, splits: Path, out: Path, settings: config.Autoencoder, seed: int) -> None:
+    """Stage 1.
+
+    Args:
+        volumes: the volume store.
+        splits: splits.tsv.
+        out: folder for model.safetensors, model.json, metrics.jsonl and checkpoints/.
+        settings: the ``autoencoder`` section.
+    """
+    store, table, device = open_store(volumes), read_splits(splits), pick_device()
+    training, validation = (Volumes(store, split_rows(store, table, name), device) for name in ("train", "validation"))
+    stage = AutoencoderStage(settings, training, validation, seed)
+    absent = {} if settings.perceptual_weights else {"perceptual": "absent: no weights given"}
+    inputs = {"volumes": store.digest, "splits": splits_digest(table)}
+    _train(stage, out, settings, seed, inputs, {"volume_shape": store.meta["shape"][1:]} | absent)
+
+
+def train_diffusion(
+    latents: Path, splits: Path, out: Path, settings: config.Diffusion, method: config.Method, seed: int
+) -> None:
+    """Stage 2, on the latent store."""
+    store, table, device = open_store(latents), read_splits(splits), pick_device()
+    training, validation = (Latents(store, split_rows(store, table, name), device) for name in ("train", "validation"))
+    stage = DiffusionStage(settings, method, training, validation, seed)
+    inputs = {"latents": store.digest, "autoencoder": store.meta["autoencoder"], "splits": splits_digest(table)}
+    more = {"scale_factor": store.meta["scale_factor"], "latent_shape": list(training.shape)}
+    _train(stage, out, settings, seed, inputs, more | {"method": method.model_dump(mode="json")})
+
+
+def train_representation(
+    volumes: Path,
+    latents: Path,
+    splits: Path,
+    autoencoder: Path,
+    diffusion: Path,
+    out: Path,
+    settings: config.Representation,
+    method: config.Method,
+    seed: int,
+) -> None:
+    """Stage 3.
+
+    Args:
+        autoencoder: model folder of stage 1 (decodes the validation samples).
+        diffusion: model folder of stage 2 (the frozen trunk).
+
+    Raises:
+        UserError: the stores and the two models do not belong together.
+    """
+    images, codes, table, device = open_store(volumes), open_store(latents), read_splits(splits), pick_device()
+    decoder, unet = load_autoencoder(autoencoder), load_unet(diffusion)
+    require(f"{latents} was made by another autoencoder", codes.meta["autoencoder"], decoder.digest)
+    require(f"{latents} was made from other volumes", codes.meta["volumes"], images.digest)
+    require(f"{diffusion} was trained on other latents", unet.description["inputs"]["latents"], codes.digest)
+    rows = [split_rows(images, table, name) for name in ("train", "validation")]
+    stage = RepresentationStage(
+        settings,
+        config.Diffusion.model_validate(unet.description["settings"]),
+        method,
+        unet.network,
+        decoder.network,
+        codes.meta["scale_factor"],
+        tuple(Volumes(images, chosen, device) for chosen in rows),
+        tuple(Latents(codes, chosen, device) for chosen in rows),
+        seed,
+    )
+    inputs = {
+        "volumes": images.digest,
+        "latents": codes.digest,
+        "autoencoder": decoder.digest,
+        "diffusion": unet.digest,
+        "splits": splits_digest(table),
+    }
+    absent = {} if settings.backbone_weights else {"backbone_weights": "absent: random start, no weights given"}
+    more = {"scale_factor": codes.meta["scale_factor"], "latent_shape": list(stage.latents.shape)}
+    _train(stage, out, settings, seed, inputs, more | absent | {"method": method.model_dump(mode="json")})
+
+
+def _train(
+    stage: Stage, out: Path, settings: BaseModel, seed: int, inputs: dict[str, str], more: dict[str, Any]
+) -> None:
+    """Run the loop, write the model, drop the checkpoints, which have no further use then."""
+    identity = fingerprint(settings, seed, inputs, method=more.get("method", {}))
+    outcome = train(stage, settings.training, seed, Path(out) / "checkpoints", identity)
+    more = more | {
+        "inputs": inputs,
+        "parameters": {name: count_parameters(network) for name, network in stage.networks.items()},
+        "scans": stage.scans,
+    }
+    write_model(Path(out), outcome, stage.name, settings, seed, **more)
+    CheckpointFolder(Path(out) / "checkpoints", identity).clear()
+    logger.info("%s: written to %s (weights of step %d)", stage.name, out, outcome.step)

@@ -1,0 +1,52 @@
+"""What the loop needs to know of a stage."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One scan of an effective batch: its place among the training scans and the key of all its random numbers."""
+
+    scan: int
+    key: tuple[int | str, ...]
+
+
+class Stage(ABC):
+    """A training stage: networks, data, one loss, one validation.
+
+    Attributes:
+        name: ``autoencoder``, ``diffusion`` or ``representation``.
+        networks: trained networks by name; each gets an optimizer of its own.
+        product: the network that the stage is for; averaged, validated and written.
+        scans: number of training scans.
+        selection: validation metric (larger is better) whose best step is written; none: the last step.
+    """
+
+    name: str
+    networks: dict[str, nn.Module]
+    product: nn.Module
+    scans: int
+    selection: str | None = None
+
+    def learning_rate(self, network: str, default: float) -> float:
+        """Peak learning rate of one network."""
+        return default
+
+    @abstractmethod
+    def backward(self, draws: Sequence[Draw], share: float) -> dict[str, Tensor]:
+        """Losses of one micro-batch, with gradients added to the networks.
+
+        Args:
+            share: micro-batch / effective batch, the weight of these scans' mean loss.
+
+        Returns:
+            detached scalars to report, not multiplied by ``share``.
+        """
+
+    @abstractmethod
+    def validate(self, product: nn.Module) -> dict[str, float]:
+        """Metrics of ``product`` (or its average) on the validation scans, with fixed random numbers."""

@@ -1,0 +1,98 @@
+"""Stage 1: the autoencoder, with an adversary (paper 4.1, Table 2)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ldae import config
+from ldae.models.autoencoder import build_autoencoder, kl_divergence, reparameterise
+from ldae.models.discriminator import build_discriminator, discriminator_loss, generator_loss
+from ldae.models.perceptual import build_perceptual
+from ldae.models.weights import start_from_generative
+from ldae.training.data import Volumes, keyed_noise
+from ldae.training.device import precision_context
+from ldae.training.keyed import key
+from ldae.training.stage import Draw, Stage
+from ldae.training.validation import ssim
+
+
+class AutoencoderStage(Stage):
+    """L1 + KL + perceptual distance (when weights are given) + least-squares adversary from the first step.
+
+    The discriminator is frozen during the generator's step, so it gets no gradient of the generator's loss. Selection:
+    best validation SSIM.
+    """
+
+    name = "autoencoder"
+    selection = "ssim"
+
+    def __init__(self, settings: config.Autoencoder, training: Volumes, validation: Volumes, seed: int):
+        self.settings, self.training, self.validation = settings, training, validation
+        self.device, self.scans = training.device, len(training)
+        torch.manual_seed(key(seed, self.name, "initial weights"))
+        self.product = build_autoencoder(settings)
+        if settings.pretrained is not None:
+            start_from_generative(self.product, settings.pretrained, settings.pretrained_sha256)
+        self.product.to(self.device)
+        self.networks = {"autoencoder": self.product}
+        self.discriminator = None
+        if settings.adversarial_weight:
+            self.discriminator = build_discriminator(settings.discriminator).to(self.device)
+            self.networks["discriminator"] = self.discriminator
+        self.perceptual = None
+        if settings.perceptual_weights is not None:
+            loss = build_perceptual(settings.perceptual_weights, settings.perceptual_sha256)
+            self.perceptual = loss.to(self.device)
+
+    def learning_rate(self, network: str, default: float) -> float:
+        return self.settings.discriminator.learning_rate if network == "discriminator" else default
+
+    def backward(self, draws: Sequence[Draw], share: float) -> dict[str, Tensor]:
+        x = self.training[[draw.scan for draw in draws]]
+        with precision_context(self.settings.training.precision, self.device):
+            mu, sigma = self.product.encode(x)
+            noise = keyed_noise(draws, tuple(mu.shape[1:]), "posterior").to(self.device)
+            reconstruction = self.product.decode(reparameterise(mu, sigma, noise))
+            terms = self._generator_terms(x, reconstruction, mu, sigma)
+        weights = self._weights()
+        (share * sum(weights[name] * value for name, value in terms.items())).backward()
+        if self.discriminator is not None:
+            with precision_context(self.settings.training.precision, self.device):
+                fake, real = self.discriminator(reconstruction.detach()), self.discriminator(x)
+                terms["discriminator"] = discriminator_loss(fake.float(), real.float())
+            (share * self.settings.adversarial_weight * terms["discriminator"]).backward()
+        return {name: value.detach() for name, value in terms.items()}
+
+    def _weights(self) -> dict[str, float]:
+        settings = self.settings
+        return {
+            "l1": 1.0,
+            "kl": settings.kl_weight,
+            "adversarial": settings.adversarial_weight,
+            "perceptual": settings.perceptual_weight,
+        }
+
+    def _generator_terms(self, x: Tensor, reconstruction: Tensor, mu: Tensor, sigma: Tensor) -> dict[str, Tensor]:
+        terms = {
+            "l1": (reconstruction.float() - x).abs().mean(),
+            "kl": kl_divergence(mu.float(), sigma.float()).mean(),
+        }
+        if self.discriminator is not None:
+            self.discriminator.requires_grad_(False)
+            terms["adversarial"] = generator_loss(self.discriminator(reconstruction).float())
+            self.discriminator.requires_grad_(True)
+        if self.perceptual is not None:
+            terms["perceptual"] = self.perceptual(reconstruction, x)
+        return terms
+
+    def validate(self, product: nn.Module) -> dict[str, float]:
+        """L1 and SSIM of reconstructions from posterior means."""
+        batch = self.settings.training.micro_batch
+        absolute, similarity = [], []
+        for first in range(0, len(self.validation), batch):
+            x = self.validation[slice(first, first + batch)]
+            reconstruction = product.decode(product.encode(x)[0])
+            absolute.append((reconstruction - x).abs().flatten(1).mean(1))
+            similarity.append(ssim(reconstruction, x))
+        return {"l1": float(torch.cat(absolute).mean()), "ssim": float(torch.cat(similarity).mean())}

@@ -1,0 +1,61 @@
+"""Stage 2: the unconditional latent diffusion model (paper 4.2, Table 3)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ldae import config
+from ldae.diffusion.schedule import Schedule
+from ldae.models.unet import UNet
+from ldae.training.data import Latents, keyed_noise
+from ldae.training.device import precision_context
+from ldae.training.keyed import generator, key
+from ldae.training.stage import Draw, Stage
+
+VALIDATION_DRAWS = 4  # noise levels per validation scan
+
+
+class DiffusionStage(Stage):
+    """Mean squared error of the predicted noise, t uniform, no weighting. Written: the average of the last step."""
+
+    name = "diffusion"
+
+    def __init__(
+        self, settings: config.Diffusion, method: config.Method, training: Latents, validation: Latents, seed: int
+    ):
+        self.settings, self.method, self.training, self.validation = settings, method, training, validation
+        self.device, self.scans = training.mean.device, len(training)
+        self.schedule = Schedule.of(settings)
+        torch.manual_seed(key(seed, self.name, "initial weights"))
+        self.product = UNet(settings, training.shape[0]).to(self.device)
+        self.networks = {"unet": self.product}
+        self.seed = seed
+
+    def backward(self, draws: Sequence[Draw], share: float) -> dict[str, Tensor]:
+        z_t, noise, t = noisy(self.training.draw(draws, self.method.posterior), draws, self.schedule)
+        with precision_context(self.settings.training.precision, self.device):
+            loss = (self.product(z_t, t).float() - noise).square().mean()
+        (share * loss).backward()
+        return {"loss": loss.detach()}
+
+    def validate(self, product: nn.Module) -> dict[str, float]:
+        losses = []
+        for draws in validation_draws(self.seed, self.name, len(self.validation), self.settings.training.micro_batch):
+            z_t, noise, t = noisy(self.validation.draw(draws, "mean"), draws, self.schedule)
+            losses.append((product(z_t, t) - noise).square().flatten(1).mean(1))
+        return {"loss": float(torch.cat(losses).mean())}
+
+
+def noisy(z: Tensor, draws: Sequence[Draw], schedule: Schedule) -> tuple[Tensor, Tensor, Tensor]:
+    """z_t, its noise and its timesteps for latents z_0 (B, C, x, y, z), all keyed by the draws."""
+    noise = keyed_noise(draws, tuple(z.shape[1:]), "noise").to(z.device)
+    steps = [int(torch.randint(schedule.timesteps, (), generator=generator(*draw.key, "timestep"))) for draw in draws]
+    t = torch.tensor(steps, device=z.device)
+    return schedule.add_noise(z, noise, t), noise, t
+
+
+def validation_draws(seed: int, stage: str, scans: int, batch: int) -> list[list[Draw]]:
+    """The same noise and timesteps at every validation, in batches."""
+    draws = [Draw(scan, (seed, stage, "validation", scan, i)) for scan in range(scans) for i in range(VALIDATION_DRAWS)]
+    return [draws[first : first + batch] for first in range(0, len(draws), batch)]

@@ -1,0 +1,129 @@
+"""Stage 3: semantic encoder and gradient estimator on the frozen UNet (paper 4.3, 4.4; PDAE)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ldae import config
+from ldae.diffusion.ddim import ddim_decode, ddim_grid
+from ldae.diffusion.guidance import guided, sampling_coefficient
+from ldae.diffusion.schedule import Schedule, gather
+from ldae.models.autoencoder import Autoencoder
+from ldae.models.gradient_estimator import GradientEstimator, ShiftBranch, build_shift_branch
+from ldae.models.semantic_encoder import SemanticEncoder, build_semantic_encoder
+from ldae.models.unet import UNet
+from ldae.models.weights import load_backbone
+from ldae.training.data import Latents, Volumes
+from ldae.training.device import precision_context
+from ldae.training.keyed import key, normal
+from ldae.training.stage import Draw, Stage
+from ldae.training.stage_diffusion import noisy, validation_draws
+from ldae.training.validation import ssim
+
+VALIDATION_SAMPLES = 16  # scans decoded from noise at a validation
+VALIDATION_STEPS = 20
+
+
+class Representation(nn.Module):
+    """The trained networks of stage 3, without the frozen trunk."""
+
+    def __init__(self, encoder: SemanticEncoder, shift: ShiftBranch):
+        super().__init__()
+        self.encoder = encoder
+        self.shift = shift
+
+
+def build_representation(
+    settings: config.Representation, diffusion: config.Diffusion, latent_channels: int, trunk: UNet, seed: int
+) -> Representation:
+    """The networks with the initial weights of this seed (and of the backbone's file, if one is given)."""
+    torch.manual_seed(key(seed, RepresentationStage.name, "initial weights"))
+    encoder = build_semantic_encoder(settings)
+    if settings.backbone_weights is not None:
+        load_backbone(encoder.backbone, settings.backbone_weights, settings.backbone_sha256)
+    return Representation(encoder, build_shift_branch(diffusion, latent_channels, settings.dimension, trunk))
+
+
+class RepresentationStage(Stage):
+    """Weighted error of eps - k_t G(z_t, t, y_sem) (PDAE, eq. 10).
+
+    Selection: best validation SSIM between the original and what is decoded from fixed noise and y_sem.
+    """
+
+    name = "representation"
+    selection = "ssim"
+
+    def __init__(
+        self,
+        settings: config.Representation,
+        diffusion: config.Diffusion,
+        method: config.Method,
+        trunk: UNet,
+        autoencoder: Autoencoder,
+        scale_factor: float,
+        volumes: tuple[Volumes, Volumes],
+        latents: tuple[Latents, Latents],
+        seed: int,
+    ):
+        self.settings, self.method, self.seed = settings, method, seed
+        (self.volumes, self.validation_volumes), (self.latents, self.validation_latents) = volumes, latents
+        self.device, self.scans = self.latents.mean.device, len(self.latents)
+        self.schedule = Schedule.of(diffusion)
+        self.autoencoder, self.scale_factor = autoencoder.to(self.device).eval(), scale_factor
+        product = build_representation(settings, diffusion, self.latents.shape[0], trunk, seed)
+        self.product = product.to(self.device)
+        self.trunk = trunk.to(self.device)
+        self.estimator = GradientEstimator(self.trunk, product.shift)
+        self.networks = {"representation": self.product}
+
+    def backward(self, draws: Sequence[Draw], share: float) -> dict[str, Tensor]:
+        x = self.volumes[[draw.scan for draw in draws]]
+        z = self.latents.draw(draws, self.method.posterior)
+        with precision_context(self.settings.training.precision, self.device):
+            losses, unconditional = self._losses(self.product.encoder(x), self.estimator, z, draws)
+        loss = losses.mean()
+        (share * loss).backward()
+        return {"loss": loss.detach(), "unconditional": unconditional.mean()}
+
+    def _losses(
+        self, y: Tensor, estimator: GradientEstimator, z: Tensor, draws: Sequence[Draw]
+    ) -> tuple[Tensor, Tensor]:
+        """Per scan: the loss, and that of the frozen model alone on the same noise."""
+        z_t, noise, t = noisy(z, draws, self.schedule)
+        eps, shift = (value.float() for value in estimator(z_t, t, y))
+        weight = gather(self.schedule.loss_weight(self.settings.snr_gamma), t, z)
+        conditional = eps - gather(self.schedule.shift, t, z) * shift
+        return tuple((weight * (noise - guess).square()).flatten(1).mean(1) for guess in (conditional, eps))
+
+    def validate(self, product: Representation) -> dict[str, float]:
+        estimator = GradientEstimator(self.trunk, product.shift).eval()
+        losses, unconditional = [], []
+        for draws in validation_draws(self.seed, self.name, len(self.validation_latents), 8):
+            scans = [draw.scan for draw in draws]
+            y = product.encoder(self.validation_volumes[scans])
+            pair = self._losses(y, estimator, self.validation_latents.mean[scans], draws)
+            losses.append(pair[0])
+            unconditional.append(pair[1])
+        loss, reference = torch.cat(losses).mean(), torch.cat(unconditional).mean()
+        return {
+            "loss": float(loss),
+            "gap_filled": float(1 - loss / reference),
+            "ssim": self._sample_ssim(product.encoder, estimator),
+        }
+
+    def _sample_ssim(self, encoder: SemanticEncoder, estimator: GradientEstimator) -> float:
+        """SSIM of decode(sample(fixed noise, y_sem)) with the original, over some validation scans."""
+        count = len(self.validation_volumes)
+        chosen = sorted({i * count // VALIDATION_SAMPLES for i in range(VALIDATION_SAMPLES)})
+        grid = ddim_grid(VALIDATION_STEPS, self.schedule.timesteps)
+        coefficient = sampling_coefficient(self.schedule, self.method.shift_at_sampling)
+        scores = []
+        for first in range(0, len(chosen), 8):
+            scans = chosen[first : first + 8]
+            x = self.validation_volumes[scans]
+            noise = [normal(self.latents.shape, self.seed, self.name, "validation noise", scan) for scan in scans]
+            model = guided(estimator, encoder(x), coefficient)
+            z = ddim_decode(model, torch.stack(noise).to(self.device), grid, self.schedule)
+            scores.append(ssim(self.autoencoder.decode(z / self.scale_factor), x))
+        return float(torch.cat(scores).mean())

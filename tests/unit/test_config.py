@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import pytest
+
+from ldae.config import load_config, merge
+from ldae.errors import UserError
+
+CONFIG = Path(__file__).parents[2] / "config"
+PAPER = CONFIG / "config.yaml"
+
+
+def test_paper_has_the_papers_shapes():
+    settings = load_config(PAPER)
+    assert settings.preprocessing.conform.shape == (128, 160, 128)
+    assert settings.latent_shape == (3, 16, 20, 16)
+
+
+@pytest.mark.parametrize("overlays", [["demo.yaml"], ["demo.yaml", "smoke.yaml"]])
+def test_overlays_are_valid_and_keep_their_own_results(overlays):
+    settings = load_config(PAPER, *(CONFIG / name for name in overlays))
+    assert settings.results_dir == Path("results") / Path(overlays[-1]).stem
+    assert settings.raw.images.is_relative_to(settings.results_dir)
+
+
+def test_demo_has_enough_subjects_for_its_intervals():
+    assert sum(load_config(PAPER, CONFIG / "demo.yaml").phantom.subjects.values()) >= 90
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{autoencoder: {chanels: [1]}}", "autoencoder.chanels: unknown key"),
+        ("{resulsts_dir: x}", "resulsts_dir: unknown key"),
+        ("{splits: {test_fraction: 1.5}}", "splits.test_fraction"),
+        ("{diffusion: {training: {micro_batch: 48}}}", "batch 128 is not a multiple of micro_batch 48"),
+        ("{preprocessing: {conform: {shape: [100, 160, 128]}}}", "not a multiple"),
+    ],
+)
+def test_bad_configuration_names_the_key(tmp_path, text, message):
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(text)
+    with pytest.raises(UserError, match="The configuration is not valid") as caught:
+        load_config(PAPER, overlay)
+    assert message in str(caught.value)
+
+
+def test_yaml_tags_are_refused_and_never_run(tmp_path):
+    bomb = tmp_path / "bomb.yaml"
+    bomb.write_text(f"!!python/object/apply:pathlib.Path.touch [!!python/object/apply:pathlib.Path ['{tmp_path}/hit']]")
+    with pytest.raises(UserError, match="not plain YAML"):
+        load_config(PAPER, bomb)
+    assert not (tmp_path / "hit").exists()
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"nowhere\.yaml does not exist"):
+        load_config(tmp_path / "nowhere.yaml")
+
+
+def test_merge_goes_into_sections_and_replaces_lists():
+    assert merge({"a": {"b": 1, "c": [1, 2]}}, {"a": {"c": [3]}}) == {"a": {"b": 1, "c": [3]}}

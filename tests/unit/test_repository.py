@@ -1,0 +1,83 @@
+"""The repository keeps its own promises: one adapter per rule, pinned and derived environments, import discipline."""
+
+import ast
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted((ROOT / "src/ldae").rglob("*.py"))
+TORCH_PACKAGES = {"models", "diffusion", "training", "evaluation"}
+
+
+def rules() -> set[str]:
+    text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    return set(re.findall(r"^ *rule (\w+):", text, flags=re.MULTILINE))
+
+
+def test_every_rule_has_its_adapter_and_every_adapter_its_rule():
+    assert {path.stem for path in (ROOT / "workflow/scripts").glob("*.py")} == rules()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "workflow/scripts").glob("*.py")), ids=lambda path: path.stem)
+def test_adapters_are_thin(path):
+    assert len(path.read_text().splitlines()) <= 50
+
+
+def test_every_rule_names_log_benchmark_and_environment():
+    for path in (ROOT / "rules").glob("*.smk"):
+        text = path.read_text()
+        count = len(re.findall(r"^ *rule \w+:", text, flags=re.MULTILINE))
+        for directive in ("log:", "benchmark:", "conda:", "script:"):
+            assert len(re.findall(rf"^ +{directive}$", text, flags=re.MULTILINE)) == count, (path.name, directive)
+
+
+def test_environments_are_in_step_with_the_lock():
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "envs/generate.py")
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    for name, content in generate.generate().items():
+        assert (ROOT / "envs" / name).read_text() == content, f"run `make lock`: envs/{name} is stale"
+
+
+def test_lock_file_has_pins_and_no_addresses():
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    assert len(lines) > 100
+    assert all(re.fullmatch(r"[\w.-]+==\S+( ; .*)?", line) for line in lines)
+
+
+def module_imports(path: Path) -> set[str]:
+    """Top-level packages imported when the module is imported (not inside functions)."""
+    found = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT / "src/ldae").as_posix())
+def test_import_discipline(path):
+    package = path.relative_to(ROOT / "src/ldae").parts[0]
+    everything = {
+        name.split(".")[0]
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""])
+    }
+    assert not everything & {"snakemake", "nilearn"}
+    assert not module_imports(path) & {"monai", "timm", "clinica", "ants", "generative"}
+    if "torch" in module_imports(path):
+        assert package in TORCH_PACKAGES
+    if "ants" in everything:
+        assert package == "preprocessing"
+
+
+def test_package_imports_without_a_gpu_and_without_torch():
+    code = "import ldae.config, ldae.store, ldae.runtime, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -1,0 +1,48 @@
+"""What Snakemake would do, without doing it: the paper's configuration, profiles, bad configurations."""
+
+import json
+
+import pytest
+
+FABRICATED_STEPS = {"convert_adni_to_bids": 50, "correct_bias_field": 200, "extract_brain": 200, "register_mni": 200}
+STAGES = ("train_autoencoder", "encode_latents", "train_diffusion", "train_representation", "encode_codes")
+
+
+@pytest.fixture
+def paper(workflow):
+    """The paper's configuration on a fabricated raw tree."""
+    (workflow.folder / "data/ADNI/002_S_0295").mkdir(parents=True)
+    (workflow.folder / "data/clinical").mkdir(parents=True)
+    return workflow
+
+
+@pytest.mark.parametrize("profile", ["profiles/local", "profiles/slurm"])
+def test_paper_configuration_plans_every_stage(paper, profile):
+    planned = paper.planned(profile=profile)
+    assert {rule: planned[rule] for rule in FABRICATED_STEPS} == FABRICATED_STEPS
+    assert all(planned[stage] == 1 for stage in STAGES)
+    assert "make_phantom" not in planned
+
+
+def test_single_stage_is_a_target(paper):
+    planned = paper.planned("train_diffusion")
+    assert planned["train_diffusion"] == 1
+    assert "train_representation" not in planned
+
+
+def test_unknown_key_is_named_and_nothing_is_written(workflow):
+    (workflow.folder / "typo.json").write_text(json.dumps({"autoencoder": {"chanels": [1]}}))
+    result = workflow.run("--configfile", "config/demo.yaml", "typo.json")
+    assert result.returncode != 0
+    assert "autoencoder.chanels: unknown key" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (workflow.folder / "results").exists()
+
+
+def test_missing_raw_folder_is_one_sentence(workflow):
+    result = workflow.run("preflight_adni")
+    assert result.returncode != 0
+    sentences = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert sentences and "data/ADNI" in sentences[0]
+    assert "Traceback" not in result.stderr
+    assert not (workflow.folder / "results/manifest/preflight.json").exists()

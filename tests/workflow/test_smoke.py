@@ -1,0 +1,92 @@
+"""The whole chain on six subjects: every file is there, nothing is empty, re-runs do exactly what changed."""
+
+import json
+import math
+import os
+
+import pandas as pd
+import pytest
+from conftest import SMOKE
+
+HEADLINE = (
+    "mean_volume_ssim_w11_brain ae_ssim_w11_brain ae_ventricle_r ldae_encoded_ssim_w11_brain ldae_noise_ssim_w11_brain "
+    "ldae_shuffled_y_ssim_w11_brain auc_ad_cv oracle_auc_ad_cv untrained_encoder_auc_ad_cv pca_voxels_auc_ad_cv "
+    "age_mae_cv age_mae_cv_mean_predictor ventricle_ml_change_plus_ad ventricle_ml_change_minus_ad "
+    "interpolation_ssim_ldae interpolation_ssim_copy_nearest interpolation_ssim_voxel_lerp"
+).split()
+
+
+def test_second_run_has_nothing_to_do(smoke):
+    assert smoke.planned(*SMOKE) == {}
+
+
+def test_report_is_self_contained(smoke):
+    page = (smoke.folder / "results/smoke/paper/report.html").read_text()
+    assert "<img" in page or "<svg" in page
+    assert 'src="http' not in page and 'href="http' not in page
+
+
+def test_headline_numbers_are_finite_or_give_a_reason(smoke):
+    headline = json.loads((smoke.folder / "results/smoke/paper/headline.json").read_text())
+    assert headline["data"] == "phantom" and headline["config_digest"]
+    for name in HEADLINE:
+        item = headline[name]
+        if item["value"] is None:
+            assert item["reason"]
+        else:
+            assert math.isfinite(item["value"]) and item["n_subjects"] >= 1
+
+
+def test_every_table_has_rows_and_no_silent_gap(smoke):
+    tables = sorted((smoke.folder / "results/smoke").rglob("*.tsv"))
+    assert len(tables) > 30
+    for path in tables:
+        assert path.stat().st_size > 0, path
+    for path in sorted((smoke.folder / "results/smoke/evaluate").glob("*/summary.tsv")):
+        summary = pd.read_csv(path, sep="\t", keep_default_na=False)
+        assert len(summary), path
+        for _, row in summary.iterrows():
+            assert row["value"] != "n/a" or row["note"] not in ("n/a", ""), (path, row.to_dict())
+
+
+def test_broken_scan_is_quarantined_with_its_reason(smoke):
+    results = smoke.folder / "results/smoke"
+    broken = json.loads((results / "raw/phantom.json").read_text())["broken_images"]
+    exclusions = pd.read_csv(results / "manifest/exclusions.tsv", sep="\t")
+    assert len(broken) == 1 and len(exclusions) == 1
+    assert exclusions["reason"].str.len().min() > 20
+    scans = pd.read_csv(results / "manifest/scans.tsv", sep="\t")
+    assert (scans["status"] == "included").sum() == 17
+
+
+def test_training_reads_neither_labels_nor_truth(smoke):
+    """Nothing a train rule is given names the truth table, and its inputs hold the split but no test volume index."""
+    for stage in ("autoencoder", "diffusion", "representation"):
+        description = (smoke.folder / f"results/smoke/train/{stage}/model.json").read_text()
+        assert "truth" not in description
+
+
+@pytest.mark.parametrize(
+    ("key", "first", "untouched"),
+    [
+        ("preprocessing.registration", "register_mni", {"extract_brain", "correct_bias_field", "convert_adni_to_bids"}),
+        ("diffusion.training", "train_diffusion", {"train_autoencoder", "encode_latents", "pack_volumes"}),
+        ("representation.training", "train_representation", {"train_diffusion", "train_autoencoder"}),
+    ],
+)
+@pytest.mark.parametrize("profile", ["profiles/local", "profiles/slurm"])
+def test_bumped_revision_plans_that_rule_and_what_follows(smoke, tmp_path, key, first, untouched, profile):
+    overlay = {"revision": 2}
+    for part in reversed(key.split(".")):
+        overlay = {part: overlay}
+    (tmp_path / "bump.json").write_text(json.dumps(overlay))
+    planned = smoke.planned(*SMOKE, str(tmp_path / "bump.json"), profile=profile)
+    assert first in planned and "report_html" in planned
+    assert not untouched & set(planned)
+    assert "make_splits" not in planned and "make_phantom" not in planned
+
+
+def test_touched_raw_download_plans_no_training(smoke):
+    for path in (smoke.folder / "results/smoke/raw/clinical").glob("*.csv"):
+        os.utime(path)
+    assert not {"train_autoencoder", "train_diffusion", "train_representation"} & set(smoke.planned(*SMOKE))

@@ -1,0 +1,15 @@
+"""Adapter: latents of every scan."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0], snakemake.threads):
+    from ldae.training.encode import encode_latents
+
+    encode_latents(
+        volumes=Path(snakemake.input.volumes).parent,
+        autoencoder=Path(snakemake.input.model).parent,
+        splits=Path(snakemake.input.splits),
+        out=Path(snakemake.output[0]).parent,
+    )

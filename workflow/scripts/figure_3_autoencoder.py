@@ -1,0 +1,11 @@
+"""Adapter: scan, autoencoder reconstruction, difference."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0]):
+    from ldae.figures.autoencoder import figure_3_autoencoder
+
+    stem = Path(snakemake.output.svg).with_suffix("")
+    figure_3_autoencoder(Path(snakemake.input.scans).parent / "examples", stem)

@@ -1,0 +1,11 @@
+"""Adapter: samples of one semantic code."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0]):
+    from ldae.figures.variation import figure_4_variation
+
+    stem = Path(snakemake.output.svg).with_suffix("")
+    figure_4_variation(Path(snakemake.input.scans).parent / "samples", Path(snakemake.input.scans).parent / "std", snakemake.input.scans, stem)

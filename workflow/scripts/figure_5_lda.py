@@ -1,0 +1,11 @@
+"""Adapter: discriminant axes fitted on training subjects, test subjects drawn."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0]):
+    from ldae.figures.lda import figure_5_lda
+
+    stem = Path(snakemake.output.svg).with_suffix("")
+    figure_5_lda(snakemake.input.lda, stem)

@@ -1,0 +1,11 @@
+"""Adapter: one scan moved along the probe, with signed differences."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0]):
+    from ldae.figures.manipulation import figure_6_manipulation
+
+    stem = Path(snakemake.output.svg).with_suffix("")
+    figure_6_manipulation(Path(snakemake.input.sweep).parent / "examples", snakemake.input.sweep, stem)

@@ -1,0 +1,11 @@
+"""Adapter: interpolation quality by method and time gap."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0]):
+    from ldae.figures.interpolation import figure_8_interpolation
+
+    stem = Path(snakemake.output.svg).with_suffix("")
+    figure_8_interpolation(snakemake.input.summary, snakemake.input.by_gap, stem)

@@ -1,0 +1,11 @@
+"""Adapter: aUC and age error of every feature set."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0]):
+    from ldae.figures.probes import figure_probes
+
+    stem = Path(snakemake.output.svg).with_suffix("")
+    figure_probes(snakemake.input.summary, stem)

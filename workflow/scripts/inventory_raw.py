@@ -1,0 +1,10 @@
+"""Adapter: list the raw download."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0]):
+    from ldae.adni.inventory import write_inventory
+
+    write_inventory(Path(snakemake.params.images), Path(snakemake.params.tables), Path(snakemake.output[0]))

@@ -1,0 +1,17 @@
+"""Adapter: write the synthetic raw ADNI download."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+if __name__ == "__main__":  # worker processes import this file again
+    with running(snakemake.log[0]):
+        from ldae.config import Phantom
+        from ldae.phantom.cohort import make_raw_adni
+
+        make_raw_adni(
+            Path(snakemake.output.marker).parent,
+            Phantom.model_validate(snakemake.params.settings),
+            seed=snakemake.params.seed,
+            processes=snakemake.threads,
+        )

@@ -1,0 +1,20 @@
+"""Adapter: extend the subject-level splits. The ledger is not a declared output, so Snakemake never deletes it."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0]):
+    from ldae.cohort.splits import make_splits
+    from ldae.config import Splits
+    from ldae.files import read_tsv, write_tsv
+
+    ledger = Path(snakemake.params.ledger)
+    splits = make_splits(
+        read_tsv(snakemake.input.scans),
+        Splits.model_validate(snakemake.params.settings),
+        snakemake.params.seed,
+        read_tsv(ledger) if ledger.is_file() else None,
+    )
+    write_tsv(ledger, splits)
+    write_tsv(snakemake.output.splits, splits)

@@ -1,0 +1,10 @@
+"""Adapter: one BIDS dataset of all shards."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0]):
+    from ldae.adni.merge import merge_bids
+
+    merge_bids([Path(status) for status in snakemake.input], Path(snakemake.params.bids))
