@@ -39,7 +39,6 @@ rule extract_brain:
     params:
         settings=section("preprocessing", "brain_extraction"),
         max_quarantined_fraction=settings.preprocessing.max_quarantined_fraction,
-        bids=f"{RESULTS}/bids",
         derivatives=f"{RESULTS}/derivatives/ldae-preproc",
     script:
         "../workflow/scripts/extract_brain.py"
@@ -64,7 +63,6 @@ rule register_mni:
         conform=section("preprocessing", "conform"),
         keep_corrected=settings.preprocessing.keep_corrected,
         max_quarantined_fraction=settings.preprocessing.max_quarantined_fraction,
-        bids=f"{RESULTS}/bids",
         derivatives=f"{RESULTS}/derivatives/ldae-preproc",
     script:
         "../workflow/scripts/register_mni.py"

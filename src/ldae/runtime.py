@@ -51,6 +51,6 @@ def running(log: str | Path, threads: int = 1) -> Iterator[None]:
     except UserError as error:
         logger.error("Error: %s", error)
         sys.exit(1)
-    except BaseException:
+    except Exception:
         logger.error("%s", traceback.format_exc())
-        raise
+        sys.exit(1)

@@ -99,7 +99,7 @@ def converted_groups(
 def bring_in(
     name: str, run: ClinicaRun, inputs: str, participants: dict[str, dict], incoming: Path, bids: Path
 ) -> SubjectRecord:
-    """Verify the scans of one subject, build its clean folder at ``incoming`` (same disk as ``bids``), rename it into place."""
+    """Verify the scans of one subject, build its folder at ``incoming`` (on the disk of ``bids``), rename it in."""
     participant = participant_id(name)
     if run.error is not None:
         shutil.rmtree(bids / participant, ignore_errors=True)

@@ -35,7 +35,7 @@ def require_folders(images: Path, tables: Path) -> None:
     UserError: a raw folder does not exist.
     """
     for what, where, fix in missing_folders(images, tables):
-        raise UserError(f"{what.capitalize()} ({where}): {fix}.")
+        raise UserError(f"{what[0].upper()}{what[1:]} ({where}): {fix}.")
 
 
 def subject_folders(images: Path) -> list[Path]:
@@ -47,8 +47,8 @@ def image_folders(subject: Path) -> list[dict]:
     """One row for every folder of a subject that holds files; the digest covers their names and sizes."""
     rows = []
     for folder, subfolders, names in os.walk(subject):
-        subfolders.sort()
-        files = sorted((name, (Path(folder) / name).stat().st_size) for name in names if name[0] != ".")
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        files = sorted((name, (Path(folder) / name).stat().st_size) for name in names if not name.startswith("."))
         if files:
             rows.append(
                 {

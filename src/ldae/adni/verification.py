@@ -9,6 +9,7 @@ import numpy as np
 import pydicom
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 
 from ldae.errors import QuarantinedScan
 
@@ -48,7 +49,7 @@ def checked_image(anat: Path, name: str, source: Path, image_id: str, is_dicom: 
     try:
         image = nibabel.Nifti1Image.from_bytes(gzip.decompress(target.read_bytes()))
         voxels = np.asanyarray(image.dataobj)
-    except (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError):
+    except (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError, WrapStructError):
         raise QuarantinedScan(f"unreadable image: the NIfTI made of I{image_id} is damaged") from None
     if voxels.ndim != 3:
         raise QuarantinedScan(f"not a volume: I{image_id} has {voxels.ndim} dimensions")

@@ -69,9 +69,9 @@ def read_statuses(statuses: list[Path]) -> pd.DataFrame:
     Raises:
         UserError: a scan stands in two tables.
     """
-    text = dict.fromkeys(["image_id", "session_id", "scan_date", "reason", "path", "sha256"], str)
-    tables = [read_tsv(path, dtype=text) for path in statuses]
-    table = pd.concat(tables, ignore_index=True).astype({"size": "Int64"})
+    table = pd.concat([read_tsv(path, dtype=str) for path in statuses], ignore_index=True)
+    table["size"] = pd.to_numeric(table["size"]).astype("Int64")
+    table["field_strength"] = pd.to_numeric(table["field_strength"])
     done = table[table["state"] == "done"]
     twice = done[done.duplicated(["participant_id", "session_id"])]
     if len(twice):

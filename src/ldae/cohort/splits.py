@@ -50,18 +50,23 @@ def order_key(participant: str, seed: int) -> int:
     return int.from_bytes(hashlib.blake2b(f"{seed} split {participant}".encode(), digest_size=8).digest(), "big")
 
 
-def shares(sizes: pd.Series, total: int, floor: int = 0) -> pd.Series:
-    """Divide ``total`` among strata in proportion to ``sizes`` (largest remainder; the emptier stratum wins a tie).
-
-    A stratum is raised to ``floor`` where that takes no more than half of it.
-    """
+def shares(sizes: pd.Series, total: int) -> pd.Series:
+    """Divide ``total`` among strata in proportion to ``sizes`` (largest remainder; the emptier stratum wins a tie)."""
     exact = sizes * total / max(sizes.sum(), 1)
     share = np.floor(exact + 1e-9).astype(int)
     remainder = (exact - share).round(9)
     order = sorted(sizes.index, key=lambda name: (-remainder[name], share[name], name))
     for name in order[: total - int(share.sum())]:
         share[name] += 1
-    return np.maximum(share, np.minimum(floor, sizes // 2))
+    return share
+
+
+def wanted_in_test(sizes: pd.Series, settings: Splits) -> pd.Series:
+    """Test subjects per stratum; a diagnosis is raised to the minimum where that takes no more than half of it."""
+    share = shares(sizes, round_half_up(settings.test_fraction * sizes.sum()))
+    for name in sizes.index.intersection(CLASSES):
+        share[name] = max(share[name], min(settings.min_test_subjects_per_class, sizes[name] // 2))
+    return share
 
 
 def extend(known: pd.DataFrame, strata: pd.Series, settings: Splits, seed: int) -> pd.DataFrame:
@@ -71,8 +76,7 @@ def extend(known: pd.DataFrame, strata: pd.Series, settings: Splits, seed: int) 
     new = sorted(set(present) - set(known["participant_id"]), key=lambda name: order_key(name, seed))
     split = dict.fromkeys(new, "train")
     sizes = strata.value_counts().sort_index()
-    test = shares(sizes, round_half_up(settings.test_fraction * len(strata)), settings.min_test_subjects_per_class)
-    fill(split, "test", test, kept, strata)
+    fill(split, "test", wanted_in_test(sizes, settings), kept, strata)
     rest = sizes - count_by_stratum(split, kept, "test", strata)
     wanted = max(1, round_half_up(settings.validation_fraction * rest.sum()))
     fill(split, "validation", shares(rest, wanted), kept, strata)

@@ -1,8 +1,8 @@
-"""What every study reads: the scans with their split and labels, the volumes, the cached codes, and (phantoms) the truth."""
+"""What every study reads: scans with split and labels, volumes, cached codes, and (phantom cohorts) the truth."""
 
-import logging
+import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from ldae.files import read_tsv
 from ldae.store import Store, open_store, write_store
 
 KEY = ["participant_id", "session_id"]
-log = logging.getLogger("ldae")
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,7 @@ class Inputs:
     volumes: Store
     scans: pd.DataFrame
     grid: Grid
+    _codes: dict[str, tuple[Store, dict[tuple[str, str], int]]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def has_truth(self) -> bool:
@@ -54,13 +54,22 @@ class Inputs:
         Raises:
             UserError: the cache does not hold one of the scans.
         """
-        codes = open_store(self.store / "codes" / name)
-        position = {key: i for i, key in enumerate(zip(*(codes.index[k] for k in KEY), strict=True))}
+        codes, position = self._opened(name)
         keys = [tuple(self.scans.loc[row, KEY]) for row in rows]
         missing = ["_".join(key) for key in keys if key not in position]
         if missing:
-            raise UserError(f"{codes.path} has no code of {missing[0]} ({len(missing)} missing); run encode_codes again.")
+            raise UserError(
+                f"{codes.path} has no code of {missing[0]} ({len(missing)} missing); run encode_codes again."
+            )
         return np.asarray(codes.data[[position[key] for key in keys]], dtype=np.float32)
+
+    def _opened(self, name: str) -> tuple[Store, dict[tuple[str, str], int]]:
+        """A code store and the place of each scan in it, opened once."""
+        if name not in self._codes:
+            codes = open_store(self.store / "codes" / name)
+            keys = zip(codes.index["participant_id"], codes.index["session_id"], strict=True)
+            self._codes[name] = codes, {key: place for place, key in enumerate(keys)}
+        return self._codes[name]
 
 
 def open_inputs(
@@ -88,10 +97,15 @@ def open_inputs(
         scans[[*KEY, "months", "age", "sex", "diagnosis"]], on=KEY, how="left", validate="1:1", indicator="found"
     )
     table = table.merge(splits[["participant_id", "split"]], on="participant_id", how="left", validate="m:1")
-    for lost, place in ((table["found"] != "both", "manifest/scans.tsv"), (table["split"].isna(), "manifest/splits.tsv")):
+    for lost, place in (
+        (table["found"] != "both", "manifest/scans.tsv"),
+        (table["split"].isna(), "manifest/splits.tsv"),
+    ):
         if lost.any():
             name = "_".join(table.loc[lost.idxmax(), KEY])
-            raise UserError(f"{name} is in {volumes.path} but not in {place}; run build_manifest and make_splits again.")
+            raise UserError(
+                f"{name} is in {volumes.path} but not in {place}; run build_manifest and make_splits again."
+            )
     table = table.drop(columns="found")
     if truth is not None:
         table = _with_truth(table, truth, scale)
@@ -103,6 +117,11 @@ def _with_truth(table: pd.DataFrame, truth: pd.DataFrame, scale: pd.DataFrame | 
     """Add the true factors, prefixed ``truth_``, and the true ventricle volume in MNI space."""
     factors = truth.set_index(KEY).select_dtypes("number").add_prefix("truth_")
     table = table.merge(factors, left_on=KEY, right_index=True, how="left", validate="1:1")
+    lost = table["truth_ventricle_ml"].isna()
+    if lost.any():
+        raise UserError(
+            f"truth.tsv has no volumes of {'_'.join(table.loc[lost.idxmax(), KEY])}; make the phantom again."
+        )
     determinant = 1.0
     if scale is not None:
         determinant = table[KEY].merge(scale[[*KEY, "determinant"]], on=KEY, how="left")["determinant"].fillna(1.0)
@@ -116,7 +135,13 @@ def read_labels(path: str | Path) -> pd.DataFrame:
 
 
 def write_volumes(folder: Path, volumes: list[np.ndarray], rows: list[dict], dtype: str = "uint8") -> None:
-    """Volumes for a figure, with one index row each: [0, 1] kept as uint8, or float32 as they are."""
+    """Volumes for a figure, with one index row each: [0, 1] kept as uint8, or float32 as they are.
+
+    The folder is absent when there is nothing to show, so that no figure draws what an earlier run left.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    if not volumes:
+        return
     if dtype == "uint8":
         volumes = [np.rint(np.clip(volume, 0, 1) * 255).astype(np.uint8) for volume in volumes]
     write_store(folder, volumes, pd.DataFrame(rows), dtype=dtype)

@@ -44,13 +44,16 @@ def ssim_map(x: Tensor, y: Tensor, window: int, data_range: float = 1.0) -> Tens
     return luminance * (2 * covariance + c2) / (variance_x + variance_y + c2)
 
 
-def ssim_brain(original: Tensor, other: Tensor, window: int = 11) -> Tensor:
-    """(B,) mean SSIM over the voxels of the brain (``original > 0``); the images are continued at their borders."""
+def ssim_brain(original: Tensor, other: Tensor, window: int = 11, mask: Tensor | None = None) -> Tensor:
+    """(B,) mean SSIM over the voxels of the brain (``original > 0`` unless a mask is given).
+
+    The images are continued at their borders, so that every voxel has a value.
+    """
     before = (window - 1) // 2
     pad = (before, window - 1 - before) * 3
     padded = [F.pad(image, pad, mode="replicate") for image in (original, other)]
     values = ssim_map(*padded, window)
-    brain = (original > 0).to(values)
+    brain = (original > 0 if mask is None else mask).to(values)
     return (values * brain).flatten(1).sum(1) / brain.flatten(1).sum(1).clamp(min=1)
 
 

@@ -4,11 +4,11 @@ Two rows come first because every number has to beat them: the mean volume of th
 of another subject.
 """
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import torch
-
-from pathlib import Path
 
 from ldae.config import Evaluation
 from ldae.evaluation import statistics

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 
 from ldae.figures.style import FAINT, INK, MUTED, say_why_empty
 
-KEPT_LEFT, KEPT_WIDTH = 0.0, 0.44
-OUT_LEFT, OUT_WIDTH = 0.52, 0.48
+KEPT_LEFT, KEPT_WIDTH = 0.0, 0.47
+OUT_LEFT, OUT_WIDTH = 0.54, 0.46
 MAX_REASONS = 5
 LINE = 1.0  # the unit of height: one line of text
 GAP = 1.1
@@ -23,6 +23,7 @@ class Box:
 
     stage: str
     count: int
+    subjects: int | None = None
     excluded: list[tuple[int, str]] = field(default_factory=list)
 
     def lines(self) -> list[str]:
@@ -33,20 +34,27 @@ class Box:
             shown.append((sum(count for count, _ in rest), f"for {len(rest)} other reasons"))
         lines = []
         for count, reason in shown:
-            lines += textwrap.wrap(f"{count:,}  {reason}", 34, subsequent_indent="    ")
+            lines += textwrap.wrap(f"{count:,}  {reason}", 33, subsequent_indent="    ")
         return lines
 
 
 def read_boxes(flow: pd.DataFrame) -> list[Box]:
-    """Boxes of a flow table (stage, count, reason): a row without a reason is a stage, one with a reason an exclusion
-    from the stage above it."""
+    """Boxes of a flow table (stage, count, reason, perhaps subjects).
+
+    A row without a reason is a stage, one with a reason an exclusion on the way from the stage above it.
+    """
     boxes: list[Box] = []
     for row in flow.itertuples(index=False):
         if not isinstance(row.reason, str) or not row.reason:
-            boxes.append(Box(str(row.stage), int(row.count)))
+            boxes.append(Box(str(row.stage), int(row.count), _subjects(row)))
         elif boxes and int(row.count) > 0:
             boxes[-1].excluded.append((int(row.count), row.reason))
     return boxes
+
+
+def _subjects(row) -> int | None:
+    subjects = getattr(row, "subjects", None)
+    return None if subjects is None or pd.isna(subjects) else int(subjects)
 
 
 def draw_flow(axes: Axes, flow: pd.DataFrame) -> None:
@@ -99,9 +107,10 @@ def _kept_box(axes: Axes, top: float, box: Box) -> float:
     middle = KEPT_LEFT + KEPT_WIDTH / 2
     text = "\n".join(words)
     axes.text(middle, top - 0.4, text, ha="center", va="top", fontsize=6.8, color=INK, linespacing=1.15)
-    axes.text(
-        middle, top - height + 0.35, f"n = {box.count:,}", ha="center", va="bottom", fontsize=7.6, fontweight="bold"
-    )
+    subjects = "" if box.subjects is None else f" · {box.subjects:,} subjects"
+    count = f"n = {box.count:,}{subjects}"
+    size = 6.6 if subjects else 7.6
+    axes.text(middle, top - height + 0.35, count, ha="center", va="bottom", fontsize=size, fontweight="bold")
     return height
 
 

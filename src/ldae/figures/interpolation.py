@@ -34,17 +34,17 @@ def figure_8_interpolation(summary: str | Path, by_gap: str | Path, stem: str | 
         empty_figure(stem, why_missing(overall, "ssim_w11_brain"))
         return
     figure = new_figure(FULL_WIDTH_MM, 128)
-    upper, lower = figure.subfigures(2, 1, height_ratios=[1, 1.15])
-    left, right = upper.subplots(1, 2)
+    upper, lower = figure.add_gridspec(2, 1, height_ratios=[1, 1.1])
+    left, right = (figure.add_subplot(place) for place in upper.subgridspec(1, 2))
     methods = present(INTERPOLATION, overall["method"])
     forest(left, overall, "ssim_w11_brain", methods)
     forest(right, overall, "ssim_w4_paper", methods, names=False)
-    panels = lower.subplots(1, 2)
+    panels = [figure.add_subplot(place) for place in lower.subgridspec(1, 2)]
     for axes, metric in zip(panels, ("ssim_w11_brain", "mse"), strict=True):
         _draw_gaps(axes, gaps, metric)
     handles, labels = panels[0].get_legend_handles_labels()
     if handles:
-        lower.legend(handles, labels, loc="outside lower center", ncols=3)
+        figure.legend(handles, labels, loc="outside lower center", ncols=3)
     letter_panels([left, right, *panels])
     save_figure(figure, stem, gaps)
 

@@ -21,6 +21,8 @@ from ldae.figures.style import (
 )
 from ldae.files import read_tsv
 
+MANY = 3000  # points; more are drawn as a picture inside the SVG
+
 
 @house_style()
 def figure_5_lda(lda: str | Path, stem: str | Path) -> None:
@@ -70,7 +72,16 @@ def _draw_cloud(axes: Axes, table: pd.DataFrame) -> None:
     for diagnosis in DIAGNOSES:
         colour, marker = DIAGNOSIS_COLOURS[diagnosis], DIAGNOSIS_MARKERS[diagnosis]
         group = table[(table["diagnosis"] == diagnosis) & ~test]
-        axes.scatter(group["axis_1"], group["axis_2"], s=11, marker=marker, color=colour, alpha=0.28, linewidths=0)
+        axes.scatter(
+            group["axis_1"],
+            group["axis_2"],
+            s=11,
+            marker=marker,
+            color=colour,
+            alpha=0.28,
+            linewidths=0,
+            rasterized=len(table) > MANY,
+        )
     for diagnosis in DIAGNOSES:
         colour, marker = DIAGNOSIS_COLOURS[diagnosis], DIAGNOSIS_MARKERS[diagnosis]
         group = table[(table["diagnosis"] == diagnosis) & test]
@@ -134,5 +145,6 @@ def _draw_ticks(axes: Axes, table: pd.DataFrame, top: float) -> None:
             color=DIAGNOSIS_COLOURS[diagnosis],
             markersize=4,
             markeredgewidth=0.8,
+            rasterized=len(table) > MANY,
         )
     axes.set_ylim(-0.28 * top, 1.2 * top)

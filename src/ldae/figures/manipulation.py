@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ldae.figures.estimates import MINUS
 from ldae.figures.pictures import inline_label, open_examples, rows_where, scans_of, volume_of
 from ldae.figures.sheet import Sheet, picture_sheet
 from ldae.figures.slices import Plane, brain_box, cut, difference_limit, mark_sides, show_difference, show_grey
@@ -89,7 +90,8 @@ def _head_strip(
     sheet.head(1, "unmoved\ndecoding", row)
     for column, step in enumerate(steps, start=2):
         probability = float(store.index["probability"].iloc[step])
-        PLACEHOLDER
+        alpha = f"{float(store.index['alpha'].iloc[step]):+.1f}".replace("-", MINUS)
+        words = f"p(AD) {probability:g}\nα {alpha}"
         nearest = own.iloc[(own["probability"] - probability).abs().argsort()[:1]]
         if len(nearest) and np.isfinite(nearest["ventricle_ml"].iloc[0]):
             words += f"\n{nearest['ventricle_ml'].iloc[0]:.0f} ml"

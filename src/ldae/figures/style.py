@@ -14,6 +14,7 @@ from ldae.files import atomic_path, write_tsv
 FULL_WIDTH_MM = 180
 HALF_WIDTH_MM = 88
 PNG_DPI = 200
+SVG_PICTURE_DPI = 150  # of pictures inside an SVG; its lines and words have no resolution
 
 INK = "#1d2733"
 MUTED = "#6b7683"
@@ -94,12 +95,27 @@ def save_figure(figure: Figure, stem: str | Path, data: pd.DataFrame | None = No
 
     The metadata carry neither time nor library version, and ids in the SVG come from a fixed salt.
     """
+    freeze_layout(figure)
     with atomic_path(f"{stem}.svg") as temporary:
-        figure.savefig(temporary, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(temporary, format="svg", dpi=SVG_PICTURE_DPI, metadata={"Date": None, "Creator": None})
     with atomic_path(f"{stem}.png") as temporary:
         figure.savefig(temporary, format="png", dpi=PNG_DPI, metadata={"Software": None})
     if data is not None:
         write_tsv(f"{stem}.tsv", data)
+
+
+def freeze_layout(figure: Figure) -> None:
+    """Lay the figure out once, and keep the panels' places rounded.
+
+    The layout's solver is not reproducible in the last bits of a float, and the ids of clip paths in an SVG are hashes
+    of such floats.
+    """
+    if figure.get_layout_engine() is None:
+        return
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.get_axes():
+        axes.set_position([round(part, 5) for part in axes.get_position().bounds])
 
 
 def say_why_empty(axes: Axes, reason: str) -> None:

@@ -57,7 +57,7 @@ class Anatomy:
 
 
 def load_anatomy(cache: str | Path | None = None) -> Anatomy:
-    """Read the anatomy from ``cache`` (npz), or build it (about 15 s, 1 GB) and write it there.
+    """Read the anatomy from ``cache`` (npz), or build it (about 20 s, 1 GB) and write it there.
 
     A file of another version is replaced.
 

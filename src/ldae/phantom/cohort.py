@@ -25,6 +25,7 @@ from ldae.phantom.tables import write_tables
 from ldae.progress import track
 
 VERSION = 1  # of the phantom's content; part of the digest
+LEADING_COLUMNS = ("participant_id", "session_id", "image_id", "diagnosis", "months", "age", "sex", "site")  # of truth
 GHOST_SHIFT, GHOST_WEIGHT = 9, 0.35  # voxels, fraction: how motion spoils a refused image
 
 _worker: dict[str, Anatomy] = {}  # one anatomy per worker process
@@ -63,9 +64,13 @@ def make_raw_adni(
     rows = [row for subject_rows in _run(jobs, cache, processes) for row in subject_rows]
     images = [image for plan in plans for visit in plan.visits for image in images_of(seed, plan, visit)]
     write_tables(out / "clinical", plans, images, seed)
-    truth = pd.DataFrame(rows).sort_values(["participant_id", "session_id"], ignore_index=True)
-    write_tsv(out / "truth.tsv", truth)
+    write_tsv(out / "truth.tsv", _truth_table(rows))
     write_json(out / "phantom.json", _description(identity, settings, seed, plans, images, broken))
+
+
+def _truth_table(rows: list[dict]) -> pd.DataFrame:
+    table = pd.DataFrame(rows).sort_values(["participant_id", "session_id"], ignore_index=True)
+    return table[[*LEADING_COLUMNS, *sorted(set(table.columns) - set(LEADING_COLUMNS))]]
 
 
 def _claim(out: Path, identity: str) -> None:
@@ -139,8 +144,7 @@ def _make_subject(job: _Job) -> list[dict]:
                 _write_image(job, image, scan)
             write_json(record, scan.truth | _visit_columns(job, visit, chosen))
         rows.append(read_json(record))
-    first = list(_visit_columns(job, job.plan.visits[0], chosen))
-    return [{name: row[name] for name in [*first, *(key for key in row if key not in first)]} for row in rows]
+    return rows
 
 
 def visit_scan(anatomy: Anatomy, plan: Plan, visit: Visit, seed: int, voxel_mm: float, **options: object) -> Scan:

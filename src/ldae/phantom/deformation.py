@@ -79,7 +79,7 @@ def _smooth_noise(random: np.random.Generator, node_mm: float) -> np.ndarray:
     return lattice.astype(np.float32)
 
 
-def roi_volume_ml(roi: np.ndarray, displacement: np.ndarray, step_mm: float = 2.0, margin_mm: int = 30) -> float:
+def roi_volume_ml(roi: np.ndarray, displacement: np.ndarray, step_mm: float = 1.5, margin_mm: int = 20) -> float:
     """Volume (ml) of a uint8 template structure after a map, on a lattice of ``step_mm`` about the structure."""
     box = ndimage.find_objects((roi > 0).astype(np.uint8))[0]
     lines = [np.arange(max(s.start - margin_mm, 0), s.stop + margin_mm, step_mm, dtype=np.float32) for s in box]

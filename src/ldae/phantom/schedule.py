@@ -12,6 +12,7 @@ from ldae.phantom.streams import picks, stream
 
 YEARLY = (0, 12, 24, 36)  # months of the possible visits
 EARLY_SECOND_VISIT = 0.15  # share of the ordinary subjects whose second visit is at month 12 instead of 24
+FOUR_VISITS = 0.33  # share of the subjects with extra visits who come twice more often, not once
 EXAM_JITTER_DAYS = 20
 SCAN_LEAD_DAYS, SCAN_LAG_DAYS = 14, 7  # a scan is made this long before, or after, its examination
 PHASES = {  # first day of enrolment, days of enrolment, field strength (T)
@@ -90,7 +91,7 @@ def plan_subject(seed: int, rid: int, visits: int, extra: bool, converter: bool)
 
 
 def _visit_months(random: np.random.Generator, visits: int, extra: bool) -> tuple[int, ...]:
-    early, longest = random.random() < EARLY_SECOND_VISIT, random.random() < 0.5
+    early, longest = random.random() < EARLY_SECOND_VISIT, random.random() < FOUR_VISITS
     if extra:
         return YEARLY[: min(visits + 1 + int(longest), len(YEARLY))]
     if visits == 2:

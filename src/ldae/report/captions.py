@@ -50,8 +50,8 @@ CAPTIONS = {
     ),
     "figure_4_variation": Caption(
         "Figure 4. What y<sub>sem</sub> leaves open",
-        "Samples decoded from one scan's y<sub>sem</sub> and different random x<sub>T</sub>, and the voxelwise standard "
-        "deviation over all samples of that scan. " + PICTURES,
+        "Samples decoded from one scan's y<sub>sem</sub> and different random x<sub>T</sub>, and the voxelwise "
+        "standard deviation over all samples of that scan. " + PICTURES,
         "A scan, several samples from its semantic code, and a map of their standard deviation.",
     ),
     "figure_5_lda": Caption(
@@ -63,10 +63,10 @@ CAPTIONS = {
     ),
     "figure_6_manipulation": Caption(
         "Figure 6. Moving a scan along the diagnosis probe",
-        "The code of a test scan is moved along the unit direction of a probe fitted on training subjects until the probe gives "
-        "the stated probability of AD (α: distance in standardised units; ml: ventricles measured in the decoded "
-        "picture), and decoded with the scan's own x<sub>T</sub>. Below, difference from the decoding of the unmoved "
-        "code. " + PICTURES,
+        "The code of a test scan is moved along the unit direction of a probe fitted on training subjects until the "
+        "probe gives the stated probability of AD (α: distance in standardised units; ml: ventricles measured in the "
+        "decoded picture), and decoded with the scan's own x<sub>T</sub>. Below, difference from the decoding of the "
+        "unmoved code. " + PICTURES,
         "A strip of decoded brains over probabilities of AD with difference maps; ventricles change with the dose.",
     ),
     "figure_7_dose_response": Caption(
@@ -74,13 +74,13 @@ CAPTIONS = {
         "a, change of measured ventricle volume against the probability aimed at: thin lines are scans, thick lines "
         "medians by diagnosis. b, medians over subjects for the probe's direction and for random directions of the "
         "same length, the control. c, a fine sweep for two scans. " + INTERVALS,
-        "Ventricle volume change against target probability, with medians and intervals for probe and random directions.",
+        "Change of ventricle volume against target probability, with medians and intervals by direction.",
     ),
     "figure_8_interpolation": Caption(
         "Figure 8. Predicting a scan between two visits",
         "Every triplet of visits of test subjects. a, similarity of prediction and scan in the brain; b, the paper's "
-        "measure, against the autoencoder's reconstruction of the target with a window of 4 voxels; c and d, similarity "
-        "and error against the months between the known visits. " + INTERVALS,
+        "measure, against the autoencoder's reconstruction of the target with a window of 4 voxels; c and d, "
+        "similarity and error against the months between the known visits. " + INTERVALS,
         "Interpolation methods compared overall and against the time between visits.",
     ),
     "figure_9_interpolation_examples": Caption(

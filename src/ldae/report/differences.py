@@ -16,12 +16,26 @@ def _data(config: Config) -> list[Difference]:
     steps, conform = config.preprocessing, config.preprocessing.conform
     shape = " × ".join(str(size) for size in conform.shape)
     found = [
-        ("Brain extraction", "ANTsPyNet; a probability multiplies the image", f"{steps.brain_extraction.backend}; a mask"),
-        ("Interpolation", "to 1 mm after registration, then to the grid", f"once, to the grid ({conform.interpolation})"),
-        ("Order of the split", "classes are selected first, so tasks differ in subjects", "one split by subject, made first"),
+        (
+            "Brain extraction",
+            "ANTsPyNet; a probability multiplies the image",
+            f"{steps.brain_extraction.backend}; a mask",
+        ),
+        (
+            "Interpolation",
+            "to 1 mm after registration, then to the grid",
+            f"once, to the grid ({conform.interpolation})",
+        ),
+        (
+            "Order of the split",
+            "classes are selected first, so tasks differ in subjects",
+            "one split by subject, made first",
+        ),
     ]
     if steps.registration.transform != "syn":
-        found.append(("Registration", "SyN, deformable", f"{steps.registration.transform}, so that atrophy stays in the image"))
+        found.append(
+            ("Registration", "SyN, deformable", f"{steps.registration.transform}, so that atrophy stays in the image")
+        )
     if conform.intensity != "minmax":
         found.append(("Intensity", "minimum to maximum", "white matter near the ventricles sets the scale"))
     if tuple(conform.shape) != PAPER_SHAPE:
@@ -32,7 +46,8 @@ def _data(config: Config) -> list[Difference]:
 
 
 def _networks(config: Config) -> list[Difference]:
-    autoencoder, diffusion, representation = config.autoencoder, config.diffusion, config.representation
+    widths = config.autoencoder.channels
+    diffusion, representation = config.diffusion, config.representation
     found = [
         ("Latents", "one stored random sample per scan", "posterior mean in evaluation; resampled in training"),
         ("Latent scale", "from the first batch", "measured on the training split and stored with the latents"),
@@ -43,23 +58,33 @@ def _networks(config: Config) -> list[Difference]:
         found.append(("UNet resampling", "two of three axes, by inheritance", "all three axes"))
     if not config.method.clamp_z0:
         found.append(("Sampling", "predicted latents are clamped to ±1", "not clamped: latents are not bounded"))
-    if (autoencoder.channels, diffusion.channels) != ([64, 128, 128, 128], 256):
+    if (widths, diffusion.channels) != ([64, 128, 128, 128], 256):
         found.append(
             (
                 "Size of the networks",
-                "autoencoder 64 to 128 channels, UNet 256 wide",
-                f"autoencoder {autoencoder.channels[0]} to {autoencoder.channels[-1]} channels, UNet {diffusion.channels} wide",
+                "autoencoder 64 to 128 channels, UNet 256",
+                f"autoencoder {widths[0]} to {widths[-1]} channels, UNet {diffusion.channels}",
             )
         )
     if representation.backbone != "convnext_small":
-        found.append(("Semantic encoder", "ConvNeXt-Small, y_sem of 768", f"{representation.backbone}, {representation.dimension}"))
+        found.append(
+            (
+                "Semantic encoder",
+                "ConvNeXt-Small, y_sem of 768",
+                f"{representation.backbone}, {representation.dimension}",
+            )
+        )
     return found
 
 
 def _evaluation(config: Config) -> list[Difference]:
     return [
         ("Uncertainty", "single numbers", f"95 % intervals over subjects ({config.evaluation.bootstrap:,} resamples)"),
-        ("Controls", "none", "untrained encoder, permuted labels, another subject's code, random directions, simple averages"),
+        (
+            "Controls",
+            "none",
+            "untrained encoder, permuted labels, another subject's code, random directions, simple averages",
+        ),
         ("Similarity", "window 3 or 4, whole box with its background", "window 11 in the brain, the paper's beside it"),
         ("Positive class", "CN", "AD"),
         ("Probe split", "by scan", "by subject"),
@@ -75,7 +100,9 @@ def missing_weights(config: Config) -> list[str]:
     if config.autoencoder.pretrained is None:
         found.append("The autoencoder started from random weights; the paper's started from one trained on UK Biobank.")
     if config.representation.backbone_weights is None:
-        found.append("The semantic encoder's ConvNeXt started from random weights; the paper's was trained on ImageNet.")
+        found.append(
+            "The semantic encoder's ConvNeXt started from random weights; the paper's was trained on ImageNet."
+        )
     if config.autoencoder.perceptual_weights is None:
         found.append("The autoencoder was trained without the perceptual loss (LPIPS on SqueezeNet).")
     return found

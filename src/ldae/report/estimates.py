@@ -1,86 +1,22 @@
-"""Headline numbers and tables of estimates for the report, read from the evaluation's long tables."""
+"""Tables of estimates for the report, read from the evaluation's long tables."""
 
-import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 from markupsafe import Markup, escape
 
-from ldae.figures.estimates import METRIC_LABELS, format_estimate
+from ldae.figures.estimates import METRIC_LABELS, MINUS, format_estimate
 from ldae.figures.methods import Method, present
 from ldae.files import read_tsv
+from ldae.report.plain_tables import Table, in_html
 
 
-@dataclass(frozen=True)
-class Card:
-    """One headline number with what to compare it to."""
-
-    label: Markup
-    value: str
-    interval: str
-    subjects: int
-    note: str
-    compare: str
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Where a headline number stands, and which method it is to be compared with."""
-
-    study: str
-    table: str
-    method: str
-    metrics: tuple[str, ...]
-    label: str
-    rival: str | None = None
-    rival_label: str = ""
-
-
-HEADLINES = (
-    Wanted("probes", "summary", "ldae", ("auc_ad_cv",), "Diagnosis from y<sub>sem</sub>: AUC, AD against CN, cross-validated",
-           "untrained_encoder", "untrained encoder"),
-    Wanted("probes", "summary", "ldae", ("age_mae_cv",), "Age from y<sub>sem</sub>: mean absolute error in years, cross-validated",
-           "mean_predictor", "mean age"),
-    Wanted("reconstruction", "summary", "ldae_encoded", ("ssim_w11_brain",), "LDAE reconstruction: SSIM in the brain",
-           "ae", "autoencoder alone, the ceiling"),
-    Wanted("reconstruction", "summary", "ldae_noise", ("ssim_w11_brain",), "From y<sub>sem</sub> alone: SSIM in the brain",
-           "ldae_shuffled_y", "with another subject's y_sem"),
-    Wanted("reconstruction", "ventricles", "ldae_encoded", ("r_truth", "r_original"), "Ventricle volume after LDAE reconstruction: r",
-           "ldae_noise", "from y_sem alone"),
-    Wanted("interpolation", "summary", "ldae", ("ssim_w11_brain",), "Interpolated visit: SSIM in the brain",
-           "copy_nearest", "copy of the nearest scan"),
-    Wanted("manipulation", "summary", "probe", ("ventricle_ml_change_plus_ad",), "Moved towards AD: median change of ventricles in ml",
-           "random", "random direction"),
-)  # fmt: skip
-
-
-def headline_cards(evaluate: Path) -> list[Card]:
-    """The headline numbers of the studies that were run; a number that could not be computed keeps its reason."""
-    return [card for wanted in HEADLINES if (card := _card(evaluate, wanted)) is not None]
-
-
-def _card(evaluate: Path, wanted: Wanted) -> Card | None:
-    path = evaluate / wanted.study / f"{wanted.table}.tsv"
-    if not path.is_file():
-        return None
-    table = read_tsv(path)
-    for metric in wanted.metrics:
-        row = _row(table, wanted.method, metric)
-        if row is not None and (pd.notna(row["value"]) or metric == wanted.metrics[-1]):
-            value, interval = split_estimate(row)
-            rival = _row(table, wanted.rival, metric) if wanted.rival else None
-            compare = "" if rival is None else f"{wanted.rival_label}: {estimate_text(rival)}"
-            return Card(Markup(wanted.label), value, interval, int(row["n_subjects"]), _note(row), compare)
-    return None
-
-
-def _row(table: pd.DataFrame, method: str | None, metric: str) -> pd.Series | None:
+def row_of(table: pd.DataFrame, method: str | None, metric: str) -> pd.Series | None:
     rows = table[(table["method"] == method) & (table["metric"] == metric)]
     return None if rows.empty else rows.iloc[0]
 
 
-def _note(row: pd.Series) -> str:
+def note_of(row: pd.Series) -> str:
     return row["note"] if isinstance(row["note"], str) else ""
 
 
@@ -95,16 +31,6 @@ def split_estimate(row: pd.Series) -> tuple[str, str]:
     return number, interval
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table ready to be set: words only, with the columns that are flush right."""
-
-    head: list[Markup]
-    rows: list[list[Markup]]
-    numeric: list[bool]
-    notes: list[str]
-
-
 def estimates_table(path: Path, metrics: list[str], known: dict[str, Method], first: str = "method") -> Table | None:
     """Methods down, metrics across, each cell value and interval; nothing when the study was not run.
 
@@ -116,9 +42,14 @@ def estimates_table(path: Path, metrics: list[str], known: dict[str, Method], fi
     metrics = [metric for metric in metrics if (table["metric"] == metric).any()]
     if not metrics:
         return None
-    methods = present(known, table.loc[table["metric"].isin(metrics), "method"])
+    names = table.loc[table["metric"].isin(metrics), "method"]
+    methods = _differences(known, names) if names.str.contains("-").all() else present(known, names)
     rows = [
-        [in_html(method.label), *(_cell(_row(table, name, metric)) for metric in metrics), _subjects(table, name, metrics)]
+        [
+            in_html(method.label),
+            *(cell(row_of(table, name, metric)) for metric in metrics),
+            _subjects(table, name, metrics),
+        ]
         for name, method in methods.items()
     ]
     head = [Markup(escape(first)), *(in_html(metric_label(metric)) for metric in metrics), Markup("subjects")]
@@ -126,7 +57,14 @@ def estimates_table(path: Path, metrics: list[str], known: dict[str, Method], fi
     return Table(head, rows, [False] + [True] * (len(metrics) + 1), sorted(set(notes)))
 
 
-def _cell(row: pd.Series | None) -> Markup:
+def _differences(known: dict[str, Method], names: pd.Series) -> dict[str, Method]:
+    """Pairs ``a-b`` of methods under the methods' own labels, in the table's order."""
+    labels = {name: method.label for name, method in known.items()}
+    pairs = {name: [labels.get(part, part.replace("_", " ")) for part in name.split("-", 1)] for name in names.unique()}
+    return {name: Method(f" {MINUS} ".join(parts), "") for name, parts in pairs.items()}
+
+
+def cell(row: pd.Series | None) -> Markup:
     if row is None or pd.isna(row["value"]):
         return Markup('<span class="missing">n/a</span>')
     number, interval = split_estimate(row)
@@ -144,23 +82,3 @@ def _subjects(table: pd.DataFrame, method: str, metrics: list[str]) -> Markup:
 def metric_label(metric: str) -> str:
     """The words for a metric; an unknown one under its own name."""
     return METRIC_LABELS.get(metric, metric.replace("_", " "))
-
-
-def plain_table(table: pd.DataFrame) -> Table:
-    """Any small table, as it is."""
-    numeric = [pd.api.types.is_numeric_dtype(table.iloc[:, place]) for place in range(table.shape[1])]
-    rows = [[Markup(escape(_plain(value))) for value in row] for row in table.itertuples(index=False)]
-    return Table([Markup(escape(str(name).replace("_", " "))) for name in table.columns], rows, numeric, [])
-
-
-def _plain(value: object) -> str:
-    if value is None or (not isinstance(value, str) and pd.isna(value)):
-        return "n/a"
-    if isinstance(value, float):
-        return f"{value:,.0f}" if value.is_integer() else f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def in_html(label: str) -> Markup:
-    """A label with matplotlib's subscripts (``y$_{sem}$``) set as HTML."""
-    return Markup(re.sub(r"\$_\{?(\w+)\}?\$", r"<sub>\1</sub>", str(escape(label))))

@@ -3,14 +3,14 @@
 from ldae.config import Config
 
 PHANTOM_FLATTERS = (
-    "Every head is a smooth warp of one template, the template the scans are later registered to. Brain extraction and "
-    "registration are easier than with real heads, and everybody has the same folds of the cortex.",
-    "Contrast is one tissue curve per scanner, a smooth bias field and noise: no motion, no ringing, no lesions but caps "
-    "round the ventricles.",
+    "Every head is a smooth warp of one template, the template the scans are later registered to. Brain extraction "
+    "and registration are easier than with real heads, and everybody has the same folds of the cortex.",
+    "Contrast is one tissue curve per scanner, a smooth bias field and noise: no motion, no ringing, no lesions but "
+    "caps round the ventricles.",
     "Ageing and disease move five structures (both ventricles, both hippocampi, the cortex) along fixed directions. A "
     "short code can hold that; real disease is more varied.",
-    "Diagnosis, age and volumes come from one formula with chosen noise. How well a probe can do is set by that formula: "
-    "read each number beside the oracle, which knows the true volumes, not beside the paper's.",
+    "Diagnosis, age and volumes come from one formula with chosen noise. How well a probe can do is set by that "
+    "formula: read each number beside the oracle, which knows the true volumes, not beside the paper's.",
     "Networks, grid and training are cut to run on two processor cores.",
 )
 
@@ -20,8 +20,8 @@ def run_kind(config: Config) -> str:
     if config.phantom is None:
         return "A cohort of ADNI, converted and preprocessed from its raw images."
     return (
-        "A phantom: synthetic heads with known volumes, written as a raw ADNI download and taken through the whole chain. "
-        "The numbers show that the chain works and what it can recover. They say nothing about patients."
+        "A phantom: synthetic heads with known volumes, written as a raw ADNI download and taken through the whole "
+        "chain. The numbers show that the chain works and what it can recover. They say nothing about patients."
     )
 
 
@@ -36,11 +36,20 @@ def steps(config: Config) -> list[tuple[str, str]]:
         ("Split", f"by subject, {config.splits.protocol}: {config.splits.test_fraction:.0%} of subjects for testing"),
         ("Correct", f"bias field by N4, shrink factor {before.bias_field.shrink_factor}"),
         ("Extract", f"the brain by {before.brain_extraction.backend}"),
-        ("Register", f"to MNI152, {before.registration.transform}, searched at {before.registration.resolution_mm:g} mm"),
-        ("Conform", f"{shape} voxels of {before.conform.spacing_mm:g} mm, one {before.conform.interpolation} interpolation"),
+        (
+            "Register",
+            f"to MNI152, {before.registration.transform}, searched at {before.registration.resolution_mm:g} mm",
+        ),
+        (
+            "Conform",
+            f"{shape} voxels of {before.conform.spacing_mm:g} mm, one {before.conform.interpolation} interpolation",
+        ),
         ("Stage 1", f"autoencoder to latents of {latent}, {config.autoencoder.training.steps:,} steps"),
         ("Stage 2", f"unconditional latent diffusion, {config.diffusion.training.steps:,} steps"),
-        ("Stage 3", f"semantic encoder ({networks.backbone}, {networks.dimension} numbers) and gradient estimator, "
-                    f"{networks.training.steps:,} steps"),
+        (
+            "Stage 3",
+            f"semantic encoder ({networks.backbone}, {networks.dimension} numbers) and gradient estimator, "
+            f"{networks.training.steps:,} steps",
+        ),
         ("Evaluate", f"on test subjects; {sampling.solver} with {sampling.steps} steps both ways"),
     ]

@@ -174,5 +174,5 @@ def test_clinica_chooses_every_expected_image(raw, tmp_path):
     )
     both = truth.merge(sessions, on=["participant_id", "session_id"], suffixes=("", "_bids"))
     assert len(both) == len(truth) and (both.diagnosis == both.diagnosis_bids).all()
-    assert (both.MMSE == both.mmse).all() and (both.cdr_global == both.cdr).all()
+    assert (both.mmse == both.MMSE).all() and (both.cdr_global == both.cdr).all()
     assert not re.search(r"_Eq_|Traceback", done.stdout + done.stderr)

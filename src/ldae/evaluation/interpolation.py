@@ -1,0 +1,194 @@
+"""A visit from the visits around it (paper 4.5, Figs. 8 and 9), beside what needs no network: copying and averaging."""
+
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ldae.config import Evaluation
+from ldae.diffusion.interpolate import lerp, slerp
+from ldae.evaluation.inputs import Inputs, write_volumes
+from ldae.evaluation.metrics import mse, ssim_brain, ssim_whole
+from ldae.evaluation.sampling import Decoder, batches, volumes_of
+from ldae.evaluation.statistics import (
+    estimates_table,
+    interval,
+    mean,
+    not_available,
+    paired_differences,
+    summarise,
+)
+from ldae.files import write_tsv
+from ldae.training.pipeline import LDAE
+
+METHODS = ["ldae", "y_only", "latent_lerp", "voxel_lerp", "copy_nearest", "ae"]
+METRICS = ["ssim_w11_brain", "mse", "ssim_w11_brain_vs_ae", "mse_vs_ae", "ssim_w4_paper"]
+PAIRS = [("ldae", "copy_nearest"), ("ldae", "voxel_lerp"), ("ldae", "latent_lerp"), ("ldae", "y_only")]
+KEYS = ["participant_id", "session_start", "session_target", "session_end"]
+COLUMNS = [
+    *KEYS,
+    "months_start",
+    "months_target",
+    "months_end",
+    "gap_months",
+    "prediction_gap_months",
+    "alpha",
+    "method",
+    *METRICS,
+]
+
+
+@dataclass(frozen=True)
+class Triplet:
+    """Rows of three scans of one subject in time order; ``alpha`` = (target - start) / (end - start)."""
+
+    start: int
+    target: int
+    end: int
+    alpha: float
+
+    @property
+    def nearest(self) -> int:
+        """The end that is closer in time; the earlier one of two equally close."""
+        return self.start if self.alpha <= 0.5 else self.end
+
+
+def run_interpolation(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: int, out: Path) -> None:
+    """Write triplets, summary, differences, by_gap (.tsv) and, where there is a triplet, examples/ into ``out``."""
+    triplets = find_triplets(inputs.scans, settings.max_triplets)
+    decoder = Decoder(ldae, settings.batch)
+    write_volumes(out / "examples", [], [])
+    rows, shown = [], longest(inputs.scans, triplets)
+    for part in batches(np.arange(len(triplets)), settings.batch):
+        chosen = [triplets[i] for i in part]
+        results = interpolate(decoder, inputs, chosen)
+        rows += measure(inputs, chosen, results)
+        if shown in chosen:
+            _write_example(
+                inputs, shown, {name: volumes[chosen.index(shown), 0] for name, volumes in results.items()}, out
+            )
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    write_tsv(out / "triplets.tsv", table)
+    write_tables(table, settings.bootstrap, seed, out)
+
+
+def write_tables(table: pd.DataFrame, bootstrap: int, seed: int, out: Path) -> None:
+    """Estimates with intervals; every value is n/a with its reason when no test subject has three scans."""
+    if table.empty:
+        reason = not_available("no test subject has three scans")
+        rows = [reason.row(method=method, metric=metric) for method in METHODS for metric in METRICS]
+        write_tsv(out / "summary.tsv", estimates_table(rows))
+        write_tsv(out / "by_gap.tsv", estimates_table([], ("method", "metric", "gap_months")))
+    else:
+        write_tsv(out / "summary.tsv", summarise(table, METRICS, bootstrap, seed))
+        write_tsv(out / "by_gap.tsv", by_gap(table, bootstrap, seed))
+    write_tsv(out / "differences.tsv", paired_differences(table, PAIRS, METRICS, bootstrap, seed, KEYS))
+
+
+def find_triplets(scans: pd.DataFrame, limit: int) -> list[Triplet]:
+    """Every start < target < end of every test subject, in subject order.
+
+    Time is the age at the scan where all three ages are known and distinct, the months of the visit otherwise.
+    """
+    triplets = []
+    test = scans[scans["split"] == "test"].sort_values(["participant_id", "months", "session_id"])
+    for _, own in test.groupby("participant_id"):
+        time = own["age"] if own["age"].notna().all() and own["age"].is_monotonic_increasing else own["months"]
+        for start, target, end in combinations(own.index, 3):
+            span = time[end] - time[start]
+            if span > 0:
+                triplets.append(Triplet(start, target, end, float((time[target] - time[start]) / span)))
+    return triplets[:limit]
+
+
+def longest(scans: pd.DataFrame, triplets: list[Triplet]) -> Triplet | None:
+    """The first of the triplets with the longest gap, for the figure."""
+    months = scans["months"]
+    return max(triplets, key=lambda triplet: months[triplet.end] - months[triplet.start], default=None)
+
+
+def interpolate(decoder: Decoder, inputs: Inputs, triplets: list[Triplet]) -> dict[str, np.ndarray]:
+    """Predicted target volumes (B, 1, X, Y, Z) of every method.
+
+    ``ldae``: y_sem on the straight line, x_T on the sphere. ``y_only``: the same y_sem with the nearest scan's x_T.
+    ``ae``: the target's own reconstruction, the ceiling of all that is decoded.
+    """
+    starts, targets, ends, nearest = (
+        np.array([getattr(triplet, name) for triplet in triplets]) for name in ("start", "target", "end", "nearest")
+    )
+    alpha = torch.tensor([triplet.alpha for triplet in triplets])
+
+    def pair(name: str) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.from_numpy(inputs.code(name, starts)), torch.from_numpy(inputs.code(name, ends))
+
+    y, x_T = lerp(*pair("y_sem"), alpha).numpy(), slerp(*pair("x_T"), alpha).numpy()
+    first, last = volumes_of(inputs, starts), volumes_of(inputs, ends)
+    latents = [torch.from_numpy(decoder.encode_latent(volumes)) for volumes in (first, last)]
+    return {
+        "ldae": decoder.generate(x_T, y),
+        "y_only": decoder.generate(inputs.code("x_T", nearest), y),
+        "latent_lerp": decoder.decode_latent(lerp(*latents, alpha).numpy()),
+        "voxel_lerp": lerp(torch.from_numpy(first), torch.from_numpy(last), alpha).numpy(),
+        "copy_nearest": volumes_of(inputs, nearest),
+        "ae": decoder.autoencode(volumes_of(inputs, targets)),
+    }
+
+
+def measure(inputs: Inputs, triplets: list[Triplet], results: dict[str, np.ndarray]) -> list[dict]:
+    """One row per triplet and method, against the scan and, as the paper does, against its AE reconstruction."""
+    target = torch.from_numpy(volumes_of(inputs, np.array([triplet.target for triplet in triplets])))
+    ceiling = torch.from_numpy(results["ae"])
+    rows = []
+    for method in METHODS:
+        volume = torch.from_numpy(results[method])
+        values = {
+            "ssim_w11_brain": ssim_brain(target, volume),
+            "mse": mse(target, volume),
+            "ssim_w11_brain_vs_ae": ssim_brain(ceiling, volume, mask=target > 0),
+            "mse_vs_ae": mse(ceiling, volume),
+            "ssim_w4_paper": ssim_whole(ceiling, volume, window=4),
+        }
+        columns = {name: value.double().tolist() for name, value in values.items()}
+        for i, triplet in enumerate(triplets):
+            own = {name: column[i] for name, column in columns.items()}
+            rows.append(_keys(inputs.scans, triplet) | {"method": method} | own)
+    return rows
+
+
+def _keys(scans: pd.DataFrame, triplet: Triplet) -> dict:
+    start, target, end = (scans.loc[row] for row in (triplet.start, triplet.target, triplet.end))
+    to_start, to_end = target["months"] - start["months"], end["months"] - target["months"]
+    return {
+        "participant_id": start["participant_id"],
+        "session_start": start["session_id"],
+        "session_target": target["session_id"],
+        "session_end": end["session_id"],
+        "months_start": start["months"],
+        "months_target": target["months"],
+        "months_end": end["months"],
+        "gap_months": end["months"] - start["months"],
+        "prediction_gap_months": min(to_start, to_end),
+        "alpha": triplet.alpha,
+    }
+
+
+def by_gap(table: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:
+    """Estimates per method and exact gap between start and end (months)."""
+    rows = []
+    for (method, gap), group in table.groupby(["method", "gap_months"], sort=False):
+        for metric in METRICS[:2]:
+            estimate = interval(group[metric], group["participant_id"], mean, bootstrap, seed)
+            rows.append(estimate.row(method=method, metric=metric, gap_months=gap))
+    return estimates_table(rows, ("method", "metric", "gap_months"))
+
+
+def _write_example(inputs: Inputs, triplet: Triplet, results: dict[str, np.ndarray], out: Path) -> None:
+    ends = {name: volumes_of(inputs, np.array([getattr(triplet, name)]))[0, 0] for name in ("start", "target", "end")}
+    volumes = ends | {method: results[method] for method in METHODS}
+    keys = _keys(inputs.scans, triplet)
+    label = {"participant_id": keys["participant_id"], "session_id": keys["session_target"]}
+    about = {"alpha": keys["alpha"], "gap_months": keys["gap_months"]}
+    write_volumes(out / "examples", list(volumes.values()), [label | {"method": name} | about for name in volumes])

@@ -1,0 +1,124 @@
+"""The paper's tables from the studies' estimates: ours with intervals, and the published number beside it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from ldae.files import read_tsv, write_text, write_tsv
+
+Published = Mapping[tuple[str, str], str]
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """Which estimates make a table. ``published``: (method, metric) -> the paper's number, as printed there."""
+
+    source: str
+    metrics: Sequence[str]
+    published: Published = field(default_factory=dict)
+
+
+TABLES = {
+    "reconstruction": PaperTable(  # Table 6: T = 100, SSIM with a small window over the whole volume
+        "reconstruction/summary.tsv",
+        ("ssim_w11_brain", "ssim_w3_paper", "mse", "psnr"),
+        {("ldae_encoded", "ssim_w3_paper"): "0.962"},
+    ),
+    "probes": PaperTable(  # Table 7; the paper's positive class is CN, so its recall is our specificity
+        "probes/summary.tsv",
+        (
+            "auc_ad_cv",
+            "auc_ad_test",
+            "accuracy_ad_test",
+            "balanced_accuracy_ad_test",
+            "sensitivity_ad_test",
+            "specificity_ad_test",
+            "mcc_ad_test",
+            "age_mae_cv",
+            "age_mae_test",
+            "age_rmse_test",
+        ),
+        {
+            ("ldae", "auc_ad_test"): "0.90",
+            ("ldae", "accuracy_ad_test"): "0.84",
+            ("ldae", "mcc_ad_test"): "0.637",
+            ("ldae", "age_mae_test"): "4.1",
+            ("ldae", "age_rmse_test"): "5.2",
+        },
+    ),
+    "interpolation": PaperTable(  # six months between the outer scans, against the AE reconstruction
+        "interpolation/summary.tsv",
+        ("ssim_w11_brain", "mse", "ssim_w11_brain_vs_ae", "mse_vs_ae", "ssim_w4_paper"),
+        {("ldae", "ssim_w4_paper"): "0.969 (6 months)", ("ldae", "mse_vs_ae"): "0.0019 (6 months)"},
+    ),
+    "manipulation": PaperTable(  # no number was published
+        "manipulation/summary.tsv",
+        (
+            "ventricle_ml_change_plus_ad",
+            "ventricle_ml_change_minus_ad",
+            "ventricle_ml_change_plus_minus_ad",
+            "brain_ml_change_plus_ad",
+            "brain_ml_change_minus_ad",
+            "probability_reencoded_plus_ad",
+            "probability_reencoded_minus_ad",
+        ),
+    ),
+}
+
+
+def paper_table(name: str, evaluate: Path) -> pd.DataFrame:
+    """One row per method: for each metric ``value [low, high]``, the three numbers, and the paper's if there is one."""
+    plan = TABLES[name]
+    estimates = read_tsv(evaluate / plan.source)
+    rows = []
+    for method, group in estimates.groupby("method", sort=False):
+        lines = group.set_index("metric")
+        row: dict[str, object] = {"method": method, "subjects": int(group["n_subjects"].max())}
+        for metric in plan.metrics:
+            if metric not in lines.index:
+                continue
+            line = lines.loc[metric]
+            row[metric] = format_estimate(line)
+            row |= {f"{metric}_{part}": line[part] for part in ("value", "low", "high")}
+            if (method, metric) in plan.published:
+                row[f"{metric}_paper"] = plan.published[method, metric]
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    suffixes = ("", "_paper", "_value", "_low", "_high")
+    order = ["method", "subjects", *(f"{metric}{suffix}" for metric in plan.metrics for suffix in suffixes)]
+    return table[[column for column in order if column in table]]
+
+
+def format_estimate(line: pd.Series) -> str:
+    """``0.873 [0.861, 0.884]``, or ``n/a (reason)``; two decimals from 10 on, four significant digits below 0.01."""
+    note = line["note"] if isinstance(line["note"], str) else None
+    if pd.isna(line["value"]):
+        return f"n/a ({note})" if note else "n/a"
+    text = _number(line["value"])
+    if not pd.isna(line["low"]):
+        text += f" [{_number(line['low'])}, {_number(line['high'])}]"
+    return f"{text} ({note})" if note else text
+
+
+def _number(value: float) -> str:
+    if abs(value) >= 10:
+        return f"{value:.2f}"
+    return f"{value:.3f}" if abs(value) >= 0.01 or value == 0 else f"{value:.4g}"
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The columns made for reading as a GitHub table."""
+    hidden = ("_value", "_low", "_high")
+    shown = [column for column in table if not column.endswith(hidden)]
+    lines = [shown, ["---"] * len(shown)]
+    lines += [["" if pd.isna(cell) else str(cell).replace("|", "\\|") for cell in row] for row in table[shown].values]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def write_paper_table(name: str, evaluate: Path, out: Path) -> None:
+    """Write ``<name>.tsv`` (all columns) and ``<name>.md`` (the readable ones) into ``out``."""
+    table = paper_table(name, evaluate)
+    write_tsv(out / f"{name}.tsv", table)
+    write_text(out / f"{name}.md", markdown(table))

@@ -1,0 +1,103 @@
+"""Where the preprocessed files of a scan lie, and the sidecar that says how each was made (BIDS derivatives)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+
+from ldae import __version__
+from ldae.files import atomic_path, read_json, write_json
+
+DATASET = {
+    "Name": "LDAE-ADNI preprocessing",
+    "BIDSVersion": "1.9.0",
+    "DatasetType": "derivative",
+    "GeneratedBy": [{"Name": "ldae-adni", "Version": __version__}],
+}
+
+
+@dataclass(frozen=True)
+class ScanFiles:
+    """The files of one scan below the derivatives folder.
+
+    Attributes:
+        root: results/derivatives/ldae-preproc.
+    """
+
+    root: Path
+    participant_id: str
+    session_id: str
+
+    @property
+    def stem(self) -> str:
+        return f"{self.participant_id}_{self.session_id}"
+
+    @property
+    def anat(self) -> Path:
+        return self.root / self.participant_id / self.session_id / "anat"
+
+    @property
+    def corrected(self) -> Path:
+        return self.anat / f"{self.stem}_desc-n4_T1w.nii.gz"
+
+    @property
+    def mask(self) -> Path:
+        return self.anat / f"{self.stem}_desc-brain_mask.nii.gz"
+
+    def volume(self, space: str, spacing_mm: float) -> Path:
+        return self.anat / f"{self.stem}_space-{space}_res-{resolution(spacing_mm)}_desc-preproc_T1w.nii.gz"
+
+    def template_mask(self, space: str, spacing_mm: float) -> Path:
+        return self.anat / f"{self.stem}_space-{space}_res-{resolution(spacing_mm)}_desc-brain_mask.nii.gz"
+
+    def transform(self, space: str) -> Path:
+        return self.anat / f"{self.stem}_from-T1w_to-{space}_mode-image_xfm.txt"
+
+    def warp(self, space: str) -> Path:
+        return self.anat / f"{self.stem}_from-T1w_to-{space}_mode-image_warp.nii.gz"
+
+    @property
+    def picture(self) -> Path:
+        return self.root / self.participant_id / "figures" / f"{self.stem}_desc-qc_T1w.png"
+
+
+def resolution(spacing_mm: float) -> str:
+    """1.5 -> 1p5, as BIDS file names write it."""
+    return f"{spacing_mm:g}".replace(".", "p")
+
+
+def sidecar(product: Path) -> Path:
+    return product.with_name(product.name.removesuffix(".nii.gz") + ".json")
+
+
+def save_image(path: Path, image: nib.Nifti1Image, dtype: str) -> None:
+    """Write a NIfTI whole or not at all; int16 is scaled to the data's range, uint8 is stored as it is."""
+    stored = nib.Nifti1Image(image.get_fdata(dtype="float32"), image.affine)
+    stored.header.set_data_dtype(dtype)
+    stored.header.set_xyzt_units("mm")
+    if dtype == "uint8":
+        stored = nib.Nifti1Image(image.get_fdata().astype("uint8"), image.affine, stored.header)
+    with atomic_path(path) as temporary:
+        nib.save(stored, temporary)
+
+
+def recorded(product: Path, key: str) -> dict[str, Any] | None:
+    """The sidecar of ``product`` if it was made from the same input with the same parameters, else None."""
+    if not product.is_file() or not sidecar(product).is_file():
+        return None
+    record = read_json(sidecar(product))
+    return record if record.get("key") == key and record.get("size") == product.stat().st_size else None
+
+
+def write_sidecar(product: Path, record: dict[str, Any]) -> dict[str, Any]:
+    """Written after the product: a product with a fitting sidecar is complete. Returns what was written."""
+    record = record | {"size": product.stat().st_size}
+    write_json(sidecar(product), record)
+    return record
+
+
+def describe_dataset(root: Path) -> None:
+    path = root / "dataset_description.json"
+    if not path.is_file() or read_json(path) != DATASET:
+        write_json(path, DATASET)

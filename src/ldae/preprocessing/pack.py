@@ -1,0 +1,52 @@
+"""All usable volumes in one uint8 store, beside what is known of each scan."""
+
+import logging
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+
+from ldae.config import Conform
+from ldae.errors import UserError
+from ldae.files import read_json, sha256_file
+from ldae.preprocessing.conform import grid_affine
+from ldae.preprocessing.derivatives import sidecar
+from ldae.progress import track
+from ldae.store import write_store
+
+KEYS = ["participant_id", "session_id"]
+FACTS = ["months", "age", "sex", "diagnosis", "mmse", "cdr", "field_strength"]
+logger = logging.getLogger("ldae")
+
+
+def pack_volumes(scans: pd.DataFrame, qc: pd.DataFrame, derivatives: Path, settings: Conform, out: Path) -> None:
+    """Write the volume store (uint8, 0..255 = 0..1; the rounding error is 0.002).
+
+    Args:
+        scans: scans.tsv.
+        qc: qc.tsv; only scans whose state is ``done`` enter.
+
+    Raises:
+        UserError: no scan is left, an image is missing or changed since its status was written, or two kinds of
+            registration are mixed.
+    """
+    usable = scans[scans["status"] == "included"].merge(
+        qc.loc[qc["state"] == "done", [*KEYS, "path", "sha256", "determinant"]], on=KEYS
+    )
+    usable = usable.sort_values(["participant_id", "months"], kind="stable", ignore_index=True)
+    paths = [derivatives / path for path in usable["path"]]
+    transforms = {read_json(sidecar(path))["parameters"]["transform"] for path in paths if sidecar(path).is_file()}
+    if len(transforms) > 1:
+        raise UserError(f"{derivatives} mixes registrations ({', '.join(sorted(transforms))}); redo register_mni.")
+
+    def volumes():
+        for path, expected in track(zip(paths, usable["sha256"], strict=True), "pack_volumes", total=len(paths)):
+            if not path.is_file() or sha256_file(path) != expected:
+                raise UserError(f"{path} is missing or changed since register_mni wrote it; redo its shard.")
+            yield np.rint(np.clip(nib.load(path).get_fdata(dtype=np.float32), 0, 1) * 255).astype(np.uint8)
+
+    index = usable[[*KEYS, *FACTS, "determinant"]]
+    facts = {"spacing_mm": settings.spacing_mm, "centre_mm": list(settings.centre_mm), "transform": next(iter(transforms), None)}
+    write_store(out, volumes(), index, dtype="uint8", affine=grid_affine(settings).tolist(), **facts)
+    logger.info("%d scans of %d subjects packed", len(index), index["participant_id"].nunique())

@@ -1,0 +1,102 @@
+"""Step 3a: the brain to the template with ANTs (Avants et al. 2011): affine, rigid or SyN."""
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from ldae.config import Registration
+from ldae.errors import QuarantinedScan
+from ldae.preprocessing.antspy import RAS_TO_LPS, load_ants, strictly, to_ants
+from ldae.preprocessing.template import Template, load_template
+
+KINDS = {"affine": "Affine", "rigid": "Rigid", "syn": "SyN"}
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Where a scan lies in the template.
+
+    Attributes:
+        native_to_template: 4x4, R-A-S mm of the scan -> R-A-S mm of the template (the affine part).
+        transforms: ANTs transform files in the order of ``ants.apply_transforms``.
+        folder: scratch folder that holds them; the caller removes it.
+    """
+
+    native_to_template: np.ndarray
+    transforms: list[str]
+    folder: Path
+
+    @property
+    def determinant(self) -> float:
+        """Volume in template space per native volume."""
+        return float(np.linalg.det(self.native_to_template[:3, :3]))
+
+    @property
+    def warp(self) -> Path | None:
+        """The SyN displacement field, when there is one."""
+        return next((Path(name) for name in self.transforms if name.endswith(".nii.gz")), None)
+
+    def discard(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def register(brain: nib.Nifti1Image, settings: Registration) -> Alignment:
+    """Search the transform with both brains at ``resolution_mm``.
+
+    Raises:
+        QuarantinedScan: ANTs failed on this scan.
+    """
+    ants = load_ants()
+    folder = Path(tempfile.mkdtemp(prefix="ldae-register-"))
+    try:
+        found = strictly(
+            ants.registration,
+            fixed=fixed_image(settings.template, settings.resolution_mm),
+            moving=at_resolution(to_ants(brain), settings.resolution_mm),
+            type_of_transform=KINDS[settings.transform],
+            outprefix=f"{folder}{os.sep}",
+        )
+    except (RuntimeError, ValueError) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise QuarantinedScan(f"registration failed: {str(error).splitlines()[0]}") from error
+    transforms = found["fwdtransforms"]
+    matrix = next(name for name in transforms if name.endswith(".mat"))
+    return Alignment(np.linalg.inv(matrix_of(ants.read_transform(matrix))), transforms, folder)
+
+
+@cache
+def fixed_image(template: Path | None, resolution_mm: float) -> Any:
+    return at_resolution(to_ants(load_template(template).brain), resolution_mm)
+
+
+def at_resolution(image: Any, resolution_mm: float) -> Any:
+    """Linear resampling to an isotropic grid, never finer than the image is."""
+    if min(image.spacing) >= resolution_mm - 1e-3:
+        return image
+    return strictly(load_ants().resample_image, image, [resolution_mm] * 3, use_voxels=False, interp_type=0)
+
+
+def matrix_of(transform: Any) -> np.ndarray:
+    """4x4 in R-A-S mm of an ITK affine (template point -> native point): y = A (x - c) + t + c."""
+    parameters, centre = np.asarray(transform.parameters), np.asarray(transform.fixed_parameters)
+    matrix = np.eye(4)
+    matrix[:3, :3] = parameters[:9].reshape(3, 3)
+    matrix[:3, 3] = parameters[9:] + centre - matrix[:3, :3] @ centre
+    return RAS_TO_LPS @ matrix @ RAS_TO_LPS
+
+
+def shear_of(matrix: np.ndarray) -> float:
+    """Largest cosine between two axes of the affine: 0 for a rotation with scales."""
+    axes = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
+    return float(np.abs(axes.T @ axes - np.eye(3)).max())
+
+
+def space_of(settings: Registration) -> Template:
+    return load_template(settings.template)

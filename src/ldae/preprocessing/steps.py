@@ -1,0 +1,119 @@
+"""What each step does to one scan: read, compute, write the product and its sidecar, return the numbers for QC.
+
+A step is skipped when its product was made from the same input with the same parameters.
+"""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from ldae.config import BiasField, BrainExtraction, Conform, Registration
+from ldae.errors import QuarantinedScan
+from ldae.files import atomic_path, digest, sha256_file
+from ldae.preprocessing.derivatives import ScanFiles, recorded, save_image, write_sidecar
+from ldae.preprocessing.reading import read_scan
+from ldae.provenance import library_versions
+
+Metrics = dict[str, Any]
+VERSIONS = {"bias_field": ["antspyx"], "brain": ["deepbet", "torch"], "register": ["antspyx"]}
+
+
+@dataclass(frozen=True)
+class Product:
+    """What a step leaves behind: its main file, its sidecar's content, and whether this run made it."""
+
+    path: Path
+    record: dict[str, Any]
+    fresh: bool
+
+
+def bias_field_step(files: ScanFiles, t1w: Path, settings: BiasField) -> Product:
+    """N4: ``desc-n4_T1w``."""
+    if not t1w.is_file():
+        raise QuarantinedScan(f"{t1w.name} is missing from the BIDS dataset")
+    provenance = described("bias_field", settings, {"t1w": sha256_file(t1w)})
+    known = recorded(files.corrected, provenance["key"])
+    if known:
+        return Product(files.corrected, known, fresh=False)
+    from ldae.preprocessing.bias_field import correct_bias_field
+
+    corrected, metrics = correct_bias_field(read_scan(t1w), settings)
+    save_image(files.corrected, corrected, "int16")
+    return finished(files.corrected, provenance, metrics)
+
+
+def brain_step(files: ScanFiles, settings: BrainExtraction) -> Product:
+    """Brain extraction: ``desc-brain_mask`` on the grid of the scan."""
+    from ldae.preprocessing.brain_extraction import extract_brain, weights_digest
+
+    provenance = described("brain", settings, {"corrected": content_of(files.corrected), "weights": weights_digest()})
+    known = recorded(files.mask, provenance["key"])
+    if known:
+        return Product(files.mask, known, fresh=False)
+    mask, metrics = extract_brain(read_scan(files.corrected), settings)
+    save_image(files.mask, mask, "uint8")
+    return finished(files.mask, provenance, metrics)
+
+
+def register_step(files: ScanFiles, settings: Registration, grid: Conform) -> Product:
+    """Registration and the one interpolation: ``desc-preproc_T1w`` in template space, transform, picture."""
+    from ldae.preprocessing.conform import conform
+    from ldae.preprocessing.quality import alignment_metrics, draw_picture, verdict
+    from ldae.preprocessing.registration import register, shear_of
+    from ldae.preprocessing.template import load_template
+
+    template = load_template(settings.template)
+    inputs = {"corrected": content_of(files.corrected), "mask": content_of(files.mask), "template": template.sha256}
+    provenance = described("register", settings, inputs, conform=grid.model_dump(mode="json"))
+    product = files.volume(template.space, grid.spacing_mm)
+    known = recorded(product, provenance["key"])
+    if known:
+        return Product(product, known, fresh=False)
+    corrected, mask = read_scan(files.corrected), nib.load(files.mask)
+    brain = nib.Nifti1Image(corrected.get_fdata(dtype=np.float32) * (mask.get_fdata() > 0.5), corrected.affine)
+    alignment = register(brain, settings)
+    try:
+        volume, template_mask, metrics = conform(corrected, mask, alignment, grid)
+        metrics |= alignment_metrics(volume, template_mask, template)
+        metrics |= {"determinant": alignment.determinant, "shear": shear_of(alignment.native_to_template)}
+        if alignment.warp is not None:
+            with atomic_path(files.warp(template.space)) as temporary:
+                shutil.copy(alignment.warp, temporary)
+    finally:
+        alignment.discard()
+    with atomic_path(files.transform(template.space)) as temporary:
+        np.savetxt(temporary, alignment.native_to_template, fmt="%.9g")
+    save_image(files.template_mask(template.space, grid.spacing_mm), template_mask, "uint8")
+    draw_picture(corrected, mask, volume, template, files.picture)
+    save_image(product, volume, "int16")
+    metrics["brain_ml"] = float((mask.get_fdata() > 0.5).sum() * abs(np.linalg.det(mask.affine[:3, :3])) / 1000)
+    metrics["qc"], metrics["qc_reason"] = verdict(metrics)
+    return finished(product, provenance, metrics)
+
+
+def content_of(product: Path) -> str:
+    """Digest of an earlier step's product.
+
+    Raises:
+        QuarantinedScan: it is gone.
+    """
+    if not product.is_file():
+        raise QuarantinedScan(f"{product.name} is missing; redo its shard with --forcerun of the step before")
+    return sha256_file(product)
+
+
+def described(step: str, settings: Any, inputs: dict[str, str], **more: Any) -> dict[str, Any]:
+    """Provenance of a product; its ``key`` changes with the input, the parameters and the revision, nothing else."""
+    parameters = settings.model_dump(mode="json")
+    versions = {name: version for name, version in library_versions().items() if name in VERSIONS[step]}
+    content = {"step": step, "parameters": parameters, "inputs": inputs} | more
+    return content | {"key": digest(content), "versions": versions}
+
+
+def finished(product: Path, provenance: dict[str, Any], metrics: Metrics) -> Product:
+    record = provenance | {"sha256": sha256_file(product), "metrics": metrics}
+    return Product(product, write_sidecar(product, record), fresh=True)

@@ -1,0 +1,137 @@
+"""The report of a run: one HTML file that needs nothing else, no network, no script, no clock."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from ldae.config import Config
+from ldae.figures.methods import DIRECTIONS, INTERPOLATION, PROBES, RECONSTRUCTION
+from ldae.files import digest, read_tsv, write_text
+from ldae.report.captions import CAPTIONS
+from ldae.report.differences import differences, missing_weights
+from ldae.report.estimates import estimates_table
+from ldae.report.headline import headline_cards
+from ldae.report.plain_tables import Table, demographics_table, plain_table
+from ldae.report.run_description import PHANTOM_FLATTERS, run_kind, steps
+
+RECONSTRUCTION_METRICS = ["ssim_w11_brain", "ssim_w3_paper", "mse", "psnr"]
+PROBES_CV = ["auc_ad_cv", "balanced_accuracy_ad_cv", "age_mae_cv", "age_r_cv"]
+PROBES_TEST = ["auc_ad_test", "balanced_accuracy_ad_test", "sensitivity_ad_test", "specificity_ad_test", "age_mae_test"]
+INTERPOLATION_METRICS = ["ssim_w11_brain", "mse", "ssim_w4_paper"]
+MANIPULATION_METRICS = [
+    "ventricle_ml_change_plus_ad",
+    "ventricle_ml_change_minus_ad",
+    "brain_ml_change_plus_ad",
+    "probability_reencoded_plus_ad",
+    "probability_reencoded_minus_ad",
+]
+
+
+@dataclass(frozen=True)
+class ReportSources:
+    """The finished files a report is made from."""
+
+    figures: Path  # folder of figure_*.svg (or .png)
+    evaluate: Path  # folder of the studies
+    table_1: Path  # demographics, TSV
+    exclusions: Path  # manifest/exclusions.tsv
+    provenance: Mapping[str, Any]  # versions and digests, flat or one level deep
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure ready to be set: its source inside the page, or none when it was not made."""
+
+    name: str
+    source: Markup | None
+    title: Markup
+    text: Markup
+    alternative: str
+
+
+def report_html(out: str | Path, sources: ReportSources, config: Config) -> None:
+    """Write the report of a run: headline numbers, data, flow, every study with its figures, and provenance.
+
+    A figure or study that is missing is said to be missing. Equal inputs give equal bytes.
+    """
+    environment = Environment(
+        loader=PackageLoader("ldae.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("report.html.j2").render(
+        phantom=config.phantom is not None,
+        kind=run_kind(config),
+        config_digest=digest(config.model_dump(mode="json")),
+        missing_weights=missing_weights(config),
+        flatters=PHANTOM_FLATTERS,
+        cards=headline_cards(sources.evaluate),
+        steps=steps(config),
+        differences=differences(config),
+        figures={name: load_picture(sources.figures, name) for name in CAPTIONS},
+        tables=study_tables(sources.evaluate),
+        table_1=demographics_table(read_tsv(sources.table_1)),
+        exclusions=exclusion_reasons(sources.exclusions),
+        provenance=list(_flat(sources.provenance)),
+    )
+    write_text(out, page)
+
+
+def study_tables(evaluate: Path) -> dict[str, Table | None]:
+    """The tables of estimates of every study; nothing for one that was not run."""
+    reconstruction, probes = evaluate / "reconstruction", evaluate / "probes"
+    interpolation, manipulation = evaluate / "interpolation", evaluate / "manipulation"
+    return {
+        "reconstruction": estimates_table(reconstruction / "summary.tsv", RECONSTRUCTION_METRICS, RECONSTRUCTION),
+        "reconstruction_differences": estimates_table(
+            reconstruction / "differences.tsv", RECONSTRUCTION_METRICS, RECONSTRUCTION, "difference"
+        ),
+        "ventricles": estimates_table(reconstruction / "ventricles.tsv", ["r_truth", "r_original"], RECONSTRUCTION),
+        "probes_cv": estimates_table(probes / "summary.tsv", PROBES_CV, PROBES, "features"),
+        "probes_test": estimates_table(probes / "summary.tsv", PROBES_TEST, PROBES, "features"),
+        "probes_differences": estimates_table(probes / "differences.tsv", PROBES_CV, PROBES, "difference"),
+        "interpolation": estimates_table(interpolation / "summary.tsv", INTERPOLATION_METRICS, INTERPOLATION),
+        "interpolation_differences": estimates_table(
+            interpolation / "differences.tsv", INTERPOLATION_METRICS, INTERPOLATION, "difference"
+        ),
+        "manipulation": estimates_table(manipulation / "summary.tsv", MANIPULATION_METRICS, DIRECTIONS, "direction"),
+    }
+
+
+def load_picture(folder: Path, name: str) -> Picture:
+    """A figure as a data URI (SVG before PNG) with its caption."""
+    caption = CAPTIONS[name]
+    source = None
+    for suffix, kind in ((".svg", "image/svg+xml"), (".png", "image/png")):
+        path = folder / f"{name}{suffix}"
+        if source is None and path.is_file():
+            source = Markup(f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}")
+    return Picture(name, source, Markup(caption.title), Markup(caption.text), caption.alternative)
+
+
+def exclusion_reasons(path: Path) -> Table | None:
+    """How many scans were left out at each step for each reason; nothing when every scan was kept."""
+    table = read_tsv(path, dtype=str)
+    if table.empty:
+        return None
+    counts = table.fillna("n/a").groupby(["step", "reason"], sort=True).size().rename("scans").reset_index()
+    return plain_table(pd.DataFrame(counts))
+
+
+def _flat(content: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Name and value of every entry, nested names joined with a dot, sorted."""
+    rows: list[tuple[str, str]] = []
+    for name, value in sorted(content.items()):
+        if isinstance(value, Mapping):
+            rows += _flat(value, f"{prefix}{name}.")
+        else:
+            rows.append((prefix + name, "n/a" if value is None else str(value)))
+    return rows

@@ -1,0 +1,69 @@
+"""A raw ADNI download of a few subjects with coarse, featureless heads: enough for Clinica, quick to write."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ldae.config import Phantom
+from ldae.phantom.dicom import write_series
+from ldae.phantom.images import Image, images_of
+from ldae.phantom.schedule import Plan, plan_cohort
+from ldae.phantom.tables import write_tables
+
+SEED = 3
+SHAPE = (12, 14, 10)
+
+
+class Download:
+    """``images`` and ``tables`` as LONI would leave them, and how to harm them."""
+
+    def __init__(self, folder: Path, plans: list[Plan], broken: set[int] = frozenset()) -> None:
+        self.images, self.tables, self.plans = folder / "ADNI", folder / "clinical", plans
+        self.listed = [image for plan in plans for visit in plan.visits for image in images_of(SEED, plan, visit)]
+        for image in self.listed:
+            self.write(image, image.image_id in broken)
+        write_tables(self.tables, plans, self.listed, SEED)
+
+    def volume(self, image: Image) -> np.ndarray:
+        """An ellipsoid in noise that no other image has."""
+        grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, size) for size in SHAPE), indexing="ij"))
+        noise = np.random.default_rng(image.image_id).normal(0, 20, SHAPE)
+        return np.where((grid**2).sum(0) < 0.8, 500, 20) + noise
+
+    def write(self, image: Image, truncate: bool = False) -> None:
+        write_series(self.volume(image), (16.0, 16.0, 16.0), self.images / image.folder, image, "F", 70.0, truncate)
+
+    def chosen(self, ptid: str) -> list[Image]:
+        """The images of a subject that Clinica should take, by visit."""
+        return [image for image in self.listed if image.ptid == ptid and image.chosen]
+
+    def table(self, name: str) -> Path:
+        return self.tables / f"{name}_01Jan2025.csv"
+
+    def edit(self, name: str, rows: dict[str, object], column: str, value: str) -> None:
+        """Set ``column`` of the rows of a study table that match ``rows``."""
+        table = pd.read_csv(self.table(name), dtype=str, keep_default_na=False)
+        table.loc[(table[list(rows)] == pd.Series(rows)).all(axis=1), column] = value
+        table.to_csv(self.table(name), index=False)
+
+
+@pytest.fixture(scope="session")
+def plans() -> list[Plan]:
+    """Five subjects with two visits each; the first two are of different phases, the second of ADNI2 or ADNI3."""
+    settings = Phantom(subjects={"CN": 3, "MCI": 3, "AD": 3}, visits=2, extra_visit_fraction=0)
+    cohort = plan_cohort(settings, SEED)
+    late = [plan for plan in cohort if plan.phase in ("ADNI2", "ADNI3")]
+    early = [plan for plan in cohort if plan.phase in ("ADNI1", "ADNIGO")]
+    return [early[0], late[0], *early[1:2], *late[1:3]]
+
+
+@pytest.fixture(scope="session")
+def make_download() -> type[Download]:
+    return Download
+
+
+@pytest.fixture
+def download(tmp_path: Path, plans: list[Plan]) -> Download:
+    return Download(tmp_path / "raw", plans[:3])

@@ -1,0 +1,142 @@
+"""The real Clinica on two subjects: one with a damaged scan, one that ends every run it takes part in."""
+
+import gzip
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pandas as pd
+import pytest
+
+from ldae.adni import conversion
+from ldae.adni.conversion import check_quarantined, convert_shard
+from ldae.adni.merge import merge_bids
+from ldae.adni.records import STATUS_COLUMNS
+from ldae.cohort.shards import participant_id
+from ldae.config import Convert
+from ldae.errors import UserError
+from ldae.files import read_tsv, sha256_file
+
+SETTINGS = Convert(shards=1, max_quarantined_fraction=0.9)
+
+
+def convert(download, results: Path) -> pd.DataFrame:
+    status = results / "status" / "0.tsv"
+    convert_shard(download.images, download.tables, results / "bids", 0, SETTINGS, status, results / "scratch")
+    return read_tsv(status, dtype={"image_id": str})
+
+
+def times(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory, plans, make_download):
+    """The download, the results folder and the first status table."""
+    folder = tmp_path_factory.mktemp("conversion")
+    healthy, killer = plans[0].subject, plans[1].subject
+    images = make_download(folder / "raw", plans[:2]).chosen(healthy.ptid)
+    download = make_download(folder / "harmed", plans[:2], broken={images[1].image_id})
+    download.edit("ADNIMERGE", {"PTID": killer.ptid, "VISCODE": plans[1].visits[1].code}, "EXAMDATE", "")
+    return download, folder / "results", convert(download, folder / "results")
+
+
+def test_broken_scan_and_killer_are_quarantined_and_the_rest_arrives(converted, plans):
+    download, results, status = converted
+    healthy, killer = (participant_id(plan.subject.ptid) for plan in plans[:2])
+    good, broken = download.chosen(plans[0].subject.ptid)
+    assert list(status) == STATUS_COLUMNS
+    rows = {(row.participant_id, row.session_id): row for row in status.itertuples()}
+    assert len(rows) == len(status) == 3
+
+    row = rows[healthy, "ses-M000"]
+    assert (row.state, row.image_id, row.scan_date) == ("done", str(good.image_id), str(good.acquired.date()))
+    assert row.field_strength == good.field_strength
+    image = results / "bids" / row.path
+    assert (image.stat().st_size, sha256_file(image)) == (row.size, row.sha256)
+    assert nibabel.load(image).shape == download.volume(good).shape
+
+    row = rows[healthy, f"ses-M{broken.months:03d}"]
+    assert row.state == "quarantined" and f"I{broken.image_id}" in row.reason
+    assert not list((results / "bids").glob(f"{healthy}/{row.session_id}"))
+
+    (row,) = [row for row in rows.values() if row.participant_id == killer]
+    assert row.state == "quarantined" and row.reason.startswith("Clinica died: TypeError: strptime()")
+    assert not (results / "bids" / killer).exists()
+
+
+def test_second_run_touches_nothing_and_a_mended_subject_arrives(converted, plans, monkeypatch):
+    download, results, first = converted
+    before = times(results / "bids")
+    killer = plans[1]
+    exam = str(killer.visits[1].exam_date)
+    download.edit("ADNIMERGE", {"PTID": killer.subject.ptid, "VISCODE": killer.visits[1].code}, "EXAMDATE", exam)
+    second = convert(download, results)
+    healthy = participant_id(plans[0].subject.ptid)
+    pd.testing.assert_frame_equal(
+        second[second["participant_id"] == healthy].reset_index(drop=True),
+        first[first["participant_id"] == healthy].reset_index(drop=True),
+        check_dtype=False,
+    )
+    assert (second["state"] == "done").sum() == 3
+    after = times(results / "bids")
+    assert {path: after[path] for path in before} == before
+
+    def refuse(*_):
+        raise AssertionError("Clinica was called although nothing had changed")
+
+    monkeypatch.setattr(conversion, "run_clinica", refuse)
+    content = (results / "status" / "0.tsv").read_bytes()
+    convert(download, results)
+    assert times(results / "bids") == after
+    assert (results / "status" / "0.tsv").read_bytes() == content
+    assert sorted(path.name for path in results.iterdir()) == ["bids", "scratch", "status"]
+
+
+def test_dataset_is_valid_bids_without_identifiers(converted):
+    download, results, _ = converted
+    bids = results / "bids"
+    merge_bids([results / "status" / "0.tsv"], bids)
+    participants = read_tsv(bids / "participants.tsv")
+    assert list(participants["participant_id"]) == sorted(path.name for path in bids.glob("sub-*"))
+    validator = Path(sys.executable).with_name("bids-validator-deno")
+    report = subprocess.run([validator, bids], capture_output=True, text=True)
+    assert report.returncode == 0 and "[ERROR]" not in report.stdout, report.stdout
+    for path in bids.rglob("*"):
+        if path.is_file():
+            content = gzip.decompress(path.read_bytes())[:352] if path.suffix == ".gz" else path.read_bytes()
+            for image in download.listed:
+                assert image.ptid.encode() not in content, path
+                assert f"{image.acquired:%H%M%S}".encode() not in content, path
+    for path in bids.rglob("*.nii.gz"):
+        header = nibabel.load(path).header
+        assert all(header[field].tobytes().strip(b"\0") == b"" for field in ("descrip", "aux_file", "db_name"))
+
+
+def test_voxels_are_those_of_the_download(converted, plans):
+    download, results, status = converted
+    (path,) = status.loc[status["state"] == "done", "path"]
+    source = download.volume(download.chosen(plans[0].subject.ptid)[0])
+    voxels = nibabel.load(results / "bids" / path).get_fdata()
+    assert np.corrcoef(source.ravel(), voxels.ravel())[0, 1] > 0.9999
+
+
+def status_table(states: str) -> pd.DataFrame:
+    """``.`` done, ``x`` broken, ``-`` not downloaded."""
+    reasons = {".": None, "x": "no image: dcm2niix made nothing of I1", "-": f"{conversion.NOT_ON_DISK}: no file"}
+    return pd.DataFrame(
+        {"state": ["done" if s == "." else "quarantined" for s in states], "reason": map(reasons.get, states)}
+    )
+
+
+@pytest.mark.parametrize("states", ["x", "x.", "x" + 9 * ".", "xx" + 18 * ".", 30 * "-" + "x."])
+def test_quarantine_within_the_limit(states):
+    check_quarantined(status_table(states), 0.1, 0)
+
+
+@pytest.mark.parametrize("states", ["xx", "xx" + 17 * ".", "xx" + 17 * "." + 50 * "-"])
+def test_quarantine_above_the_limit(states):
+    with pytest.raises(UserError, match=f"2 of {len(states.strip('-'))} scans cannot be used .2 x no image"):
+        check_quarantined(status_table(states), 0.1, 0)

@@ -1,0 +1,55 @@
+import pytest
+
+from ldae.adni.conversion import input_digests
+from ldae.adni.inventory import write_inventory
+from ldae.errors import UserError
+from ldae.files import read_tsv
+
+
+def test_inventory_counts_every_image_and_table(download, tmp_path):
+    write_inventory(download.images, download.tables, tmp_path / "inventory.tsv")
+    inventory = read_tsv(tmp_path / "inventory.tsv")
+    images = inventory[inventory["kind"] == "image"]
+    assert sorted(images["path"]) == sorted(image.folder for image in download.listed)
+    assert set(images["files"]) == {12}
+    folder = download.images / images.iloc[0]["path"]
+    assert images.iloc[0]["bytes"] == sum(path.stat().st_size for path in folder.iterdir())
+    assert (inventory["kind"] == "table").sum() == 7
+
+
+def test_inventory_is_rewritten_only_when_something_changed(download, tmp_path):
+    out = tmp_path / "inventory.tsv"
+    write_inventory(download.images, download.tables, out)
+    before = (out.stat().st_mtime_ns, out.stat().st_ino, out.read_bytes())
+    (download.images / ".DS_Store").write_bytes(b"")
+    write_inventory(download.images, download.tables, out)
+    assert (out.stat().st_mtime_ns, out.stat().st_ino, out.read_bytes()) == before
+    download.edit("ADNIMERGE", {"PTID": download.plans[0].subject.ptid}, "MMSE", "11")
+    write_inventory(download.images, download.tables, out)
+    assert out.read_bytes() != before[2]
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["inventory.tsv"]
+
+
+def test_missing_folder(download, tmp_path):
+    with pytest.raises(UserError, match=r"ADNI study tables does not exist .*raw.tables"):
+        write_inventory(download.images, tmp_path / "none", tmp_path / "inventory.tsv")
+
+
+def test_a_subject_depends_on_its_own_rows_and_images_only(download):
+    first, second, third = (plan.subject.ptid for plan in download.plans)
+
+    def digests(revision=1):
+        return input_digests(download.images, download.tables, [first, second, third], revision)
+
+    before = digests()
+    assert len(set(before.values())) == 3
+    download.edit("ADNIMERGE", {"PTID": first}, "MMSE", "11")
+    download.edit("ADNIMERGE", {"PTID": second}, "update_stamp", "2031-01-01")
+    image = download.chosen(third)[0]
+    next((download.images / image.folder).iterdir()).unlink()
+    after = digests()
+    assert [before[name] == after[name] for name in (first, second, third)] == [False, True, False]
+    download.edit("MRIQUALITY", {"RID": str(int(second[-4:]))}, "PASS", "0")
+    download.edit("MAYOADIRL_MRI_IMAGEQC_05_07_15", {"RID": str(int(second[-4:]))}, "series_quality", "4")
+    assert digests()[second] != after[second] and digests()[first] == after[first]
+    assert all(digests(revision=2)[name] != digests()[name] for name in after)

@@ -1,0 +1,38 @@
+"""The networks of config.yaml are the paper's, to the parameter."""
+
+from pathlib import Path
+
+import pytest
+
+from ldae.config import load_config
+from ldae.models.counts import parameter_counts
+
+CONFIG = Path(__file__).parents[3] / "config" / "config.yaml"
+
+
+@pytest.fixture(scope="module")
+def counts():
+    config = load_config(CONFIG)
+    counts = parameter_counts(config.autoencoder, config.diffusion, config.representation)
+    return {count.network: (count.parameters, count.trainable) for count in counts}
+
+
+@pytest.mark.parametrize(
+    ("network", "parameters", "trainable"),
+    [
+        ("autoencoder", 13_766_248, 13_766_248),
+        ("discriminator", 11_048_769, 11_048_769),
+        ("unet", 486_927_363, 486_927_363),
+        ("semantic_encoder", 53_588_065, 53_588_065),
+        ("gradient_estimator", 865_339_142, 378_411_779),
+    ],
+)
+def test_counts_are_the_papers(counts, network, parameters, trainable):
+    assert counts[network] == (parameters, trainable)
+
+
+def test_resampling_rule_does_not_change_the_weights():
+    config = load_config(CONFIG)
+    in_plane = config.diffusion.model_copy(update={"resample": "in_plane"})
+    unets = [parameter_counts(config.autoencoder, d, config.representation)[2] for d in (config.diffusion, in_plane)]
+    assert unets[0] == unets[1]

@@ -1,0 +1,63 @@
+"""The semantic encoder and its optional starting weights."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from ldae.config import Representation, Training
+from ldae.errors import UserError
+from ldae.models.semantic_encoder import build_semantic_encoder, sinusoidal_positions
+from ldae.models.weights import load_backbone
+
+TRAINING = Training(steps=1, batch=1, micro_batch=1, learning_rate=1e-3, validate_every=1)
+SETTINGS = Representation(
+    backbone="test_convnext", dimension=16, heads=4, slice_step=2, dropout=0.0, drop_path=0.0, training=TRAINING
+)
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    torch.manual_seed(0)
+    return build_semantic_encoder(SETTINGS).eval()
+
+
+def test_shape_and_norm(encoder):
+    y = encoder(torch.rand(2, 1, 32, 40, 12))
+    assert y.shape == (2, 16)
+    torch.testing.assert_close(y.norm(dim=1), torch.full((2,), 4.0), rtol=1e-2, atol=0)  # LayerNorm: sqrt(dimension)
+
+
+def test_only_every_second_axial_slice_is_read(encoder):
+    x = torch.rand(1, 1, 32, 40, 12)
+    skipped, used = x.clone(), x.clone()
+    skipped[..., 1::2] = 0
+    used[..., 2] = 0
+    assert torch.equal(encoder(x), encoder(skipped))
+    assert not torch.allclose(encoder(x), encoder(used))
+
+
+def test_the_order_of_slices_matters(encoder):
+    x = torch.rand(1, 1, 32, 40, 12)
+    assert not torch.allclose(encoder(x), encoder(x.flip(-1).roll(1, -1)), atol=1e-5)
+
+
+def test_positions_are_the_usual_sines():
+    encoding = sinusoidal_positions(3, 4, torch.device("cpu"))
+    angles = torch.tensor([2.0, 2.0 / 100])
+    expected = torch.stack([angles.sin(), angles.cos()], dim=1).flatten()
+    torch.testing.assert_close(encoding[2], expected)
+
+
+def test_colour_filters_are_summed(encoder, tmp_path):
+    import timm
+
+    colour = timm.create_model("test_convnext", pretrained=False)
+    path = tmp_path / "backbone.safetensors"
+    save_file(colour.state_dict(), path)
+    backbone = build_semantic_encoder(SETTINGS).backbone
+    load_backbone(backbone, path)
+    state, first = backbone.state_dict(), "stem.0.weight"
+    torch.testing.assert_close(state[first], colour.state_dict()[first].sum(1, keepdim=True))
+    save_file({name: value for name, value in colour.state_dict().items() if "stages.1" not in name}, path)
+    with pytest.raises(UserError, match="does not fit"):
+        load_backbone(backbone, path)

@@ -1,0 +1,166 @@
+"""The report: complete, self-contained, the same bytes twice, honest about what is missing."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from result_files import estimates
+
+from ldae.config import Config, parse_config
+from ldae.figures.style import empty_figure
+from ldae.files import write_tsv
+from ldae.report.captions import CAPTIONS
+from ldae.report.differences import differences, missing_weights
+from ldae.report.headline import headline_cards
+from ldae.report.html import ReportSources, report_html
+
+TRAINING = {"steps": 1, "batch": 1, "micro_batch": 1, "learning_rate": 1e-3, "validate_every": 1}
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    return parse_config(
+        {
+            "results_dir": "results",
+            "raw": {"images": "raw/ADNI", "tables": "raw/clinical"},
+            "phantom": {"subjects": {"CN": 2, "AD": 2}},
+            "convert": {"shards": 1},
+            "preprocessing": {"shards": 1},
+            "autoencoder": {"training": TRAINING},
+            "diffusion": {"training": TRAINING},
+            "representation": {"training": TRAINING},
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def sources(results: Path) -> ReportSources:
+    figures = results / "paper/figures"
+    for name in CAPTIONS:
+        if name != "figure_qc":
+            empty_figure(figures / name, f"a stand-in for {name}")
+    table_1 = results / "paper/table_1.tsv"
+    columns = ["diagnosis", "subjects", "scans", "age_mean", "age_sd", "female_percent"]
+    write_tsv(
+        table_1, pd.DataFrame([("CN", 3, 6, 72.31, 8.0, 50.0), ("AD", 3, 1, np.nan, np.nan, np.nan)], columns=columns)
+    )
+    provenance = {"libraries": {"torch": "2.10", "<b>": "&"}, "code": "0f3a"}
+    return ReportSources(figures, results / "evaluate", table_1, results / "manifest/exclusions.tsv", provenance)
+
+
+@pytest.fixture(scope="module")
+def page(sources: ReportSources, config: Config, tmp_path_factory: pytest.TempPathFactory) -> str:
+    out = tmp_path_factory.mktemp("report") / "report.html"
+    report_html(out, sources, config)
+    return out.read_text(encoding="utf-8")
+
+
+class Outline(HTMLParser):
+    """Collects ids, links, pictures, and tags that were not closed in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids, self.links, self.pictures, self.open, self.tags = [], [], [], [], set()
+
+    def handle_starttag(self, tag: str, attributes: list) -> None:
+        values = dict(attributes)
+        self.tags.add(tag)
+        self.ids += [values["id"]] if "id" in values else []
+        self.links += [values["href"]] if "href" in values else []
+        if tag == "img":
+            self.pictures.append(values)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def outline(page: str) -> Outline:
+    parser = Outline()
+    parser.feed(page)
+    return parser
+
+
+def test_the_page_needs_nothing_from_outside(page: str, outline: Outline) -> None:
+    assert not re.search(r"https?://", page)
+    assert not outline.tags & {"script", "link", "iframe"}
+    assert "@import" not in page and "url(" not in page
+    assert outline.open == []
+
+
+def test_every_picture_is_inside_and_has_words(outline: Outline) -> None:
+    assert len(outline.pictures) == len(CAPTIONS) - 1
+    for picture in outline.pictures:
+        assert picture["src"].startswith("data:image/svg+xml;base64,")
+        assert len(picture["alt"]) > 20
+
+
+def test_every_entry_of_the_contents_leads_somewhere_once(outline: Outline) -> None:
+    targets = [link.removeprefix("#") for link in outline.links]
+    assert len(targets) == 12
+    assert set(targets) <= set(outline.ids)
+    assert len(outline.ids) == len(set(outline.ids))
+
+
+def test_numbers_come_with_interval_and_subjects(page: str) -> None:
+    assert '0.80 <span class="interval">[0.75, 0.85]</span>' in page
+    assert "24 subjects" in page
+    assert "too few" in page
+
+
+def test_what_is_missing_is_said(page: str) -> None:
+    assert page.count("This figure was not made in this run.") == 1  # figure_qc
+    for words in ("UK Biobank", "ImageNet", "SqueezeNet", "flatters", "truncated DICOM series"):
+        assert words in page
+
+
+def test_values_from_files_are_escaped(page: str) -> None:
+    assert "libraries.&lt;b&gt;" in page and "libraries.<b>" not in page
+
+
+def test_equal_inputs_give_equal_bytes(page: str, sources: ReportSources, config: Config, tmp_path: Path) -> None:
+    report_html(tmp_path / "again.html", sources, config)
+    assert (tmp_path / "again.html").read_text(encoding="utf-8") == page
+
+
+def test_a_run_without_any_study_still_has_a_report(sources: ReportSources, config: Config, tmp_path: Path) -> None:
+    bare = ReportSources(tmp_path, tmp_path, sources.table_1, sources.exclusions, {})
+    report_html(tmp_path / "report.html", bare, config)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "No study was evaluated in this run." in page
+    assert page.count("This figure was not made in this run.") == len(CAPTIONS)
+
+
+def test_a_headline_that_could_not_be_computed_keeps_its_reason(tmp_path: Path) -> None:
+    write_tsv(
+        tmp_path / "interpolation/summary.tsv",
+        estimates({("ldae", "ssim_w11_brain"): np.nan}, note="no test subject has three visits"),
+    )
+    (card,) = headline_cards(tmp_path)
+    assert (card.value, card.interval, card.note) == ("n/a", "", "no test subject has three visits")
+
+
+def test_ventricles_fall_back_to_the_scan_where_no_truth_is_known(tmp_path: Path) -> None:
+    values = {("ldae_encoded", "r_truth"): np.nan, ("ldae_encoded", "r_original"): 0.9}
+    write_tsv(tmp_path / "reconstruction/ventricles.tsv", estimates(values, note="no truth"))
+    (card,) = headline_cards(tmp_path)
+    assert (card.value, card.interval) == ("0.90", "[0.85, 0.95]")
+
+
+def test_differences_follow_the_configuration(config: Config) -> None:
+    as_paper = {subject for subject, _, _ in differences(config)}
+    assert not as_paper & {"Registration", "Grid", "Size of the networks", "Semantic encoder"}
+    content = config.model_dump()
+    content["preprocessing"]["registration"]["transform"] = "affine"
+    content["preprocessing"]["conform"] |= {"shape": (96, 96, 96), "spacing_mm": 2.0}
+    content["representation"]["backbone"] = "convnext_atto"
+    content["representation"]["backbone_weights"] = "weights.safetensors"
+    changed = parse_config(content)
+    assert {"Registration", "Grid", "Semantic encoder"} <= {subject for subject, _, _ in differences(changed)}
+    assert len(missing_weights(changed)) == len(missing_weights(config)) - 1 == 2

@@ -1,0 +1,18 @@
+"""Adapter: the volume store."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0]):
+    from ldae.config import Conform
+    from ldae.files import read_tsv
+    from ldae.preprocessing.pack import pack_volumes
+
+    pack_volumes(
+        read_tsv(snakemake.input.scans),
+        read_tsv(snakemake.input.qc),
+        Path(snakemake.params.derivatives),
+        Conform.model_validate(snakemake.params.conform),
+        Path(snakemake.output[0]).parent,
+    )

@@ -1,0 +1,16 @@
+"""Adapter: quality control of the cohort."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0]):
+    from ldae.preprocessing.cohort_quality import qc_scans
+
+    qc_scans(
+        [Path(status) for status in snakemake.input.bias_field],
+        [Path(status) for status in snakemake.input.register],
+        Path(snakemake.params.derivatives),
+        Path(snakemake.output.qc),
+        Path(snakemake.output.mosaic),
+    )
