@@ -19,7 +19,7 @@ rule table_cohort:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("cohort", "report"),
+        code=code_digest("cohort", "figures"),
     script:
         "../workflow/scripts/table_cohort.py"
 
@@ -37,7 +37,7 @@ rule table_reconstruction:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("evaluation", "report"),
+        code=code_digest("evaluation", "figures"),
     script:
         "../workflow/scripts/table_reconstruction.py"
 
@@ -55,7 +55,7 @@ rule table_probes:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("evaluation", "report"),
+        code=code_digest("evaluation", "figures"),
     script:
         "../workflow/scripts/table_probes.py"
 
@@ -73,7 +73,7 @@ rule table_interpolation:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("evaluation", "report"),
+        code=code_digest("evaluation", "figures"),
     script:
         "../workflow/scripts/table_interpolation.py"
 
@@ -91,7 +91,7 @@ rule table_manipulation:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("evaluation", "report"),
+        code=code_digest("evaluation", "figures"),
     script:
         "../workflow/scripts/table_manipulation.py"
 
@@ -194,6 +194,25 @@ rule figure_3_autoencoder:
         code=code_digest("figures"),
     script:
         "../workflow/scripts/figure_3_autoencoder.py"
+
+
+rule figure_reconstruction_examples:
+    """One scan by every way to decode."""
+    input:
+        scans=rules.eval_reconstruction.output.scans,
+    output:
+        svg=f"{RESULTS}/paper/figures/figure_reconstruction_examples.svg",
+        png=f"{RESULTS}/paper/figures/figure_reconstruction_examples.png",
+    log:
+        f"{RESULTS}/logs/figure_reconstruction_examples.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_reconstruction_examples.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("figures"),
+    script:
+        "../workflow/scripts/figure_reconstruction_examples.py"
 
 
 rule figure_4_variation:
@@ -313,18 +332,38 @@ rule figure_9_interpolation_examples:
         "../workflow/scripts/figure_9_interpolation_examples.py"
 
 
+rule figure_qc:
+    """The scans that follow the template least."""
+    input:
+        mosaic=rules.qc_scans.output.mosaic,
+    output:
+        png=f"{RESULTS}/paper/figures/figure_qc.png",
+    log:
+        f"{RESULTS}/logs/figure_qc.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_qc.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("figures"),
+    script:
+        "../workflow/scripts/figure_qc.py"
+
+
 FIGURES = [
     rules.figure_cohort.output,
     rules.figure_training.output,
     rules.figure_reconstruction_methods.output,
     rules.figure_probes.output,
     rules.figure_3_autoencoder.output,
+    rules.figure_reconstruction_examples.output,
     rules.figure_4_variation.output,
     rules.figure_5_lda.output,
     rules.figure_6_manipulation.output,
     rules.figure_7_dose_response.output,
     rules.figure_8_interpolation.output,
     rules.figure_9_interpolation_examples.output,
+    rules.figure_qc.output,
 ]
 TABLES = [
     rules.table_cohort.output,
@@ -341,7 +380,11 @@ rule report_html:
         figures=FIGURES,
         tables=TABLES,
         headline=rules.assemble_headline.output.headline,
-        qc_mosaic=rules.qc_scans.output.mosaic,
+        table_1=rules.table_cohort.output.cohort,
+        exclusions=rules.table_cohort.output.exclusions,
+        volumes=rules.pack_volumes.output,
+        latents=rules.encode_latents.output,
+        models=MODELS,
     output:
         report=f"{RESULTS}/paper/report.html",
     log:
@@ -351,7 +394,7 @@ rule report_html:
     conda:
         "../envs/cpu.yaml"
     params:
-        results=RESULTS,
+        evaluate=f"{RESULTS}/evaluate",
         settings=section(),
         code=code_digest("report", "figures"),
     script:

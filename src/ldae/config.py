@@ -102,7 +102,9 @@ class Preprocessing(Section):
 class Method(Section):
     mode: Literal["paper"] = Field("paper", description="the paper as written, its slips repaired")
     clamp_z0: bool = Field(False, description="clamp predicted z_0 to [-1, 1] while sampling (their code: true)")
-    posterior: Literal["mean", "sample"] = Field("sample", description="latents in training: resampled | posterior mean")
+    posterior: Literal["mean", "sample"] = Field(
+        "sample", description="latents in training: resampled | posterior mean"
+    )
     shift_at_sampling: Literal["sqrt", "training"] = Field(
         "sqrt", description="coefficient of G while sampling: sqrt(1-a_t) (DDIM of PDAE) | the training coefficient"
     )
@@ -224,7 +226,9 @@ class Config(Section):
         deepest = factor * 2 ** (len(self.diffusion.multipliers) - 1)
         sizes = self.preprocessing.conform.shape
         if any(size % factor for size in sizes):
-            raise ValueError(f"preprocessing.conform.shape {sizes} is not a multiple of the autoencoder's factor {factor}")
+            raise ValueError(
+                f"preprocessing.conform.shape {sizes} is not a multiple of the autoencoder's factor {factor}"
+            )
         if self.diffusion.resample == "isotropic" and any(size % deepest for size in sizes):
             raise ValueError(f"preprocessing.conform.shape {sizes} is not a multiple of {deepest} (autoencoder x UNet)")
         return self

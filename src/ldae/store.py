@@ -99,13 +99,19 @@ def open_store(folder: str | Path) -> Store:
     folder = Path(folder)
     for name in ("store.json", "data.npy", "index.tsv"):
         if not (folder / name).is_file():
-            raise UserError(f"{folder / name} is missing: the store was not finished; run the rule that writes it again.")
+            raise UserError(
+                f"{folder / name} is missing: the store was not finished; run the rule that writes it again."
+            )
     meta = read_json(folder / "store.json")
     try:
         data = np.load(folder / "data.npy", mmap_mode="r", allow_pickle=False)
     except ValueError as error:
-        raise UserError(f"{folder / 'data.npy'} is not a plain array ({error}); run the rule that writes it again.") from error
+        raise UserError(
+            f"{folder / 'data.npy'} is not a plain array ({error}); run the rule that writes it again."
+        ) from error
     index = read_tsv(folder / "index.tsv", dtype={"participant_id": str, "session_id": str})
     if list(data.shape) != meta["shape"] or len(index) != len(data):
-        raise UserError(f"{folder}: array {data.shape}, index {len(index)} rows and store.json {meta['shape']} disagree.")
+        raise UserError(
+            f"{folder}: array {data.shape}, index {len(index)} rows and store.json {meta['shape']} disagree."
+        )
     return Store(folder, data, index, meta)

@@ -28,9 +28,9 @@ def test_tables_round_trip_with_missing_values(tmp_path):
 def test_empty_table_and_broken_json_are_named(tmp_path):
     (tmp_path / "empty.tsv").touch()
     (tmp_path / "bad.json").write_text("{")
-    with pytest.raises(UserError, match="empty.tsv is an empty file"):
+    with pytest.raises(UserError, match=r"empty\.tsv is an empty file"):
         read_tsv(tmp_path / "empty.tsv")
-    with pytest.raises(UserError, match="bad.json is not valid JSON"):
+    with pytest.raises(UserError, match=r"bad\.json is not valid JSON"):
         read_json(tmp_path / "bad.json")
 
 

@@ -8,12 +8,25 @@ import pandas as pd
 import pytest
 from conftest import SMOKE
 
-HEADLINE = (
-    "mean_volume_ssim_w11_brain ae_ssim_w11_brain ae_ventricle_r ldae_encoded_ssim_w11_brain ldae_noise_ssim_w11_brain "
-    "ldae_shuffled_y_ssim_w11_brain auc_ad_cv oracle_auc_ad_cv untrained_encoder_auc_ad_cv pca_voxels_auc_ad_cv "
-    "age_mae_cv age_mae_cv_mean_predictor ventricle_ml_change_plus_ad ventricle_ml_change_minus_ad "
-    "interpolation_ssim_ldae interpolation_ssim_copy_nearest interpolation_ssim_voxel_lerp"
-).split()
+HEADLINE = [
+    "mean_volume_ssim_w11_brain",
+    "ae_ssim_w11_brain",
+    "ae_ventricle_r",
+    "ldae_encoded_ssim_w11_brain",
+    "ldae_noise_ssim_w11_brain",
+    "ldae_shuffled_y_ssim_w11_brain",
+    "auc_ad_cv",
+    "oracle_auc_ad_cv",
+    "untrained_encoder_auc_ad_cv",
+    "pca_voxels_auc_ad_cv",
+    "age_mae_cv",
+    "age_mae_cv_mean_predictor",
+    "ventricle_ml_change_plus_ad",
+    "ventricle_ml_change_minus_ad",
+    "interpolation_ssim_ldae",
+    "interpolation_ssim_copy_nearest",
+    "interpolation_ssim_voxel_lerp",
+]
 
 
 def test_second_run_has_nothing_to_do(smoke):

@@ -7,5 +7,5 @@ from ldae.runtime import running
 with running(snakemake.log[0]):
     from ldae.figures.autoencoder import figure_3_autoencoder
 
-    stem = Path(snakemake.output.svg).with_suffix("")
+    stem = Path(snakemake.output.png).with_suffix("")
     figure_3_autoencoder(Path(snakemake.input.scans).parent / "examples", stem)

@@ -7,5 +7,10 @@ from ldae.runtime import running
 with running(snakemake.log[0]):
     from ldae.figures.variation import figure_4_variation
 
-    stem = Path(snakemake.output.svg).with_suffix("")
-    figure_4_variation(Path(snakemake.input.scans).parent / "samples", Path(snakemake.input.scans).parent / "std", snakemake.input.scans, stem)
+    stem = Path(snakemake.output.png).with_suffix("")
+    figure_4_variation(
+        Path(snakemake.input.scans).parent / "samples",
+        Path(snakemake.input.scans).parent / "std",
+        snakemake.input.scans,
+        stem,
+    )

@@ -7,5 +7,5 @@ from ldae.runtime import running
 with running(snakemake.log[0]):
     from ldae.figures.manipulation import figure_6_manipulation
 
-    stem = Path(snakemake.output.svg).with_suffix("")
+    stem = Path(snakemake.output.png).with_suffix("")
     figure_6_manipulation(Path(snakemake.input.sweep).parent / "examples", snakemake.input.sweep, stem)

@@ -7,5 +7,5 @@ from ldae.runtime import running
 with running(snakemake.log[0]):
     from ldae.figures.dose_response import figure_7_dose_response
 
-    stem = Path(snakemake.output.svg).with_suffix("")
+    stem = Path(snakemake.output.png).with_suffix("")
     figure_7_dose_response(snakemake.input.scans, snakemake.input.sweep, snakemake.input.summary, stem)

@@ -7,5 +7,5 @@ from ldae.runtime import running
 with running(snakemake.log[0]):
     from ldae.figures.interpolation import figure_8_interpolation
 
-    stem = Path(snakemake.output.svg).with_suffix("")
+    stem = Path(snakemake.output.png).with_suffix("")
     figure_8_interpolation(snakemake.input.summary, snakemake.input.by_gap, stem)

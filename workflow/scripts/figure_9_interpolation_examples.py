@@ -7,5 +7,5 @@ from ldae.runtime import running
 with running(snakemake.log[0]):
     from ldae.figures.interpolation_examples import figure_9_interpolation_examples
 
-    stem = Path(snakemake.output.svg).with_suffix("")
+    stem = Path(snakemake.output.png).with_suffix("")
     figure_9_interpolation_examples(Path(snakemake.input.triplets).parent / "examples", stem)

@@ -7,5 +7,5 @@ from ldae.runtime import running
 with running(snakemake.log[0]):
     from ldae.figures.cohort import figure_cohort
 
-    stem = Path(snakemake.output.svg).with_suffix("")
+    stem = Path(snakemake.output.png).with_suffix("")
     figure_cohort(snakemake.input.flow, snakemake.input.scans, snakemake.input.splits, stem)

@@ -7,5 +7,5 @@ from ldae.runtime import running
 with running(snakemake.log[0]):
     from ldae.figures.training import figure_training
 
-    stem = Path(snakemake.output.svg).with_suffix("")
+    stem = Path(snakemake.output.png).with_suffix("")
     figure_training(dict(snakemake.input.items()), stem)

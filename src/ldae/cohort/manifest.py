@@ -173,3 +173,18 @@ def tally(scans: pd.DataFrame) -> str:
     """``3 x split or unfinished series, 1 x age unknown``."""
     kinds = scans.loc[scans["status"] == "excluded", "reason"].str.split(":").str[0].value_counts()
     return ", ".join(f"{count} x {kind}" for kind, count in kinds.items())
+
+
+def all_exclusions(manifest: pd.DataFrame, qc: pd.DataFrame) -> pd.DataFrame:
+    """exclusions.tsv with the scans that preprocessing or its quality control lost (``qc`` = qc.tsv)."""
+    lost = qc[qc["state"] == "quarantined"].assign(step="preprocess")
+    lost["reason"] = lost["reason"].str.removeprefix("earlier: ")
+    return pd.concat([manifest, lost[["participant_id", "session_id", "step", "reason"]]], ignore_index=True)
+
+
+def analysed_scans(scans: pd.DataFrame, qc: pd.DataFrame) -> pd.DataFrame:
+    """scans.tsv with the scans that preprocessing lost marked as excluded."""
+    key = ["participant_id", "session_id"]
+    lost = qc.loc[qc["state"] == "quarantined", key].assign(lost=True)
+    merged = scans.merge(lost, on=key, how="left")
+    return scans.assign(status=scans["status"].where(merged["lost"].isna().to_numpy(), "excluded"))

@@ -145,3 +145,19 @@ def write_volumes(folder: Path, volumes: list[np.ndarray], rows: list[dict], dty
     if dtype == "uint8":
         volumes = [np.rint(np.clip(volume, 0, 1) * 255).astype(np.uint8) for volume in volumes]
     write_store(folder, volumes, pd.DataFrame(rows), dtype=dtype)
+
+
+def read_inputs(store: str | Path, splits: str | Path, truth: str | Path | None = None) -> Inputs:
+    """Open what the workflow has written: the stores (their index carries the labels), splits.tsv, truth.tsv.
+
+    Raises:
+        UserError: a part is missing, or a packed scan has no split.
+    """
+    volumes = open_store(Path(store) / "volumes")
+    conform = Conform(
+        shape=tuple(volumes.meta["shape"][1:]),
+        spacing_mm=volumes.meta["spacing_mm"],
+        centre_mm=tuple(volumes.meta["centre_mm"]),
+    )
+    known = None if not truth else read_labels(truth)
+    return open_inputs(store, volumes.index, read_tsv(splits), conform, known, volumes.index[[*KEY, "determinant"]])

@@ -16,7 +16,7 @@ import pandas as pd
 
 Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-FEW_SUBJECTS = 20
+FEW_SUBJECTS, FEW_NOTE = 20, "too few"
 _BLOCK = 2**24  # weights (replicates x rows) held at once
 _REDRAWS = 20
 
@@ -85,7 +85,7 @@ def interval(
     if len(names) < 2:
         return Estimate(value, **counts, note="one subject: no interval")
     replicates, redrawn = _replicates(table, cluster, len(names), statistic, n, generator(seed, "bootstrap"))
-    note = "too few" if len(names) < FEW_SUBJECTS else None
+    note = FEW_NOTE if len(names) < FEW_SUBJECTS else None
     if np.isnan(replicates).all():
         return Estimate(value, **counts, redrawn=redrawn, note="no interval: undefined in every replicate")
     low, high = np.nanpercentile(replicates, [50 * (1 - level), 50 * (1 + level)])
@@ -176,7 +176,7 @@ def estimates_table(rows: list[dict[str, Any]], keys: Sequence[str] = ("method",
     """Rows of :meth:`Estimate.row` as a table with a fixed column order, also when there is none."""
     table = pd.DataFrame(rows, columns=[*keys, *ESTIMATE_COLUMNS])
     whole = ["n_subjects", "n_rows", "redrawn"]
-    return table.astype({name: "int64" for name in whole})
+    return table.astype(dict.fromkeys(whole, "int64"))
 
 
 def summarise(

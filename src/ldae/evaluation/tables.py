@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ldae.evaluation.statistics import FEW_NOTE
 from ldae.files import read_tsv, write_text, write_tsv
 
 Published = Mapping[tuple[str, str], str]
@@ -74,20 +75,21 @@ def paper_table(name: str, evaluate: Path) -> pd.DataFrame:
     estimates = read_tsv(evaluate / plan.source)
     rows = []
     for method, group in estimates.groupby("method", sort=False):
-        lines = group.set_index("metric")
+        lines, notes = group.set_index("metric"), set()
         row: dict[str, object] = {"method": method, "subjects": int(group["n_subjects"].max())}
         for metric in plan.metrics:
             if metric not in lines.index:
                 continue
             line = lines.loc[metric]
             row[metric] = format_estimate(line)
+            notes.update([line["note"]] if line["note"] == FEW_NOTE else [])
             row |= {f"{metric}_{part}": line[part] for part in ("value", "low", "high")}
             if (method, metric) in plan.published:
-                row[f"{metric}_paper"] = plan.published[method, metric]
-        rows.append(row)
+                row[f"{metric}_published"] = plan.published[method, metric]
+        rows.append(row | {"note": "; ".join(sorted(notes))})
     table = pd.DataFrame(rows)
-    suffixes = ("", "_paper", "_value", "_low", "_high")
-    order = ["method", "subjects", *(f"{metric}{suffix}" for metric in plan.metrics for suffix in suffixes)]
+    suffixes = ("", "_published", "_value", "_low", "_high")
+    order = ["method", "subjects", *(f"{metric}{suffix}" for metric in plan.metrics for suffix in suffixes), "note"]
     return table[[column for column in order if column in table]]
 
 
@@ -99,7 +101,7 @@ def format_estimate(line: pd.Series) -> str:
     text = _number(line["value"])
     if not pd.isna(line["low"]):
         text += f" [{_number(line['low'])}, {_number(line['high'])}]"
-    return f"{text} ({note})" if note else text
+    return text if note in (None, FEW_NOTE) else f"{text} ({note})"
 
 
 def _number(value: float) -> str:

@@ -66,7 +66,9 @@ def networks() -> Any:
 
     box, mask = weight_files()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # torch.jit.load is deprecated; the weights come in no other form
+        warnings.simplefilter(
+            "ignore", FutureWarning
+        )  # torch.jit.load is deprecated; the weights come in no other form
         return Deepbet(no_gpu=True, model_path=str(mask), bbox_model_path=str(box))
 
 

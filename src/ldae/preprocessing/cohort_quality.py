@@ -10,7 +10,16 @@ from ldae.preprocessing.derivatives import ScanFiles
 from ldae.preprocessing.quality import save_rows
 
 KEYS = ["participant_id", "session_id"]
-METRICS = ["bias_range", "brain_ml", "dice_template", "ncc_template", "determinant", "shear", "edge_fraction", "clipped"]
+METRICS = [
+    "bias_range",
+    "brain_ml",
+    "dice_template",
+    "ncc_template",
+    "determinant",
+    "shear",
+    "edge_fraction",
+    "clipped",
+]
 OUTLIER_Z, FEWEST_FOR_OUTLIERS, WORST = 5.0, 20, 8
 
 
@@ -23,7 +32,7 @@ def qc_scans(bias_field: list[Path], register: list[Path], derivatives: Path, ou
     first = read_statuses(bias_field)
     table = table.merge(first.reindex(columns=[*KEYS, "bias_range"]), on=KEYS, how="left")
     table = table.reindex(columns=[*KEYS, "state", "reason", "path", "sha256", "qc", "qc_reason", *METRICS])
-    table = flag_outliers(table.astype({name: object for name in ("reason", "qc", "qc_reason")}))
+    table = flag_outliers(table.astype(dict.fromkeys(("reason", "qc", "qc_reason"), object)))
     failed = (table["state"] == "done") & (table["qc"] == "fail")
     table.loc[failed, "reason"] = "quality control: " + table.loc[failed, "qc_reason"].fillna("")
     table.loc[failed, "state"] = "quarantined"

@@ -47,6 +47,10 @@ def pack_volumes(scans: pd.DataFrame, qc: pd.DataFrame, derivatives: Path, setti
             yield np.rint(np.clip(nib.load(path).get_fdata(dtype=np.float32), 0, 1) * 255).astype(np.uint8)
 
     index = usable[[*KEYS, *FACTS, "determinant"]]
-    facts = {"spacing_mm": settings.spacing_mm, "centre_mm": list(settings.centre_mm), "transform": next(iter(transforms), None)}
+    facts = {
+        "spacing_mm": settings.spacing_mm,
+        "centre_mm": list(settings.centre_mm),
+        "transform": next(iter(transforms), None),
+    }
     write_store(out, volumes(), index, dtype="uint8", affine=grid_affine(settings).tolist(), **facts)
     logger.info("%d scans of %d subjects packed", len(index), index["participant_id"].nunique())

@@ -94,14 +94,15 @@ def run_shard(
         if column not in table:
             table[column] = None
     table = table[COLUMNS + sorted(set(table) - set(COLUMNS) - {"fresh"})].assign(size=table["size"].astype("Int64"))
-    new_failures = int(((table["state"] == "quarantined") & ~table["reason"].str.startswith("earlier: ", na=False)).sum())
-    made = int(table.get("path").notna().sum()) if len(table) else 0
+    lost = table[table["state"] == "quarantined"]
+    failures = lost[~lost["reason"].str.startswith("earlier: ")]
     fresh = sum(bool(row.get("fresh")) for row in rows)
-    logger.info("%s %s: %d scans processed, %d unchanged, %d quarantined", step, status.stem, fresh, made - fresh, new_failures)
-    if new_failures > max(1, max_quarantined * len(scans)):
+    unchanged = len(table) - len(lost) - fresh
+    logger.info("%s %s: %d processed, %d unchanged, %d lost", step, status.stem, fresh, unchanged, len(failures))
+    if len(failures) > max(1, max_quarantined * len(scans)):
         raise UserError(
-            f"{step} shard {status.stem}: {new_failures} of {len(scans)} scans failed, more than the allowed "
-            f"{max_quarantined:.0%}; the first reason: {table.loc[table['state'] == 'quarantined', 'reason'].iloc[0]}."
+            f"{step} shard {status.stem}: {len(failures)} of {len(scans)} scans failed, more than the allowed "
+            f"{max_quarantined:.0%}; the first reason: {failures['reason'].iloc[0]}."
         )
     write_tsv(status, table)
 

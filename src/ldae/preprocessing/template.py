@@ -36,7 +36,9 @@ def load_template(path: Path | None = None) -> Template:
     """
     source = Path(path) if path else nilearn_data() / MNI152
     if not source.is_file():
-        raise UserError(f"The template {source} does not exist; set preprocessing.registration.template to a NIfTI file.")
+        raise UserError(
+            f"The template {source} does not exist; set preprocessing.registration.template to a NIfTI file."
+        )
     brain = nib.as_closest_canonical(read_scan(source))
     data = brain.get_fdata(dtype=np.float32)
     if (data > 0).mean() > 0.6:

@@ -1,5 +1,6 @@
 """Tables of estimates for the report, read from the evaluation's long tables."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,8 @@ from ldae.figures.estimates import METRIC_LABELS, MINUS, format_estimate
 from ldae.figures.methods import Method, present
 from ldae.files import read_tsv
 from ldae.report.plain_tables import Table, in_html
+
+Published = Mapping[tuple[str, str], str]
 
 
 def row_of(table: pd.DataFrame, method: str | None, metric: str) -> pd.Series | None:
@@ -31,9 +34,12 @@ def split_estimate(row: pd.Series) -> tuple[str, str]:
     return number, interval
 
 
-def estimates_table(path: Path, metrics: list[str], known: dict[str, Method], first: str = "method") -> Table | None:
+def estimates_table(
+    path: Path, metrics: list[str], known: dict[str, Method], first: str = "method", published: Published | None = None
+) -> Table | None:
     """Methods down, metrics across, each cell value and interval; nothing when the study was not run.
 
+    ``published`` holds the paper's number for some (method, metric), set below ours.
     Metrics without any row are left out; reasons for ``n/a`` and "too few" become notes below the table.
     """
     if not path.is_file():
@@ -47,7 +53,7 @@ def estimates_table(path: Path, metrics: list[str], known: dict[str, Method], fi
     rows = [
         [
             in_html(method.label),
-            *(cell(row_of(table, name, metric)) for metric in metrics),
+            *(_with_paper(row_of(table, name, metric), published, name, metric) for metric in metrics),
             _subjects(table, name, metrics),
         ]
         for name, method in methods.items()
@@ -62,6 +68,12 @@ def _differences(known: dict[str, Method], names: pd.Series) -> dict[str, Method
     labels = {name: method.label for name, method in known.items()}
     pairs = {name: [labels.get(part, part.replace("_", " ")) for part in name.split("-", 1)] for name in names.unique()}
     return {name: Method(f" {MINUS} ".join(parts), "") for name, parts in pairs.items()}
+
+
+def _with_paper(row: pd.Series | None, published: Published | None, method: str, metric: str) -> Markup:
+    number = (published or {}).get((method, metric))
+    beside = Markup("") if number is None else Markup('<br><span class="paper">paper {}</span>').format(number)
+    return cell(row) + beside
 
 
 def cell(row: pd.Series | None) -> Markup:

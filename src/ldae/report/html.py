@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ldae.config import Config
+from ldae.evaluation.tables import TABLES
 from ldae.figures.methods import DIRECTIONS, INTERPOLATION, PROBES, RECONSTRUCTION
 from ldae.files import digest, read_tsv, write_text
 from ldae.report.captions import CAPTIONS
@@ -90,15 +91,27 @@ def study_tables(evaluate: Path) -> dict[str, Table | None]:
     reconstruction, probes = evaluate / "reconstruction", evaluate / "probes"
     interpolation, manipulation = evaluate / "interpolation", evaluate / "manipulation"
     return {
-        "reconstruction": estimates_table(reconstruction / "summary.tsv", RECONSTRUCTION_METRICS, RECONSTRUCTION),
+        "reconstruction": estimates_table(
+            reconstruction / "summary.tsv",
+            RECONSTRUCTION_METRICS,
+            RECONSTRUCTION,
+            published=TABLES["reconstruction"].published,
+        ),
         "reconstruction_differences": estimates_table(
             reconstruction / "differences.tsv", RECONSTRUCTION_METRICS, RECONSTRUCTION, "difference"
         ),
         "ventricles": estimates_table(reconstruction / "ventricles.tsv", ["r_truth", "r_original"], RECONSTRUCTION),
         "probes_cv": estimates_table(probes / "summary.tsv", PROBES_CV, PROBES, "features"),
-        "probes_test": estimates_table(probes / "summary.tsv", PROBES_TEST, PROBES, "features"),
+        "probes_test": estimates_table(
+            probes / "summary.tsv", PROBES_TEST, PROBES, "features", TABLES["probes"].published
+        ),
         "probes_differences": estimates_table(probes / "differences.tsv", PROBES_CV, PROBES, "difference"),
-        "interpolation": estimates_table(interpolation / "summary.tsv", INTERPOLATION_METRICS, INTERPOLATION),
+        "interpolation": estimates_table(
+            interpolation / "summary.tsv",
+            INTERPOLATION_METRICS,
+            INTERPOLATION,
+            published=TABLES["interpolation"].published,
+        ),
         "interpolation_differences": estimates_table(
             interpolation / "differences.tsv", INTERPOLATION_METRICS, INTERPOLATION, "difference"
         ),

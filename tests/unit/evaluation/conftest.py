@@ -69,7 +69,9 @@ def cohort_table() -> pd.DataFrame:
         diagnosis = ("CN", "AD", "MCI")[number % 3]
         split = ("train", "train", "test")[number // 3 % 3] if number else "validation"
         for months in (0, 12, 24)[: 3 if number % 5 == 3 or number == 6 else 2]:
-            rows.append((f"sub-{number:02d}", f"ses-M{months:03d}", months, 65 + number / 2 + months / 12, diagnosis, split))
+            rows.append(
+                (f"sub-{number:02d}", f"ses-M{months:03d}", months, 65 + number / 2 + months / 12, diagnosis, split)
+            )
     names = ["participant_id", "session_id", "months", "age", "diagnosis", "split"]
     return pd.DataFrame(rows, columns=names).assign(sex="F")
 
@@ -89,7 +91,9 @@ def write_cohort(store: Path) -> tuple[LinearLDAE, pd.DataFrame, pd.DataFrame, p
     z, test_keys = ldae.encode_latent(x[test]), keys.iloc[test].reset_index(drop=True)
     write_store(store / "codes" / "x_T", ldae.invert(z, y[test]).numpy(), test_keys)
     write_store(store / "codes" / "x_T_unconditional", ldae.invert(z, None).numpy(), test_keys)
-    truth = keys.assign(ventricle_ml=100 * size, hippocampus_l_ml=3.0 - size, icv_ml=1500.0, cortical_loss=0.1, caps=0.2)
+    truth = keys.assign(
+        ventricle_ml=100 * size, hippocampus_l_ml=3.0 - size, icv_ml=1500.0, cortical_loss=0.1, caps=0.2
+    )
     splits = table[["participant_id", "split"]].drop_duplicates()
     return ldae, table, splits, truth
 

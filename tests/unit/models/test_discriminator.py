@@ -29,7 +29,9 @@ def test_perceptual_distance_from_a_file(tmp_path):
     save_file(network.state_dict(), path)
     distance = build_perceptual(path, fraction=1.0)
     given = network.state_dict()["features.3.squeeze.weight"]
-    held = {name: value for name, value in distance.distance.net.state_dict().items() if name.endswith(".3.squeeze.weight")}
+    held = {
+        name: value for name, value in distance.distance.net.state_dict().items() if name.endswith(".3.squeeze.weight")
+    }
     assert torch.equal(*held.values(), given)
     assert not any(parameter.requires_grad for parameter in distance.parameters())
     x = torch.rand(1, 1, 32, 32, 32)

@@ -114,6 +114,11 @@ def test_numbers_come_with_interval_and_subjects(page: str) -> None:
     assert "too few" in page
 
 
+def test_the_papers_number_stands_below_ours(page: str) -> None:
+    assert '<span class="interval">[0.75, 0.85]</span><br><span class="paper">paper 0.90</span>' in page
+    assert "not to be compared with a phantom's" in page
+
+
 def test_what_is_missing_is_said(page: str) -> None:
     assert page.count("This figure was not made in this run.") == 1  # figure_qc
     for words in ("UK Biobank", "ImageNet", "SqueezeNet", "flatters", "truncated DICOM series"):

@@ -1,0 +1,11 @@
+"""Adapter: the scans that follow the template least."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0]):
+    from ldae.figures.qc import figure_qc
+
+    stem = Path(snakemake.output.png).with_suffix("")
+    figure_qc(snakemake.input.mosaic, stem)

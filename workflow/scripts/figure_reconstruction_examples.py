@@ -1,0 +1,11 @@
+"""Adapter: one scan by every way to decode."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0]):
+    from ldae.figures.autoencoder import figure_reconstruction_examples
+
+    stem = Path(snakemake.output.png).with_suffix("")
+    figure_reconstruction_examples(Path(snakemake.input.scans).parent / "examples", stem)

@@ -1,0 +1,17 @@
+"""Adapter: linear probes."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0], snakemake.threads):
+    from ldae.config import Evaluation
+    from ldae.evaluation.inputs import read_inputs
+    from ldae.evaluation.probes import run_probes
+
+    run_probes(
+        read_inputs(Path(snakemake.input.volumes).parents[1], snakemake.input.splits, snakemake.input.get("truth")),
+        Evaluation.model_validate(snakemake.params.settings),
+        snakemake.params.seed,
+        Path(snakemake.output.summary).parent,
+    )

@@ -1,0 +1,23 @@
+"""Adapter: the report."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0]):
+    from ldae.config import parse_config
+    from ldae.provenance import run_provenance
+    from ldae.report.html import ReportSources, report_html
+
+    files = snakemake.input
+    report_html(
+        snakemake.output.report,
+        ReportSources(
+            figures=Path(files.figures[0]).parent,
+            evaluate=Path(snakemake.params.evaluate),
+            table_1=Path(files.table_1),
+            exclusions=Path(files.exclusions),
+            provenance=run_provenance([files.volumes[0], files.latents[0]], list(files.models)),
+        ),
+        parse_config(snakemake.params.settings),
+    )
