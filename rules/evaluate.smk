@@ -11,8 +11,8 @@ rule eval_reconstruction:
     """Reconstruction quality of every way to decode, beside the training-mean volume."""
     input:
         models=MODELS,
-        volumes=rules.pack_volumes.output,
-        latents=rules.encode_latents.output,
+        volumes=rules.pack_volumes.output[0],
+        latents=rules.encode_latents.output[0],
         codes=rules.encode_codes.output,
         splits=rules.make_splits.output.splits,
         qc=rules.qc_scans.output.qc,
@@ -41,7 +41,7 @@ rule eval_reconstruction:
 rule fit_probes:
     """Linear probes of y_sem (diagnosis, age) beside the untrained encoder, voxel PCA and the true factors."""
     input:
-        volumes=rules.pack_volumes.output,
+        volumes=rules.pack_volumes.output[0],
         codes=rules.encode_codes.output,
         splits=rules.make_splits.output.splits,
         truth=TRUTH,
@@ -69,8 +69,8 @@ rule eval_interpolation:
     """A visit from the visits around it: LDAE beside copying, voxel and latent averaging."""
     input:
         models=MODELS,
-        volumes=rules.pack_volumes.output,
-        latents=rules.encode_latents.output,
+        volumes=rules.pack_volumes.output[0],
+        latents=rules.encode_latents.output[0],
         codes=rules.encode_codes.output,
         splits=rules.make_splits.output.splits,
     output:
@@ -97,8 +97,8 @@ rule eval_manipulation:
     """Moving y_sem along the probe: ventricle volume and re-scored probability of the result."""
     input:
         models=MODELS,
-        volumes=rules.pack_volumes.output,
-        latents=rules.encode_latents.output,
+        volumes=rules.pack_volumes.output[0],
+        latents=rules.encode_latents.output[0],
         codes=rules.encode_codes.output,
         splits=rules.make_splits.output.splits,
         probe=rules.fit_probes.output.probe,
@@ -125,8 +125,8 @@ rule eval_variation:
     """Several samples of one y_sem: what the stochastic code decides."""
     input:
         models=MODELS,
-        volumes=rules.pack_volumes.output,
-        latents=rules.encode_latents.output,
+        volumes=rules.pack_volumes.output[0],
+        latents=rules.encode_latents.output[0],
         codes=rules.encode_codes.output,
         splits=rules.make_splits.output.splits,
     output:

@@ -4,7 +4,7 @@
 rule table_cohort:
     """Table 1: subjects and scans by diagnosis; the flow of scans; every exclusion with its reason."""
     input:
-        inventory=rules.inventory_raw.output,
+        inventory=rules.inventory_raw.output[0],
         scans=rules.build_manifest.output.scans,
         exclusions=rules.build_manifest.output.exclusions,
         qc=rules.qc_scans.output.qc,
@@ -382,8 +382,8 @@ rule report_html:
         headline=rules.assemble_headline.output.headline,
         table_1=rules.table_cohort.output.cohort,
         exclusions=rules.table_cohort.output.exclusions,
-        volumes=rules.pack_volumes.output,
-        latents=rules.encode_latents.output,
+        volumes=rules.pack_volumes.output[0],
+        latents=rules.encode_latents.output[0],
         models=MODELS,
     output:
         report=f"{RESULTS}/paper/report.html",

@@ -43,7 +43,7 @@ rule inventory_raw:
 rule preflight_adni:
     """Name everything that is missing, renamed or damaged before anything is written."""
     input:
-        rules.inventory_raw.output,
+        rules.inventory_raw.output[0],
     output:
         f"{RESULTS}/manifest/preflight.json",
     log:
@@ -62,7 +62,7 @@ rule preflight_adni:
 rule convert_adni_to_bids:
     """Run the real Clinica on one shard of subjects and verify what it made."""
     input:
-        inventory=rules.inventory_raw.output,
+        inventory=rules.inventory_raw.output[0],
         preflight=rules.preflight_adni.output,
     output:
         f"{RESULTS}/status/convert/{{shard}}.tsv",

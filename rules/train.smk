@@ -5,7 +5,7 @@
 rule train_autoencoder:
     """Stage 1: AutoencoderKL."""
     input:
-        volumes=rules.pack_volumes.output,
+        volumes=rules.pack_volumes.output[0],
         splits=rules.make_splits.output.splits,
     output:
         model=f"{RESULTS}/train/autoencoder/model.safetensors",
@@ -28,7 +28,7 @@ rule encode_latents:
     """mu and sigma of every scan, and the scale factor measured on the training split."""
     input:
         model=rules.train_autoencoder.output.model,
-        volumes=rules.pack_volumes.output,
+        volumes=rules.pack_volumes.output[0],
         splits=rules.make_splits.output.splits,
     output:
         f"{RESULTS}/store/latents/store.json",
@@ -47,7 +47,7 @@ rule encode_latents:
 rule train_diffusion:
     """Stage 2: unconditional diffusion of the latents."""
     input:
-        latents=rules.encode_latents.output,
+        latents=rules.encode_latents.output[0],
         splits=rules.make_splits.output.splits,
     output:
         model=f"{RESULTS}/train/diffusion/model.safetensors",
@@ -70,8 +70,8 @@ rule train_diffusion:
 rule train_representation:
     """Stage 3: semantic encoder and gradient estimator on the frozen stage 2."""
     input:
-        volumes=rules.pack_volumes.output,
-        latents=rules.encode_latents.output,
+        volumes=rules.pack_volumes.output[0],
+        latents=rules.encode_latents.output[0],
         autoencoder=rules.train_autoencoder.output.model,
         diffusion=rules.train_diffusion.output.model,
         splits=rules.make_splits.output.splits,
@@ -96,8 +96,8 @@ rule train_representation:
 rule encode_codes:
     """y_sem of every scan (trained and untrained encoder), x_T of the test scans (with y_sem and unconditional)."""
     input:
-        volumes=rules.pack_volumes.output,
-        latents=rules.encode_latents.output,
+        volumes=rules.pack_volumes.output[0],
+        latents=rules.encode_latents.output[0],
         models=[
             rules.train_autoencoder.output.model,
             rules.train_diffusion.output.model,

@@ -13,5 +13,5 @@ with running(snakemake.log[0]):
     scans, qc = read_tsv(snakemake.input.scans), read_tsv(snakemake.input.qc)
     exclusions = all_exclusions(read_tsv(snakemake.input.exclusions), qc)
     write_tsv(snakemake.output.exclusions, exclusions)
-    write_tsv(snakemake.output.flow, flow(read_tsv(snakemake.input.inventory[0]), scans, exclusions))
+    write_tsv(snakemake.output.flow, flow(read_tsv(snakemake.input.inventory), scans, exclusions))
     write_table(demographics(analysed_scans(scans, qc)), Path(snakemake.output.cohort).with_suffix(""))

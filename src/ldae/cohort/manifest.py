@@ -178,7 +178,7 @@ def tally(scans: pd.DataFrame) -> str:
 def all_exclusions(manifest: pd.DataFrame, qc: pd.DataFrame) -> pd.DataFrame:
     """exclusions.tsv with the scans that preprocessing or its quality control lost (``qc`` = qc.tsv)."""
     lost = qc[qc["state"] == "quarantined"].assign(step="preprocess")
-    lost["reason"] = lost["reason"].str.removeprefix("earlier: ")
+    lost["reason"] = lost["reason"].astype(str).str.removeprefix("earlier: ")
     return pd.concat([manifest, lost[["participant_id", "session_id", "step", "reason"]]], ignore_index=True)
 
 

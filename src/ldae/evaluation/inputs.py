@@ -9,21 +9,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ldae.config import Conform
 from ldae.errors import UserError
 from ldae.evaluation.ventricles import Grid
 from ldae.files import read_tsv
 from ldae.store import Store, open_store, write_store
 
 KEY = ["participant_id", "session_id"]
+FACTS = ["months", "age", "sex", "diagnosis"]
 
 
 @dataclass(frozen=True)
 class Inputs:
     """``scans`` has one row per entry of ``volumes``, in its order.
 
-    Columns: participant_id session_id months age sex diagnosis split, and for phantom cohorts the true factors with
-    the prefix ``truth_`` (``truth_ventricle_ml_mni`` = native volume x determinant of the native-to-MNI affine).
+    Columns: participant_id session_id months age sex diagnosis determinant split, and for phantom cohorts the true
+    factors with the prefix ``truth_`` (``truth_ventricle_ml_mni`` = native volume x determinant of the registration).
     """
 
     store: Path
@@ -72,66 +72,43 @@ class Inputs:
         return self._codes[name]
 
 
-def open_inputs(
-    store: str | Path,
-    scans: pd.DataFrame,
-    splits: pd.DataFrame,
-    conform: Conform,
-    truth: pd.DataFrame | None = None,
-    scale: pd.DataFrame | None = None,
-) -> Inputs:
-    """Join everything on the scans that were packed.
+def open_inputs(store: str | Path, splits: pd.DataFrame, truth: pd.DataFrame | None = None) -> Inputs:
+    """Join what is known of the packed scans.
 
     Args:
-        store: folder with ``volumes`` and ``codes``.
-        scans: manifest/scans.tsv.  splits: manifest/splits.tsv.
+        store: folder with ``volumes`` (whose index carries age, diagnosis and the registration's determinant) and
+            ``codes``.
+        splits: splits.tsv.
         truth: truth.tsv of a phantom cohort, or None.
-        scale: participant_id, session_id, determinant: of the native-to-MNI affine; 1 where it is not known.
 
     Raises:
-        UserError: a packed scan is not in the manifest or has no split.
+        UserError: a packed scan has no split, or no truth in a phantom cohort.
     """
     store = Path(store)
     volumes = open_store(store / "volumes")
-    table = volumes.index[KEY].merge(
-        scans[[*KEY, "months", "age", "sex", "diagnosis"]], on=KEY, how="left", validate="1:1", indicator="found"
-    )
+    table = volumes.index[[*KEY, *FACTS, "determinant"]]
     table = table.merge(splits[["participant_id", "split"]], on="participant_id", how="left", validate="m:1")
-    for lost, place in (
-        (table["found"] != "both", "manifest/scans.tsv"),
-        (table["split"].isna(), "manifest/splits.tsv"),
-    ):
-        if lost.any():
-            name = "_".join(table.loc[lost.idxmax(), KEY])
-            raise UserError(
-                f"{name} is in {volumes.path} but not in {place}; run build_manifest and make_splits again."
-            )
-    table = table.drop(columns="found")
+    _require(table, "split", "splits.tsv", "make_splits")
     if truth is not None:
-        table = _with_truth(table, truth, scale)
-    grid = Grid(tuple(volumes.data.shape[-3:]), conform.spacing_mm, tuple(conform.centre_mm))
-    return Inputs(store, volumes, table, grid)
+        factors = truth.set_index(KEY).select_dtypes("number").add_prefix("truth_")
+        table = table.merge(factors, left_on=KEY, right_index=True, how="left", validate="1:1")
+        _require(table, "truth_ventricle_ml", "truth.tsv", "make_phantom")
+        table["truth_ventricle_ml_mni"] = table["truth_ventricle_ml"] * table["determinant"]
+    return Inputs(store, volumes, table, Grid.of(volumes.data.shape[1:], volumes.meta["affine"]))
 
 
-def _with_truth(table: pd.DataFrame, truth: pd.DataFrame, scale: pd.DataFrame | None) -> pd.DataFrame:
-    """Add the true factors, prefixed ``truth_``, and the true ventricle volume in MNI space."""
-    factors = truth.set_index(KEY).select_dtypes("number").add_prefix("truth_")
-    table = table.merge(factors, left_on=KEY, right_index=True, how="left", validate="1:1")
-    lost = table["truth_ventricle_ml"].isna()
-    if lost.any():
-        raise UserError(
-            f"truth.tsv has no volumes of {'_'.join(table.loc[lost.idxmax(), KEY])}; make the phantom again."
-        )
-    determinant = 1.0
-    if scale is not None:
-        determinant = table[KEY].merge(scale[[*KEY, "determinant"]], on=KEY, how="left")["determinant"].fillna(1.0)
-    table["truth_ventricle_ml_mni"] = table["truth_ventricle_ml"] * determinant
-    return table
+def _require(table: pd.DataFrame, column: str, place: str, rule: str) -> None:
+    missing = table[column].isna()
+    if missing.any():
+        name = "_".join(table.loc[missing.idxmax(), KEY])
+        raise UserError(f"{place} has no row of {name}, which is in the volume store; run {rule} again.")
 
 
-def read_labels(path: str | Path) -> pd.DataFrame:
-    """A table with BIDS names (scans.tsv, splits.tsv, truth.tsv, qc.tsv)."""
-    return read_tsv(path, dtype={"participant_id": str, "session_id": str})
+def read_inputs(store: str | Path, splits: str | Path, truth: str | Path | None = None) -> Inputs:
+    """:func:`open_inputs` from the paths of splits.tsv and, for a phantom cohort, truth.tsv."""
+    names = {"participant_id": str, "session_id": str}
+    known = read_tsv(truth, dtype=names) if truth else None
+    return open_inputs(store, read_tsv(splits, dtype=names), known)
 
 
 def write_volumes(folder: Path, volumes: list[np.ndarray], rows: list[dict], dtype: str = "uint8") -> None:
@@ -145,19 +122,3 @@ def write_volumes(folder: Path, volumes: list[np.ndarray], rows: list[dict], dty
     if dtype == "uint8":
         volumes = [np.rint(np.clip(volume, 0, 1) * 255).astype(np.uint8) for volume in volumes]
     write_store(folder, volumes, pd.DataFrame(rows), dtype=dtype)
-
-
-def read_inputs(store: str | Path, splits: str | Path, truth: str | Path | None = None) -> Inputs:
-    """Open what the workflow has written: the stores (their index carries the labels), splits.tsv, truth.tsv.
-
-    Raises:
-        UserError: a part is missing, or a packed scan has no split.
-    """
-    volumes = open_store(Path(store) / "volumes")
-    conform = Conform(
-        shape=tuple(volumes.meta["shape"][1:]),
-        spacing_mm=volumes.meta["spacing_mm"],
-        centre_mm=tuple(volumes.meta["centre_mm"]),
-    )
-    known = None if not truth else read_labels(truth)
-    return open_inputs(store, volumes.index, read_tsv(splits), conform, known, volumes.index[[*KEY, "determinant"]])

@@ -65,12 +65,13 @@ def run_interpolation(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: in
     for part in batches(np.arange(len(triplets)), settings.batch):
         chosen = [triplets[i] for i in part]
         results = interpolate(decoder, inputs, chosen)
-        rows += measure(inputs, chosen, results)
+        rows += measure(decoder, inputs, chosen, results)
         if shown in chosen:
             _write_example(
                 inputs, shown, {name: volumes[chosen.index(shown), 0] for name, volumes in results.items()}, out
             )
     table = pd.DataFrame(rows, columns=COLUMNS)
+    table = table.sort_values("method", key=lambda names: names.map(METHODS.index), kind="stable")
     write_tsv(out / "triplets.tsv", table)
     write_tables(table, settings.bootstrap, seed, out)
 
@@ -137,13 +138,13 @@ def interpolate(decoder: Decoder, inputs: Inputs, triplets: list[Triplet]) -> di
     }
 
 
-def measure(inputs: Inputs, triplets: list[Triplet], results: dict[str, np.ndarray]) -> list[dict]:
+def measure(decoder: Decoder, inputs: Inputs, triplets: list[Triplet], results: dict[str, np.ndarray]) -> list[dict]:
     """One row per triplet and method, against the scan and, as the paper does, against its AE reconstruction."""
-    target = torch.from_numpy(volumes_of(inputs, np.array([triplet.target for triplet in triplets])))
-    ceiling = torch.from_numpy(results["ae"])
+    target = decoder.tensor(volumes_of(inputs, np.array([triplet.target for triplet in triplets])))
+    ceiling = decoder.tensor(results["ae"])
     rows = []
     for method in METHODS:
-        volume = torch.from_numpy(results[method])
+        volume = decoder.tensor(results[method])
         values = {
             "ssim_w11_brain": ssim_brain(target, volume),
             "mse": mse(target, volume),
@@ -151,7 +152,7 @@ def measure(inputs: Inputs, triplets: list[Triplet], results: dict[str, np.ndarr
             "mse_vs_ae": mse(ceiling, volume),
             "ssim_w4_paper": ssim_whole(ceiling, volume, window=4),
         }
-        columns = {name: value.double().tolist() for name, value in values.items()}
+        columns = {name: value.double().cpu().tolist() for name, value in values.items()}
         for i, triplet in enumerate(triplets):
             own = {name: column[i] for name, column in columns.items()}
             rows.append(_keys(inputs.scans, triplet) | {"method": method} | own)

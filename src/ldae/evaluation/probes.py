@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ldae.config import Evaluation
+from ldae.errors import UserError
 from ldae.evaluation.features import feature_sets
 from ldae.evaluation.inputs import Inputs
 from ldae.evaluation.lda import lda_projection
@@ -63,9 +64,13 @@ def predict_all(scans: pd.DataFrame, sets: dict[str, Features], folds: int, seed
     for protocol in ("cv", "test"):
         tables.append(mean_predictor(scans, rows, target, protocol, folds, seed))
     rows, target = task_rows(scans, "ad")
-    shuffled = permuted(scans["participant_id"].to_numpy()[rows], target, seed)
+    fold = outer_folds(scans, folds, seed)[rows]
+    shuffled = permuted(scans["participant_id"].to_numpy()[rows], target, fold, seed)
     tables.append(cross_validated(scans, "ad", "permuted_labels", sets["ldae"], rows, shuffled, folds, seed))
-    return pd.concat([table for table in tables if len(table)], ignore_index=True)
+    tables = [table for table in tables if len(table)]
+    if not tables:
+        raise UserError("No probe can be fitted: the scans have neither ages nor AD and CN diagnoses; check scans.tsv.")
+    return pd.concat(tables, ignore_index=True)
 
 
 def cross_validated(
@@ -111,13 +116,20 @@ def outer_folds(scans: pd.DataFrame, folds: int, seed: int) -> np.ndarray:
     return fold
 
 
-def permuted(subjects: np.ndarray, target: np.ndarray, seed: int) -> np.ndarray:
-    """Labels shuffled between subjects (the label of a subject's last scan); the control that finds leaks."""
-    last = dict(zip(subjects, target, strict=True))
-    names = sorted(last)
-    shuffled = generator(seed, "permuted labels").permutation([last[name] for name in names])
-    given = dict(zip(names, shuffled, strict=True))
-    return np.array([given[name] for name in subjects])
+def permuted(subjects: np.ndarray, target: np.ndarray, fold: np.ndarray, seed: int) -> np.ndarray:
+    """Labels shuffled between the subjects of each fold (the label of a subject's last scan): finds leaks.
+
+    Within folds, since a fold with many AD leaves few to the others, which pulls a pooled AUC below one half.
+    """
+    shuffled = np.empty_like(target)
+    for held_out in np.unique(fold):
+        inside = fold == held_out
+        last = dict(zip(subjects[inside], target[inside], strict=True))
+        names = sorted(last)
+        drawn = generator(seed, "permuted labels", held_out).permutation([last[name] for name in names])
+        given = dict(zip(names, drawn, strict=True))
+        shuffled[inside] = [given[name] for name in subjects[inside]]
+    return shuffled
 
 
 def mean_predictor(

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from ldae.config import Evaluation
 from ldae.evaluation import statistics
@@ -39,11 +38,12 @@ def run_reconstruction(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: i
     scans, codes, volumes, labels = [], [], [], []
     mean = mean_volume(inputs, settings.batch)
     partner = derangement(inputs.scans.loc[rows, "participant_id"].unique(), seed)
+    decoder = Decoder(ldae, settings.batch)
     for batch in batches(rows, settings.batch):
         originals = volumes_of(inputs, batch)
-        rebuilt, x_T = reconstruct(Decoder(ldae, settings.batch), inputs, batch, originals, mean, partner, seed)
+        rebuilt, x_T = reconstruct(decoder, inputs, batch, originals, mean, partner, seed)
         for method, result in rebuilt.items():
-            scans += _scan_rows(inputs, batch, method, originals, result)
+            scans += _scan_rows(decoder, inputs, batch, method, originals, result)
         codes += _code_rows(inputs, batch, x_T)
         for position, row in enumerate(batch):
             if row in shown:
@@ -51,8 +51,7 @@ def run_reconstruction(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: i
                 volumes += [result[position, 0] for result in kinds.values()]
                 labels += [_keys(inputs, row) | {"method": method} for method in kinds]
     table = pd.DataFrame(scans)
-    table["method"] = pd.Categorical(table["method"], METHODS)
-    table = table.sort_values(["method", "participant_id", "session_id"]).astype({"method": str})
+    table = table.sort_values("method", key=lambda names: names.map(METHODS.index), kind="stable")
     write_tsv(out / "scans.tsv", table)
     write_tsv(out / "x_T.tsv", pd.DataFrame(codes))
     write_tables(table, settings.bootstrap, seed, out)
@@ -125,8 +124,10 @@ def _keys(inputs: Inputs, row: int) -> dict[str, str]:
     return inputs.scans.loc[row, ["participant_id", "session_id", "diagnosis"]].to_dict()
 
 
-def _scan_rows(inputs: Inputs, batch: np.ndarray, method: str, originals: np.ndarray, result: np.ndarray) -> list[dict]:
-    metrics = image_metrics(torch.from_numpy(originals), torch.from_numpy(np.array(result)))
+def _scan_rows(
+    decoder: Decoder, inputs: Inputs, batch: np.ndarray, method: str, originals: np.ndarray, result: np.ndarray
+) -> list[dict]:
+    metrics = image_metrics(decoder.tensor(originals), decoder.tensor(result))
     truth = inputs.scans["truth_ventricle_ml_mni"] if inputs.has_truth else None
     rows = []
     for i, row in enumerate(batch):

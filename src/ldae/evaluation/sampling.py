@@ -37,7 +37,8 @@ class Decoder:
         return np.concatenate(parts)
 
     def tensor(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).to(self.ldae.device)
+        """A copy on the networks' device."""
+        return torch.from_numpy(np.array(array, dtype=np.float32)).to(self.ldae.device)
 
     def autoencode(self, x: np.ndarray) -> np.ndarray:
         """Decoded posterior mean: the ceiling of every method that decodes latents."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.evaluation.statistics import FEW_NOTE
-from ldae.files import read_tsv, write_text, write_tsv
+from ldae.files import read_tsv
 
 Published = Mapping[tuple[str, str], str]
 
@@ -70,7 +70,10 @@ TABLES = {
 
 
 def paper_table(name: str, evaluate: Path) -> pd.DataFrame:
-    """One row per method: for each metric ``value [low, high]``, the three numbers, and the paper's if there is one."""
+    """One row per method: for each metric ``value [low, high]``, and the paper's number if there is one.
+
+    The numbers themselves stand in the study's ``summary.tsv``.
+    """
     plan = TABLES[name]
     estimates = read_tsv(evaluate / plan.source)
     rows = []
@@ -83,13 +86,12 @@ def paper_table(name: str, evaluate: Path) -> pd.DataFrame:
             line = lines.loc[metric]
             row[metric] = format_estimate(line)
             notes.update([line["note"]] if line["note"] == FEW_NOTE else [])
-            row |= {f"{metric}_{part}": line[part] for part in ("value", "low", "high")}
             if (method, metric) in plan.published:
                 row[f"{metric}_published"] = plan.published[method, metric]
         rows.append(row | {"note": "; ".join(sorted(notes))})
     table = pd.DataFrame(rows)
-    suffixes = ("", "_published", "_value", "_low", "_high")
-    order = ["method", "subjects", *(f"{metric}{suffix}" for metric in plan.metrics for suffix in suffixes), "note"]
+    shown = [f"{metric}{suffix}" for metric in plan.metrics for suffix in ("", "_published")]
+    order = ["method", "subjects", *shown, "note"]
     return table[[column for column in order if column in table]]
 
 
@@ -108,19 +110,3 @@ def _number(value: float) -> str:
     if abs(value) >= 10:
         return f"{value:.2f}"
     return f"{value:.3f}" if abs(value) >= 0.01 or value == 0 else f"{value:.4g}"
-
-
-def markdown(table: pd.DataFrame) -> str:
-    """The columns made for reading as a GitHub table."""
-    hidden = ("_value", "_low", "_high")
-    shown = [column for column in table if not column.endswith(hidden)]
-    lines = [shown, ["---"] * len(shown)]
-    lines += [["" if pd.isna(cell) else str(cell).replace("|", "\\|") for cell in row] for row in table[shown].values]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
-
-
-def write_paper_table(name: str, evaluate: Path, out: Path) -> None:
-    """Write ``<name>.tsv`` (all columns) and ``<name>.md`` (the readable ones) into ``out``."""
-    table = paper_table(name, evaluate)
-    write_tsv(out / f"{name}.tsv", table)
-    write_text(out / f"{name}.md", markdown(table))

@@ -4,12 +4,13 @@ Scanners differ in contrast, so both ends of the scale are taken from the image 
 matter near the ventricles. With white matter alone normalised, changes over time are lost.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-LOWER_MM = np.array([-34.0, -60.0, -6.0])  # R-A-S corners of a box that holds the lateral ventricles of MNI152,
-UPPER_MM = np.array([34.0, 38.0, 36.0])  # enlarged ones too, and stays inside the brain
+LOWER_MM = np.array([-34.0, -60.0, -6.0])  # R-A-S corners of a box round the bodies and frontal horns of the lateral
+UPPER_MM = np.array([34.0, 38.0, 36.0])  # ventricles of MNI152, with room for large ones; it stays inside the brain
 FLUID_PERCENTILE, WHITE_PERCENTILE = 1, 80
 FULL, EMPTY = 0.15, 0.55  # contrast at which a voxel is all fluid / no fluid
 
@@ -21,6 +22,13 @@ class Grid:
     shape: tuple[int, int, int]
     spacing_mm: float
     centre_mm: tuple[float, float, float]
+
+    @classmethod
+    def of(cls, shape: Sequence[int], affine: Sequence[Sequence[float]]) -> "Grid":
+        """From the voxel-to-MNI affine (4, 4) of a conformed volume."""
+        matrix = np.asarray(affine, dtype=float)
+        centre = matrix[:3, :3] @ ((np.array(shape) - 1) / 2) + matrix[:3, 3]
+        return cls(tuple(map(int, shape)), float(matrix[0, 0]), tuple(centre.tolist()))
 
     @property
     def voxel_ml(self) -> float:
@@ -49,9 +57,10 @@ def fluid_fraction(values: np.ndarray, fluid: float, white: float) -> np.ndarray
 
 
 def ventricle_ml(volume: np.ndarray, grid: Grid) -> float:
-    """Fluid in the periventricular box (ml in MNI space) of one (X, Y, Z) volume: the ventricles and nothing much else.
+    """Fluid in the periventricular box (ml in MNI space) of one (X, Y, Z) volume.
 
-    Compare it with native volumes times the determinant of the native-to-MNI affine.
+    Compare it with native ventricle volumes times the determinant of the native-to-MNI affine, by correlation and by
+    changes: the box also holds some fissures (about 20 ml in the phantoms).
     """
     fluid, white = contrast_ends(volume, grid)
     return float(fluid_fraction(volume[grid.box()], fluid, white).sum() * grid.voxel_ml)

@@ -38,11 +38,11 @@ def correct_bias_field(image: nib.Nifti1Image, settings: BiasField) -> tuple[nib
 
 
 def quick_head_mask(data: np.ndarray, zooms: np.ndarray) -> np.ndarray:
-    """Head against air: Otsu's threshold on a coarse copy, largest component, closed and filled."""
+    """Head against air: Otsu's threshold on a coarse copy, closed and filled, largest component."""
     steps = tuple(max(1, round(MASK_SPACING_MM / zoom)) for zoom in zooms)
     coarse = ndimage.uniform_filter(data, steps)[:: steps[0], :: steps[1], :: steps[2]]
-    head = largest_component(coarse > otsu_threshold(coarse))
-    head = ndimage.binary_fill_holes(ndimage.binary_closing(np.pad(head, 3), iterations=2))[3:-3, 3:-3, 3:-3]
+    closed = ndimage.binary_closing(np.pad(coarse > otsu_threshold(coarse), 3), iterations=2)
+    head = largest_component(ndimage.binary_fill_holes(closed))[3:-3, 3:-3, 3:-3]  # after closing: bone is dark
     full = np.kron(head, np.ones(steps, dtype=bool))[tuple(slice(0, size) for size in data.shape)]
     missing = [(0, size - got) for size, got in zip(data.shape, full.shape, strict=True)]
     return np.pad(full, missing, mode="edge")

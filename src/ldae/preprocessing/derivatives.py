@@ -7,7 +7,7 @@ from typing import Any
 import nibabel as nib
 
 from ldae import __version__
-from ldae.files import atomic_path, read_json, write_json
+from ldae.files import atomic_path, read_json, sha256_file, write_json
 
 DATASET = {
     "Name": "LDAE-ADNI preprocessing",
@@ -87,7 +87,7 @@ def recorded(product: Path, key: str) -> dict[str, Any] | None:
     if not product.is_file() or not sidecar(product).is_file():
         return None
     record = read_json(sidecar(product))
-    return record if record.get("key") == key and record.get("size") == product.stat().st_size else None
+    return record if record.get("key") == key and record.get("sha256") == sha256_file(product) else None
 
 
 def write_sidecar(product: Path, record: dict[str, Any]) -> dict[str, Any]:

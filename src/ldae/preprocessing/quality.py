@@ -19,7 +19,7 @@ LIMITS = {
     "edge_fraction": (-1, -1, 0.001, 0.02),
     "clipped": (-1, -1, 0.05, 0.2),
 }
-CONTOUR, ENLARGE = (255, 64, 64), 2
+CONTOUR, TILE = (255, 64, 64), 220  # colour; pixels along the longest axis, about
 
 
 def alignment_metrics(volume: nib.Nifti1Image, mask: nib.Nifti1Image, template: Template) -> dict[str, float]:
@@ -87,10 +87,11 @@ def slices_with_contour(data: np.ndarray, mask: np.ndarray) -> np.ndarray:
     top = np.percentile(data[mask], 99) if mask.any() else data.max()
     grey = np.clip(255 * data / max(top, 1e-6), 0, 255).astype(np.uint8)
     middle = np.round(ndimage.center_of_mass(mask)).astype(int)
+    enlarge = np.ones((max(1, round(TILE / max(data.shape))),) * 2, np.uint8)
     tiles = []
     for axis in (2, 1, 0):
         picture, inside = (np.take(values, middle[axis], axis).T[::-1] for values in (grey, mask))
-        picture, inside = (np.kron(values, np.ones((ENLARGE, ENLARGE), values.dtype)) for values in (picture, inside))
+        picture, inside = (np.kron(values, enlarge.astype(values.dtype)) for values in (picture, inside))
         colour = np.repeat(picture[..., None], 3, axis=2)
         colour[inside & ~ndimage.binary_erosion(inside)] = CONTOUR
         tiles.append(colour)

@@ -1,5 +1,6 @@
 """Reading a scan that may be broken. nibabel reads in full; ANTs would fill a truncated file with zeros in silence."""
 
+import zlib
 from pathlib import Path
 
 import nibabel as nib
@@ -11,6 +12,14 @@ SMALLEST_SIDE = 32  # voxels
 ZOOMS_MM = (0.3, 7.0)
 FIELD_OF_VIEW_MM = (90.0, 450.0)
 FINITE_FRACTION = 0.999
+UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    zlib.error,
+    nib.filebasedimages.ImageFileError,
+    nib.spatialimages.HeaderDataError,
+)
 
 
 def read_scan(path: str | Path) -> nib.Nifti1Image:
@@ -22,12 +31,14 @@ def read_scan(path: str | Path) -> nib.Nifti1Image:
     try:
         image = nib.load(path)
         data = np.squeeze(np.asanyarray(image.dataobj))
-    except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
+    except UNREADABLE as error:
         raise QuarantinedScan(f"unreadable: {type(error).__name__}: {error}") from error
     if data.dtype.fields is not None or np.iscomplexobj(data):
         raise QuarantinedScan(f"not a scalar image: voxels of type {image.get_data_dtype()}")
     if data.ndim != 3:
         raise QuarantinedScan(f"not three-dimensional: shape {data.shape}")
+    if not has_orientation(image):
+        raise QuarantinedScan("the header has no orientation (qform and sform codes are 0): left and right are unknown")
     check_geometry(image.affine, data.shape)
     finite = np.isfinite(data)
     if finite.mean() < FINITE_FRACTION:
@@ -36,6 +47,13 @@ def read_scan(path: str | Path) -> nib.Nifti1Image:
     if data.min() == data.max():
         raise QuarantinedScan(f"constant image: every voxel is {data.flat[0]:g}")
     return nib.Nifti1Image(data, image.affine)
+
+
+def has_orientation(image: nib.spatialimages.SpatialImage) -> bool:
+    """Whether a NIfTI header places its voxels in a body; other formats always do."""
+    if not isinstance(image, nib.Nifti1Pair):
+        return True
+    return int(image.header["qform_code"]) > 0 or int(image.header["sform_code"]) > 0
 
 
 def check_geometry(affine: np.ndarray, shape: tuple[int, ...]) -> None:

@@ -134,9 +134,10 @@ def attempt_all(
             continue
         try:
             product = work(scan)
-        except QuarantinedScan as error:
-            logger.warning("%s %s quarantined: %s", *row.values(), error)
-            yield row | {"state": "quarantined", "reason": str(error)}
+        except (QuarantinedScan, RuntimeError) as error:  # RuntimeError: how ITK and torch report a scan they refuse
+            reason = str(error).strip().split("\n")[-1].strip() or type(error).__name__
+            logger.warning("%s %s quarantined: %s", *row.values(), reason)
+            yield row | {"state": "quarantined", "reason": reason}
             continue
         place = {"path": product.path.relative_to(derivatives).as_posix(), "size": product.record["size"]}
         done = {"sha256": product.record["sha256"], "state": "done", "fresh": product.fresh}

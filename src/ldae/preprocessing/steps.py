@@ -12,9 +12,9 @@ import nibabel as nib
 import numpy as np
 
 from ldae.config import BiasField, BrainExtraction, Conform, Registration
-from ldae.errors import QuarantinedScan
-from ldae.files import atomic_path, digest, sha256_file
-from ldae.preprocessing.derivatives import ScanFiles, recorded, save_image, write_sidecar
+from ldae.errors import QuarantinedScan, UserError
+from ldae.files import atomic_path, digest, read_json, sha256_file
+from ldae.preprocessing.derivatives import ScanFiles, recorded, save_image, sidecar, write_sidecar
 from ldae.preprocessing.reading import read_scan
 from ldae.provenance import library_versions
 
@@ -54,7 +54,7 @@ def brain_step(files: ScanFiles, settings: BrainExtraction) -> Product:
     known = recorded(files.mask, provenance["key"])
     if known:
         return Product(files.mask, known, fresh=False)
-    mask, metrics = extract_brain(read_scan(files.corrected), settings)
+    mask, metrics = extract_brain(read_corrected(files), settings)
     save_image(files.mask, mask, "uint8")
     return finished(files.mask, provenance, metrics)
 
@@ -73,7 +73,7 @@ def register_step(files: ScanFiles, settings: Registration, grid: Conform) -> Pr
     known = recorded(product, provenance["key"])
     if known:
         return Product(product, known, fresh=False)
-    corrected, mask = read_scan(files.corrected), nib.load(files.mask)
+    corrected, mask = read_corrected(files), read_scan(files.mask)
     brain = nib.Nifti1Image(corrected.get_fdata(dtype=np.float32) * (mask.get_fdata() > 0.5), corrected.affine)
     alignment = register(brain, settings)
     try:
@@ -96,14 +96,30 @@ def register_step(files: ScanFiles, settings: Registration, grid: Conform) -> Pr
 
 
 def content_of(product: Path) -> str:
-    """Digest of an earlier step's product.
+    """Digest of an earlier step's product; of one that was dropped (``keep_corrected: false``), what it had.
 
     Raises:
-        QuarantinedScan: it is gone.
+        QuarantinedScan: it was never made.
     """
-    if not product.is_file():
+    if product.is_file():
+        return sha256_file(product)
+    if not sidecar(product).is_file():
         raise QuarantinedScan(f"{product.name} is missing; redo its shard with --forcerun of the step before")
-    return sha256_file(product)
+    return read_json(sidecar(product))["sha256"]
+
+
+def read_corrected(files: ScanFiles) -> nib.Nifti1Image:
+    """The bias-corrected image.
+
+    Raises:
+        UserError: it was dropped after registration, and is needed again.
+    """
+    if not files.corrected.is_file():
+        raise UserError(
+            f"{files.corrected} was dropped (preprocessing.keep_corrected: false); "
+            "run again with --forcerun correct_bias_field."
+        )
+    return read_scan(files.corrected)
 
 
 def described(step: str, settings: Any, inputs: dict[str, str], **more: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ldae import config
-from ldae.models.autoencoder import build_autoencoder, kl_divergence, reparameterise
+from ldae.models.autoencoder import build_autoencoder, kl_divergence, narrow_posterior, reparameterise
 from ldae.models.discriminator import build_discriminator, discriminator_loss, generator_loss
 from ldae.models.perceptual import build_perceptual
 from ldae.models.weights import start_from_generative
@@ -34,6 +34,8 @@ class AutoencoderStage(Stage):
         self.product = build_autoencoder(settings)
         if settings.pretrained is not None:
             start_from_generative(self.product, settings.pretrained, settings.pretrained_sha256)
+        else:
+            narrow_posterior(self.product)
         self.product.to(self.device)
         self.networks = {"autoencoder": self.product}
         self.discriminator = None

@@ -1,0 +1,72 @@
+"""PCA from inner products, shrinkage, and the discriminant plane."""
+
+import numpy as np
+import pandas as pd
+from sklearn.covariance import ledoit_wolf
+from sklearn.decomposition import PCA
+
+from ldae.evaluation.features import _blocks, pca
+from ldae.evaluation.lda import lda_projection, shrunk_covariance
+
+
+def test_pca_equals_sklearn_and_sees_only_the_fitted_rows() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(30, 200)) * np.linspace(3, 0.1, 200)
+    fit_rows, rows = np.arange(20), np.arange(18, 30)
+    ours = pca(x @ x.T, 5)(fit_rows, rows)
+    model = PCA(5, svd_solver="full").fit(x[fit_rows])
+    for own, other in zip(ours, (model.transform(x[fit_rows]), model.transform(x[rows])), strict=True):
+        np.testing.assert_allclose(np.abs(own), np.abs(other), atol=1e-8)
+    changed = x.copy()
+    changed[25] = 100
+    np.testing.assert_allclose(pca(changed @ changed.T, 5)(fit_rows, rows)[0], ours[0], atol=1e-8)
+
+
+def test_pca_has_no_more_components_than_the_rows_span() -> None:
+    x = np.random.default_rng(0).normal(size=(4, 50))
+    assert pca(x @ x.T, 20)(np.arange(4), np.arange(4))[0].shape == (4, 3)
+
+
+def test_blocks_are_means() -> None:
+    volume = np.arange(2 * 4 * 4 * 5, dtype=float).reshape(2, 4, 4, 5)
+    blocks = _blocks(volume, 2)
+    assert blocks.shape == (2, 8)
+    assert blocks[1, 0] == volume[1, :2, :2, :2].mean()
+
+
+def test_shrunk_covariance_equals_sklearn() -> None:
+    x = np.random.default_rng(0).normal(size=(25, 40)) * np.linspace(1, 3, 40)
+    np.testing.assert_allclose(shrunk_covariance(x), ledoit_wolf(x, assume_centered=True)[0], atol=1e-12)
+
+
+def lda_cohort() -> tuple[pd.DataFrame, np.ndarray]:
+    rng = np.random.default_rng(0)
+    labels = np.array(["CN", "MCI", "AD"] * 40)
+    codes = rng.normal(size=(120, 10))
+    codes[:, 3] -= 4.0 * (labels == "AD")
+    codes[:, 5] -= 3.0 * (labels == "MCI")
+    scans = pd.DataFrame({"participant_id": [f"sub-{i}" for i in range(120)], "session_id": "ses-M000"})
+    return scans.assign(diagnosis=labels, split=np.where(np.arange(120) < 90, "train", "test")), codes
+
+
+def test_lda_separates_unseen_scans_with_ad_on_the_right() -> None:
+    scans, codes = lda_cohort()
+    table = lda_projection(scans, codes)
+    test = table[table["split"] == "test"].groupby("diagnosis")[["axis_1", "axis_2"]].mean()
+    assert test.loc["AD", "axis_1"] > test.loc["CN", "axis_1"] + 2
+    assert test.loc["MCI", "axis_2"] > test.loc["CN", "axis_2"] + 1
+
+
+def test_lda_is_fitted_on_training_scans_alone() -> None:
+    scans, codes = lda_cohort()
+    before = lda_projection(scans, codes)
+    train = before["split"] == "train"
+    spoiled = scans.assign(diagnosis=np.where(train, scans["diagnosis"], "AD"))
+    codes = np.where(train.to_numpy()[:, None], codes, codes + 50)
+    after = lda_projection(spoiled, codes)
+    pd.testing.assert_frame_equal(after[train], before[train])
+
+
+def test_lda_of_one_class_is_not_available() -> None:
+    scans, codes = lda_cohort()
+    assert lda_projection(scans.assign(diagnosis="CN"), codes)[["axis_1", "axis_2"]].isna().all(axis=None)

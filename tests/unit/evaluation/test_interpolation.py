@@ -1,0 +1,81 @@
+"""Triplets and the methods that predict their middle."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ldae.config import Evaluation
+from ldae.evaluation.inputs import Inputs
+from ldae.evaluation.interpolation import METHODS, Triplet, find_triplets, interpolate, run_interpolation
+from ldae.evaluation.sampling import Decoder
+from ldae.files import read_tsv
+from ldae.store import open_store
+
+
+def test_triplets_in_time_order_with_alpha_from_age() -> None:
+    scans = pd.DataFrame(
+        {
+            "participant_id": ["a"] * 4 + ["b"] * 3 + ["c"] * 3,
+            "session_id": [f"s{i}" for i in range(10)],
+            "months": [0, 6, 12, 24, 0, 12, 24, 0, 6, 12],
+            "age": [70, 70.5, 71.1, 72, 80, np.nan, 82, 60, 60.5, 61],
+            "split": ["test"] * 7 + ["train"] * 3,
+        }
+    )
+    triplets = find_triplets(scans, 100)
+    assert [(t.start, t.target, t.end) for t in triplets] == [(0, 1, 2), (0, 1, 3), (0, 2, 3), (1, 2, 3), (4, 5, 6)]
+    assert triplets[0].alpha == pytest.approx(0.5 / 1.1)
+    assert triplets[-1].alpha == 0.5  # an age is missing: months
+    assert find_triplets(scans, 2) == triplets[:2]
+
+
+def test_nearest_is_the_closer_end() -> None:
+    assert [Triplet(0, 1, 2, alpha).nearest for alpha in (0.4, 0.5, 0.6)] == [0, 0, 2]
+
+
+def test_baselines_are_exact(cohort: tuple) -> None:
+    ldae, inputs = cohort
+    triplet = find_triplets(inputs.scans, 1)[0]
+    skewed = Triplet(triplet.start, triplet.target, triplet.end, 0.75)
+    first, target, last = (inputs.volumes.volumes(row) for row in (skewed.start, skewed.target, skewed.end))
+    results = {name: volume[0, 0] for name, volume in interpolate(Decoder(ldae, 4), inputs, [skewed]).items()}
+    np.testing.assert_array_equal(results["copy_nearest"], last)
+    np.testing.assert_allclose(results["voxel_lerp"], 0.25 * first + 0.75 * last, atol=1e-6)
+    np.testing.assert_allclose(results["latent_lerp"], 0.25 * first + 0.75 * last, atol=1e-6)  # the toy AE is linear
+    np.testing.assert_allclose(results["ae"], target, atol=1e-6)
+
+
+def test_ldae_moves_both_codes_and_y_only_one(cohort: tuple) -> None:
+    ldae, inputs = cohort
+    found = find_triplets(inputs.scans, 1)[0]
+    ends = [Triplet(found.start, found.target, found.end, alpha) for alpha in (0.0, 1.0, 0.3)]
+    results = interpolate(Decoder(ldae, 4), inputs, ends)
+    np.testing.assert_allclose(results["ldae"][0, 0], inputs.volumes.volumes(found.start), atol=1e-5)
+    np.testing.assert_allclose(results["ldae"][1, 0], inputs.volumes.volumes(found.end), atol=1e-5)
+    x_T, y = (inputs.code(name, [found.start, found.end]) for name in ("x_T", "y_sem"))
+    expected = Decoder(ldae, 4).generate(x_T[:1], 0.7 * y[:1] + 0.3 * y[1:])
+    np.testing.assert_allclose(results["y_only"][2], expected[0], atol=1e-5)
+
+
+def test_rows_and_gaps(evaluated: Path) -> None:
+    table = read_tsv(evaluated / "interpolation" / "triplets.tsv")
+    assert table["method"].drop_duplicates().tolist() == METHODS
+    assert (table["gap_months"] == 24).all() and (table["prediction_gap_months"] == 12).all()
+    assert table["alpha"].to_numpy() == pytest.approx(0.5)
+    gaps = read_tsv(evaluated / "interpolation" / "by_gap.tsv")
+    assert set(gaps["gap_months"]) == {24} and set(gaps["metric"]) == {"ssim_w11_brain", "mse"}
+    shown = open_store(evaluated / "interpolation" / "examples").index["method"].tolist()
+    assert shown == ["start", "target", "end", *METHODS]
+
+
+def test_no_triplet_is_said(cohort: tuple, settings: Evaluation, tmp_path: Path) -> None:
+    ldae, inputs = cohort
+    early = inputs.scans.assign(split=inputs.scans["split"].where(inputs.scans["months"] < 24, "validation"))
+    (tmp_path / "examples").mkdir()
+    run_interpolation(ldae, Inputs(inputs.store, inputs.volumes, early, inputs.grid), settings, 1, tmp_path)
+    summary = read_tsv(tmp_path / "summary.tsv")
+    assert summary["value"].isna().all() and (summary["note"] == "no test subject has three scans").all()
+    assert set(summary["method"]) == set(METHODS) and read_tsv(tmp_path / "triplets.tsv").empty
+    assert not (tmp_path / "examples").exists()

@@ -1,0 +1,84 @@
+"""The table's rows: who they are compared with, and that each does what its name says."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ldae.config import Evaluation
+from ldae.evaluation.reconstruction import METHODS, derangement, mean_volume, run_reconstruction, ventricle_agreement
+from ldae.files import read_tsv
+from ldae.store import open_store
+
+
+@pytest.mark.parametrize("count", [2, 3, 27])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_derangement_gives_everyone_another(count: int, seed: int) -> None:
+    names = [f"sub-{i}" for i in range(count)]
+    partner = derangement(np.array(names), seed)
+    assert sorted(partner) == sorted(partner.values()) == sorted(names)
+    assert all(name != other for name, other in partner.items())
+    assert partner == derangement(np.array(names[::-1]), seed)
+
+
+def test_one_subject_has_no_partner() -> None:
+    assert derangement(np.array(["sub-0"]), 0) == {}
+
+
+def test_mean_volume_is_that_of_the_training_split(cohort: tuple) -> None:
+    _, inputs = cohort
+    expected = inputs.volumes.volumes(inputs.rows("train")).mean(axis=0)
+    np.testing.assert_allclose(mean_volume(inputs, 7), expected, atol=1e-6)
+
+
+def test_every_test_scan_has_every_method(evaluated: Path, cohort: tuple) -> None:
+    _, inputs = cohort
+    table = read_tsv(evaluated / "reconstruction" / "scans.tsv")
+    assert table["method"].unique().tolist() == METHODS
+    assert (table.groupby("method").size() == len(inputs.first_scans("test", 2))).all()
+    assert table[["ssim_w11_brain", "mse", "ventricle_ml", "truth_ventricle_ml"]].notna().all(axis=None)
+
+
+def test_what_each_code_carries(evaluated: Path) -> None:
+    """The toy's inversion is exact, its y_sem carries the ventricles, and another subject's y_sem the wrong ones."""
+    error = read_tsv(evaluated / "reconstruction" / "summary.tsv").query("metric == 'mse'").set_index("method")["value"]
+    assert error["ldae_encoded"] < 1e-10 and error["lddim_encoded"] < 1e-10 and error["ae"] < 1e-10
+    assert error["ae"] < error["ldae_noise"] < error["ldae_shuffled_y"]
+    differences = read_tsv(evaluated / "reconstruction" / "differences.tsv").query("metric == 'mse'")
+    gap = differences.set_index("method").loc["ldae_noise-ldae_shuffled_y"]
+    assert gap["value"] == pytest.approx(error["ldae_noise"] - error["ldae_shuffled_y"], rel=1e-3) and gap["high"] < 0
+
+
+def test_x_T_statistics(evaluated: Path) -> None:
+    table = read_tsv(evaluated / "reconstruction" / "x_T.tsv")
+    noise = table[table["code"] == "noise"]
+    assert set(table["code"]) == {"x_T", "x_T_unconditional", "noise"}
+    assert noise["std"].between(0.95, 1.05).all() and noise["kurtosis"].abs().max() < 0.3
+
+
+def test_examples_hold_original_and_every_method(evaluated: Path) -> None:
+    store = open_store(evaluated / "reconstruction" / "examples")
+    groups = store.index.groupby("participant_id")["method"].apply(list)
+    assert len(groups) == 2 and all(methods[0] == "original" and set(methods[1:]) == set(METHODS) for methods in groups)
+    assert set(store.index["diagnosis"]) == {"AD", "CN"}
+
+
+def test_ventricle_agreement() -> None:
+    rows = [(f"sub-{i}", "ae", 2.0 * i + 1, 5.0 - i, np.nan) for i in range(6)]
+    names = ["participant_id", "method", "ventricle_ml", "original_ventricle_ml", "truth_ventricle_ml"]
+    result = ventricle_agreement(pd.DataFrame(rows, columns=names), 50, 0).set_index("metric")
+    assert result.loc["r_original", "value"] == pytest.approx(-1)
+    assert np.isnan(result.loc["r_truth", "value"]) and "phantom" in result.loc["r_truth", "note"]
+
+
+def test_batch_size_changes_nothing(evaluated: Path, cohort: tuple, settings: Evaluation, tmp_path: Path) -> None:
+    run_reconstruction(*cohort, settings.model_copy(update={"batch": 5}), 1, tmp_path)
+    first, again = (read_tsv(folder / "scans.tsv") for folder in (evaluated / "reconstruction", tmp_path))
+    pd.testing.assert_frame_equal(first, again, rtol=1e-4, atol=1e-6)
+
+
+def test_a_second_run_is_byte_identical(evaluated: Path, cohort: tuple, settings: Evaluation, tmp_path: Path) -> None:
+    run_reconstruction(*cohort, settings, 1, tmp_path)
+    for path in sorted((evaluated / "reconstruction").rglob("*.*")):
+        assert path.read_bytes() == (tmp_path / path.relative_to(evaluated / "reconstruction")).read_bytes(), path.name

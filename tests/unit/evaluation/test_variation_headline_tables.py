@@ -1,0 +1,88 @@
+"""The last three: variation, the headline, and the paper's tables."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ldae.evaluation.headline import assemble_headline
+from ldae.evaluation.tables import TABLES, format_estimate, paper_table
+from ldae.files import read_tsv
+from ldae.store import open_store
+
+WANTED = [
+    "mean_volume_ssim_w11_brain",
+    "ae_ssim_w11_brain",
+    "ae_ventricle_r",
+    "ldae_encoded_ssim_w11_brain",
+    "ldae_noise_ssim_w11_brain",
+    "ldae_shuffled_y_ssim_w11_brain",
+    "auc_ad_cv",
+    "oracle_auc_ad_cv",
+    "untrained_encoder_auc_ad_cv",
+    "pca_voxels_auc_ad_cv",
+    "age_mae_cv",
+    "age_mae_cv_mean_predictor",
+    "ventricle_ml_change_plus_ad",
+    "ventricle_ml_change_minus_ad",
+    "interpolation_ssim_ldae",
+    "interpolation_ssim_copy_nearest",
+    "interpolation_ssim_voxel_lerp",
+]
+
+
+def test_std_volume_is_that_of_the_samples(evaluated: Path) -> None:
+    samples, std = open_store(evaluated / "variation" / "samples"), open_store(evaluated / "variation" / "std")
+    for row, subject in enumerate(std.index["participant_id"]):
+        chosen = (samples.index["participant_id"] == subject) & (samples.index["kind"] == "sample")
+        volumes = samples.volumes(np.flatnonzero(chosen))
+        assert len(volumes) == 3
+        inside = (volumes > 0.02).all(axis=0) & (volumes < 0.98).all(axis=0)  # the pictures are clipped, std is not
+        np.testing.assert_allclose(std.volumes(row)[inside], volumes.std(axis=0)[inside], atol=4e-3)
+    assert std.data.dtype == np.float32 and len(std.index) == 3
+
+
+def test_headline_has_every_number_and_is_plain_json(evaluated: Path) -> None:
+    headline = assemble_headline(evaluated, "abc", "phantom")
+    json.dumps(headline, allow_nan=False)
+    assert headline["config_digest"] == "abc" and headline["data"] == "phantom"
+    for name in WANTED:
+        assert headline[name]["value"] is not None and headline[name]["low"] <= headline[name]["high"], name
+    summary = read_tsv(evaluated / "probes" / "summary.tsv").set_index(["method", "metric"])
+    assert headline["pca_voxels_auc_ad_cv"]["value"] == summary.loc[("pca_voxels", "auc_ad_cv"), "value"]
+
+
+def test_headline_says_why_a_number_is_missing(tmp_path: Path) -> None:
+    headline = assemble_headline(tmp_path, "abc", "adni")
+    assert headline["auc_ad_cv"] == {"value": None, "reason": "the study was not run"}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_paper_tables_have_every_method_and_metric(evaluated: Path, name: str) -> None:
+    table, plan = paper_table(name, evaluated), TABLES[name]
+    summary = read_tsv(evaluated / plan.source)
+    assert table["method"].tolist() == summary["method"].drop_duplicates().tolist()
+    for metric in plan.metrics:
+        assert table[metric].dropna().str.match(r".+ \[.+, .+\]$").all(), metric
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "note", "text"),
+    [
+        (0.8731, 0.861, 0.8844, None, "0.873 [0.861, 0.884]"),
+        (12.345, 10.0, 15.0, "too few", "12.35 [10.00, 15.00]"),
+        (0.00191, 0.0012, 0.0031, None, "0.00191 [0.0012, 0.0031]"),
+        (0.5, None, None, "one subject: no interval", "0.500 (one subject: no interval)"),
+        (None, None, None, "no AD scan", "n/a (no AD scan)"),
+    ],
+)
+def test_cells(value: float | None, low: float | None, high: float | None, note: str | None, text: str) -> None:
+    assert format_estimate(pd.Series({"value": value, "low": low, "high": high, "note": note})) == text
+
+
+def test_published_numbers_stand_beside_ours(evaluated: Path) -> None:
+    table = paper_table("probes", evaluated).set_index("method")
+    assert table.loc["ldae", "auc_ad_test_published"] == "0.90"
+    assert table["auc_ad_test_published"].notna().sum() == 1

@@ -1,0 +1,109 @@
+"""A small cohort of analytic brains and a linear LDAE whose answers are known in closed form."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from ldae.store import write_store
+
+SHAPE, SPACING, CENTRE = (16, 20, 16), 8.0, (0.0, -10.0, 15.0)
+DIMENSION = 6
+
+
+class LinearLDAE:
+    """An LDAE in closed form: latents are doubled volumes, y = Q' x with orthonormal Q, and
+    sample(x_T, y) = 0.1 x_T + 2 (Q y + template outside Q), which ``invert`` undoes exactly.
+
+    The first column of Q is the rim of the ventricles, so the first entry of y falls as they grow.
+    """
+
+    device = torch.device("cpu")
+    latent_shape = (1, *SHAPE)
+
+    def __init__(self) -> None:
+        rim = ((squared_radius() > 0.1) & (squared_radius() < 0.35)).reshape(-1, 1).astype(float)
+        noise = np.random.default_rng(1).standard_normal((rim.size, DIMENSION - 1))
+        basis = np.linalg.qr(np.hstack([rim, noise]))[0]
+        template = brain(0.15, np.zeros(SHAPE)).ravel()
+        self.basis = torch.from_numpy((basis * np.sign(basis[:, :1].sum())).astype(np.float32))
+        self.rest = torch.from_numpy((template - basis @ (basis.T @ template)).astype(np.float32))
+
+    def autoencode(self, x: Tensor) -> Tensor:
+        return self.decode_latent(self.encode_latent(x))
+
+    def encode_latent(self, x: Tensor) -> Tensor:
+        return 2 * x
+
+    def decode_latent(self, z: Tensor) -> Tensor:
+        return z / 2
+
+    def encode_semantic(self, x: Tensor) -> Tensor:
+        return x.flatten(1) @ self.basis
+
+    def expected(self, y: Tensor | None) -> Tensor:
+        code = 0.0 if y is None else y @ self.basis.T
+        return 2 * (self.rest + code).view(-1, *self.latent_shape)
+
+    def invert(self, z: Tensor, y: Tensor | None) -> Tensor:
+        return (z - self.expected(y)) / 0.1
+
+    def sample(self, x_T: Tensor, y: Tensor | None) -> Tensor:
+        return 0.1 * x_T + self.expected(y)
+
+    def noise(self, ids: list[str], seed: int) -> Tensor:
+        draws = [np.random.default_rng([seed, *name.encode()]).standard_normal(self.latent_shape) for name in ids]
+        return torch.from_numpy(np.stack(draws).astype(np.float32))
+
+
+def squared_radius() -> np.ndarray:
+    """(X, Y, Z) squared distance from the centre, 1 at the middle of each face."""
+    return sum(axis**2 for axis in np.meshgrid(*(np.linspace(-1, 1, size) for size in SHAPE), indexing="ij"))
+
+
+def brain(ventricle: float, texture: np.ndarray) -> np.ndarray:
+    """(X, Y, Z) an ellipsoid of tissue (0.8) with a soft-edged one of fluid (0.2) of squared radius ``ventricle``."""
+    radius = squared_radius()
+    fluid = np.clip((ventricle - radius) / 0.2 + 0.5, 0, 1)
+    return np.clip(np.where(radius < 0.9, 0.8 + 0.03 * texture - 0.6 * fluid, 0.0), 0, 1)
+
+
+def cohort_table() -> pd.DataFrame:
+    """30 subjects, three classes in turn, two visits, every fifth one three; a third of them test."""
+    rows = []
+    for number in range(30):
+        diagnosis = ("CN", "AD", "MCI")[number % 3]
+        split = ("train", "train", "test")[number // 3 % 3] if number else "validation"
+        for months in (0, 12, 24)[: 3 if number % 5 == 3 or number == 6 else 2]:
+            rows.append(
+                (f"sub-{number:02d}", f"ses-M{months:03d}", months, 65 + number / 2 + months / 12, diagnosis, split)
+            )
+    names = ["participant_id", "session_id", "months", "age", "diagnosis", "split"]
+    return pd.DataFrame(rows, columns=names).assign(sex="F")
+
+
+def write_cohort(store: Path) -> tuple[LinearLDAE, pd.DataFrame, pd.DataFrame]:
+    table, rng, ldae = cohort_table(), np.random.default_rng(0), LinearLDAE()
+    stage = table["diagnosis"].map({"CN": 0, "MCI": 1, "AD": 2}) + rng.normal(0, 0.3, len(table))
+    size = 0.1 + 0.05 * stage.clip(lower=0)
+    keys = table[["participant_id", "session_id"]]
+    index = table.drop(columns="split").assign(determinant=2.0)
+    corner = np.array(CENTRE) - SPACING * (np.array(SHAPE) - 1) / 2
+    affine = np.vstack([np.column_stack([SPACING * np.eye(3), corner]), [0, 0, 0, 1]]).tolist()
+    volumes = [np.rint(255 * brain(v, rng.standard_normal(SHAPE))).astype(np.uint8) for v in size]
+    write_store(store / "volumes", volumes, index, dtype="uint8", affine=affine)
+    x = torch.from_numpy(np.stack(volumes).astype(np.float32) / 255)[:, None]
+    y = ldae.encode_semantic(x)
+    write_store(store / "codes" / "y_sem", y.numpy(), keys)
+    write_store(store / "codes" / "y_sem_untrained", rng.standard_normal(y.shape).astype(np.float32), keys)
+    test = np.flatnonzero(table["split"] == "test")
+    z, test_keys = ldae.encode_latent(x[test]), keys.iloc[test].reset_index(drop=True)
+    write_store(store / "codes" / "x_T", ldae.invert(z, y[test]).numpy(), test_keys)
+    write_store(store / "codes" / "x_T_unconditional", ldae.invert(z, None).numpy(), test_keys)
+    truth = keys.assign(
+        ventricle_ml=100 * size, hippocampus_l_ml=3.0 - size, icv_ml=1500.0, cortical_loss=0.1, caps=0.2
+    )
+    splits = table[["participant_id", "split"]].drop_duplicates()
+    return ldae, splits, truth
