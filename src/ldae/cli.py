@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     check = commands.add_parser(
         "preflight",
         help="check a raw ADNI download and list everything that is wrong with it",
-        description="Exit status: 0 ready, 1 some scans will be left out, 2 the conversion cannot run.",
+        description="Exit status: 0 ready (some scans may be left out), 1 the conversion cannot run, 2 a wrong call.",
     )
     check.add_argument("raw", type=Path, metavar="RAW", help="folder with one subfolder per subject (NNN_S_NNNN)")
     check.add_argument("clinical", type=Path, metavar="CLINICAL", help="folder with the study tables")
@@ -44,6 +44,11 @@ def parser() -> argparse.ArgumentParser:
     )
     phantom.add_argument("--processes", type=int, default=1, metavar="N", help="scans generated side by side")
     phantom.set_defaults(run=run_phantom)
+
+    summary = commands.add_parser("summary", help="headline numbers and wall times of a finished run")
+    summary.add_argument("results", type=Path, metavar="RESULTS", help="results folder, such as results/demo")
+    summary.add_argument("--seconds", type=float, metavar="S", help="wall time of the run, to be printed")
+    summary.set_defaults(run=run_summary)
     return top
 
 
@@ -57,10 +62,9 @@ def run_preflight(options: argparse.Namespace) -> int:
         write_report(findings, options.json)
     severities = {finding.severity for finding in findings}
     if "blocking" in severities:
-        return 2
-    if "quarantine" in severities:
         return 1
-    print("The download is ready to be converted.")
+    left_out = ", but for the scans above" if "quarantine" in severities else ""
+    print(f"The download is ready to be converted{left_out}.")
     return 0
 
 
@@ -72,6 +76,13 @@ def run_phantom(options: argparse.Namespace) -> int:
     if config.phantom is None:
         raise UserError(f"{options.config[-1]} has no phantom section: use the demo's configuration, or add one.")
     make_raw_adni(options.out, config.phantom, config.seed, options.processes)
+    return 0
+
+
+def run_summary(options: argparse.Namespace) -> int:
+    from ldae.summary import print_summary
+
+    print_summary(options.results, options.seconds)
     return 0
 
 

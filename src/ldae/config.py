@@ -147,6 +147,7 @@ class Autoencoder(Section):
     latent_channels: Positive = 3
     res_blocks: Positive = 2
     norm_groups: Positive = 32
+    zero_init: bool = Field(False, description="residual blocks start as the identity (demo: learns faster)")
     kl_weight: float = Field(1e-7, ge=0, description="on the KL summed over a latent")
     adversarial_weight: float = Field(0.025, ge=0)
     perceptual_weight: float = Field(0.001, ge=0, description="used only when perceptual_weights is given")
@@ -167,6 +168,9 @@ class Diffusion(Section):
     attention_factors: list[int] = Field([2, 4], description="down-sampling factors with self-attention")
     dropout: Fraction = 0.1
     norm_groups: Positive = 32
+    prior: Literal["none", "gaussian"] = Field(
+        "none", description="gaussian: the network adds to a per-voxel Gaussian prediction (demo); the paper: none"
+    )
     resample: Literal["isotropic", "in_plane"] = Field("isotropic", description="in_plane: their code's 'video' rule")
     timesteps: Positive = 1000
     beta_start: float = 1e-4
@@ -200,7 +204,9 @@ class Evaluation(Section):
     scans_per_subject: Positive = Field(1000, description="test scans per subject in the reconstruction table")
     bootstrap: Positive = Field(2000, description="subject-level resamples of every interval")
     folds: Positive = Field(5, description="subject-grouped folds of the figures named *_cv")
-    probabilities: list[Fraction] = Field([0.1, 0.5, 0.9], description="probe probabilities manipulation aims at")
+    probabilities: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        [0.1, 0.5, 0.9], description="probe probabilities manipulation aims at"
+    )
     max_triplets: Positive = Field(2000, description="interpolation triplets, taken in subject order")
     variations: Positive = Field(8, description="samples per y_sem in the variation figure")
 

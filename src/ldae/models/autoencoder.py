@@ -49,7 +49,22 @@ def build_autoencoder(settings: config.Autoencoder) -> Autoencoder:
         with_decoder_nonlocal_attn=False,
         include_fc=False,
     )
+    if settings.zero_init:
+        silence_residuals(net)
     return Autoencoder(net, settings.patch)
+
+
+def silence_residuals(net: nn.Module) -> None:
+    """Zero the last convolution of every residual block, so that each starts as its skip connection.
+
+    The network then begins as a nearly linear one, which finds the local principal components at once.
+    """
+    from monai.networks.nets.autoencoderkl import AEKLResBlock
+
+    for block in net.modules():
+        if isinstance(block, AEKLResBlock):
+            nn.init.zeros_(block.conv2.conv.weight)
+            nn.init.zeros_(block.conv2.conv.bias)
 
 
 def narrow_posterior(autoencoder: Autoencoder, log_variance: float = -6.0) -> None:

@@ -45,8 +45,9 @@ class GradientEstimator(nn.Module):
         """z_t (B, C, x, y, z), t (B,), y_sem (B, dimension) -> (eps, G), both shaped like z_t."""
         with torch.no_grad():
             features, time = self.trunk.features(z, t)
-            eps = self.trunk.up(features, time)
-        return eps, self.shift(features, time, y)
+            eps = self.trunk.noise(features, time, z, t)
+        shift = self.shift(features, time, y)
+        return eps, shift if self.trunk.prior is None else self.trunk.prior.error(t) * shift
 
 
 def build_shift_branch(settings: config.Diffusion, latent_channels: int, dimension: int, trunk: UNet) -> ShiftBranch:

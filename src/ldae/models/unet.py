@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from ldae import config
 from ldae.models.blocks import FACTORS, Layer, ResBlock, SelfAttention, timestep_embedding, zeroed
+from ldae.models.prior import GaussianPrior
 
 
 def embedding_width(settings: config.Diffusion) -> int:
@@ -113,10 +114,12 @@ class UNet(nn.Module):
     Args:
         settings: the ``diffusion`` section.
         latent_channels: channels of a latent.
+        prior: predicts first, and the network adds to it; none: the network predicts alone, as in the paper.
     """
 
-    def __init__(self, settings: config.Diffusion, latent_channels: int):
+    def __init__(self, settings: config.Diffusion, latent_channels: int, prior: GaussianPrior | None = None):
         super().__init__()
+        self.prior = prior
         self.channels = settings.channels
         width = embedding_width(settings)
         self.time_embedding = nn.Sequential(nn.Linear(settings.channels, width), nn.SiLU(), nn.Linear(width, width))
@@ -126,8 +129,12 @@ class UNet(nn.Module):
     def features(self, z: Tensor, t: Tensor) -> tuple[list[Tensor], Tensor]:
         """The down path's features and the time embedding of z_t (B, C, x, y, z) at timesteps t (B,)."""
         time = self.time_embedding(timestep_embedding(t, self.channels))
-        return self.down(z, time), time
+        return self.down(z if self.prior is None else self.prior.whiten(z, t), time), time
+
+    def noise(self, features: list[Tensor], time: Tensor, z: Tensor, t: Tensor) -> Tensor:
+        """The predicted noise from the features of z_t."""
+        eps = self.up(features, time)
+        return eps if self.prior is None else self.prior.noise(z, t) + self.prior.error(t) * eps
 
     def forward(self, z: Tensor, t: Tensor) -> Tensor:
-        features, time = self.features(z, t)
-        return self.up(features, time)
+        return self.noise(*self.features(z, t), z, t)

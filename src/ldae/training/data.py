@@ -74,6 +74,10 @@ class Latents:
         """(C, x, y, z)."""
         return tuple(self.mean.shape[1:])
 
+    def moments(self) -> tuple[Tensor, Tensor]:
+        """Mean and variance of each latent voxel over the scans (C, x, y, z), posterior spread included."""
+        return self.mean.mean(0), self.mean.var(0) + self.spread.square().mean(0)
+
     def draw(self, draws: Sequence[Draw], posterior: str) -> Tensor:
         """z_0 of the drawn scans: a fresh sample of each posterior, or its mean (``method.posterior``)."""
         scans = [draw.scan for draw in draws]

@@ -8,6 +8,7 @@ from torch import nn
 
 from ldae import config
 from ldae.models.autoencoder import Autoencoder, build_autoencoder
+from ldae.models.prior import GaussianPrior
 from ldae.models.unet import UNet
 from ldae.models.weights import load_strictly
 from ldae.training.model_folder import read_model
@@ -34,7 +35,9 @@ def load_unet(folder: Path) -> Loaded:
     """The stage-2 network of a model folder."""
     model = read_model(folder)
     settings = config.Diffusion.model_validate(model.description["settings"])
-    return _filled(UNet(settings, model.description["latent_shape"][0]), model)
+    shape = tuple(model.description["latent_shape"])
+    prior = GaussianPrior.empty(settings.timesteps, shape) if settings.prior == "gaussian" else None
+    return _filled(UNet(settings, shape[0], prior), model)
 
 
 def load_representation(folder: Path, unet: Loaded) -> Loaded:

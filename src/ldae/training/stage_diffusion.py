@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ldae import config
 from ldae.diffusion.schedule import Schedule
+from ldae.models.prior import GaussianPrior
 from ldae.models.unet import UNet
 from ldae.training.data import Latents, keyed_noise
 from ldae.training.device import precision_context
@@ -28,9 +29,16 @@ class DiffusionStage(Stage):
         self.device, self.scans = training.mean.device, len(training)
         self.schedule = Schedule.of(settings)
         torch.manual_seed(key(seed, self.name, "initial weights"))
-        self.product = UNet(settings, training.shape[0]).to(self.device)
+        self.product = UNet(settings, training.shape[0], self._prior()).to(self.device)
         self.networks = {"unet": self.product}
         self.seed = seed
+
+    def _prior(self) -> GaussianPrior | None:
+        """Moments of the training latents, posterior spread included."""
+        if getattr(self.settings, "prior", "none") == "none":
+            return None
+        mean, variance = self.training.moments()
+        return GaussianPrior(torch.as_tensor(self.schedule.alpha_bar), mean, variance)
 
     def backward(self, draws: Sequence[Draw], share: float) -> dict[str, Tensor]:
         z_t, noise, t = noisy(self.training.draw(draws, self.method.posterior), draws, self.schedule)
