@@ -3,11 +3,11 @@ FROM python:3.11-slim-bookworm
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends git=1:2.39.* make=4.3-* \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --create-home ldae
+    && useradd --create-home --uid 1000 ldae
 WORKDIR /opt/ldae-adni
 COPY --chown=ldae:ldae . .
 RUN chown ldae:ldae /opt/ldae-adni
-USER ldae
+USER 1000
 RUN make setup
 ENV PATH="/opt/ldae-adni/.venv/bin:$PATH"
 ENTRYPOINT ["snakemake"]

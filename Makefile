@@ -40,6 +40,7 @@ check: $(READY) ## formatting and lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/hadolint Dockerfile
 	$(SNAKEMAKE) --lint --configfile config/demo.yaml
 
 format: $(READY) ## format in place

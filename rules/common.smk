@@ -1,4 +1,5 @@
-# What every rule file uses: the validated configuration, folder names, sections and code digests as params.
+# What every rule file uses: the validated configuration and folder names.
+# `settings.section(...)` in params plans exactly the readers of a changed section; `code_digest(...)` those of changed code.
 import sys
 
 from ldae.config import parse_config
@@ -19,11 +20,3 @@ TRUTH = f"{RESULTS}/raw/truth.tsv" if settings.phantom else []
 
 wildcard_constraints:
     shard=r"\d+",
-
-
-def section(*names):
-    """One section of the configuration as plain values, for `params:` (a change plans exactly its readers)."""
-    values = settings.model_dump(mode="json")
-    for name in names:
-        values = values[name]
-    return values

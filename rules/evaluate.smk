@@ -30,8 +30,8 @@ rule eval_reconstruction:
     conda:
         "../envs/gpu.yaml"
     params:
-        settings=section("evaluation"),
-        method=section("method"),
+        settings=settings.section("evaluation"),
+        method=settings.section("method"),
         seed=settings.seed,
         code=code_digest("evaluation", "models", "diffusion"),
     script:
@@ -58,7 +58,7 @@ rule fit_probes:
     conda:
         "../envs/cpu.yaml"
     params:
-        settings=section("evaluation"),
+        settings=settings.section("evaluation"),
         seed=settings.seed,
         code=code_digest("evaluation"),
     script:
@@ -85,8 +85,8 @@ rule eval_interpolation:
     conda:
         "../envs/gpu.yaml"
     params:
-        settings=section("evaluation"),
-        method=section("method"),
+        settings=settings.section("evaluation"),
+        method=settings.section("method"),
         seed=settings.seed,
         code=code_digest("evaluation", "models", "diffusion"),
     script:
@@ -113,8 +113,8 @@ rule eval_manipulation:
     conda:
         "../envs/gpu.yaml"
     params:
-        settings=section("evaluation"),
-        method=section("method"),
+        settings=settings.section("evaluation"),
+        method=settings.section("method"),
         seed=settings.seed,
         code=code_digest("evaluation", "models", "diffusion"),
     script:
@@ -138,8 +138,8 @@ rule eval_variation:
     conda:
         "../envs/gpu.yaml"
     params:
-        settings=section("evaluation"),
-        method=section("method"),
+        settings=settings.section("evaluation"),
+        method=settings.section("method"),
         seed=settings.seed,
         code=code_digest("evaluation", "models", "diffusion"),
     script:
@@ -163,8 +163,7 @@ rule assemble_headline:
     conda:
         "../envs/cpu.yaml"
     params:
-        evaluate=f"{RESULTS}/evaluate",
-        config_digest=digest(section()),
+        config_digest=digest(settings.section()),
         data="phantom" if settings.phantom else "adni",
         code=code_digest("evaluation"),
     script:

@@ -395,7 +395,7 @@ rule report_html:
         "../envs/cpu.yaml"
     params:
         evaluate=f"{RESULTS}/evaluate",
-        settings=section(),
+        settings=settings.section(),
         code=code_digest("report", "figures"),
     script:
         "../workflow/scripts/report_html.py"

@@ -15,7 +15,7 @@ if settings.phantom:
             "../envs/cpu.yaml"
         threads: 2
         params:
-            settings=section("phantom"),
+            settings=settings.section("phantom"),
             seed=settings.seed,
         script:
             "../workflow/scripts/make_phantom.py"
@@ -73,7 +73,7 @@ rule convert_adni_to_bids:
     conda:
         "../envs/cpu.yaml"
     params:
-        settings=section("convert"),
+        settings=settings.section("convert"),
         images=str(settings.raw.images),
         tables=str(settings.raw.tables),
         bids=f"{RESULTS}/bids",
@@ -95,8 +95,6 @@ rule merge_bids:
         f"{RESULTS}/benchmarks/merge_bids.tsv"
     conda:
         "../envs/cpu.yaml"
-    params:
-        bids=f"{RESULTS}/bids",
     script:
         "../workflow/scripts/merge_bids.py"
 
@@ -116,7 +114,6 @@ rule build_manifest:
     conda:
         "../envs/cpu.yaml"
     params:
-        bids=f"{RESULTS}/bids",
         shards=settings.preprocessing.shards,
         code=code_digest("cohort"),
     script:
@@ -136,7 +133,7 @@ rule make_splits:
     conda:
         "../envs/cpu.yaml"
     params:
-        settings=section("splits"),
+        settings=settings.section("splits"),
         seed=settings.seed,
         ledger=f"{RESULTS}/manifest/splits_ledger.tsv",
     script:

@@ -15,7 +15,7 @@ rule correct_bias_field:
     conda:
         "../envs/cpu.yaml"
     params:
-        settings=section("preprocessing", "bias_field"),
+        settings=settings.section("preprocessing", "bias_field"),
         max_quarantined_fraction=settings.preprocessing.max_quarantined_fraction,
         bids=f"{RESULTS}/bids",
         derivatives=f"{RESULTS}/derivatives/ldae-preproc",
@@ -37,7 +37,7 @@ rule extract_brain:
     conda:
         "../envs/cpu.yaml"
     params:
-        settings=section("preprocessing", "brain_extraction"),
+        settings=settings.section("preprocessing", "brain_extraction"),
         max_quarantined_fraction=settings.preprocessing.max_quarantined_fraction,
         derivatives=f"{RESULTS}/derivatives/ldae-preproc",
     script:
@@ -59,8 +59,8 @@ rule register_mni:
     conda:
         "../envs/cpu.yaml"
     params:
-        settings=section("preprocessing", "registration"),
-        conform=section("preprocessing", "conform"),
+        settings=settings.section("preprocessing", "registration"),
+        conform=settings.section("preprocessing", "conform"),
         keep_corrected=settings.preprocessing.keep_corrected,
         max_quarantined_fraction=settings.preprocessing.max_quarantined_fraction,
         derivatives=f"{RESULTS}/derivatives/ldae-preproc",
@@ -83,8 +83,6 @@ rule qc_scans:
         f"{RESULTS}/benchmarks/qc_scans.tsv"
     conda:
         "../envs/cpu.yaml"
-    params:
-        derivatives=f"{RESULTS}/derivatives/ldae-preproc",
     script:
         "../workflow/scripts/qc_scans.py"
 
@@ -104,7 +102,6 @@ rule pack_volumes:
     conda:
         "../envs/cpu.yaml"
     params:
-        conform=section("preprocessing", "conform"),
-        derivatives=f"{RESULTS}/derivatives/ldae-preproc",
+        conform=settings.section("preprocessing", "conform"),
     script:
         "../workflow/scripts/pack_volumes.py"

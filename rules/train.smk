@@ -18,7 +18,7 @@ rule train_autoencoder:
     conda:
         "../envs/gpu.yaml"
     params:
-        settings=section("autoencoder"),
+        settings=settings.section("autoencoder"),
         seed=settings.seed,
     script:
         "../workflow/scripts/train_autoencoder.py"
@@ -60,8 +60,8 @@ rule train_diffusion:
     conda:
         "../envs/gpu.yaml"
     params:
-        settings=section("diffusion"),
-        method=section("method"),
+        settings=settings.section("diffusion"),
+        method=settings.section("method"),
         seed=settings.seed,
     script:
         "../workflow/scripts/train_diffusion.py"
@@ -86,8 +86,8 @@ rule train_representation:
     conda:
         "../envs/gpu.yaml"
     params:
-        settings=section("representation"),
-        method=section("method"),
+        settings=settings.section("representation"),
+        method=settings.section("method"),
         seed=settings.seed,
     script:
         "../workflow/scripts/train_representation.py"
@@ -116,9 +116,9 @@ rule encode_codes:
     conda:
         "../envs/gpu.yaml"
     params:
-        sampling=section("evaluation", "sampling"),
+        sampling=settings.section("evaluation", "sampling"),
         batch=settings.evaluation.batch,
-        method=section("method"),
+        method=settings.section("method"),
         seed=settings.seed,
         code=code_digest("models", "diffusion"),
     script:

@@ -239,6 +239,13 @@ class Config(Section):
             raise ValueError(f"preprocessing.conform.shape {sizes} is not a multiple of {deepest} (autoencoder x UNet)")
         return self
 
+    def section(self, *names: str) -> dict[str, Any]:
+        """One section (or subsection) as plain values, the form in which rules hand it to their adapters."""
+        values = self.model_dump(mode="json")
+        for name in names:
+            values = values[name]
+        return values
+
     @property
     def latent_shape(self) -> tuple[int, int, int, int]:
         """(channels, x, y, z) of one latent."""

@@ -8,5 +8,6 @@ with running(snakemake.log[0]):
     from ldae.evaluation.headline import assemble_headline
     from ldae.files import write_json
 
-    params = snakemake.params
-    write_json(snakemake.output.headline, assemble_headline(Path(params.evaluate), params.config_digest, params.data))
+    evaluate = Path(snakemake.input.probes[0]).parents[1]
+    headline = assemble_headline(evaluate, snakemake.params.config_digest, snakemake.params.data)
+    write_json(snakemake.output.headline, headline)

@@ -8,7 +8,7 @@ with running(snakemake.log[0]):
     from ldae.cohort.manifest import build_manifest
 
     build_manifest(
-        Path(snakemake.params.bids),
+        Path(snakemake.input.participants).parent,
         [Path(status) for status in snakemake.input.statuses],
         snakemake.params.shards,
         Path(snakemake.output.scans),

@@ -7,4 +7,4 @@ from ldae.runtime import running
 with running(snakemake.log[0]):
     from ldae.adni.merge import merge_bids
 
-    merge_bids([Path(status) for status in snakemake.input], Path(snakemake.params.bids))
+    merge_bids([Path(status) for status in snakemake.input], Path(snakemake.output.participants).parent)

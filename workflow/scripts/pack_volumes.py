@@ -12,7 +12,7 @@ with running(snakemake.log[0]):
     pack_volumes(
         read_tsv(snakemake.input.scans),
         read_tsv(snakemake.input.qc),
-        Path(snakemake.params.derivatives),
+        Path(snakemake.input.qc).parent,
         Conform.model_validate(snakemake.params.conform),
         Path(snakemake.output[0]).parent,
     )

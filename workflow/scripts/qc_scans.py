@@ -10,7 +10,7 @@ with running(snakemake.log[0]):
     qc_scans(
         [Path(status) for status in snakemake.input.bias_field],
         [Path(status) for status in snakemake.input.register],
-        Path(snakemake.params.derivatives),
+        Path(snakemake.output.qc).parent,
         Path(snakemake.output.qc),
         Path(snakemake.output.mosaic),
     )

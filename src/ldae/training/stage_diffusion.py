@@ -35,7 +35,7 @@ class DiffusionStage(Stage):
 
     def _prior(self) -> GaussianPrior | None:
         """Moments of the training latents, posterior spread included."""
-        if getattr(self.settings, "prior", "none") == "none":
+        if self.settings.prior == "none":
             return None
         mean, variance = self.training.moments()
         return GaussianPrior(torch.as_tensor(self.schedule.alpha_bar), mean, variance)

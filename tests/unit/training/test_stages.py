@@ -168,7 +168,9 @@ def test_the_scale_factor_makes_training_latents_unit(cohort, trained):
     x = images(cohort, [2, 6])
     network = load_autoencoder(trained / "train" / "autoencoder").network
     with torch.no_grad():
-        torch.testing.assert_close(network.encode(x)[0], torch.from_numpy(store.volumes([2, 6])[:, 0]), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(
+            network.encode(x)[0], torch.from_numpy(store.volumes([2, 6])[:, 0]), atol=1e-5, rtol=1e-4
+        )
 
 
 def test_moments_add_up():
