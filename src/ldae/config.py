@@ -186,11 +186,20 @@ class Representation(Section):
     backbone_sha256: str | None = None
     drop_path: Fraction = Field(0.4, description="stochastic depth of the backbone")
     dimension: Positive = Field(768, description="length of y_sem")
+    code_norm: Literal["layer", "batch"] = Field(
+        "layer", description="batch: y_sem is batch-normalised after its LayerNorm (demo); the paper: layer"
+    )
     slice_step: Positive = Field(1, description="use every n-th axial slice")
     heads: Positive = 8
     dropout: Fraction = 0.1
     snr_gamma: float = Field(0.1, description="PDAE's SNR weighting")
     training: Training
+
+    @model_validator(mode="after")
+    def _batch_norm_needs_a_batch(self) -> "Representation":
+        if self.code_norm == "batch" and self.training.micro_batch < 2:
+            raise ValueError("code_norm batch needs a micro_batch of at least 2")
+        return self
 
 
 class Sampling(Section):

@@ -4,20 +4,39 @@ The estimator G(z_t, t, y_sem) fills the gap between the unconditional and the c
 eps_hat = eps - k_t G. Its output convolution starts at zero, so training starts exactly at the unconditional model.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from ldae import config
+from ldae.models.blocks import zeroed
 from ldae.models.unet import UNet, UpPath, embedding_width
 
 
 class ShiftBranch(nn.Module):
-    """The trainable part: an embedding of y_sem and an up path conditioned on time and on y_sem."""
+    """The trainable part: an embedding of y_sem and an up path conditioned on time and on y_sem.
 
-    def __init__(self, settings: config.Diffusion, latent_channels: int, widths: list[int], dimension: int):
+    Args:
+        prior_shape: (C, x, y, z) of the Gaussian prior of the trunk, if it has one. The prior's mean then moves
+            linearly with y_sem (``prior_mean``, zero at first): were z_0 and y_sem jointly Gaussian, that would be the
+            whole of the estimator, and a short training finds it first.
+    """
+
+    def __init__(
+        self,
+        settings: config.Diffusion,
+        latent_channels: int,
+        widths: list[int],
+        dimension: int,
+        prior_shape: tuple[int, ...] | None = None,
+    ):
         super().__init__()
         self.semantic_embedding = nn.Linear(dimension, embedding_width(settings))
         self.up = UpPath(settings, latent_channels, widths, semantic=True)
+        self.prior_mean = None
+        if prior_shape is not None:
+            self.prior_mean = zeroed(nn.Linear(dimension, math.prod(prior_shape), bias=False))
 
     def forward(self, features: list[Tensor], time: Tensor, y: Tensor) -> Tensor:
         return self.up(features, time, self.semantic_embedding(y))
@@ -47,9 +66,13 @@ class GradientEstimator(nn.Module):
             features, time = self.trunk.features(z, t)
             eps = self.trunk.noise(features, time, z, t)
         shift = self.shift(features, time, y)
-        return eps, shift if self.trunk.prior is None else self.trunk.prior.error(t) * shift
+        prior = self.trunk.prior
+        if prior is not None:
+            shift = prior.error(t) * shift + prior.response(t) * self.shift.prior_mean(y).view_as(shift)
+        return eps, shift
 
 
 def build_shift_branch(settings: config.Diffusion, latent_channels: int, dimension: int, trunk: UNet) -> ShiftBranch:
     """A shift branch that fits ``trunk``; ``dimension`` is the length of y_sem."""
-    return ShiftBranch(settings, latent_channels, trunk.down.widths, dimension)
+    prior_shape = None if trunk.prior is None else tuple(trunk.prior.mean.shape)
+    return ShiftBranch(settings, latent_channels, trunk.down.widths, dimension, prior_shape)

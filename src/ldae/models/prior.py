@@ -1,9 +1,9 @@
 """A Gaussian start for the UNet: what each latent voxel's mean and variance alone tell about the noise.
 
-If the voxels of z_0 were independent Gaussians N(m, s^2), then with v_t = a_t s^2 + 1 - a_t the best prediction would be
-eps = sqrt(1 - a_t) (z_t - sqrt(a_t) m) / v_t, and its error would have variance a_t s^2 / v_t. A network that adds to
-this prediction, on that error's scale, has only the rest to learn (the preconditioning of Karras 2022, per voxel, for
-noise prediction). Small trainings need it: most of a registered brain's latent is the mean brain.
+If the voxels of z_0 were independent Gaussians N(m, s^2), then with v_t = a_t s^2 + 1 - a_t the best prediction would
+be eps = sqrt(1 - a_t) (z_t - sqrt(a_t) m) / v_t, and its error would have variance a_t s^2 / v_t. A network that adds
+to this prediction, on that error's scale, has only the rest to learn (the preconditioning of Karras 2022, per voxel,
+for noise prediction). Small trainings need it: most of a registered brain's latent is the mean brain.
 """
 
 import torch
@@ -44,6 +44,14 @@ class GaussianPrior(nn.Module):
         """Standard deviation of that prediction's error, (B, C, x, y, z)."""
         a = self._at(t)
         return (a * self.variance / self._total(a)).sqrt()
+
+    def response(self, t: Tensor) -> Tensor:
+        """What a mean that lies one standard deviation higher adds to G, (B, C, x, y, z): s sqrt(a_t) / v_t.
+
+        It is the derivative of the predicted noise by the mean, over -sqrt(1 - a_t), which the guidance multiplies by.
+        """
+        a = self._at(t)
+        return (a * self.variance).sqrt() / self._total(a)
 
     def _at(self, t: Tensor) -> Tensor:
         return self.alpha_bar[t].view(-1, 1, 1, 1, 1)

@@ -47,6 +47,10 @@ class SemanticEncoder(nn.Module):
     Every ``slice_step``-th axial slice goes through the backbone; its pooled features get a positional encoding and
     are pooled over slices. A backbone that is not ``dimension`` wide is followed by a projection.
 
+    At a random start all scans get nearly the same code, and a short training takes what they share for the signal and
+    makes them equal. ``code_norm: batch`` sets every component's spread over the batch to one, so that this way is
+    closed; with pretrained features (the paper) it is not needed.
+
     Args:
         backbone: (N, 1, X, Y) -> (N, width).
         width: of the backbone's features.
@@ -60,6 +64,8 @@ class SemanticEncoder(nn.Module):
         self.projection = nn.Identity() if width == settings.dimension else nn.Linear(width, settings.dimension)
         self.dropout = nn.Dropout(settings.dropout)
         self.pooling = SlicePooling(settings.dimension, settings.heads, settings.dropout)
+        batch = settings.code_norm == "batch"
+        self.spread = nn.BatchNorm1d(settings.dimension, affine=False) if batch else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """Volumes (B, 1, X, Y, Z) in [0, 1], axes R-A-S -> y_sem (B, dimension)."""
@@ -68,7 +74,7 @@ class SemanticEncoder(nn.Module):
         features = self.projection(self.backbone(slices.reshape(batch * count, 1, *slices.shape[2:])))
         features = features.view(batch, count, -1)
         features = features + sinusoidal_positions(count, features.shape[-1], features.device)
-        return self.pooling(self.dropout(features))
+        return self.spread(self.pooling(self.dropout(features)))
 
 
 def build_semantic_encoder(settings: config.Representation) -> SemanticEncoder:
