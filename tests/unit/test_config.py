@@ -59,3 +59,16 @@ def test_missing_file_is_named(tmp_path):
 
 def test_merge_goes_into_sections_and_replaces_lists():
     assert merge({"a": {"b": 1, "c": [1, 2]}}, {"a": {"c": [3]}}) == {"a": {"b": 1, "c": [3]}}
+
+
+def test_batch_normalised_codes_need_a_batch(tmp_path):
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("{representation: {code_norm: batch, training: {micro_batch: 1}}}")
+    with pytest.raises(UserError, match="micro_batch of at least 2"):
+        load_config(PAPER, overlay)
+
+
+def test_paper_has_none_of_the_demos_shortcuts():
+    settings = load_config(PAPER)
+    assert (settings.autoencoder.patch, settings.autoencoder.zero_init) == (1, False)
+    assert (settings.diffusion.prior, settings.representation.code_norm) == ("none", "layer")

@@ -48,8 +48,9 @@ def _data(config: Config) -> list[Difference]:
 def _networks(config: Config) -> list[Difference]:
     widths = config.autoencoder.channels
     diffusion, representation = config.diffusion, config.representation
+    drawn = "the same" if config.method.posterior == "mean" else "resampled"
     found = [
-        ("Latents", "one stored random sample per scan", "posterior mean in evaluation; resampled in training"),
+        ("Latents", "one stored random sample per scan", f"posterior mean in evaluation; {drawn} in training"),
         ("Latent scale", "from the first batch", "measured on the training split and stored with the latents"),
         ("Weight averages", "updated at every micro-batch, in part twice", "updated once per optimizer step"),
         ("Discriminator", "also receives the generator's gradients", "receives its own gradients only"),
@@ -74,6 +75,27 @@ def _networks(config: Config) -> list[Difference]:
                 f"{representation.backbone}, {representation.dimension}",
             )
         )
+    return found + _shortcuts(config)
+
+
+def _shortcuts(config: Config) -> list[Difference]:
+    """What helps a training of minutes; the paper's configuration has none of it."""
+    found = []
+    if config.autoencoder.patch > 1:
+        edge = config.autoencoder.patch
+        found.append(("Autoencoder's input", "voxels", f"blocks of {edge} × {edge} × {edge} voxels as channels"))
+    if config.autoencoder.zero_init:
+        found.append(("Autoencoder's start", "the framework's random weights", "residual blocks start as the identity"))
+    if config.diffusion.prior == "gaussian":
+        found.append(
+            (
+                "Noise prediction",
+                "by the network alone",
+                "a Gaussian per latent voxel predicts first, its mean moves linearly with y_sem; the networks add",
+            )
+        )
+    if config.representation.code_norm == "batch":
+        found.append(("y_sem", "ends with a LayerNorm", "is batch-normalised after the LayerNorm"))
     return found
 
 

@@ -107,3 +107,13 @@ def test_weights_round_trip_and_wrong_digest(tmp_path):
     path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(UserError, match="not a whole safetensors"):
         load_weights(path)
+
+
+def test_zero_init_makes_every_residual_block_its_skip_connection():
+    from monai.networks.nets.autoencoderkl import AEKLResBlock
+
+    blocks = [block for block in build_autoencoder(tiny(zero_init=True)).modules() if isinstance(block, AEKLResBlock)]
+    assert len(blocks) > 4
+    for block in blocks:
+        x = torch.randn(1, block.conv1.conv.in_channels, 4, 4, 4)
+        assert torch.equal(block(x), block.nin_shortcut(x))

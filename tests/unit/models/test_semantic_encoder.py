@@ -61,3 +61,19 @@ def test_colour_filters_are_summed(encoder, tmp_path):
     save_file({name: value for name, value in colour.state_dict().items() if "stages.1" not in name}, path)
     with pytest.raises(UserError, match="does not fit"):
         load_backbone(backbone, path)
+
+
+def test_batch_normalised_codes_spread_and_the_untrained_one_is_the_layer_normalised():
+    demo = SETTINGS.model_copy(update={"code_norm": "batch", "dropout": 0.0, "drop_path": 0.0})
+    encoder = build_semantic_encoder(demo)
+    x = torch.rand(6, 1, 32, 40, 12)
+    plain = encoder.pooling  # ends with the LayerNorm
+    seen = []
+    handle = plain.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
+    with torch.no_grad():
+        codes = encoder.eval()(x)
+        torch.testing.assert_close(codes, seen[-1], rtol=1e-4, atol=1e-4)  # running moments are still 0 and 1
+        codes = encoder.train()(x)
+    handle.remove()
+    expected = (seen[-1] - seen[-1].mean(0)) / (seen[-1].var(0, unbiased=False) + 1e-5).sqrt()
+    torch.testing.assert_close(codes, expected)
