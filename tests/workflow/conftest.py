@@ -29,7 +29,7 @@ class Workflow:
 
     def planned(self, *arguments: str, profile: str = "profiles/local") -> dict[str, int]:
         """Rule -> number of jobs a dry run would execute."""
-        result = self.run("--dry-run", "--quiet", "rules", *arguments, profile=profile)
+        result = self.run(*arguments, "--dry-run", "--quiet", "rules", profile=profile)
         assert result.returncode == 0, result.stdout + result.stderr
         rows = re.findall(r"^(\w+) +(\d+)$", result.stdout + result.stderr, flags=re.MULTILINE)
         return {rule: int(count) for rule, count in rows if rule != "total"}
