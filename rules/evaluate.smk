@@ -55,6 +55,7 @@ rule fit_probes:
         f"{RESULTS}/logs/fit_probes.log",
     benchmark:
         f"{RESULTS}/benchmarks/fit_probes.tsv"
+    priority: 10  # the longest path of the evaluation
     conda:
         "../envs/cpu.yaml"
     params:
@@ -110,6 +111,7 @@ rule eval_manipulation:
         f"{RESULTS}/logs/eval_manipulation.log",
     benchmark:
         f"{RESULTS}/benchmarks/eval_manipulation.tsv"
+    priority: 10  # the longest path of the evaluation
     conda:
         "../envs/gpu.yaml"
     params:

@@ -55,6 +55,8 @@ def _networks(config: Config) -> list[Difference]:
         ("Weight averages", "updated at every micro-batch, in part twice", "updated once per optimizer step"),
         ("Discriminator", "also receives the generator's gradients", "receives its own gradients only"),
     ]
+    if config.autoencoder.pretrained is None:
+        found.append(("Spread of the latents", "starts as the framework has it", "starts small (log variance -6)"))
     if diffusion.resample == "isotropic":
         found.append(("UNet resampling", "two of three axes, by inheritance", "all three axes"))
     if not config.method.clamp_z0:
