@@ -50,7 +50,7 @@ format: $(READY) ## format in place
 
 lock: ## resolve pyproject.toml again into requirements.lock, then envs/
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --extra test --no-header --no-annotate \
-		--no-emit-index-url pyproject.toml --output-file requirements.lock
+		pyproject.toml --output-file requirements.lock
 	$(BIN)/python envs/generate.py
 
 clean: ## remove results of demo and smoke (never data or .venv)

@@ -1,6 +1,7 @@
 """``ldae``: what a person does outside the workflow."""
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,6 +46,11 @@ def parser() -> argparse.ArgumentParser:
     phantom.add_argument("--processes", type=int, default=1, metavar="N", help="scans generated side by side")
     phantom.set_defaults(run=run_phantom)
 
+    params = commands.add_parser("params", help="parameters of every network of a configuration")
+    params.add_argument("--config", type=Path, nargs="+", required=True, metavar="FILE", help="configuration files")
+    params.add_argument("--json", action="store_true", help="for machines")
+    params.set_defaults(run=run_params)
+
     summary = commands.add_parser("summary", help="headline numbers and wall times of a finished run")
     summary.add_argument("results", type=Path, metavar="RESULTS", help="results folder, such as results/demo")
     summary.add_argument("--seconds", type=float, metavar="S", help="wall time of the run, to be printed")
@@ -76,6 +82,20 @@ def run_phantom(options: argparse.Namespace) -> int:
     if config.phantom is None:
         raise UserError(f"{options.config[-1]} has no phantom section: use the demo's configuration, or add one.")
     make_raw_adni(options.out, config.phantom, config.seed, options.processes)
+    return 0
+
+
+def run_params(options: argparse.Namespace) -> int:
+    from ldae.config import load_config
+    from ldae.models.counts import parameter_counts
+
+    config = load_config(*options.config)
+    counts = parameter_counts(config.autoencoder, config.diffusion, config.representation)
+    if options.json:
+        print(json.dumps({c.network: {"parameters": c.parameters, "trainable": c.trainable} for c in counts}, indent=2))
+        return 0
+    for count in counts:
+        print(f"{count.network:20} {count.parameters:>13,} parameters, {count.trainable:>13,} trained by its stage")
     return 0
 
 

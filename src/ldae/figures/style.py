@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from ldae.files import atomic_path, write_tsv
 
 FULL_WIDTH_MM = 180
-HALF_WIDTH_MM = 88
 PNG_DPI = 200
 SVG_PICTURE_DPI = 150  # of pictures inside an SVG; its lines and words have no resolution
 

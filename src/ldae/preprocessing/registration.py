@@ -14,7 +14,7 @@ import numpy as np
 from ldae.config import Registration
 from ldae.errors import QuarantinedScan
 from ldae.preprocessing.antspy import RAS_TO_LPS, load_ants, strictly, to_ants
-from ldae.preprocessing.template import Template, load_template
+from ldae.preprocessing.template import load_template
 
 KINDS = {"affine": "Affine", "rigid": "Rigid", "syn": "SyN"}
 
@@ -96,7 +96,3 @@ def shear_of(matrix: np.ndarray) -> float:
     """Largest cosine between two axes of the affine: 0 for a rotation with scales."""
     axes = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
     return float(np.abs(axes.T @ axes - np.eye(3)).max())
-
-
-def space_of(settings: Registration) -> Template:
-    return load_template(settings.template)

@@ -1,9 +1,11 @@
 """The networks of config.yaml are the paper's, to the parameter."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from ldae import cli
 from ldae.config import load_config
 from ldae.models.counts import parameter_counts
 
@@ -36,3 +38,10 @@ def test_resampling_rule_does_not_change_the_weights():
     in_plane = config.diffusion.model_copy(update={"resample": "in_plane"})
     unets = [parameter_counts(config.autoencoder, d, config.representation)[2] for d in (config.diffusion, in_plane)]
     assert unets[0] == unets[1]
+
+
+def test_command_line_prints_the_papers_counts(capsys):
+    assert cli.main(["params", "--config", str(CONFIG), "--json"]) == 0
+    counts = json.loads(capsys.readouterr().out)
+    assert counts["unet"] == {"parameters": 486_927_363, "trainable": 486_927_363}
+    assert counts["gradient_estimator"] == {"parameters": 865_339_142, "trainable": 378_411_779}

@@ -1,5 +1,7 @@
 """The Gaussian start of the demo: exact for Gaussian latents, and its linear response to y_sem."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -9,12 +11,13 @@ from ldae.models.gradient_estimator import GradientEstimator, build_shift_branch
 from ldae.models.prior import GaussianPrior
 from ldae.models.unet import UNet
 
+CONFIG = Path(__file__).parents[3] / "config"
 SHAPE = (4, 4, 4, 4)
 
 
 @pytest.fixture
 def settings():
-    demo = load_config("config/config.yaml", "config/demo.yaml").diffusion
+    demo = load_config(CONFIG / "config.yaml", CONFIG / "demo.yaml").diffusion
     return demo.model_copy(update={"channels": 8, "norm_groups": 2})
 
 
@@ -67,7 +70,7 @@ def test_estimator_starts_at_the_unconditional_model(prior, settings):
 
 
 def test_the_paper_has_no_prior():
-    settings = load_config("config/config.yaml").diffusion
+    settings = load_config(CONFIG / "config.yaml").diffusion
     with torch.device("meta"):
         trunk = UNet(settings, 3)
         assert build_shift_branch(settings, 3, 768, trunk).prior_mean is None
