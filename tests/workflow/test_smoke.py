@@ -72,13 +72,6 @@ def test_broken_scan_is_quarantined_with_its_reason(smoke):
     assert (scans["status"] == "included").sum() == 17
 
 
-def test_training_reads_neither_labels_nor_truth(smoke):
-    """Nothing a train rule is given names the truth table, and its inputs hold the split but no test volume index."""
-    for stage in ("autoencoder", "diffusion", "representation"):
-        description = (smoke.folder / f"results/smoke/train/{stage}/model.json").read_text()
-        assert "truth" not in description
-
-
 @pytest.mark.parametrize(
     ("key", "first", "untouched"),
     [
@@ -103,3 +96,12 @@ def test_touched_raw_download_plans_no_training(smoke):
     for path in (smoke.folder / "results/smoke/raw/clinical").glob("*.csv"):
         os.utime(path)
     assert not {"train_autoencoder", "train_diffusion", "train_representation"} & set(smoke.planned(*SMOKE))
+
+
+def test_a_changed_truth_plans_evaluations_and_no_training(smoke):
+    """The last test of the file: it changes the truth table of the shared run."""
+    truth = smoke.folder / "results/smoke/raw/truth.tsv"
+    truth.write_text(truth.read_text() + "\n")
+    planned = smoke.planned(*SMOKE)
+    assert {"eval_reconstruction", "fit_probes"} <= set(planned)
+    assert not {"train_autoencoder", "train_diffusion", "train_representation", "encode_codes"} & set(planned)

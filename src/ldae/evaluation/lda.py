@@ -29,12 +29,14 @@ def lda_projection(scans: pd.DataFrame, codes: np.ndarray) -> pd.DataFrame:
 
 def discriminant_axes(codes: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """(dimension, classes - 1) directions, strongest first, with unit variance within classes."""
+    from sklearn.covariance import ledoit_wolf
+
     names = [name for name in CLASSES if (labels == name).any()]
     means = np.stack([codes[labels == name].mean(axis=0) for name in names]) if names else np.empty((0, codes.shape[1]))
     if len(names) < 2:
         return np.empty((codes.shape[1], 0))
     inside = np.concatenate([codes[labels == name] - mean for name, mean in zip(names, means, strict=True)])
-    within = shrunk_covariance(inside)
+    within, _ = ledoit_wolf(inside, assume_centered=True)
     values, vectors = np.linalg.eigh(within)
     whiten = vectors / np.sqrt(np.maximum(values, 1e-12 * values.max()))
     weights = np.array([(labels == name).mean() for name in names])
@@ -48,14 +50,3 @@ def discriminant_axes(codes: np.ndarray, labels: np.ndarray) -> np.ndarray:
     if axes.shape[1] > 1 and place["MCI"][1] < 0:
         axes[:, 1] *= -1
     return axes
-
-
-def shrunk_covariance(centred: np.ndarray) -> np.ndarray:
-    """Covariance of (n, p) rows of mean zero, shrunk towards a multiple of the identity (Ledoit & Wolf 2004)."""
-    n, p = centred.shape
-    sample = centred.T @ centred / n
-    target = np.trace(sample) / p * np.eye(p)
-    distance = ((sample - target) ** 2).sum()
-    error = ((centred**2).sum(axis=1) ** 2).sum() / n**2 - (sample**2).sum() / n
-    shrinkage = 1.0 if distance == 0 else min(1.0, error / distance)
-    return shrinkage * target + (1 - shrinkage) * sample

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.covariance import ledoit_wolf
 from sklearn.decomposition import PCA
 
 from ldae.evaluation.features import _blocks, pca
-from ldae.evaluation.lda import lda_projection, shrunk_covariance
+from ldae.evaluation.lda import lda_projection
 
 
 def test_pca_equals_sklearn_and_sees_only_the_fitted_rows() -> None:
@@ -32,11 +31,6 @@ def test_blocks_are_means() -> None:
     blocks = _blocks(volume, 2)
     assert blocks.shape == (2, 8)
     assert blocks[1, 0] == volume[1, :2, :2, :2].mean()
-
-
-def test_shrunk_covariance_equals_sklearn() -> None:
-    x = np.random.default_rng(0).normal(size=(25, 40)) * np.linspace(1, 3, 40)
-    np.testing.assert_allclose(shrunk_covariance(x), ledoit_wolf(x, assume_centered=True)[0], atol=1e-12)
 
 
 def lda_cohort() -> tuple[pd.DataFrame, np.ndarray]:
