@@ -15,6 +15,13 @@ PARTS = ("Snakefile", "rules", "workflow", "config", "envs", "profiles")
 SMOKE = ("--configfile", "config/demo.yaml", "config/smoke.yaml")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All readers of one shared run go to one worker of pytest-xdist, so that it is made once."""
+    for item in items:
+        if "smoke" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("smoke"))
+
+
 @dataclass(frozen=True)
 class Workflow:
     """A copy of the repository's workflow; ``run`` calls the real Snakemake in it."""

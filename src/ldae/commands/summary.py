@@ -1,0 +1,18 @@
+"""``ldae summary RESULTS``."""
+
+from argparse import Namespace
+from pathlib import Path
+
+
+def add(commands) -> None:
+    command = commands.add_parser("summary", help="headline numbers and wall times of a finished run")
+    command.add_argument("results", type=Path, metavar="RESULTS", help="results folder, such as results/demo")
+    command.add_argument("--seconds", type=float, metavar="S", help="wall time of the run, to be printed")
+    command.set_defaults(run=run)
+
+
+def run(options: Namespace) -> int:
+    from ldae.summary import print_summary
+
+    print_summary(options.results, options.seconds)
+    return 0
