@@ -6,11 +6,11 @@ SNAKEMAKE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/
 DEMO := --configfile config/demo.yaml
 SMOKE := --configfile config/demo.yaml config/smoke.yaml
 
-.PHONY: help setup demo smoke test check format lock envs clean
+.PHONY: help setup demo smoke test test-slow check format lock envs clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: $(READY) ## make .venv with everything pinned in requirements.lock
 
@@ -35,6 +35,9 @@ smoke: $(READY) ## the same chain on six subjects, in minutes
 
 test: $(READY) ## unit tests and the smoke chain
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
+
+test-slow: $(READY) ## the tests that take minutes
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m slow
 
 check: $(READY) ## formatting and lint
 	$(BIN)/ruff check .
