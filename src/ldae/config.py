@@ -124,6 +124,11 @@ class Training(Section):
     ema_decay: float = Field(0.0, ge=0, lt=1, description="per optimizer step; 0 = no average")
     precision: Literal["fp32", "bf16"] = "fp32"
     validate_every: Positive = Field(description="steps between validations (and checkpoints)")
+    skip_nonfinite: int = Field(
+        5,
+        ge=0,
+        description="steps in a row whose loss or gradient is not finite that are left out before the run stops",
+    )
     revision: Revision = 1
 
     @model_validator(mode="after")
@@ -131,6 +136,18 @@ class Training(Section):
         if self.batch % self.micro_batch:
             raise ValueError(f"batch {self.batch} is not a multiple of micro_batch {self.micro_batch}")
         return self
+
+
+class Launch(Section):
+    """How a training is run, not what it computes: a change plans no job and is no reason to refuse a checkpoint."""
+
+    stop_margin_seconds: float = Field(
+        120, ge=0, description="stop and save when less is left of the job's time limit (more when steps take longer)"
+    )
+    pictures_every: int = Field(1, ge=0, description="validations between two pictures in checkpoints/; 0 = none")
+    tensorboard: bool = Field(
+        False, description="curves for TensorBoard in checkpoints/; needs `pip install tensorboard`"
+    )
 
 
 class Discriminator(Section):
@@ -233,6 +250,7 @@ class Config(Section):
     autoencoder: Autoencoder
     diffusion: Diffusion
     representation: Representation
+    launch: Launch = Launch()
     evaluation: Evaluation = Evaluation()
 
     @model_validator(mode="after")

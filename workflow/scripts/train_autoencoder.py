@@ -5,7 +5,7 @@ from pathlib import Path
 from ldae.runtime import running
 
 with running(snakemake.log[0], snakemake.threads):
-    from ldae.config import Autoencoder
+    from ldae.config import Autoencoder, Launch
     from ldae.training.run import train_autoencoder
 
     train_autoencoder(
@@ -14,4 +14,5 @@ with running(snakemake.log[0], snakemake.threads):
         out=Path(snakemake.output.model).parent,
         settings=Autoencoder.model_validate(snakemake.params.settings),
         seed=snakemake.params.seed,
+        launch=Launch.model_validate(snakemake.config.get("launch", {})),
     )

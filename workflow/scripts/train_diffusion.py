@@ -5,7 +5,7 @@ from pathlib import Path
 from ldae.runtime import running
 
 with running(snakemake.log[0], snakemake.threads):
-    from ldae.config import Diffusion, Method
+    from ldae.config import Diffusion, Launch, Method
     from ldae.training.run import train_diffusion
 
     train_diffusion(
@@ -15,4 +15,5 @@ with running(snakemake.log[0], snakemake.threads):
         settings=Diffusion.model_validate(snakemake.params.settings),
         method=Method.model_validate(snakemake.params.method),
         seed=snakemake.params.seed,
+        launch=Launch.model_validate(snakemake.config.get("launch", {})),
     )

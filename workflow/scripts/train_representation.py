@@ -5,7 +5,7 @@ from pathlib import Path
 from ldae.runtime import running
 
 with running(snakemake.log[0], snakemake.threads):
-    from ldae.config import Method, Representation
+    from ldae.config import Launch, Method, Representation
     from ldae.training.run import train_representation
 
     train_representation(
@@ -18,4 +18,5 @@ with running(snakemake.log[0], snakemake.threads):
         settings=Representation.model_validate(snakemake.params.settings),
         method=Method.model_validate(snakemake.params.method),
         seed=snakemake.params.seed,
+        launch=Launch.model_validate(snakemake.config.get("launch", {})),
     )

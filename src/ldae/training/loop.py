@@ -7,6 +7,9 @@ the same bytes as one that was not.
 
 import logging
 import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +25,10 @@ from ldae.training.interruption import StopFlag
 from ldae.training.keyed import key, scan_at
 from ldae.training.reporting import Reporter
 from ldae.training.stage import Draw, Stage
+from ldae.training.walltime import Walltime
 
 logger = logging.getLogger("ldae")
+LAUNCH = config.Launch()
 
 
 @dataclass(frozen=True)
@@ -35,11 +40,18 @@ class Outcome:
     history: list[dict[str, Any]]
 
 
-def train(stage: Stage, settings: config.Training, seed: int, folder: Path, fingerprint: dict[str, Any]) -> Outcome:
+def train(
+    stage: Stage,
+    settings: config.Training,
+    seed: int,
+    folder: Path,
+    fingerprint: dict[str, Any],
+    launch: config.Launch = LAUNCH,
+) -> Outcome:
     """Train a stage to its last step, continuing from its newest checkpoint.
 
     Raises:
-        Interrupted: SIGTERM or SIGUSR1 came; the state is saved.
+        Interrupted: SIGTERM or SIGUSR1 came, or the job's time limit is near; the state is saved.
         UserError: the checkpoints belong to another training, or the loss is not finite any more.
     """
     checkpoints = CheckpointFolder(folder, fingerprint)
@@ -48,20 +60,34 @@ def train(stage: Stage, settings: config.Training, seed: int, folder: Path, fing
     if newest is not None:
         trainer.load(newest)
         logger.info("%s: continued from step %d of %d", stage.name, trainer.step, settings.steps)
+    walltime = Walltime(launch.stop_margin_seconds)
     with StopFlag() as stop, Reporter(stage.name, trainer.step, settings.steps, folder / "live.jsonl") as reporter:
         while trainer.step < settings.steps:
-            losses = trainer.advance()
-            due = trainer.step % settings.validate_every == 0 or trainer.step == settings.steps
-            metrics = trainer.validate() if due else {}
-            if due or stop:
-                checkpoints.save(trainer.step, *trainer.state())
+            with timed(walltime, "step"):
+                losses = trainer.advance()
+            metrics: dict[str, float] = {}
+            if due := trainer.step % settings.validate_every == 0 or trainer.step == settings.steps:
+                with timed(walltime, "validation"):
+                    metrics = trainer.validate()
+            reason = stop.signal_name or ("the end of the job's time limit is near" if walltime else None)
+            if due or reason:
+                with timed(walltime, "save"):
+                    checkpoints.save(trainer.step, *trainer.state())
             reporter.step(trainer.step, losses, metrics)
-            if stop and trainer.step < settings.steps:
+            if reason and trainer.step < settings.steps:
                 raise Interrupted(
-                    f"{stage.name}: {stop.signal_name} received; saved after step {trainer.step} of {settings.steps}. "
+                    f"{stage.name}: {reason}; saved after step {trainer.step} of {settings.steps}. "
                     "The same command continues."
                 )
     return trainer.outcome()
+
+
+@contextmanager
+def timed(walltime: Walltime, kind: str) -> Iterator[None]:
+    """Tell the time limit how long the block took."""
+    started = time.monotonic()
+    yield
+    walltime.observe(kind, time.monotonic() - started)
 
 
 def learning_rate_factor(settings: config.Training, step: int) -> float:

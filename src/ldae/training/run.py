@@ -13,7 +13,7 @@ from ldae.training.checkpoint import CheckpointFolder
 from ldae.training.data import Latents, Volumes, read_splits, split_rows, splits_digest
 from ldae.training.device import pick_device
 from ldae.training.load import load_autoencoder, load_unet
-from ldae.training.loop import train
+from ldae.training.loop import LAUNCH, train
 from ldae.training.model_folder import fingerprint, require, write_model
 from ldae.training.stage import Stage
 from ldae.training.stage_autoencoder import AutoencoderStage
@@ -23,7 +23,9 @@ from ldae.training.stage_representation import RepresentationStage
 logger = logging.getLogger("ldae")
 
 
-def train_autoencoder(volumes: Path, splits: Path, out: Path, settings: config.Autoencoder, seed: int) -> None:
+def train_autoencoder(
+    volumes: Path, splits: Path, out: Path, settings: config.Autoencoder, seed: int, launch: config.Launch = LAUNCH
+) -> None:
     """Stage 1.
 
     Args:
@@ -31,17 +33,24 @@ def train_autoencoder(volumes: Path, splits: Path, out: Path, settings: config.A
         splits: splits.tsv.
         out: folder for model.safetensors, model.json, metrics.jsonl and checkpoints/.
         settings: the ``autoencoder`` section.
+        launch: how it is run (the ``launch`` section).
     """
     store, table, device = open_store(volumes), read_splits(splits), pick_device()
     training, validation = (Volumes(store, split_rows(store, table, name), device) for name in ("train", "validation"))
     stage = AutoencoderStage(settings, training, validation, seed)
     absent = {} if settings.perceptual_weights else {"perceptual": "absent: no weights given"}
     inputs = {"volumes": store.digest, "splits": splits_digest(table)}
-    _train(stage, out, settings, seed, inputs, {"volume_shape": store.meta["shape"][1:]} | absent)
+    _train(stage, out, settings, seed, launch, inputs, {"volume_shape": store.meta["shape"][1:]} | absent)
 
 
 def train_diffusion(
-    latents: Path, splits: Path, out: Path, settings: config.Diffusion, method: config.Method, seed: int
+    latents: Path,
+    splits: Path,
+    out: Path,
+    settings: config.Diffusion,
+    method: config.Method,
+    seed: int,
+    launch: config.Launch = LAUNCH,
 ) -> None:
     """Stage 2, on the latent store."""
     store, table, device = open_store(latents), read_splits(splits), pick_device()
@@ -49,7 +58,7 @@ def train_diffusion(
     stage = DiffusionStage(settings, method, training, validation, seed)
     inputs = {"latents": store.digest, "autoencoder": store.meta["autoencoder"], "splits": splits_digest(table)}
     more = {"scale_factor": store.meta["scale_factor"], "latent_shape": list(training.shape)}
-    _train(stage, out, settings, seed, inputs, more | {"method": method.model_dump(mode="json")})
+    _train(stage, out, settings, seed, launch, inputs, more | {"method": method.model_dump(mode="json")})
 
 
 def train_representation(
@@ -62,6 +71,7 @@ def train_representation(
     settings: config.Representation,
     method: config.Method,
     seed: int,
+    launch: config.Launch = LAUNCH,
 ) -> None:
     """Stage 3.
 
@@ -98,15 +108,21 @@ def train_representation(
     }
     absent = {} if settings.backbone_weights else {"backbone_weights": "absent: random start, no weights given"}
     more = {"scale_factor": codes.meta["scale_factor"], "latent_shape": list(stage.latents.shape)}
-    _train(stage, out, settings, seed, inputs, more | absent | {"method": method.model_dump(mode="json")})
+    _train(stage, out, settings, seed, launch, inputs, more | absent | {"method": method.model_dump(mode="json")})
 
 
 def _train(
-    stage: Stage, out: Path, settings: BaseModel, seed: int, inputs: dict[str, str], more: dict[str, Any]
+    stage: Stage,
+    out: Path,
+    settings: BaseModel,
+    seed: int,
+    launch: config.Launch,
+    inputs: dict[str, str],
+    more: dict[str, Any],
 ) -> None:
     """Run the loop, write the model, drop the checkpoints, which have no further use then."""
     identity = fingerprint(settings, seed, inputs, method=more.get("method", {}))
-    outcome = train(stage, settings.training, seed, Path(out) / "checkpoints", identity)
+    outcome = train(stage, settings.training, seed, Path(out) / "checkpoints", identity, launch)
     more = more | {
         "inputs": inputs,
         "parameters": {name: count_parameters(network) for name, network in stage.networks.items()},
