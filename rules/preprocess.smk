@@ -17,6 +17,8 @@ rule correct_bias_field:
     params:
         settings=settings.section("preprocessing", "bias_field"),
         max_quarantined_fraction=settings.preprocessing.max_quarantined_fraction,
+        scans_per_worker=settings.preprocessing.scans_per_worker,
+        timings=f"{RESULTS}/logs/correct_bias_field/{{shard}}.scans.tsv",
         bids=f"{RESULTS}/bids",
         derivatives=f"{RESULTS}/derivatives/ldae-preproc",
     script:
@@ -39,6 +41,8 @@ rule extract_brain:
     params:
         settings=settings.section("preprocessing", "brain_extraction"),
         max_quarantined_fraction=settings.preprocessing.max_quarantined_fraction,
+        scans_per_worker=settings.preprocessing.scans_per_worker,
+        timings=f"{RESULTS}/logs/extract_brain/{{shard}}.scans.tsv",
         derivatives=f"{RESULTS}/derivatives/ldae-preproc",
     script:
         "../workflow/scripts/extract_brain.py"
@@ -63,6 +67,8 @@ rule register_mni:
         conform=settings.section("preprocessing", "conform"),
         keep_corrected=settings.preprocessing.keep_corrected,
         max_quarantined_fraction=settings.preprocessing.max_quarantined_fraction,
+        scans_per_worker=settings.preprocessing.scans_per_worker,
+        timings=f"{RESULTS}/logs/register_mni/{{shard}}.scans.tsv",
         derivatives=f"{RESULTS}/derivatives/ldae-preproc",
     script:
         "../workflow/scripts/register_mni.py"

@@ -93,6 +93,7 @@ class Preprocessing(Section):
     shards: Positive
     max_quarantined_fraction: Fraction = 0.1
     keep_corrected: bool = Field(True, description="keep the N4-corrected native images after registration")
+    scans_per_worker: Positive = Field(50, description="a worker process is replaced after so many (memory stays flat)")
     bias_field: BiasField = BiasField()
     brain_extraction: BrainExtraction = BrainExtraction()
     registration: Registration = Registration()

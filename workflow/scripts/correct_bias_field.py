@@ -4,16 +4,19 @@ from pathlib import Path
 
 from ldae.runtime import running
 
-with running(snakemake.log[0]):
-    from ldae.cohort.shards import scans_of_shard
-    from ldae.config import BiasField
-    from ldae.preprocessing.shard import run_bias_field
+if __name__ == "__main__":  # worker processes import this file again
+    with running(snakemake.log[0]):
+        from ldae.cohort.shards import scans_of_shard
+        from ldae.config import BiasField
+        from ldae.preprocessing.shard import Shard, run_bias_field
 
-    run_bias_field(
-        scans_of_shard(snakemake.input.scans, int(snakemake.wildcards.shard)),
-        Path(snakemake.params.bids),
-        Path(snakemake.params.derivatives),
-        BiasField.model_validate(snakemake.params.settings),
-        snakemake.params.max_quarantined_fraction,
-        Path(snakemake.output[0]),
-    )
+        shard = Shard(
+            scans_of_shard(snakemake.input.scans, int(snakemake.wildcards.shard)),
+            Path(snakemake.params.derivatives),
+            Path(snakemake.output[0]),
+            Path(snakemake.params.timings),
+            snakemake.params.max_quarantined_fraction,
+            workers=snakemake.threads,
+            scans_per_worker=snakemake.params.scans_per_worker,
+        )
+        run_bias_field(shard, Path(snakemake.params.bids), BiasField.model_validate(snakemake.params.settings))

@@ -1,5 +1,6 @@
 """Where the preprocessed files of a scan lie, and the sidecar that says how each was made (BIDS derivatives)."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,11 @@ class ScanFiles:
 
     def warp(self, space: str) -> Path:
         return self.anat / f"{self.stem}_from-T1w_to-{space}_mode-image_warp.nii.gz"
+
+    @property
+    def scratch(self) -> Path:
+        """Folder of one attempt; what a killed one left is removed before the next."""
+        return self.anat / f".tmp-{os.getpid()}-{self.stem}"
 
     @property
     def picture(self) -> Path:

@@ -47,14 +47,18 @@ class Alignment:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def register(brain: nib.Nifti1Image, settings: Registration) -> Alignment:
+def register(brain: nib.Nifti1Image, settings: Registration, scratch: Path | None = None) -> Alignment:
     """Search the transform with both brains at ``resolution_mm``.
+
+    Args:
+        scratch: a folder that does not exist, for ANTs' files; none: one in the system's temporary folder.
 
     Raises:
         QuarantinedScan: ANTs failed on this scan.
     """
     ants = load_ants()
-    folder = Path(tempfile.mkdtemp(prefix="ldae-register-"))
+    folder = scratch or Path(tempfile.mkdtemp(prefix="ldae-register-"))
+    folder.mkdir(parents=True, exist_ok=True)
     try:
         found = strictly(
             ants.registration,

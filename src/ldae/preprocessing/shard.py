@@ -5,90 +5,101 @@ when they are already there, so a killed shard continues where it was.
 """
 
 import logging
+import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from ldae.config import BiasField, BrainExtraction, Conform, Registration
-from ldae.errors import QuarantinedScan, UserError
+from ldae.errors import UserError
 from ldae.files import write_tsv
 from ldae.preprocessing.derivatives import ScanFiles, describe_dataset
+from ldae.preprocessing.pool import Outcome, run_isolated
 from ldae.preprocessing.steps import Product, bias_field_step, brain_step, register_step
+from ldae.preprocessing.timings import Timings
 from ldae.progress import track
 
 COLUMNS = ["participant_id", "session_id", "path", "size", "sha256", "state", "reason"]
+PRELOAD = {  # heavy modules of each step
+    "correct_bias_field": ["ldae.preprocessing.bias_field", "ants"],
+    "extract_brain": ["ldae.preprocessing.brain_extraction", "deepbet.bet"],
+    "register_mni": ["ldae.preprocessing.quality", "ants"],
+}
+Work = Callable[[dict[str, Any]], Product]
 logger = logging.getLogger("ldae")
 
 
-def run_bias_field(
-    scans: pd.DataFrame, bids: Path, derivatives: Path, settings: BiasField, max_quarantined: float, status: Path
-) -> None:
-    """N4 over the included scans of one shard (rows of scans.tsv)."""
-    describe_dataset(derivatives)
+@dataclass(frozen=True)
+class Shard:
+    """One step over some scans.
 
-    def work(scan: pd.Series) -> Product:
-        return bias_field_step(files_of(scan, derivatives), bids / scan["t1w"], settings)
+    Attributes:
+        scans: included rows of scans.tsv.
+        derivatives: results/derivatives/ldae-preproc.
+        status: table to be written.
+        timings: table of seconds and memory, one row per scan that was really worked on; never declared, never read.
+        max_quarantined: fraction of the scans that may fail in this step (one scan alone never stops a shard).
+        workers: scans side by side, each in its own process with one thread.
+        scans_per_worker: a process is replaced after so many scans, so that memory stays flat.
+    """
 
-    run_shard("correct_bias_field", scans, None, work, derivatives, max_quarantined, status)
+    scans: pd.DataFrame
+    derivatives: Path
+    status: Path
+    timings: Path
+    max_quarantined: float = 0.1
+    workers: int = 1
+    scans_per_worker: int = 50
 
 
-def run_extract_brain(
-    scans: pd.DataFrame,
-    previous: pd.DataFrame,
-    derivatives: Path,
-    settings: BrainExtraction,
-    max_quarantined: float,
-    status: Path,
-) -> None:
+def run_bias_field(shard: Shard, bids: Path, settings: BiasField) -> None:
+    """N4 over one shard."""
+    describe_dataset(shard.derivatives)
+    run_shard("correct_bias_field", shard, None, partial(bias_field_work, shard.derivatives, bids, settings))
+
+
+def run_extract_brain(shard: Shard, previous: pd.DataFrame, settings: BrainExtraction) -> None:
     """Brain extraction over one shard; ``previous`` is the status table of the bias-field step."""
-
-    def work(scan: pd.Series) -> Product:
-        return brain_step(files_of(scan, derivatives), settings)
-
-    run_shard("extract_brain", scans, previous, work, derivatives, max_quarantined, status)
+    run_shard("extract_brain", shard, previous, partial(brain_work, shard.derivatives, settings))
 
 
 def run_register(
-    scans: pd.DataFrame,
-    previous: pd.DataFrame,
-    derivatives: Path,
-    settings: Registration,
-    conform: Conform,
-    keep_corrected: bool,
-    max_quarantined: float,
-    status: Path,
+    shard: Shard, previous: pd.DataFrame, settings: Registration, conform: Conform, keep_corrected: bool
 ) -> None:
     """Registration over one shard; ``previous`` is the status table of the brain-extraction step."""
-
-    def work(scan: pd.Series) -> Product:
-        return register_step(files_of(scan, derivatives), settings, conform)
-
-    run_shard("register_mni", scans, previous, work, derivatives, max_quarantined, status)
+    run_shard("register_mni", shard, previous, partial(register_work, shard.derivatives, settings, conform))
     if not keep_corrected:
-        for _, scan in scans.iterrows():
-            files_of(scan, derivatives).corrected.unlink(missing_ok=True)
+        for scan in shard.scans.to_dict("records"):
+            files_of(scan, shard.derivatives).corrected.unlink(missing_ok=True)
 
 
-def files_of(scan: pd.Series, derivatives: Path) -> ScanFiles:
+def bias_field_work(derivatives: Path, bids: Path, settings: BiasField, scan: dict[str, Any]) -> Product:
+    return bias_field_step(files_of(scan, derivatives), bids / scan["t1w"], settings)
+
+
+def brain_work(derivatives: Path, settings: BrainExtraction, scan: dict[str, Any]) -> Product:
+    return brain_step(files_of(scan, derivatives), settings)
+
+
+def register_work(derivatives: Path, settings: Registration, conform: Conform, scan: dict[str, Any]) -> Product:
+    return register_step(files_of(scan, derivatives), settings, conform)
+
+
+def files_of(scan: dict[str, Any], derivatives: Path) -> ScanFiles:
     return ScanFiles(derivatives, scan["participant_id"], scan["session_id"])
 
 
-def run_shard(
-    step: str,
-    scans: pd.DataFrame,
-    previous: pd.DataFrame | None,
-    work: Callable[[pd.Series], Product],
-    derivatives: Path,
-    max_quarantined: float,
-    status: Path,
-) -> None:
+def run_shard(step: str, shard: Shard, previous: pd.DataFrame | None, work: Work) -> None:
     """Apply ``work`` to every scan and write the status table.
 
     Raises:
         UserError: more than ``max_quarantined`` of the scans failed in this step (one scan alone never stops a shard).
     """
-    rows = list(attempt_all(step, scans, earlier_reasons(previous), work, derivatives))
+    rows = list(attempt_all(step, shard, earlier_reasons(previous), work))
     table = pd.DataFrame(rows)
     for column in COLUMNS:
         if column not in table:
@@ -98,13 +109,13 @@ def run_shard(
     failures = lost[~lost["reason"].str.startswith("earlier: ")]
     fresh = sum(bool(row.get("fresh")) for row in rows)
     unchanged = len(table) - len(lost) - fresh
-    logger.info("%s %s: %d processed, %d unchanged, %d lost", step, status.stem, fresh, unchanged, len(failures))
-    if len(failures) > max(1, max_quarantined * len(scans)):
+    logger.info("%s %s: %d processed, %d unchanged, %d lost", step, shard.status.stem, fresh, unchanged, len(failures))
+    if len(failures) > max(1, shard.max_quarantined * len(shard.scans)):
         raise UserError(
-            f"{step} shard {status.stem}: {len(failures)} of {len(scans)} scans failed, more than the allowed "
-            f"{max_quarantined:.0%}; the first reason: {failures['reason'].iloc[0]}."
+            f"{step} shard {shard.status.stem}: {len(failures)} of {len(shard.scans)} scans failed, more than the "
+            f"allowed {shard.max_quarantined:.0%}; the first reason: {failures['reason'].iloc[0]}."
         )
-    write_tsv(status, table)
+    write_tsv(shard.status, table)
 
 
 def earlier_reasons(previous: pd.DataFrame | None) -> dict[tuple[str, str], str]:
@@ -118,27 +129,52 @@ def earlier_reasons(previous: pd.DataFrame | None) -> dict[tuple[str, str], str]
     }
 
 
-def attempt_all(
-    step: str,
-    scans: pd.DataFrame,
-    earlier: dict[tuple[str, str], str],
-    work: Callable[[pd.Series], Product],
-    derivatives: Path,
-) -> Iterator[dict]:
-    """One status row per scan, in table order."""
-    for _, scan in track(scans.iterrows(), step, total=len(scans)):
-        row = {"participant_id": scan["participant_id"], "session_id": scan["session_id"]}
-        known = earlier.get((scan["participant_id"], scan["session_id"]))
-        if known:
-            yield row | {"state": "quarantined", "reason": known}
-            continue
-        try:
-            product = work(scan)
-        except (QuarantinedScan, RuntimeError) as error:  # RuntimeError: how ITK and torch report a scan they refuse
-            reason = str(error).strip().split("\n")[-1].strip() or type(error).__name__
-            logger.warning("%s %s quarantined: %s", *row.values(), reason)
-            yield row | {"state": "quarantined", "reason": reason}
-            continue
-        place = {"path": product.path.relative_to(derivatives).as_posix(), "size": product.record["size"]}
-        done = {"sha256": product.record["sha256"], "state": "done", "fresh": product.fresh}
-        yield row | place | done | product.record["metrics"]
+def attempt_all(step: str, shard: Shard, earlier: dict[tuple[str, str], str], work: Work) -> list[dict]:
+    """One status row per scan, in table order, whatever the order in which they end."""
+    scans = shard.scans.to_dict("records")
+    names = [(scan["participant_id"], scan["session_id"]) for scan in scans]
+    rows = {name: named(name) | {"state": "quarantined", "reason": earlier[name]} for name in names if name in earlier}
+    waiting = [scan for scan, name in zip(scans, names, strict=True) if name not in earlier]
+    for scan in waiting:
+        remove_leftovers(files_of(scan, shard.derivatives))
+    for name, outcome in in_workers(step, shard, waiting, work):
+        if outcome.reason:
+            logger.warning("%s %s quarantined: %s", *name, "\n".join(filter(None, (outcome.reason, outcome.details))))
+            rows[name] = named(name) | {"state": "quarantined", "reason": outcome.reason}
+        else:
+            rows[name] = named(name) | row_of(outcome.value, shard.derivatives)
+    return [rows[name] for name in names]
+
+
+def in_workers(
+    step: str, shard: Shard, scans: list[dict[str, Any]], work: Work
+) -> Iterator[tuple[tuple[str, str], Outcome]]:
+    """(participant_id, session_id) and outcome of every scan as it ends, with its timing noted."""
+    timings = Timings(shard.timings)
+    ends = run_isolated(work, scans, shard.workers, shard.scans_per_worker, PRELOAD.get(step, ()))
+    for position, outcome in track(ends, step, total=len(scans)):
+        name = scans[position]["participant_id"], scans[position]["session_id"]
+        if outcome.reason or outcome.value.fresh:
+            timings.note(*name, outcome)
+        yield name, outcome
+
+
+def named(name: tuple[str, str]) -> dict[str, str]:
+    return dict(zip(("participant_id", "session_id"), name, strict=True))
+
+
+def row_of(product: Product, derivatives: Path) -> dict[str, Any]:
+    """What the status table says of a finished scan."""
+    place = {"path": product.path.relative_to(derivatives).as_posix(), "size": product.record["size"]}
+    done = {"sha256": product.record["sha256"], "state": "done", "fresh": product.fresh}
+    return place | done | product.record["metrics"]
+
+
+def remove_leftovers(files: ScanFiles) -> None:
+    """Temporary files and folders of a process that was killed."""
+    for folder in (files.anat, files.picture.parent):
+        for leftover in folder.glob(f".tmp-*{files.stem}*"):
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink(missing_ok=True)

@@ -75,7 +75,7 @@ def register_step(files: ScanFiles, settings: Registration, grid: Conform) -> Pr
         return Product(product, known, fresh=False)
     corrected, mask = read_corrected(files), read_scan(files.mask)
     brain = nib.Nifti1Image(corrected.get_fdata(dtype=np.float32) * (mask.get_fdata() > 0.5), corrected.affine)
-    alignment = register(brain, settings)
+    alignment = register(brain, settings, files.scratch)
     try:
         volume, template_mask, metrics = conform(corrected, mask, alignment, grid)
         metrics |= alignment_metrics(volume, template_mask, template)

@@ -1,13 +1,25 @@
 """Small heads made from the MNI152 template that nilearn's wheel carries: a brain, and the brain in a plain skull."""
 
+from multiprocessing import forkserver, set_forkserver_preload
+
 import nibabel as nib
 import numpy as np
 import pytest
 from scipy import ndimage
 
+from ldae.preprocessing.shard import PRELOAD
 from ldae.preprocessing.template import load_template
+from ldae.runtime import limit_threads
 
 SPACING_MM = 3.0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def server_of_workers() -> None:
+    """One server for the workers of all tests, with the modules of every step."""
+    limit_threads(1)
+    set_forkserver_preload(sorted({module for modules in PRELOAD.values() for module in modules}))
+    forkserver.ensure_running()
 
 
 @pytest.fixture(scope="session")

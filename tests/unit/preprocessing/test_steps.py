@@ -10,12 +10,11 @@ import pandas as pd
 import pytest
 
 from ldae.config import BiasField, BrainExtraction, Conform, Registration
-from ldae.errors import QuarantinedScan, UserError
+from ldae.errors import UserError
 from ldae.files import read_json, read_tsv
 from ldae.preprocessing.derivatives import ScanFiles
 from ldae.preprocessing.pack import pack_volumes
-from ldae.preprocessing.shard import run_bias_field, run_extract_brain, run_register, run_shard
-from ldae.preprocessing.steps import Product
+from ldae.preprocessing.shard import Shard, run_bias_field, run_extract_brain, run_register
 from ldae.store import open_store
 
 N4 = BiasField(shrink_factor=6, iterations=[5], tolerance=1e-3)
@@ -26,7 +25,7 @@ SPACE = "MNI152NLin2009aSym"
 
 
 @dataclass
-class Shard:
+class TinyCohort:
     """Two scans of one subject, of which the second is cut in half, and where everything goes."""
 
     folder: Path
@@ -47,16 +46,17 @@ class Shard:
     def status(self, step: str) -> Path:
         return self.folder / "status" / step / "0.tsv"
 
+    def step(self, name: str) -> Shard:
+        return Shard(self.scans, self.derivatives, self.status(name), self.folder / "logs" / f"{name}.tsv")
+
     def run(self, bias: BiasField = N4, registration: Registration = AFFINE, keep: bool = True) -> pd.DataFrame:
-        paths = [self.status(step) for step in ("bias_field", "brain", "register")]
-        run_bias_field(self.scans, self.folder / "bids", self.derivatives, bias, 0.1, paths[0])
-        run_extract_brain(self.scans, read_tsv(paths[0]), self.derivatives, BRAIN, 0.1, paths[1])
+        run_bias_field(self.step("bias_field"), self.folder / "bids", bias)
+        run_extract_brain(self.step("brain"), read_tsv(self.status("bias_field")), BRAIN)
         self.register(registration, keep)
-        return read_tsv(paths[2])
+        return read_tsv(self.status("register"))
 
     def register(self, registration: Registration = AFFINE, keep: bool = True, grid: Conform = GRID) -> None:
-        brain, status = read_tsv(self.status("brain")), self.status("register")
-        run_register(self.scans, brain, self.derivatives, registration, grid, keep, 0.1, status)
+        run_register(self.step("register"), read_tsv(self.status("brain")), registration, grid, keep)
 
     def stamps(self) -> dict[str, int]:
         """Time of writing of every product."""
@@ -66,7 +66,7 @@ class Shard:
         return {path.name: path.read_bytes() for path in self.derivatives.rglob("*") if path.is_file()}
 
 
-def make_shard(folder: Path, head: nib.Nifti1Image) -> Shard:
+def make_shard(folder: Path, head: nib.Nifti1Image) -> TinyCohort:
     rows = []
     for session, months in (("ses-M000", 0), ("ses-M012", 12)):
         path = folder / "bids" / "sub-A" / session / "anat" / f"sub-A_{session}_T1w.nii.gz"
@@ -77,20 +77,20 @@ def make_shard(folder: Path, head: nib.Nifti1Image) -> Shard:
     path.write_bytes(path.read_bytes()[:20_000])
     scans = pd.DataFrame(rows, columns=["participant_id", "session_id", "months", "t1w"])
     facts = {"age": 70.5, "sex": "F", "diagnosis": "CN", "mmse": 29, "cdr": 0.0, "field_strength": 3.0}
-    return Shard(folder, scans.assign(status="included", shard=0, **facts))
+    return TinyCohort(folder, scans.assign(status="included", shard=0, **facts))
 
 
 @pytest.fixture(scope="module")
-def shard(tmp_path_factory, head) -> Shard:
+def shard(tmp_path_factory, head) -> TinyCohort:
     """Run once; tests that change it work on a copy."""
     shard = make_shard(tmp_path_factory.mktemp("shard"), head)
     shard.run()
     return shard
 
 
-def copy_of(shard: Shard, folder: Path) -> Shard:
+def copy_of(shard: TinyCohort, folder: Path) -> TinyCohort:
     shutil.copytree(shard.folder, folder / "copy")
-    return Shard(folder / "copy", shard.scans)
+    return TinyCohort(folder / "copy", shard.scans)
 
 
 def test_a_broken_scan_keeps_its_first_reason_and_the_good_one_goes_on(shard):
@@ -160,47 +160,6 @@ def test_a_dropped_corrected_image_is_asked_for_only_when_needed(shard, tmp_path
     assert shard.volume.stat().st_mtime_ns == before
     with pytest.raises(UserError, match="keep_corrected"):
         shard.register(grid=GRID.model_copy(update={"intensity": "minmax"}))
-
-
-def table(count: int) -> pd.DataFrame:
-    return pd.DataFrame({"participant_id": [f"sub-{i}" for i in range(count)], "session_id": "ses-M000"})
-
-
-def failing(folder: Path, broken: dict[str, Exception]):
-    """Work that fails for the named subjects."""
-
-    def work(scan: pd.Series) -> Product:
-        if scan["participant_id"] in broken:
-            raise broken[scan["participant_id"]]
-        return Product(folder / "x.nii.gz", {"size": 1, "sha256": "0", "metrics": {}}, fresh=True)
-
-    return work
-
-
-def test_an_error_inside_a_library_costs_one_scan(tmp_path):
-    work = failing(tmp_path, {"sub-1": RuntimeError("itk::ERROR\n  Registration failed with code 1")})
-    run_shard("step", table(3), None, work, tmp_path, 0.1, tmp_path / "0.tsv")
-    status = read_tsv(tmp_path / "0.tsv")
-    assert status["state"].tolist() == ["done", "quarantined", "done"]
-    assert status["reason"][1] == "Registration failed with code 1"
-
-
-@pytest.mark.parametrize(("scans", "broken", "stops"), [(1, 1, False), (5, 1, False), (5, 2, True), (30, 3, False)])
-def test_too_many_broken_scans_stop_the_shard_but_never_one_alone(scans, broken, stops, tmp_path):
-    work = failing(tmp_path, {f"sub-{i}": QuarantinedScan(f"reason {i}") for i in range(broken)})
-    arguments = "step", table(scans), None, work, tmp_path, 0.1, tmp_path / "0.tsv"
-    if not stops:
-        run_shard(*arguments)
-        assert (read_tsv(tmp_path / "0.tsv")["state"] == "quarantined").sum() == broken
-        return
-    with pytest.raises(UserError, match=r"2 of 5 scans failed.*reason 0"):
-        run_shard(*arguments)
-    assert not (tmp_path / "0.tsv").exists()
-
-
-def test_a_shard_without_scans_writes_an_empty_table(tmp_path):
-    run_shard("step", table(0), None, failing(tmp_path, {}), tmp_path, 0.1, tmp_path / "0.tsv")
-    assert len(read_tsv(tmp_path / "0.tsv")) == 0
 
 
 def test_packed_volumes_are_the_conformed_ones(shard, tmp_path):
