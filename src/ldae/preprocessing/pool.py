@@ -12,6 +12,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import connection, get_context, parent_process, set_forkserver_preload
 from pathlib import Path
@@ -125,10 +126,8 @@ class _Worker:
     def give(self, numbered: tuple[int, Any]) -> None:
         self.position, item = numbered
         self.items_left -= 1
-        try:
+        with suppress(OSError):  # it died while idle: take() will say how
             self.pipe.send(item)
-        except OSError:  # it died while idle; take() will say how
-            pass
 
     def take(self) -> Outcome | UserError | int:
         """Its answer, or its exit code."""
