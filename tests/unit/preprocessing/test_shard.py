@@ -147,8 +147,6 @@ def test_a_killed_shard_goes_on_and_does_nothing_twice(tmp_path):
     assert (tmp_path / "0.tsv").read_bytes() == (tmp_path / "again/0.tsv").read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("code", "name"), [(-11, "SIGSEGV"), (-9, "SIGKILL (out of memory?)"), (3, "exit status 3")]
-)
+@pytest.mark.parametrize(("code", "name"), [(-11, "SIGSEGV"), (-9, "SIGKILL (out of memory?)"), (3, "exit status 3")])
 def test_names_of_ends(code, name):
     assert name_of_end(code) == name
