@@ -111,6 +111,28 @@ class Method(Section):
     )
 
 
+class Compute(Section):
+    """How a network is computed. Every switch keeps parameters, their names and the result up to rounding."""
+
+    transposed_upsampling: bool = Field(
+        True, description="nearest-neighbour upsampling and its convolution as one transposed convolution"
+    )
+    recompute_norms: bool = Field(
+        True, description="GroupNorm, its scales and SiLU are computed again in the backward pass, not kept"
+    )
+    time_table: bool = Field(True, description="sinusoidal embeddings of all timesteps made once")
+    half_trunk: bool = Field(True, description="with bf16: the frozen UNet of stage 3 is stored in bf16, never cast")
+    checkpoint_backbone: bool = Field(
+        False, description="blocks of the semantic backbone are computed again in the backward pass (+1/3 of its work)"
+    )
+    channels_last: bool = Field(False, description="weights in channels-last order; to be measured on the GPU at hand")
+
+    @classmethod
+    def plain(cls) -> "Compute":
+        """No rewrite: every layer as its library has it, bit for bit."""
+        return cls(transposed_upsampling=False, recompute_norms=False, time_table=False, half_trunk=False)
+
+
 class Training(Section):
     """One loop serves all stages. A step is one optimizer step on one effective batch."""
 
@@ -130,6 +152,7 @@ class Training(Section):
         ge=0,
         description="steps in a row whose loss or gradient is not finite that are left out before the run stops",
     )
+    compute: Compute = Compute()
     revision: Revision = 1
 
     @model_validator(mode="after")

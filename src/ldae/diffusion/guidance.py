@@ -23,7 +23,8 @@ def guided(
     estimator: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]], y: Tensor, coefficient: np.ndarray
 ) -> Denoiser:
     """The denoiser conditioned on y_sem (B, dimension)."""
-    table = torch.as_tensor(coefficient, dtype=y.dtype, device=y.device)  # once, not at every step
+    exact = torch.promote_types(y.dtype, torch.float32)  # y_sem is bf16 under autocast
+    table = torch.as_tensor(coefficient, dtype=exact, device=y.device)  # once, not at every step
 
     def model(x: Tensor, t: Tensor) -> Tensor:
         eps, shift = estimator(x, t, y)

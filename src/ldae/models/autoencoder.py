@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ldae import config
+from ldae.models.lean_autoencoder import make_lean
 
 
 class Autoencoder(nn.Module):
@@ -51,6 +52,7 @@ def build_autoencoder(settings: config.Autoencoder) -> Autoencoder:
     )
     if settings.zero_init:
         silence_residuals(net)
+    make_lean(net, settings.training.compute)
     return Autoencoder(net, settings.patch)
 
 

@@ -7,8 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ldae.config import Compute
+from ldae.models.rewrites import Scale, normalised, recomputed, transposed_kernel, upsampled_convolution
+
 Resampling = Literal["none", "down", "up"]
 FACTORS = {"isotropic": (2, 2, 2), "in_plane": (1, 2, 2)}
+PLAIN = Compute.plain()
 
 
 def timestep_embedding(t: Tensor, width: int) -> Tensor:
@@ -36,15 +40,15 @@ def resample(x: Tensor, how: Resampling, factors: tuple[int, int, int]) -> Tenso
 
 
 class AdaptiveScale(nn.Module):
-    """Scale and shift per channel from an embedding: x -> (1 + s) x + b (AdaGN; Dhariwal and Nichol 2021)."""
+    """(s, b) per channel from an embedding, for x -> (1 + s) x + b (AdaGN; Dhariwal and Nichol 2021)."""
 
     def __init__(self, embedding_width: int, channels: int):
         super().__init__()
         self.linear = nn.Linear(embedding_width, 2 * channels)
 
-    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+    def forward(self, embedding: Tensor) -> Scale:
         scale, shift = self.linear(F.silu(embedding))[..., None, None, None].chunk(2, dim=1)
-        return x * (1 + scale) + shift
+        return scale, shift
 
 
 class ResBlock(nn.Module):
@@ -58,6 +62,7 @@ class ResBlock(nn.Module):
         embedding_width: of both embeddings.
         semantic: whether the block takes the embedded y_sem.
         factors: resampling factors of the three axes.
+        compute: which rewrites are used.
     """
 
     def __init__(
@@ -70,9 +75,12 @@ class ResBlock(nn.Module):
         semantic: bool = False,
         resampling: Resampling = "none",
         factors: tuple[int, int, int] = (2, 2, 2),
+        compute: Compute = PLAIN,
     ):
         super().__init__()
-        self.resampling, self.factors = resampling, factors
+        self.resampling, self.factors, self.transposed = resampling, factors, compute.transposed_upsampling
+        self.activate = recomputed if compute.recompute_norms else normalised
+        self.register_buffer("kernel", None, persistent=False)
         self.norm_in = nn.GroupNorm(groups, channels)
         self.conv_in = nn.Conv3d(channels, out_channels, 3, padding=1)
         self.norm_out = nn.GroupNorm(groups, out_channels)
@@ -83,25 +91,41 @@ class ResBlock(nn.Module):
         self.skip = nn.Identity() if channels == out_channels else nn.Conv3d(channels, out_channels, 1)
 
     def forward(self, x: Tensor, time: Tensor, semantic: Tensor | None = None) -> Tensor:
-        h = self.conv_in(resample(F.silu(self.norm_in(x)), self.resampling, self.factors))
-        h = self.time_scale(self.norm_out(h), time)
+        h = self._enter(self.activate(self.norm_in, x))
+        scales = [self.time_scale(time)]
         if self.semantic_scale is not None:
-            h = self.semantic_scale(h, semantic)
-        h = self.conv_out(self.dropout(F.silu(h)))
+            scales.append(self.semantic_scale(semantic))
+        h = self.conv_out(self.dropout(self.activate(self.norm_out, h, scales)))
         return self.skip(resample(x, self.resampling, self.factors)) + h
+
+    def _enter(self, h: Tensor) -> Tensor:
+        """Resampling and the first convolution."""
+        if self.resampling == "up" and self.transposed:
+            if self.kernel is not None:
+                return F.conv_transpose3d(h, self.kernel, self.conv_in.bias, stride=self.factors, padding=1)
+            return upsampled_convolution(h, self.conv_in.weight, self.conv_in.bias, self.factors)
+        return self.conv_in(resample(h, self.resampling, self.factors))
+
+    def freeze(self) -> None:
+        """Sum the taps of the transposed convolution now, in full precision; the weights must not change any more."""
+        if self.resampling == "up" and self.transposed:
+            self.kernel = transposed_kernel(self.conv_in.weight.detach(), self.factors).contiguous()
 
 
 class SelfAttention(nn.Module):
     """Residual self-attention over all positions, one head as wide as the features; its projection starts at zero."""
 
-    def __init__(self, channels: int, groups: int):
+    def __init__(self, channels: int, groups: int, compute: Compute = PLAIN):
         super().__init__()
+        self.activate = recomputed if compute.recompute_norms else normalised
         self.norm = nn.GroupNorm(groups, channels)
         self.qkv = nn.Conv1d(channels, 3 * channels, 1)
         self.projection = zeroed(nn.Conv1d(channels, channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        q, k, v = self.qkv(self.norm(x).flatten(2)).transpose(1, 2).unsqueeze(1).chunk(3, dim=-1)
+        q, k, v = (
+            self.qkv(self.activate(self.norm, x, silu=False).flatten(2)).transpose(1, 2).unsqueeze(1).chunk(3, dim=-1)
+        )
         attended = F.scaled_dot_product_attention(q, k, v).squeeze(1).transpose(1, 2)
         return x + self.projection(attended).view_as(x)
 

@@ -84,4 +84,6 @@ def build_semantic_encoder(settings: config.Representation) -> SemanticEncoder:
     backbone = timm.create_model(
         settings.backbone, pretrained=False, in_chans=1, num_classes=0, drop_path_rate=settings.drop_path
     )
+    if settings.training.compute.checkpoint_backbone:
+        backbone.set_grad_checkpointing()
     return SemanticEncoder(backbone, backbone.num_features, settings)

@@ -1,12 +1,12 @@
 """Stage 2 network: the unconditional UNet over latents (paper 4.2, Table 3; the ADM layout in three dimensions)."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ldae import config
 from ldae.models.blocks import FACTORS, Layer, ResBlock, SelfAttention, timestep_embedding, zeroed
 from ldae.models.prior import GaussianPrior
+from ldae.models.rewrites import normalised, recomputed
 
 
 def embedding_width(settings: config.Diffusion) -> int:
@@ -31,10 +31,11 @@ class LayerFactory:
             self.semantic,
             resampling,
             self.factors,
+            self.settings.training.compute,
         )
 
     def attention(self, channels: int) -> SelfAttention:
-        return SelfAttention(channels, self.settings.norm_groups)
+        return SelfAttention(channels, self.settings.norm_groups, self.settings.training.compute)
 
     def layer(self, channels: int, out_channels: int, factor: int, resampling: str = "none") -> Layer:
         """A layer of the level that is down-sampled by ``factor``; resampling layers carry no attention."""
@@ -95,6 +96,7 @@ class UpPath(nn.Module):
             if level:
                 self.layers.append(make.layer(width, width, 2**level, "up"))
                 self.takes_skip.append(False)
+        self.activate = recomputed if settings.training.compute.recompute_norms else normalised
         self.norm_out = nn.GroupNorm(settings.norm_groups, width)
         self.conv_out = zeroed(nn.Conv3d(width, latent_channels, 3, padding=1))
 
@@ -105,7 +107,7 @@ class UpPath(nn.Module):
             h = layer(h, time, semantic)
         for layer, takes_skip in zip(self.layers, self.takes_skip, strict=True):
             h = layer(torch.cat([h, skips.pop()], dim=1) if takes_skip else h, time, semantic)
-        return self.conv_out(F.silu(self.norm_out(h)))
+        return self.conv_out(self.activate(self.norm_out, h))
 
 
 class UNet(nn.Module):
@@ -125,11 +127,17 @@ class UNet(nn.Module):
         self.time_embedding = nn.Sequential(nn.Linear(settings.channels, width), nn.SiLU(), nn.Linear(width, width))
         self.down = DownPath(settings, latent_channels)
         self.up = UpPath(settings, latent_channels, self.down.widths)
+        table = None
+        if settings.training.compute.time_table:
+            table = timestep_embedding(torch.arange(settings.timesteps), settings.channels)
+        self.register_buffer("time_table", table, persistent=False)
 
     def features(self, z: Tensor, t: Tensor) -> tuple[list[Tensor], Tensor]:
         """The down path's features and the time embedding of z_t (B, C, x, y, z) at timesteps t (B,)."""
-        time = self.time_embedding(timestep_embedding(t, self.channels))
-        return self.down(z if self.prior is None else self.prior.whiten(z, t), time), time
+        sinusoids = timestep_embedding(t, self.channels) if self.time_table is None else self.time_table[t]
+        kind = self.down.conv_in.weight.dtype  # bf16 in a halved trunk
+        time = self.time_embedding(sinusoids.to(kind))
+        return self.down((z if self.prior is None else self.prior.whiten(z, t)).to(kind), time), time
 
     def noise(self, features: list[Tensor], time: Tensor, z: Tensor, t: Tensor) -> Tensor:
         """The predicted noise from the features of z_t."""
@@ -138,3 +146,16 @@ class UNet(nn.Module):
 
     def forward(self, z: Tensor, t: Tensor) -> Tensor:
         return self.noise(*self.features(z, t), z, t)
+
+    def halve(self) -> "UNet":
+        """Store the weights in bf16, for a frozen network under bf16 autocast: no cast, half the memory.
+
+        Convolutions and linear layers give the same bits as autocast does; norms stay in float32 inside, with their
+        weights rounded. The prior's tables keep their precision.
+        """
+        for module in self.up.modules():
+            if isinstance(module, ResBlock):
+                module.freeze()
+        for part in (self.time_embedding, self.down, self.up):
+            part.to(torch.bfloat16)
+        return self

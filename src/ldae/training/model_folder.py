@@ -13,7 +13,7 @@ from ldae.files import read_json, sha256_file, write_json, write_text
 from ldae.models.weights import load_weights, save_weights
 from ldae.training.loop import Outcome
 
-LAUNCH_SHAPE = ("micro_batch",)  # may differ between the parts of one training
+LAUNCH_SHAPE = ("micro_batch", "compute")  # may differ between the parts of one training
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from ldae import config
 from ldae.models.autoencoder import build_autoencoder, kl_divergence, narrow_posterior, reparameterise
 from ldae.models.discriminator import build_discriminator, discriminator_loss, generator_loss
 from ldae.models.perceptual import build_perceptual
+from ldae.models.rewrites import lay_out
 from ldae.models.weights import start_from_generative
 from ldae.training.data import Volumes, keyed_noise
 from ldae.training.device import precision_context
@@ -36,7 +37,7 @@ class AutoencoderStage(Stage):
             start_from_generative(self.product, settings.pretrained, settings.pretrained_sha256)
         else:
             narrow_posterior(self.product)
-        self.product.to(self.device)
+        lay_out(self.product.to(self.device), settings.training.compute.channels_last)
         self.networks = {"autoencoder": self.product}
         self.discriminator = None
         if settings.adversarial_weight:
@@ -94,7 +95,9 @@ class AutoencoderStage(Stage):
         absolute, similarity = [], []
         for first in range(0, len(self.validation), batch):
             x = self.validation[slice(first, first + batch)]
-            reconstruction = product.decode(product.encode(x)[0])
+            with precision_context(self.settings.training.precision, self.device):
+                reconstruction = product.decode(product.encode(x)[0])
+            reconstruction = reconstruction.float()
             absolute.append((reconstruction - x).abs().flatten(1).mean(1))
             similarity.append(ssim(reconstruction, x))
         return {"l1": float(torch.cat(absolute).mean()), "ssim": float(torch.cat(similarity).mean())}

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ldae import config
 from ldae.diffusion.schedule import Schedule
 from ldae.models.prior import GaussianPrior
+from ldae.models.rewrites import lay_out
 from ldae.models.unet import UNet
 from ldae.training.data import Latents, keyed_noise
 from ldae.training.device import precision_context
@@ -29,7 +30,8 @@ class DiffusionStage(Stage):
         self.device, self.scans = training.mean.device, len(training)
         self.schedule = Schedule.of(settings)
         torch.manual_seed(key(seed, self.name, "initial weights"))
-        self.product = UNet(settings, training.shape[0], self._prior()).to(self.device)
+        product = UNet(settings, training.shape[0], self._prior()).to(self.device)
+        self.product = lay_out(product, settings.training.compute.channels_last)
         self.networks = {"unet": self.product}
         self.seed = seed
 
@@ -51,7 +53,9 @@ class DiffusionStage(Stage):
         losses = []
         for draws in validation_draws(self.seed, self.name, len(self.validation), self.settings.training.micro_batch):
             z_t, noise, t = noisy(self.validation.draw(draws, "mean"), draws, self.schedule)
-            losses.append((product(z_t, t) - noise).square().flatten(1).mean(1))
+            with precision_context(self.settings.training.precision, self.device):
+                eps = product(z_t, t)
+            losses.append((eps.float() - noise).square().flatten(1).mean(1))
         return {"loss": float(torch.cat(losses).mean())}
 
 

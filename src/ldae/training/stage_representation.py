@@ -11,6 +11,7 @@ from ldae.diffusion.guidance import guided, sampling_coefficient
 from ldae.diffusion.schedule import Schedule, gather
 from ldae.models.autoencoder import Autoencoder
 from ldae.models.gradient_estimator import GradientEstimator, ShiftBranch, build_shift_branch
+from ldae.models.rewrites import lay_out
 from ldae.models.semantic_encoder import SemanticEncoder, build_semantic_encoder
 from ldae.models.unet import UNet
 from ldae.models.weights import load_backbone
@@ -72,8 +73,11 @@ class RepresentationStage(Stage):
         self.schedule = Schedule.of(diffusion)
         self.autoencoder, self.scale_factor = autoencoder.to(self.device).eval(), scale_factor
         product = build_representation(settings, diffusion, self.latents.shape[0], trunk, seed)
-        self.product = product.to(self.device)
-        self.trunk = trunk.to(self.device)
+        training = settings.training
+        self.product = lay_out(product.to(self.device), training.compute.channels_last)
+        self.trunk = lay_out(trunk.to(self.device), training.compute.channels_last)
+        if training.precision == "bf16" and training.compute.half_trunk:
+            self.trunk.halve()
         self.estimator = GradientEstimator(self.trunk, product.shift)
         self.networks = {"representation": self.product}
 
@@ -101,8 +105,9 @@ class RepresentationStage(Stage):
         losses, unconditional = [], []
         for draws in validation_draws(self.seed, self.name, len(self.validation_latents), 8):
             scans = [draw.scan for draw in draws]
-            y = product.encoder(self.validation_volumes[scans])
-            pair = self._losses(y, estimator, self.validation_latents.mean[scans], draws)
+            with precision_context(self.settings.training.precision, self.device):
+                y = product.encoder(self.validation_volumes[scans])
+                pair = self._losses(y, estimator, self.validation_latents.mean[scans], draws)
             losses.append(pair[0])
             unconditional.append(pair[1])
         loss, reference = torch.cat(losses).mean(), torch.cat(unconditional).mean()
@@ -123,7 +128,9 @@ class RepresentationStage(Stage):
             scans = chosen[first : first + 8]
             x = self.validation_volumes[scans]
             noise = [normal(self.latents.shape, self.seed, self.name, "validation noise", scan) for scan in scans]
-            model = guided(estimator, encoder(x), coefficient)
-            z = ddim_decode(model, torch.stack(noise).to(self.device), grid, self.schedule)
-            scores.append(ssim(self.autoencoder.decode(z / self.scale_factor), x))
+            with precision_context(self.settings.training.precision, self.device):
+                model = guided(estimator, encoder(x), coefficient)
+                z = ddim_decode(model, torch.stack(noise).to(self.device), grid, self.schedule)
+                decoded = self.autoencoder.decode(z / self.scale_factor).float()
+            scores.append(ssim(decoded, x))
         return float(torch.cat(scores).mean())

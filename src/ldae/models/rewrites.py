@@ -1,0 +1,84 @@
+"""The same numbers with less work or less memory: exact rewrites of layers, which keep parameters and their names.
+
+Which of them a network uses is said by ``training.compute`` of its section. All are equalities; what differs is the
+order of rounding (1e-15 in float64).
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+Scale = tuple[Tensor, Tensor]
+"""(s, b) of x -> (1 + s) x + b, each (B, C, 1, 1, 1)."""
+
+
+def upsampled_convolution(x: Tensor, weight: Tensor, bias: Tensor | None, factors: Sequence[int]) -> Tensor:
+    """A 3x3x3 convolution (padding 1) of the nearest-neighbour upsampled ``x``, computed from ``x`` itself.
+
+    Along a doubled axis two of the three taps always meet the same voxel, so the pair is one transposed convolution of
+    4 taps and stride 2: 8/27 of the multiplications when three axes are doubled, 12/27 for two, and the large
+    upsampled copy is never made.
+
+    Args:
+        x: (B, C, X, Y, Z).
+        weight: (D, C, 3, 3, 3), as ``nn.Conv3d`` holds it.
+        factors: 2 or 1 for each axis.
+    """
+    return F.conv_transpose3d(x, transposed_kernel(weight, factors), bias, stride=tuple(factors), padding=1)
+
+
+def transposed_kernel(weight: Tensor, factors: Sequence[int]) -> Tensor:
+    """(C, D, 4 or 3, ...) taps of the transposed convolution: sums of the taps that meet the same voxel."""
+    kernel = weight.transpose(0, 1)  # transposed convolutions hold (in, out, ...)
+    for axis, factor in enumerate(factors, start=2):
+        first, middle, last = kernel.unbind(axis)
+        taps = [last, middle + last, first + middle, first] if factor == 2 else [last, middle, first]
+        kernel = torch.stack(taps, dim=axis)
+    return kernel
+
+
+def normalised(norm: nn.GroupNorm, x: Tensor, scales: Sequence[Scale] = (), silu: bool = True) -> Tensor:
+    """SiLU of the group-normalised and then scaled ``x``: GN, each x -> (1 + s) x + b, SiLU."""
+    h = norm(x)
+    for scale, shift in scales:
+        h = h * (1 + scale) + shift
+    return F.silu(h) if silu else h
+
+
+def recomputed(norm: nn.GroupNorm, x: Tensor, scales: Sequence[Scale] = (), silu: bool = True) -> Tensor:
+    """:func:`normalised`, of which only ``x`` is kept for the backward pass; the rest is computed again there.
+
+    It is computed in float32, as autocast does, and handed on in autocast's type, as the convolution that follows
+    would take it. So under bf16 a layer keeps 4 bytes per value (its input and the convolution's) where autocast keeps
+    10 (its input in float32, the norm's output in float32, the convolution's input).
+    """
+    device = x.device.type
+    half = torch.is_autocast_enabled(device)
+    handed_on = torch.get_autocast_dtype(device) if half else x.dtype
+
+    def run(x: Tensor, *scales: Tensor) -> Tensor:
+        with torch.autocast(device, enabled=False):
+            exact = torch.promote_types(x.dtype, torch.float32)
+            h = F.group_norm(x.to(exact), norm.num_groups, norm.weight.to(exact), norm.bias.to(exact), norm.eps)
+            for scale, shift in zip(scales[::2], scales[1::2], strict=True):
+                h = h * (1 + scale) + shift
+            return (F.silu(h) if silu else h).to(handed_on)
+
+    flat = [part for pair in scales for part in pair]
+    if not torch.is_grad_enabled():
+        return run(x, *flat)
+    return checkpoint(run, x, *flat, use_reentrant=False, preserve_rng_state=False)
+
+
+def lay_out(network: nn.Module, channels_last: bool) -> nn.Module:
+    """With ``channels_last``: weights of convolutions in that order, which makes their outputs so; values stay."""
+    if not channels_last:
+        return network
+    for parameter in network.parameters():
+        formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+        if parameter.ndim in formats:
+            parameter.data = parameter.data.contiguous(memory_format=formats[parameter.ndim])
+    return network
