@@ -51,3 +51,20 @@ def test_slerp_of_parallel_and_zero_vectors_is_straight():
 def test_slerp_of_opposite_vectors_is_refused():
     with pytest.raises(ValueError, match="opposite"):
         slerp(vectors([1, 0]), vectors([-1, 0]), torch.tensor([0.5]))
+
+
+def test_slerp_of_two_zero_vectors_is_zero():
+    assert torch.equal(slerp(vectors([0, 0]), vectors([0, 0]), torch.tensor([0.5])), vectors([0, 0]))
+
+
+def test_slerp_of_nearly_equal_and_nearly_opposite_vectors_stays_finite():
+    for angle in (1e-7, math.pi - 1e-3):
+        path = slerp(vectors([1, 0]), vectors([math.cos(angle), math.sin(angle)]), torch.tensor([0.5])).flatten()
+        expected = torch.tensor([math.cos(angle / 2), math.sin(angle / 2)], dtype=torch.float64)
+        torch.testing.assert_close(path, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_lerp_of_opposite_and_equal_vectors():
+    a = vectors([1, -2])
+    assert torch.equal(lerp(a, -a, torch.tensor([0.5])), torch.zeros_like(a))
+    assert torch.equal(lerp(a, a.clone(), torch.tensor([0.3])), a)
