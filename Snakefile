@@ -20,6 +20,7 @@ include: "rules/ingest.smk"
 include: "rules/preprocess.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
+include: "rules/tables.smk"
 include: "rules/figures.smk"
 
 

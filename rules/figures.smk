@@ -1,99 +1,4 @@
-# The paper's tables and figures, and one page that holds them. No number is made here.
-
-
-rule table_cohort:
-    """Table 1: subjects and scans by diagnosis; the flow of scans; every exclusion with its reason."""
-    input:
-        inventory=rules.inventory_raw.output[0],
-        scans=rules.build_manifest.output.scans,
-        exclusions=rules.build_manifest.output.exclusions,
-        qc=rules.qc_scans.output.qc,
-    output:
-        cohort=f"{RESULTS}/paper/tables/cohort.tsv",
-        flow=f"{RESULTS}/paper/tables/flow.tsv",
-        exclusions=f"{RESULTS}/paper/tables/exclusions.tsv",
-    log:
-        f"{RESULTS}/logs/table_cohort.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/table_cohort.tsv"
-    conda:
-        "../envs/cpu.yaml"
-    params:
-        code=code_digest("cohort", "figures"),
-    script:
-        "../workflow/scripts/table_cohort.py"
-
-
-rule table_reconstruction:
-    """Table 6: reconstruction, ours beside the paper's."""
-    input:
-        study=rules.eval_reconstruction.output,
-    output:
-        reconstruction=f"{RESULTS}/paper/tables/reconstruction.tsv",
-    log:
-        f"{RESULTS}/logs/table_reconstruction.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/table_reconstruction.tsv"
-    conda:
-        "../envs/cpu.yaml"
-    params:
-        code=code_digest("evaluation", "figures"),
-    script:
-        "../workflow/scripts/table_reconstruction.py"
-
-
-rule table_probes:
-    """Table 7: linear probes, ours beside the paper's."""
-    input:
-        study=rules.fit_probes.output,
-    output:
-        probes=f"{RESULTS}/paper/tables/probes.tsv",
-    log:
-        f"{RESULTS}/logs/table_probes.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/table_probes.tsv"
-    conda:
-        "../envs/cpu.yaml"
-    params:
-        code=code_digest("evaluation", "figures"),
-    script:
-        "../workflow/scripts/table_probes.py"
-
-
-rule table_interpolation:
-    """Interpolation of every method."""
-    input:
-        study=rules.eval_interpolation.output,
-    output:
-        interpolation=f"{RESULTS}/paper/tables/interpolation.tsv",
-    log:
-        f"{RESULTS}/logs/table_interpolation.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/table_interpolation.tsv"
-    conda:
-        "../envs/cpu.yaml"
-    params:
-        code=code_digest("evaluation", "figures"),
-    script:
-        "../workflow/scripts/table_interpolation.py"
-
-
-rule table_manipulation:
-    """Effect of moving y_sem along the probe."""
-    input:
-        study=rules.eval_manipulation.output,
-    output:
-        manipulation=f"{RESULTS}/paper/tables/manipulation.tsv",
-    log:
-        f"{RESULTS}/logs/table_manipulation.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/table_manipulation.tsv"
-    conda:
-        "../envs/cpu.yaml"
-    params:
-        code=code_digest("evaluation", "figures"),
-    script:
-        "../workflow/scripts/table_manipulation.py"
+# The paper's figures, and one page that holds them and the tables. No number is made here.
 
 
 rule figure_cohort:
@@ -364,13 +269,6 @@ FIGURES = [
     rules.figure_8_interpolation.output,
     rules.figure_9_interpolation_examples.output,
     rules.figure_qc.output,
-]
-TABLES = [
-    rules.table_cohort.output,
-    rules.table_reconstruction.output,
-    rules.table_probes.output,
-    rules.table_interpolation.output,
-    rules.table_manipulation.output,
 ]
 
 

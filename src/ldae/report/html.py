@@ -21,6 +21,7 @@ from ldae.report.headline import headline_cards
 from ldae.report.plain_tables import Table, demographics_table, plain_table
 from ldae.report.run_description import PHANTOM_FLATTERS, run_kind, steps
 
+SETTINGS = ("autoencoder", "diffusion", "representation")
 RECONSTRUCTION_METRICS = ["ssim_w11_brain", "ssim_w3_paper", "mse", "psnr"]
 PROBES_CV = ["auc_ad_cv", "balanced_accuracy_ad_cv", "age_mae_cv", "age_r_cv"]
 PROBES_TEST = ["auc_ad_test", "balanced_accuracy_ad_test", "sensitivity_ad_test", "specificity_ad_test", "age_mae_test"]
@@ -42,6 +43,7 @@ class ReportSources:
     evaluate: Path  # folder of the studies
     table_1: Path  # demographics, TSV
     exclusions: Path  # manifest/exclusions.tsv
+    tables: Path  # folder of the paper's tables
     provenance: Mapping[str, Any]  # versions and digests, flat or one level deep
 
 
@@ -81,6 +83,7 @@ def report_html(out: str | Path, sources: ReportSources, config: Config) -> None
         tables=study_tables(sources.evaluate),
         table_1=demographics_table(read_tsv(sources.table_1)),
         exclusions=exclusion_reasons(sources.exclusions),
+        settings={stage: settings_table(sources.tables, stage) for stage in SETTINGS},
         provenance=list(_flat(sources.provenance)),
     )
     write_text(out, page)
@@ -137,6 +140,12 @@ def exclusion_reasons(path: Path) -> Table | None:
         return None
     counts = table.fillna("n/a").groupby(["step", "reason"], sort=True).size().rename("scans").reset_index()
     return plain_table(pd.DataFrame(counts))
+
+
+def settings_table(folder: Path, stage: str) -> Table | None:
+    """Table 2, 3 or 4; nothing when it was not made."""
+    path = folder / f"settings_{stage}.tsv"
+    return plain_table(read_tsv(path, dtype=str)) if path.is_file() else None
 
 
 def _flat(content: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -49,7 +49,8 @@ def sources(results: Path) -> ReportSources:
         table_1, pd.DataFrame([("CN", 3, 6, 72.31, 8.0, 50.0), ("AD", 3, 1, np.nan, np.nan, np.nan)], columns=columns)
     )
     provenance = {"libraries": {"torch": "2.10", "<b>": "&"}, "code": "0f3a"}
-    return ReportSources(figures, results / "evaluate", table_1, results / "manifest/exclusions.tsv", provenance)
+    exclusions = results / "manifest/exclusions.tsv"
+    return ReportSources(figures, results / "evaluate", table_1, exclusions, results / "paper/tables", provenance)
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +136,7 @@ def test_equal_inputs_give_equal_bytes(page: str, sources: ReportSources, config
 
 
 def test_a_run_without_any_study_still_has_a_report(sources: ReportSources, config: Config, tmp_path: Path) -> None:
-    bare = ReportSources(tmp_path, tmp_path, sources.table_1, sources.exclusions, {})
+    bare = ReportSources(tmp_path, tmp_path, sources.table_1, sources.exclusions, tmp_path, {})
     report_html(tmp_path / "report.html", bare, config)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "No study was evaluated in this run." in page

@@ -1,0 +1,115 @@
+"""Tables 2, 3 and 4: the settings of the three stages, ours beside the paper's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from ldae.config import Config, Training
+
+PAPER, CODE = "paper", "the authors' code"  # where a published setting stands; the paper's text lost some
+Row = tuple[str, str, str, str]
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the paper prints for a stage."""
+
+    parameters: str
+    batch: str
+    epochs: str
+    learning_rate: str
+    hardware: str
+
+
+PUBLISHED = {
+    "autoencoder": Published("14 M", "8", "20", "5e-05", "one A100 (80 GB), 3 days"),
+    "diffusion": Published("486 M", "128", "500", "2.5e-05", "two GPUs"),
+    "representation": Published("920 M (frozen ones included)", "16", "200", "2.5e-05", "two A100 (40 GB), 2 days"),
+}
+
+
+def settings_tables(config: Config, descriptions: dict[str, dict[str, Any]]) -> dict[str, pd.DataFrame]:
+    """One table per stage: setting, ours, paper, and where the paper's value was found.
+
+    Args:
+        config: the run.
+        descriptions: model.json of ``autoencoder``, ``diffusion`` and ``representation``.
+    """
+    own = {"autoencoder": _autoencoder(config), "diffusion": _diffusion(config), "representation": _stage_3(config)}
+    tables = {}
+    for stage, rows in own.items():
+        training = _training(getattr(config, stage).training, descriptions[stage], PUBLISHED[stage])
+        tables[stage] = pd.DataFrame(rows + training, columns=["setting", "ours", "paper", "source"])
+    return tables
+
+
+def _autoencoder(config: Config) -> list[Row]:
+    settings, shape = config.autoencoder, config.preprocessing.conform.shape
+    return [
+        ("input", _times(shape), "128 × 160 × 128", PAPER),
+        ("latent", _times(config.latent_shape), "3 × 16 × 20 × 16", PAPER),
+        ("channels", _listed(settings.channels), "64, 128, 128, 128", CODE),
+        ("residual blocks per level", str(settings.res_blocks), "2", CODE),
+        ("weight of KL", f"{settings.kl_weight:g}", "1e-07", CODE),
+        ("weight of the adversarial loss", f"{settings.adversarial_weight:g}", "0.025", CODE),
+        (
+            "weight of the perceptual loss",
+            f"{settings.perceptual_weight:g}" if settings.perceptual_weights else "0 (no weights given)",
+            "0.001",
+            CODE,
+        ),
+        ("learning rate of the discriminator", f"{settings.discriminator.learning_rate:g}", "0.0001", CODE),
+        ("start", "weights given" if settings.pretrained else "random", "trained on UK Biobank", PAPER),
+    ]
+
+
+def _diffusion(config: Config) -> list[Row]:
+    settings = config.diffusion
+    return [
+        ("base channels", str(settings.channels), "256", CODE),
+        ("multipliers", _listed(settings.multipliers), "1, 2, 3", CODE),
+        ("residual blocks per level", str(settings.res_blocks), "2", CODE),
+        ("attention at down-sampling", _listed(settings.attention_factors), "2, 4", CODE),
+        ("dropout", f"{settings.dropout:g}", "0.1", CODE),
+        ("timesteps", str(settings.timesteps), "1000", CODE),
+        ("noise schedule", f"linear, {settings.beta_start:g} to {settings.beta_end:g}", "linear, 0.0001 to 0.02", CODE),
+        ("decay of the weight average", f"{settings.training.ema_decay:g}", "0.999", CODE),
+    ]
+
+
+def _stage_3(config: Config) -> list[Row]:
+    settings = config.representation
+    return [
+        ("backbone of the encoder", settings.backbone, "convnext_small", PAPER),
+        ("start of the backbone", "weights given" if settings.backbone_weights else "random", "ImageNet", PAPER),
+        ("length of y_sem", str(settings.dimension), "768", PAPER),
+        ("attention heads", str(settings.heads), "8", CODE),
+        ("stochastic depth", f"{settings.drop_path:g}", "0.4", CODE),
+        ("SNR weight, gamma", f"{settings.snr_gamma:g}", "0.1", CODE),
+        ("decay of the weight average", f"{settings.training.ema_decay:g}", "0.999", CODE),
+    ]
+
+
+def _training(settings: Training, description: dict[str, Any], paper: Published) -> list[Row]:
+    """Rows that every stage has. An epoch is one pass over the training scans."""
+    networks = [f"{count:,} ({name})" for name, count in sorted(description["parameters"].items())]
+    return [
+        ("parameters trained", " + ".join(networks), paper.parameters, PAPER),
+        ("training scans", f"{description['scans']:,}", "n/a", PAPER),
+        ("effective batch (scans)", str(settings.batch), paper.batch, PAPER),
+        ("epochs", f"{settings.steps * settings.batch / description['scans']:.1f}", paper.epochs, PAPER),
+        ("optimizer steps", f"{settings.steps:,}", "n/a", PAPER),
+        ("learning rate", f"{settings.learning_rate:g}", paper.learning_rate, CODE),
+        ("precision", settings.precision, "fp16", CODE),
+        ("hardware and time", "see timings", paper.hardware, PAPER),
+    ]
+
+
+def _times(sizes: Sequence[int]) -> str:
+    return " × ".join(str(size) for size in sizes)
+
+
+def _listed(values: Sequence[int]) -> str:
+    return ", ".join(str(value) for value in values)

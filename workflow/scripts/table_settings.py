@@ -1,0 +1,15 @@
+"""Adapter: Tables 2 to 4, the settings of the three stages."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0]):
+    from ldae.config import parse_config
+    from ldae.figures.tables import write_table
+    from ldae.files import read_json
+    from ldae.report.settings import settings_tables
+
+    descriptions = {stage: read_json(path) for stage, path in snakemake.input.items()}
+    for stage, table in settings_tables(parse_config(snakemake.params.settings), descriptions).items():
+        write_table(table, Path(snakemake.output[stage]).with_suffix(""))
