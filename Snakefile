@@ -37,6 +37,7 @@ rule all:
     default_target: True
     input:
         rules.report_html.output,
+        rules.bundle_public.output,
 
 
 rule ingest:

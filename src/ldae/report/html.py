@@ -1,7 +1,7 @@
 """The report of a run: one HTML file that needs nothing else, no network, no script, no clock."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,19 +49,23 @@ class ReportSources:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure ready to be set: its source inside the page, or none when it was not made."""
+    """A figure ready to be set: its source inside the page, or none when it was not made or is private."""
 
     name: str
     source: Markup | None
+    withheld: bool
     title: Markup
     text: Markup
     alternative: str
 
 
-def report_html(out: str | Path, sources: ReportSources, config: Config) -> None:
+def report_html(out: str | Path, sources: ReportSources, config: Config, shown: Collection[str] | None = None) -> None:
     """Write the report of a run: headline numbers, data, flow, every study with its figures, and provenance.
 
     A figure or study that is missing is said to be missing. Equal inputs give equal bytes.
+
+    Args:
+        shown: the figures that may be shown, in a report for others; without single exclusions then. None: everything.
     """
     environment = Environment(
         loader=PackageLoader("ldae.report"),
@@ -79,10 +83,14 @@ def report_html(out: str | Path, sources: ReportSources, config: Config) -> None
         cards=headline_cards(sources.evaluate),
         steps=steps(config),
         differences=differences(config),
-        figures={name: load_picture(sources.figures, name) for name in CAPTIONS},
+        figures={
+            name: load_picture(sources.figures, name, withheld=shown is not None and name not in shown)
+            for name in CAPTIONS
+        },
         tables=study_tables(sources.evaluate),
         table_1=demographics_table(read_tsv(sources.table_1)),
-        exclusions=exclusion_reasons(sources.exclusions),
+        public=shown is not None,
+        exclusions=exclusion_reasons(sources.exclusions) if shown is None else None,
         settings={stage: settings_table(sources.tables, stage) for stage in SETTINGS},
         provenance=list(_flat(sources.provenance)),
     )
@@ -122,15 +130,15 @@ def study_tables(evaluate: Path) -> dict[str, Table | None]:
     }
 
 
-def load_picture(folder: Path, name: str) -> Picture:
+def load_picture(folder: Path, name: str, withheld: bool = False) -> Picture:
     """A figure as a data URI (SVG before PNG) with its caption."""
     caption = CAPTIONS[name]
     source = None
     for suffix, kind in ((".svg", "image/svg+xml"), (".png", "image/png")):
         path = folder / f"{name}{suffix}"
-        if source is None and path.is_file():
+        if source is None and not withheld and path.is_file():
             source = Markup(f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}")
-    return Picture(name, source, Markup(caption.title), Markup(caption.text), caption.alternative)
+    return Picture(name, source, withheld, Markup(caption.title), Markup(caption.text), caption.alternative)
 
 
 def exclusion_reasons(path: Path) -> Table | None:

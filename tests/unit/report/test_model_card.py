@@ -1,0 +1,21 @@
+"""The model card says what a reader must know, from the run's own numbers."""
+
+from ldae.report.model_card import HEADLINES, estimate_words, model_card
+
+
+def test_the_card_has_the_runs_numbers_and_its_limits(tmp_path, config):
+    headline = {name: {"value": None, "reason": "no such study"} for name in HEADLINES}
+    headline["auc_ad_cv"] = {"value": 0.783, "low": 0.667, "high": 0.882, "n_subjects": 28, "note": "too few"}
+    description = {"parameters": {"unet": 1_993_892}, "scans": 6, "step": 10, "digest": "abc"}
+    out = tmp_path / "MODEL_CARD.md"
+    model_card(out, config, headline, {"diffusion": description})
+    text = out.read_text()
+    assert "0.783 [0.667, 0.882], 28 subjects (too few)" in text
+    assert "n/a (no such study)" in text
+    assert "| diffusion | 1,993,892 (unet) | 6 | 10 | abc |" in text
+    assert "not a medical device" in text and "Synthetic heads" in text
+    assert "random weights" in text
+
+
+def test_an_estimate_without_interval_has_none():
+    assert estimate_words({"value": 1.0, "n_subjects": 1}) == "1.000, 1 subjects"

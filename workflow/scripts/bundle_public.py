@@ -1,0 +1,29 @@
+"""Adapter: what may leave the machine."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0]):
+    from ldae.config import parse_config
+    from ldae.files import read_tsv
+    from ldae.provenance import run_provenance
+    from ldae.report.html import ReportSources
+    from ldae.report.public import bundle_public
+
+    files = snakemake.input
+    scans = read_tsv(files.scans, dtype=str)
+    bundle_public(
+        Path(snakemake.output.report).parent,
+        Path(files.headline).parent,
+        ReportSources(
+            figures=Path(files.figures[0]).parent,
+            evaluate=Path(snakemake.params.evaluate),
+            table_1=Path(files.table_1),
+            exclusions=Path(files.exclusions),
+            tables=Path(files.table_1).parent,
+            provenance=run_provenance([files.volumes, files.latents], list(files.models)),
+        ),
+        parse_config(snakemake.params.settings),
+        names={*scans["participant_id"], *scans["image_id"].dropna()},
+    )
