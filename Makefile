@@ -6,7 +6,7 @@ SNAKEMAKE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/
 DEMO := --configfile config/demo.yaml
 SMOKE := --configfile config/demo.yaml config/smoke.yaml
 
-.PHONY: help setup demo smoke test test-slow check format lock envs clean
+.PHONY: help setup demo smoke test test-slow bench-dag check format lock envs clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -20,7 +20,7 @@ $(READY): requirements.lock pyproject.toml
 	@echo "Setting up .venv (once; about 5 GB, a minute or two) ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv 2>/dev/null
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $(READY)
 	@echo "Ready."
@@ -38,6 +38,9 @@ test: $(READY) ## unit tests and the smoke chain
 
 test-slow: $(READY) ## the tests that take minutes
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m slow
+
+bench-dag: $(READY) ## what planning costs from 1,000 to 100,000 scans
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_dag.py
 
 check: $(READY) ## formatting and lint
 	$(BIN)/ruff check .

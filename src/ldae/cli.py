@@ -12,6 +12,7 @@ COMMANDS = (
     "phantom",
     "params",
     "summary",
+    "unlock",
 )
 
 

@@ -1,0 +1,97 @@
+"""profiles/slurm against the Snakefile: what every job of the paper's configuration would ask the cluster for."""
+
+import re
+
+import pytest
+import yte
+from conftest import ROOT
+
+GPUS = {
+    "train_autoencoder": 1,
+    "encode_latents": 1,
+    "train_diffusion": 2,
+    "train_representation": 2,
+    "encode_codes": 1,
+    "eval_reconstruction": 1,
+    "eval_interpolation": 1,
+    "eval_manipulation": 1,
+    "eval_variation": 1,
+}
+SHARD_RULES = {"convert_adni_to_bids", "correct_bias_field", "extract_brain", "register_mni"}
+
+
+@pytest.fixture(scope="module")
+def profile() -> dict:
+    return yte.process_yaml((ROOT / "profiles/slurm/config.yaml").read_text(), require_use_yte=True)
+
+
+def rules_by_environment() -> dict[str, str]:
+    """Rule -> its conda environment file."""
+    text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    blocks = re.split(r"^ *rule (\w+):", text, flags=re.MULTILINE)[1:]
+    return {
+        name: re.search(r"envs/(\w+)\.yaml", body)[1]
+        for name, body in zip(blocks[::2], blocks[1::2], strict=True)
+    }
+
+
+def requests(text: str) -> dict[str, dict[str, str]]:
+    """Rule -> resources of its first job, from the output of a dry run."""
+    found = {}
+    for block in re.split(r"^(?:local)?rule ", text, flags=re.MULTILINE)[1:]:
+        line = re.search(r"^ +resources: (.*)$", block, flags=re.MULTILINE)
+        if line:
+            found.setdefault(block.split(":")[0], dict(item.split("=", 1) for item in line[1].split(", ")))
+    return found
+
+
+def test_dry_run_lists_every_stage_with_its_partition_gpus_and_hours(workflow):
+    (workflow.folder / "data/ADNI/002_S_0295").mkdir(parents=True)
+    (workflow.folder / "data/clinical").mkdir(parents=True)
+    result = workflow.run("--dry-run", profile="profiles/slurm")
+    assert result.returncode == 0, result.stderr
+    asked = requests(result.stdout)
+    assert asked.keys() >= set(GPUS) | SHARD_RULES
+    for rule, resources in asked.items():
+        assert float(resources["runtime"]) <= 720, f"{rule}: more hours than common queues give"
+        if rule in GPUS:
+            assert resources["slurm_partition"] == "gpu" and resources["gpu_model"] == "a100", rule
+            assert int(resources["gpu"]) == GPUS[rule], rule
+        else:
+            assert resources["slurm_partition"] == "cpu" and "gpu" not in resources, rule
+
+
+def test_every_rule_that_needs_a_gpu_asks_for_one(profile):
+    asking = {rule for rule, resources in profile["set-resources"].items() if "gpu" in resources}
+    environments = rules_by_environment()
+    assert asking == {rule for rule, name in environments.items() if name == "gpu"} == set(GPUS)
+    assert set(profile["set-resources"]) | set(profile["set-threads"]) <= set(environments)
+
+
+def test_trainings_are_retried_twenty_times_with_the_same_request(profile):
+    trainings = {rule for rule in rules_by_environment() if rule.startswith("train_")}
+    assert set(profile["preemptible-rules"]) == trainings and profile["preemptible-retries"] == 20
+    for rule in trainings:
+        assert all(isinstance(profile["set-resources"][rule][name], int) for name in ("mem_mb", "runtime")), rule
+
+
+def test_a_retried_shard_asks_for_more_memory_and_is_never_an_array_task(profile):
+    """In an array every task gets the resources of the first one, so a retried shard would keep its old memory."""
+    for rule in SHARD_RULES:
+        assert profile["set-resources"][rule]["mem_mb"].endswith("* attempt"), rule
+    arrays = {name.strip() for name in profile.get("slurm-array-jobs", "").split(",")} - {""}
+    growing = {rule for rule, asked in profile["set-resources"].items() if "attempt" in str(asked.get("mem_mb"))}
+    assert "all" not in arrays and not arrays & (growing | set(rules_by_environment()) - set(profile["set-resources"]))
+
+
+def test_every_key_of_the_profile_is_an_option(profile, workflow):
+    """Snakemake itself rejects an unknown option, not an unknown resource."""
+    known = {"slurm_partition", "slurm_account", "gpu", "gpu_model", "mem_mb", "runtime", "nodes", "mpi", "tasks_per_node"}
+    assert set().union(profile["default-resources"], *profile["set-resources"].values()) <= known
+
+
+def test_the_guide_states_what_the_profile_asks_for(profile):
+    guide = (ROOT / "docs/cluster.md").read_text()
+    for rule, gpus in GPUS.items():
+        hours = profile["set-resources"][rule]["runtime"] // 60
+        assert re.search(rf"^\| `{rule}` \| {gpus} \| {hours} \|", guide, flags=re.MULTILINE), rule
