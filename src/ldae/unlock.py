@@ -1,7 +1,7 @@
 """Unlocking a working directory whose Snakemake was killed, once nothing writes into it any more.
 
-Snakemake that is killed (``kill -9``, a login node that restarts) leaves its lock and its SLURM jobs behind. Unlocked and
-run again at once, it submits every unfinished job a second time, onto the same outputs as the first.
+Snakemake that is killed (``kill -9``, a login node that restarts) leaves its lock and its SLURM jobs behind. Unlocked
+and run again at once, it submits every unfinished job a second time, onto the same outputs as the first.
 """
 
 import os
@@ -14,9 +14,9 @@ from ldae.errors import UserError
 
 SQUEUE = ("squeue", "--noheader", "--format=%i|%T|%u|%k|%Z")
 NO_SQUEUE = (
-    "squeue is not on this machine, so SLURM jobs that still write into {folder} cannot be seen. If the run was submitted to "
-    "a cluster, call `ldae unlock` on a node where squeue works. If it ran on this machine only, `snakemake --unlock` is "
-    "enough once its processes are gone."
+    "squeue is not on this machine, so SLURM jobs that still write into {folder} cannot be seen. If the run was "
+    "submitted to a cluster, call `ldae unlock` on a node where squeue works. If it ran on this machine only, "
+    "`snakemake --unlock` is enough once its processes are gone."
 )
 
 
@@ -41,14 +41,14 @@ def unlock(folder: Path, snakefile: Path) -> str:
         One sentence: what was done.
 
     Raises:
-        UserError: jobs are still pending or running (they are listed), a Snakemake is still alive, or neither can be known.
+        UserError: jobs are still pending or running (they are listed), a Snakemake is alive, or neither can be known.
     """
     jobs = unfinished_jobs(folder)
     if jobs:
         identifiers = " ".join(job.identifier for job in jobs)
         raise UserError(
-            f"{folder} stays locked: {len(jobs)} SLURM job(s) submitted from it are not finished, and a second run would "
-            "submit them again onto the same files.\n  "
+            f"{folder} stays locked: {len(jobs)} SLURM job(s) submitted from it are not finished, and a second run "
+            "would submit them again onto the same files.\n  "
             + "\n  ".join(map(str, jobs))
             + f"\nWait until they end, or cancel them (`scancel {identifiers}`); then call `ldae unlock` again."
         )
@@ -104,6 +104,6 @@ def living_snakemakes(folder: Path) -> list[int]:
 def _same(path: str | Path, folder: Path) -> bool:
     """One directory, however it is spelled (links, mounts)."""
     try:
-        return os.path.samefile(path, folder)
+        return Path(path).samefile(folder)
     except OSError:
         return os.path.realpath(path) == os.path.realpath(folder)
