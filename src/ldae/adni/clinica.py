@@ -66,8 +66,17 @@ def last_error(output: str) -> str:
     return lines[-1] if lines else "no output"
 
 
+def without_folders(message: str, *folders: Path) -> str:
+    """``message`` with paths relative to ``folders``: a reason is the same wherever the data lie."""
+    for folder in folders:
+        message = message.replace(f"{folder.resolve()}{os.sep}", "")
+    return message
+
+
 def run_clinica(images: Path, tables: Path, subjects: list[str], folder: Path, log: Path) -> ClinicaRun:
     """Convert the T1w images of ``subjects`` (PTIDs) into ``folder``/bids; Clinica's output is appended to ``log``.
+
+    Clinica runs in ``folder``, where it may leave its stray files (pypeline.log).
 
     The run counts as failed only if products are missing that a whole run would have written: Clinica writes a
     subject's sessions.tsv after the images of all subjects, so a run that has them and died later lost nothing needed
@@ -77,25 +86,26 @@ def run_clinica(images: Path, tables: Path, subjects: list[str], folder: Path, l
         UserError: Clinica is not installed.
     """
     bids, subject_list = folder / "bids", folder / "subjects.txt"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     subject_list.write_text("".join(f"{subject}\n" for subject in subjects), encoding="utf-8")
     options = ["-m", "T1", "-np", "1", "-sl", str(subject_list.resolve())]
     folders = [str(path.resolve()) for path in (images, tables, bids)]
     command = [clinica_command(), "convert", "adni-to-bids", *options, *folders]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, errors="replace")
+    done = subprocess.run(command, env=environment(), cwd=folder, capture_output=True, text=True, errors="replace")
+    error = without_folders(last_error(done.stdout + done.stderr), images, tables, bids)
     with open(log, "a", encoding="utf-8") as handle:
         handle.write(f"$ clinica {' '.join(command[1:])}\n{done.stdout}{done.stderr}exit status {done.returncode}\n")
     listing = bids / "conversion_info" / "v0" / "t1_paths.tsv"
     if not listing.is_file():
-        return ClinicaRun(bids, pd.DataFrame(), last_error(done.stdout + done.stderr))
+        return ClinicaRun(bids, pd.DataFrame(), error)
     listed = pd.read_csv(listing, sep="\t", dtype=str, keep_default_na=False)
     with_image = {participant_id(subject) for subject in listed.loc[listed["Path"] != "", "Subject_ID"]}
     whole = all((bids / name / f"{name}_sessions.tsv").is_file() for name in with_image)
     participants = (bids / "participants.tsv").is_file() or not with_image
-    return ClinicaRun(bids, listed, None if whole and participants else last_error(done.stdout + done.stderr))
+    return ClinicaRun(bids, listed, None if whole and participants else error)
 
 
 def session_id(viscode: str) -> str:
     """``bl`` -> ``ses-M000``, ``m06`` -> ``ses-M006`` (Clinica's names)."""
-    months = 0 if viscode in {"bl", "sc"} else int(viscode.lower().removeprefix("m"))
+    months = 0 if viscode == "bl" else int(viscode.removeprefix("m"))
     return f"ses-M{months:03d}"

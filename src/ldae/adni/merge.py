@@ -1,5 +1,6 @@
 """The files at the root of the BIDS dataset, made of what the shards converted."""
 
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,9 +22,10 @@ The data fall under the ADNI data use agreement; keep them where it allows them 
 
 
 def merge_bids(statuses: list[Path], bids: Path) -> None:
-    """Write participants.tsv, dataset_description.json, the data dictionaries, README and .bidsignore.
+    """Write participants.tsv, dataset_description.json, the data dictionaries and README.
 
-    A participant is listed if at least one of its scans was converted and its folder is there.
+    A participant is listed if at least one of its scans was converted and its folder is there. What a killed job left
+    at the root (half-written files, subjects that left the download meanwhile) is removed.
 
     Raises:
         UserError: no subject has a usable scan.
@@ -39,11 +41,15 @@ def merge_bids(statuses: list[Path], bids: Path) -> None:
         raise UserError(
             f"No scan of the download could be converted (reasons in {statuses[0].parent}): run `ldae preflight` on it."
         )
+    for path in bids.iterdir():
+        if path.name.startswith(".tmp-"):
+            path.unlink()
+        elif path.name.startswith("sub-") and path.name not in rows:
+            shutil.rmtree(path)
     participants = pd.DataFrame([rows[name] for name in sorted(rows)], columns=list(PARTICIPANT_COLUMNS))
     write_json(bids / "participants.json", sidecar(PARTICIPANT_COLUMNS))
     write_json(bids / "sessions.json", sidecar(SESSION_COLUMNS))
     write_text(bids / "README", README)
-    write_text(bids / ".bidsignore", ".tmp-*\n")
     write_tsv(bids / "participants.tsv", participants)
     write_json(bids / "dataset_description.json", dataset_description())
 

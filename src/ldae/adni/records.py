@@ -60,3 +60,11 @@ def is_current(record: SubjectRecord | None, inputs: str, bids: Path) -> bool:
     return all((bids / scan["path"]).is_file() for scan in products) and all(
         sha256_file(bids / scan["path"]) == scan["sha256"] for scan in products
     )
+
+
+def sweep_temporary(status: Path, participants: list[str]) -> None:
+    """Remove what a killed writer left of the records of these subjects; other shards may be writing theirs."""
+    for participant in participants:
+        path = record_path(status, participant)
+        for leftover in path.parent.glob(f".tmp-*-{path.name}"):
+            leftover.unlink(missing_ok=True)

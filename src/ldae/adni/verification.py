@@ -13,6 +13,8 @@ from nibabel.wrapstruct import WrapStructError
 
 from ldae.errors import QuarantinedScan
 
+MOST_ANISOTROPIC = 2.0  # longest edge of a voxel / shortest; ADNI's MPRAGE has 1.3 at most
+EXTENT_MM = (80.0, 512.0)  # of a head scan, along each axis
 TEXT_FIELDS = ("descrip", "aux_file", "db_name", "intent_name")
 
 
@@ -38,7 +40,8 @@ def checked_image(anat: Path, name: str, source: Path, image_id: str, is_dicom: 
     dcm2niix puts the time of the acquisition into those fields; voxels, affine and the rest are as Clinica left them.
 
     Raises:
-        QuarantinedScan: missing, split, damaged, not three-dimensional, or not as many voxels as the series has.
+        QuarantinedScan: missing, split, damaged, not three-dimensional, without a plausible size, or not as many voxels
+            as the series has.
     """
     target = anat / f"{name}.nii.gz"
     strays = sorted(path.name.removeprefix(name) for path in anat.glob("*") if path != target)
@@ -55,6 +58,7 @@ def checked_image(anat: Path, name: str, source: Path, image_id: str, is_dicom: 
         raise QuarantinedScan(f"not a volume: I{image_id} has {voxels.ndim} dimensions")
     if not np.isfinite(image.affine).all() or np.linalg.det(image.affine) == 0:
         raise QuarantinedScan(f"bad affine: I{image_id} has no position in space")
+    check_size(voxels.shape, np.linalg.norm(image.affine[:3, :3], axis=0), image_id)
     if is_dicom and voxels.size != (expected := expected_voxels(source, image_id)):
         raise QuarantinedScan(f"slices lost: I{image_id} has {voxels.size} voxels, its DICOM files hold {expected}")
     if voxels.min() == voxels.max():
@@ -63,3 +67,19 @@ def checked_image(anat: Path, name: str, source: Path, image_id: str, is_dicom: 
         image.header[field] = b""
     image.header.extensions.clear()
     return gzip.compress(image.to_bytes(), compresslevel=1, mtime=0)
+
+
+def check_size(shape: tuple[int, ...], steps: np.ndarray, image_id: str) -> None:
+    """Args:
+        steps: edges of a voxel, mm.
+
+    Raises:
+        QuarantinedScan: the voxels are far from cubes, or the volume is no head.
+    """
+    voxel = " x ".join(f"{step:.3g}" for step in steps)
+    if steps.max() > MOST_ANISOTROPIC * steps.min():
+        raise QuarantinedScan(f"implausible geometry: the voxels of I{image_id} have {voxel} mm")
+    extent = np.multiply(shape, steps)
+    if extent.min() < EXTENT_MM[0] or extent.max() > EXTENT_MM[1]:
+        size = " x ".join(f"{length:.0f}" for length in extent)
+        raise QuarantinedScan(f"implausible geometry: I{image_id} covers {size} mm")

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from ldae.adni import conversion
+from ldae.adni.accounting import NOT_ON_DISK
 from ldae.adni.conversion import check_quarantined, convert_shard
 from ldae.adni.merge import merge_bids
 from ldae.adni.records import STATUS_COLUMNS
@@ -39,7 +40,7 @@ def converted(tmp_path_factory, plans, make_download):
     healthy, killer = plans[0].subject, plans[1].subject
     images = make_download(folder / "raw", plans[:2]).chosen(healthy.ptid)
     download = make_download(folder / "harmed", plans[:2], broken={images[1].image_id})
-    download.edit("ADNIMERGE", {"PTID": killer.ptid, "VISCODE": plans[1].visits[1].code}, "EXAMDATE", "")
+    download.edit("ADNIMERGE", {"PTID": killer.ptid, "VISCODE": plans[1].visits[1].code}, "VISCODE", "uns1")
     return download, folder / "results", convert(download, folder / "results")
 
 
@@ -49,7 +50,7 @@ def test_broken_scan_and_killer_are_quarantined_and_the_rest_arrives(converted, 
     good, broken = download.chosen(plans[0].subject.ptid)
     assert list(status) == STATUS_COLUMNS
     rows = {(row.participant_id, row.session_id): row for row in status.itertuples()}
-    assert len(rows) == len(status) == 3
+    assert len(rows) == len(status) == 4
 
     row = rows[healthy, "ses-M000"]
     assert (row.state, row.image_id, row.scan_date) == ("done", str(good.image_id), str(good.acquired.date()))
@@ -62,8 +63,11 @@ def test_broken_scan_and_killer_are_quarantined_and_the_rest_arrives(converted, 
     assert row.state == "quarantined" and f"I{broken.image_id}" in row.reason
     assert not list((results / "bids").glob(f"{healthy}/{row.session_id}"))
 
-    (row,) = [row for row in rows.values() if row.participant_id == killer]
-    assert row.state == "quarantined" and row.reason.startswith("Clinica died: TypeError: strptime()")
+    lost = [row for row in rows.values() if row.participant_id == killer]
+    assert [row.image_id for row in lost] == [str(image.image_id) for image in download.chosen(plans[1].subject.ptid)]
+    for row in lost:
+        assert row.state == "quarantined"
+        assert row.reason.startswith("Clinica died: ValueError: Cannot extract month from visit code uns1")
     assert not (results / "bids" / killer).exists()
 
 
@@ -71,8 +75,8 @@ def test_second_run_touches_nothing_and_a_mended_subject_arrives(converted, plan
     download, results, first = converted
     before = times(results / "bids")
     killer = plans[1]
-    exam = str(killer.visits[1].exam_date)
-    download.edit("ADNIMERGE", {"PTID": killer.subject.ptid, "VISCODE": killer.visits[1].code}, "EXAMDATE", exam)
+    code = killer.visits[1].code
+    download.edit("ADNIMERGE", {"PTID": killer.subject.ptid, "VISCODE": "uns1"}, "VISCODE", code)
     second = convert(download, results)
     healthy = participant_id(plans[0].subject.ptid)
     pd.testing.assert_frame_equal(
@@ -123,11 +127,19 @@ def test_voxels_are_those_of_the_download(converted, plans):
     assert np.corrcoef(source.ravel(), voxels.ravel())[0, 1] > 0.9999
 
 
+def test_scans_of_one_subject_are_never_too_many():
+    check_quarantined(status_table("xx").assign(participant_id=1), 0.1, 0)
+
+
 def status_table(states: str) -> pd.DataFrame:
     """``.`` done, ``x`` broken, ``-`` not downloaded."""
-    reasons = {".": None, "x": "no image: dcm2niix made nothing of I1", "-": f"{conversion.NOT_ON_DISK}: no file"}
+    reasons = {".": None, "x": "no image: dcm2niix made nothing of I1", "-": f"{NOT_ON_DISK}: no file"}
     return pd.DataFrame(
-        {"state": ["done" if s == "." else "quarantined" for s in states], "reason": map(reasons.get, states)}
+        {
+            "participant_id": range(len(states)),
+            "state": ["done" if s == "." else "quarantined" for s in states],
+            "reason": map(reasons.get, states),
+        }
     )
 
 

@@ -4,7 +4,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from ldae.adni.verification import checked_image
+from ldae.adni.verification import check_size, checked_image
 from ldae.errors import QuarantinedScan
 
 NAME = "sub-ADNI002S0295_ses-M000_T1w"
@@ -106,3 +106,22 @@ def test_unreadable_dicom(tmp_path, series):
     write(tmp_path / "anat", series[2])
     with pytest.raises(QuarantinedScan, match="unreadable DICOM"):
         check(tmp_path / "anat", series)
+
+
+@pytest.mark.parametrize(
+    ("steps", "sentence"),
+    [
+        ((16.0, 16.0, 33.0), "the voxels of I.* have 16 x 16 x 33 mm"),
+        ((1.0, 1.0, 1.0), "covers 12 x 14 x 10 mm"),
+        ((50.0, 50.0, 50.0), "covers 600 x 700 x 500 mm"),
+    ],
+)
+def test_implausible_geometry(tmp_path, series, steps, sentence):
+    write(tmp_path / "anat", series[2], np.diag([*steps, 1]))
+    with pytest.raises(QuarantinedScan, match=f"implausible geometry: .*{sentence}"):
+        check(tmp_path / "anat", series)
+
+
+def test_mprage_voxels_are_plausible():
+    check_size((256, 256, 166), np.array([0.94, 0.94, 1.2]), "1")
+    check_size((170, 256, 256), np.array([1.2, 1.0, 1.0]), "1")

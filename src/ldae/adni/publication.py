@@ -1,0 +1,97 @@
+"""One converted subject, from what Clinica wrote to its place in the BIDS dataset: verified, whole, or not at all."""
+
+import hashlib
+import logging
+import shutil
+from pathlib import Path
+
+from ldae.adni.accounting import LEFT_OUT, Listing, OnDisk, absence, visits_left_out
+from ldae.adni.bids_tables import write_scans, write_sessions
+from ldae.adni.clinica import ClinicaRun, session_id
+from ldae.adni.records import STATUS_COLUMNS, SubjectRecord
+from ldae.adni.verification import checked_image
+from ldae.cohort.shards import participant_id
+from ldae.errors import QuarantinedScan
+
+logger = logging.getLogger("ldae")
+
+
+def bring_in(
+    name: str, run: ClinicaRun, listing: Listing, disk: OnDisk, facts: tuple[str, dict], incoming: Path, bids: Path
+) -> SubjectRecord:
+    """Verify the scans of one subject, build its folder at ``incoming`` (on the disk of ``bids``), rename it in.
+
+    Args:
+        disk: the subject's images on disk.
+        facts: digest of the subject's inputs, and its row of participants.tsv.
+    """
+    participant = participant_id(name)
+    inputs, row = facts
+    if run.error is not None:
+        shutil.rmtree(bids / participant, ignore_errors=True)
+        reason = f"Clinica died: {run.error}"
+        visits = visits_left_out(name, listing, disk, set(), set()) or [{"session_id": None, "reason": LEFT_OUT}]
+        visits = [visit | ({"reason": reason} if visit["reason"].startswith(LEFT_OUT) else {}) for visit in visits]
+        scans = [status_row(participant, **visit) for visit in visits]
+        logger.warning("%s quarantined: %s", participant, reason)
+        return SubjectRecord(participant, inputs, scans=scans, retry=True)
+    listed = run.listed[run.listed["Subject_ID"] == name] if len(run.listed) else run.listed
+    scans: list[dict] = []
+    for item in listed.to_dict("records"):
+        session = session_id(item["VISCODE"])
+        repeated = any(scan["session_id"] == session for scan in scans)
+        scans.append(bring_in_scan(participant, session, item, run.bids, disk, incoming, repeated))
+    chosen, taken = {scan["image_id"] for scan in scans}, {scan["session_id"] for scan in scans}
+    scans += [status_row(participant, **visit) for visit in visits_left_out(name, listing, disk, chosen, taken)]
+    for scan in scans:
+        if scan["state"] == "quarantined":
+            logger.warning("%s %s quarantined: %s", participant, scan["session_id"] or "", scan["reason"])
+    if incoming.is_dir():
+        write_sessions(run.bids / participant / f"{participant}_sessions.tsv", incoming / f"{participant}_sessions.tsv")
+    replace_folder(incoming, bids / participant)
+    scans.sort(key=lambda scan: (scan["session_id"] or "", scan["image_id"] or ""))
+    return SubjectRecord(participant, inputs, row, scans)
+
+
+def bring_in_scan(
+    participant: str, session: str, item: dict, made: Path, disk: OnDisk, incoming: Path, repeated: bool
+) -> dict:
+    """Verify one scan and write it with its scans.tsv under ``incoming``; a row of the status table either way."""
+    facts = {"image_id": item["Image_ID"], "scan_date": item["Scan_Date"], "field_strength": item["Field_Strength"]}
+    name = f"{participant}_{session}_T1w"
+    path = f"{participant}/{session}/anat/{name}.nii.gz"
+    try:
+        if repeated:
+            raise QuarantinedScan(f"second image of the visit: I{item['Image_ID']}")
+        if not item["Path"]:
+            raise QuarantinedScan(absence(item["Image_ID"], disk))
+        source, is_dicom = Path(item["Path"]), item["Is_Dicom"] == "True"
+        content = checked_image(made / participant / session / "anat", name, source, item["Image_ID"], is_dicom)
+    except QuarantinedScan as broken:
+        return status_row(participant, session, reason=str(broken), **facts)
+    target = incoming.parent / path
+    target.parent.mkdir(parents=True)
+    target.write_bytes(content)
+    checksum = hashlib.sha256(content).hexdigest()
+    row = status_row(participant, session, path=path, size=len(content), sha256=checksum, **facts)
+    write_scans([row], incoming / session / f"{participant}_{session}_scans.tsv")
+    return row
+
+
+def status_row(participant: str, session_id: str | None, reason: str | None = None, **facts) -> dict:
+    """One row of the status table; a reason makes it a quarantined one."""
+    row = dict.fromkeys(STATUS_COLUMNS) | facts
+    state = "quarantined" if reason else "done"
+    return row | {"participant_id": participant, "session_id": session_id, "state": state, "reason": reason}
+
+
+def replace_folder(fresh: Path, target: Path) -> None:
+    """Put ``fresh`` where ``target`` is, or remove ``target`` if there is no ``fresh``; never a mixture of the two."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    old = fresh.with_name(f"{fresh.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
+    if fresh.exists():
+        fresh.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
