@@ -13,6 +13,7 @@ COMMANDS = (
     "params",
     "summary",
     "unlock",
+    "fresh",
 )
 
 

@@ -5,14 +5,17 @@ from pathlib import Path
 from ldae.runtime import running
 
 with running(snakemake.log[0], snakemake.threads):
-    from ldae.config import Autoencoder, Launch
-    from ldae.training.run import train_autoencoder
+    from ldae.training.launch import launch
 
-    train_autoencoder(
-        volumes=Path(snakemake.input.volumes).parent,
-        splits=Path(snakemake.input.splits),
-        out=Path(snakemake.output.model).parent,
-        settings=Autoencoder.model_validate(snakemake.params.settings),
+    launch(
+        "train_autoencoder",
+        snakemake.resources,
+        snakemake.threads,
+        snakemake.log[0],
+        volumes=str(Path(snakemake.input.volumes).parent),
+        splits=snakemake.input.splits,
+        out=str(Path(snakemake.output.model).parent),
+        settings=snakemake.params.settings,
         seed=snakemake.params.seed,
-        launch=Launch.model_validate(snakemake.config.get("launch", {})),
+        launch=snakemake.config.get("launch", {}),
     )

@@ -5,15 +5,18 @@ from pathlib import Path
 from ldae.runtime import running
 
 with running(snakemake.log[0], snakemake.threads):
-    from ldae.config import Diffusion, Launch, Method
-    from ldae.training.run import train_diffusion
+    from ldae.training.launch import launch
 
-    train_diffusion(
-        latents=Path(snakemake.input.latents).parent,
-        splits=Path(snakemake.input.splits),
-        out=Path(snakemake.output.model).parent,
-        settings=Diffusion.model_validate(snakemake.params.settings),
-        method=Method.model_validate(snakemake.params.method),
+    launch(
+        "train_diffusion",
+        snakemake.resources,
+        snakemake.threads,
+        snakemake.log[0],
+        latents=str(Path(snakemake.input.latents).parent),
+        splits=snakemake.input.splits,
+        out=str(Path(snakemake.output.model).parent),
+        settings=snakemake.params.settings,
+        method=snakemake.params.method,
         seed=snakemake.params.seed,
-        launch=Launch.model_validate(snakemake.config.get("launch", {})),
+        launch=snakemake.config.get("launch", {}),
     )

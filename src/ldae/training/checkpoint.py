@@ -1,10 +1,13 @@
 """Checkpoints: tensors as safetensors, the rest as JSON, the newest two kept.
 
 A checkpoint is complete when its JSON is there, since that is written last; the JSON carries the digest of the
-tensors. A newest one that is damaged is left out with a warning, and the one before it is used.
+tensors. A newest one that is damaged is left out with a warning, and the one before it is used. Writing goes on in the
+background while training does: the loop waits only for the copy in memory.
 """
 
 import logging
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,40 +34,111 @@ class CheckpointFolder:
         folder: where they lie; made when the first one is saved.
         fingerprint: what the training depends on (settings, data digests, revision), flat or nested.
         keep: how many to keep.
+        on_saved: called with the step when a checkpoint is whole on disk (by the writing thread).
     """
 
-    def __init__(self, folder: Path, fingerprint: dict[str, Any], keep: int = 2):
-        self.folder, self.keep = Path(folder), keep
+    def __init__(
+        self,
+        folder: Path,
+        fingerprint: dict[str, Any],
+        keep: int = 2,
+        on_saved: Callable[[int], None] | None = None,
+    ):
+        self.folder, self.keep, self.on_saved = Path(folder), keep, on_saved
         self.fingerprint = flatten(fingerprint)
+        self._writer: threading.Thread | None = None
+        self._failure: Exception | None = None
 
     def save(self, step: int, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-        """Write whole, then drop the oldest."""
-        from safetensors.torch import save_file
+        """Copy the tensors, and write them in the background; waits for the write before this one.
 
-        path = self._tensors(step)
-        with atomic_path(path) as temporary:
-            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary)
-        description = {"step": step, "sha256": sha256_file(path), "fingerprint": self.fingerprint, "state": state}
-        write_json(path.with_suffix(".json"), description)
-        for old in self._steps()[: -self.keep]:
-            self._remove(old)
+        Raises:
+            UserError: the write before this one failed.
+        """
+        self.wait()
+        copies = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+        self._writer = threading.Thread(target=self._write_or_fail, args=(step, copies, state))
+        self._writer.start()
+
+    def wait(self) -> None:
+        """Until the last save is whole on disk.
+
+        Raises:
+            UserError: it could not be written.
+        """
+        if self._writer is not None:
+            self._writer.join()
+            self._writer = None
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            whole = self._steps()
+            rest = (
+                f"that of step {whole[-1]} is whole, the same command continues from it" if whole else "there is none"
+            )
+            raise UserError(
+                f"The checkpoint could not be written to {self.folder} ({failure}): make room on that disk; {rest}."
+            ) from failure
 
     def newest(self) -> Checkpoint | None:
         """The newest whole checkpoint; none when there is none.
 
         Raises:
-            UserError: it belongs to other settings, data or code; the message names the first difference.
+            UserError: it belongs to other settings, data or code (the message names the differences), or there are
+                checkpoints and all are damaged.
         """
-        for step in reversed(self._steps()):
+        steps = self._steps()
+        for step in reversed(steps):
             checkpoint = self._read(step)
             if checkpoint is not None:
                 return checkpoint
+        if steps:
+            raise UserError(
+                f"All checkpoints in {self.folder} are damaged: put a good copy back, or start over with "
+                f"`ldae fresh {self.folder.parent}`."
+            )
         return None
+
+    def at(self, step: int) -> Checkpoint:
+        """The checkpoint of one step, which the first process has found whole."""
+        checkpoint = self._read(step)
+        if checkpoint is None:
+            raise UserError(f"{self._tensors(step)} cannot be read by every process; run the same command again.")
+        return checkpoint
 
     def clear(self) -> None:
         """Remove all checkpoints (the training is finished and its model written)."""
         for step in self._steps():
             self._remove(step)
+
+    def clean(self) -> None:
+        """Remove what a kill has left half-written; only for the process that holds the lock."""
+        whole = set(self._steps())
+        for path in self.folder.glob(".tmp-*"):
+            path.unlink()
+        for path in self.folder.glob("step-*.safetensors"):
+            if int(path.stem.removeprefix("step-")) not in whole:
+                path.unlink()
+
+    def _write_or_fail(self, step: int, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        try:
+            self._write(step, tensors, state)
+        except Exception as error:
+            self._failure = error
+
+    def _write(self, step: int, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        """Write whole, then drop the oldest."""
+        from safetensors.torch import save_file
+
+        path = self._tensors(step)
+        with atomic_path(path) as temporary:
+            save_file(tensors, temporary)
+            digest = sha256_file(temporary)
+        description = {"step": step, "sha256": digest, "fingerprint": self.fingerprint, "state": state}
+        write_json(path.with_suffix(".json"), description)
+        if self.on_saved is not None:
+            self.on_saved(step)
+        for old in self._steps()[: -self.keep]:
+            self._remove(old)
 
     def _read(self, step: int) -> Checkpoint | None:
         from safetensors import SafetensorError
@@ -75,22 +149,26 @@ class CheckpointFolder:
             description = read_json(path.with_suffix(".json"))
             if sha256_file(path) != description["sha256"]:
                 raise SafetensorError("its digest does not match")
-            self._compare(description["fingerprint"])
-            return Checkpoint(description["step"], load_file(path), description["state"])
-        except _Mismatch as error:
-            raise UserError(str(error)) from None
-        except (OSError, UserError, KeyError, SafetensorError) as error:
+            saved, state = description["fingerprint"], description["state"]
+            tensors = load_file(path)
+        except (OSError, UserError, KeyError, TypeError, UnicodeDecodeError, SafetensorError) as error:
             logger.warning("%s is damaged (%s); the checkpoint before it is used.", path, error)
             return None
+        self._compare(saved)
+        return Checkpoint(step, tensors, state)
 
     def _compare(self, saved: dict[str, Any]) -> None:
-        for name in sorted(saved.keys() | self.fingerprint.keys()):
-            then, now = saved.get(name), self.fingerprint.get(name)
-            if then != now:
-                raise _Mismatch(
-                    f"The checkpoints in {self.folder} were made with {name} = {then}, now it is {now}: "
-                    f"put it back to continue that training, or delete the folder to start a new one."
-                )
+        names = sorted(saved.keys() | self.fingerprint.keys())
+        changed = [
+            f"{name} = {saved.get(name)}, now it is {self.fingerprint.get(name)}"
+            for name in names
+            if saved.get(name) != self.fingerprint.get(name)
+        ]
+        if changed:
+            raise UserError(
+                f"The checkpoints in {self.folder} were made with {'; '.join(changed)}: put it back to continue that "
+                f"training, or start over with `ldae fresh {self.folder.parent}`, which keeps the old one aside."
+            )
 
     def _steps(self) -> list[int]:
         return sorted(int(path.stem.removeprefix("step-")) for path in self.folder.glob("step-*.json"))
@@ -102,10 +180,6 @@ class CheckpointFolder:
         path = self._tensors(step)
         path.with_suffix(".json").unlink()  # first: without it the checkpoint does not exist
         path.unlink(missing_ok=True)
-
-
-class _Mismatch(Exception):
-    """A checkpoint of another training."""
 
 
 def flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,13 +1,16 @@
 """Which device computes, and in which precision."""
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
 
 def pick_device() -> torch.device:
-    """The first GPU when there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The first GPU when there is one; of several processes each takes its own."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device("cpu")
 
 
 def precision_context(precision: str, device: torch.device) -> AbstractContextManager:

@@ -1,33 +1,53 @@
-"""Stopping on request: the scheduler's warning signals set a flag, the loop saves and leaves."""
+"""Stopping on request: a signal of the scheduler, or a file, raises a flag; the loop saves and leaves."""
 
 import signal
 import threading
+from pathlib import Path
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+REQUEST = "stop"  # a file of this name in the checkpoint folder asks for the same
 
 
 class StopFlag:
-    """True after SIGTERM or SIGUSR1. As a context manager it puts the earlier handlers back at the end.
+    """Knows whether SIGTERM or SIGUSR1 came. As a context manager it puts the earlier handlers back at the end.
 
+    A flag entered inside another one is that other one: the job raises it from its start, the loop reads it.
     Handlers can only be set in the main thread; elsewhere the flag just stays down.
     """
+
+    _outer: "StopFlag | None" = None
 
     def __init__(self) -> None:
         self.signal_name: str | None = None
         self._earlier: dict[signal.Signals, object] = {}
 
-    def __bool__(self) -> bool:
-        return self.signal_name is not None
+    def reason(self, folder: Path) -> str | None:
+        """Why to stop; none: go on.
+
+        Args:
+            folder: where a file named ``stop`` asks for it (a launcher of several processes puts it there).
+        """
+        if self.signal_name is not None:
+            return f"{self.signal_name} received"
+        try:
+            return f"{(folder / REQUEST).read_text().strip() or 'a stop'} received"
+        except OSError:
+            return None
 
     def __enter__(self) -> "StopFlag":
+        if StopFlag._outer is not None:
+            return StopFlag._outer
         if threading.current_thread() is threading.main_thread():
+            StopFlag._outer = self
             self._earlier = {number: signal.signal(number, self._raise_flag) for number in SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._earlier.items():
             signal.signal(number, handler)
+        if StopFlag._outer is self:
+            StopFlag._outer = None
 
     def _raise_flag(self, number: int, frame: FrameType | None) -> None:
         self.signal_name = signal.Signals(number).name

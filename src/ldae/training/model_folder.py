@@ -11,7 +11,7 @@ from torch import Tensor
 from ldae.errors import UserError
 from ldae.files import read_json, sha256_file, write_json, write_text
 from ldae.models.weights import load_weights, save_weights
-from ldae.training.loop import Outcome
+from ldae.training.trainer import Outcome
 
 LAUNCH_SHAPE = ("micro_batch", "compute")  # may differ between the parts of one training
 

@@ -1,20 +1,25 @@
 """The three trainings as the workflow calls them: stores and splits in, a model folder out."""
 
 import logging
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel
 
 from ldae import config
 from ldae.models.counts import count_parameters
-from ldae.store import open_store
+from ldae.store import Store, open_store
 from ldae.training.checkpoint import CheckpointFolder
 from ldae.training.data import Latents, Volumes, read_splits, split_rows, splits_digest
 from ldae.training.device import pick_device
+from ldae.training.distributed import World
 from ldae.training.load import load_autoencoder, load_unet
-from ldae.training.loop import LAUNCH, train
+from ldae.training.lock import RunLock
+from ldae.training.loop import CHECKPOINTS, LAUNCH, train
 from ldae.training.model_folder import fingerprint, require, write_model
+from ldae.training.records import attempts_of
 from ldae.training.stage import Stage
 from ldae.training.stage_autoencoder import AutoencoderStage
 from ldae.training.stage_diffusion import DiffusionStage
@@ -38,6 +43,7 @@ def train_autoencoder(
     store, table, device = open_store(volumes), read_splits(splits), pick_device()
     training, validation = (Volumes(store, split_rows(store, table, name), device) for name in ("train", "validation"))
     stage = AutoencoderStage(settings, training, validation, seed)
+    stage.scan_names = _scan_names(store, training.positions)
     absent = {} if settings.perceptual_weights else {"perceptual": "absent: no weights given"}
     inputs = {"volumes": store.digest, "splits": splits_digest(table)}
     _train(stage, out, settings, seed, launch, inputs, {"volume_shape": store.meta["shape"][1:]} | absent)
@@ -56,6 +62,7 @@ def train_diffusion(
     store, table, device = open_store(latents), read_splits(splits), pick_device()
     training, validation = (Latents(store, split_rows(store, table, name), device) for name in ("train", "validation"))
     stage = DiffusionStage(settings, method, training, validation, seed)
+    stage.scan_names = _scan_names(store, split_rows(store, table, "train"))
     inputs = {"latents": store.digest, "autoencoder": store.meta["autoencoder"], "splits": splits_digest(table)}
     more = {"scale_factor": store.meta["scale_factor"], "latent_shape": list(training.shape)}
     _train(stage, out, settings, seed, launch, inputs, more | {"method": method.model_dump(mode="json")})
@@ -99,6 +106,7 @@ def train_representation(
         tuple(Latents(codes, chosen, device) for chosen in rows),
         seed,
     )
+    stage.scan_names = _scan_names(images, rows[0])
     inputs = {
         "volumes": images.digest,
         "latents": codes.digest,
@@ -120,14 +128,30 @@ def _train(
     inputs: dict[str, str],
     more: dict[str, Any],
 ) -> None:
-    """Run the loop, write the model, drop the checkpoints, which have no further use then."""
+    """Run the loop, write the model, drop the checkpoints, which have no further use then.
+
+    Of several processes the first holds the lock and writes.
+    """
+    world, folder = World.current(), Path(out) / CHECKPOINTS
     identity = fingerprint(settings, seed, inputs, method=more.get("method", {}))
-    outcome = train(stage, settings.training, seed, Path(out) / "checkpoints", identity, launch)
-    more = more | {
-        "inputs": inputs,
-        "parameters": {name: count_parameters(network) for name, network in stage.networks.items()},
-        "scans": stage.scans,
-    }
-    write_model(Path(out), outcome, stage.name, settings, seed, **more)
-    CheckpointFolder(Path(out) / "checkpoints", identity).clear()
-    logger.info("%s: written to %s (weights of step %d)", stage.name, out, outcome.step)
+    with RunLock(folder) if world.first else nullcontext():
+        outcome = train(stage, settings.training, seed, folder, identity, launch)
+        if world.first:
+            more = more | {
+                "inputs": inputs,
+                "parameters": {name: count_parameters(network) for name, network in stage.networks.items()},
+                "scans": stage.scans,
+            }
+            write_model(Path(out), outcome, stage.name, settings, seed, **more)
+            CheckpointFolder(folder, identity).clear()
+            attempts_of(folder, settings.training, world.size).clear()
+            logger.info("%s: written to %s (weights of step %d)", stage.name, out, outcome.step)
+    world.wait()
+
+
+def _scan_names(store: Store, rows: np.ndarray) -> list[str]:
+    """Subject and session of some rows of a store."""
+    index = store.index.iloc[rows]
+    return [
+        f"{subject}_{session}" for subject, session in zip(index["participant_id"], index["session_id"], strict=True)
+    ]

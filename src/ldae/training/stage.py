@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+EXAMPLES = 4  # validation scans in a picture
+
 
 @dataclass(frozen=True)
 class Draw:
@@ -24,6 +26,7 @@ class Stage(ABC):
         product: the network that the stage is for; averaged, validated and written.
         scans: number of training scans.
         selection: validation metric (larger is better) whose best step is written; none: the last step.
+        scan_names: names of the training scans, for messages.
     """
 
     name: str
@@ -31,6 +34,7 @@ class Stage(ABC):
     product: nn.Module
     scans: int
     selection: str | None = None
+    scan_names: Sequence[str] | None = None
 
     def learning_rate(self, network: str, default: float) -> float:
         """Peak learning rate of one network."""
@@ -50,3 +54,11 @@ class Stage(ABC):
     @abstractmethod
     def validate(self, product: nn.Module) -> dict[str, float]:
         """Metrics of ``product`` (or its average) on the validation scans, with fixed random numbers."""
+
+    def examples(self, product: nn.Module) -> Tensor | None:
+        """A few validation scans for a picture: (scans, columns, X, Y, Z) in [0, 1]; none: no picture."""
+        return None
+
+    def names(self, scans: Sequence[int]) -> list[str]:
+        """Names of some training scans, or their numbers where no names are known."""
+        return [str(scan) if self.scan_names is None else self.scan_names[scan] for scan in scans]

@@ -14,7 +14,7 @@ from ldae.models.weights import start_from_generative
 from ldae.training.data import Volumes, keyed_noise
 from ldae.training.device import precision_context
 from ldae.training.keyed import key
-from ldae.training.stage import Draw, Stage
+from ldae.training.stage import EXAMPLES, Draw, Stage
 from ldae.training.validation import ssim
 
 
@@ -101,3 +101,13 @@ class AutoencoderStage(Stage):
             absolute.append((reconstruction - x).abs().flatten(1).mean(1))
             similarity.append(ssim(reconstruction, x))
         return {"l1": float(torch.cat(absolute).mean()), "ssim": float(torch.cat(similarity).mean())}
+
+    def examples(self, product: nn.Module) -> Tensor:
+        """Originals beside their reconstructions."""
+        pairs = []
+        for scan in range(min(EXAMPLES, len(self.validation))):
+            x = self.validation[[scan]]
+            with precision_context(self.settings.training.precision, self.device):
+                reconstruction = product.decode(product.encode(x)[0]).float()
+            pairs.append(torch.cat([x, reconstruction], dim=1))
+        return torch.cat(pairs)

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from ldae import config
-from ldae.diffusion.schedule import Schedule
+from ldae.diffusion.schedule import Schedule, gather
 from ldae.models.prior import GaussianPrior
 from ldae.models.rewrites import lay_out
 from ldae.models.unet import UNet
 from ldae.training.data import Latents, keyed_noise
 from ldae.training.device import precision_context
-from ldae.training.keyed import generator, key
-from ldae.training.stage import Draw, Stage
+from ldae.training.keyed import generator, key, normal
+from ldae.training.stage import EXAMPLES, Draw, Stage
 
 VALIDATION_DRAWS = 4  # noise levels per validation scan
 
@@ -57,6 +57,20 @@ class DiffusionStage(Stage):
                 eps = product(z_t, t)
             losses.append((eps.float() - noise).square().flatten(1).mean(1))
         return {"loss": float(torch.cat(losses).mean())}
+
+    def examples(self, product: nn.Module) -> Tensor:
+        """First channel of z_0, of z_t at a quarter of the timesteps, and of the z_0 that the network sees in it."""
+        z = self.validation.mean[:EXAMPLES]
+        noise = torch.stack([normal(tuple(z.shape[1:]), self.seed, self.name, "example", i) for i in range(len(z))])
+        t = torch.full((len(z),), self.schedule.timesteps // 4, device=z.device)
+        z_t = self.schedule.add_noise(z, noise.to(z.device), t)
+        signal = gather(self.schedule.alpha_bar, t, z).sqrt()
+        with precision_context(self.settings.training.precision, self.device):
+            noise = product(z_t, t).float()
+        guess = (z_t - (1 - signal.square()).sqrt() * noise) / signal
+        shown = torch.stack([z[:, 0], z_t[:, 0], guess[:, 0]], dim=1)
+        low, high = z[:, 0].amin(), z[:, 0].amax()
+        return (shown - low) / (high - low)
 
 
 def noisy(z: Tensor, draws: Sequence[Draw], schedule: Schedule) -> tuple[Tensor, Tensor, Tensor]:

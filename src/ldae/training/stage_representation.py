@@ -18,7 +18,7 @@ from ldae.models.weights import load_backbone
 from ldae.training.data import Latents, Volumes
 from ldae.training.device import precision_context
 from ldae.training.keyed import key, normal
-from ldae.training.stage import Draw, Stage
+from ldae.training.stage import EXAMPLES, Draw, Stage
 from ldae.training.stage_diffusion import noisy, validation_draws
 from ldae.training.validation import ssim
 
@@ -121,16 +121,28 @@ class RepresentationStage(Stage):
         """SSIM of decode(sample(fixed noise, y_sem)) with the original, over some validation scans."""
         count = len(self.validation_volumes)
         chosen = sorted({i * count // VALIDATION_SAMPLES for i in range(VALIDATION_SAMPLES)})
-        grid = ddim_grid(VALIDATION_STEPS, self.schedule.timesteps)
-        coefficient = sampling_coefficient(self.schedule, self.method.shift_at_sampling)
         scores = []
         for first in range(0, len(chosen), 8):
             scans = chosen[first : first + 8]
             x = self.validation_volumes[scans]
-            noise = [normal(self.latents.shape, self.seed, self.name, "validation noise", scan) for scan in scans]
-            with precision_context(self.settings.training.precision, self.device):
-                model = guided(estimator, encoder(x), coefficient)
-                z = ddim_decode(model, torch.stack(noise).to(self.device), grid, self.schedule)
-                decoded = self.autoencoder.decode(z / self.scale_factor).float()
-            scores.append(ssim(decoded, x))
+            scores.append(ssim(self._samples(scans, x, encoder, estimator), x))
         return float(torch.cat(scores).mean())
+
+    def _samples(self, scans: list[int], x: Tensor, encoder: SemanticEncoder, estimator: GradientEstimator) -> Tensor:
+        """decode(sample(fixed noise, y_sem)) of some validation scans with volumes ``x``."""
+        grid = ddim_grid(VALIDATION_STEPS, self.schedule.timesteps)
+        coefficient = sampling_coefficient(self.schedule, self.method.shift_at_sampling)
+        noise = [normal(self.latents.shape, self.seed, self.name, "validation noise", scan) for scan in scans]
+        with precision_context(self.settings.training.precision, self.device):
+            model = guided(estimator, encoder(x), coefficient)
+            z = ddim_decode(model, torch.stack(noise).to(self.device), grid, self.schedule)
+            return self.autoencoder.decode(z / self.scale_factor).float()
+
+    def examples(self, product: Representation) -> Tensor:
+        """Originals, their autoencoder reconstructions, and what noise and y_sem give."""
+        estimator = GradientEstimator(self.trunk, product.shift).eval()
+        scans = list(range(min(EXAMPLES, len(self.validation_volumes))))
+        x = self.validation_volumes[scans]
+        with precision_context(self.settings.training.precision, self.device):
+            reconstruction = self.autoencoder.decode(self.validation_latents.mean[scans] / self.scale_factor).float()
+        return torch.cat([x, reconstruction, self._samples(scans, x, product.encoder, estimator)], dim=1)

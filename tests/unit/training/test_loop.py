@@ -9,7 +9,8 @@ import torch
 from toy import ToyStage, training
 
 from ldae.errors import Interrupted, UserError
-from ldae.training.loop import Trainer, learning_rate_factor, train
+from ldae.training.loop import train
+from ldae.training.trainer import Trainer, learning_rate_factor
 
 FINGERPRINT = {"settings": {"channels": 8, "training": {"learning_rate": 0.05}}, "inputs": {"volumes": "abc"}}
 
@@ -141,7 +142,7 @@ def test_gradients_are_clipped():
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
     stage = ToyStage()
     torch.nn.init.constant_(stage.product[0].weight, float("nan"))
-    with pytest.raises(UserError, match="main is nan at step 1"):
+    with pytest.raises(UserError, match="not finite in 6 steps in a row, the last of them step 6"):
         train(stage, training(), 1, tmp_path, FINGERPRINT)
 
 

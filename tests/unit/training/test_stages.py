@@ -93,7 +93,10 @@ def test_outputs_are_written_and_checkpoints_dropped(trained):
     for stage in ("autoencoder", "diffusion", "representation"):
         names = sorted(path.name for path in (trained / "train" / stage).iterdir())
         assert names == ["checkpoints", "metrics.jsonl", "model.json", "model.safetensors"]
-        assert [path.name for path in (trained / "train" / stage / "checkpoints").iterdir()] == ["live.jsonl"]
+        left = {path.name for path in (trained / "train" / stage / "checkpoints").iterdir()}
+        assert left == {".lock", "live.jsonl", "pictures"}
+        pictures = (trained / "train" / stage / "checkpoints/pictures").iterdir()
+        assert sorted(path.name for path in pictures) == ["step-00000002.png", "step-00000004.png"]
     description = json.loads((trained / "train" / "autoencoder" / "model.json").read_text())
     assert description["perceptual"] == "absent: no weights given"
     assert description["scans"] == 4

@@ -1,0 +1,79 @@
+"""What a training leaves beside its checkpoints while it runs. Only the first process writes; nothing is declared.
+
+live.jsonl        losses and metrics with wall times, no step twice and none missing however often the run was killed
+skipped.jsonl     the batches that were left out because a loss or gradient was not finite
+attempts.json     how the attempts ended; progress: steps done
+pictures/         validation pictures;  tensorboard/: curves, on request
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from ldae import config
+from ldae.errors import Interrupted
+from ldae.files import digest
+from ldae.provenance import code_digest
+from ldae.training.attempts import Attempts
+from ldae.training.curves import Curves
+from ldae.training.interruption import REQUEST
+from ldae.training.pictures import write_picture
+from ldae.training.reporting import Reporter
+from ldae.training.rows import append_row, rewind_rows
+from ldae.training.trainer import Step, Trainer
+
+logger = logging.getLogger("ldae")
+CODE = ("training", "models", "diffusion", "store")
+
+
+def attempts_of(folder: Path, settings: config.Training, processes: int) -> Attempts:
+    """The attempts at one training; a change of code, micro-batch or processes starts a new count."""
+    return Attempts(folder, digest([code_digest(*CODE), settings.micro_batch, processes]))
+
+
+class Records:
+    """A context manager around the steps of one attempt."""
+
+    def __init__(self, trainer: Trainer, folder: Path, launch: config.Launch, attempts: Attempts):
+        self.trainer, self.folder, self.launch, self.attempts = trainer, folder, launch, attempts
+        self.skipped = folder / "skipped.jsonl"
+        stage, settings = trainer.stage, trainer.settings
+        folder.mkdir(parents=True, exist_ok=True)
+        rewind_rows(self.skipped, trainer.step)
+        self.reporter = Reporter(stage.name, trainer.step, settings, folder / "live.jsonl")
+        self.curves = Curves(folder / "tensorboard", trainer.step) if launch.tensorboard else None
+
+    def __enter__(self) -> "Records":
+        (self.folder / REQUEST).unlink(missing_ok=True)
+        self.attempts.start(self.trainer.step)
+        self.reporter.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self.reporter.__exit__(kind, error, trace)
+        if self.curves is not None:
+            self.curves.close()
+        (self.folder / REQUEST).unlink(missing_ok=True)
+        self.attempts.end("finished" if error is None else _reason(error))
+
+    def step(self, step: Step, metrics: dict[str, Any]) -> None:
+        """One step is done, with the metrics of a validation after it, if there was one."""
+        trainer = self.trainer
+        if step.skipped:
+            losses = {name: str(value) for name, value in step.losses.items()}
+            append_row(self.skipped, {"step": trainer.step, "scans": trainer.batch(trainer.step - 1), "losses": losses})
+            logger.warning(
+                "%s: step %d left out, a loss or gradient is not finite (%s); its scans are in %s",
+                *(trainer.stage.name, trainer.step, ", ".join(f"{n} {v}" for n, v in losses.items()), self.skipped),
+            )
+        self.attempts.reached(trainer.step)
+        self.reporter.step(trainer.step, {} if step.skipped else step.losses, metrics)
+        if self.curves is not None:
+            self.curves.add(trainer.step, ({} if step.skipped else step.losses) | metrics)
+        if metrics and self.launch.pictures_every and len(trainer.history) % self.launch.pictures_every == 0:
+            write_picture(self.folder / "pictures" / f"step-{trainer.step:08d}.png", trainer.stage, trainer.evaluated)
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error).splitlines()[0] if str(error) else ""
+    return text if isinstance(error, Interrupted) else f"{type(error).__name__}: {text}"

@@ -1,0 +1,243 @@
+"""The state of one training, and the two things done with it: one more step, one validation."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ldae import config
+from ldae.errors import UserError
+from ldae.training.checkpoint import Checkpoint
+from ldae.training.distributed import World, batch_norms
+from ldae.training.ema import moving_average
+from ldae.training.keyed import key, scan_at
+from ldae.training.stage import Draw, Stage
+from ldae.training.state import Statistics, copied, load_moments, moments, prefixed, under
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished training: the weights to write, the step they come from, and one metrics row per validation."""
+
+    weights: dict[str, Tensor]
+    step: int
+    history: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one optimizer step did.
+
+    Attributes:
+        losses: means over the effective batch.
+        skipped: a loss or a gradient was not finite, so nothing was updated.
+    """
+
+    losses: dict[str, float]
+    skipped: bool
+
+
+class Trainer:
+    """Networks, optimizers, average, best weights and metrics of one training.
+
+    Everything in it is a function of the number of steps done, whatever happened in between.
+    """
+
+    def __init__(self, stage: Stage, settings: config.Training, seed: int, world: World | None = None):
+        self.stage, self.settings, self.seed = stage, settings, seed
+        self.world = world or World.current()
+        self.step = self.skipped_in_a_row = 0
+        self.micro_batch = settings.micro_batch
+        self.average = moving_average(stage.product, settings.ema_decay)
+        self.optimizers = {name: self._optimizer(name) for name in sorted(stage.networks)}
+        self.sums: dict[str, float] = {}
+        self.history: list[dict[str, Any]] = []
+        self.best: dict[str, Tensor] | None = None
+        self.best_step, self.best_score = 0, -math.inf
+        if settings.batch % (self.world.size * settings.micro_batch):
+            raise UserError(
+                f"{stage.name}: batch {settings.batch} cannot be shared by {self.world.size} processes with "
+                f"micro_batch {settings.micro_batch}; use fewer GPUs or a smaller micro_batch."
+            )
+
+    def _optimizer(self, name: str) -> torch.optim.Optimizer:
+        rate = self.stage.learning_rate(name, self.settings.learning_rate)
+        parameters = [p for p in self.stage.networks[name].parameters() if p.requires_grad]
+        return torch.optim.AdamW(parameters, lr=rate, weight_decay=self.settings.weight_decay)
+
+    def advance(self) -> Step:
+        """One optimizer step on one effective batch.
+
+        Raises:
+            UserError: the GPU's memory does not hold even half the micro-batch.
+        """
+        networks = self.stage.networks.values()
+        statistics = Statistics([module for network in networks for module in batch_norms(network)])
+        while (losses := self._gradients()) is None:
+            statistics.restore()
+            self._halve_micro_batch()
+        self.world.sum([gradient for network in networks for gradient in _gradients_of(network)])
+        self.world.sum([*losses.values()])
+        norms = self._clip()
+        names, values = [*losses], torch.stack([*losses.values(), *norms]).tolist()  # the one wait for the GPU
+        skipped = not all(math.isfinite(value) for value in values)
+        if skipped:
+            statistics.restore()
+        else:
+            self._update()
+        self.skipped_in_a_row = self.skipped_in_a_row + 1 if skipped else 0
+        self.step += 1
+        result = Step(dict(zip(names, values[: len(names)], strict=True)), skipped)
+        self._record(result)
+        return result
+
+    def batch(self, step: int) -> list[str]:
+        """Names of the training scans of the effective batch after ``step`` steps, in order."""
+        seed, name, scans, batch = self.seed, self.stage.name, self.stage.scans, self.settings.batch
+        return self.stage.names([scan_at(seed, name, scans, step, position, batch) for position in range(batch)])
+
+    def _gradients(self) -> dict[str, Tensor] | None:
+        """Mean losses of this process's part of the batch, with their gradients in the networks; none: out of memory
+        in some process."""
+        for name, network in self.stage.networks.items():
+            network.train()
+            self.optimizers[name].zero_grad(set_to_none=True)
+        losses: dict[str, Tensor] | None = {}
+        try:
+            for first in self._micro_batches():
+                draws = [self._draw(position) for position in range(first, first + self.micro_batch)]
+                torch.manual_seed(key(self.seed, self.stage.name, "dropout", self.step, first))
+                share = self.micro_batch / self.settings.batch
+                for name, value in self.stage.backward(draws, share).items():
+                    losses[name] = losses.get(name, 0) + share * value
+        except torch.OutOfMemoryError:
+            losses = None
+        return None if self.world.any(losses is None) else losses
+
+    def _micro_batches(self) -> Iterator[int]:
+        """First position of each micro-batch of this process."""
+        part = self.settings.batch // self.world.size
+        yield from range(self.world.rank * part, (self.world.rank + 1) * part, self.micro_batch)
+
+    def _halve_micro_batch(self) -> None:
+        configured = self.settings.micro_batch
+        if self.micro_batch != configured or configured % 2:
+            raise UserError(
+                f"{self.stage.name}: out of GPU memory with micro-batches of {self.micro_batch}; set a smaller "
+                "training.micro_batch (the effective batch stays) or use a larger GPU."
+            )
+        self.micro_batch = configured // 2
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _clip(self) -> list[Tensor]:
+        """Clip the gradients of each network; returns their norms before."""
+        return [
+            torch.nn.utils.clip_grad_norm_(group["params"], self.settings.clip_norm)
+            for optimizer in self.optimizers.values()
+            for group in optimizer.param_groups
+        ]
+
+    def _update(self) -> None:
+        """Optimizers and average."""
+        factor = learning_rate_factor(self.settings, self.step)
+        for name, optimizer in self.optimizers.items():
+            for group in optimizer.param_groups:
+                group["lr"] = factor * self.stage.learning_rate(name, self.settings.learning_rate)
+            optimizer.step()
+        for network in self.stage.networks.values():
+            self.world.average_statistics(network)
+        if self.average is not None:
+            self.average.update_parameters(self.stage.product)
+
+    def _draw(self, position: int) -> Draw:
+        settings, name = self.settings, self.stage.name
+        scan = scan_at(self.seed, name, self.stage.scans, self.step, position, settings.batch)
+        return Draw(scan, (self.seed, name, self.step, position))
+
+    def _record(self, step: Step) -> None:
+        kind = "skipped" if step.skipped else "steps"
+        self.sums[kind] = self.sums.get(kind, 0.0) + 1
+        if not step.skipped:
+            for name, value in step.losses.items():
+                self.sums[name] = self.sums.get(name, 0.0) + value
+
+    @property
+    def evaluated(self) -> torch.nn.Module:
+        """What is validated and written: the product, or its average where there is one."""
+        return self.stage.product if self.average is None else self.average.module
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Validate, add a metrics row, remember the best weights."""
+        product = self.evaluated
+        product.eval()
+        metrics = {f"validation_{name}": _finite(value) for name, value in self.stage.validate(product).items()}
+        sums, self.sums = self.sums, {}
+        steps, skipped = sums.pop("steps", 0.0), sums.pop("skipped", 0.0)
+        means = {name: value / steps for name, value in sums.items()}
+        self.history.append({"step": self.step, "skipped": int(skipped)} | means | metrics)
+        if self.stage.selection is not None:
+            score = metrics[f"validation_{self.stage.selection}"]
+            if score is not None and score > self.best_score:
+                self.best_score, self.best_step, self.best = score, self.step, copied(product.state_dict())
+        return metrics
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Everything a continued run needs: tensors, and the rest as plain numbers."""
+        tensors: dict[str, Tensor] = {}
+        for name, network in self.stage.networks.items():
+            tensors |= prefixed(f"network.{name}", network.state_dict())
+            tensors |= prefixed(f"optimizer.{name}", moments(self.optimizers[name]))
+        if self.average is not None:
+            tensors |= prefixed("average", self.average.state_dict())
+        if self.best is not None:
+            tensors |= prefixed("best", self.best)
+        return tensors, {
+            "sums": dict(self.sums),
+            "history": list(self.history),
+            "best_step": self.best_step,
+            "best_score": _finite(self.best_score),
+            "skipped_in_a_row": self.skipped_in_a_row,
+            "micro_batch": {"configured": self.settings.micro_batch, "used": self.micro_batch},
+        }
+
+    def load(self, checkpoint: Checkpoint) -> None:
+        """Put a saved state back."""
+        self.step, saved = checkpoint.step, checkpoint.state
+        self.sums, self.history, self.best_step = saved["sums"], saved["history"], saved["best_step"]
+        self.best_score = -math.inf if saved["best_score"] is None else saved["best_score"]
+        self.skipped_in_a_row = saved["skipped_in_a_row"]
+        if saved["micro_batch"]["configured"] == self.settings.micro_batch:
+            self.micro_batch = saved["micro_batch"]["used"]
+        for name, network in self.stage.networks.items():
+            network.load_state_dict(under(f"network.{name}", checkpoint.tensors))
+            load_moments(self.optimizers[name], under(f"optimizer.{name}", checkpoint.tensors))
+        if self.average is not None:
+            self.average.load_state_dict(under("average", checkpoint.tensors))
+        self.best = (under("best", checkpoint.tensors) or None) if self.world.first else None
+
+    def outcome(self) -> Outcome:
+        if self.best is not None:
+            return Outcome(self.best, self.best_step, self.history)
+        return Outcome(copied(self.evaluated.state_dict()), self.step, self.history)
+
+
+def learning_rate_factor(settings: config.Training, step: int) -> float:
+    """Linear warm-up, then constant or half a cosine to zero at the last step."""
+    warm = min(1.0, (step + 1) / settings.warmup_steps) if settings.warmup_steps else 1.0
+    if settings.schedule == "constant":
+        return warm
+    return warm * 0.5 * (1 + math.cos(math.pi * step / settings.steps))
+
+
+def _gradients_of(network: torch.nn.Module) -> list[Tensor]:
+    return [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no NaN and no infinity."""
+    return value if math.isfinite(value) else None
