@@ -74,11 +74,12 @@ rule eval_interpolation:
         latents=rules.encode_latents.output[0],
         codes=rules.encode_codes.output,
         splits=rules.make_splits.output.splits,
+        truth=TRUTH,
     output:
         triplets=f"{RESULTS}/evaluate/interpolation/triplets.tsv",
         summary=f"{RESULTS}/evaluate/interpolation/summary.tsv",
         differences=f"{RESULTS}/evaluate/interpolation/differences.tsv",
-        by_gap=f"{RESULTS}/evaluate/interpolation/by_gap.tsv",
+        by_group=f"{RESULTS}/evaluate/interpolation/by_group.tsv",
     log:
         f"{RESULTS}/logs/eval_interpolation.log",
     benchmark:

@@ -202,7 +202,7 @@ rule figure_8_interpolation:
     """Interpolation quality by method and time gap."""
     input:
         summary=rules.eval_interpolation.output.summary,
-        by_gap=rules.eval_interpolation.output.by_gap,
+        by_group=rules.eval_interpolation.output.by_group,
     output:
         svg=f"{RESULTS}/paper/figures/figure_8_interpolation.svg",
         png=f"{RESULTS}/paper/figures/figure_8_interpolation.png",

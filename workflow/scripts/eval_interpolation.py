@@ -15,7 +15,7 @@ with running(snakemake.log[0], snakemake.threads):
     store = Path(snakemake.input.volumes).parents[1]
     run_interpolation(
         LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling),
-        read_inputs(store, snakemake.input.splits),
+        read_inputs(store, snakemake.input.splits, snakemake.input.get("truth")),
         settings,
         snakemake.params.seed,
         Path(snakemake.output.triplets).parent,

@@ -8,4 +8,4 @@ with running(snakemake.log[0]):
     from ldae.figures.interpolation import figure_8_interpolation
 
     stem = Path(snakemake.output.png).with_suffix("")
-    figure_8_interpolation(snakemake.input.summary, snakemake.input.by_gap, stem)
+    figure_8_interpolation(snakemake.input.summary, snakemake.input.by_group, stem)

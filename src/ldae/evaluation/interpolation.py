@@ -21,13 +21,26 @@ from ldae.evaluation.statistics import (
     paired_differences,
     summarise,
 )
+from ldae.evaluation.ventricles import ventricle_ml
 from ldae.files import write_tsv
 from ldae.training.pipeline import LDAE
 
-METHODS = ["ldae", "y_only", "latent_lerp", "voxel_lerp", "copy_nearest", "ae"]
-METRICS = ["ssim_w11_brain", "mse", "ssim_w11_brain_vs_ae", "mse_vs_ae", "ssim_w4_paper"]
-PAIRS = [("ldae", "copy_nearest"), ("ldae", "voxel_lerp"), ("ldae", "latent_lerp"), ("ldae", "y_only")]
+METHODS = ["ldae", "y_only", "x_T_only", "latent_lerp", "voxel_lerp", "copy_nearest", "ae"]
+METRICS = [
+    "ssim_w11_brain",
+    "mse",
+    "ssim_w11_brain_vs_ae",
+    "mse_vs_ae",
+    "ssim_w4_paper",
+    "ventricle_ml_error",
+    "ventricle_change_ml_error_truth",
+]
+RIVALS = ["copy_nearest", "voxel_lerp", "latent_lerp", "y_only", "x_T_only"]
+PAIRS = [("ldae", rival) for rival in RIVALS]
+GROUPINGS = ["gap_months", "prediction_gap_months", "position"]
+GROUPED_METRICS = ["ssim_w11_brain", "mse", "ventricle_ml_error"]
 KEYS = ["participant_id", "session_start", "session_target", "session_end"]
+GROUP_KEYS = ("method", "metric", "grouping", "level")
 COLUMNS = [
     *KEYS,
     "months_start",
@@ -36,6 +49,8 @@ COLUMNS = [
     "gap_months",
     "prediction_gap_months",
     "alpha",
+    "alpha_months",
+    "position",
     "method",
     *METRICS,
 ]
@@ -57,7 +72,7 @@ class Triplet:
 
 
 def run_interpolation(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: int, out: Path) -> None:
-    """Write triplets, summary, differences, by_gap (.tsv) and, where there is a triplet, examples/ into ``out``."""
+    """Write triplets, summary, differences, by_group (.tsv) and, where there is a triplet, examples/ into ``out``."""
     triplets = find_triplets(inputs.scans, settings.max_triplets)
     decoder = Decoder(ldae, settings.batch)
     write_volumes(out / "examples", [], [])
@@ -82,10 +97,10 @@ def write_tables(table: pd.DataFrame, bootstrap: int, seed: int, out: Path) -> N
         reason = not_available("no test subject has three scans")
         rows = [reason.row(method=method, metric=metric) for method in METHODS for metric in METRICS]
         write_tsv(out / "summary.tsv", estimates_table(rows))
-        write_tsv(out / "by_gap.tsv", estimates_table([], ("method", "metric", "gap_months")))
+        write_tsv(out / "by_group.tsv", estimates_table([], GROUP_KEYS))
     else:
         write_tsv(out / "summary.tsv", summarise(table, METRICS, bootstrap, seed))
-        write_tsv(out / "by_gap.tsv", by_gap(table, bootstrap, seed))
+        write_tsv(out / "by_group.tsv", by_group(table, bootstrap, seed))
     write_tsv(out / "differences.tsv", paired_differences(table, PAIRS, METRICS, bootstrap, seed, KEYS))
 
 
@@ -114,7 +129,8 @@ def longest(scans: pd.DataFrame, triplets: list[Triplet]) -> Triplet | None:
 def interpolate(decoder: Decoder, inputs: Inputs, triplets: list[Triplet]) -> dict[str, np.ndarray]:
     """Predicted target volumes (B, 1, X, Y, Z) of every method.
 
-    ``ldae``: y_sem on the straight line, x_T on the sphere. ``y_only``: the same y_sem with the nearest scan's x_T.
+    ``ldae``: y_sem on the straight line, x_T on the sphere. ``y_only``: the same y_sem with the nearest scan's x_T;
+    ``x_T_only``: the same x_T with the nearest scan's y_sem.
     ``ae``: the target's own reconstruction, the ceiling of all that is decoded.
     """
     starts, targets, ends, nearest = (
@@ -131,6 +147,7 @@ def interpolate(decoder: Decoder, inputs: Inputs, triplets: list[Triplet]) -> di
     return {
         "ldae": decoder.generate(x_T, y),
         "y_only": decoder.generate(inputs.code("x_T", nearest), y),
+        "x_T_only": decoder.generate(x_T, inputs.code("y_sem", nearest)),
         "latent_lerp": decoder.decode_latent(lerp(*latents, alpha).numpy()),
         "voxel_lerp": lerp(torch.from_numpy(first), torch.from_numpy(last), alpha).numpy(),
         "copy_nearest": volumes_of(inputs, nearest),
@@ -140,8 +157,8 @@ def interpolate(decoder: Decoder, inputs: Inputs, triplets: list[Triplet]) -> di
 
 def measure(decoder: Decoder, inputs: Inputs, triplets: list[Triplet], results: dict[str, np.ndarray]) -> list[dict]:
     """One row per triplet and method, against the scan and, as the paper does, against its AE reconstruction."""
-    target = decoder.tensor(volumes_of(inputs, np.array([triplet.target for triplet in triplets])))
-    ceiling = decoder.tensor(results["ae"])
+    scans = volumes_of(inputs, np.array([triplet.target for triplet in triplets]))
+    target, ceiling = decoder.tensor(scans), decoder.tensor(results["ae"])
     rows = []
     for method in METHODS:
         volume = decoder.tensor(results[method])
@@ -155,8 +172,21 @@ def measure(decoder: Decoder, inputs: Inputs, triplets: list[Triplet], results: 
         columns = {name: value.double().cpu().tolist() for name, value in values.items()}
         for i, triplet in enumerate(triplets):
             own = {name: column[i] for name, column in columns.items()}
+            own |= ventricle_errors(inputs, triplet, scans[i, 0], results[method][i, 0])
             rows.append(_keys(inputs.scans, triplet) | {"method": method} | own)
     return rows
+
+
+def ventricle_errors(inputs: Inputs, triplet: Triplet, target: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Absolute errors (ml) of the predicted ventricles: against the target scan, by the same estimator; and, in a
+    phantom, of their change since the start scan against the true change, in which the estimator's offset cancels."""
+    grid, own = inputs.grid, ventricle_ml(predicted, inputs.grid)
+    errors = {"ventricle_ml_error": abs(own - ventricle_ml(target, grid)), "ventricle_change_ml_error_truth": np.nan}
+    if inputs.has_truth:
+        truth = inputs.scans["truth_ventricle_ml_mni"]
+        change = own - ventricle_ml(volumes_of(inputs, np.array([triplet.start]))[0, 0], grid)
+        errors["ventricle_change_ml_error_truth"] = abs(change - (truth[triplet.target] - truth[triplet.start]))
+    return errors
 
 
 def _keys(scans: pd.DataFrame, triplet: Triplet) -> dict:
@@ -173,17 +203,20 @@ def _keys(scans: pd.DataFrame, triplet: Triplet) -> dict:
         "gap_months": end["months"] - start["months"],
         "prediction_gap_months": min(to_start, to_end),
         "alpha": triplet.alpha,
+        "alpha_months": to_start / (to_start + to_end),
+        "position": round(10 * triplet.alpha) / 10,
     }
 
 
-def by_gap(table: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:
-    """Estimates per method and exact gap between start and end (months)."""
+def by_group(table: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:
+    """Estimates per method by months between the ends, by months to the nearer end, and by position between them."""
     rows = []
-    for (method, gap), group in table.groupby(["method", "gap_months"], sort=False):
-        for metric in METRICS[:2]:
-            estimate = interval(group[metric], group["participant_id"], mean, bootstrap, seed)
-            rows.append(estimate.row(method=method, metric=metric, gap_months=gap))
-    return estimates_table(rows, ("method", "metric", "gap_months"))
+    for grouping in GROUPINGS:
+        for (method, level), group in table.groupby(["method", grouping], sort=False):
+            for metric in GROUPED_METRICS:
+                estimate = interval(group[metric], group["participant_id"], mean, bootstrap, seed)
+                rows.append(estimate.row(method=method, metric=metric, grouping=grouping, level=level))
+    return estimates_table(rows, GROUP_KEYS)
 
 
 def _write_example(inputs: Inputs, triplet: Triplet, results: dict[str, np.ndarray], out: Path) -> None:

@@ -16,6 +16,8 @@ METRIC_LABELS = {
     "mse": "mean squared error",
     "mse_vs_ae": "mean squared error, against the autoencoder",
     "psnr": "PSNR (dB)",
+    "ventricle_ml_error": "error of the ventricles (ml)",
+    "ventricle_change_ml_error_truth": "error of the ventricles' change, against the truth (ml)",
     "r_truth": "ventricle volume: r with the truth",
     "r_original": "ventricle volume: r with the scan",
     "auc_ad_cv": "AUC, AD against CN, cross-validated",

@@ -1,4 +1,4 @@
-"""Figure 8: how well each method predicts a scan between two visits, overall and against the time between them."""
+"""Figure 8: how well each method predicts a scan between two visits, overall, by time and by place between them."""
 
 from pathlib import Path
 
@@ -19,48 +19,59 @@ from ldae.figures.style import (
 )
 from ldae.files import read_tsv
 
+GROUPINGS = (
+    ("gap_months", "months between the two known visits"),
+    ("prediction_gap_months", "months to the nearer visit"),
+    ("position", "place between them (0 to 1)"),
+)
+MEASURES = ("ssim_w11_brain", "ventricle_ml_error")
+
 
 @house_style()
-def figure_8_interpolation(summary: str | Path, by_gap: str | Path, stem: str | Path) -> None:
-    """Structural similarity by method with intervals, and similarity and error against the months between the visits.
+def figure_8_interpolation(summary: str | Path, by_group: str | Path, stem: str | Path) -> None:
+    """Similarity and ventricle error by method with intervals; both by the time between the visits and the place in it.
 
     Args:
         summary: ``evaluate/interpolation/summary.tsv``.
-        by_gap: ``evaluate/interpolation/by_gap.tsv`` (the same columns and gap_months).
+        by_group: ``evaluate/interpolation/by_group.tsv`` (the same columns, grouping and level).
         stem: output path without suffix.
     """
-    overall, gaps = read_tsv(summary), read_tsv(by_gap)
+    overall, groups = read_tsv(summary), read_tsv(by_group)
     if rows_of(overall, "ssim_w11_brain").empty:
         empty_figure(stem, why_missing(overall, "ssim_w11_brain"))
         return
-    figure = new_figure(FULL_WIDTH_MM, 128)
-    upper, lower = figure.add_gridspec(2, 1, height_ratios=[1, 1.1])
-    left, right = (figure.add_subplot(place) for place in upper.subgridspec(1, 2))
+    figure = new_figure(FULL_WIDTH_MM, 178)
+    upper, lower = figure.add_gridspec(2, 1, height_ratios=[1, 2])
+    heads = [figure.add_subplot(place) for place in upper.subgridspec(1, 2)]
     methods = present(INTERPOLATION, overall["method"])
-    forest(left, overall, "ssim_w11_brain", methods)
-    forest(right, overall, "ssim_w4_paper", methods, names=False)
-    panels = [figure.add_subplot(place) for place in lower.subgridspec(1, 2)]
-    for axes, metric in zip(panels, ("ssim_w11_brain", "mse"), strict=True):
-        _draw_gaps(axes, gaps, metric)
+    for axes, metric in zip(heads, MEASURES, strict=True):
+        forest(axes, overall, metric, methods, names=axes is heads[0])
+    grid = lower.subgridspec(2, 3)
+    panels = [figure.add_subplot(grid[row, column]) for row in range(2) for column in range(3)]
+    for place, axes in enumerate(panels):
+        grouping, label = GROUPINGS[place % 3]
+        metric = MEASURES[place // 3]
+        _draw_groups(axes, groups[groups["grouping"] == grouping], metric, label if place >= 3 else "")
+        axes.set_ylabel(METRIC_LABELS[metric] if place % 3 == 0 else "")
     handles, labels = panels[0].get_legend_handles_labels()
     if handles:
-        figure.legend(handles, labels, loc="outside lower center", ncols=3)
-    letter_panels([left, right, *panels])
-    save_figure(figure, stem, gaps)
+        figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    letter_panels([*heads, *panels])
+    save_figure(figure, stem, groups)
 
 
-def _draw_gaps(axes: Axes, gaps: pd.DataFrame, metric: str) -> None:
-    """Lines over the exact gaps, each point with its interval; methods stand side by side to keep intervals apart."""
-    table = rows_of(gaps, metric)
+def _draw_groups(axes: Axes, groups: pd.DataFrame, metric: str, label: str) -> None:
+    """Lines over the exact levels, each point with its interval; methods stand side by side to keep intervals apart."""
+    table = rows_of(groups, metric)
     if table.empty:
-        say_why_empty(axes, why_missing(gaps, metric))
+        say_why_empty(axes, why_missing(groups, metric))
         return
-    months = np.sort(table["gap_months"].unique())
-    spacing = np.diff(months).min() if len(months) > 1 else 12.0
+    levels = np.sort(table["level"].unique())
+    spacing = np.diff(levels).min() if len(levels) > 1 else 1.0
     methods = present(INTERPOLATION, table["method"])
     for place, (name, method) in enumerate(methods.items()):
-        curve = table[table["method"] == name].sort_values("gap_months")
-        x = curve["gap_months"] + (place - (len(methods) - 1) / 2) * 0.07 * spacing
+        curve = table[table["method"] == name].sort_values("level")
+        x = curve["level"] + (place - (len(methods) - 1) / 2) * 0.07 * spacing
         errors = np.stack([curve["value"] - curve["low"], curve["high"] - curve["value"]]).astype(float)
         errors = np.clip(np.nan_to_num(errors), 0, None)
         axes.errorbar(
@@ -75,8 +86,7 @@ def _draw_gaps(axes: Axes, gaps: pd.DataFrame, metric: str) -> None:
             markersize=4,
             label=method.label,
         )
-    axes.set_xticks(months if len(months) <= 8 else months[:: len(months) // 6])
-    axes.set_xlim(months[0] - 0.6 * spacing, months[-1] + 0.6 * spacing)
-    axes.set_xlabel("months between the two known visits")
-    axes.set_ylabel(METRIC_LABELS[metric])
+    axes.set_xticks(levels if len(levels) <= 6 else levels[:: int(np.ceil(len(levels) / 5))])
+    axes.set_xlim(levels[0] - 0.6 * spacing, levels[-1] + 0.6 * spacing)
+    axes.set_xlabel(label)
     axes.grid(axis="y")

@@ -16,6 +16,7 @@ SHORT_NAMES = {
     "ae": "Autoencoder\n(ceiling)",
     "ldae": "LDAE",
     "y_only": "y$_{sem}$ only",
+    "x_T_only": "x$_{T}$ only",
     "latent_lerp": "Average\nof latents",
     "voxel_lerp": "Average\nof voxels",
     "copy_nearest": "Copy of the\nnearest scan",

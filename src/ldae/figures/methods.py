@@ -35,6 +35,7 @@ INTERPOLATION = {
     "ae": Method("Autoencoder on the target (ceiling)", GREY, "P", ":"),
     "ldae": Method("LDAE", OURS, "o"),
     "y_only": Method("y$_{sem}$ only", RIVAL, "s", (0, (5, 2))),
+    "x_T_only": Method("x$_{T}$ only", LIGHT, "X", (0, (2, 2))),
     "latent_lerp": Method("Average of latents", GREEN, "D", "-."),
     "voxel_lerp": Method("Average of voxels", PURPLE, "v", (0, (3, 1.5))),
     "copy_nearest": Method("Copy of the nearest scan", OCHRE, "^", (0, (1.5, 1.5))),

@@ -25,7 +25,13 @@ SETTINGS = ("autoencoder", "diffusion", "representation")
 RECONSTRUCTION_METRICS = ["ssim_w11_brain", "ssim_w3_paper", "mse", "psnr"]
 PROBES_CV = ["auc_ad_cv", "balanced_accuracy_ad_cv", "age_mae_cv", "age_r_cv"]
 PROBES_TEST = ["auc_ad_test", "balanced_accuracy_ad_test", "sensitivity_ad_test", "specificity_ad_test", "age_mae_test"]
-INTERPOLATION_METRICS = ["ssim_w11_brain", "mse", "ssim_w4_paper"]
+INTERPOLATION_METRICS = [
+    "ssim_w11_brain",
+    "mse",
+    "ventricle_ml_error",
+    "ventricle_change_ml_error_truth",
+    "ssim_w4_paper",
+]
 MANIPULATION_METRICS = [
     "ventricle_ml_change_plus_ad",
     "ventricle_ml_change_minus_ad",

@@ -5,11 +5,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from ldae.config import Evaluation
+from ldae.diffusion.interpolate import slerp
 from ldae.evaluation.inputs import Inputs
-from ldae.evaluation.interpolation import METHODS, Triplet, find_triplets, interpolate, run_interpolation
+from ldae.evaluation.interpolation import (
+    METHODS,
+    Triplet,
+    find_triplets,
+    interpolate,
+    run_interpolation,
+    ventricle_errors,
+)
 from ldae.evaluation.sampling import Decoder
+from ldae.evaluation.ventricles import ventricle_ml
 from ldae.files import read_tsv
 from ldae.store import open_store
 
@@ -57,6 +67,24 @@ def test_ldae_moves_both_codes_and_y_only_one(cohort: tuple) -> None:
     x_T, y = (inputs.code(name, [found.start, found.end]) for name in ("x_T", "y_sem"))
     expected = Decoder(ldae, 4).generate(x_T[:1], 0.7 * y[:1] + 0.3 * y[1:])
     np.testing.assert_allclose(results["y_only"][2], expected[0], atol=1e-5)
+    mixed = slerp(*torch.from_numpy(x_T)[:, None], torch.tensor([0.3])).numpy()
+    expected = Decoder(ldae, 4).generate(mixed, y[:1])  # the nearest scan's y_sem
+    np.testing.assert_allclose(results["x_T_only"][2], expected[0], atol=1e-5)
+
+
+def test_ventricle_errors_cancel_the_offset_of_the_estimator(cohort: tuple) -> None:
+    _, inputs = cohort
+    triplet = find_triplets(inputs.scans, 1)[0]
+    start, target = (inputs.volumes.volumes(row) for row in (triplet.start, triplet.target))
+    exact = ventricle_errors(inputs, triplet, target, target)
+    truth = inputs.scans["truth_ventricle_ml_mni"]
+    estimated = ventricle_ml(target, inputs.grid) - ventricle_ml(start, inputs.grid)
+    assert exact["ventricle_ml_error"] == 0
+    true_change = truth[triplet.target] - truth[triplet.start]
+    assert exact["ventricle_change_ml_error_truth"] == pytest.approx(abs(estimated - true_change))
+    copied = ventricle_errors(inputs, triplet, target, start)
+    assert copied["ventricle_ml_error"] == pytest.approx(abs(estimated))
+    assert copied["ventricle_change_ml_error_truth"] == pytest.approx(abs(true_change))
 
 
 def test_rows_and_gaps(evaluated: Path) -> None:
@@ -64,8 +92,11 @@ def test_rows_and_gaps(evaluated: Path) -> None:
     assert table["method"].drop_duplicates().tolist() == METHODS
     assert (table["gap_months"] == 24).all() and (table["prediction_gap_months"] == 12).all()
     assert table["alpha"].to_numpy() == pytest.approx(0.5)
-    gaps = read_tsv(evaluated / "interpolation" / "by_gap.tsv")
-    assert set(gaps["gap_months"]) == {24} and set(gaps["metric"]) == {"ssim_w11_brain", "mse"}
+    assert table["alpha_months"].to_numpy() == pytest.approx(0.5) and (table["position"] == 0.5).all()
+    groups = read_tsv(evaluated / "interpolation" / "by_group.tsv")
+    levels = groups.groupby("grouping")["level"].unique().map(list).to_dict()
+    assert levels == {"gap_months": [24], "prediction_gap_months": [12], "position": [0.5]}
+    assert set(groups["metric"]) == {"ssim_w11_brain", "mse", "ventricle_ml_error"}
     shown = open_store(evaluated / "interpolation" / "examples").index["method"].tolist()
     assert shown == ["start", "target", "end", *METHODS]
 

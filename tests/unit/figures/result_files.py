@@ -120,18 +120,19 @@ def write_probes(folder: Path) -> None:
 
 
 def write_interpolation(folder: Path) -> None:
-    methods = ("ae", "ldae", "y_only", "latent_lerp", "voxel_lerp", "copy_nearest")
+    methods = ("ae", "ldae", "y_only", "x_T_only", "latent_lerp", "voxel_lerp", "copy_nearest")
     rows = [(SCANS[0][0], "ses-M012", method, 0.5, 24) for method in ("start", "target", "end", *methods)]
     examples(folder / "examples", rows, "participant_id session_id method alpha gap_months")
-    metrics = ("ssim_w11_brain", "mse", "ssim_w4_paper")
+    metrics = ("ssim_w11_brain", "ventricle_ml_error", "ssim_w4_paper")
     write_tsv(folder / "summary.tsv", estimates({(name, metric): 0.8 for name in methods for metric in metrics}))
-    gaps = [
-        estimates({(name, metric): 0.8 - gap / 1000 for name in methods for metric in metrics[:2]}).assign(
-            gap_months=gap
+    groups = [
+        estimates({(name, metric): 0.8 - level / 1000 for name in methods for metric in metrics[:2]}).assign(
+            grouping=grouping, level=level
         )
-        for gap in (24, 36)
+        for grouping, levels in {"gap_months": (24, 36), "prediction_gap_months": (6, 12), "position": (0.5,)}.items()
+        for level in levels
     ]
-    write_tsv(folder / "by_gap.tsv", pd.concat(gaps))
+    write_tsv(folder / "by_group.tsv", pd.concat(groups))
     write_tsv(folder / "differences.tsv", estimates({("ldae-copy_nearest", "ssim_w11_brain"): 0.03}))
 
 

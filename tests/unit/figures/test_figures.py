@@ -47,7 +47,7 @@ FIGURES: dict[str, Callable[[Path, Path], None]] = {
         r / "evaluate/reconstruction/scans.tsv",
     ),
     "figure_8_interpolation": lambda r, stem: figure_8_interpolation(
-        r / "evaluate/interpolation/summary.tsv", r / "evaluate/interpolation/by_gap.tsv", stem
+        r / "evaluate/interpolation/summary.tsv", r / "evaluate/interpolation/by_group.tsv", stem
     ),
     "figure_9_interpolation_examples": lambda r, stem: figure_9_interpolation_examples(
         r / "evaluate/interpolation/examples", stem
