@@ -80,7 +80,8 @@ CAPTIONS = {
         "Figure 8. Predicting a scan between two visits",
         "Every triplet of visits of test subjects. a, similarity of prediction and scan in the brain; b, difference "
         "between the ventricles of the prediction and of the scan. Below, both by the months between the known visits, "
-        "by the months to the nearer one, and by the place between them. The paper's measure stands in the table. " + INTERVALS,
+        "by the months to the nearer one, and by the place between them. The paper's measure stands in the table. "
+        + INTERVALS,
         "Interpolation methods compared overall and against the time between visits.",
     ),
     "figure_9_interpolation_examples": Caption(
