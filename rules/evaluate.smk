@@ -149,6 +149,32 @@ rule eval_variation:
         "../workflow/scripts/eval_variation.py"
 
 
+rule eval_solvers:
+    """Reconstruction quality against network calls: other solvers, fewer steps."""
+    input:
+        models=MODELS,
+        volumes=rules.pack_volumes.output[0],
+        latents=rules.encode_latents.output[0],
+        codes=rules.encode_codes.output,
+        splits=rules.make_splits.output.splits,
+    output:
+        scans=f"{RESULTS}/evaluate/solvers/scans.tsv",
+        summary=f"{RESULTS}/evaluate/solvers/summary.tsv",
+    log:
+        f"{RESULTS}/logs/eval_solvers.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/eval_solvers.tsv"
+    conda:
+        "../envs/gpu.yaml"
+    params:
+        settings=settings.section("evaluation"),
+        method=settings.section("method"),
+        seed=settings.seed,
+        code=code_digest("evaluation", "models", "diffusion"),
+    script:
+        "../workflow/scripts/eval_solvers.py"
+
+
 rule assemble_headline:
     """The numbers a reader asks for first, in one flat JSON file."""
     input:

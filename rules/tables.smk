@@ -42,6 +42,24 @@ rule table_reconstruction:
         "../workflow/scripts/table_reconstruction.py"
 
 
+rule table_solvers:
+    """Table 6 by solver and number of steps, with the moments of x_T."""
+    input:
+        summary=rules.eval_solvers.output.summary,
+    output:
+        solvers=f"{RESULTS}/paper/tables/solvers.tsv",
+    log:
+        f"{RESULTS}/logs/table_solvers.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/table_solvers.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("evaluation", "figures"),
+    script:
+        "../workflow/scripts/table_solvers.py"
+
+
 rule table_probes:
     """Table 7: linear probes, ours beside the paper's."""
     input:
@@ -123,6 +141,7 @@ TABLES = [
     rules.table_cohort.output,
     rules.table_settings.output,
     rules.table_reconstruction.output,
+    rules.table_solvers.output,
     rules.table_probes.output,
     rules.table_interpolation.output,
     rules.table_manipulation.output,

@@ -250,6 +250,9 @@ class Sampling(Section):
 
 class Evaluation(Section):
     sampling: Sampling = Sampling()
+    solvers: list[Sampling] = Field([], description="further solvers and steps for the study of quality against cost")
+    lpips_weights: Path | None = Field(None, description="torchvision squeezenet1_1 state dict; none: no LPIPS")
+    lpips_sha256: str | None = None
     batch: Positive = Field(8, description="scans per sampling batch")
     scans_per_subject: Positive = Field(1000, description="test scans per subject in the reconstruction table")
     bootstrap: Positive = Field(2000, description="subject-level resamples of every interval")

@@ -53,6 +53,10 @@ class Decoder:
     def encode_semantic(self, x: np.ndarray) -> np.ndarray:
         return self._run(self.ldae.encode_semantic, x)
 
+    def invert(self, z: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Scaled latents -> x_T, by DDIM inversion (or the solver's) with their semantic codes."""
+        return self._run(self.ldae.invert, z, y)
+
     def generate(self, x_T: np.ndarray, y: np.ndarray | None) -> np.ndarray:
         """Volumes sampled from ``x_T`` with the semantic codes ``y``, or by the unconditional model (None)."""
         if y is None:

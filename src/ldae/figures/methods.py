@@ -29,6 +29,7 @@ RECONSTRUCTION = {
     "lddim_encoded": Method("Unconditional, encoded x$_T$", PURPLE, "v", "-."),
     "ldae_noise": Method("LDAE, own y$_{sem}$, random x$_T$", RIVAL, "s"),
     "ldae_shuffled_y": Method("LDAE, another subject's y$_{sem}$", OCHRE, "D", (0, (3, 2))),
+    "nearest_age": Method("Training scan of nearest age", GREEN, "^", (0, (1, 1))),
     "mean_volume": Method("Mean training brain", LIGHT, "X", (0, (1, 1.5))),
 }
 INTERPOLATION = {

@@ -97,7 +97,8 @@ def report_html(out: str | Path, sources: ReportSources, config: Config, shown: 
         table_1=demographics_table(read_tsv(sources.table_1)),
         public=shown is not None,
         exclusions=exclusion_reasons(sources.exclusions) if shown is None else None,
-        settings={stage: settings_table(sources.tables, stage) for stage in SETTINGS},
+        settings={stage: finished_table(sources.tables, f"settings_{stage}") for stage in SETTINGS},
+        solvers=finished_table(sources.tables, "solvers"),
         provenance=list(_flat(sources.provenance)),
     )
     write_text(out, page)
@@ -156,9 +157,9 @@ def exclusion_reasons(path: Path) -> Table | None:
     return plain_table(pd.DataFrame(counts))
 
 
-def settings_table(folder: Path, stage: str) -> Table | None:
-    """Table 2, 3 or 4; nothing when it was not made."""
-    path = folder / f"settings_{stage}.tsv"
+def finished_table(folder: Path, name: str) -> Table | None:
+    """One of the paper's tables as it was written; nothing when it was not made."""
+    path = folder / f"{name}.tsv"
     return plain_table(read_tsv(path, dtype=str)) if path.is_file() else None
 
 

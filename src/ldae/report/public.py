@@ -20,6 +20,7 @@ TABLES = (
     "settings_diffusion",
     "settings_representation",
     "reconstruction",
+    "solvers",
     "probes",
     "interpolation",
     "manipulation",

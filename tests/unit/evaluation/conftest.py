@@ -18,7 +18,15 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> tuple[LinearLDAE, Inputs
 
 @pytest.fixture(scope="session")
 def settings() -> Evaluation:
-    return Evaluation(sampling=Sampling(steps=2), batch=4, scans_per_subject=2, bootstrap=200, folds=3, variations=3)
+    return Evaluation(
+        sampling=Sampling(steps=20),
+        solvers=[Sampling(solver="dpmpp_2m", steps=5), Sampling(steps=5), Sampling(steps=20)],
+        batch=4,
+        scans_per_subject=2,
+        bootstrap=200,
+        folds=3,
+        variations=3,
+    )
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +34,7 @@ def evaluated(
     cohort: tuple[LinearLDAE, Inputs], settings: Evaluation, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A folder with every study's files."""
-    from ldae.evaluation import interpolation, manipulation, probes, reconstruction, variation
+    from ldae.evaluation import interpolation, manipulation, probes, reconstruction, solvers, variation
 
     out = tmp_path_factory.mktemp("evaluate")
     ldae, inputs = cohort
@@ -35,5 +43,6 @@ def evaluated(
     interpolation.run_interpolation(ldae, inputs, settings, 1, out / "interpolation")
     probe = out / "probes" / "probe_ad.json"
     manipulation.run_manipulation(ldae, inputs, probe, settings, 1, out / "manipulation")
+    solvers.run_solvers(ldae, inputs, settings, 1, out / "solvers")
     variation.run_variation(ldae, inputs, settings, 1, out / "variation")
     return out

@@ -7,7 +7,15 @@ import pandas as pd
 import pytest
 
 from ldae.config import Evaluation
-from ldae.evaluation.reconstruction import METHODS, derangement, mean_volume, run_reconstruction, ventricle_agreement
+from ldae.evaluation.inputs import Inputs
+from ldae.evaluation.reconstruction import (
+    METHODS,
+    derangement,
+    mean_volume,
+    nearest_volumes,
+    run_reconstruction,
+    ventricle_agreement,
+)
 from ldae.files import read_tsv
 from ldae.store import open_store
 
@@ -82,3 +90,22 @@ def test_a_second_run_is_byte_identical(evaluated: Path, cohort: tuple, settings
     run_reconstruction(*cohort, settings, 1, tmp_path)
     for path in sorted((evaluated / "reconstruction").rglob("*.*")):
         assert path.read_bytes() == (tmp_path / path.relative_to(evaluated / "reconstruction")).read_bytes(), path.name
+
+
+def test_nearest_age_is_a_training_scan_of_the_same_sex(cohort: tuple) -> None:
+    _, inputs = cohort
+    row = inputs.rows("test")[0]
+    training = inputs.scans.loc[inputs.rows("train")]
+    ages = (training["age"] - inputs.scans.loc[row, "age"]).abs()
+    expected = inputs.volumes.volumes(ages.idxmin())
+    np.testing.assert_array_equal(nearest_volumes(inputs, np.array([row]))[0, 0], expected)
+    other = inputs.scans.assign(sex=inputs.scans["sex"].where(inputs.scans.index != row, "M"))
+    alone = Inputs(inputs.store, inputs.volumes, other, inputs.grid)
+    assert np.isnan(nearest_volumes(alone, np.array([row]))).all()  # nobody of that sex in training
+
+
+def test_lpips_without_weights_says_so(evaluated: Path) -> None:
+    summary = read_tsv(evaluated / "reconstruction" / "summary.tsv")
+    lpips = summary[summary["metric"].str.startswith("lpips")]
+    assert len(lpips) == 2 * len(METHODS) and lpips["value"].isna().all()
+    assert lpips["note"].str.contains("no weights given").all()

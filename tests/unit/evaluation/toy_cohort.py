@@ -22,6 +22,7 @@ class LinearLDAE:
 
     device = torch.device("cpu")
     latent_shape = (1, *SHAPE)
+    missed = 0.0
 
     def __init__(self) -> None:
         rim = ((squared_radius() > 0.1) & (squared_radius() < 0.35)).reshape(-1, 1).astype(float)
@@ -30,6 +31,12 @@ class LinearLDAE:
         template = brain(0.15, np.zeros(SHAPE)).ravel()
         self.basis = torch.from_numpy((basis * np.sign(basis[:, :1].sum())).astype(np.float32))
         self.rest = torch.from_numpy((template - basis @ (basis.T @ template)).astype(np.float32))
+
+    def with_sampling(self, solver: str, steps: int) -> "LinearLDAE":
+        """A solver that is the worse the fewer its steps: its inversion misses by 1 / steps."""
+        other = LinearLDAE()
+        other.missed = 1 / steps
+        return other
 
     def autoencode(self, x: Tensor) -> Tensor:
         return self.decode_latent(self.encode_latent(x))
@@ -48,7 +55,7 @@ class LinearLDAE:
         return 2 * (self.rest + code).view(-1, *self.latent_shape)
 
     def invert(self, z: Tensor, y: Tensor | None) -> Tensor:
-        return (z - self.expected(y)) / 0.1
+        return (1 + self.missed) * (z - self.expected(y)) / 0.1
 
     def sample(self, x_T: Tensor, y: Tensor | None) -> Tensor:
         return 0.1 * x_T + self.expected(y)
