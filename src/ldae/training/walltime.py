@@ -2,8 +2,10 @@
 
 import math
 import os
+import subprocess
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from ldae.errors import UserError
 
@@ -16,7 +18,8 @@ class Walltime:
 
     Args:
         margin: seconds to keep in hand at least; more is kept when steps, validations or saves take longer.
-        environment: where SLURM_JOB_END_TIME or LDAE_STOP_AT (epoch seconds) is looked for; neither: no limit.
+        environment: where SLURM_JOB_END_TIME or LDAE_STOP_AT (epoch seconds) is looked for; in a SLURM job with neither
+            (SLURM 22.05 sets none) squeue is asked; otherwise there is no limit.
         clock: epoch seconds now.
 
     Raises:
@@ -32,6 +35,8 @@ class Walltime:
         self._margin, self._clock = margin, clock
         self._longest: dict[str, float] = {}
         self.end = next((_seconds(name, environment[name]) for name in VARIABLES if environment.get(name)), None)
+        if self.end is None and environment.get("SLURM_JOB_ID"):
+            self.end = _end_of_job(environment["SLURM_JOB_ID"])
 
     @property
     def margin(self) -> float:
@@ -49,6 +54,16 @@ class Walltime:
     def __bool__(self) -> bool:
         """True: stop now."""
         return self.remaining() < self.margin
+
+
+def _end_of_job(job: str) -> float | None:
+    """Epoch seconds at which SLURM will end the job, from squeue; none when it does not say."""
+    try:
+        command = ["squeue", "--noheader", f"--jobs={job}", "--format=%e"]
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+        return datetime.fromisoformat(answer.strip()).timestamp()
+    except (OSError, subprocess.TimeoutExpired, ValueError):  # no squeue, no answer, no limit ("NONE")
+        return None
 
 
 def _seconds(name: str, value: str) -> float:
