@@ -6,11 +6,11 @@ SNAKEMAKE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/
 DEMO := --configfile config/demo.yaml
 SMOKE := --configfile config/demo.yaml config/smoke.yaml
 
-.PHONY: help setup demo smoke test test-slow bench-dag check format lock envs clean
+.PHONY: help setup demo smoke test test-slow test-slurm test-slurm-ci bench-dag check format lock envs clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(READY) ## make .venv with everything pinned in requirements.lock
 
@@ -38,6 +38,12 @@ test: $(READY) ## unit tests and the smoke chain
 
 test-slow: $(READY) ## the tests that take minutes
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m slow
+
+test-slurm: $(READY) ## a real SLURM on this machine: the whole smoke chain and every fault
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses=0 -m slurm tests/slurm
+
+test-slurm-ci: $(READY) ## of those the slice that continuous integration runs
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses=0 -m slurm tests/slurm/test_slice.py
 
 bench-dag: $(READY) ## what planning costs from 1,000 to 100,000 scans
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_dag.py

@@ -1,12 +1,11 @@
 """One SLURM for all tests of this folder, and one local run to compare with."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from lab import Lab
-from runs import copy_workflow, run_locally
+from runs import copy_workflow, rewound, run_locally
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,27 +30,6 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def before_registration(local: Path, tmp_path: Path) -> Path:
-    """The local run, put back to where registration starts."""
-    return rewound(local, tmp_path / "cluster", "register")
-
-
-@pytest.fixture
 def before_training(local: Path, tmp_path: Path) -> Path:
     """The local run, put back to where the autoencoder starts."""
     return rewound(local, tmp_path / "cluster", "train")
-
-
-def rewound(local: Path, folder: Path, step: str) -> Path:
-    shutil.copytree(local, folder, symlinks=True)
-    results = folder / "results/lab"
-    shutil.rmtree(results / "train")
-    shutil.rmtree(results / "store/latents")
-    if step == "register":
-        shutil.rmtree(results / "status/register")
-        shutil.rmtree(results / "store")
-        for path in (results / "derivatives").rglob("*_space-*"):
-            path.unlink()
-        for path in (results / "derivatives").rglob("qc*"):
-            path.unlink()
-    return folder

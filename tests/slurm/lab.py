@@ -4,8 +4,8 @@ The daemons are children of a guard process that holds a pipe to the test. When 
 too), the pipe closes, and the guard cancels the jobs, stops the daemons and removes the folder. Ports are free ones and
 nothing is written outside the folder, so several labs can run side by side.
 
-Snakemake's SLURM plugin drops SLURM_CONF inside a job. So the clients in the folder's bin/ set it again and call the real
-ones; bin/ comes first in PATH and travels to the jobs with the environment.
+Snakemake's SLURM plugin drops SLURM_CONF inside a job. So the clients in the folder's bin/ set it again and call the
+real ones; bin/ comes first in PATH and travels to the jobs with the environment.
 """
 
 import ctypes
@@ -144,7 +144,12 @@ class Guard:
     def spawn(self, name: str, *command: str) -> None:
         with open(self.folder / f"log/{name}.out", "a") as output:
             self.running[name] = subprocess.Popen(
-                command, env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, preexec_fn=die_with_parent
+                command,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                preexec_fn=die_with_parent,
             )
 
     def start(self) -> None:

@@ -1,6 +1,7 @@
-"""Snakemake on the lab: a copy of the workflow, the shipped profile with a few values changed, and a process to watch."""
+"""Snakemake on the lab: a copy of the workflow, the shipped profile with a few changes, and a process to watch."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -55,6 +56,21 @@ def write_profile(folder: Path, changes: dict[str, dict[str, Any]], **options: A
     return "lab-profile"
 
 
+def rewound(local: Path, folder: Path, step: str) -> Path:
+    """A copy of a local run, put back to where registration (``register``) or the autoencoder (``train``) starts."""
+    shutil.copytree(local, folder, symlinks=True)
+    results = folder / "results/lab"
+    shutil.rmtree(results / "train")
+    shutil.rmtree(results / "store/latents")
+    if step == "register":
+        shutil.rmtree(results / "status/register")
+        shutil.rmtree(results / "store")
+        products = results / "derivatives/ldae-preproc"
+        for path in (*products.rglob("*_space-*"), *products.glob("qc*")):
+            path.unlink()
+    return folder
+
+
 class Run:
     """A Snakemake that submits to the lab."""
 
@@ -65,7 +81,12 @@ class Run:
         self.output = folder / f"snakemake-{time.time_ns()}.txt"
         with open(self.output, "w") as output:
             self.process = subprocess.Popen(
-                command, cwd=folder, env=with_binaries(lab.environment), stdout=output, stderr=output, start_new_session=True
+                command,
+                cwd=folder,
+                env=with_binaries(lab.environment),
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
 
     def jobs(self, rule: str | None = None) -> list[dict[str, str]]:
@@ -104,9 +125,17 @@ class Run:
         return "\n".join(f"--- {path.name}\n{path.read_text()[-3000:]}" for path in paths[-5:])
 
 
-def checkpointed_step(folder: Path) -> int:
-    """The newest checkpoint of a training folder; 0 without one."""
-    return max((int(path.stem.removeprefix("step-")) for path in folder.glob("checkpoints/step-*.json")), default=0)
+def checkpointed_step(folder: Path, stage: str) -> int:
+    """Step of the newest checkpoint of a stage; 0 without one."""
+    checkpoints = (folder / "results/lab/train" / stage).glob("checkpoints/step-*.json")
+    return max((int(path.stem.removeprefix("step-")) for path in checkpoints), default=0)
+
+
+def continued_from(folder: Path, stage: str) -> int:
+    """Step at which the last attempt of a stage went on; 0 if it started anew."""
+    log = (folder / f"results/lab/logs/train_{stage}.log").read_text()
+    found = re.search(r"continued from step (\d+)", log)
+    return int(found[1]) if found else 0
 
 
 def memory_mb(job: dict[str, str]) -> int:

@@ -1,0 +1,123 @@
+"""What goes wrong on a cluster, done to a real one: killed, timed out and requeued trainings, a controller that is
+away, a Snakemake that is killed."""
+
+import filecmp
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from runs import LAB, Run, checkpointed_step, continued_from, with_binaries, write_profile
+
+STAGE = "autoencoder"
+MODEL = f"results/lab/train/{STAGE}/model.safetensors"
+
+
+def start(lab, folder: Path, changes: dict | None = None, configs: tuple[str, ...] = LAB) -> Run:
+    return Run(lab, folder, write_profile(folder, changes or {}), "--until", f"train_{STAGE}", configs=configs)
+
+
+def until_checkpointed(run: Run) -> dict[str, str]:
+    """The training's SLURM job, once it has something to lose."""
+    run.wait_for(lambda: checkpointed_step(run.folder, STAGE), 200)
+    return run.jobs(f"train_{STAGE}")[-1]
+
+
+def states(run: Run) -> list[str]:
+    return [job["JobState"] for job in run.jobs(f"train_{STAGE}")]
+
+
+def same_model(one: Path, other: Path) -> bool:
+    return filecmp.cmp(one / MODEL, other / MODEL, shallow=False)
+
+
+def longer(folder: Path, **launch: float) -> tuple[str, ...]:
+    """Configurations with a training of more than a minute, SLURM's smallest time limit."""
+    training = {"autoencoder": {"training": {"steps": 4000, "validate_every": 400}}}
+    (folder / "longer.json").write_text(json.dumps(training | ({"launch": launch} if launch else {})))
+    return (*LAB, "longer.json")
+
+
+def test_a_killed_training_is_submitted_again_and_continues(lab, local, before_training):
+    run = start(lab, before_training)
+    lab.call("scancel", "--signal=KILL", "--full", until_checkpointed(run)["JobId"])
+    run.wait(300)
+    assert len(states(run)) == 2 and states(run)[0] != "COMPLETED" and states(run)[1] == "COMPLETED"
+    assert continued_from(run.folder, STAGE) >= 40
+    assert same_model(local, run.folder)
+
+
+def test_training_stops_before_its_time_limit_and_the_retry_goes_on(lab, before_training):
+    """Exit 75 well before the limit, never a TIMEOUT, as many jobs as it takes."""
+    configs = longer(before_training, stop_margin_seconds=25)
+    run = start(lab, before_training, {f"train_{STAGE}": {"runtime": 1}}, configs)
+    run.wait(600)
+    assert len(states(run)) >= 2 and set(states(run)) == {"FAILED", "COMPLETED"} and states(run)[-1] == "COMPLETED"
+    assert {job["TimeLimit"] for job in run.jobs(f"train_{STAGE}")} == {"00:01:00"}
+    assert "limit is near" in run.logs()
+    assert continued_from(run.folder, STAGE) > 0
+
+
+def test_a_timed_out_training_is_submitted_again_and_continues(lab, before_training, monkeypatch):
+    """The time limit comes as a surprise: SLURM ends the job."""
+    monkeypatch.setenv("LDAE_STOP_AT", str(time.time() + 1e6))
+    configs = longer(before_training)
+    run = start(lab, before_training, {f"train_{STAGE}": {"runtime": 1}}, configs)
+    run.wait(600)
+    assert states(run)[0] == "TIMEOUT" and states(run)[-1] == "COMPLETED"
+    assert continued_from(run.folder, STAGE) > 0
+
+
+def test_a_requeued_training_continues_under_its_number(lab, local, before_training):
+    """What pre-emption and a failed node do."""
+    run = start(lab, before_training)
+    number = until_checkpointed(run)["JobId"]
+    lab.call("scontrol", "requeue", number)
+    run.wait(400)
+    (job,) = run.jobs(f"train_{STAGE}")
+    assert (job["JobId"], job["Restarts"], job["JobState"]) == (number, "1", "COMPLETED")
+    assert continued_from(run.folder, STAGE) >= 40
+    assert same_model(local, run.folder)
+
+
+def test_a_controller_that_restarts_disturbs_nothing(lab, local, before_training):
+    run = start(lab, before_training)
+    until_checkpointed(run)
+    old = lab.controller()
+    subprocess.run(["kill", "-9", str(old)], check=True)
+    with pytest.raises(RuntimeError):
+        lab.call("squeue")
+    run.wait(300)
+    assert lab.controller() != old
+    assert states(run) == ["COMPLETED"]
+    assert same_model(local, run.folder)
+
+
+def unlock(lab, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = with_binaries(lab.environment)
+    return subprocess.run(
+        [Path(sys.executable).parent / "ldae", "unlock"], cwd=folder, env=environment, capture_output=True, text=True
+    )
+
+
+def test_after_kill_9_unlock_refuses_while_jobs_run_and_works_after(lab, local, before_training):
+    run = start(lab, before_training)
+    number = until_checkpointed(run)["JobId"]
+    run.kill()
+    refused = unlock(lab, run.folder)
+    assert refused.returncode == 1, refused.stdout
+    assert f"{number}  RUNNING" in refused.stderr and f"scancel {number}" in refused.stderr
+    assert list((run.folder / ".snakemake/locks").glob("*.lock"))
+
+    deadline = time.monotonic() + 120
+    while lab.call("squeue", "--noheader") and time.monotonic() < deadline:
+        time.sleep(1)
+    done = unlock(lab, run.folder)
+    assert done.returncode == 0 and "is unlocked" in done.stdout, done.stderr
+
+    again = start(lab, run.folder)
+    again.wait(200)
+    assert again.jobs() == []  # the orphan's work is kept: nothing is submitted twice
+    assert same_model(local, run.folder)
