@@ -59,11 +59,31 @@ rule preflight_adni:
         "../workflow/scripts/preflight_adni.py"
 
 
+rule adapt_tables:
+    """Write the study tables as Clinica reads them, whatever names and columns LONI gave them."""
+    input:
+        inventory=rules.inventory_raw.output[0],
+        preflight=rules.preflight_adni.output,
+    output:
+        f"{RESULTS}/scratch/tables/adapted.json",
+    log:
+        f"{RESULTS}/logs/adapt_tables.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/adapt_tables.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        images=str(settings.raw.images),
+        tables=str(settings.raw.tables),
+    script:
+        "../workflow/scripts/adapt_tables.py"
+
+
 rule convert_adni_to_bids:
     """Run the real Clinica on one shard of subjects and verify what it made."""
     input:
         inventory=rules.inventory_raw.output[0],
-        preflight=rules.preflight_adni.output,
+        tables=rules.adapt_tables.output,
     output:
         f"{RESULTS}/status/convert/{{shard}}.tsv",
     log:
@@ -75,7 +95,7 @@ rule convert_adni_to_bids:
     params:
         settings=settings.section("convert"),
         images=str(settings.raw.images),
-        tables=str(settings.raw.tables),
+        tables=f"{RESULTS}/scratch/tables",
         bids=f"{RESULTS}/bids",
         scratch=f"{RESULTS}/scratch/convert",
     script:

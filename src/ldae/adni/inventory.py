@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ldae.adni.tables import TABLES, find_tables
+from ldae.adni.tables import TABLES, find_tables, find_todays_tables
 from ldae.cohort.shards import PTID
 from ldae.errors import UserError
 from ldae.files import sha256_file, write_tsv
@@ -63,14 +63,20 @@ def image_folders(subject: Path) -> list[dict]:
     return rows
 
 
+def study_tables(tables: Path) -> list[Path]:
+    """Every table that the conversion may read, under the names of any year."""
+    old = [path for table in TABLES for path in find_tables(tables, table.name)]
+    todays = [path for table in TABLES for name in table.today for path in find_todays_tables(tables, name)]
+    return list(dict.fromkeys(old + todays))
+
+
 def read_inventory(images: Path, tables: Path) -> pd.DataFrame:
     """Every image folder and every study table; no file of an image is opened."""
     require_folders(images, tables)
     rows = []
-    for table in TABLES:
-        for path in find_tables(tables, table.name):
-            name, size = path.relative_to(tables).as_posix(), path.stat().st_size
-            rows.append({"kind": "table", "path": name, "files": 1, "bytes": size, "digest": sha256_file(path)[:16]})
+    for path in study_tables(tables):
+        name, size = path.relative_to(tables).as_posix(), path.stat().st_size
+        rows.append({"kind": "table", "path": name, "files": 1, "bytes": size, "digest": sha256_file(path)[:16]})
     for subject in subject_folders(images):
         rows += image_folders(subject)
     return pd.DataFrame(rows, columns=COLUMNS)

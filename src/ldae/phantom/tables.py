@@ -42,6 +42,44 @@ def write_tables(folder: Path, plans: list[Plan], images: list[Image], seed: int
             table.to_csv(temporary, index=False, lineterminator="\n")
 
 
+def write_todays_tables(folder: Path, plans: list[Plan], images: list[Image], seed: int) -> None:
+    """The same study with the table names and columns LONI uses since October 2024 (as far as they are public).
+
+    All Images lists every modality, calls visits by their code and images by their series; MRIPROT is the quality table
+    of ADNI1, DXSUM the diagnostic summary, and genotypes stand in two columns.
+    """
+    tables = study_tables(plans, seed) | image_tables(images)
+    listing, quality = tables.pop("MPRAGEMETA"), tables.pop("MRIQUALITY")
+    tables["Phantom_All_Images"] = _all_images(images, listing)
+    tables["MRIPROT"] = quality
+    tables["DXSUM"] = tables.pop("DXSUM_PDXCONV")
+    genotypes = tables["APOERES"].pop("GENOTYPE").str.split("/", expand=True)
+    tables["APOERES"] = tables["APOERES"].assign(APGEN1=genotypes[0], APGEN2=genotypes[1])
+    for name, table in tables.items():
+        with atomic_path(folder / f"{name}_{STAMP}.csv") as temporary:
+            table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def _all_images(images: list[Image], listing: pd.DataFrame) -> pd.DataFrame:
+    """One row per T1w image, and one of another modality beside each, which a reader has to pass over."""
+    screening = {image.ptid: "scmri" if "MRI" in image.visit_name else "sc" for image in images if not image.months}
+    table = pd.DataFrame(
+        {
+            "image_id": listing["ImageUID"],
+            "subject_id": listing["SubjectID"],
+            "study_id": listing["StudyID"],
+            "series_id": listing["SeriesID"],
+            "image_date": listing["ScanDate"],
+            "VISCODE2": [f"m{image.months:02d}" if image.months else screening[image.ptid] for image in images],
+            "image_type": "Original",
+            "image_description": listing["Sequence"],
+            "mri_field_str": listing["MagStrength"],
+        }
+    )
+    other = table.assign(image_id=table["image_id"] + 500_000_000, image_description="Axial DTI")
+    return pd.concat([table, other], ignore_index=True)
+
+
 def study_tables(plans: list[Plan], seed: int) -> dict[str, pd.DataFrame]:
     """Tables of persons and visits."""
     merge, diagnoses, genotypes, ratings = [], [], [], []

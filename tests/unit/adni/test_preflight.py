@@ -1,8 +1,7 @@
 import pytest
 
 from ldae import cli
-from ldae.adni import preflight as module
-from ldae.adni.preflight import preflight, require_ready, write_report
+from ldae.adni.preflight import preflight, require_ready, tools, write_report
 from ldae.adni.tables import BY_NAME
 from ldae.errors import UserError
 from ldae.files import read_json
@@ -23,7 +22,7 @@ def test_all_findings_come_at_once_gravest_first(download):
     download.table("CDR").unlink()
     download.edit("ADNIMERGE", {"PTID": download.plans[0].subject.ptid}, "EXAMDATE", "")
     assert [finding.severity for finding in found(download)] == ["blocking", "quarantine", "note"]
-    with pytest.raises(UserError, match=r"table APOERES is missing .*Search > Study Data"):
+    with pytest.raises(UserError, match=r"table APOERES is missing .*Search & Download > Study Files"):
         require_ready(found(download))
 
 
@@ -31,7 +30,7 @@ def test_all_findings_come_at_once_gravest_first(download):
 def test_missing_table(download, name):
     download.table(name).unlink()
     (finding,) = found(download, "blocking")
-    assert name in finding.what and "Study Data" in finding.fix
+    assert name in finding.what and "LONI IDA, Search & Download" in finding.fix and finding.used
 
 
 @pytest.mark.parametrize("name", ["ADNIMERGE", "MPRAGEMETA"])
@@ -118,7 +117,7 @@ def test_empty_cohort_and_missing_folders(tmp_path, download):
 
 @pytest.mark.parametrize("version", [None, "v1.0.20230411"])
 def test_dcm2niix(download, monkeypatch, version):
-    monkeypatch.setattr(module, "dcm2niix_version", lambda: version)
+    monkeypatch.setattr(tools, "dcm2niix_version", lambda: version)
     (finding,) = found(download, "blocking")
     assert "dcm2niix" in finding.what and "v1.0.20240202" in finding.fix
 

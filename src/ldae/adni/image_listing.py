@@ -1,0 +1,124 @@
+"""Today's lists of images (All Images, MRIQC) as the MPRAGEMETA that Clinica 0.12 reads.
+
+Column names: Clinica's issues #1579 and #1580 for All Images; public scripts that read ARC Builder's image tables and
+MRIQC. Spellings that were not seen in public are not guessed; a column that no table has is reported as missing.
+"""
+
+import os
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from ldae.adni.visit_names import named_visits
+
+SPELLINGS = {
+    "SubjectID": ("subject_id", "participantid", "ptid"),
+    "Visit": ("viscode2", "image_visit", "mri_visit"),
+    "MagStrength": ("mri_field_str", "mri_field_strength", "magneticfieldstrength"),
+    "Sequence": ("image_description", "mri_description", "seriesdescription"),
+    "ScanDate": ("image_date", "mri_date", "studydate"),
+    "StudyID": ("study_id", "lonistudy"),
+    "SeriesID": ("series_id", "loniseries"),
+    "ImageUID": ("image_id", "loniimage"),
+    "Orig/Proc": ("image_type",),
+}
+KINDS = {"original": "Original", "processed": "Processed", "pre-processed": "Processed"}
+COLUMNS = ("Orig/Proc", "SubjectID", "Visit", "MagStrength", "Sequence", "ScanDate", "StudyID", "SeriesID", "ImageUID")
+T1W = r"mp-?\s?rage|\bmpr|spgr|\bmt1"
+SERIES_IN_NAME = re.compile(r"_S(\d+)_I(\d+)\.")
+
+
+def renamed(table: pd.DataFrame) -> pd.DataFrame:
+    """The columns that MPRAGEMETA has, under its names, as far as ``table`` has them in any known spelling."""
+    present = {column.strip().lower(): column for column in reversed(list(table))}
+    found = {}
+    for target, spellings in SPELLINGS.items():
+        for spelling in (target.lower(), *spellings):
+            if spelling in present:
+                found[target] = table[present[spelling]].str.strip()
+                break
+    return pd.DataFrame(found, index=table.index)
+
+
+def t1w_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """MRI rows, and of those the T1w ones: MRIQC says so, else the description does (MPRAGE, SPGR, MPR, MT1)."""
+    by_name = {column.strip().lower(): column for column in table}
+    keep = pd.Series(True, index=table.index)
+    for column in ("image_modality", "modality"):
+        if column in by_name:
+            keep &= table[by_name[column]].str.strip().str.upper().isin({"MR", "MRI"})
+    if "seriestype" in by_name:
+        return table[keep & (table[by_name["seriestype"]].str.strip().str.upper() == "T1W")]
+    description = renamed(table).get("Sequence", pd.Series("", index=table.index))
+    return table[keep & description.str.contains(T1W, case=False, regex=True)]
+
+
+def plain_number(values: pd.Series) -> pd.Series:
+    """``I123``, ``S123``, ``123.0`` -> ``123``."""
+    return values.str.replace(r"^[IS](?=\d)", "", regex=True).str.replace(r"\.0$", "", regex=True)
+
+
+def iso_dates(values: pd.Series) -> pd.Series:
+    """``2006-04-18 00:00:00``, ``20060418.0`` and LONI's ``4/18/2006`` as ``2006-04-18``; anything else as it is."""
+    text = values.str.replace(r"^(\d{4}-\d\d-\d\d)[ T].*$", r"\1", regex=True)
+    text = text.str.replace(r"^(\d{4})(\d\d)(\d\d)(\.0)?$", r"\1-\2-\3", regex=True)
+    slashed = pd.to_datetime(text.where(text.str.contains("/")), format="%m/%d/%Y", errors="coerce")
+    return slashed.dt.strftime("%Y-%m-%d").fillna(text)
+
+
+def field_strengths(values: pd.Series) -> pd.Series:
+    """``3``, ``3.0 Tesla`` -> ``3.0``, the numbers that Clinica compares."""
+    numbers = pd.to_numeric(values.str.extract(r"(\d+(?:\.\d+)?)")[0])
+    return numbers.map(lambda number: f"{number:.1f}", na_action="ignore").fillna("")
+
+
+def series_on_disk(images: Path) -> dict[str, str]:
+    """ImageUID -> SeriesID from the names of the files (``..._S<series>_I<image>.dcm``), one file per folder."""
+    found = {}
+    for _, folders, names in os.walk(images):
+        folders.sort()
+        match = next((match for name in sorted(names) if (match := SERIES_IN_NAME.search(name))), None)
+        if match:
+            found[match.group(2)] = match.group(1)
+    return found
+
+
+def image_list(
+    listing: pd.DataFrame, quality: pd.DataFrame | None, images: Path, merge: pd.DataFrame | None
+) -> pd.DataFrame:
+    """MPRAGEMETA, with as many of its columns as can be had.
+
+    Columns that ``listing`` lacks are taken from ``quality`` (MRIQC, by image number), SeriesID at last from the names
+    of the files on disk. Whether an image is processed stands in ``image_type``; where there is no such column, a
+    description with semicolons (``MPR; GradWarp; B1 Correction; N3; Scaled``) is a processed one. ``merge``
+    (ADNIMERGE) turns visit codes into names.
+    """
+    table = renamed(t1w_rows(listing))
+    if "ImageUID" not in table:
+        return table
+    table["ImageUID"] = plain_number(table["ImageUID"])
+    if quality is not None:
+        more = renamed(quality)
+        if "ImageUID" in more:
+            more["ImageUID"] = plain_number(more["ImageUID"])
+            more = more.drop_duplicates("ImageUID").set_index("ImageUID")
+            for column in more.columns.difference(table.columns):
+                table[column] = table["ImageUID"].map(more[column]).fillna("")
+    if "SeriesID" not in table and len(series := series_on_disk(images)):
+        table["SeriesID"] = table["ImageUID"].map(series).fillna("")
+    for column, clean in (
+        ("StudyID", plain_number),
+        ("SeriesID", plain_number),
+        ("ScanDate", iso_dates),
+        ("MagStrength", field_strengths),
+    ):
+        if column in table:
+            table[column] = clean(table[column])
+    if "Orig/Proc" in table:
+        table["Orig/Proc"] = table["Orig/Proc"].str.lower().map(KINDS).fillna(table["Orig/Proc"])
+    elif "Sequence" in table:
+        table["Orig/Proc"] = table["Sequence"].str.contains(";").map({True: "Processed", False: "Original"})
+    if merge is not None and {"Visit", "SubjectID"} <= set(table):
+        table["Visit"] = named_visits(table["SubjectID"], table["Visit"], merge)
+    return table[[column for column in COLUMNS if column in table]].reset_index(drop=True)

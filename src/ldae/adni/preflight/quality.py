@@ -1,0 +1,67 @@
+"""Visits whose only 3 T scans Mayo rejected, on which Clinica 0.12 dies (``int(None)``).
+
+The same candidates are gathered as Clinica gathers them. A rejected scan beside a good one is ordinary and no finding.
+"""
+
+import pandas as pd
+
+from ldae.adni.preflight.finding import Finding, shortened
+
+MAYO = "MAYOADIRL_MRI_IMAGEQC_05_07_15"
+VISIT = ["SubjectID", "Visit"]
+
+
+def rejected_visits(contents: dict[str, pd.DataFrame], subjects: list[str]) -> list[Finding]:
+    """``contents``: ADNIMERGE, MPRAGEMETA, MRIQUALITY and Mayo's table, all cells text."""
+    images = candidates(contents, subjects)
+    mayo = contents[MAYO]
+    mayo = mayo[mayo["series_type"] == "T1"]
+    marks = images.merge(mayo, left_on=images["ImageUID"].radd("I"), right_on="loni_image", how="left")
+    marks["rated"] = marks["loni_image"].notna()
+    marks["selected"] = pd.to_numeric(marks["series_selected"], errors="coerce").fillna(0)
+    marks["accepted"] = pd.to_numeric(marks["series_quality"], errors="coerce") < 4
+    visits = marks.groupby(VISIT)
+    dead = visits["rated"].all() & ~visits["accepted"].any() & (visits["selected"].sum() != 1)
+    lost = sorted({subject for subject, _ in dead[dead].index})
+    if not lost:
+        return []
+    what = f"the only 3 T scans of a visit were rejected by Mayo (quality 4) for {shortened(lost)}; Clinica dies on it"
+    fix = "none needed if you accept the loss; else take the scan's row out of a copy of the image list"
+    return [Finding("quarantine", what, MAYO, fix, "choosing between the 3 T scans of a visit")]
+
+
+def candidates(contents: dict[str, pd.DataFrame], subjects: list[str]) -> pd.DataFrame:
+    """Original images that Clinica would choose between by Mayo's marks, visit by visit.
+
+    None where it takes a processed image, and none where the visit has scans of another field strength, to which it
+    turns when all 3 T scans were rejected.
+    """
+    meta = contents["MPRAGEMETA"]
+    meta = meta[meta["SubjectID"].isin(subjects) & (meta["Visit"] != "ADNI Baseline")].copy()
+    phase = phase_of_visit(meta, contents["ADNIMERGE"])
+    late = phase == "ADNI3"
+    quality = contents["MRIQUALITY"]
+    failed = set(quality.loc[pd.to_numeric(quality["PASS"], errors="coerce") != 1, "LONIUID"].str.strip())
+    passed = late | ~meta["SeriesID"].str.strip().radd("S").isin(failed)
+    sequence = meta["Sequence"].str.lower()
+    mprage = sequence.str.contains("mprage|mp-rage|mp rage") & ~sequence.str.contains("2")
+    spgr = sequence.str.contains("spgr") & ~sequence.str.contains("acc")
+    accelerated = sequence.str.contains("accel") & ~sequence.str.endswith("_nd")
+    wanted = (mprage | spgr).where(~late, accelerated)
+    processed = ~late & passed & (meta["Orig/Proc"] == "Processed") & meta["Sequence"].str.endswith(("Scaled", "N3m"))
+    taken = processed.groupby([meta[name] for name in VISIT]).transform("any")
+    chosen = meta[(meta["Orig/Proc"] == "Original") & wanted & passed & ~taken].copy()
+    chosen["ImageUID"] = chosen["ImageUID"].str.strip()
+    strength = pd.to_numeric(chosen["MagStrength"], errors="coerce")
+    alone = strength.groupby([chosen[name] for name in VISIT]).transform("nunique") == 1
+    return chosen[alone & (strength == 3)]
+
+
+def phase_of_visit(meta: pd.DataFrame, merge: pd.DataFrame) -> pd.Series:
+    """COLPROT of the visit nearest in time to each image; empty where a date is missing."""
+    left = pd.DataFrame({"PTID": meta["SubjectID"], "date": pd.to_datetime(meta["ScanDate"], errors="coerce")})
+    left = left.dropna().rename_axis("row").reset_index().sort_values("date")
+    right = merge[["PTID", "COLPROT"]].assign(date=pd.to_datetime(merge["EXAMDATE"], errors="coerce"))
+    right = right.dropna().sort_values("date")
+    nearest = pd.merge_asof(left, right, on="date", by="PTID", direction="nearest").set_index("row")["COLPROT"]
+    return nearest.reindex(meta.index).fillna("")
