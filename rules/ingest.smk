@@ -83,7 +83,7 @@ rule convert_adni_to_bids:
     """Run the real Clinica on one shard of subjects and verify what it made."""
     input:
         inventory=rules.inventory_raw.output[0],
-        tables=rules.adapt_tables.output,
+        tables=rules.adapt_tables.output[0],
     output:
         f"{RESULTS}/status/convert/{{shard}}.tsv",
     log:
@@ -95,7 +95,6 @@ rule convert_adni_to_bids:
     params:
         settings=settings.section("convert"),
         images=str(settings.raw.images),
-        tables=f"{RESULTS}/scratch/tables",
         bids=f"{RESULTS}/bids",
         scratch=f"{RESULTS}/scratch/convert",
     script:

@@ -10,7 +10,7 @@ with running(snakemake.log[0]):
 
     convert_shard(
         images=Path(snakemake.params.images),
-        tables=Path(snakemake.params.tables),
+        tables=Path(snakemake.input.tables).parent,
         bids=Path(snakemake.params.bids),
         shard=int(snakemake.wildcards.shard),
         settings=Convert.model_validate(snakemake.params.settings),
