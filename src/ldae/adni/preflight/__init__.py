@@ -14,11 +14,11 @@ from ldae.adni.preflight.images import files_by_subject, folder_findings, image_
 from ldae.adni.preflight.quality import rejected_visits
 from ldae.adni.preflight.tables import adapted_findings, table_findings
 from ldae.adni.preflight.tools import tool_findings
-from ldae.adni.preflight.visits import visit_findings
+from ldae.adni.preflight.visits import PHASES, visit_findings
 from ldae.errors import UserError
 from ldae.files import write_json
 
-__all__ = ["Finding", "as_json", "preflight", "require_ready", "table_findings", "tool_findings", "write_report"]
+__all__ = ["PHASES", "Finding", "as_json", "preflight", "require_ready", "table_findings", "tool_findings", "write_report"]
 
 
 def preflight(images: Path, tables: Path) -> list[Finding]:
