@@ -18,7 +18,16 @@ from ldae.adni.preflight.visits import PHASES, visit_findings
 from ldae.errors import UserError
 from ldae.files import write_json
 
-__all__ = ["PHASES", "Finding", "as_json", "preflight", "require_ready", "table_findings", "tool_findings", "write_report"]
+__all__ = [
+    "PHASES",
+    "Finding",
+    "as_json",
+    "preflight",
+    "require_ready",
+    "table_findings",
+    "tool_findings",
+    "write_report",
+]
 
 
 def preflight(images: Path, tables: Path) -> list[Finding]:

@@ -1,0 +1,31 @@
+"""The real Clinica on one cohort, downloaded under the names of 2023 and under today's: the same scans.tsv."""
+
+from ldae.adni.adapter import write_adapted_tables
+from ldae.adni.conversion import convert_shard
+from ldae.adni.merge import merge_bids
+from ldae.cohort.manifest import build_manifest
+from ldae.config import Convert
+from ldae.files import read_tsv
+from ldae.phantom.tables import write_todays_tables
+
+
+def scans_tsv(images, tables, results):
+    """The manifest of the chain's own steps, from the table adapter on."""
+    adapted, bids, status = results / "tables", results / "bids", results / "status" / "0.tsv"
+    settings = Convert(shards=1, max_quarantined_fraction=0.5)
+    write_adapted_tables(images, tables, adapted)
+    convert_shard(images, adapted, bids, 0, settings, status, results / "scratch")
+    merge_bids([status], bids)
+    build_manifest(bids, [status], 1, results / "scans.tsv", results / "exclusions.tsv")
+    return results / "scans.tsv"
+
+
+def test_both_downloads_give_the_same_scans(download, tmp_path):
+    write_todays_tables(tmp_path / "today", download.plans, download.listed, 3)
+    assert {plan.phase for plan in download.plans} & {"ADNI2", "ADNI3"}
+    old = scans_tsv(download.images, download.tables, tmp_path / "a")
+    new = scans_tsv(download.images, tmp_path / "today", tmp_path / "b")
+    scans = read_tsv(old)
+    assert list(scans["status"]) == ["included"] * sum(len(plan.visits) for plan in download.plans)
+    assert scans[["diagnosis", "cdr", "mmse", "age"]].notna().all(axis=None)
+    assert old.read_bytes() == new.read_bytes()
