@@ -1,8 +1,16 @@
+import json
+import re
+import time
+from pathlib import Path
+
+import pandas as pd
 import pytest
 
 from ldae import cli
 from ldae.adni.preflight import preflight, require_ready, tools, write_report
-from ldae.adni.tables import BY_NAME
+from ldae.adni.preflight.finding import SEVERITIES
+from ldae.adni.preflight.images import COLLECTIONS
+from ldae.adni.tables import BY_NAME, TABLES, read_table
 from ldae.errors import UserError
 from ldae.files import read_json
 
@@ -145,3 +153,225 @@ def test_report_is_stable(download, tmp_path):
     for name in ("one", "two"):
         write_report(preflight(download.images, download.tables), tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def files_of(download, image):
+    return sorted((download.images / image.folder).iterdir())
+
+
+def test_phase_of_a_visit_that_clinica_leaves_out(download):
+    visit = download.plans[1].visits[1]
+    download.edit("ADNIMERGE", {"PTID": download.plans[1].subject.ptid, "VISCODE": visit.code}, "COLPROT", "ADNI4")
+    (finding,) = found(download)
+    assert finding.severity == "quarantine" and "COLPROT is ADNI4" in finding.what
+
+
+def test_visit_code_that_ends_clinica(download):
+    ptid = download.plans[1].subject.ptid
+    download.edit("ADNIMERGE", {"PTID": ptid, "VISCODE": "bl"}, "VISCODE", "v01")
+    (finding,) = found(download)
+    assert finding.severity == "quarantine" and "VISCODE holds v01" in finding.what and ptid in finding.what
+
+
+def test_subject_of_adni4(download):
+    (download.images / "941_S_10123").mkdir()
+    (finding,) = found(download)
+    assert finding.severity == "quarantine" and "five digits: 941_S_10123" in finding.what
+
+
+def test_file_names_that_clinica_cannot_find(download):
+    image = download.listed[0]
+    for number, path in enumerate(files_of(download, image)):
+        path.rename(path.with_name(f"slice{number}.dcm"))
+    (finding,) = found(download)
+    assert finding.severity == "quarantine"
+    assert finding.what.startswith(f"1 images whose files do not end _I<image ID>.dcm: I{image.image_id}")
+
+
+def test_empty_image_folder(download):
+    image = download.listed[0]
+    for path in files_of(download, image):
+        path.unlink()
+    (finding,) = found(download)
+    assert finding.severity == "quarantine" and finding.what == f"1 image folders are empty: I{image.image_id}"
+
+
+def test_image_on_disk_that_is_not_listed(download):
+    image = download.listed[0]
+    table = read_table(download.table("MPRAGEMETA"))
+    table[table["ImageUID"] != str(image.image_id)].to_csv(download.table("MPRAGEMETA"), index=False)
+    (finding,) = found(download)
+    assert finding.severity == "note"
+    assert finding.what.startswith(f"1 images on disk are not listed in MPRAGEMETA: I{image.image_id}")
+
+
+def test_processed_image_that_was_not_downloaded(download):
+    table = read_table(download.table("MPRAGEMETA"))
+    row = table.iloc[[0]].assign(**{"Orig/Proc": "Processed", "Sequence": "MPR; ; N3; Scaled", "ImageUID": "77"})
+    pd.concat([table, row]).to_csv(download.table("MPRAGEMETA"), index=False)
+    lost, absent = found(download)
+    assert lost.severity == "quarantine" and "processed image that Clinica prefers is not on disk" in lost.what
+    assert absent.severity == "note" and absent.what == "1 listed images are not on disk: I77"
+
+
+def rate(download, image, quality, selected="0"):
+    """Mayo's marks of an image, whatever they were."""
+    path = download.table("MAYOADIRL_MRI_IMAGEQC_05_07_15")
+    table = read_table(path)
+    table = table[table["loni_image"] != f"I{image.image_id}"]
+    marks = {"RID": str(int(image.ptid[-4:])), "loni_image": f"I{image.image_id}", "series_type": "T1"}
+    marks |= {"series_quality": quality, "series_selected": selected}
+    pd.concat([table, pd.DataFrame([marks])]).fillna("").to_csv(path, index=False)
+
+
+def late_visit(download):
+    """The only image of a 3 T visit."""
+    ptid = next(plan.subject.ptid for plan in download.plans if plan.phase in ("ADNI2", "ADNI3"))
+    images = [image for image in download.listed if image.ptid == ptid]
+    return next(a for a in images if sum(a.months == b.months for b in images) == 1)
+
+
+def test_only_scan_of_a_visit_rejected_by_mayo(download):
+    image = late_visit(download)
+    rate(download, image, "4")
+    (finding,) = found(download)
+    assert finding.severity == "quarantine" and "rejected by Mayo" in finding.what and image.ptid in finding.what
+
+
+@pytest.mark.parametrize(("quality", "selected"), [("3", "0"), ("-1", "0"), ("4", "1")])
+def test_ratings_that_clinica_takes(download, quality, selected):
+    rate(download, late_visit(download), quality, selected)
+    assert found(download) == []
+
+
+def beside(download, image, **changes):
+    """List a second image of the same visit and put it on disk."""
+    table = read_table(download.table("MPRAGEMETA"))
+    row = table[table["ImageUID"] == str(image.image_id)].assign(ImageUID="77", SeriesID="78", **changes)
+    pd.concat([table, row]).to_csv(download.table("MPRAGEMETA"), index=False)
+    folder = (download.images / image.folder).with_name("I77")
+    folder.mkdir()
+    (folder / "ADNI_S78_I77.dcm").write_bytes(b"")
+
+
+def test_ordinary_rejected_candidates_are_ready(download, capsys):
+    """Quality 4 beside a scan without marks, PASS = 0 beside another scan, a scan whose name ends _ND."""
+    image = late_visit(download)
+    rate(download, image, "4")
+    beside(download, image)
+    early = next(image for image in download.listed if image.passed is not None)
+    download.edit("MRIQUALITY", {"LONIUID": f"S{early.series_id}"}, "PASS", "0")
+    assert found(download) == []
+    assert cli.main(["preflight", str(download.images), str(download.tables)]) == 0
+    assert capsys.readouterr().out == "The download is ready to be converted.\n"
+
+
+def test_unrated_image_ending_nd_does_not_save_the_visit(download):
+    image = late_visit(download)
+    rate(download, image, "4")
+    beside(download, image, Sequence="Accelerated Sagittal MPRAGE_ND" if image.sequence.startswith("Acc") else "T2")
+    (finding,) = found(download)
+    assert "rejected by Mayo" in finding.what
+
+
+def test_clinica_dies_where_the_preflight_says_so(download, tmp_path):
+    """The unmodified converter on the visit that Mayo rejected, and on the same visit with a second scan."""
+    from ldae.adni.clinica import run_clinica
+
+    image = late_visit(download)
+    rate(download, image, "4")
+    run = run_clinica(download.images, download.tables, [image.ptid], tmp_path / "dead", tmp_path / "log")
+    assert run.error and "NoneType" in run.error
+    beside(download, image)
+    run = run_clinica(download.images, download.tables, [image.ptid], tmp_path / "alive", tmp_path / "log")
+    assert "77" in set(run.listed["Image_ID"])
+
+
+def test_genotype_columns(download):
+    path = download.table("APOERES")
+    table = read_table(path)
+    table.rename(columns={"GENOTYPE": "APGEN1"}).to_csv(path, index=False)
+    (finding,) = found(download, "blocking")
+    assert finding.what == "columns missing: GENOTYPE or APGEN1+APGEN2"
+    table.rename(columns={"GENOTYPE": "APGEN1"}).assign(APGEN2="3").to_csv(path, index=False)
+    assert found(download) == []
+
+
+ALONE = {
+    **{f"no {table.name}": (table.name, None) for table in TABLES if not table.optional},
+    **{f"{table.name} without {table.required[-1]}": (table.name, table.required[-1]) for table in TABLES
+       if table.required and not table.optional},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ALONE)
+def test_every_table_case_alone_ends_with_1_its_message_and_nothing_written(download, capsys, case):
+    name, column = ALONE[case]
+    path = download.table(name)
+    read_table(path).drop(columns=column).to_csv(path, index=False) if column else path.unlink()
+    before = sorted(download.images.parent.rglob("*"))
+    assert cli.main(["preflight", str(download.images), str(download.tables)]) == 1
+    out = capsys.readouterr().out
+    assert f"columns missing: {column} ({path.name}" in out if column else f"blocking: table {name} is missing" in out
+    assert BY_NAME[name].page in out and f"used for {BY_NAME[name].purpose}" in out
+    assert "is ready" not in out and sorted(download.images.parent.rglob("*")) == before
+
+
+@pytest.mark.parametrize("version", [None, "v1.0.20240201"])
+def test_tool_cases_end_with_1(download, monkeypatch, capsys, version):
+    monkeypatch.setattr(tools, "dcm2niix_version", lambda: version)
+    assert cli.main(["preflight", str(download.images), str(download.tables)]) == 1
+    assert "dcm2niix" in capsys.readouterr().out
+
+
+def test_json_to_the_terminal_and_nothing_else(download, capsys):
+    download.table("MRIQUALITY").unlink()
+    assert cli.main(["preflight", str(download.images), str(download.tables), "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["ready"] is False and report["findings"][0]["used"] == BY_NAME["MRIQUALITY"].purpose
+
+
+def test_wrong_calls_end_with_2(download, tmp_path, capsys):
+    assert cli.main(["preflight", str(tmp_path / "none"), str(download.tables)]) == 2
+    assert "is no folder" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["preflight", str(download.images)])
+    assert stopped.value.code == 2
+
+
+def test_time_grows_no_faster_than_the_cohort(tmp_path):
+    """Eight times the scans in at most sixteen times the seconds: nothing is compared with everything."""
+    from ldae.config import Phantom
+    from ldae.phantom.images import images_of
+    from ldae.phantom.schedule import plan_cohort
+    from ldae.phantom.tables import write_tables
+
+    def seconds(subjects):
+        folder = tmp_path / str(subjects)
+        settings = Phantom(subjects={"CN": subjects, "MCI": subjects, "AD": subjects}, visits=4, extra_visit_fraction=0)
+        plans = plan_cohort(settings, 3)
+        images = [image for plan in plans for visit in plan.visits for image in images_of(3, plan, visit)]
+        for image in images:
+            (folder / "ADNI" / image.folder).mkdir(parents=True)
+        write_tables(folder / "clinical", plans, images, 3)
+        start = time.process_time()
+        preflight(folder / "ADNI", folder / "clinical")
+        return time.process_time() - start
+
+    seconds(2)  # imports
+    assert seconds(160) < 16 * seconds(20)
+
+
+def test_the_download_guide_names_every_table_page_and_todays_name():
+    guide = (Path(__file__).parents[3] / "docs/adni-download.md").read_text()
+    steps = guide[guide.index("## Study tables") : guide.index("## Check")]
+    for table in TABLES:
+        assert all(name in steps for name in (table.name, *table.today)), table.name
+        section = table.page.removeprefix("LONI IDA, ").split(" > table ")[0].split(" (and")[0].split(", table")[0]
+        for place in section.split(" > ")[:3]:
+            assert place in steps, (table.name, place)
+    assert COLLECTIONS.removeprefix("LONI IDA, ") in steps
+    for severity in SEVERITIES:
+        assert f"`{severity}`" in guide
+    numbers = [int(number) for number in re.findall(r"^(\d+)\. ", guide, flags=re.MULTILINE)]
+    assert numbers == list(range(1, len(numbers) + 1))

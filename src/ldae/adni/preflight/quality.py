@@ -16,8 +16,9 @@ def rejected_visits(contents: dict[str, pd.DataFrame], subjects: list[str]) -> l
     images = candidates(contents, subjects)
     mayo = contents[MAYO]
     mayo = mayo[mayo["series_type"] == "T1"]
-    marks = images.merge(mayo, left_on=images["ImageUID"].radd("I"), right_on="loni_image", how="left")
-    marks["rated"] = marks["loni_image"].notna()
+    images = images.assign(loni_image=images["ImageUID"].radd("I"))
+    marks = images.merge(mayo, on="loni_image", how="left", indicator="rated")
+    marks["rated"] = marks["rated"] == "both"
     marks["selected"] = pd.to_numeric(marks["series_selected"], errors="coerce").fillna(0)
     marks["accepted"] = pd.to_numeric(marks["series_quality"], errors="coerce") < 4
     visits = marks.groupby(VISIT)
