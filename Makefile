@@ -3,10 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 SNAKEMAKE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/local
+CONFIGS := config/config.yaml
 DEMO := --configfile config/demo.yaml
 SMOKE := --configfile config/demo.yaml config/smoke.yaml
 
 .PHONY: help setup demo smoke test test-slow test-slurm test-slurm-ci bench-dag check format lock envs clean
+.PHONY: all inventory bench-ingest
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -26,12 +28,20 @@ $(READY): requirements.lock pyproject.toml
 	@echo "Ready."
 
 demo: $(READY) ## synthetic raw ADNI -> every table and figure, on two CPU cores
+	@$(BIN)/ldae inventory --config $(CONFIGS) config/demo.yaml
 	@start=$$(date +%s); $(SNAKEMAKE) $(DEMO) \
 		&& $(BIN)/ldae summary results/demo --seconds $$(( $$(date +%s) - start ))
 
 smoke: $(READY) ## the same chain on six subjects, in minutes
+	@$(BIN)/ldae inventory --config $(CONFIGS) config/demo.yaml config/smoke.yaml
 	@start=$$(date +%s); $(SNAKEMAKE) $(SMOKE) \
 		&& $(BIN)/ldae summary results/smoke --seconds $$(( $$(date +%s) - start ))
+
+all: inventory ## your own download -> everything, on this machine (CONFIG=config/mine.yaml lies over the paper's)
+	$(SNAKEMAKE) $(if $(CONFIG),--configfile $(CONFIG))
+
+inventory: $(READY) ## look whether your raw download changed; before every run on a cluster (CONFIG as for `all`)
+	@$(BIN)/ldae inventory --config $(CONFIGS) $(CONFIG)
 
 test: $(READY) ## unit tests and the smoke chain
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
@@ -47,6 +57,9 @@ test-slurm-ci: $(READY) ## of those the slice that continuous integration runs
 
 bench-dag: $(READY) ## what planning costs from 1,000 to 100,000 scans
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_dag.py
+
+bench-ingest: $(READY) ## what preflight costs on 10,340 scans
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_ingest.py
 
 check: $(READY) ## formatting and lint
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ from ldae.errors import UserError
 
 COMMANDS = (
     "preflight",
+    "inventory",
     "phantom",
     "params",
     "summary",

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ldae.adni.tables import TABLES, find_tables, find_todays_tables
 from ldae.cohort.shards import PTID
+from ldae.config import Config
 from ldae.errors import UserError
 from ldae.files import sha256_file, write_tsv
 
@@ -94,3 +95,22 @@ def write_inventory(images: Path, tables: Path, out: Path) -> None:
         fresh.unlink()
     else:
         fresh.replace(out)
+
+
+def refresh_inventory(config: Config) -> str:
+    """Bring raw_inventory.tsv up to date and say what was done.
+
+    Where the chain has not run yet, or reads no raw download, nothing is written: the rule ``inventory_raw`` makes the
+    first one.
+
+    Raises:
+        UserError: the raw folders that were there before are gone.
+    """
+    out = config.results_dir / "manifest" / "raw_inventory.tsv"
+    made_later = config.phantom is not None and not config.raw.images.is_dir()
+    if config.source != "adni" or made_later or not out.is_file():
+        return "Raw download: no inventory yet; the chain makes it."
+    before = out.read_bytes()
+    write_inventory(config.raw.images, config.raw.tables, out)
+    changed = out.read_bytes() != before
+    return f"Raw download: {'changed, what is new will be converted' if changed else 'unchanged'} ({out})."

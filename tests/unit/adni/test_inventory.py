@@ -1,5 +1,9 @@
+import json
+from pathlib import Path
+
 import pytest
 
+from ldae import cli
 from ldae.adni.conversion import input_digests
 from ldae.adni.inventory import write_inventory
 from ldae.errors import UserError
@@ -53,3 +57,22 @@ def test_a_subject_depends_on_its_own_rows_and_images_only(download):
     download.edit("MAYOADIRL_MRI_IMAGEQC_05_07_15", {"RID": str(int(second[-4:]))}, "series_quality", "4")
     assert digests()[second] != after[second] and digests()[first] == after[first]
     assert all(digests(revision=2)[name] != digests()[name] for name in after)
+
+
+def test_ldae_inventory_refreshes_what_the_chain_made(download, tmp_path, capsys):
+    root = Path(__file__).parents[3]
+    mine = tmp_path / "mine.json"
+    results = tmp_path / "results"
+    raw = {"images": str(download.images), "tables": str(download.tables)}
+    mine.write_text(json.dumps({"raw": raw, "results_dir": str(results)}))
+    command = ["inventory", "--config", str(root / "config/config.yaml"), str(mine)]
+    assert cli.main(command) == 0 and "no inventory yet" in capsys.readouterr().out
+    assert not results.exists()
+    out = results / "manifest" / "raw_inventory.tsv"
+    write_inventory(download.images, download.tables, out)
+    before = out.stat().st_mtime_ns
+    assert cli.main(command) == 0 and "unchanged" in capsys.readouterr().out
+    assert out.stat().st_mtime_ns == before
+    (download.tables / "Mine_All_Images_01Jan2026.csv").write_text("image_id\n1\n")
+    assert cli.main(command) == 0 and "changed, what is new" in capsys.readouterr().out
+    assert "Mine_All_Images_01Jan2026.csv" in out.read_text()

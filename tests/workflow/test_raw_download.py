@@ -1,0 +1,55 @@
+"""A raw download under the real Snakemake: what a broken one stops, and what a changed one plans."""
+
+import json
+
+import pytest
+
+from ldae import cli
+from ldae.config import Phantom
+from ldae.phantom.images import images_of
+from ldae.phantom.schedule import plan_cohort
+from ldae.phantom.tables import write_todays_tables
+
+STEPS = ("preflight_adni", "adapt_tables")
+
+
+@pytest.fixture
+def download(workflow):
+    """Tables with today's names and one empty file per image; an overlay that points there."""
+    plans = plan_cohort(Phantom(subjects={"CN": 1, "MCI": 1, "AD": 1}, extra_visit_fraction=0), 3)
+    images = [image for plan in plans for visit in plan.visits for image in images_of(3, plan, visit)]
+    for image in images:
+        folder = workflow.folder / "raw/ADNI" / image.folder
+        folder.mkdir(parents=True)
+        (folder / image.file_name(1)).touch()
+    write_todays_tables(workflow.folder / "raw/clinical", plans, images, 3)
+    overlay = {"raw": {"images": "raw/ADNI", "tables": "raw/clinical"}}
+    (workflow.folder / "mine.json").write_text(json.dumps(overlay))
+    return workflow.folder / "raw"
+
+
+def test_a_broken_download_stops_the_chain_and_a_changed_one_plans_its_steps(workflow, download, monkeypatch):
+    monkeypatch.chdir(workflow.folder)
+    target = ("results/scratch/tables/adapted.json", "--configfile", "mine.json")
+    (quality,) = download.glob("clinical/MRIPROT*")
+    quality.rename(download / quality.name)
+    stopped = workflow.run(*target)
+    assert stopped.returncode != 0 and "table MRIQUALITY is missing" in stopped.stdout + stopped.stderr
+    written = {path.relative_to(workflow.folder / "results").parts[0] for path in workflow.folder.glob("results/*/*")}
+    assert written <= {"manifest", "logs", "benchmarks"}
+    assert not (workflow.folder / "results/manifest/preflight.json").exists()
+
+    (download / quality.name).rename(quality)
+    inventory = ["inventory", "--config", "config/config.yaml", "mine.json"]
+    assert cli.main(inventory) == 0
+    done = workflow.run(*target)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads((workflow.folder / target[0]).read_text())["MRIQUALITY"]["source"] == quality.name
+
+    quality.touch()
+    assert cli.main(inventory) == 0
+    assert workflow.planned(*target) == {}
+    quality.write_text(quality.read_text() + "999,m12,S1,2020-01-01,1\n")
+    assert workflow.planned(*target) == {}
+    assert cli.main(inventory) == 0
+    assert workflow.planned(*target) == dict.fromkeys(STEPS, 1)
