@@ -8,7 +8,7 @@ DEMO := --configfile config/demo.yaml
 SMOKE := --configfile config/demo.yaml config/smoke.yaml
 
 .PHONY: help setup demo smoke test test-slow test-slurm test-slurm-ci bench-dag check format lock envs clean
-.PHONY: all inventory bench-ingest
+.PHONY: all inventory bench-preflight
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -58,8 +58,8 @@ test-slurm-ci: $(READY) ## of those the slice that continuous integration runs
 bench-dag: $(READY) ## what planning costs from 1,000 to 100,000 scans
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_dag.py
 
-bench-ingest: $(READY) ## what preflight costs on 10,340 scans
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_ingest.py
+bench-preflight: $(READY) ## what preflight costs on 10,340 scans
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_preflight.py
 
 check: $(READY) ## formatting and lint
 	$(BIN)/ruff check .

@@ -1,12 +1,17 @@
 """The real Clinica on one cohort, downloaded under the names of 2023 and under today's: the same scans.tsv."""
 
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
 from ldae.adni.adapter import write_adapted_tables
 from ldae.adni.conversion import convert_shard
 from ldae.adni.merge import merge_bids
-from ldae.cohort.manifest import build_manifest
 from ldae.config import Convert
 from ldae.files import read_tsv
 from ldae.phantom.tables import write_todays_tables
+
+ADAPTER = Path(__file__).parents[3] / "workflow" / "scripts" / "build_manifest.py"
 
 
 def scans_tsv(images, tables, results):
@@ -16,7 +21,14 @@ def scans_tsv(images, tables, results):
     write_adapted_tables(images, tables, adapted)
     convert_shard(images, adapted, bids, 0, settings, status, results / "scratch")
     merge_bids([status], bids)
-    build_manifest(bids, [status], 1, results / "scans.tsv", results / "exclusions.tsv")
+    participants = bids / "participants.tsv"
+    job = {
+        "input": SimpleNamespace(participants=participants, dataset=participants, statuses=[status]),
+        "params": SimpleNamespace(shards=1, source="adni", dataset=None, settings={"require_diagnosis": False}),
+        "output": SimpleNamespace(scans=results / "scans.tsv", exclusions=results / "exclusions.tsv"),
+        "log": [results / "log"],
+    }
+    runpy.run_path(str(ADAPTER), {"snakemake": SimpleNamespace(**job)})
     return results / "scans.tsv"
 
 

@@ -1,0 +1,56 @@
+"""What the preflight costs on a cohort of ADNI's size: study tables of 10,340 scans and empty image folders.
+
+python benchmarks/bench_preflight.py    # one line of JSON; exit status 1 above the limit
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from ldae.config import Phantom
+from ldae.phantom.images import images_of
+from ldae.phantom.schedule import plan_cohort
+from ldae.phantom.tables import write_todays_tables
+
+ADNI, VISITS, SEED = 10_340, 4, 5
+LIMIT = 20.0  # seconds, wall
+
+
+def fabricate(folder: Path, scans: int) -> tuple[Path, Path]:
+    """Tables of ``scans`` visits (a few more) with today's LONI names, and an empty folder for every image."""
+    group = -(-scans // VISITS // 3)
+    settings = Phantom(subjects={"CN": group, "MCI": group, "AD": group}, visits=VISITS, extra_visit_fraction=0)
+    plans = plan_cohort(settings, SEED)
+    images = [image for plan in plans for visit in plan.visits for image in images_of(SEED, plan, visit)]
+    for image in images:
+        (folder / "ADNI" / image.folder).mkdir(parents=True)
+    write_todays_tables(folder / "clinical", plans, images, SEED)
+    return folder / "ADNI", folder / "clinical"
+
+
+def bench_preflight(folder: Path, scans: int) -> dict[str, float]:
+    """Wall and CPU seconds of the preflight on a fabricated download."""
+    from ldae.adni.preflight import preflight
+
+    images, tables = fabricate(folder, scans)
+    wall, cpu = time.perf_counter(), time.process_time()
+    findings = preflight(images, tables)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return {"preflight_s": round(wall, 1), "preflight_cpu_s": round(cpu, 1), "findings": len(findings)}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scans", type=int, default=ADNI)
+    scans = parser.parse_args().scans
+    with tempfile.TemporaryDirectory() as folder:
+        result = {"scans": scans} | bench_preflight(Path(folder), scans)
+    print(json.dumps(result))
+    return int(result["preflight_s"] > LIMIT)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
