@@ -1,6 +1,7 @@
 import json
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -66,7 +67,7 @@ def test_empty_table_file(download):
     assert "cannot be read as a study table" in finding.what
 
 
-@pytest.mark.parametrize("value", ["", "3/10/2006", "2006-13-01", "10-Mar-06"])
+@pytest.mark.parametrize("value", ["", "3/10/2006", "2006-13-01", "10-Mar-06", "2006-3-1"])
 def test_bad_exam_date(download, value):
     ptid = download.plans[1].subject.ptid
     download.edit("ADNIMERGE", {"PTID": ptid, "VISCODE": "bl"}, "EXAMDATE", value)
@@ -272,6 +273,29 @@ def test_unrated_image_ending_nd_does_not_save_the_visit(download):
     beside(download, image, Sequence="Accelerated Sagittal MPRAGE_ND" if image.sequence.startswith("Acc") else "T2")
     (finding,) = found(download)
     assert "rejected by Mayo" in finding.what
+
+
+@pytest.mark.parametrize("strength", ["1.5", "3.0"])
+def test_mayo_marks_do_not_matter_at_another_field_strength(download, strength):
+    """A visit at 1.5 T, and one at 3 T with a second scan at 1.5 T, to which Clinica turns."""
+    image = late_visit(download)
+    rate(download, image, "4")
+    if strength == "1.5":
+        download.edit("MPRAGEMETA", {"ImageUID": str(image.image_id)}, "MagStrength", "1.5")
+    else:
+        beside(download, image, MagStrength="1.5")
+        rate(download, replace(image, image_id=77), "4")
+    assert found(download) == []
+
+
+def test_mayo_marks_do_not_matter_beside_a_processed_image(download):
+    image = late_visit(download)
+    download.edit("ADNIMERGE", {"PTID": image.ptid}, "COLPROT", "ADNI2")
+    download.edit("MPRAGEMETA", {"ImageUID": str(image.image_id)}, "Sequence", "MPRAGE")
+    rate(download, image, "4")
+    assert ["rejected by Mayo" in finding.what for finding in found(download)] == [True]
+    beside(download, image, **{"Orig/Proc": "Processed", "Sequence": "MPR; ; N3; Scaled"})
+    assert found(download) == []
 
 
 def test_clinica_dies_where_the_preflight_says_so(download, tmp_path):

@@ -56,7 +56,7 @@ def image_findings(meta: pd.DataFrame, files: dict[str, FilesOnDisk], images: Pa
     empty = sorted(name for item in files.values() for name in item.empty)
     again = f"download them again from {COLLECTIONS}, by image ID, and unpack without renaming"
     findings = [
-        *bad_dates(rows, "ScanDate", "SubjectID", "MPRAGEMETA"),
+        *bad_dates(rows, "ScanDate", "SubjectID", "MPRAGEMETA", "such an image is left out"),
         *processed_only_listed(rows, numbers, on_disk),
     ]
     if misnamed:

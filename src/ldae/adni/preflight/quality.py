@@ -1,4 +1,4 @@
-"""Visits whose only 3 T scans Mayo rejected, on which Clinica 0.12 dies (``int(None)``).
+"""Visits whose only 3 T scans Mayo rejected; given them, Clinica 0.12 dies (``int(None)``).
 
 The same candidates are gathered as Clinica gathers them. A rejected scan beside a good one is ordinary and no finding.
 """
@@ -26,8 +26,10 @@ def rejected_visits(contents: dict[str, pd.DataFrame], subjects: list[str]) -> l
     lost = sorted({subject for subject, _ in dead[dead].index})
     if not lost:
         return []
-    what = f"the only 3 T scans of a visit were rejected by Mayo (quality 4) for {shortened(lost)}; Clinica dies on it"
-    fix = "none needed if you accept the loss; else take the scan's row out of a copy of the image list"
+    what = (
+        f"the only 3 T scans of a visit were rejected by Mayo (quality 4) for {shortened(lost)}; these visits are lost"
+    )
+    fix = "none needed; a rejected scan is no loss"
     return [Finding("quarantine", what, MAYO, fix, "choosing between the 3 T scans of a visit")]
 
 

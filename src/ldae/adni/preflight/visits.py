@@ -27,12 +27,14 @@ def visit_findings(merge: pd.DataFrame, subjects: list[str]) -> list[Finding]:
     return findings
 
 
-def bad_dates(table: pd.DataFrame, column: str, subject: str, name: str) -> list[Finding]:
+def bad_dates(
+    table: pd.DataFrame, column: str, subject: str, name: str, effect: str = "Clinica dies on such a subject"
+) -> list[Finding]:
     dates = pd.to_datetime(table[column], format="%Y-%m-%d", errors="coerce", exact=True)
     bad = sorted(set(table.loc[dates.isna() | (table[column].str.len() != 10), subject]))
     if not bad:
         return []
-    what = f"{column} is empty or not YYYY-MM-DD for {shortened(bad)}; Clinica dies on such a subject"
+    what = f"{column} is empty or not YYYY-MM-DD for {shortened(bad)}; {effect}"
     page = BY_NAME[name].page
     fix = f"fill in the dates, or download it again without opening it in a spreadsheet program, from {page}"
     return [Finding("quarantine", what, name, fix, "matching images to visits")]
