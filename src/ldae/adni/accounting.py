@@ -18,7 +18,7 @@ NOT_ON_DISK, REFUSED, LATER_PHASE = "not downloaded", "refused by the study", "p
 ORDINARY = (NOT_ON_DISK, REFUSED, LATER_PHASE)  # no fault of the download or of the conversion
 LEFT_OUT = "left out by Clinica"
 FARTHEST = pd.Timedelta(days=90)  # Clinica's own limit between a scan and its visit
-VISIT = re.compile(r"bl|m\d+")
+VISIT = re.compile(r"bl|[mM]\d+")
 FIVE_DIGITS = re.compile(r"\d{3}_S_\d{5,}")
 
 

@@ -1,5 +1,6 @@
 """The tables inside the BIDS dataset: Clinica's facts in the column order the BIDS validator asks for."""
 
+import logging
 from pathlib import Path
 
 import pandas as pd
@@ -32,6 +33,7 @@ SESSION_COLUMNS = {
     "FAQ": "Functional Activities Questionnaire",
 }
 DIAGNOSES = {"CN": "CN", "MCI": "MCI", "AD": "AD", "Dementia": "AD"}
+logger = logging.getLogger("ldae")
 
 
 def participant_rows(bids: Path) -> dict[str, dict[str, str | None]]:
@@ -50,8 +52,12 @@ def write_sessions(clinica_table: Path, out: Path) -> None:
     """Rewrite a sessions.tsv: session_id first, in visit order, diagnosis CN, MCI, AD or n/a.
 
     Clinica leaves every diagnosis unmapped (``Dementia``) as soon as one cell of the study table holds another word.
+    Such a word becomes n/a, with a line in the log.
     """
     sessions = read_tsv(clinica_table, dtype=str).reindex(columns=list(SESSION_COLUMNS))
+    for row in sessions[sessions["diagnosis"].notna() & ~sessions["diagnosis"].isin(DIAGNOSES)].itertuples():
+        where = f"{out.parent.name} {row.session_id}"
+        logger.warning("%s: diagnosis %r is n/a, it is none of %s", where, row.diagnosis, ", ".join(DIAGNOSES))
     sessions["diagnosis"] = sessions["diagnosis"].map(DIAGNOSES)
     write_tsv(out, sessions.sort_values("session_id", kind="stable"))
 

@@ -107,5 +107,5 @@ def run_clinica(images: Path, tables: Path, subjects: list[str], folder: Path, l
 
 def session_id(viscode: str) -> str:
     """``bl`` -> ``ses-M000``, ``m06`` -> ``ses-M006`` (Clinica's names)."""
-    months = 0 if viscode == "bl" else int(viscode.removeprefix("m"))
+    months = 0 if viscode == "bl" else int(viscode.lower().removeprefix("m"))
     return f"ses-M{months:03d}"

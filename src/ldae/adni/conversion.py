@@ -69,6 +69,7 @@ def convert_shard(
                 record = bring_in(name, run, listing, disk, facts, incoming / participant_id(name), bids)
                 write_record(status, record)
             shutil.rmtree(run.bids.parent)
+        shutil.rmtree(work / "tables")
     shutil.rmtree(incoming, ignore_errors=True)
     records = [read_record(status, participant_id(name)) for name in subjects]
     rows = [scan for record in records for scan in record.scans] + later_phases(images, shard, settings.shards)

@@ -53,10 +53,12 @@ def read_record(status: Path, participant_id: str) -> SubjectRecord | None:
 
 
 def is_current(record: SubjectRecord | None, inputs: str, bids: Path) -> bool:
-    """Made of the same inputs, and every product still has its digest."""
+    """Made of the same inputs, the subject's table is there, and every image still has its digest."""
     if record is None or record.retry or record.inputs != inputs:
         return False
     products = [scan for scan in record.scans if scan["state"] == "done"]
+    if products and not (bids / record.participant_id / f"{record.participant_id}_sessions.tsv").is_file():
+        return False
     return all((bids / scan["path"]).is_file() for scan in products) and all(
         sha256_file(bids / scan["path"]) == scan["sha256"] for scan in products
     )

@@ -1,5 +1,8 @@
 """A raw ADNI download of a few subjects with coarse, featureless heads: enough for Clinica, quick to write."""
 
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +51,11 @@ class Download:
         table.loc[(table[list(rows)] == pd.Series(rows)).all(axis=1), column] = value
         table.to_csv(self.table(name), index=False)
 
+    def remove(self, name: str, rows: dict[str, object]) -> None:
+        """Take the rows of a study table that match ``rows`` away."""
+        table = pd.read_csv(self.table(name), dtype=str, keep_default_na=False)
+        table[~(table[list(rows)] == pd.Series(rows)).all(axis=1)].to_csv(self.table(name), index=False)
+
 
 @pytest.fixture(scope="session")
 def plans() -> list[Plan]:
@@ -62,6 +70,42 @@ def plans() -> list[Plan]:
 @pytest.fixture(scope="session")
 def make_download() -> type[Download]:
     return Download
+
+
+@pytest.fixture(scope="session")
+def start_conversion_job() -> Callable[..., subprocess.Popen]:
+    """Start conversion_job.py with the given arguments, in a process group of its own."""
+
+    def start(*arguments, **options) -> subprocess.Popen:
+        command = [sys.executable, Path(__file__).with_name("conversion_job.py"), *map(str, arguments)]
+        pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen(command, start_new_session=True, **pipes, **options)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def conversion_job(start_conversion_job) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The same, and wait for its end."""
+
+    def run(*arguments, **options) -> subprocess.CompletedProcess[str]:
+        job = start_conversion_job(*arguments, **options)
+        _, errors = job.communicate()
+        return subprocess.CompletedProcess(job.args, job.returncode, "", errors)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def require_valid_bids() -> Callable[[Path], None]:
+    """Run the BIDS validator (offline) on a dataset and demand that it finds no error."""
+
+    def validate(bids: Path) -> None:
+        validator = Path(sys.executable).with_name("bids-validator-deno")
+        report = subprocess.run([validator, bids], capture_output=True, text=True)
+        assert report.returncode == 0 and "[ERROR]" not in report.stdout, report.stdout
+
+    return validate
 
 
 @pytest.fixture

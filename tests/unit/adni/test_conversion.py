@@ -1,8 +1,7 @@
 """The real Clinica on two subjects: one with a damaged scan, one that ends every run it takes part in."""
 
 import gzip
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 
 import nibabel
@@ -12,6 +11,7 @@ import pytest
 
 from ldae.adni import conversion
 from ldae.adni.accounting import NOT_ON_DISK
+from ldae.adni.clinica import run_clinica
 from ldae.adni.conversion import check_quarantined, convert_shard
 from ldae.adni.merge import merge_bids
 from ldae.adni.records import STATUS_COLUMNS
@@ -99,15 +99,13 @@ def test_second_run_touches_nothing_and_a_mended_subject_arrives(converted, plan
     assert sorted(path.name for path in results.iterdir()) == ["bids", "scratch", "status"]
 
 
-def test_dataset_is_valid_bids_without_identifiers(converted):
+def test_dataset_is_valid_bids_without_identifiers(converted, require_valid_bids):
     download, results, _ = converted
     bids = results / "bids"
     merge_bids([results / "status" / "0.tsv"], bids)
     participants = read_tsv(bids / "participants.tsv")
     assert list(participants["participant_id"]) == sorted(path.name for path in bids.glob("sub-*"))
-    validator = Path(sys.executable).with_name("bids-validator-deno")
-    report = subprocess.run([validator, bids], capture_output=True, text=True)
-    assert report.returncode == 0 and "[ERROR]" not in report.stdout, report.stdout
+    require_valid_bids(bids)
     for path in bids.rglob("*"):
         if path.is_file():
             content = gzip.decompress(path.read_bytes())[:352] if path.suffix == ".gz" else path.read_bytes()
@@ -129,6 +127,25 @@ def test_voxels_are_those_of_the_download(converted, plans):
 
 def test_scans_of_one_subject_are_never_too_many():
     check_quarantined(status_table("xx").assign(participant_id=1), 0.1, 0)
+
+
+def test_after_one_subject_is_added_clinica_runs_on_that_one_alone(tmp_path, plans, make_download, monkeypatch):
+    calls = []
+
+    def counted(images, tables, subjects, *folders):
+        calls.append(subjects)
+        return run_clinica(images, tables, subjects, *folders)
+
+    monkeypatch.setattr(conversion, "run_clinica", counted)
+    names = [plan.subject.ptid for plan in plans[:3]]
+    convert(make_download(tmp_path / "raw", plans[:2]), tmp_path / "results")
+    before = times(tmp_path / "results" / "bids") | times(tmp_path / "results" / "status" / "subjects")
+    shutil.rmtree(tmp_path / "raw")
+    status = convert(make_download(tmp_path / "raw", plans[:3]), tmp_path / "results")
+    assert calls == [sorted(names[:2]), [names[2]]]
+    after = times(tmp_path / "results" / "bids") | times(tmp_path / "results" / "status" / "subjects")
+    assert {path: after.get(path) for path in before} == before
+    assert (status["state"] == "done").sum() == 6
 
 
 def status_table(states: str) -> pd.DataFrame:
