@@ -4,22 +4,24 @@ The DICOM files carry identifiers besides; none may reach an output.
 """
 
 import gzip
+import runpy
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pydicom
 import pytest
 
-from ldae.cohort.manifest import build_manifest
 from ldae.cohort.shards import participant_id
 from ldae.config import Phantom
 from ldae.files import read_tsv
 from ldae.phantom.images import Image, images_of
 from ldae.phantom.schedule import Plan, plan_cohort
 
+ADAPTER = Path(__file__).parents[3] / "workflow" / "scripts" / "build_manifest.py"
 IDENTIFIERS = {
     "PatientName": "Winterbottom^Philippa",
     "PatientBirthDate": "19310427",
@@ -198,8 +200,17 @@ class Cohort:
     lenient: object  # the same job with a higher one
 
     def manifest(self, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-        status = self.results / "status" / "convert" / "0.tsv"
-        build_manifest(self.results / "bids", [status], 3, folder / "scans.tsv", folder / "exclusions.tsv")
+        """scans.tsv and exclusions.tsv, made by the adapter of the rule build_manifest."""
+        participants = self.results / "bids" / "participants.tsv"
+        statuses = [self.results / "status" / "convert" / "0.tsv"]
+        settings = {"require_diagnosis": False}
+        job = {
+            "input": SimpleNamespace(participants=participants, dataset=participants, statuses=statuses),
+            "params": SimpleNamespace(shards=3, source="adni", dataset=None, settings=settings),
+            "output": SimpleNamespace(scans=folder / "scans.tsv", exclusions=folder / "exclusions.tsv"),
+            "log": [folder / "log"],
+        }
+        runpy.run_path(str(ADAPTER), {"snakemake": SimpleNamespace(**job)})
         return read_tsv(folder / "scans.tsv"), read_tsv(folder / "exclusions.tsv")
 
 
