@@ -105,6 +105,7 @@ def converted_groups(
     waiting = [group for group in reversed(groups) if group]
     while waiting:
         group = waiting.pop()
+        logger.info("Clinica runs on %d subjects", len(group))
         run = run_clinica(images, tables, group, Path(tempfile.mkdtemp(prefix="run-", dir=work)), work / "clinica.log")
         if run.error is None or len(group) == 1:
             yield group, run

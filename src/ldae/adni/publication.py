@@ -12,6 +12,7 @@ from ldae.adni.records import STATUS_COLUMNS, SubjectRecord
 from ldae.adni.verification import checked_image
 from ldae.cohort.shards import participant_id
 from ldae.errors import QuarantinedScan
+from ldae.files import atomic_path
 
 logger = logging.getLogger("ldae")
 
@@ -69,9 +70,8 @@ def bring_in_scan(
         content = checked_image(made / participant / session / "anat", name, source, item["Image_ID"], is_dicom)
     except QuarantinedScan as broken:
         return status_row(participant, session, reason=str(broken), **facts)
-    target = incoming.parent / path
-    target.parent.mkdir(parents=True)
-    target.write_bytes(content)
+    with atomic_path(incoming.parent / path) as temporary:
+        temporary.write_bytes(content)
     checksum = hashlib.sha256(content).hexdigest()
     row = status_row(participant, session, path=path, size=len(content), sha256=checksum, **facts)
     write_scans([row], incoming / session / f"{participant}_{session}_scans.tsv")

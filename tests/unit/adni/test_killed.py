@@ -58,10 +58,10 @@ def test_killed_four_times(download, uninterrupted, tmp_path, conversion_job, st
     kill_when(start_conversion_job(raw, tmp_path, CAP), clinica_writes)
     assert not (tmp_path / "bids").exists()
 
-    # The renames of a subject: a scans.tsv for each of its scans, sessions.tsv, the folder, the record. The first
-    # subject has one sound scan, the others two.
-    amid_second = 2 * (4 + 1)  # the first is in place, the second half built
-    published = 2 * 3 + 1  # of the two that are left, the first has its folder but not its record
+    # The renames of a subject: image and scans.tsv for each of its scans, sessions.tsv, the folder, the record. The
+    # first subject has one sound scan, the others two.
+    amid_second = 2 * (5 + 3)  # the first is in place, the second half built
+    published = 2 * 5 + 1  # of the two that are left, the first has its folder but not its record
     for moment, subjects, records in ((amid_second, 1, 1), (published, 2, 1)):
         job = conversion_job(raw, tmp_path, CAP, moment)
         assert job.returncode == -signal.SIGKILL
@@ -69,7 +69,7 @@ def test_killed_four_times(download, uninterrupted, tmp_path, conversion_job, st
         assert len(list(tmp_path.glob("status/convert/subjects/sub-*.json"))) == records
         assert not (tmp_path / "status" / "convert" / "0.tsv").exists()
 
-    in_merge = 2 * (6 + 5 + 1 + 3)  # one subject replaced, one fresh, the status table, two dictionaries and README
+    in_merge = 2 * (8 + 7 + 1 + 3)  # one subject replaced, one fresh, the status table, two dictionaries and README
     assert conversion_job(raw, tmp_path, CAP, in_merge).returncode == -signal.SIGKILL
     assert (tmp_path / "bids" / "README").exists() and not (tmp_path / "bids" / "participants.tsv").exists()
     assert any((tmp_path / "bids").glob(".tmp-*"))
