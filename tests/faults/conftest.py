@@ -1,13 +1,22 @@
-"""A tiny cohort and tiny networks of every stage, and ways to run a training in a process that can be killed."""
+"""Faults of a training: a tiny cohort, tiny networks, and processes that are really killed."""
 
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "unit/training")]
+torch.set_num_threads(1)  # children are forked: a pool of threads would not survive that
 
-from tiny import Cohort, make_cohort
+from tiny import Cohort, make_cohort  # noqa: E402
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All readers of the tiny cohort go to one worker of pytest-xdist, so that it is made once."""
+    for item in items:
+        if "cohort" in getattr(item, "fixturenames", ()) and "faults" in item.path.parts:
+            item.add_marker(pytest.mark.xdist_group("faults"))
 
 
 @pytest.fixture(scope="session")

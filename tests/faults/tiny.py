@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import time
 import traceback
 from collections.abc import Callable
@@ -17,7 +16,14 @@ from ldae.store import write_store
 
 STEPS = 40
 SIZE = (32, 32, 16)
-TRAINING = {"steps": STEPS, "batch": 2, "micro_batch": 1, "learning_rate": 1e-3, "validate_every": 8}
+TRAINING = {
+    "steps": STEPS,
+    "batch": 2,
+    "micro_batch": 1,
+    "learning_rate": 1e-3,
+    "precision": "fp32",
+    "validate_every": 8,
+}
 SETTINGS = {
     "autoencoder": {
         "patch": 2,
@@ -136,28 +142,24 @@ def ended(child: int) -> int:
     return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
-def steps_done(out: Path) -> int:
-    """What the run itself says; 0 before its first step."""
-    try:
-        return int((out / "checkpoints/progress").read_text() or 0)
-    except (OSError, ValueError):
-        return 0
+def progress(out: Path) -> tuple[int, int]:
+    """Number of the attempt and its steps done, as the run itself says."""
+    from ldae.training.attempts import read_progress
+
+    return read_progress(out / "checkpoints/progress") or (0, 0)
 
 
-def wait_for_step(child: int, out: Path, step: int, seconds: float = 300.0) -> bool:
-    """Until the child has done ``step`` steps; false if it ended before."""
+def wait_for_step(child: int, out: Path, step: int, attempt: int = 1, seconds: float = 300.0) -> bool:
+    """Until the child, which makes this attempt, has done ``step`` steps; false if it ended before."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if steps_done(out) >= step:
+        number, done = progress(out)
+        if number >= attempt and done >= step:
             return True
-        if os.waitpid(child, os.WNOHANG | os.WNOWAIT if hasattr(os, "WNOWAIT") else os.WNOHANG)[0]:
+        if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
             return False
         time.sleep(0.001)
     raise AssertionError(f"step {step} was not reached in {seconds} s")
-
-
-def kill(process: int, number: int = signal.SIGKILL) -> None:
-    os.kill(process, number)
 
 
 def assert_same_model(out: Path, reference: Path) -> None:

@@ -1,7 +1,7 @@
 """Where the attempts of one training ended, so that a fault that comes back is not repeated for days.
 
-``attempts.json`` lists them; ``progress`` holds the number of steps done, written after every step. An attempt that
-was killed writes nothing at its end: what it reached stands in ``progress``.
+``attempts.json`` lists them; ``progress`` holds the number of the attempt and its steps done, after every step. An
+attempt that was killed writes nothing at its end: what it reached stands in ``progress``.
 """
 
 import os
@@ -27,14 +27,15 @@ class Attempts:
         self.path, self.shape = Path(folder) / "attempts.json", shape
         self._progress = Path(folder) / "progress"
         self._descriptor: int | None = None
+        self._number = 0
 
     def refuse_repeats(self) -> None:
         """Compare the ends of the last attempts.
 
         Raises:
-            UserError: two attempts ended at the same step; the message says how.
+            UserError: the last two that did not end in good order ended at the same step; the message says how.
         """
-        ended = [attempt for attempt in self._read() if attempt["shape"] == self.shape][-ALLOWED:]
+        ended = [attempt for attempt in self._read() if attempt["shape"] == self.shape and attempt["fault"]][-ALLOWED:]
         if len(ended) == ALLOWED and len({attempt["step"] for attempt in ended}) == 1:
             reasons = " and ".join(sorted({attempt["reason"] for attempt in ended}))
             raise UserError(
@@ -48,22 +49,25 @@ class Attempts:
 
     def start(self, step: int) -> None:
         """An attempt begins, with ``step`` steps done."""
-        self._write([*self._read(), {"shape": self.shape, "step": step, "reason": KILLED}])
-        self._descriptor = os.open(self._progress, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+        attempts = self._read()
+        self._number = attempts[-1]["number"] + 1 if attempts else 1
+        entry = {"number": self._number, "shape": self.shape, "step": step, "reason": KILLED, "fault": True}
+        self._write([*attempts, entry])
+        self._descriptor = os.open(self._progress, os.O_RDWR | os.O_CREAT, 0o644)
         self.reached(step)
 
     def reached(self, step: int) -> None:
         """``step`` steps are done; some microseconds."""
-        os.pwrite(self._descriptor, b"%012d\n" % step, 0)
+        os.pwrite(self._descriptor, b"%06d %012d\n" % (self._number, step), 0)
 
     def saved(self, step: int) -> None:
         """A checkpoint of ``step`` is whole on disk."""
         self._write(self._read(), saved=step)
 
-    def end(self, reason: str) -> None:
-        """The attempt ends in good order, for this reason."""
+    def end(self, reason: str, fault: bool) -> None:
+        """The attempt ends for this reason; it is no fault where it was asked to stop, or has finished."""
         attempts = self._read()
-        attempts[-1]["reason"] = reason
+        attempts[-1] |= {"reason": reason, "fault": fault}
         self._write(attempts)
         os.close(self._descriptor)
         self._descriptor = None
@@ -78,10 +82,21 @@ class Attempts:
         if not self.path.is_file():
             return []
         attempts = read_json(self.path)["attempts"]
-        if attempts and self._progress.is_file() and (text := self._progress.read_text().strip()).isdigit():
-            attempts[-1]["step"] = int(text)
+        if reached := read_progress(self._progress):
+            for attempt in attempts:
+                if attempt["number"] == reached[0]:
+                    attempt["step"] = reached[1]
         return attempts
 
     def _write(self, attempts: list[dict[str, Any]], saved: int | None = None) -> None:
         saved = self.saved_step() if saved is None else saved
         write_json(self.path, {"attempts": attempts[-10:], "saved": saved})
+
+
+def read_progress(path: Path) -> tuple[int, int] | None:
+    """Number of the attempt and steps done; none where nothing is written."""
+    try:
+        number, step = path.read_text().split()
+    except (OSError, ValueError):
+        return None
+    return int(number), int(step)

@@ -66,18 +66,25 @@ class CheckpointFolder:
         Raises:
             UserError: it could not be written.
         """
+        self.join()
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise UserError(
+                f"{self.folder}: the checkpoint could not be written ({failure}): make room; {self.whole()}."
+            ) from failure
+
+    def join(self) -> None:
+        """Until the writing thread has ended, well or not."""
         if self._writer is not None:
             self._writer.join()
             self._writer = None
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            whole = self._steps()
-            rest = (
-                f"that of step {whole[-1]} is whole, the same command continues from it" if whole else "there is none"
-            )
-            raise UserError(
-                f"The checkpoint could not be written to {self.folder} ({failure}): make room on that disk; {rest}."
-            ) from failure
+
+    def whole(self) -> str:
+        """Which checkpoint a later run will continue from, for messages."""
+        steps = self._steps()
+        return (
+            f"that of step {steps[-1]} is whole, the same command continues from it" if steps else "there is none yet"
+        )
 
     def newest(self) -> Checkpoint | None:
         """The newest whole checkpoint; none when there is none.
@@ -90,6 +97,8 @@ class CheckpointFolder:
         for step in reversed(steps):
             checkpoint = self._read(step)
             if checkpoint is not None:
+                for damaged in steps[steps.index(step) + 1 :]:
+                    self._put_aside(damaged)
                 return checkpoint
         if steps:
             raise UserError(
@@ -175,6 +184,13 @@ class CheckpointFolder:
 
     def _tensors(self, step: int) -> Path:
         return self.folder / f"step-{step:08d}.safetensors"
+
+    def _put_aside(self, step: int) -> None:
+        """A damaged checkpoint must not count among those that are kept."""
+        path = self._tensors(step)
+        for name in (path.with_suffix(".json"), path):
+            if name.exists():
+                name.replace(name.with_name(f"damaged-{name.name}"))
 
     def _remove(self, step: int) -> None:
         path = self._tensors(step)

@@ -5,6 +5,7 @@ functions of (seed, stage, step, position in the effective batch), so a run that
 the same bytes as one that was not.
 """
 
+import errno
 import logging
 import time
 from collections.abc import Iterator
@@ -51,7 +52,8 @@ def train(
         attempts.refuse_repeats()
     resume(trainer, checkpoints, attempts)
     walltime = Walltime(launch.stop_margin_seconds)
-    with StopFlag() as stop, Records(trainer, folder, launch, attempts) if world.first else nullcontext() as records:
+    records = Records(trainer, folder, launch, attempts) if world.first else nullcontext()
+    with StopFlag() as stop, records, ending_well(checkpoints):
         while trainer.step < settings.steps:
             with timed(walltime, "step"):
                 step = trainer.advance()
@@ -105,6 +107,20 @@ def resume(trainer: Trainer, checkpoints: CheckpointFolder, attempts: Attempts) 
     if world.first and found >= 0:
         lost = f" (step {attempts.saved_step()} was saved, too)" if attempts.saved_step() > found else ""
         logger.info("%s: continued from step %d of %d%s", name, found, steps, lost)
+
+
+@contextmanager
+def ending_well(checkpoints: CheckpointFolder) -> Iterator[None]:
+    """Whatever ends the training: finish the checkpoint that is being written, and say a full disk in a sentence."""
+    try:
+        yield
+    except OSError as error:
+        checkpoints.join()
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise UserError(f"{checkpoints.folder}: {error.strerror}: make room; {checkpoints.whole()}.") from error
+    finally:
+        checkpoints.join()
 
 
 @contextmanager

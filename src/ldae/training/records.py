@@ -7,6 +7,7 @@ pictures/         validation pictures;  tensorboard/: curves, on request
 """
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,8 @@ class Records:
         if self.curves is not None:
             self.curves.close()
         (self.folder / REQUEST).unlink(missing_ok=True)
-        self.attempts.end("finished" if error is None else _reason(error))
+        with suppress(OSError):  # a full disk has been said already
+            self.attempts.end(_reason(error), fault=not isinstance(error, Interrupted | None))
 
     def step(self, step: Step, metrics: dict[str, Any]) -> None:
         """One step is done, with the metrics of a validation after it, if there was one."""
@@ -74,6 +76,7 @@ class Records:
             write_picture(self.folder / "pictures" / f"step-{trainer.step:08d}.png", trainer.stage, trainer.evaluated)
 
 
-def _reason(error: BaseException) -> str:
-    text = str(error).splitlines()[0] if str(error) else ""
-    return text if isinstance(error, Interrupted) else f"{type(error).__name__}: {text}"
+def _reason(error: BaseException | None) -> str:
+    if error is None or isinstance(error, Interrupted):
+        return str(error or "finished")
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"

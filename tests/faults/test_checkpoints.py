@@ -1,0 +1,144 @@
+"""Faults of the disk: a kill inside a write, a full disk, damaged and lost checkpoints."""
+
+import os
+import resource
+import signal
+
+import pytest
+import safetensors.torch
+import torch
+from tiny import ended, in_a_child
+from toy import ToyStage, training
+
+from ldae.errors import UserError
+from ldae.training.loop import train
+
+CRASH = 9  # step: checkpoints of 4 and 8 are there
+
+
+class Crash(Exception):
+    pass
+
+
+def run(folder, **stage):
+    stage = ToyStage(**stage)
+    outcome = train(stage, training(), 1, folder, {"a": 1})
+    return outcome, len(stage.seen) // 2  # two micro-batches a step
+
+
+def crash_at(step):
+    def on_step(now):
+        if now == step:
+            raise Crash
+
+    return on_step
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return run(tmp_path_factory.mktemp("whole"))[0]
+
+
+@pytest.fixture
+def crashed(tmp_path):
+    """A run that ended in step 10, with checkpoints of steps 4 and 8."""
+    with pytest.raises(Crash):
+        run(tmp_path, on_step=crash_at(CRASH))
+    assert sorted(path.name for path in tmp_path.glob("step-*.json")) == ["step-00000004.json", "step-00000008.json"]
+    return tmp_path
+
+
+def assert_same(outcome, whole):
+    assert outcome.history == whole.history
+    assert all(torch.equal(outcome.weights[name], whole.weights[name]) for name in whole.weights)
+
+
+@pytest.mark.parametrize("moment", ["inside the tensors", "before the description"])
+def test_a_kill_inside_a_write(tmp_path, whole, monkeypatch, caplog, moment):
+    save, writes = safetensors.torch.save_file, []
+
+    def killed(tensors, path):
+        save(tensors, path)
+        writes.append(path)
+        if len(writes) == 2:  # of step 8
+            if moment == "inside the tensors":
+                os.truncate(path, os.path.getsize(path) // 2)  # noqa: PTH202
+            else:
+                os.replace(path, path.with_name("step-00000008.safetensors"))
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(safetensors.torch, "save_file", killed)
+    assert ended(in_a_child(lambda: run(tmp_path))) == -signal.SIGKILL
+    monkeypatch.undo()
+    with caplog.at_level("INFO", logger="ldae"):
+        outcome, steps = run(tmp_path)
+    assert steps == 8 and "continued from step 4 of 12" in caplog.text
+    assert_same(outcome, whole)
+    assert not list(tmp_path.glob(".tmp-*"))
+
+
+@pytest.mark.parametrize("limit", [100, 3000], ids=["everything fails", "only the tensors fail"])
+def test_a_full_disk_stops_with_one_sentence_and_the_run_continues_later(tmp_path, whole, capfd, limit):
+    def fill(step):
+        if step == 5:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+
+    def work():
+        try:
+            run(tmp_path, on_step=fill)
+        except UserError as error:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            os.write(2, f"Error: {error}".encode())
+            os._exit(1)
+
+    assert ended(in_a_child(work)) == 1
+    message = capfd.readouterr().err
+    assert "make room" in message and "step 4" in message and "Traceback" not in message
+    outcome, steps = run(tmp_path)
+    assert steps == 8
+    assert_same(outcome, whole)
+
+
+def test_a_flipped_byte_in_the_newest(crashed, whole, caplog):
+    newest = crashed / "step-00000008.safetensors"
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    with caplog.at_level("INFO", logger="ldae"):
+        outcome, steps = run(crashed)
+    assert steps == 8
+    assert "step-00000008.safetensors is damaged" in caplog.text
+    assert "continued from step 4 of 12 (step 8 was saved, too)" in caplog.text
+    assert_same(outcome, whole)
+
+
+@pytest.mark.parametrize("suffixes", [("safetensors",), ("json",), ("safetensors", "json")], ids="+".join)
+def test_a_deleted_newest(crashed, whole, caplog, suffixes):
+    for suffix in suffixes:
+        (crashed / f"step-00000008.{suffix}").unlink()
+    with caplog.at_level("INFO", logger="ldae"):
+        outcome, steps = run(crashed)
+    assert steps == 8 and "continued from step 4 of 12 (step 8 was saved, too)" in caplog.text
+    assert_same(outcome, whole)
+
+
+def test_all_damaged_is_refused_and_not_a_start_from_0(crashed):
+    for path in crashed.glob("step-*.safetensors"):
+        path.write_bytes(b"")
+    with pytest.raises(UserError, match=r"All checkpoints in .* are damaged: .*ldae fresh"):
+        run(crashed)
+
+
+def test_all_deleted_is_refused_and_not_a_start_from_0(crashed):
+    for path in crashed.glob("step-*"):
+        path.unlink()
+    with pytest.raises(UserError, match=r"step 8 was saved .* no checkpoint is there any more"):
+        run(crashed)
+
+
+def test_an_empty_description_falls_back(crashed, whole):
+    """A file system that lost the last blocks in a power cut."""
+    (crashed / "step-00000008.json").write_text("null")
+    outcome, steps = run(crashed)
+    assert steps == 8
+    assert_same(outcome, whole)

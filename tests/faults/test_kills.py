@@ -1,0 +1,62 @@
+"""SIGKILL at random points of every stage, and signals that ask for a stop: the deliveries do not change by a byte."""
+
+import json
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+from tiny import STEPS, assert_same_model, ended, in_a_child, progress, train, wait_for_step
+
+KILLS = {"autoencoder": 4, "diffusion": 3, "representation": 3}
+
+
+def rows(out):
+    """live.jsonl without its wall times."""
+    lines = (out / "checkpoints/live.jsonl").read_text().splitlines()
+    return [{name: value for name, value in json.loads(line).items() if name != "seconds"} for line in lines]
+
+
+@pytest.mark.parametrize("stage", KILLS)
+def test_killed_at_random_points_and_continued_every_byte_is_the_same(cohort, tmp_path, stage):
+    rng = np.random.default_rng(len(stage))
+    arguments = cohort.arguments(stage, tmp_path)
+    reached = 0
+    for attempt, step in enumerate(sorted(rng.choice(np.arange(1, STEPS - 3), KILLS[stage], replace=False)), start=1):
+        child = in_a_child(lambda: train(stage, arguments))
+        assert wait_for_step(child, tmp_path, max(step, reached + 1), attempt)
+        time.sleep(rng.uniform(0, 0.02))
+        os.kill(child, signal.SIGKILL)
+        assert ended(child) == -signal.SIGKILL
+        assert not (tmp_path / "model.safetensors").exists()
+        reached = progress(tmp_path)[1]
+    train(stage, arguments)
+    reference = cohort.folder / "train" / stage
+    assert_same_model(tmp_path, reference)
+    assert rows(tmp_path) == rows(reference)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_saves_and_ends_with_status_75(cohort, tmp_path, number):
+    arguments = cohort.arguments("diffusion", tmp_path)
+    child = in_a_child(lambda: train("diffusion", arguments))
+    assert wait_for_step(child, tmp_path, 11)
+    os.kill(child, number)
+    assert ended(child) == 75
+    [newest] = sorted((tmp_path / "checkpoints").glob("step-*.json"))[-1:]
+    step = json.loads(newest.read_text())["step"]
+    assert (step >= 11 and step % 8) or step == 16
+    attempt = json.loads((tmp_path / "checkpoints/attempts.json").read_text())["attempts"][-1]
+    assert signal.Signals(number).name in attempt["reason"]
+    train("diffusion", arguments)
+    assert_same_model(tmp_path, cohort.folder / "train/diffusion")
+
+
+def test_a_file_named_stop_asks_for_the_same(cohort, tmp_path):
+    arguments = cohort.arguments("diffusion", tmp_path)
+    child = in_a_child(lambda: train("diffusion", arguments))
+    assert wait_for_step(child, tmp_path, 5)
+    (tmp_path / "checkpoints/stop").touch()
+    assert ended(child) == 75
+    assert not (tmp_path / "checkpoints/stop").exists()
