@@ -3,10 +3,12 @@
 import json
 import math
 import os
+import re
+import shutil
 
 import pandas as pd
 import pytest
-from conftest import SMOKE
+from conftest import ROOT, SMOKE
 
 HEADLINE = [
     "mean_volume_ssim_w11_brain",
@@ -92,10 +94,45 @@ def test_bumped_revision_plans_that_rule_and_what_follows(smoke, tmp_path, key, 
     assert "make_splits" not in planned and "make_phantom" not in planned
 
 
-def test_touched_raw_download_plans_no_training(smoke):
-    for path in (smoke.folder / "results/smoke/raw/clinical").glob("*.csv"):
+def rules_of(*names: str) -> set[str]:
+    """Names of the rules in some rule files."""
+    texts = [(ROOT / "rules" / f"{name}.smk").read_text() for name in names]
+    return {rule for text in texts for rule in re.findall(r"^ *rule (\w+):", text, flags=re.MULTILINE)}
+
+
+TRAININGS = {rule for rule in rules_of("train") if rule.startswith("train_")}
+
+
+def test_touched_files_plan_no_training(smoke):
+    """Raw tree, study tables, and the small files that the trainings depend on: newer, with the same content."""
+    results = smoke.folder / "results/smoke"
+    for path in [*(results / "raw").rglob("*"), *results.glob("manifest/*.tsv"), *results.glob("store/*/store.json")]:
         os.utime(path)
-    assert not {"train_autoencoder", "train_diffusion", "train_representation"} & set(smoke.planned(*SMOKE))
+    assert len(TRAININGS) >= 3
+    assert not TRAININGS & set(smoke.planned(*SMOKE))
+
+
+def test_a_changed_split_row_plans_every_training(smoke):
+    splits = smoke.folder / "results/smoke/manifest/splits.tsv"
+    content = splits.read_text()
+    subject, split, *rest = next(row for row in content.splitlines()[1:] if "\ttrain" in row).split("\t")
+    row = "\t".join([subject, split, *rest])
+    try:
+        splits.write_text(content.replace(row, row.replace("train", "test")))
+        assert set(smoke.planned(*SMOKE)) >= TRAININGS
+    finally:
+        splits.write_text(content)
+    assert not TRAININGS & set(smoke.planned(*SMOKE))
+
+
+def test_a_comment_in_an_evaluation_module_plans_evaluation_and_figures_only(smoke, tmp_path, monkeypatch):
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    with open(tmp_path / "src/ldae/evaluation/metrics.py", "a") as module:
+        module.write("# a comment\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "src"))
+    planned = set(smoke.planned(*SMOKE)) - {"all"}
+    assert {"eval_reconstruction", "fit_probes", "report_html"} <= planned
+    assert planned <= rules_of("evaluate", "figures")
 
 
 def test_a_changed_truth_plans_evaluations_and_no_training(smoke):
