@@ -55,6 +55,14 @@ test-slurm: $(READY) ## a real SLURM on this machine: the whole smoke chain and 
 test-slurm-ci: $(READY) ## of those the slice that continuous integration runs
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses=0 -m slurm tests/slurm/test_slice.py
 
+.PHONY: bench soak
+bench: $(READY) ## what the training loop and its checkpoints cost beside the model
+	$(BIN)/python benchmarks/bench_training.py
+
+KILLS := 100
+soak: $(READY) ## kill trainings KILLS times, continue them, compare every byte
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/soak_training.py --kills $(KILLS)
+
 bench-dag: $(READY) ## what planning costs from 1,000 to 100,000 scans
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_dag.py
 
