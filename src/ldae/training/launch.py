@@ -24,6 +24,7 @@ from pydantic import BaseModel
 from ldae import config
 from ldae.errors import Interrupted, UserError
 from ldae.files import read_json, write_json, write_text
+from ldae.runtime import THREAD_VARIABLES
 from ldae.training import run
 from ldae.training.interruption import REQUEST, SIGNALS, StopFlag
 from ldae.training.loop import CHECKPOINTS
@@ -31,7 +32,8 @@ from ldae.training.records import attempts_of
 
 logger = logging.getLogger("ldae")
 PORT = 29400  # of the first node, where the processes of several nodes meet
-IGNORED_BY_TORCHRUN = {"TORCHELASTIC_SIGNALS_TO_HANDLE": "SIGINT", "PET_SIGNALS_TO_HANDLE": "SIGINT"}
+DEAF = {"TORCHELASTIC_SIGNALS_TO_HANDLE": "SIGINT", "PET_SIGNALS_TO_HANDLE": "SIGINT"}
+PATIENT = {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "600"}  # seconds for a save before torchrun kills its processes
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,10 @@ def launch(task: str, resources: Mapping[str, Any], threads: int, log: str | Pat
     with tempfile.TemporaryDirectory(prefix=".launch-", dir=_made(folder)) as scratch:
         job, result = Path(scratch) / "job.json", Path(scratch) / "result.json"
         write_json(job, {"task": task, "arguments": arguments, "log": str(Path(log).resolve()), "result": str(result)})
-        status = _wait(torchrun(processes, job), max(1, threads // processes.per_node), folder / REQUEST)
+        share = str(max(1, threads // processes.per_node))
+        # On several nodes SLURM signals every torchrun by itself: those pass SIGTERM on, and wait for the save.
+        variables = PATIENT | (DEAF if processes.nodes == 1 else {}) | dict.fromkeys(THREAD_VARIABLES, share)
+        status = _wait(torchrun(processes, job), variables, folder / REQUEST)
         outcome = read_json(result) if result.is_file() else {}
     if outcome.get("end") == Interrupted.__name__:
         raise Interrupted(outcome["message"])
@@ -121,17 +126,16 @@ def _first_node() -> str:
     return listed.stdout.split()[0]
 
 
-def _wait(command: list[str], threads: int, request: Path) -> int:
+def _wait(command: list[str], variables: dict[str, str], request: Path) -> int:
     """Run torchrun to its end, with SIGTERM and SIGUSR1 turned into the stop request."""
     request.unlink(missing_ok=True)
 
     def ask(number: int, frame: FrameType | None) -> None:
         write_text(request, signal.Signals(number).name)
 
-    environment = os.environ | IGNORED_BY_TORCHRUN | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     earlier = {number: signal.signal(number, ask) for number in SIGNALS}
     try:
-        return subprocess.Popen(command, env=environment, preexec_fn=_ignore_and_follow).wait()
+        return subprocess.Popen(command, env=os.environ | variables, preexec_fn=_ignore_and_follow).wait()
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
