@@ -80,7 +80,9 @@ def launch(task: str, resources: Mapping[str, Any], threads: int, log: str | Pat
         with StopFlag():
             call(task, arguments)
         return
-    with tempfile.TemporaryDirectory(prefix=".launch-", dir=_made(folder)) as scratch:
+    folder.mkdir(parents=True, exist_ok=True)
+    shared = None if processes.nodes == 1 else folder  # a place that all processes see
+    with tempfile.TemporaryDirectory(prefix=".launch-", dir=shared) as scratch:
         job, result = Path(scratch) / "job.json", Path(scratch) / "result.json"
         write_json(job, {"task": task, "arguments": arguments, "log": str(Path(log).resolve()), "result": str(result)})
         share = str(max(1, threads // processes.per_node))
@@ -161,8 +163,3 @@ def _typed(hint: Any, value: Any) -> Any:
     if inspect.isclass(hint) and issubclass(hint, BaseModel):
         return hint.model_validate(value)
     return value
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
