@@ -13,7 +13,7 @@ from ldae.errors import UserError
 from ldae.training.checkpoint import Checkpoint
 from ldae.training.distributed import World, batch_norms
 from ldae.training.ema import moving_average
-from ldae.training.keyed import key, scan_at
+from ldae.training.keyed import scan_at, seed_layers
 from ldae.training.stage import Draw, Stage
 from ldae.training.state import Statistics, copied, load_moments, moments, prefixed, under
 
@@ -109,7 +109,7 @@ class Trainer:
         try:
             for first in self._micro_batches():
                 draws = [self._draw(position) for position in range(first, first + self.micro_batch)]
-                torch.manual_seed(key(self.seed, self.stage.name, "dropout", self.step, first))
+                seed_layers(self.seed, self.stage.name, "dropout", self.step, first)
                 share = self.micro_batch / self.settings.batch
                 for name, value in self.stage.backward(draws, share).items():
                     losses[name] = losses.get(name, 0) + share * value
