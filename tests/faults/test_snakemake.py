@@ -1,0 +1,123 @@
+"""Training jobs of the real workflow are killed and asked to stop; Snakemake runs them again to the same bytes."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny import STAGES, STEPS, assert_same_model, copied, progress
+from tiny_workflow import RESULTS, make_workflow
+
+KILLS = {"autoencoder": 4, "diffusion": 3, "representation": 3}
+
+
+def test_a_retry_continues_the_step_counter(cohort, tmp_path):
+    """SIGUSR1 (status 75), then SIGKILL; no kill reaches Snakemake itself, which starts the job again."""
+    workflow, stage = make_workflow(tmp_path), "autoencoder"
+    running = workflow.start("train_autoencoder", "--retries", "3")
+    os.kill(workflow.job_at(running, stage, 10, attempt=1), signal.SIGUSR1)
+    os.kill(workflow.job_at(running, stage, 20, attempt=2), signal.SIGKILL)
+    assert running.wait() == 0, workflow.output()
+    assert "exit status 75" in workflow.output()
+    assert "continued from step 16 of 40" in (tmp_path / RESULTS / "logs/train_autoencoder.log").read_text()
+    assert_same_model(workflow.train(stage), cohort.folder / "train" / stage)
+
+
+@pytest.mark.slow
+def test_ten_kills_over_the_chain_and_the_delivered_files_do_not_change(cohort, tmp_path):
+    """Every other kill ends Snakemake, too (no retries): the same target is asked for again."""
+    workflow, rng, killed = make_workflow(tmp_path), np.random.default_rng(0), 0
+    running, retries = None, 0
+    for stage in STAGES:
+        reached = 0
+        for attempt, step in enumerate(sorted(rng.choice(np.arange(1, STEPS - 3), KILLS[stage], replace=False)), 1):
+            if running is None:
+                retries = killed % 2
+                running = workflow.start("train_representation", "--retries", str(retries))
+            os.kill(workflow.job_at(running, stage, max(int(step), reached + 1), attempt), signal.SIGKILL)
+            killed += 1
+            if retries:
+                retries -= 1
+            else:
+                assert running.wait() == 1
+                running = None
+            reached = progress(workflow.train(stage))[1]
+            assert not (workflow.train(stage) / "model.safetensors").exists()
+    running = running or workflow.start("train_representation")
+    assert running.wait() == 0, workflow.output()
+    assert killed == 10
+    for stage in STAGES:
+        assert_same_model(workflow.train(stage), cohort.folder / "train" / stage)
+
+
+@pytest.mark.slow
+def test_two_processes_by_torchrun_under_snakemake(cohort, tmp_path):
+    """The rule has gpu=2. SIGUSR1 and SIGKILL of the job, SIGKILL of one of its processes: the retry goes on."""
+    workflow, stage = make_workflow(tmp_path), "autoencoder"
+    running = workflow.start("train_autoencoder", "--retries", "4", "--set-resources", "train_autoencoder:gpu=2")
+    for attempt, event in enumerate(("asked to stop", "killed", "one process killed"), start=1):
+        first = psutil.Process(workflow.job_at(running, stage, 9 * attempt, attempt))
+        torchrun = first.parent()
+        job, workers = torchrun.parent(), torchrun.children()
+        assert len(workers) == 2
+        if event == "asked to stop":
+            job.send_signal(signal.SIGUSR1)
+        elif event == "killed":
+            job.kill()
+        else:
+            next(worker for worker in workers if worker != first).kill()
+        assert not psutil.wait_procs([torchrun, *workers], timeout=60)[1], f"{event}: a process is left over"
+    assert running.wait() == 0, workflow.output()
+    assert workflow.output().count("exit status 75") == 1
+    two, one = (
+        load_file(folder / "model.safetensors") for folder in (workflow.train(stage), cohort.folder / "train" / stage)
+    )
+    for name, weight in one.items():
+        torch.testing.assert_close(two[name], weight, rtol=1e-3, atol=1e-4, msg=name)
+
+
+SRUN = """#!/usr/bin/env python3
+# Two "nodes" on this host: starts the command once for each.
+import subprocess, sys
+command = [word for word in sys.argv[1:] if not word.startswith(("--nodes=", "--ntasks"))]
+tasks = [subprocess.Popen(command) for _ in range(2)]
+sys.exit(max(task.wait() for task in tasks))
+"""
+JOB = """
+import json, sys
+from ldae.runtime import running
+with running(sys.argv[1]):
+    from ldae.training.launch import launch
+    launch("train_autoencoder", {"gpu": 1, "nodes": 2}, 2, sys.argv[1], **json.loads(sys.argv[2]))
+"""
+
+
+@pytest.mark.slow
+def test_two_nodes_meet_and_stop_together(cohort, tmp_path):
+    """The two-node command with an srun that starts both tasks on this host: two torchruns of one process each."""
+    import json
+
+    srun = tmp_path / "bin/srun"
+    srun.parent.mkdir()
+    srun.write_text(SRUN)
+    srun.chmod(0o755)
+    path = os.pathsep.join([str(srun.parent), str(Path(sys.executable).parent), os.environ["PATH"]])
+    arguments = json.dumps(cohort.arguments("autoencoder", tmp_path / "out"))
+    command = [sys.executable, "-c", JOB, str(tmp_path / "job.log"), arguments]
+    environment = os.environ | {"PATH": path, "LDAE_HEAD_NODE": "localhost"}
+    job = subprocess.Popen(command, env=environment)
+    while progress(tmp_path / "out")[1] < 5:
+        assert job.poll() is None
+    job.send_signal(signal.SIGTERM)
+    assert job.wait() == 75
+    assert subprocess.run(command, env=environment).returncode == 0
+    model = copied(tmp_path / "out", tmp_path / "delivered") / "model.safetensors"
+    two, one = load_file(model), load_file(cohort.folder / "train/autoencoder/model.safetensors")
+    for name, weight in one.items():
+        torch.testing.assert_close(two[name], weight, rtol=1e-3, atol=1e-4, msg=name)
