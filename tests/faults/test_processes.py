@@ -139,7 +139,7 @@ def test_running_statistics_are_averaged(tmp_path):
     def member(world):
         network = torch.nn.BatchNorm1d(2)
         network.running_mean.fill_(world.rank)
-        world.average_statistics(network)
+        world.average_statistics([network])
         assert torch.equal(network.running_mean, torch.full((2,), 0.5))
 
     assert together(tmp_path, member) == [0, 0]

@@ -56,12 +56,10 @@ class World:
                 for tensor, part in zip(bucket, parts, strict=True):
                     tensor.copy_(part.view_as(tensor))
 
-    def average_statistics(self, network: nn.Module) -> None:
-        """Batch normalisation: the mean over the processes of its running statistics."""
+    def average_statistics(self, modules: Sequence[nn.Module]) -> None:
+        """Batch normalisation: the mean over the processes of the modules' running statistics."""
         if self.size > 1:
-            statistics = [
-                value for module in batch_norms(network) for value in (module.running_mean, module.running_var)
-            ]
+            statistics = [value for module in modules for value in (module.running_mean, module.running_var)]
             self.sum(statistics)
             for value in statistics:
                 value.div_(self.size)

@@ -53,6 +53,7 @@ class Trainer:
         self.micro_batch = settings.micro_batch
         self.average = moving_average(stage.product, settings.ema_decay)
         self.optimizers = {name: self._optimizer(name) for name in sorted(stage.networks)}
+        self._batch_norms = [module for network in stage.networks.values() for module in batch_norms(network)]
         self.sums: dict[str, float] = {}
         self.history: list[dict[str, Any]] = []
         self.best: dict[str, Tensor] | None = None
@@ -74,8 +75,7 @@ class Trainer:
         Raises:
             UserError: the GPU's memory does not hold even half the micro-batch.
         """
-        networks = self.stage.networks.values()
-        statistics = Statistics([module for network in networks for module in batch_norms(network)])
+        networks, statistics = self.stage.networks.values(), Statistics(self._batch_norms)
         while (losses := self._gradients()) is None:
             statistics.restore()
             self._halve_micro_batch()
@@ -103,7 +103,8 @@ class Trainer:
         """Mean losses of this process's part of the batch, with their gradients in the networks; none: out of memory
         in some process."""
         for name, network in self.stage.networks.items():
-            network.train()
+            if not network.training:  # after a validation
+                network.train()
             self.optimizers[name].zero_grad(set_to_none=True)
         losses: dict[str, Tensor] | None = {}
         try:
@@ -148,8 +149,7 @@ class Trainer:
             for group in optimizer.param_groups:
                 group["lr"] = factor * self.stage.learning_rate(name, self.settings.learning_rate)
             optimizer.step()
-        for network in self.stage.networks.values():
-            self.world.average_statistics(network)
+        self.world.average_statistics(self._batch_norms)
         if self.average is not None:
             self.average.update_parameters(self.stage.product)
 
