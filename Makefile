@@ -88,3 +88,7 @@ lock: ## resolve pyproject.toml again into requirements.lock, then envs/
 
 clean: ## remove results of demo and smoke (never data or .venv)
 	rm -rf results/demo results/smoke
+
+.PHONY: bench-ingest
+bench-ingest: $(READY) ## what the manifest of 10,340 scans costs
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_ingest.py

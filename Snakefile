@@ -16,8 +16,25 @@ configfile: "config/config.yaml"
 
 
 include: "rules/common.smk"
-include: "rules/ingest.smk"
-include: "rules/preprocess.smk"
+
+
+if settings.source == "adni":
+
+    include: "rules/ingest.smk"
+
+
+include: "rules/manifest.smk"
+
+
+if settings.source == "csv":
+
+    include: "rules/given_volumes.smk"
+
+else:
+
+    include: "rules/preprocess.smk"
+
+
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/tables.smk"

@@ -15,7 +15,7 @@ rule eval_reconstruction:
         latents=rules.encode_latents.output[0],
         codes=rules.encode_codes.output,
         splits=rules.make_splits.output.splits,
-        qc=rules.qc_scans.output.qc,
+        qc=QC.qc,
         truth=TRUTH,
     output:
         scans=f"{RESULTS}/evaluate/reconstruction/scans.tsv",
@@ -193,7 +193,7 @@ rule assemble_headline:
         "../envs/cpu.yaml"
     params:
         config_digest=digest(settings.section()),
-        data="phantom" if settings.phantom else "adni",
+        data="phantom" if settings.phantom else settings.source,
         code=code_digest("evaluation"),
     script:
         "../workflow/scripts/assemble_headline.py"

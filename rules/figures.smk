@@ -240,7 +240,7 @@ rule figure_9_interpolation_examples:
 rule figure_qc:
     """The scans that follow the template least."""
     input:
-        mosaic=rules.qc_scans.output.mosaic,
+        mosaic=QC.mosaic,
     output:
         png=f"{RESULTS}/paper/figures/figure_qc.png",
     log:

@@ -1,4 +1,4 @@
-# Raw ADNI (DICOM + study tables) -> BIDS -> one row per scan -> subject-level splits.
+# Raw ADNI (DICOM + study tables) -> BIDS.
 
 if settings.phantom:
 
@@ -116,44 +116,3 @@ rule merge_bids:
         "../envs/cpu.yaml"
     script:
         "../workflow/scripts/merge_bids.py"
-
-
-rule build_manifest:
-    """One row per scan, and a reason for every scan that is left out."""
-    input:
-        participants=rules.merge_bids.output.participants,
-        statuses=expand(rules.convert_adni_to_bids.output, shard=CONVERT_SHARDS),
-    output:
-        scans=f"{RESULTS}/manifest/scans.tsv",
-        exclusions=f"{RESULTS}/manifest/exclusions.tsv",
-    log:
-        f"{RESULTS}/logs/build_manifest.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/build_manifest.tsv"
-    conda:
-        "../envs/cpu.yaml"
-    params:
-        shards=settings.preprocessing.shards,
-        code=code_digest("cohort"),
-    script:
-        "../workflow/scripts/build_manifest.py"
-
-
-rule make_splits:
-    """Train, validation and test by subject; a known subject keeps its row for ever."""
-    input:
-        scans=rules.build_manifest.output.scans,
-    output:
-        splits=f"{RESULTS}/manifest/splits.tsv",
-    log:
-        f"{RESULTS}/logs/make_splits.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/make_splits.tsv"
-    conda:
-        "../envs/cpu.yaml"
-    params:
-        settings=settings.section("splits"),
-        seed=settings.seed,
-        ledger=f"{RESULTS}/manifest/splits_ledger.tsv",
-    script:
-        "../workflow/scripts/make_splits.py"

@@ -19,7 +19,7 @@ rule correct_bias_field:
         max_quarantined_fraction=settings.preprocessing.max_quarantined_fraction,
         scans_per_worker=settings.preprocessing.scans_per_worker,
         timings=f"{RESULTS}/logs/correct_bias_field/{{shard}}.scans.tsv",
-        bids=f"{RESULTS}/bids",
+        bids=BIDS,
         derivatives=f"{RESULTS}/derivatives/ldae-preproc",
     script:
         "../workflow/scripts/correct_bias_field.py"
@@ -91,6 +91,9 @@ rule qc_scans:
         "../envs/cpu.yaml"
     script:
         "../workflow/scripts/qc_scans.py"
+
+
+QC = rules.qc_scans.output
 
 
 rule pack_volumes:

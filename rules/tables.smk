@@ -4,10 +4,10 @@
 rule table_cohort:
     """Table 1: subjects and scans by diagnosis; the flow of scans; every exclusion with its reason."""
     input:
-        inventory=rules.inventory_raw.output[0],
+        inventory=INVENTORY,
         scans=rules.build_manifest.output.scans,
         exclusions=rules.build_manifest.output.exclusions,
-        qc=rules.qc_scans.output.qc,
+        qc=QC.qc,
     output:
         cohort=f"{RESULTS}/paper/tables/cohort.tsv",
         flow=f"{RESULTS}/paper/tables/flow.tsv",

@@ -15,6 +15,7 @@ COMMANDS = (
     "summary",
     "unlock",
     "fresh",
+    "export-csv",
 )
 
 
@@ -32,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="ldae", description="Latent diffusion autoencoders of brain MRI, from raw ADNI.")
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name in COMMANDS:
-        import_module(f"ldae.commands.{name}").add(commands)
+        import_module(f"ldae.commands.{name.replace('-', '_')}").add(commands)
     return top
 
 

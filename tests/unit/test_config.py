@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from ldae.config import load_config, merge
+from ldae.config import BidsColumns, Manifest, load_config, merge
 from ldae.errors import UserError
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -22,6 +22,21 @@ def test_overlays_are_valid_and_keep_their_own_results(overlays):
     assert settings.raw.images.is_relative_to(settings.results_dir)
 
 
+@pytest.mark.parametrize("source", ["bids", "csv"])
+def test_examples_of_other_sources_lie_over_the_demo(source):
+    settings = load_config(PAPER, CONFIG / "demo.yaml", CONFIG / f"{source}_example.yaml")
+    assert settings.source == source and settings.phantom is None
+    assert settings.results_dir == Path(f"results/{source}_example")
+
+
+def test_the_bids_example_shows_the_defaults():
+    settings = load_config(PAPER, CONFIG / "demo.yaml", CONFIG / "bids_example.yaml")
+    assert settings.manifest == Manifest()
+    for name, names in settings.bids.columns:
+        default = getattr(BidsColumns(), name)
+        assert {item.casefold() for item in names} <= {item.casefold() for item in default}, name
+
+
 def test_demo_has_enough_subjects_for_its_intervals():
     assert sum(load_config(PAPER, CONFIG / "demo.yaml").phantom.subjects.values()) >= 90
 
@@ -33,6 +48,10 @@ def test_demo_has_enough_subjects_for_its_intervals():
         ("{resulsts_dir: x}", "resulsts_dir: unknown key"),
         ("{splits: {test_fraction: 1.5}}", "splits.test_fraction"),
         ("{diffusion: {training: {micro_batch: 48}}}", "batch 128 is not a multiple of micro_batch 48"),
+        ("{source: bids}", "source bids needs the section bids"),
+        ("{source: csv, csv: {path: x.csv}, phantom: {subjects: {AD: 1}}}", "set phantom: null"),
+        ("{source: bids, bids: {path: x, session_pattern: 'M[0-9]'}}", "0 groups, one is needed"),
+        ("{source: bids, bids: {path: x, values: {diagnosis: {dement: Dementia}}}}", "bids.values.diagnosis.dement"),
         ("{preprocessing: {conform: {shape: [100, 160, 128]}}}", "not a multiple"),
     ],
 )

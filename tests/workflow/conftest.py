@@ -49,6 +49,12 @@ def copy_workflow(folder: Path) -> Workflow:
     return Workflow(folder)
 
 
+@pytest.fixture(scope="session")
+def copy():
+    """Makes a copy of the workflow in a folder."""
+    return copy_workflow
+
+
 @pytest.fixture
 def workflow(tmp_path: Path) -> Workflow:
     return copy_workflow(tmp_path)

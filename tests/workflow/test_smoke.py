@@ -74,6 +74,20 @@ def test_broken_scan_is_quarantined_with_its_reason(smoke):
     assert (scans["status"] == "included").sum() == 17
 
 
+def test_the_phantoms_bids_tree_enters_as_any_dataset(smoke, tmp_path):
+    """docs/other-cohorts.md: the worked example gives the rows that the conversion gave, byte for byte."""
+    example = {"bids": {"path": "results/smoke/bids"}}
+    (tmp_path / "here.json").write_text(json.dumps(example))
+    arguments = (*SMOKE, "config/bids_example.yaml", str(tmp_path / "here.json"))
+    result = smoke.run("ingest", *arguments)
+    assert result.returncode == 0, result.stderr
+    ours, theirs = (smoke.folder / f"results/{name}/manifest" for name in ("smoke", "bids_example"))
+    rows = (ours / "scans.tsv").read_text().splitlines()
+    converted = [row for row in rows if "\texcluded\t" not in row]
+    assert (theirs / "scans.tsv").read_text().splitlines() == converted and len(converted) == 18
+    assert (theirs / "splits.tsv").read_bytes() == (ours / "splits.tsv").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("key", "first", "untouched"),
     [

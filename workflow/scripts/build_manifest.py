@@ -5,11 +5,17 @@ from pathlib import Path
 from ldae.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.cohort.manifest import build_manifest
+    from ldae.cohort.manifest import write_manifest
+    from ldae.cohort.sources.read import read_source
+    from ldae.config import Manifest
 
-    build_manifest(
-        Path(snakemake.input.participants).parent,
-        [Path(status) for status in snakemake.input.statuses],
+    source, dataset = snakemake.params.source, snakemake.params.dataset
+    if source == "adni":
+        dataset = Path(snakemake.input.dataset).parent
+    write_manifest(
+        read_source(source, dataset, [Path(status) for status in snakemake.input.statuses]),
+        source,
+        Manifest.model_validate(snakemake.params.settings),
         snakemake.params.shards,
         Path(snakemake.output.scans),
         Path(snakemake.output.exclusions),

@@ -9,10 +9,12 @@ with running(snakemake.log[0]):
     from ldae.files import read_tsv
     from ldae.preprocessing.pack import pack_volumes
 
+    given = snakemake.params.get("given")
     pack_volumes(
         read_tsv(snakemake.input.scans),
         read_tsv(snakemake.input.qc),
-        Path(snakemake.input.qc).parent,
+        Path(given or Path(snakemake.input.qc).parent),
         Conform.model_validate(snakemake.params.conform),
         Path(snakemake.output[0]).parent,
+        given=given is not None,
     )

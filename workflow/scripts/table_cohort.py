@@ -6,12 +6,13 @@ from ldae.runtime import running
 
 with running(snakemake.log[0]):
     from ldae.cohort.demographics import demographics, flow
-    from ldae.cohort.manifest import all_exclusions, analysed_scans
+    from ldae.cohort.exclusions import all_exclusions, analysed_scans
     from ldae.figures.tables import write_table
     from ldae.files import read_tsv, write_tsv
 
     scans, qc = read_tsv(snakemake.input.scans), read_tsv(snakemake.input.qc)
     exclusions = all_exclusions(read_tsv(snakemake.input.exclusions), qc)
     write_tsv(snakemake.output.exclusions, exclusions)
-    write_tsv(snakemake.output.flow, flow(read_tsv(snakemake.input.inventory), scans, exclusions))
+    inventory = snakemake.input.get("inventory")
+    write_tsv(snakemake.output.flow, flow(scans, exclusions, read_tsv(inventory) if inventory else None))
     write_table(demographics(analysed_scans(scans, qc)), Path(snakemake.output.cohort).with_suffix(""))

@@ -6,7 +6,12 @@ CLASSES = ("CN", "MCI", "AD")
 PAPER = {"CN": (965, 3673), "MCI": (1193, 4603), "AD": (748, 2064)}
 PAPER_SCANS = 10_340
 NOT_ON_DISK = "not downloaded"
-STAGES = {"convert": "Converted to BIDS", "manifest": "In the manifest"}
+STAGES = {
+    "read": "Readable, one per visit",
+    "convert": "Converted to BIDS",
+    "manifest": "In the manifest",
+    "preprocess": "Preprocessed",
+}
 
 
 def demographics(scans: pd.DataFrame) -> pd.DataFrame:
@@ -40,32 +45,57 @@ def summary(name: str, scans: pd.DataFrame) -> dict:
     return row | {"paper_subjects": paper_subjects, "paper_scans": paper_scans}
 
 
-def flow(inventory: pd.DataFrame, scans: pd.DataFrame, exclusions: pd.DataFrame) -> pd.DataFrame:
+def flow(scans: pd.DataFrame, exclusions: pd.DataFrame, inventory: pd.DataFrame | None = None) -> pd.DataFrame:
     """Counts of the flow chart: ``stage``, ``count``, ``reason``, ``subjects``.
 
-    A row without a reason is a stage; the rows with a reason below it say what left it. ``inventory`` is
-    raw_inventory.tsv (several image folders per visit), ``scans`` the manifest (one selected image per visit; those
-    never downloaded do not take part), ``exclusions`` may hold later steps than the manifest's. A reason is its part
-    before the first colon, so the same trouble of two scans counts together.
+    A row without a reason is a stage; the rows with a reason below it say what left it. A reason is its part before the
+    first colon, so the same trouble of two scans counts together.
+
+    Args:
+        scans: the manifest. Of ADNI, it holds one selected image per visit; those never downloaded do not take part.
+        exclusions: may hold later steps than the manifest's; a scan of theirs is named by subject and visit.
+        inventory: raw_inventory.tsv of ADNI (several image folders per visit); None for other sources.
     """
-    images = inventory[inventory["kind"] == "image"]
     reasons = scans["reason"].astype("string").fillna("")
-    left = scans.loc[~reasons.str.startswith(NOT_ON_DISK), ["participant_id", "session_id"]].fillna("")
-    rows = [
-        flow_row("Images downloaded", len(images), "", images["subject"].nunique()),
-        flow_row("Images downloaded", len(images) - len(left), "repeat, failed quality control or no visit", None),
-        flow_row("Selected by Clinica, one per visit", len(left), "", left["participant_id"].nunique()),
-    ]
-    known = exclusions[~exclusions["reason"].astype(str).str.startswith(NOT_ON_DISK)].fillna({"session_id": ""})
-    for step in dict.fromkeys([*STAGES, *known["step"]]):
+    left = scans[~reasons.str.startswith(NOT_ON_DISK)]
+    known = exclusions[~exclusions["reason"].astype(str).str.startswith(NOT_ON_DISK)]
+    if inventory is None:
+        rows, steps = [stage_row("T1-weighted images in the dataset", left)], ["read", "manifest"]
+    else:
+        rows, steps = [*downloaded(inventory, left)], ["convert", "manifest"]
+    for step in dict.fromkeys([*steps, *known["step"]]):
         out = known[known["step"] == step]
+        if step == "read" and out.empty:
+            continue
         kinds = out["reason"].astype(str).str.split(":").str[0]
         for reason, group in sorted(out.groupby(kinds), key=lambda item: (-len(item[1]), item[0])):
             rows.append(flow_row(rows[-1]["stage"], len(group), reason, group["participant_id"].nunique()))
-        gone = set(zip(out["participant_id"], out["session_id"], strict=True))
-        left = left[[pair not in gone for pair in zip(left["participant_id"], left["session_id"], strict=True)]]
-        rows.append(flow_row(STAGES.get(step, f"After {step}"), len(left), "", left["participant_id"].nunique()))
+        left = without(left, out, by_reason=step in steps)
+        rows.append(stage_row(STAGES.get(step, f"After {step}"), left))
     return pd.DataFrame(rows).astype({"subjects": "Int64"})
+
+
+def downloaded(inventory: pd.DataFrame, selected: pd.DataFrame) -> list[dict]:
+    """The stages of ADNI before the conversion: image folders, then the one image of each visit."""
+    images = inventory[inventory["kind"] == "image"]
+    lost = "repeat, failed quality control or no visit"
+    return [
+        flow_row("Images downloaded", len(images), "", images["subject"].nunique()),
+        flow_row("Images downloaded", len(images) - len(selected), lost, None),
+        stage_row("Selected by Clinica, one per visit", selected),
+    ]
+
+
+def without(scans: pd.DataFrame, out: pd.DataFrame, by_reason: bool) -> pd.DataFrame:
+    """The scans that do not stand in ``out``. Two images of one visit are told apart by their reason alone."""
+    key = ["participant_id", "session_id", *(["reason"] if by_reason else [])]
+    gone = set(out[key].fillna("").itertuples(index=False, name=None))
+    rows = scans[key].fillna("").itertuples(index=False, name=None)
+    return scans[[row not in gone for row in rows]]
+
+
+def stage_row(stage: str, scans: pd.DataFrame) -> dict:
+    return flow_row(stage, len(scans), "", scans["participant_id"].nunique())
 
 
 def flow_row(stage: str, count: int, reason: str, subjects: int | None) -> dict:

@@ -65,7 +65,7 @@ def _draw_timeline(axes: Axes, table: pd.DataFrame) -> None:
     axes.hlines(spans.index, spans["min"], spans["max"], color=FAINT, linewidth=0.5)
     size = float(np.clip(700 / max(len(shown), 1), 3, 22))
     for diagnosis in (*DIAGNOSES, None):
-        mask = drawn["diagnosis"] == diagnosis if diagnosis else ~drawn["diagnosis"].isin(DIAGNOSES)
+        mask = _has(drawn, diagnosis)
         if mask.any():
             axes.scatter(
                 drawn.loc[mask, "months"],
@@ -79,8 +79,9 @@ def _draw_timeline(axes: Axes, table: pd.DataFrame) -> None:
     axes.set_ylim(len(shown) - 0.2, -0.8)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    months = np.sort(drawn["months"].unique())
-    axes.set_xticks(np.arange(0, months.max() + 1, 12 if months.max() <= 72 else 24))
+    months = np.sort(drawn["months"].dropna().unique())
+    last = months.max() if len(months) else 0
+    axes.set_xticks(np.arange(0, last + 1, 12 if last <= 72 else 24))
     axes.set_xlabel("months since baseline")
     every = "every" if len(shown) == len(order) else f"{len(shown)} of"
     axes.set_ylabel(f"{every} {len(order)} subjects" if every != "every" else f"all {len(order)} subjects")
@@ -98,17 +99,23 @@ def _ordered_subjects(table: pd.DataFrame) -> list[str]:
     return list(subjects["participant_id"])
 
 
+def _has(table: pd.DataFrame, diagnosis: str | None) -> pd.Series:
+    """Rows of a diagnosis; None: of no diagnosis that is drawn."""
+    return table["diagnosis"] == diagnosis if diagnosis else ~table["diagnosis"].isin(DIAGNOSES)
+
+
 def _draw_ages(axes: Axes, table: pd.DataFrame) -> None:
     known = table[np.isfinite(table["age"].astype(float))]
     if known.empty:
         axes.text(0.5, 0.5, "ages unknown", transform=axes.transAxes, ha="center", color=MUTED)
         return
     edges = np.arange(np.floor(known["age"].min() / 5) * 5, np.ceil(known["age"].max() / 5) * 5 + 6, 5)
-    for diagnosis in DIAGNOSES:
-        ages = known.loc[known["diagnosis"] == diagnosis, "age"]
+    for diagnosis in (*DIAGNOSES, None):
+        ages = known.loc[_has(known, diagnosis), "age"]
         if len(ages):
-            axes.hist(ages, edges, histtype="stepfilled", color=DIAGNOSIS_COLOURS[diagnosis], alpha=0.13)
-            axes.hist(ages, edges, histtype="step", color=DIAGNOSIS_COLOURS[diagnosis], linewidth=1.4)
+            colour = DIAGNOSIS_COLOURS.get(diagnosis, OTHER)
+            axes.hist(ages, edges, histtype="stepfilled", color=colour, alpha=0.13)
+            axes.hist(ages, edges, histtype="step", color=colour, linewidth=1.4)
     axes.set_xlabel("age at scan (years)")
     axes.set_ylabel("scans")
 
@@ -119,11 +126,10 @@ def _draw_splits(axes: Axes, table: pd.DataFrame, members: pd.DataFrame) -> None
     subjects = members.set_index("participant_id")["split"].to_frame().join(last, how="inner")
     names = [name for name in ("train", "validation", "test") if (subjects["split"] == name).any()]
     start = np.zeros(len(names))
-    for diagnosis in DIAGNOSES:
-        counts = np.array(
-            [((subjects["split"] == name) & (subjects["diagnosis"] == diagnosis)).sum() for name in names]
-        )
-        axes.barh(range(len(names)), counts, left=start, height=0.62, color=DIAGNOSIS_COLOURS[diagnosis])
+    for diagnosis in (*DIAGNOSES, None):
+        group = subjects[_has(subjects, diagnosis)]
+        counts = np.array([(group["split"] == name).sum() for name in names])
+        axes.barh(range(len(names)), counts, left=start, height=0.62, color=DIAGNOSIS_COLOURS.get(diagnosis, OTHER))
         start = start + counts
     for place, name in enumerate(names):
         axes.text(start[place], place, f" {int((subjects['split'] == name).sum())}", va="center", fontsize=6.5)

@@ -29,7 +29,8 @@ class Box:
     def lines(self) -> list[str]:
         """The words of the exclusion box: the most frequent reasons, the others summed."""
         ranked = sorted(self.excluded, key=lambda item: (-item[0], item[1]))
-        shown, rest = ranked[:MAX_REASONS], ranked[MAX_REASONS:]
+        most = MAX_REASONS if len(ranked) > MAX_REASONS + 1 else len(ranked)
+        shown, rest = ranked[:most], ranked[most:]
         if rest:
             shown.append((sum(count for count, _ in rest), f"for {len(rest)} other reasons"))
         lines = []

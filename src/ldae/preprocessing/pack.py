@@ -12,6 +12,7 @@ from ldae.errors import UserError
 from ldae.files import read_json, sha256_file
 from ldae.preprocessing.conform import grid_affine
 from ldae.preprocessing.derivatives import sidecar
+from ldae.preprocessing.given import given_volume
 from ldae.progress import track
 from ldae.store import write_store
 
@@ -20,12 +21,16 @@ FACTS = ["months", "age", "sex", "diagnosis", "mmse", "cdr", "field_strength"]
 logger = logging.getLogger("ldae")
 
 
-def pack_volumes(scans: pd.DataFrame, qc: pd.DataFrame, derivatives: Path, settings: Conform, out: Path) -> None:
+def pack_volumes(
+    scans: pd.DataFrame, qc: pd.DataFrame, derivatives: Path, settings: Conform, out: Path, given: bool = False
+) -> None:
     """Write the volume store (uint8, 0..255 = 0..1; the rounding error is 0.002).
 
     Args:
         scans: scans.tsv.
         qc: qc.tsv; only scans whose state is ``done`` enter.
+        derivatives: folder of the volumes.
+        given: the volumes were preprocessed elsewhere: they are brought to the grid and to [0, 1] on the way.
 
     Raises:
         UserError: no scan is left, an image is missing or changed since its status was written, or two kinds of
@@ -35,6 +40,7 @@ def pack_volumes(scans: pd.DataFrame, qc: pd.DataFrame, derivatives: Path, setti
         qc.loc[qc["state"] == "done", [*KEYS, "path", "sha256", "determinant"]], on=KEYS
     )
     usable = usable.sort_values(["participant_id", "months"], kind="stable", ignore_index=True)
+    maker = "check_volumes read it" if given else "register_mni wrote it"
     paths = [derivatives / path for path in usable["path"]]
     transforms = {read_json(sidecar(path))["parameters"]["transform"] for path in paths if sidecar(path).is_file()}
     if len(transforms) > 1:
@@ -43,8 +49,9 @@ def pack_volumes(scans: pd.DataFrame, qc: pd.DataFrame, derivatives: Path, setti
     def volumes():
         for path, expected in track(zip(paths, usable["sha256"], strict=True), "pack_volumes", total=len(paths)):
             if not path.is_file() or sha256_file(path) != expected:
-                raise UserError(f"{path} is missing or changed since register_mni wrote it; redo its shard.")
-            yield np.rint(np.clip(nib.load(path).get_fdata(dtype=np.float32), 0, 1) * 255).astype(np.uint8)
+                raise UserError(f"{path} is missing or changed since {maker}; run that rule again.")
+            volume = given_volume(path, settings) if given else nib.load(path).get_fdata(dtype=np.float32)
+            yield np.rint(np.clip(volume, 0, 1) * 255).astype(np.uint8)
 
     index = usable[[*KEYS, *FACTS, "determinant"]]
     facts = {

@@ -19,7 +19,7 @@ from ldae.report.differences import differences, missing_weights
 from ldae.report.estimates import estimates_table
 from ldae.report.headline import headline_cards
 from ldae.report.plain_tables import Table, demographics_table, plain_table
-from ldae.report.run_description import PHANTOM_FLATTERS, run_kind, steps
+from ldae.report.run_description import NAMES, PHANTOM_FLATTERS, run_kind, steps
 
 SETTINGS = ("autoencoder", "diffusion", "representation")
 RECONSTRUCTION_METRICS = ["ssim_w11_brain", "ssim_w3_paper", "mse", "psnr"]
@@ -82,6 +82,7 @@ def report_html(out: str | Path, sources: ReportSources, config: Config, shown: 
     )
     page = environment.get_template("report.html.j2").render(
         phantom=config.phantom is not None,
+        cohort=NAMES[config.source] if config.phantom is None else "Phantom",
         kind=run_kind(config),
         config_digest=digest(config.model_dump(mode="json")),
         missing_weights=missing_weights(config),

@@ -15,10 +15,26 @@ PHANTOM_FLATTERS = (
 )
 
 
+ENTRIES = {
+    "adni": (
+        "Convert",
+        "raw DICOM and study tables to BIDS with Clinica's ADNI converter, then verified scan by scan",
+    ),
+    "bids": ("Read", "a BIDS dataset, as it was given"),
+    "csv": ("Read", "a table of volumes that were corrected, skull-stripped and registered elsewhere"),
+}
+NAMES = {"adni": "ADNI", "bids": "BIDS dataset", "csv": "Given volumes"}
+COHORTS = {
+    "adni": "A cohort of ADNI, converted and preprocessed from its raw images.",
+    "bids": "A cohort given as a BIDS dataset, preprocessed here. It is not the paper's: compare with care.",
+    "csv": "A cohort given as volumes that were preprocessed elsewhere.",
+}
+
+
 def run_kind(config: Config) -> str:
     """One sentence on whose brains these are."""
     if config.phantom is None:
-        return "A cohort of ADNI, converted and preprocessed from its raw images."
+        return COHORTS[config.source]
     return (
         "A phantom: synthetic heads with known volumes, written as a raw ADNI download and taken through the whole "
         "chain. The numbers show that the chain works and what it can recover. They say nothing about patients."
@@ -31,9 +47,7 @@ def steps(config: Config) -> list[tuple[str, str]]:
     latent = " × ".join(str(size) for size in config.latent_shape)
     shape = " × ".join(str(size) for size in before.conform.shape)
     sampling = config.evaluation.sampling
-    return [
-        ("Convert", "raw DICOM and study tables to BIDS with Clinica's ADNI converter, then verified scan by scan"),
-        ("Split", f"by subject, {config.splits.protocol}: {config.splits.test_fraction:.0%} of subjects for testing"),
+    preprocessing = [
         ("Correct", f"bias field by N4, shrink factor {before.bias_field.shrink_factor}"),
         ("Extract", f"the brain by {before.brain_extraction.backend}"),
         (
@@ -44,6 +58,11 @@ def steps(config: Config) -> list[tuple[str, str]]:
             "Conform",
             f"{shape} voxels of {before.conform.spacing_mm:g} mm, one {before.conform.interpolation} interpolation",
         ),
+    ]
+    return [
+        ENTRIES[config.source],
+        ("Split", f"by subject, {config.splits.protocol}: {config.splits.test_fraction:.0%} of subjects for testing"),
+        *(preprocessing if config.source != "csv" else []),
         ("Stage 1", f"autoencoder to latents of {latent}, {config.autoencoder.training.steps:,} steps"),
         ("Stage 2", f"unconditional latent diffusion, {config.diffusion.training.steps:,} steps"),
         (

@@ -33,7 +33,7 @@ def test_flow_ends_with_what_is_left():
     inventory = pd.DataFrame({"kind": ["image"] * 9 + ["table"], "subject": [*"aaaabbccc", None]})
     exclusions = SCANS[SCANS["status"] == "excluded"].assign(step="convert")
     later = pd.DataFrame({"participant_id": ["a", "b"], "session_id": ["ses-M000"] * 2, "step": "register"})
-    table = flow(inventory, SCANS, pd.concat([exclusions, later.assign(reason=["cost: 3", "cost: 4"])]))
+    table = flow(SCANS, pd.concat([exclusions, later.assign(reason=["cost: 3", "cost: 4"])]), inventory)
     stages = table[table["reason"] == ""]
     assert stages["count"].to_list() == [9, 7, 6, 6, 4]
     assert stages["subjects"].to_list() == [3, 3, 3, 3, 2]
@@ -41,3 +41,17 @@ def test_flow_ends_with_what_is_left():
     assert left_out["count"].to_list() == [2, 1, 2]
     assert left_out["reason"].to_list()[1:] == ["no image", "cost"]
     assert stages["count"].iloc[-1] == 9 - left_out["count"].sum()
+
+
+def test_flow_of_a_given_dataset_counts_two_images_of_a_visit_apart():
+    """The used image and its repeat have one name; only the repeat leaves. Later steps name scans that were kept."""
+    repeat = ("b", "ses-M000", 60.0, "M", "AD", 20, 1.0, "excluded", "another image of the visit is used: b_run-1")
+    scans = pd.DataFrame([*ROWS[:5], repeat], columns=SCANS.columns)
+    read = scans[scans["status"] == "excluded"].assign(step="read")
+    later = pd.DataFrame(
+        [("b", "ses-M000", "preprocess", "no brain")], columns=["participant_id", "session_id", "step", "reason"]
+    )
+    table = flow(scans, pd.concat([read, later]))
+    stages = table[table["reason"] == ""]
+    assert stages["count"].to_list() == [6, 5, 5, 4] and stages["subjects"].to_list() == [3, 3, 3, 2]
+    assert table.loc[table["reason"] != "", "reason"].to_list() == ["another image of the visit is used", "no brain"]

@@ -33,6 +33,12 @@ def test_rare_reasons_are_summed_and_no_scan_is_lost() -> None:
     assert lines[-1].endswith("3 other reasons")
 
 
+def test_one_rare_reason_is_named() -> None:
+    reasons = [("images", 10 - place, f"reason {place}") for place in range(MAX_REASONS + 1)]
+    boxes = read_boxes(pd.DataFrame([("images", 100, ""), *reasons], columns=["stage", "count", "reason"]))
+    assert boxes[0].lines()[-1].endswith(f"reason {MAX_REASONS}")
+
+
 def test_a_broken_metrics_line_is_named(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 1, "loss": 0.5}\n{"loss": 0.4}\n')

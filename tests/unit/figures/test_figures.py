@@ -121,3 +121,13 @@ def test_one_discriminant_axis_and_few_scans_are_enough(tmp_path: Path) -> None:
     write_tsv(tmp_path / "lda.tsv", pd.DataFrame(rows, columns=columns))
     figure_5_lda(tmp_path / "lda.tsv", tmp_path / "five")
     assert len(read_tsv(tmp_path / "five.tsv")) == 2
+
+
+def test_a_cohort_without_labels_and_times_is_drawn(results, tmp_path):
+    scans = read_tsv(results / "manifest/scans.tsv").assign(diagnosis=None, months=None)
+    write_tsv(tmp_path / "scans.tsv", scans)
+    figure_cohort(
+        results / "manifest/flow.tsv", tmp_path / "scans.tsv", results / "manifest/splits.tsv", tmp_path / "figure"
+    )
+    drawn = (tmp_path / "figure.svg").read_text()
+    assert "unknown" in drawn and "months since baseline" in drawn

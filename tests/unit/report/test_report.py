@@ -135,3 +135,14 @@ def test_differences_follow_the_configuration(config: Config) -> None:
     changed = parse_config(content)
     assert {"Registration", "Grid", "Semantic encoder"} <= {subject for subject, _, _ in differences(changed)}
     assert len(missing_weights(changed)) == len(missing_weights(config)) - 1 == 2
+
+
+@pytest.mark.parametrize(("source", "section"), [("bids", {"path": "x"}), ("csv", {"path": "x.csv"})])
+def test_another_cohort_is_not_called_adni(
+    source: str, section: dict, sources: ReportSources, config: Config, tmp_path: Path
+) -> None:
+    other = parse_config(config.model_dump() | {"source": source, source: section, "phantom": None})
+    report_html(tmp_path / "report.html", sources, other)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "another cohort, given by the user" in page
+    assert "Clinica" not in page and ("bias field by N4" in page) == (source == "bids")

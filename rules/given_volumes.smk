@@ -1,0 +1,46 @@
+# Volumes that are preprocessed already (source: csv): checked one by one, then packed; nothing is corrected or registered.
+
+
+rule check_volumes:
+    """Shape, voxel size and content of every given volume; the ones least like the others as a picture."""
+    input:
+        scans=rules.build_manifest.output.scans,
+    output:
+        qc=f"{RESULTS}/status/volumes/qc.tsv",
+        mosaic=f"{RESULTS}/status/volumes/qc_mosaic.png",
+    log:
+        f"{RESULTS}/logs/check_volumes.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/check_volumes.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        conform=settings.section("preprocessing", "conform"),
+        resample=settings.csv.resample,
+        max_quarantined_fraction=settings.preprocessing.max_quarantined_fraction,
+        root=str(settings.csv.path.parent),
+    script:
+        "../workflow/scripts/check_volumes.py"
+
+
+rule pack_volumes:
+    """All usable volumes in one memory-mapped uint8 array."""
+    input:
+        scans=rules.build_manifest.output.scans,
+        qc=rules.check_volumes.output.qc,
+    output:
+        f"{RESULTS}/store/volumes/store.json",
+    log:
+        f"{RESULTS}/logs/pack_volumes.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/pack_volumes.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        conform=settings.section("preprocessing", "conform"),
+        given=str(settings.csv.path.parent),
+    script:
+        "../workflow/scripts/pack_volumes.py"
+
+
+QC = rules.check_volumes.output

@@ -1,0 +1,55 @@
+# BIDS (converted here, or a dataset of others), or the authors' table -> one row per scan -> subject-level splits.
+
+if settings.source == "adni":
+    SOURCE = {}
+    INVENTORY = rules.inventory_raw.output[0]
+    DATASET = rules.merge_bids.output.participants
+    STATUSES = expand(rules.convert_adni_to_bids.output, shard=CONVERT_SHARDS)
+else:
+    SOURCE = settings.section(settings.source)
+    INVENTORY, DATASET, STATUSES = [], GIVEN, []
+
+
+rule build_manifest:
+    """One row per scan, and a reason for every scan that is left out."""
+    input:
+        dataset=DATASET,
+        statuses=STATUSES,
+    output:
+        scans=f"{RESULTS}/manifest/scans.tsv",
+        dictionary=f"{RESULTS}/manifest/scans.json",
+        exclusions=f"{RESULTS}/manifest/exclusions.tsv",
+    log:
+        f"{RESULTS}/logs/build_manifest.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/build_manifest.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        source=settings.source,
+        dataset=SOURCE,
+        settings=settings.section("manifest"),
+        shards=settings.preprocessing.shards,
+        code=code_digest("cohort"),
+    script:
+        "../workflow/scripts/build_manifest.py"
+
+
+rule make_splits:
+    """Train, validation and test by subject; a known subject keeps its row for ever."""
+    input:
+        scans=rules.build_manifest.output.scans,
+    output:
+        splits=f"{RESULTS}/manifest/splits.tsv",
+    log:
+        f"{RESULTS}/logs/make_splits.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/make_splits.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        settings=settings.section("splits"),
+        seed=settings.seed,
+        ledger=f"{RESULTS}/manifest/splits_ledger.tsv",
+    script:
+        "../workflow/scripts/make_splits.py"

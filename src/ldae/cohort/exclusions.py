@@ -1,0 +1,64 @@
+"""Why a scan is left out: the reasons of the manifest, and those that later steps add."""
+
+import pandas as pd
+
+from ldae.cohort.sources.columns import KEY
+
+OLDEST = 120
+CLASSES = ("CN", "MCI", "AD")
+
+
+def with_reasons(scans: pd.DataFrame, require_diagnosis: bool, source_step: str) -> pd.DataFrame:
+    """Add ``status``, ``step`` and the final ``reason``; the first reason that applies is the one given.
+
+    Args:
+        scans: sorted by subject and months. A visit scanned before an earlier visit is out of order: one of its dates
+            is wrong, and with it its age.
+        source_step: the step that gave the reasons which ``scans`` already carries.
+    """
+    reasons = scans["reason"].astype(object).copy()
+    steps = pd.Series(None, index=scans.index, dtype=object).where(reasons.isna(), source_step)
+    kept_images: dict[str, str] = {}
+    latest: dict[str, str] = {}
+    for row in scans[reasons.isna()].itertuples():
+        before = latest.get(row.participant_id, "")
+        reason = None
+        if row.content in kept_images:
+            reason = f"duplicate: the same image as {kept_images[row.content]}"
+        elif pd.isna(row.age):
+            reason = "age unknown"
+        elif not 0 <= row.age <= OLDEST:
+            reason = f"impossible age: {row.age:g} years"
+        elif isinstance(row.date, str) and row.date < before:
+            reason = f"visits out of date order: {row.date} before {before}"
+        elif require_diagnosis and row.diagnosis not in CLASSES:
+            reason = "diagnosis missing: the tables have no CN, MCI or AD for this visit"
+        if reason:
+            reasons[row.Index], steps[row.Index] = reason, "manifest"
+            continue
+        if isinstance(row.content, str):
+            kept_images[row.content] = f"{row.participant_id} {row.session_id}"
+        if isinstance(row.date, str):
+            latest[row.participant_id] = row.date
+    status = reasons.isna().map({True: "included", False: "excluded"})
+    return scans.assign(reason=reasons, step=steps, status=status)
+
+
+def tally(scans: pd.DataFrame) -> str:
+    """``3 x split or unfinished series, 1 x age unknown``."""
+    kinds = scans.loc[scans["status"] == "excluded", "reason"].str.split(":").str[0].value_counts()
+    return ", ".join(f"{count} x {kind}" for kind, count in kinds.items())
+
+
+def all_exclusions(manifest: pd.DataFrame, qc: pd.DataFrame) -> pd.DataFrame:
+    """exclusions.tsv with the scans that preprocessing or its quality control lost (``qc`` = qc.tsv)."""
+    lost = qc[qc["state"] == "quarantined"].assign(step="preprocess")
+    lost["reason"] = lost["reason"].astype(str).str.removeprefix("earlier: ")
+    return pd.concat([manifest, lost[[*KEY, "step", "reason"]]], ignore_index=True)
+
+
+def analysed_scans(scans: pd.DataFrame, qc: pd.DataFrame) -> pd.DataFrame:
+    """scans.tsv with the scans that preprocessing lost marked as excluded."""
+    lost = qc.loc[qc["state"] == "quarantined", KEY].assign(lost=True)
+    merged = scans.merge(lost, on=KEY, how="left")
+    return scans.assign(status=scans["status"].where(merged["lost"].isna().to_numpy(), "excluded"))

@@ -1,0 +1,76 @@
+"""The cohort as the scripts of the paper's authors read it: a CSV, a NIfTI volume and an .npz latent per scan."""
+
+import hashlib
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+
+from ldae.files import atomic_path, read_tsv
+from ldae.progress import track
+from ldae.store import Store, open_store
+
+COLUMNS = ["subject", "path", "diagnosis", "session", "latent_path", "age", "sex", "mode"]
+MODES = {"train": "train", "validation": "val", "test": "test"}
+KEY = ["participant_id", "session_id"]
+
+
+def export_csv(results: Path, out: Path, latents: str = "mean", seed: int = 42) -> pd.DataFrame:
+    """Write ``out/scans.csv`` and the files it names; the table is written last.
+
+    A volume is the store's uint8 with the NIfTI scale 1/255. A latent is the array ``data`` (float32, C x y z), not
+    multiplied by a scale factor: the mean of the posterior, or (``latents`` = ``sample``) one sample of it, which is
+    what the authors store. Before ``encode_latents`` has run, ``latent_path`` is empty.
+
+    Raises:
+        UserError: the volume store is not finished.
+    """
+    volumes = open_store(results / "store" / "volumes")
+    codes = open_store(results / "store" / "latents") if (results / "store/latents/store.json").is_file() else None
+    places = {} if codes is None else dict(zip(keys(codes), range(len(codes.index)), strict=True))
+    splits = read_tsv(results / "manifest" / "splits.tsv", dtype=str).set_index("participant_id")["split"]
+    rows = []
+    for row, scan in track(volumes.index.iterrows(), "export-csv", total=len(volumes.index)):
+        stem = out.resolve() / scan["participant_id"] / visit(scan) / f"{scan['participant_id']}_{visit(scan)}"
+        path = Path(f"{stem}_space-MNI_T1w.nii.gz")
+        write_volume(path, volumes, row)
+        latent_path = ""
+        if tuple(scan[KEY]) in places:
+            latent_path = str(stem) + "_compressed_latent.npz"
+            moments = np.asarray(codes.data[places[tuple(scan[KEY])]], dtype=np.float32)
+            write_latent(Path(latent_path), moments, latents, seed, "_".join(scan[KEY]))
+        facts = {"subject": scan["participant_id"], "path": str(path), "session": visit(scan)}
+        facts |= {"latent_path": latent_path, "mode": MODES.get(splits.get(scan["participant_id"]), "")}
+        rows.append(facts | {name: scan[name] for name in ("diagnosis", "age", "sex")})
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    with atomic_path(out / "scans.csv") as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+    return table
+
+
+def keys(store: Store) -> list[tuple[str, str]]:
+    return list(store.index[KEY].itertuples(index=False, name=None))
+
+
+def visit(scan: pd.Series) -> str:
+    """``ses-M006``, from which the authors' scripts read the months; the visit's own name where they are unknown."""
+    return scan["session_id"] if pd.isna(scan["months"]) else f"ses-M{int(scan['months']):03d}"
+
+
+def write_volume(path: Path, volumes: Store, row: int) -> None:
+    image = nib.Nifti1Image(np.asarray(volumes.data[row]), np.array(volumes.meta["affine"]))
+    image.header.set_slope_inter(1 / 255, 0)
+    image.header.set_xyzt_units("mm")
+    with atomic_path(path) as temporary:
+        nib.save(image, temporary)
+
+
+def write_latent(path: Path, moments: np.ndarray, latents: str, seed: int, scan: str) -> None:
+    """``moments`` = [mu, sigma]; the noise of a sample depends on the seed and the scan's name alone."""
+    latent, sigma = moments
+    if latents == "sample":
+        key = int.from_bytes(hashlib.blake2b(f"{seed} latent {scan}".encode(), digest_size=8).digest(), "big")
+        latent = latent + sigma * np.random.default_rng(key).standard_normal(latent.shape, dtype=np.float32)
+    with atomic_path(path) as temporary, open(temporary, "wb") as handle:
+        np.savez_compressed(handle, data=latent)

@@ -1,0 +1,73 @@
+"""What a cohort that is no raw ADNI download plans: tiny trees, dry runs, every planned rule counted."""
+
+import json
+
+import pytest
+
+TRAIN = {"build_manifest", "make_splits", "pack_volumes", "train_autoencoder", "encode_latents", "train_diffusion"}
+TRAIN |= {"train_representation"}
+STUDIES = {"encode_codes", "eval_reconstruction", "fit_probes", "eval_interpolation", "eval_manipulation"}
+STUDIES |= {"eval_variation", "assemble_headline"}
+PREPROCESS = {"correct_bias_field": 2, "extract_brain": 2, "register_mni": 2, "qc_scans": 1}
+CONVERT = {"inventory_raw": 1, "preflight_adni": 1, "convert_adni_to_bids": 2, "merge_bids": 1}
+TARGETS = {"all", "train", "ingest"}
+
+
+def once(*rules: set[str]) -> dict[str, int]:
+    return dict.fromkeys(set().union(*rules), 1)
+
+
+def overlay(workflow, **content) -> tuple[str, str, str]:
+    """The demo's configuration with ``content`` over it."""
+    (workflow.folder / "mine.json").write_text(json.dumps({"phantom": None, "results_dir": "results/mine"} | content))
+    return "--configfile", "config/demo.yaml", "mine.json"
+
+
+def planned(workflow, *arguments: str) -> dict[str, int]:
+    return {rule: count for rule, count in workflow.planned(*arguments).items() if rule not in TARGETS}
+
+
+@pytest.fixture
+def bids(workflow):
+    """A dataset of one image, enough to plan."""
+    root = workflow.folder / "dataset"
+    (root / "sub-1/anat").mkdir(parents=True)
+    (root / "dataset_description.json").write_text(json.dumps({"Name": "tiny", "BIDSVersion": "1.10.0"}))
+    (root / "sub-1/anat/sub-1_T1w.nii.gz").touch()
+    return workflow
+
+
+def test_adni_plans_the_conversion(workflow):
+    (workflow.folder / "data/ADNI").mkdir(parents=True)
+    raw = {"images": "data/ADNI", "tables": "data/clinical"}
+    assert planned(workflow, "train", *overlay(workflow, raw=raw)) == once(TRAIN) | PREPROCESS | CONVERT
+
+
+def test_bids_enters_at_the_manifest(bids):
+    arguments = overlay(bids, source="bids", bids={"path": "dataset"})
+    assert planned(bids, "train", *arguments) == once(TRAIN) | PREPROCESS
+    everything = planned(bids, *arguments)
+    assert set(once(TRAIN, STUDIES) | PREPROCESS) <= set(everything)
+    assert not set(everything) & {*CONVERT, "make_phantom", "check_volumes"}
+
+
+def test_csv_enters_after_preprocessing(workflow):
+    (workflow.folder / "scans.csv").write_text("subject,path\nsub-1,1.nii.gz\n")
+    arguments = overlay(workflow, source="csv", csv={"path": "scans.csv"})
+    assert planned(workflow, "train", *arguments) == once(TRAIN, {"check_volumes"})
+    everything = planned(workflow, *arguments)
+    assert {*once(TRAIN, STUDIES), "check_volumes", "figure_qc", "report_html"} <= set(everything)
+    assert not set(everything) & {*CONVERT, *PREPROCESS, "make_phantom"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"source": "bids", "bids": {"path": "nowhere"}}, "bids.path: nowhere is not a BIDS dataset"),
+        ({"source": "csv", "csv": {"path": "no.csv"}}, "csv.path: no.csv does not exist"),
+    ],
+)
+def test_a_source_that_is_not_there_is_one_sentence(workflow, content, message):
+    result = workflow.run(*overlay(workflow, **content), "--dry-run")
+    assert result.returncode != 0 and f"Error: {message}" in result.stderr
+    assert "Traceback" not in result.stderr

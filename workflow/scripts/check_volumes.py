@@ -1,0 +1,20 @@
+"""Adapter: are the given volumes usable?"""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0]):
+    from ldae.config import Conform
+    from ldae.files import read_tsv
+    from ldae.preprocessing.given_cohort import check_volumes
+
+    check_volumes(
+        read_tsv(snakemake.input.scans),
+        Path(snakemake.params.root),
+        Conform.model_validate(snakemake.params.conform),
+        snakemake.params.resample,
+        snakemake.params.max_quarantined_fraction,
+        Path(snakemake.output.qc),
+        Path(snakemake.output.mosaic),
+    )
