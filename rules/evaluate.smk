@@ -31,7 +31,7 @@ rule eval_reconstruction:
         "../envs/gpu.yaml"
     params:
         settings=settings.section("evaluation"),
-        method=settings.section("method"),
+        method=settings.method_of("eval_reconstruction"),
         seed=settings.seed,
         code=code_digest("evaluation", "models", "diffusion"),
     script:
@@ -60,6 +60,7 @@ rule fit_probes:
         "../envs/cpu.yaml"
     params:
         settings=settings.section("evaluation"),
+        method=settings.method_of("fit_probes"),
         seed=settings.seed,
         code=code_digest("evaluation"),
     script:
@@ -88,7 +89,7 @@ rule eval_interpolation:
         "../envs/gpu.yaml"
     params:
         settings=settings.section("evaluation"),
-        method=settings.section("method"),
+        method=settings.method_of("eval_interpolation"),
         seed=settings.seed,
         code=code_digest("evaluation", "models", "diffusion"),
     script:
@@ -117,7 +118,7 @@ rule eval_manipulation:
         "../envs/gpu.yaml"
     params:
         settings=settings.section("evaluation"),
-        method=settings.section("method"),
+        method=settings.method_of("eval_manipulation"),
         seed=settings.seed,
         code=code_digest("evaluation", "models", "diffusion"),
     script:
@@ -142,7 +143,7 @@ rule eval_variation:
         "../envs/gpu.yaml"
     params:
         settings=settings.section("evaluation"),
-        method=settings.section("method"),
+        method=settings.method_of("eval_variation"),
         seed=settings.seed,
         code=code_digest("evaluation", "models", "diffusion"),
     script:
@@ -168,7 +169,7 @@ rule eval_solvers:
         "../envs/gpu.yaml"
     params:
         settings=settings.section("evaluation"),
-        method=settings.section("method"),
+        method=settings.method_of("eval_solvers"),
         seed=settings.seed,
         code=code_digest("evaluation", "models", "diffusion"),
     script:

@@ -39,6 +39,8 @@ rule encode_latents:
     conda:
         "../envs/gpu.yaml"
     params:
+        method=settings.method_of("encode_latents"),
+        seed=settings.seed,
         code=code_digest("models"),
     script:
         "../workflow/scripts/encode_latents.py"
@@ -61,7 +63,7 @@ rule train_diffusion:
         "../envs/gpu.yaml"
     params:
         settings=settings.section("diffusion"),
-        method=settings.section("method"),
+        method=settings.method_of("train_diffusion"),
         seed=settings.seed,
     script:
         "../workflow/scripts/train_diffusion.py"
@@ -87,7 +89,7 @@ rule train_representation:
         "../envs/gpu.yaml"
     params:
         settings=settings.section("representation"),
-        method=settings.section("method"),
+        method=settings.method_of("train_representation"),
         seed=settings.seed,
     script:
         "../workflow/scripts/train_representation.py"
@@ -118,7 +120,7 @@ rule encode_codes:
     params:
         sampling=settings.section("evaluation", "sampling"),
         batch=settings.evaluation.batch,
-        method=settings.section("method"),
+        method=settings.method_of("encode_codes"),
         seed=settings.seed,
         code=code_digest("models", "diffusion"),
     script:

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ldae.errors import UserError
+from ldae.switches import method_of, with_mode
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -171,6 +172,7 @@ class Conform(Section):
     spacing_mm: float = Field(1.5, gt=0)
     centre_mm: tuple[float, float, float] = Field((-0.5, -17.5, 18.5), description="R-A-S MNI mm of the box centre")
     interpolation: Literal["bspline", "linear"] = "bspline"
+    mask: Literal["hard", "soft"] = Field("hard", description="0 outside | times the mask with the edge it gets there")
     intensity: Literal["minmax", "robust"] = Field(
         "minmax", description="[0,1] by minimum and maximum | by 0 and the 80th percentile near the ventricles x 1.25"
     )
@@ -188,13 +190,31 @@ class Preprocessing(Section):
 
 
 class Method(Section):
-    mode: Literal["paper"] = Field("paper", description="the paper as written, its slips repaired")
-    clamp_z0: bool = Field(False, description="clamp predicted z_0 to [-1, 1] while sampling (their code: true)")
-    posterior: Literal["mean", "sample"] = Field(
-        "sample", description="latents in training: resampled | posterior mean"
+    """Where paper, code and good sense differ. ``mode`` sets every switch of :mod:`ldae.switches` that is not given,
+    those of other sections too; docs/differences.md lists them."""
+
+    mode: Literal["paper", "authors_code"] = Field(
+        "paper", description="the paper as written, its slips repaired | what the authors' code does, bugs included"
     )
+    posterior: Literal["sample", "mean", "frozen"] = Field(
+        "sample", description="latents: resampled in training, mean in evaluation | always the mean | one sample a scan"
+    )
+    scale_factor: Literal["training_split", "first_batch"] = Field(
+        "training_split", description="latents are divided by their spread over the training split | over one batch"
+    )
+    clamp_z0: bool = Field(False, description="clamp predicted z_0 to [-1, 1] while sampling")
     shift_at_sampling: Literal["sqrt", "training"] = Field(
         "sqrt", description="coefficient of G while sampling: sqrt(1-a_t) (DDIM of PDAE) | the training coefficient"
+    )
+    validation_reference: Literal["original", "autoencoder"] = Field(
+        "original", description="what a validation sample of stage 3 is compared with: the scan | its reconstruction"
+    )
+    probe_split: Literal["subject", "scan"] = Field("subject", description="folds that choose a probe's penalty")
+    positive_class: Literal["AD", "CN"] = Field(
+        "AD", description="CN: metrics with CN positive stand beside those of AD"
+    )
+    manipulation_scale: Literal["calibrated", "sqrt_dimension"] = Field(
+        "calibrated", description="step along the probe: to a stated probability | alpha sqrt(dimension), alpha 2.5"
     )
 
 
@@ -231,7 +251,8 @@ class Training(Section):
     schedule: Literal["constant", "cosine"] = "constant"
     weight_decay: float = Field(0.0, ge=0)
     clip_norm: float = Field(1.0, gt=0, description="global gradient norm, on unscaled gradients")
-    ema_decay: float = Field(0.0, ge=0, lt=1, description="per optimizer step; 0 = no average")
+    ema_decay: float = Field(0.0, ge=0, lt=1, description="per update of the average; 0 = no average")
+    ema_updates: Positive = Field(1, description="updates of the average per optimizer step; their code: 4 in stage 3")
     precision: Literal["fp32", "bf16"] = "fp32"
     validate_every: Positive = Field(description="steps between validations (and checkpoints)")
     skip_nonfinite: int = Field(
@@ -265,6 +286,9 @@ class Discriminator(Section):
     channels: Positive = 64
     layers: Positive = 3
     learning_rate: float = Field(1e-4, gt=0)
+    gradients: Literal["clean", "leaked"] = Field(
+        "clean", description="of its own loss | of the generator's loss as well, as in their code"
+    )
 
 
 class Autoencoder(Section):
@@ -321,6 +345,7 @@ class Representation(Section):
     heads: Positive = 8
     dropout: Fraction = 0.1
     snr_gamma: float = Field(0.1, description="PDAE's SNR weighting")
+    ema_doubles_backbone: bool = Field(False, description="the backbone's average is updated twice as often")
     training: Training
 
     @model_validator(mode="after")
@@ -398,6 +423,10 @@ class Config(Section):
             values = values[name]
         return values
 
+    def method_of(self, rule: str) -> dict[str, Any]:
+        """The entries of the ``method`` section that a rule reads."""
+        return method_of(rule, self.section())
+
     @property
     def latent_shape(self) -> tuple[int, int, int, int]:
         """(channels, x, y, z) of one latent."""
@@ -415,13 +444,13 @@ def merge(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
 
 
 def parse_config(content: dict[str, Any]) -> Config:
-    """Validate a configuration.
+    """Validate a configuration, its switches set by ``method.mode`` where it does not give them.
 
     Raises:
         UserError: every unknown key and every bad value, each with its full name, in one message.
     """
     try:
-        return Config.model_validate(content)
+        return Config.model_validate(with_mode(content))
     except ValidationError as error:
         problems = []
         for item in error.errors():

@@ -5,6 +5,7 @@ from pathlib import Path
 from ldae.runtime import running
 
 with running(snakemake.log[0], snakemake.threads):
+    from ldae.config import Method
     from ldae.training.encode import encode_latents
 
     encode_latents(
@@ -12,4 +13,6 @@ with running(snakemake.log[0], snakemake.threads):
         autoencoder=Path(snakemake.input.model).parent,
         splits=Path(snakemake.input.splits),
         out=Path(snakemake.output[0]).parent,
+        method=Method.model_validate(snakemake.params.method),
+        seed=snakemake.params.seed,
     )

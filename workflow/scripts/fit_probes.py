@@ -5,7 +5,7 @@ from pathlib import Path
 from ldae.runtime import running
 
 with running(snakemake.log[0], snakemake.threads):
-    from ldae.config import Evaluation
+    from ldae.config import Evaluation, Method
     from ldae.evaluation.inputs import read_inputs
     from ldae.evaluation.probes import run_probes
 
@@ -14,4 +14,5 @@ with running(snakemake.log[0], snakemake.threads):
         Evaluation.model_validate(snakemake.params.settings),
         snakemake.params.seed,
         Path(snakemake.output.summary).parent,
+        Method.model_validate(snakemake.params.method),
     )

@@ -143,7 +143,14 @@ def interpolate(decoder: Decoder, inputs: Inputs, triplets: list[Triplet]) -> di
 
     y, x_T = lerp(*pair("y_sem"), alpha).numpy(), slerp(*pair("x_T"), alpha).numpy()
     first, last = volumes_of(inputs, starts), volumes_of(inputs, ends)
-    latents = [torch.from_numpy(decoder.encode_latent(volumes)) for volumes in (first, last)]
+
+    def names(rows: np.ndarray) -> list[str]:
+        return [inputs.scan_id(row) for row in rows]
+
+    latents = [
+        torch.from_numpy(decoder.encode_latent(volumes, names(rows)))
+        for volumes, rows in ((first, starts), (last, ends))
+    ]
     return {
         "ldae": decoder.generate(x_T, y),
         "y_only": decoder.generate(inputs.code("x_T", nearest), y),
@@ -151,7 +158,7 @@ def interpolate(decoder: Decoder, inputs: Inputs, triplets: list[Triplet]) -> di
         "latent_lerp": decoder.decode_latent(lerp(*latents, alpha).numpy()),
         "voxel_lerp": lerp(torch.from_numpy(first), torch.from_numpy(last), alpha).numpy(),
         "copy_nearest": volumes_of(inputs, nearest),
-        "ae": decoder.autoencode(volumes_of(inputs, targets)),
+        "ae": decoder.autoencode(volumes_of(inputs, targets), names(targets)),
     }
 
 

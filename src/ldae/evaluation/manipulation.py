@@ -24,6 +24,7 @@ from ldae.training.pipeline import LDAE
 
 SWEEP = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)
 SWEPT_SCANS = 2
+PAPER_ALPHA, PAPER_SWEEP = 2.5, (-5.0, -2.5, -1.0, 1.0, 2.5, 5.0)
 DIRECTIONS = ("probe", "random")
 MEASURES = ("ventricle_ml_change", "brain_ml_change", "probability_reencoded")
 COLUMNS = [
@@ -78,17 +79,22 @@ def run_manipulation(ldae: LDAE, inputs: Inputs, probe_json: Path, settings: Eva
     rows = inputs.first_scans("test")
     if inputs.code("y_sem", rows[:1]).shape[1] != len(probe.weight):
         raise UserError(f"{probe_json} belongs to codes of another length; run fit_probes again.")
-    moves = plan(inputs, probe, rows, settings.probabilities, seed)
+    moves = plan(inputs, probe, rows, settings.probabilities, seed, ldae.method.manipulation_scale)
     table, _ = decode(decoder, inputs, probe, moves)
     write_tsv(out / "scans.tsv", table)
     write_tsv(out / "summary.tsv", summary(table, settings.bootstrap, seed))
-    _write_sweep(decoder, inputs, probe, out)
+    _write_sweep(decoder, inputs, probe, out, ldae.method.manipulation_scale)
 
 
 def step_to(probe: Probe, code: np.ndarray, probability: float) -> float:
     """Alpha that takes a code (dimension,) to a probe probability: (logit(p) - logit now) / |w|."""
     wanted = np.log(probability) - np.log1p(-probability)
     return float((wanted - probe.score(code[None])[0]) / np.linalg.norm(probe.weight))
+
+
+def paper_step(probe: Probe, target: float, alpha: float = PAPER_ALPHA) -> float:
+    """The step of the authors' code: alpha sqrt(dimension) unit vectors, towards AD for target 1, away for 0."""
+    return (1 if target > 0.5 else -1) * alpha * len(probe.weight) ** 0.5
 
 
 def moved(probe: Probe, code: np.ndarray, direction: np.ndarray, alpha: float) -> np.ndarray:
@@ -105,16 +111,25 @@ def random_direction(probe: Probe, seed: int, scan_id: str) -> np.ndarray:
     return across / length if length > 1e-9 else unit
 
 
-def plan(inputs: Inputs, probe: Probe, rows: np.ndarray, probabilities: list[float], seed: int) -> list[Move]:
-    """For each scan: unchanged, each probability along the probe, the extreme ones along a random direction."""
+def plan(
+    inputs: Inputs, probe: Probe, rows: np.ndarray, probabilities: list[float], seed: int, scale: str = "calibrated"
+) -> list[Move]:
+    """For each scan: unchanged, each probability along the probe, the extreme ones along a random direction.
+
+    Args:
+        scale: ``method.manipulation_scale``; ``sqrt_dimension`` takes the same step for every scan, alpha = 2.5 times
+            the square root of the code's length, towards AD (target 1) and away from it (target 0).
+    """
     unit = probe.weight / np.linalg.norm(probe.weight)
+    if scale == "sqrt_dimension":
+        probabilities = [0.0, 1.0]
     extremes = {min(probabilities), max(probabilities)}
     moves = []
     for row, code in zip(rows, inputs.code("y_sem", rows).astype(float), strict=True):
         moves.append(Move(int(row), "none", np.nan, 0.0, code))
         random = random_direction(probe, seed, inputs.scan_id(row))
         for probability in probabilities:
-            alpha = step_to(probe, code, probability)
+            alpha = paper_step(probe, probability) if scale == "sqrt_dimension" else step_to(probe, code, probability)
             moves.append(Move(int(row), "probe", probability, alpha, moved(probe, code, unit, alpha)))
             if probability in extremes:
                 moves.append(Move(int(row), "random", probability, alpha, moved(probe, code, random, alpha)))
@@ -181,15 +196,18 @@ def _no_summary(reason: str) -> pd.DataFrame:
     return estimates_table([not_available(reason).row(method="probe", metric=name) for name in names])
 
 
-def _write_sweep(decoder: Decoder, inputs: Inputs, probe: Probe, out: Path) -> None:
-    """A finer walk for the figure: an AD and a CN subject through seven probabilities, volumes kept."""
+def _write_sweep(decoder: Decoder, inputs: Inputs, probe: Probe, out: Path, scale: str) -> None:
+    """A finer walk for the figure: an AD and a CN subject through seven probabilities (or alphas), volumes kept."""
     unit = probe.weight / np.linalg.norm(probe.weight)
     shown = example_rows(inputs, SWEPT_SCANS)
     moves = []
     for row, code in zip(shown, inputs.code("y_sem", shown).astype(float), strict=True):
-        steps = [step_to(probe, code, probability) for probability in SWEEP]
+        targets, steps = list(SWEEP), [step_to(probe, code, probability) for probability in SWEEP]
+        if scale == "sqrt_dimension":
+            targets = [float(alpha > 0) for alpha in PAPER_SWEEP]
+            steps = [paper_step(probe, 1, alpha) for alpha in PAPER_SWEEP]
         moves.append(Move(row, "none", np.nan, 0.0, code))
-        moves += [Move(row, "probe", p, a, moved(probe, code, unit, a)) for p, a in zip(SWEEP, steps, strict=True)]
+        moves += [Move(row, "probe", p, a, moved(probe, code, unit, a)) for p, a in zip(targets, steps, strict=True)]
     table, volumes = decode(decoder, inputs, probe, moves, keep=True)
     table["probability"] = table["probability_code"]
     write_tsv(out / "sweep.tsv", table.loc[table["direction"] == "probe", SWEEP_COLUMNS])

@@ -82,5 +82,25 @@ AD_METRICS: dict[str, Statistic] = {
     "f1_ad": f1,
     "mcc_ad": mcc,
 }
+
+
+def with_cn_positive(statistic: Statistic) -> Statistic:
+    """The same statistic with CN as the positive class, as in the paper's Table 7."""
+
+    def turned(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        return statistic(np.column_stack([-values[:, 0], 1 - values[:, 1]]), weights)
+
+    return turned
+
+
+CN_METRICS: dict[str, Statistic] = {
+    f"{name}_cn_positive": with_cn_positive(statistic)
+    for name, statistic in (
+        ("sensitivity", sensitivity),
+        ("specificity", specificity),
+        ("precision", precision),
+        ("f1", f1),
+    )
+}
 AGE_METRICS: dict[str, Statistic] = {"age_mae": mae, "age_rmse": rmse, "age_r": correlation, "age_r2": r2}
 METRICS = {"ad": AD_METRICS, "age": AGE_METRICS}

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ldae.config import Evaluation
+from ldae.config import Evaluation, Method
 from ldae.errors import UserError
 from ldae.evaluation.features import feature_sets
 from ldae.evaluation.inputs import Inputs
 from ldae.evaluation.lda import lda_projection
 from ldae.evaluation.linear import Features, Probe, Task, fit_with_penalty, subject_folds
-from ldae.evaluation.probe_metrics import METRICS, mae
+from ldae.evaluation.probe_metrics import CN_METRICS, METRICS, mae
 from ldae.evaluation.statistics import (
     Estimate,
     Statistic,
@@ -29,18 +29,30 @@ from ldae.evaluation.statistics import (
 from ldae.files import write_json, write_tsv
 
 POSITIVE, NEGATIVE = "AD", "CN"
+METHOD = Method()
 COMPARED: dict[str, tuple[Task, Statistic]] = {"auc_ad_cv": ("ad", auc), "age_mae_cv": ("age", mae)}
 
 
-def run_probes(inputs: Inputs, settings: Evaluation, seed: int, out: Path) -> None:
-    """Write predictions, summary, differences, lda (.tsv) and probe_ad.json into ``out``."""
+def run_probes(inputs: Inputs, settings: Evaluation, seed: int, out: Path, method: Method = METHOD) -> None:
+    """Write predictions, summary, differences, lda (.tsv) and probe_ad.json into ``out``.
+
+    Args:
+        method: ``probe_split`` and ``positive_class`` are read.
+    """
     sets = feature_sets(inputs, settings.batch)
-    predictions = predict_all(inputs.scans, sets, settings.folds, seed)
+    scans = inputs.scans.assign(probe_group=probe_groups(inputs.scans, method.probe_split))
+    predictions = predict_all(scans, sets, settings.folds, seed)
     write_tsv(out / "predictions.tsv", predictions)
-    write_tsv(out / "summary.tsv", summary(predictions, settings.bootstrap, seed))
+    write_tsv(out / "summary.tsv", summary(predictions, settings.bootstrap, seed, method.positive_class))
     write_tsv(out / "differences.tsv", differences(predictions, settings.bootstrap, seed))
-    write_json(out / "probe_ad.json", manipulation_probe(inputs.scans, sets["ldae"], seed))
+    write_json(out / "probe_ad.json", manipulation_probe(scans, sets["ldae"], seed))
     write_tsv(out / "lda.tsv", lda_projection(inputs.scans, inputs.code("y_sem", inputs.scans.index)))
+
+
+def probe_groups(scans: pd.DataFrame, split: str) -> pd.Series:
+    """What stays together when the scans a probe is fitted on are dealt to the folds that choose its penalty."""
+    subjects = scans["participant_id"]
+    return subjects if split == "subject" else subjects + "_" + scans["session_id"]
 
 
 def task_rows(scans: pd.DataFrame, task: Task) -> tuple[np.ndarray, np.ndarray]:
@@ -168,7 +180,8 @@ def _fit(
     scans: pd.DataFrame, task: Task, features: np.ndarray, target: np.ndarray, rows: np.ndarray, seed: int
 ) -> Probe:
     strata = target if task == "ad" else scans["diagnosis"].fillna("n/a").to_numpy()[rows]
-    return fit_with_penalty(task, features, target, scans["participant_id"].to_numpy()[rows], strata, seed)
+    groups = scans.get("probe_group", scans["participant_id"])
+    return fit_with_penalty(task, features, target, groups.to_numpy()[rows], strata, seed)
 
 
 def _rows(
@@ -178,9 +191,10 @@ def _rows(
     return table.assign(**keys, target=target, prediction=prediction)
 
 
-def summary(predictions: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:
+def summary(predictions: pd.DataFrame, bootstrap: int, seed: int, positive_class: str = POSITIVE) -> pd.DataFrame:
     """Every metric of every feature set, ``<metric>_cv`` and ``<metric>_test``, with intervals over subjects."""
     rows = []
+    beside = CN_METRICS if positive_class == NEGATIVE else {}
     names = list(dict.fromkeys(predictions["features"]))
     for task, metrics in METRICS.items():
         for protocol in ("cv", "test"):
@@ -189,7 +203,7 @@ def summary(predictions: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFram
                 group = chosen[chosen["features"] == name]
                 if group.empty and name in ("mean_predictor", "permuted_labels"):
                     continue
-                for metric, statistic in metrics.items():
+                for metric, statistic in (metrics | (beside if task == "ad" else {})).items():
                     estimate = _estimate(group, task, statistic, bootstrap, seed)
                     rows.append(estimate.row(method=name, metric=f"{metric}_{protocol}"))
     return estimates_table(rows)

@@ -133,7 +133,8 @@ def reconstruct(
     """
     y = inputs.code("y_sem", batch)
     encoded, unconditional = (inputs.code(name, batch) for name in ("x_T", "x_T_unconditional"))
-    noise = decoder.noise([inputs.scan_id(row) for row in batch], seed)
+    names = [inputs.scan_id(row) for row in batch]
+    noise = decoder.noise(names, seed)
     rebuilt = {
         "mean_volume": np.broadcast_to(mean, originals.shape),
         "nearest_age": nearest_volumes(inputs, batch),
@@ -145,7 +146,7 @@ def reconstruct(
     rebuilt["ldae_noise"] = decoder.generate(noise, y)
     rebuilt["lddim_encoded"] = decoder.generate(unconditional, None)
     rebuilt["ldae_encoded"] = decoder.generate(encoded, y)
-    rebuilt["ae"] = decoder.autoencode(originals)
+    rebuilt["ae"] = decoder.autoencode(originals, names)
     return rebuilt, {"x_T": encoded, "x_T_unconditional": unconditional, "noise": noise}
 
 

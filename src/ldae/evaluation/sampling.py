@@ -40,12 +40,17 @@ class Decoder:
         """A copy on the networks' device."""
         return torch.from_numpy(np.array(array, dtype=np.float32)).to(self.ldae.device)
 
-    def autoencode(self, x: np.ndarray) -> np.ndarray:
-        """Decoded posterior mean: the ceiling of every method that decodes latents."""
-        return self._run(self.ldae.autoencode, x)
+    def autoencode(self, x: np.ndarray, ids: list[str]) -> np.ndarray:
+        """Decoded latent of each scan: the ceiling of every method that decodes latents."""
+        return self._run(self.ldae.autoencode, x, *self._noise(ids))
 
-    def encode_latent(self, x: np.ndarray) -> np.ndarray:
-        return self._run(self.ldae.encode_latent, x)
+    def encode_latent(self, x: np.ndarray, ids: list[str]) -> np.ndarray:
+        return self._run(self.ldae.encode_latent, x, *self._noise(ids))
+
+    def _noise(self, ids: list[str]) -> list[np.ndarray]:
+        """Noise of the frozen samples, where latents are those."""
+        noise = self.ldae.posterior_noise(ids)
+        return [] if noise is None else [noise.numpy()]
 
     def decode_latent(self, z: np.ndarray) -> np.ndarray:
         return self._run(self.ldae.decode_latent, z)

@@ -31,8 +31,9 @@ def run_solvers(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: int, out
         decoder = Decoder(ldae.with_sampling(sampling.solver, sampling.steps), settings.batch)
         for batch in batches(rows, settings.batch):
             originals, y = volumes_of(inputs, batch), inputs.code("y_sem", batch)
-            noise = decoder.noise([inputs.scan_id(row) for row in batch], seed)
-            codes = {"ldae_noise": noise, "ldae_encoded": decoder.invert(decoder.encode_latent(originals), y)}
+            names = [inputs.scan_id(row) for row in batch]
+            noise = decoder.noise(names, seed)
+            codes = {"ldae_noise": noise, "ldae_encoded": decoder.invert(decoder.encode_latent(originals, names), y)}
             for method, x_T in codes.items():
                 lines = scan_rows(decoder, inputs, batch, method, originals, decoder.generate(x_T, y), perceptual)
                 for line, code in zip(lines, x_T, strict=True):

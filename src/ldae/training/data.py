@@ -65,6 +65,7 @@ class Latents:
     def __init__(self, store: Store, rows: np.ndarray, device: torch.device):
         values = torch.from_numpy(store.volumes(rows)).to(device) * store.meta["scale_factor"]
         self.mean, self.spread = values[:, 0].contiguous(), values[:, 1].contiguous()
+        self.ids = scan_ids(store.index.iloc[rows])
 
     def __len__(self) -> int:
         return len(self.mean)
@@ -79,12 +80,31 @@ class Latents:
         return self.mean.mean(0), self.mean.var(0) + self.spread.square().mean(0)
 
     def draw(self, draws: Sequence[Draw], posterior: str) -> Tensor:
-        """z_0 of the drawn scans: a fresh sample of each posterior, or its mean (``method.posterior``)."""
+        """z_0 of the drawn scans in training: a fresh sample of each posterior, or as in evaluation."""
         scans = [draw.scan for draw in draws]
-        if posterior == "mean":
-            return self.mean[scans]
+        if posterior != "sample":
+            return self.evaluated(scans, posterior)
         noise = keyed_noise(draws, self.shape, "posterior").to(self.mean.device)
         return reparameterise(self.mean[scans], self.spread[scans], noise)
+
+    def evaluated(self, scans: Sequence[int], posterior: str) -> Tensor:
+        """z_0 of some scans in evaluation: the posterior's mean, or its frozen sample (``method.posterior``)."""
+        if posterior != "frozen":
+            return self.mean[scans]
+        noise = frozen_noise([self.ids[scan] for scan in scans], self.shape).to(self.mean.device)
+        return reparameterise(self.mean[scans], self.spread[scans], noise)
+
+
+def scan_ids(index: pd.DataFrame) -> list[str]:
+    """participant_session of every row of a store's index."""
+    return [
+        f"{subject}_{session}" for subject, session in zip(index["participant_id"], index["session_id"], strict=True)
+    ]
+
+
+def frozen_noise(ids: Sequence[str], shape: tuple[int, ...]) -> Tensor:
+    """The noise (n, *shape) of each scan's one sample of its posterior, fixed by its name."""
+    return torch.stack([normal(shape, "frozen posterior", name) for name in ids])
 
 
 def keyed_noise(draws: Sequence[Draw], shape: tuple[int, ...], purpose: str) -> Tensor:

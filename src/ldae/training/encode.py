@@ -10,26 +10,44 @@ import torch
 from ldae import config
 from ldae.progress import track
 from ldae.store import Store, open_store, write_store
-from ldae.training.data import read_splits, split_rows
+from ldae.training.data import Latents, read_splits, split_rows
 from ldae.training.device import pick_device
+from ldae.training.keyed import scan_at
 from ldae.training.load import load_autoencoder
 from ldae.training.model_folder import require
 from ldae.training.pipeline import LDAE
 
+METHOD = config.Method()
 logger = logging.getLogger("ldae")
 
 
-def encode_latents(volumes: Path, autoencoder: Path, splits: Path, out: Path, batch: int = 1) -> None:
+FIRST_BATCH = 64  # scans of the batch that sets the scale in the authors' code, by its batch size
+
+
+def encode_latents(
+    volumes: Path,
+    autoencoder: Path,
+    splits: Path,
+    out: Path,
+    batch: int = 1,
+    method: config.Method = METHOD,
+    seed: int = 0,
+) -> None:
     """Write the latent store: [mu, sigma] of every scan, float32 (N, 2, C, x, y, z), unscaled.
 
     ``scale_factor`` in its store.json is 1 / standard deviation of the latents of the training split, posterior spread
-    included: sqrt(var(mu) + mean(sigma^2)).
+    included: sqrt(var(mu) + mean(sigma^2)). With ``method.scale_factor: first_batch`` only the first 64 training scans
+    that stage 2 draws are measured.
     """
     store, device = open_store(volumes), pick_device()
     model = load_autoencoder(autoencoder)
     require(f"{autoencoder} was trained on other volumes", model.description["inputs"]["volumes"], store.digest)
     network = model.network.to(device)
-    training = set(split_rows(store, read_splits(splits), "train").tolist())
+    training = split_rows(store, read_splits(splits), "train").tolist()
+    if method.scale_factor == "first_batch":
+        size = min(FIRST_BATCH, len(training))
+        training = [training[scan_at(seed, "diffusion", len(training), 0, place, size)] for place in range(size)]
+    measured = set(training)
     moments = Moments()
 
     def encoded() -> Iterator[np.ndarray]:
@@ -38,7 +56,7 @@ def encode_latents(volumes: Path, autoencoder: Path, splits: Path, out: Path, ba
                 x = torch.from_numpy(store.volumes(rows))[:, None].to(device)
                 pair = torch.stack(network.encode(x), dim=1).cpu().numpy()
                 for row, latent in zip(rows, pair, strict=True):
-                    if int(row) in training:
+                    if int(row) in measured:
                         moments.add(latent)
                     yield latent
 
@@ -100,12 +118,16 @@ def encode_codes(
 
     def inverted(conditional: bool) -> Callable[[np.ndarray], torch.Tensor]:
         def invert(rows: np.ndarray) -> torch.Tensor:
-            z = torch.from_numpy(codes.volumes(rows)[:, 0]) * ldae.scale_factor
+            z = Latents(codes, rows, ldae.device).evaluated(list(range(len(rows))), method.posterior)
             return ldae.invert(z, torch.from_numpy(y_sem.volumes(rows)) if conditional else None)
 
         return invert
 
-    how = {"solver": sampling.solver, "steps": sampling.steps, "method": method.model_dump(mode="json")}
+    how = {
+        "solver": sampling.solver,
+        "steps": sampling.steps,
+        "method": method.model_dump(mode="json", exclude_unset=True),
+    }
     _write(Path(out) / "x_T", images, test, batch, inverted(True), model=ldae.digest, conditional=True, **how)
     name = Path(out) / "x_T_unconditional"
     _write(name, images, test, batch, inverted(False), model=ldae.unconditional_digest, conditional=False, **how)

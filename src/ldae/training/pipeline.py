@@ -11,7 +11,9 @@ from ldae.diffusion.ddim import Denoiser, ddim_decode, ddim_encode, ddim_grid
 from ldae.diffusion.dpm_solver import dpmpp_2m_decode, dpmpp_2m_encode, log_sigma_grid
 from ldae.diffusion.guidance import guided, sampling_coefficient
 from ldae.diffusion.schedule import Schedule
+from ldae.models.autoencoder import reparameterise
 from ldae.models.gradient_estimator import GradientEstimator
+from ldae.training.data import frozen_noise
 from ldae.training.device import pick_device
 from ldae.training.keyed import normal
 from ldae.training.load import (
@@ -88,14 +90,26 @@ class LDAE:
         return other
 
     @torch.no_grad()
-    def autoencode(self, x: Tensor) -> Tensor:
-        """Volumes (B, 1, X, Y, Z) -> their stage-1 reconstructions from posterior means, not clipped."""
-        return self.autoencoder.decode(self.autoencoder.encode(x.to(self.device))[0])
+    def autoencode(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Volumes (B, 1, X, Y, Z) -> their stage-1 reconstructions, not clipped.
+
+        Args:
+            noise: of the posterior's sample that is decoded; none: its mean.
+        """
+        return self.autoencoder.decode(self._posterior(x, noise))
 
     @torch.no_grad()
-    def encode_latent(self, x: Tensor) -> Tensor:
-        """Volumes -> scaled posterior means z_0 (B, C, x, y, z)."""
-        return self.autoencoder.encode(x.to(self.device))[0] * self.scale_factor
+    def encode_latent(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Volumes -> scaled z_0 (B, C, x, y, z): posterior means, or samples with that noise."""
+        return self._posterior(x, noise) * self.scale_factor
+
+    def _posterior(self, x: Tensor, noise: Tensor | None) -> Tensor:
+        mu, sigma = self.autoencoder.encode(x.to(self.device))
+        return mu if noise is None else reparameterise(mu, sigma, noise.to(self.device))
+
+    def posterior_noise(self, ids: Sequence[str]) -> Tensor | None:
+        """Noise of each scan's frozen sample; none where latents are posterior means (``method.posterior``)."""
+        return frozen_noise(ids, self.latent_shape) if self.method.posterior == "frozen" else None
 
     @torch.no_grad()
     def decode_latent(self, z: Tensor) -> Tensor:

@@ -65,7 +65,15 @@ def train_diffusion(
     stage.scan_names = _scan_names(store, split_rows(store, table, "train"))
     inputs = {"latents": store.digest, "autoencoder": store.meta["autoencoder"], "splits": splits_digest(table)}
     more = {"scale_factor": store.meta["scale_factor"], "latent_shape": list(training.shape)}
-    _train(stage, out, settings, seed, launch, inputs, more | {"method": method.model_dump(mode="json")})
+    _train(
+        stage,
+        out,
+        settings,
+        seed,
+        launch,
+        inputs,
+        more | {"method": method.model_dump(mode="json", exclude_unset=True)},
+    )
 
 
 def train_representation(
@@ -116,7 +124,15 @@ def train_representation(
     }
     absent = {} if settings.backbone_weights else {"backbone_weights": "absent: random start, no weights given"}
     more = {"scale_factor": codes.meta["scale_factor"], "latent_shape": list(stage.latents.shape)}
-    _train(stage, out, settings, seed, launch, inputs, more | absent | {"method": method.model_dump(mode="json")})
+    _train(
+        stage,
+        out,
+        settings,
+        seed,
+        launch,
+        inputs,
+        more | absent | {"method": method.model_dump(mode="json", exclude_unset=True)},
+    )
 
 
 def _train(

@@ -27,6 +27,7 @@ class Stage(ABC):
         scans: number of training scans.
         selection: validation metric (larger is better) whose best step is written; none: the last step.
         scan_names: names of the training scans, for messages.
+        averaged_twice: beginnings of the names of parameters whose average is updated twice as often.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Stage(ABC):
     scans: int
     selection: str | None = None
     scan_names: Sequence[str] | None = None
+    averaged_twice: tuple[str, ...] = ()
 
     def learning_rate(self, network: str, default: float) -> float:
         """Peak learning rate of one network."""

@@ -21,8 +21,8 @@ from ldae.training.validation import ssim
 class AutoencoderStage(Stage):
     """L1 + KL + perceptual distance (when weights are given) + least-squares adversary from the first step.
 
-    The discriminator is frozen during the generator's step, so it gets no gradient of the generator's loss. Selection:
-    best validation SSIM.
+    The discriminator is frozen during the generator's step, so it gets no gradient of the generator's loss (unless
+    ``discriminator.gradients`` is ``leaked``). Selection: best validation SSIM.
     """
 
     name = "autoencoder"
@@ -82,7 +82,7 @@ class AutoencoderStage(Stage):
             "kl": kl_divergence(mu.float(), sigma.float()).mean(),
         }
         if self.discriminator is not None:
-            self.discriminator.requires_grad_(False)
+            self.discriminator.requires_grad_(self.settings.discriminator.gradients == "leaked")
             terms["adversarial"] = generator_loss(self.discriminator(reconstruction).float())
             self.discriminator.requires_grad_(True)
         if self.perceptual is not None:

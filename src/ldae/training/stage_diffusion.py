@@ -52,7 +52,8 @@ class DiffusionStage(Stage):
     def validate(self, product: nn.Module) -> dict[str, float]:
         losses = []
         for draws in validation_draws(self.seed, self.name, len(self.validation), self.settings.training.micro_batch):
-            z_t, noise, t = noisy(self.validation.draw(draws, "mean"), draws, self.schedule)
+            z = self.validation.evaluated([draw.scan for draw in draws], self.method.posterior)
+            z_t, noise, t = noisy(z, draws, self.schedule)
             with precision_context(self.settings.training.precision, self.device):
                 eps = product(z_t, t)
             losses.append((eps.float() - noise).square().flatten(1).mean(1))

@@ -80,6 +80,7 @@ class RepresentationStage(Stage):
             self.trunk.halve()
         self.estimator = GradientEstimator(self.trunk, product.shift)
         self.networks = {"representation": self.product}
+        self.averaged_twice = ("encoder.backbone.",) if settings.ema_doubles_backbone else ()
 
     def backward(self, draws: Sequence[Draw], share: float) -> dict[str, Tensor]:
         x = self.volumes[[draw.scan for draw in draws]]
@@ -107,7 +108,8 @@ class RepresentationStage(Stage):
             scans = [draw.scan for draw in draws]
             with precision_context(self.settings.training.precision, self.device):
                 y = product.encoder(self.validation_volumes[scans])
-                pair = self._losses(y, estimator, self.validation_latents.mean[scans], draws)
+                z = self.validation_latents.evaluated(scans, self.method.posterior)
+                pair = self._losses(y, estimator, z, draws)
             losses.append(pair[0])
             unconditional.append(pair[1])
         loss, reference = torch.cat(losses).mean(), torch.cat(unconditional).mean()
@@ -125,7 +127,8 @@ class RepresentationStage(Stage):
         for first in range(0, len(chosen), 8):
             scans = chosen[first : first + 8]
             x = self.validation_volumes[scans]
-            scores.append(ssim(self._samples(scans, x, encoder, estimator), x))
+            samples = self._samples(scans, x, encoder, estimator)
+            scores.append(ssim(samples, self._decoded(scans) if self._against_autoencoder else x))
         return float(torch.cat(scores).mean())
 
     def _samples(self, scans: list[int], x: Tensor, encoder: SemanticEncoder, estimator: GradientEstimator) -> Tensor:
@@ -135,7 +138,8 @@ class RepresentationStage(Stage):
         noise = [normal(self.latents.shape, self.seed, self.name, "validation noise", scan) for scan in scans]
         with precision_context(self.settings.training.precision, self.device):
             model = guided(estimator, encoder(x), coefficient)
-            z = ddim_decode(model, torch.stack(noise).to(self.device), grid, self.schedule)
+            clamp = 1.0 if self.method.clamp_z0 else None
+            z = ddim_decode(model, torch.stack(noise).to(self.device), grid, self.schedule, clamp)
             return self.autoencoder.decode(z / self.scale_factor).float()
 
     def examples(self, product: Representation) -> Tensor:
@@ -143,6 +147,14 @@ class RepresentationStage(Stage):
         estimator = GradientEstimator(self.trunk, product.shift).eval()
         scans = list(range(min(EXAMPLES, len(self.validation_volumes))))
         x = self.validation_volumes[scans]
+        return torch.cat([x, self._decoded(scans), self._samples(scans, x, product.encoder, estimator)], dim=1)
+
+    def _decoded(self, scans: list[int]) -> Tensor:
+        """The autoencoder's reconstructions of some validation scans."""
+        z = self.validation_latents.evaluated(scans, self.method.posterior)
         with precision_context(self.settings.training.precision, self.device):
-            reconstruction = self.autoencoder.decode(self.validation_latents.mean[scans] / self.scale_factor).float()
-        return torch.cat([x, reconstruction, self._samples(scans, x, product.encoder, estimator)], dim=1)
+            return self.autoencoder.decode(z / self.scale_factor).float()
+
+    @property
+    def _against_autoencoder(self) -> bool:
+        return self.method.validation_reference == "autoencoder"

@@ -51,7 +51,7 @@ class Trainer:
         self.world = world or World.current()
         self.step = self.skipped_in_a_row = 0
         self.micro_batch = settings.micro_batch
-        self.average = moving_average(stage.product, settings.ema_decay)
+        self.average = moving_average(stage.product, settings.ema_decay, settings.ema_updates, stage.averaged_twice)
         self.optimizers = {name: self._optimizer(name) for name in sorted(stage.networks)}
         self._batch_norms = [module for network in stage.networks.values() for module in batch_norms(network)]
         self.sums: dict[str, float] = {}

@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ldae.config import Method
 from ldae.store import write_store
 
 SHAPE, SPACING, CENTRE = (16, 20, 16), 8.0, (0.0, -10.0, 15.0)
@@ -20,7 +21,7 @@ class LinearLDAE:
     The first column of Q is the rim of the ventricles, so the first entry of y falls as they grow.
     """
 
-    device = torch.device("cpu")
+    device, method = torch.device("cpu"), Method()
     latent_shape = (1, *SHAPE)
     missed = 0.0
 
@@ -38,11 +39,14 @@ class LinearLDAE:
         other.missed = 1 / steps
         return other
 
-    def autoencode(self, x: Tensor) -> Tensor:
-        return self.decode_latent(self.encode_latent(x))
+    def autoencode(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
+        return self.decode_latent(self.encode_latent(x, noise))
 
-    def encode_latent(self, x: Tensor) -> Tensor:
-        return 2 * x
+    def encode_latent(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
+        return 2 * x if noise is None else 2 * x + 0.1 * noise
+
+    def posterior_noise(self, ids: list[str]) -> Tensor | None:
+        return None if self.method.posterior != "frozen" else self.noise(ids, 0)
 
     def decode_latent(self, z: Tensor) -> Tensor:
         return z / 2
