@@ -18,11 +18,11 @@ from ldae.training.data import Latents, Volumes, keyed_noise
 from ldae.training.ema import moving_average
 from ldae.training.encode import encode_codes, encode_latents
 from ldae.training.load import load_autoencoder, load_unet
-from ldae.training.trainer import Trainer
 from ldae.training.pipeline import LDAE
 from ldae.training.stage import Draw
 from ldae.training.stage_autoencoder import AutoencoderStage
 from ldae.training.stage_representation import RepresentationStage
+from ldae.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 
