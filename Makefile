@@ -8,7 +8,7 @@ DEMO := --configfile config/demo.yaml
 SMOKE := --configfile config/demo.yaml config/smoke.yaml
 
 .PHONY: help setup demo smoke test test-slow test-slurm test-slurm-ci bench-dag check format lock envs clean
-.PHONY: all inventory bench-preflight
+.PHONY: all inventory bench-preflight docs bench-paper-scale
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -80,6 +80,12 @@ format: $(READY) ## format in place
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
 	$(BIN)/snakefmt Snakefile rules
+
+bench-paper-scale: $(READY) ## operations and memory of the paper's networks, with and without the rewrites
+	$(BIN)/python benchmarks/paper_scale.py
+
+docs: $(READY) ## write the generated pages of docs/
+	$(BIN)/python docs/generate.py
 
 lock: ## resolve pyproject.toml again into requirements.lock, then envs/
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --extra test --no-header --no-annotate \

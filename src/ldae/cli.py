@@ -12,6 +12,7 @@ COMMANDS = (
     "inventory",
     "phantom",
     "params",
+    "memory",
     "summary",
     "unlock",
     "fresh",

@@ -1,6 +1,7 @@
 """What this run does otherwise than the paper, in words, from the configuration."""
 
 from ldae.config import Config
+from ldae.switches import SWITCHES, chosen
 
 PAPER_SHAPE = (128, 160, 128)
 
@@ -9,7 +10,20 @@ Difference = tuple[str, str, str]
 
 def differences(config: Config) -> list[Difference]:
     """(subject, the paper, here) for everything that differs."""
-    return [*_data(config), *_networks(config), *_evaluation(config)]
+    return [*switched(config), *_data(config), *_networks(config), *_evaluation(config)]
+
+
+def switched(config: Config) -> list[Difference]:
+    """Every switch on which paper, authors' code and this run do not agree."""
+    settings, found = config.section(), []
+    for switch in SWITCHES:
+        here = chosen(settings, switch)
+        if here == switch.paper == switch.authors_code:
+            continue
+        same = switch.paper == switch.authors_code
+        paper, code = switch.say(switch.paper), switch.say(switch.authors_code)
+        found.append((switch.subject, paper if same else f"{paper}; their code: {code}", switch.say(here)))
+    return found
 
 
 def _data(config: Config) -> list[Difference]:
@@ -18,13 +32,13 @@ def _data(config: Config) -> list[Difference]:
     found = [
         (
             "Brain extraction",
-            "ANTsPyNet; a probability multiplies the image",
-            f"{steps.brain_extraction.backend}; a mask",
+            "ANTsPyNet",
+            f"{steps.brain_extraction.backend}",
         ),
         (
-            "Interpolation",
-            "to 1 mm after registration, then to the grid",
-            f"once, to the grid ({conform.interpolation})",
+            "Number of interpolations",
+            "two: to 1 mm after registration, then to the grid",
+            "one, to the grid",
         ),
         (
             "Order of the split",
@@ -32,12 +46,6 @@ def _data(config: Config) -> list[Difference]:
             "one split by subject, made first",
         ),
     ]
-    if steps.registration.transform != "syn":
-        found.append(
-            ("Registration", "SyN, deformable", f"{steps.registration.transform}, so that atrophy stays in the image")
-        )
-    if conform.intensity != "minmax":
-        found.append(("Intensity", "minimum to maximum", "white matter near the ventricles sets the scale"))
     if tuple(conform.shape) != PAPER_SHAPE:
         found.append(("Grid", "128 × 160 × 128 at 1.5 mm", f"{shape} at {conform.spacing_mm:g} mm"))
     if config.phantom is not None:
@@ -50,19 +58,9 @@ def _data(config: Config) -> list[Difference]:
 def _networks(config: Config) -> list[Difference]:
     widths = config.autoencoder.channels
     diffusion, representation = config.diffusion, config.representation
-    drawn = "the same" if config.method.posterior == "mean" else "resampled"
-    found = [
-        ("Latents", "one stored random sample per scan", f"posterior mean in evaluation; {drawn} in training"),
-        ("Latent scale", "from the first batch", "measured on the training split and stored with the latents"),
-        ("Weight averages", "updated at every micro-batch, in part twice", "updated once per optimizer step"),
-        ("Discriminator", "also receives the generator's gradients", "receives its own gradients only"),
-    ]
+    found = []
     if config.autoencoder.pretrained is None:
         found.append(("Spread of the latents", "starts as the framework has it", "starts small (log variance -6)"))
-    if diffusion.resample == "isotropic":
-        found.append(("UNet resampling", "two of three axes, by inheritance", "all three axes"))
-    if not config.method.clamp_z0:
-        found.append(("Sampling", "predicted latents are clamped to ±1", "not clamped: latents are not bounded"))
     if (widths, diffusion.channels) != ([64, 128, 128, 128], 256):
         found.append(
             (
@@ -112,11 +110,8 @@ def _evaluation(config: Config) -> list[Difference]:
             "untrained encoder, permuted labels, another subject's code, random directions, simple averages",
         ),
         ("Similarity", "window 3 or 4, whole box with its background", "window 11 in the brain, the paper's beside it"),
-        ("Positive class", "CN", "AD"),
-        ("Probe split", "by scan", "by subject"),
         ("Errors of age", "partly means over batches", "over all scans"),
         ("Interpolation target", "the autoencoder's reconstruction", "the scan itself, the paper's measure beside it"),
-        ("Manipulation", "a distance of α √768 along the probe", "as far as the probe needs for a stated probability"),
     ]
 
 

@@ -1,0 +1,83 @@
+"""The paper's networks with the rewrites against the same networks without: operations and kept memory, counted.
+
+Nothing is computed: shapes run through forward and backward passes of every stage at the paper's size (fake tensors).
+The reference is each layer as its library has it, under bf16 autocast, which keeps what fp16 autocast keeps.
+
+    make bench-paper-scale
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+from ldae.config import Compute, Config, load_config
+from ldae.models.autoencoder import build_autoencoder
+from ldae.training.dry_run import passes, saved_bytes
+from ldae.training.memory import GIB, autoencoder, diffusion, representation
+
+CONFIG = Path(__file__).parents[1] / "config" / "config.yaml"
+TARGETS = {
+    "autoencoder decode, operations": 0.74,
+    "autoencoder step, operations": 0.83,
+    "autoencoder kept, bytes": 0.62,
+    "diffusion kept, bytes": 0.60,
+    "representation kept, bytes": 0.25,
+}
+
+
+def with_compute(config: Config, compute: Compute) -> Config:
+    """The configuration with one set of rewrites in all three stages."""
+    sections = {}
+    for name in ("autoencoder", "diffusion", "representation"):
+        section = getattr(config, name)
+        training = section.training.model_copy(update={"compute": compute})
+        sections[name] = section.model_copy(update={"training": training})
+    return config.model_copy(update=sections)
+
+
+def counts(config: Config) -> dict[str, float]:
+    """TFLOP of one scan and GiB kept per scan, by what is counted."""
+    latent = config.latent_shape
+    stages = {stage.name: stage for stage in (autoencoder(config), diffusion(config), representation(config))}
+    found = {}
+
+    def decode(network, scans):
+        return network.decode(torch.randn(scans, *latent)).float().mean()
+
+    settings = config.autoencoder
+    found["autoencoder decode, operations"] = passes(lambda: build_autoencoder(settings), decode).forward / 1e12
+    for name, stage in stages.items():
+        found[f"{name} step, operations"] = passes(stage.network, stage.forward).both / 1e12
+        kept = [saved_bytes(stage.network, stage.forward, scans) for scans in (1, 2)]
+        found[f"{name} kept, bytes"] = (kept[1] - kept[0]) / GIB
+    return found
+
+
+def compare(config: Config) -> dict[str, dict[str, float]]:
+    """Name -> reference, rewritten, ratio and, where there is one, target."""
+    reference = counts(with_compute(config, Compute.plain()))
+    rewritten = counts(with_compute(config, Compute(checkpoint_backbone=True)))
+    rows = {}
+    for name, value in reference.items():
+        rows[name] = {"reference": value, "rewritten": rewritten[name], "ratio": rewritten[name] / value}
+        if name in TARGETS:
+            rows[name]["target"] = TARGETS[name]
+    return rows
+
+
+def main(arguments: list[str]) -> int:
+    rows = compare(load_config(CONFIG))
+    if "--json" in arguments:
+        print(json.dumps(rows, indent=2))
+    else:
+        print("of one scan: TFLOP (2 per multiplication and addition), GiB kept for the backward pass")
+        for name, row in rows.items():
+            target = f"  target <= {row['target']:.2f}" if "target" in row else ""
+            print(f"{name:36} {row['reference']:8.3f} -> {row['rewritten']:8.3f}  ratio {row['ratio']:.3f}{target}")
+    return int(any(row["ratio"] > row.get("target", float("inf")) for row in rows.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
