@@ -172,7 +172,6 @@ class Conform(Section):
     spacing_mm: float = Field(1.5, gt=0)
     centre_mm: tuple[float, float, float] = Field((-0.5, -17.5, 18.5), description="R-A-S MNI mm of the box centre")
     interpolation: Literal["bspline", "linear"] = "bspline"
-    mask: Literal["hard", "soft"] = Field("hard", description="0 outside | times the mask with the edge it gets there")
     intensity: Literal["minmax", "robust"] = Field(
         "minmax", description="[0,1] by minimum and maximum | by 0 and the 80th percentile near the ventricles x 1.25"
     )

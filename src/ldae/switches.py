@@ -101,18 +101,6 @@ SWITCHES = (
         GRID,
     ),
     Switch(
-        "preprocessing.conform.mask",
-        "Brain mask",
-        "hard",
-        "soft",
-        {
-            "hard": "voxels outside the mask are 0",
-            "soft": "the image is multiplied by a mask with a soft edge (theirs: a network's probability)",
-        },
-        "paper: brain extraction; code: image times probability, without a threshold, in the preprocessing pipeline",
-        GRID,
-    ),
-    Switch(
         "splits.protocol",
         "Split into train and test",
         "stratified",

@@ -34,14 +34,10 @@ def conform(
     affine = grid_affine(settings)
     grid = to_ants(nib.Nifti1Image(np.zeros(settings.shape, np.float32), affine))
     volume = resample(corrected, grid, alignment, INTERPOLATORS[settings.interpolation])
-    share = np.clip(resample(mask, grid, alignment, "linear"), 0, 1)
-    brain = share > 0.5
+    brain = resample(mask, grid, alignment, "linear") > 0.5
     if not brain.any():
         raise QuarantinedScan("no brain voxel falls into the target grid: the registration went astray")
-    kept = brain
-    if settings.mask == "soft":
-        volume, kept = volume * share, share > 0
-    scaled = np.where(kept, scale_intensity(volume, brain, affine, settings.intensity), 0).astype(np.float32)
+    scaled = np.where(brain, scale_intensity(volume, brain, affine, settings.intensity), 0).astype(np.float32)
     clipped = float((scaled[brain] >= 1).mean())
     return nib.Nifti1Image(scaled, affine), nib.Nifti1Image(brain.astype(np.uint8), affine), {"clipped": clipped}
 

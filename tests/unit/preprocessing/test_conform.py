@@ -104,19 +104,3 @@ def test_a_brain_without_contrast_is_quarantined(blocks, aligned):
     dark = nib.Nifti1Image(np.zeros(blocks.shape, np.float32), blocks.affine)
     with pytest.raises(QuarantinedScan, match="no contrast"):
         conform(dark, full(dark), aligned((0, 0, 0)), GRID)
-
-
-def test_a_soft_mask_dims_the_edge_and_a_hard_one_cuts_it(aligned):
-    """A shift by a quarter voxel leaves 1/4 and 3/4 of a voxel in the mask at its two ends."""
-    image = nib.Nifti1Image(np.full(GRID.shape, 100, np.float32), grid_affine(GRID))
-    inside = np.zeros(GRID.shape, np.uint8)
-    inside[10:20, 5:-5, 5:-5] = 1
-    mask = nib.Nifti1Image(inside, image.affine)
-    profiles = {}
-    for kind in ("hard", "soft"):
-        settings = GRID.model_copy(update={"mask": kind})
-        volume, kept, _ = conform(image, mask, aligned((GRID.spacing_mm / 4, 0, 0)), settings)
-        profiles[kind] = volume.get_fdata()[9:22, 20, 20]
-        assert np.asarray(kept.dataobj)[:, 20, 20].sum() == 10
-    assert np.allclose(profiles["hard"], [0] + [1] * 10 + [0] * 2, atol=1e-3)
-    assert np.allclose(profiles["soft"], [0, 0.75, *[1] * 9, 0.25, 0], atol=1e-3)
