@@ -3,30 +3,31 @@ away, a Snakemake that is killed."""
 
 import filecmp
 import json
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from runs import LAB, Run, checkpointed_step, continued_from, with_binaries, write_profile
+from runs import LAB, Run, checkpointed_step, continued_from, run_locally, with_binaries, write_profile
 
 STAGE = "autoencoder"
 MODEL = f"results/lab/train/{STAGE}/model.safetensors"
 
 
-def start(lab, folder: Path, changes: dict | None = None, configs: tuple[str, ...] = LAB) -> Run:
-    return Run(lab, folder, write_profile(folder, changes or {}), "--until", f"train_{STAGE}", configs=configs)
+def start(lab, folder: Path, changes: dict | None = None, configs: tuple[str, ...] = LAB, stage: str = STAGE) -> Run:
+    return Run(lab, folder, write_profile(folder, changes or {}), "--until", f"train_{stage}", configs=configs)
 
 
-def until_checkpointed(run: Run) -> dict[str, str]:
+def until_checkpointed(run: Run, stage: str = STAGE) -> dict[str, str]:
     """The training's SLURM job, once it has something to lose."""
-    run.wait_for(lambda: checkpointed_step(run.folder, STAGE), 200)
-    return run.jobs(f"train_{STAGE}")[-1]
+    run.wait_for(lambda: checkpointed_step(run.folder, stage), 200)
+    return run.jobs(f"train_{stage}")[-1]
 
 
-def states(run: Run) -> list[str]:
-    return [job["JobState"] for job in run.jobs(f"train_{STAGE}")]
+def states(run: Run, stage: str = STAGE) -> list[str]:
+    return [job["JobState"] for job in run.jobs(f"train_{stage}")]
 
 
 def same_model(one: Path, other: Path) -> bool:
@@ -47,6 +48,46 @@ def test_a_killed_training_is_submitted_again_and_continues(lab, local, before_t
     assert len(states(run)) == 2 and states(run)[0] != "COMPLETED" and states(run)[1] == "COMPLETED"
     assert continued_from(run.folder, STAGE) >= 40
     assert same_model(local, run.folder)
+
+
+@pytest.fixture(scope="module")
+def pair(local, tmp_path_factory) -> Path:
+    """Stage 2 without SLURM, on two processes, as the profile runs it."""
+    folder = tmp_path_factory.mktemp("pair") / "local"
+    shutil.copytree(local, folder, symlinks=True)
+    run_locally(folder, "--set-resources", "train_diffusion:gpu=2", "--until", "train_diffusion")
+    return folder
+
+
+@pytest.mark.parametrize("signal", ["KILL", "CANCEL"])
+def test_a_training_on_two_gpus_continues_too(lab, local, pair, tmp_path, signal):
+    folder = tmp_path / "cluster"
+    shutil.copytree(local, folder, symlinks=True)
+    run = start(lab, folder, stage="diffusion")
+    number = until_checkpointed(run, "diffusion")["JobId"]
+    lab.call("scancel", *(["--signal=KILL", "--full"] if signal == "KILL" else []), number)
+    run.wait(300)
+    assert len(states(run, "diffusion")) == 2 and states(run, "diffusion")[1] == "COMPLETED"
+    assert {job["JOB_GRES"] for job in run.jobs("train_diffusion")} == {"gpu:a100:2"}
+    assert continued_from(folder, "diffusion") >= 40
+    model = "results/lab/train/diffusion/model.safetensors"
+    assert filecmp.cmp(pair / model, folder / model, shallow=False)
+
+
+TWO_NODES = {"nodes": 2, "gpu": 4, "mpi": "srun", "tasks_per_node": 2}  # as docs/cluster.md says
+
+
+def test_a_training_on_two_nodes(lab, local, tmp_path, monkeypatch):
+    """Two processes on each of two nodes. (The nodes' names lead nowhere here: the lab is one machine.)"""
+    monkeypatch.setenv("LDAE_HEAD_NODE", "localhost")
+    folder = tmp_path / "cluster"
+    shutil.copytree(local, folder, symlinks=True)
+    run = start(lab, folder, {"train_diffusion": TWO_NODES}, stage="diffusion")
+    run.wait(300)
+    (job,) = run.jobs("train_diffusion")
+    assert (job["JobState"], job["NumNodes"], job["NodeList"]) == ("COMPLETED", "2", "gpu[01-02]")
+    assert job["JOB_GRES"] == "gpu:a100:4"
+    assert "4 processes" in (folder / "results/lab/logs/train_diffusion.log").read_text()
 
 
 def test_training_stops_before_its_time_limit_and_the_retry_goes_on(lab, before_training):

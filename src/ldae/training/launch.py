@@ -50,8 +50,9 @@ class Processes:
 
     @classmethod
     def of(cls, resources: Mapping[str, Any]) -> "Processes":
-        """``gpu`` and ``nodes`` of a rule's resources; without them one process."""
-        return cls(max(1, int(resources.get("gpu", 1))), max(1, int(resources.get("nodes", 1))))
+        """``gpu`` (of the whole job, as SLURM counts) and ``nodes`` of a rule's resources; without them one process."""
+        nodes = max(1, int(resources.get("nodes", 1)))
+        return cls(max(1, int(resources.get("gpu", 1)) // nodes), nodes)
 
     @property
     def total(self) -> int:
@@ -121,11 +122,15 @@ def torchrun(processes: Processes, job: Path) -> list[str]:
 
 
 def _first_node() -> str:
-    nodes = os.environ.get("SLURM_JOB_NODELIST")
-    if not nodes:
+    job = os.environ.get("SLURM_JOB_ID")  # all that Snakemake's SLURM plugin leaves of SLURM's variables
+    if not job:
         raise UserError("nodes > 1, but this is no SLURM job: set LDAE_HEAD_NODE to the name of the first node.")
-    listed = subprocess.run(["scontrol", "show", "hostnames", nodes], capture_output=True, text=True, check=True)
-    return listed.stdout.split()[0]
+    nodes = _answer("squeue", "--noheader", f"--jobs={job}", "--format=%N")
+    return _answer("scontrol", "show", "hostnames", nodes).split()[0]
+
+
+def _answer(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _wait(command: list[str], variables: dict[str, str], request: Path) -> int:

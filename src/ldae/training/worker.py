@@ -21,6 +21,7 @@ def main(path: str) -> int:
     with StopFlag():
         world = join()
         _start_logging(job["log"], world.first, world.rank)
+        logging.getLogger("ldae").info("%d processes", world.size)
         result = {"end": "done"}
         try:
             call(job["task"], job["arguments"])
