@@ -53,7 +53,7 @@ test-slurm: $(READY) ## a real SLURM on this machine: the whole smoke chain and 
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses=0 -m slurm tests/slurm
 
 test-slurm-ci: $(READY) ## of those the slice that continuous integration runs
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses=0 -m slurm tests/slurm/test_slice.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses=0 -m slurm tests/slurm/test_lab.py tests/slurm/test_slice.py
 
 .PHONY: bench soak
 bench: $(READY) ## what the training loop and its checkpoints cost beside the model
