@@ -18,7 +18,7 @@ from lab import Lab
 ROOT = Path(__file__).parents[2]
 BINARIES = Path(sys.executable).parent
 PARTS = ("Snakefile", "rules", "workflow", "config", "envs", "profiles")
-SMOKE = ("config/demo.yaml", "config/smoke.yaml")
+SMOKE = ("config/demo.yaml", "config/smoke.yaml", "pairs.yaml")
 LAB = (*SMOKE, "lab.yaml")
 # One thread in every network job, as in the local run: the bytes of its sums depend on the number of threads.
 THREADS = {"correct_bias_field": 2, "extract_brain": 2, "register_mni": 2}
@@ -29,7 +29,8 @@ def copy_workflow(folder: Path) -> Path:
     for part in PARTS:
         source = ROOT / part
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
-    shutil.copy(Path(__file__).parent / "lab.yaml", folder)
+    for overlay in Path(__file__).parent.glob("*.yaml"):
+        shutil.copy(overlay, folder)
     return folder
 
 

@@ -92,7 +92,7 @@ def test_a_training_on_two_nodes(lab, local, tmp_path, monkeypatch):
 
 def test_training_stops_before_its_time_limit_and_the_retry_goes_on(lab, before_training):
     """Exit 75 well before the limit, never a TIMEOUT, as many jobs as it takes."""
-    configs = longer(before_training, 2400, stop_margin_seconds=15)
+    configs = longer(before_training, 1800, stop_margin_seconds=15)
     run = start(lab, before_training, {f"train_{STAGE}": {"runtime": 1}}, configs)
     run.wait(600)
     assert len(states(run)) >= 2 and set(states(run)) == {"FAILED", "COMPLETED"} and states(run)[-1] == "COMPLETED"
@@ -104,7 +104,7 @@ def test_training_stops_before_its_time_limit_and_the_retry_goes_on(lab, before_
 def test_a_timed_out_training_is_submitted_again_and_continues(lab, before_training, monkeypatch):
     """The time limit comes as a surprise: SLURM ends the job."""
     monkeypatch.setenv("LDAE_STOP_AT", str(time.time() + 1e6))
-    configs = longer(before_training, 4000)
+    configs = longer(before_training, 3000)
     run = start(lab, before_training, {f"train_{STAGE}": {"runtime": 1}}, configs)
     run.wait(600)
     assert states(run)[0] == "TIMEOUT" and states(run)[-1] == "COMPLETED"
