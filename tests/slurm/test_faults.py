@@ -69,7 +69,7 @@ def test_a_training_on_two_gpus_continues_too(lab, local, pair, tmp_path, signal
     run.wait(300)
     assert len(states(run, "diffusion")) == 2 and states(run, "diffusion")[1] == "COMPLETED"
     assert {job["JOB_GRES"] for job in run.jobs("train_diffusion")} == {"gpu:a100:2"}
-    assert continued_from(folder, "diffusion") >= 40
+    assert continued_from(folder, "diffusion") >= 20
     model = "results/lab/train/diffusion/model.safetensors"
     assert filecmp.cmp(pair / model, folder / model, shallow=False)
 
