@@ -13,6 +13,7 @@ from ldae.models.counts import count_parameters
 from ldae.store import Store, open_store
 from ldae.training.checkpoint import CheckpointFolder
 from ldae.training.data import Latents, Volumes, read_splits, split_rows, splits_digest
+from ldae.training.delivery import keep, restore
 from ldae.training.device import pick_device
 from ldae.training.distributed import World
 from ldae.training.load import load_autoencoder, load_unet
@@ -151,6 +152,9 @@ def _train(
     world, folder = World.current(), Path(out) / CHECKPOINTS
     identity = fingerprint(settings, seed, inputs, method=more.get("method", {}))
     with RunLock(folder) if world.first else nullcontext():
+        if world.any(world.first and restore(Path(out), folder / "delivered", identity)):
+            logger.info("%s: it had finished before; delivered again to %s", stage.name, out)
+            return
         outcome = train(stage, settings.training, seed, folder, identity, launch)
         if world.first:
             more = more | {
@@ -159,8 +163,9 @@ def _train(
                 "scans": stage.scans,
             }
             write_model(Path(out), outcome, stage.name, settings, seed, **more)
-            CheckpointFolder(folder, identity).clear()
+            keep(Path(out), folder / "delivered", identity)
             attempts_of(folder, settings.training, world.size).clear()
+            CheckpointFolder(folder, identity).clear()
             logger.info("%s: written to %s (weights of step %d)", stage.name, out, outcome.step)
     world.wait()
 

@@ -94,7 +94,7 @@ def test_outputs_are_written_and_checkpoints_dropped(trained):
         names = sorted(path.name for path in (trained / "train" / stage).iterdir())
         assert names == ["checkpoints", "metrics.jsonl", "model.json", "model.safetensors"]
         left = {path.name for path in (trained / "train" / stage / "checkpoints").iterdir()}
-        assert left == {".lock", "live.jsonl", "pictures"}
+        assert left == {".lock", "delivered", "live.jsonl", "pictures"}
         pictures = (trained / "train" / stage / "checkpoints/pictures").iterdir()
         assert sorted(path.name for path in pictures) == ["step-00000002.png", "step-00000004.png"]
     description = json.loads((trained / "train" / "autoencoder" / "model.json").read_text())

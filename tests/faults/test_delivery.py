@@ -1,0 +1,32 @@
+"""A job that is killed after it has delivered: Snakemake deletes the declared outputs, the training is not lost."""
+
+import os
+
+from tiny import DELIVERED, assert_same_model, copied, train
+
+
+def test_deleted_deliveries_come_back_without_a_step(cohort, tmp_path, monkeypatch):
+    out = copied(cohort.folder / "train/autoencoder", tmp_path / "out")
+    for name in DELIVERED:
+        (out / name).unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr("ldae.training.run.train", None)  # no training
+        train("autoencoder", cohort.arguments("autoencoder", out))
+    assert_same_model(out, cohort.folder / "train/autoencoder")
+
+
+def test_a_bumped_revision_trains_and_a_damaged_copy_is_not_delivered(cohort, tmp_path):
+    out, few = tmp_path / "out", {"steps": 2, "validate_every": 2}
+    train("autoencoder", cohort.arguments("autoencoder", out, training=few))
+    first = (out / "model.json").read_text()
+    train("autoencoder", cohort.arguments("autoencoder", out, training=few | {"revision": 2}))
+    assert '"revision": 2' in (out / "model.json").read_text()
+    train("autoencoder", cohort.arguments("autoencoder", out, training=few))
+    assert (out / "model.json").read_text() == first
+    kept = out / "checkpoints/delivered/model.safetensors"
+    content = kept.read_bytes()
+    for name in DELIVERED:
+        (out / name).unlink()
+    os.truncate(kept, len(content) // 2)
+    train("autoencoder", cohort.arguments("autoencoder", out, training=few))
+    assert (out / "model.safetensors").read_bytes() == content
