@@ -87,6 +87,13 @@ bench-paper-scale: $(READY) ## operations and memory of the paper's networks, wi
 docs: $(READY) ## write the generated pages of docs/
 	$(BIN)/python docs/generate.py
 
+.PHONY: bench-preprocess bench-shards
+bench-preprocess: $(READY) ## preprocessing against the reference's defaults, same scans, one thread
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_preprocess.py
+
+bench-shards: $(READY) ## 300 scans through the shards, killed at random, beside a quiet run
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_shards.py
+
 lock: ## resolve pyproject.toml again into requirements.lock, then envs/
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --extra test --no-header --no-annotate \
 		pyproject.toml --output-file requirements.lock

@@ -82,6 +82,7 @@ rule qc_scans:
         register=expand(rules.register_mni.output, shard=SHARDS),
     output:
         qc=f"{RESULTS}/derivatives/ldae-preproc/qc.tsv",
+        exclusions=f"{RESULTS}/derivatives/ldae-preproc/exclusions.tsv",
         mosaic=f"{RESULTS}/derivatives/ldae-preproc/qc_mosaic.png",
     log:
         f"{RESULTS}/logs/qc_scans.log",
@@ -89,6 +90,8 @@ rule qc_scans:
         f"{RESULTS}/benchmarks/qc_scans.tsv"
     conda:
         "../envs/cpu.yaml"
+    params:
+        settings=settings.section("preprocessing", "quality"),
     script:
         "../workflow/scripts/qc_scans.py"
 

@@ -11,6 +11,7 @@ COMMANDS = (
     "preflight",
     "inventory",
     "phantom",
+    "preprocess",
     "params",
     "memory",
     "summary",

@@ -153,15 +153,41 @@ class BiasField(Section):
 
 
 class BrainExtraction(Section):
-    backend: Literal["deepbet"] = "deepbet"
+    backend: Literal["deepbet", "template", "antspynet", "hd-bet", "synthstrip"] = Field(
+        "deepbet", description="deepbet, template: offline; the others are used when installed; the paper: antspynet"
+    )
     second_stage: bool = Field(True, description="deepbet's refinement at 256^3; off: its 128^3 stage alone (fast)")
+    mask: Literal["hard", "soft"] = Field(
+        "hard", description="the scan is multiplied by 0 or 1 | by the backend's probability (their code)"
+    )
+    weights: Path | None = Field(None, description="weights file of synthstrip")
+    weights_sha256: str | None = Field(None, description="refuse other weights")
     revision: Revision = 1
+
+    @model_validator(mode="after")
+    def _fits_backend(self) -> "BrainExtraction":
+        if self.weights and self.backend != "synthstrip":
+            raise ValueError(f"weights are read by the backend synthstrip only, not by {self.backend}")
+        if self.mask == "soft" and self.backend not in ("deepbet", "antspynet"):
+            raise ValueError(f"mask soft needs a probability: deepbet or antspynet give one, not {self.backend}")
+        return self
 
 
 class Registration(Section):
     transform: Literal["syn", "affine", "rigid"] = Field("syn", description="the paper: syn; affine keeps atrophy")
     resolution_mm: float = Field(1.0, ge=1, le=4, description="both images are resampled to this for the search")
-    template: Path | None = Field(None, description="brain template NIfTI; none: MNI152 2009a from nilearn's wheel")
+    syn_iterations: list[Annotated[int, Field(ge=0)]] = Field(
+        [40, 20, 0], description="of SyN, coarse to fine by factors of two; the last at resolution_mm"
+    )
+    jacobian: bool = Field(False, description="syn: write the map of the warp's log Jacobian determinant")
+    longitudinal: bool = Field(
+        False, description="visits of a subject go rigidly to the subject's own mean, and the mean to the template"
+    )
+    template: str | None = Field(
+        None, description="NIfTI file, or templateflow:NAME; none: MNI152 2009a from nilearn's wheel"
+    )
+    template_mask: Path | None = Field(None, description="brain mask of a template file that has its skull")
+    template_sha256: str | None = Field(None, description="refuse another template")
     revision: Revision = 1
 
 
@@ -177,6 +203,18 @@ class Conform(Section):
     )
 
 
+class Quality(Section):
+    """Quality control: metrics outside their limits are flagged, and flags decide who leaves the cohort."""
+
+    limits: dict[str, tuple[float | None, float | None, float | None, float | None]] = Field(
+        {}, description="metric: [fail below, warn below, warn above, fail above] in place of the built-in limits"
+    )
+    outlier_z: float = Field(5.0, gt=0, description="flagged beyond so many robust standard deviations")
+    outliers: Literal["warn", "fail"] = "warn"
+    quarantine: Literal["fail", "warn", "none"] = Field("fail", description="the mildest flag that excludes a scan")
+    exclusions: Path | None = Field(None, description="a reviewer's table: participant_id, session_id, reason")
+
+
 class Preprocessing(Section):
     shards: Positive
     max_quarantined_fraction: Fraction = 0.1
@@ -186,6 +224,7 @@ class Preprocessing(Section):
     brain_extraction: BrainExtraction = BrainExtraction()
     registration: Registration = Registration()
     conform: Conform = Conform()
+    quality: Quality = Quality()
 
 
 class Method(Section):

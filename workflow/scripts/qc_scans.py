@@ -5,11 +5,14 @@ from pathlib import Path
 from ldae.runtime import running
 
 with running(snakemake.log[0]):
+    from ldae.config import Quality
     from ldae.preprocessing.cohort_quality import qc_scans
 
     qc_scans(
         [Path(status) for status in snakemake.input.bias_field],
+        [Path(status) for status in snakemake.input.brain],
         [Path(status) for status in snakemake.input.register],
+        Quality.model_validate(snakemake.params.settings),
         Path(snakemake.output.qc).parent,
         Path(snakemake.output.qc),
         Path(snakemake.output.mosaic),

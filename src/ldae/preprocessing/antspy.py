@@ -42,6 +42,14 @@ def to_ants(image: nib.Nifti1Image) -> Any:
     )
 
 
+def affine_of(image: Any) -> np.ndarray:
+    """4x4 voxel -> R-A-S mm of an ANTs image."""
+    affine = np.eye(4)
+    affine[:3, :3] = np.asarray(image.direction) * np.asarray(image.spacing)
+    affine[:3, 3] = image.origin
+    return RAS_TO_LPS @ affine
+
+
 def strictly(function: Any, *arguments: Any, **keywords: Any) -> Any:
     """Call an ANTs function, refusing keywords that it would ignore."""
     unknown = set(keywords) - set(inspect.signature(function).parameters)

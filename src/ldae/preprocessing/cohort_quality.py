@@ -5,39 +5,81 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ldae.config import Quality
+from ldae.errors import UserError
 from ldae.files import read_tsv, write_tsv
 from ldae.preprocessing.derivatives import ScanFiles
-from ldae.preprocessing.quality import save_rows
+from ldae.preprocessing.quality import LIMITS, save_rows, verdict
 
 KEYS = ["participant_id", "session_id"]
-METRICS = [
-    "bias_range",
-    "brain_ml",
-    "dice_template",
-    "ncc_template",
-    "determinant",
-    "shear",
-    "edge_fraction",
-    "clipped",
-]
-OUTLIER_Z, FEWEST_FOR_OUTLIERS, WORST = 5.0, 20, 8
+OF_BIAS_FIELD = ["bias_range"]
+OF_BRAIN = ["brain_ml", "stripped", "noise", "noise_brain", "saturated", "cut_cm2"]
+OF_REGISTRATION = ["dice_template", "ncc_template", "determinant", "shear", "edge_fraction", "clipped"]
+METRICS = [*OF_BIAS_FIELD, *OF_BRAIN, *OF_REGISTRATION]
+COUNTED = ["stripped", "cut_cm2", "saturated", "clipped", "edge_fraction"]  # zero in most scans: no spread to speak of
+FEWEST_FOR_OUTLIERS, WORST = 20, 8
 
 
-def qc_scans(bias_field: list[Path], register: list[Path], derivatives: Path, out: Path, mosaic: Path) -> None:
+def qc_scans(
+    bias_field: list[Path],
+    brain: list[Path],
+    register: list[Path],
+    settings: Quality,
+    derivatives: Path,
+    out: Path,
+    mosaic: Path,
+) -> None:
     """Write ``qc.tsv`` (one row per scan: metrics, ``qc`` pass | warn | fail, ``qc_reason``) and the mosaic.
 
-    ``state`` is ``done`` only for scans that passed every step and did not fail quality control.
+    ``state`` is ``done`` only for scans that passed every step and whose flag costs them nothing.
     """
-    table = read_statuses(register)
-    first = read_statuses(bias_field)
-    table = table.merge(first.reindex(columns=[*KEYS, "bias_range"]), on=KEYS, how="left")
-    table = table.reindex(columns=[*KEYS, "state", "reason", "path", "sha256", "qc", "qc_reason", *METRICS])
-    table = flag_outliers(table.astype(dict.fromkeys(("reason", "qc", "qc_reason"), object)))
-    failed = (table["state"] == "done") & (table["qc"] == "fail")
-    table.loc[failed, "reason"] = "quality control: " + table.loc[failed, "qc_reason"].fillna("")
-    table.loc[failed, "state"] = "quarantined"
-    write_tsv(out, table.sort_values(KEYS, ignore_index=True))
+    table = read_statuses(register).reindex(columns=[*KEYS, "state", "reason", "path", "sha256", *OF_REGISTRATION])
+    for statuses, metrics in ((bias_field, OF_BIAS_FIELD), (brain, OF_BRAIN)):
+        table = table.merge(read_statuses(statuses).reindex(columns=[*KEYS, *metrics]), on=KEYS, how="left")
+    table = judge(table, settings)
+    write_tsv(out, table[[*KEYS, "state", "reason", "path", "sha256", "qc", "qc_reason", *METRICS]])
+    write_tsv(out.with_name("exclusions.tsv"), table.loc[table["state"] == "quarantined", [*KEYS, "reason"]])
     draw_worst(table, derivatives, mosaic)
+
+
+def judge(table: pd.DataFrame, settings: Quality) -> pd.DataFrame:
+    """Flags, outliers, the reviewer's exclusions, and what they cost.
+
+    Raises:
+        UserError: the configuration limits a metric that does not exist.
+    """
+    if unknown := set(settings.limits) - set(LIMITS):
+        raise UserError(f"preprocessing.quality.limits names {', '.join(sorted(unknown))}; known: {', '.join(LIMITS)}.")
+    table = table.sort_values(KEYS, ignore_index=True).astype({"reason": object}).assign(qc=None, qc_reason=None)
+    for row in table.index[table["state"] == "done"]:
+        flag, reason = verdict(table.loc[row], settings.limits)
+        table.loc[row, ["qc", "qc_reason"]] = [flag, reason or None]
+    table = flag_outliers(table, settings)
+    costly = {"none": [], "fail": ["fail"], "warn": ["warn", "fail"]}[settings.quarantine]
+    lost = (table["state"] == "done") & table["qc"].isin(costly)
+    table.loc[lost, "reason"] = "quality control: " + table.loc[lost, "qc_reason"].astype(str)
+    for key, reason in reviewed(settings.exclusions).items():
+        chosen = (table["state"] == "done") & (table["participant_id"] == key[0]) & (table["session_id"] == key[1])
+        table.loc[chosen, "reason"] = f"excluded by a reviewer: {reason}"
+        lost |= chosen
+    table.loc[lost, "state"] = "quarantined"
+    return table
+
+
+def reviewed(path: Path | None) -> dict[tuple[str, str], str]:
+    """(participant_id, session_id) -> reason of a reviewer's table.
+
+    Raises:
+        UserError: the table is missing or lacks a column.
+    """
+    if path is None:
+        return {}
+    if not path.is_file():
+        raise UserError(f"The reviewer's table {path} (preprocessing.quality.exclusions) does not exist.")
+    table = read_tsv(path, dtype=str)
+    if missing := {*KEYS, "reason"} - set(table):
+        raise UserError(f"The reviewer's table {path} lacks the column {', '.join(sorted(missing))}.")
+    return {(row["participant_id"], row["session_id"]): row["reason"] for _, row in table.iterrows()}
 
 
 def read_statuses(paths: list[Path]) -> pd.DataFrame:
@@ -45,18 +87,18 @@ def read_statuses(paths: list[Path]) -> pd.DataFrame:
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
 
 
-def flag_outliers(table: pd.DataFrame) -> pd.DataFrame:
-    """Turn a ``pass`` into a ``warn`` where a metric lies more than 5 robust standard deviations from the median."""
+def flag_outliers(table: pd.DataFrame, settings: Quality) -> pd.DataFrame:
+    """Flag a ``pass`` where a metric lies more than ``outlier_z`` robust standard deviations from the median."""
     done = table["state"] == "done"
     if done.sum() < FEWEST_FOR_OUTLIERS:
         return table
     table = table.copy()
-    for metric in METRICS:
+    for metric in [metric for metric in METRICS if metric not in COUNTED]:
         values = table.loc[done, metric].astype(float)
         spread = 1.4826 * (values - values.median()).abs().median()
         if spread > 0:
-            far = ((values - values.median()).abs() / spread > OUTLIER_Z) & (table.loc[done, "qc"] == "pass")
-            table.loc[far.index[far], "qc"] = "warn"
+            far = ((values - values.median()).abs() / spread > settings.outlier_z) & (table.loc[done, "qc"] == "pass")
+            table.loc[far.index[far], "qc"] = settings.outliers
             table.loc[far.index[far], "qc_reason"] = f"{metric} far from the cohort's median"
     return table
 

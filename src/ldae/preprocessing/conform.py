@@ -24,22 +24,38 @@ def grid_affine(settings: Conform) -> np.ndarray:
 
 
 def conform(
-    corrected: nib.Nifti1Image, mask: nib.Nifti1Image, alignment: Alignment, settings: Conform
+    corrected: nib.Nifti1Image,
+    mask: nib.Nifti1Image,
+    alignment: Alignment,
+    settings: Conform,
+    probability: nib.Nifti1Image | None = None,
 ) -> tuple[nib.Nifti1Image, nib.Nifti1Image, dict[str, float]]:
     """Resample image and mask once, blank what is not brain, scale to [0, 1].
+
+    Args:
+        probability: of brain; the image is multiplied by it instead of being blanked outside the mask.
 
     Returns:
         Volume (float32, ``settings.shape``), brain mask (uint8) and ``clipped``: the fraction of brain voxels at 1.
     """
     affine = grid_affine(settings)
     grid = to_ants(nib.Nifti1Image(np.zeros(settings.shape, np.float32), affine))
-    volume = resample(corrected, grid, alignment, INTERPOLATORS[settings.interpolation])
+    image = corrected if probability is None else weighted(corrected, probability)
+    volume = resample(image, grid, alignment, INTERPOLATORS[settings.interpolation])
     brain = resample(mask, grid, alignment, "linear") > 0.5
     if not brain.any():
         raise QuarantinedScan("no brain voxel falls into the target grid: the registration went astray")
-    scaled = np.where(brain, scale_intensity(volume, brain, affine, settings.intensity), 0).astype(np.float32)
+    scaled = scale_intensity(volume, brain, affine, settings.intensity)
+    if probability is None:
+        scaled = np.where(brain, scaled, 0)
+    scaled = scaled.astype(np.float32)
     clipped = float((scaled[brain] >= 1).mean())
     return nib.Nifti1Image(scaled, affine), nib.Nifti1Image(brain.astype(np.uint8), affine), {"clipped": clipped}
+
+
+def weighted(image: nib.Nifti1Image, weight: nib.Nifti1Image) -> nib.Nifti1Image:
+    """Voxelwise product of two images on one grid."""
+    return nib.Nifti1Image(image.get_fdata(dtype=np.float32) * weight.get_fdata(dtype=np.float32), image.affine)
 
 
 def resample(image: nib.Nifti1Image, grid: Any, alignment: Alignment, interpolator: str) -> np.ndarray:

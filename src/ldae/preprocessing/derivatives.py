@@ -59,6 +59,13 @@ class ScanFiles:
         return self.anat / f"{self.stem}_from-T1w_to-{space}_mode-image_warp.nii.gz"
 
     @property
+    def probability(self) -> Path:
+        return self.anat / f"{self.stem}_desc-brain_probseg.nii.gz"
+
+    def jacobian(self, space: str) -> Path:
+        return self.anat / f"{self.stem}_space-{space}_desc-logjacobian_T1w.nii.gz"
+
+    @property
     def scratch(self) -> Path:
         """Folder of one attempt; what a killed one left is removed before the next."""
         return self.anat / f".tmp-{os.getpid()}-{self.stem}"

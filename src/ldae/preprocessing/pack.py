@@ -42,9 +42,10 @@ def pack_volumes(
     usable = usable.sort_values(["participant_id", "months"], kind="stable", ignore_index=True)
     maker = "check_volumes read it" if given else "register_mni wrote it"
     paths = [derivatives / path for path in usable["path"]]
-    transforms = {read_json(sidecar(path))["parameters"]["transform"] for path in paths if sidecar(path).is_file()}
-    if len(transforms) > 1:
-        raise UserError(f"{derivatives} mixes registrations ({', '.join(sorted(transforms))}); redo register_mni.")
+    kinds = {kind_of_registration(path) for path in paths if sidecar(path).is_file()}
+    if len(kinds) > 1:
+        raise UserError(f"{derivatives} mixes registrations ({'; '.join(sorted(kinds))}); redo register_mni.")
+    transform = next(iter(kinds)).split()[0] if kinds else None
 
     def volumes():
         for path, expected in track(zip(paths, usable["sha256"], strict=True), "pack_volumes", total=len(paths)):
@@ -57,7 +58,16 @@ def pack_volumes(
     facts = {
         "spacing_mm": settings.spacing_mm,
         "centre_mm": list(settings.centre_mm),
-        "transform": next(iter(transforms), None),
+        "transform": transform,
     }
     write_store(out, volumes(), index, dtype="uint8", affine=grid_affine(settings).tolist(), **facts)
     logger.info("%d scans of %d subjects packed", len(index), index["participant_id"].nunique())
+
+
+def kind_of_registration(path: Path) -> str:
+    """What must not differ within a store: transform, resolution, template, the way through a subject's mean."""
+    record = read_json(sidecar(path))
+    settings = record["parameters"]
+    way = ", through the subject's mean" if settings.get("longitudinal") else ""
+    resolution = f"at {settings['resolution_mm']:g} mm"
+    return f"{settings['transform']} {resolution} to template {record['inputs']['template'][:12]}{way}"

@@ -1,5 +1,6 @@
 """How well a scan came through: numbers, a verdict, and a small picture."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -8,18 +9,58 @@ import numpy as np
 from scipy import ndimage
 
 from ldae.files import atomic_path
+from ldae.preprocessing.bias_field import quick_head_mask
 from ldae.preprocessing.template import Template
 
 # metric -> (fail below, warn below, warn above, fail above); from real scans and phantoms registered by an affine
-LIMITS = {
-    "dice_template": (0.85, 0.93, np.inf, np.inf),
-    "ncc_template": (0.30, 0.45, np.inf, np.inf),
+Limits = Mapping[str, tuple[float | None, float | None, float | None, float | None]]
+LIMITS: Limits = {
+    "dice_template": (0.85, 0.93, None, None),
+    "ncc_template": (0.30, 0.45, None, None),
     "determinant": (0.6, 0.9, 2.2, 3.0),
+    "shear": (None, None, 0.2, 0.4),
     "brain_ml": (600, 850, 1900, 2300),
-    "edge_fraction": (-1, -1, 0.001, 0.02),
-    "clipped": (-1, -1, 0.05, 0.2),
+    "cut_cm2": (None, None, 5, 25),
+    "noise": (None, None, 0.15, 0.4),
+    "saturated": (None, None, 0.05, 0.3),
+    "bias_range": (None, None, 6, 20),
+    "edge_fraction": (None, None, 0.001, 0.02),
+    "clipped": (None, None, 0.05, 0.2),
+    "stripped": (None, None, 0.5, None),
 }
+UNKNOWN_ALLOWED = {"noise", "bias_range"}  # no air to measure noise in; not measured outside the cohort's chain
 CONTOUR, TILE = (255, 64, 64), 220  # colour; pixels along the longest axis, about
+
+
+def native_metrics(image: nib.Nifti1Image, mask: nib.Nifti1Image) -> dict[str, float | None]:
+    """What the scan itself tells, before any registration.
+
+    Returns:
+        ``noise``: standard deviation of the air (Rayleigh) over the median of the brain, None without air;
+        ``noise_brain``: noise between neighbouring brain voxels over that median; ``saturated``: fraction of the brain
+        at the image's maximum; ``cut_cm2``: brain surface on the border of the image (a cropped brain).
+    """
+    data, brain = image.get_fdata(dtype=np.float32), mask.get_fdata() > 0.5
+    zooms = np.linalg.norm(image.affine[:3, :3], axis=0)
+    typical = float(np.median(data[brain]))
+    if not typical > 0:
+        return {"noise": None, "noise_brain": None, "saturated": 0.0, "cut_cm2": cut_area(brain, zooms)}
+    air = data[~ndimage.binary_dilation(quick_head_mask(data, zooms), iterations=max(1, round(6 / zooms.min())))]
+    known = air.size > 1000 and (np.abs(air) < 1e-3 * typical).mean() < 0.5  # many scanners blank the air
+    steps = np.diff(data, n=2, axis=0)[brain[2:] & brain[1:-1] & brain[:-2]]
+    noise_brain = 1.4826 * float(np.median(np.abs(steps))) / np.sqrt(6) / typical
+    return {
+        "noise": float(air.mean() / np.sqrt(np.pi / 2) / typical) if known else None,
+        "noise_brain": float(noise_brain),
+        "saturated": float((data[brain] >= data.max() * (1 - 1e-6)).mean()),
+        "cut_cm2": cut_area(brain, zooms),
+    }
+
+
+def cut_area(brain: np.ndarray, zooms: np.ndarray) -> float:
+    """Area (cm2) of a mask on the six faces of its grid."""
+    faces = [np.take(brain, [0, -1], axis).sum() * np.prod(np.delete(zooms, axis)) for axis in range(3)]
+    return float(sum(faces) / 100)
 
 
 def alignment_metrics(volume: nib.Nifti1Image, mask: nib.Nifti1Image, template: Template) -> dict[str, float]:
@@ -52,17 +93,29 @@ def on_grid(template: Template, shape: tuple[int, ...], affine: tuple[float, ...
     return sampled[0], sampled[1] > 0.5
 
 
-def verdict(metrics: dict[str, float]) -> tuple[str, str]:
-    """``pass``, ``warn`` or ``fail``, and the metrics that decided it."""
+def verdict(metrics: Mapping[str, float | None], limits: Limits | None = None) -> tuple[str, str]:
+    """``pass``, ``warn`` or ``fail``, and the metrics that decided it; ``limits`` replace the built-in ones by name."""
     failed, warned = [], []
-    for name, (fail_low, warn_low, warn_high, fail_high) in LIMITS.items():
-        value = metrics[name]
-        if not fail_low <= value <= fail_high:
-            failed.append(f"{name} {value:.3g}")
-        elif not warn_low <= value <= warn_high:
-            warned.append(f"{name} {value:.3g}")
+    for name, (fail_low, warn_low, warn_high, fail_high) in (LIMITS | dict(limits or {})).items():
+        value = metrics.get(name)
+        value = np.nan if value is None else float(value)
+        if np.isnan(value) and name in UNKNOWN_ALLOWED:
+            continue
+        if not inside(value, fail_low, fail_high):
+            failed.append(said(name, value))
+        elif not inside(value, warn_low, warn_high):
+            warned.append(said(name, value))
     state = "fail" if failed else "warn" if warned else "pass"
     return state, ", ".join(failed or warned)
+
+
+def said(name: str, value: float) -> str:
+    return "already skull-stripped" if name == "stripped" else f"{name} {value:.3g}"
+
+
+def inside(value: float, low: float | None, high: float | None) -> bool:
+    """Within the limits that there are; not a number is inside none."""
+    return not np.isnan(value) and (low is None or value >= low) and (high is None or value <= high)
 
 
 def draw_picture(

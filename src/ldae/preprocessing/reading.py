@@ -9,9 +9,10 @@ import numpy as np
 from ldae.errors import QuarantinedScan
 
 SMALLEST_SIDE = 32  # voxels
-ZOOMS_MM = (0.3, 7.0)
+ZOOMS_MM = (0.3, 5.0)
 FIELD_OF_VIEW_MM = (90.0, 450.0)
 FINITE_FRACTION = 0.999
+SPIKE_FACTOR = 1000  # maximum over 99th percentile; magnitude images stay below 10
 UNREADABLE = (
     OSError,
     EOFError,
@@ -30,6 +31,7 @@ def read_scan(path: str | Path) -> nib.Nifti1Image:
     """
     try:
         image = nib.load(path)
+        check_voxel_size(image, path)
         data = np.squeeze(np.asanyarray(image.dataobj))
     except UNREADABLE as error:
         raise QuarantinedScan(f"unreadable: {type(error).__name__}: {error}") from error
@@ -37,8 +39,7 @@ def read_scan(path: str | Path) -> nib.Nifti1Image:
         raise QuarantinedScan(f"not a scalar image: voxels of type {image.get_data_dtype()}")
     if data.ndim != 3:
         raise QuarantinedScan(f"not three-dimensional: shape {data.shape}")
-    if not has_orientation(image):
-        raise QuarantinedScan("the header has no orientation (qform and sform codes are 0): left and right are unknown")
+    check_orientation(image)
     check_geometry(image.affine, data.shape)
     finite = np.isfinite(data)
     if finite.mean() < FINITE_FRACTION:
@@ -46,14 +47,52 @@ def read_scan(path: str | Path) -> nib.Nifti1Image:
     data = np.where(finite, data, 0).astype(np.float32)
     if data.min() == data.max():
         raise QuarantinedScan(f"constant image: every voxel is {data.flat[0]:g}")
+    check_intensities(data)
     return nib.Nifti1Image(data, image.affine)
 
 
-def has_orientation(image: nib.spatialimages.SpatialImage) -> bool:
-    """Whether a NIfTI header places its voxels in a body; other formats always do."""
+def check_voxel_size(image: nib.spatialimages.SpatialImage, path: str | Path) -> None:
+    """nibabel takes a voxel size of zero for one of 1 mm, so the header is read once more as it lies on the disk.
+
+    Raises:
+        QuarantinedScan: the header gives a voxel size of zero.
+    """
+    if not isinstance(image, nib.Nifti1Image):
+        return
+    with nib.openers.ImageOpener(path) as file:
+        sizes = image.header_class.from_fileobj(file, check=False)["pixdim"][1:4]
+    if (sizes == 0).any():
+        raise QuarantinedScan(f"the header gives a voxel size of zero: {sizes.tolist()} mm")
+
+
+def check_orientation(image: nib.spatialimages.SpatialImage) -> None:
+    """Whether a NIfTI header places its voxels in a body, in one way; other formats always do.
+
+    A scan whose data were mirrored and whose header was not cannot be told from its mirror image by any registration.
+
+    Raises:
+        QuarantinedScan: there is no orientation, or the two that a NIfTI header can hold disagree about left and right.
+    """
     if not isinstance(image, nib.Nifti1Pair):
-        return True
-    return int(image.header["qform_code"]) > 0 or int(image.header["sform_code"]) > 0
+        return
+    places = [matrix for matrix, code in (image.get_qform(coded=True), image.get_sform(coded=True)) if code > 0]
+    if not places:
+        raise QuarantinedScan("the header has no orientation (qform and sform codes are 0): left and right are unknown")
+    if len({np.sign(np.linalg.det(place[:3, :3])) for place in places} - {0.0}) == 2:
+        raise QuarantinedScan("qform and sform of the header disagree about left and right")
+
+
+def check_intensities(data: np.ndarray) -> None:
+    """Raises:
+    QuarantinedScan: a few voxels are so bright that bias correction and scaling would see nothing else.
+    """
+    usual = float(np.percentile(np.abs(data), 99))
+    extreme = float(np.abs(data).max())
+    if usual == 0:
+        raise QuarantinedScan("99 % of the voxels are zero: not a head")
+    if extreme > SPIKE_FACTOR * usual:
+        times = f"{extreme / usual:.0f} x the 99th percentile"
+        raise QuarantinedScan(f"extreme intensities: the largest, {extreme:g}, is {times}")
 
 
 def check_geometry(affine: np.ndarray, shape: tuple[int, ...]) -> None:

@@ -13,8 +13,8 @@ import numpy as np
 
 from ldae.config import Registration
 from ldae.errors import QuarantinedScan
-from ldae.preprocessing.antspy import RAS_TO_LPS, load_ants, strictly, to_ants
-from ldae.preprocessing.template import load_template
+from ldae.preprocessing.antspy import RAS_TO_LPS, affine_of, load_ants, strictly, to_ants
+from ldae.preprocessing.template import Template, template_of
 
 KINDS = {"affine": "Affine", "rigid": "Rigid", "syn": "SyN"}
 
@@ -62,9 +62,10 @@ def register(brain: nib.Nifti1Image, settings: Registration, scratch: Path | Non
     try:
         found = strictly(
             ants.registration,
-            fixed=fixed_image(settings.template, settings.resolution_mm),
+            fixed=fixed_image(template_of(settings), settings.resolution_mm),
             moving=at_resolution(to_ants(brain), settings.resolution_mm),
             type_of_transform=KINDS[settings.transform],
+            reg_iterations=tuple(settings.syn_iterations),
             outprefix=f"{folder}{os.sep}",
         )
     except (RuntimeError, ValueError) as error:
@@ -76,8 +77,8 @@ def register(brain: nib.Nifti1Image, settings: Registration, scratch: Path | Non
 
 
 @cache
-def fixed_image(template: Path | None, resolution_mm: float) -> Any:
-    return at_resolution(to_ants(load_template(template).brain), resolution_mm)
+def fixed_image(template: Template, resolution_mm: float) -> Any:
+    return at_resolution(to_ants(template.brain), resolution_mm)
 
 
 def at_resolution(image: Any, resolution_mm: float) -> Any:
@@ -100,3 +101,14 @@ def shear_of(matrix: np.ndarray) -> float:
     """Largest cosine between two axes of the affine: 0 for a rotation with scales."""
     axes = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
     return float(np.abs(axes.T @ axes - np.eye(3)).max())
+
+
+def log_jacobian(warp: Path) -> nib.Nifti1Image:
+    """log of the Jacobian determinant of a SyN displacement field, on the field's grid.
+
+    Positive where the subject's tissue is larger than the template's, after the affine part was taken out.
+    """
+    ants = load_ants()
+    domain = ants.image_read(str(warp)).split_channels()[0]
+    found = strictly(ants.create_jacobian_determinant_image, domain, str(warp), do_log=True)
+    return nib.Nifti1Image(found.numpy(), affine_of(found))

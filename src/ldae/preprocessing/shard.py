@@ -4,9 +4,11 @@ The status table is the shard's only declared output and is written last; images
 when they are already there, so a killed shard continues where it was.
 """
 
+import fcntl
 import logging
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +21,7 @@ from ldae.errors import UserError
 from ldae.files import write_tsv
 from ldae.preprocessing.derivatives import ScanFiles, describe_dataset
 from ldae.preprocessing.pool import Outcome, run_isolated
-from ldae.preprocessing.steps import Product, bias_field_step, brain_step, register_step
+from ldae.preprocessing.steps import Product, bias_field_step, brain_step, mean_step, register_step
 from ldae.preprocessing.timings import Timings
 from ldae.progress import track
 
@@ -59,19 +61,23 @@ class Shard:
 def run_bias_field(shard: Shard, bids: Path, settings: BiasField) -> None:
     """N4 over one shard."""
     describe_dataset(shard.derivatives)
-    run_shard("correct_bias_field", shard, None, partial(bias_field_work, shard.derivatives, bids, settings))
+    run_shard("correct_bias_field", shard, {}, partial(bias_field_work, shard.derivatives, bids, settings))
 
 
 def run_extract_brain(shard: Shard, previous: pd.DataFrame, settings: BrainExtraction) -> None:
     """Brain extraction over one shard; ``previous`` is the status table of the bias-field step."""
-    run_shard("extract_brain", shard, previous, partial(brain_work, shard.derivatives, settings))
+    run_shard("extract_brain", shard, earlier_reasons(previous), partial(brain_work, shard.derivatives, settings))
 
 
 def run_register(
     shard: Shard, previous: pd.DataFrame, settings: Registration, conform: Conform, keep_corrected: bool
 ) -> None:
     """Registration over one shard; ``previous`` is the status table of the brain-extraction step."""
-    run_shard("register_mni", shard, previous, partial(register_work, shard.derivatives, settings, conform))
+    lost = earlier_reasons(previous)
+    repeated = visits_of_repeated(shard.scans, lost) if settings.longitudinal else {}
+    lost |= make_means(shard, repeated, settings)
+    work = partial(register_work, shard.derivatives, settings, conform, frozenset(repeated))
+    run_shard("register_mni", shard, lost, work)
     if not keep_corrected:
         for scan in shard.scans.to_dict("records"):
             files_of(scan, shard.derivatives).corrected.unlink(missing_ok=True)
@@ -85,21 +91,53 @@ def brain_work(derivatives: Path, settings: BrainExtraction, scan: dict[str, Any
     return brain_step(files_of(scan, derivatives), settings)
 
 
-def register_work(derivatives: Path, settings: Registration, conform: Conform, scan: dict[str, Any]) -> Product:
-    return register_step(files_of(scan, derivatives), settings, conform)
+def register_work(
+    derivatives: Path, settings: Registration, conform: Conform, repeated: frozenset[str], scan: dict[str, Any]
+) -> Product:
+    through_mean = scan["participant_id"] in repeated
+    return register_step(files_of(scan, derivatives), settings, conform, through_mean)
+
+
+def mean_work(derivatives: Path, settings: Registration, scans: list[dict[str, Any]]) -> Product:
+    return mean_step([files_of(scan, derivatives) for scan in scans], settings)
+
+
+def visits_of_repeated(scans: pd.DataFrame, lost: dict[tuple[str, str], str]) -> dict[str, list[dict[str, Any]]]:
+    """participant_id -> usable visits, of subjects with two or more; all visits of a subject are in one shard."""
+    visits: dict[str, list[dict[str, Any]]] = {}
+    for scan in scans.to_dict("records"):
+        if (scan["participant_id"], scan["session_id"]) not in lost:
+            visits.setdefault(scan["participant_id"], []).append(scan)
+    return {subject: found for subject, found in visits.items() if len(found) > 1}
+
+
+def make_means(
+    shard: Shard, repeated: dict[str, list[dict[str, Any]]], settings: Registration
+) -> dict[tuple[str, str], str]:
+    """Build the mean of every subject with several visits; returns the scans of those where it failed, and why."""
+    groups = list(repeated.values())
+    work = partial(mean_work, shard.derivatives, settings)
+    ends = run_isolated(work, groups, shard.workers, shard.scans_per_worker, PRELOAD["register_mni"])
+    lost = {}
+    for position, outcome in track(ends, "subject means", total=len(groups)):
+        if outcome.reason:
+            reason = f"the subject's mean could not be made: {outcome.reason}"
+            lost |= {(scan["participant_id"], scan["session_id"]): reason for scan in groups[position]}
+    return lost
 
 
 def files_of(scan: dict[str, Any], derivatives: Path) -> ScanFiles:
     return ScanFiles(derivatives, scan["participant_id"], scan["session_id"])
 
 
-def run_shard(step: str, shard: Shard, previous: pd.DataFrame | None, work: Work) -> None:
-    """Apply ``work`` to every scan and write the status table.
+def run_shard(step: str, shard: Shard, earlier: dict[tuple[str, str], str], work: Work) -> None:
+    """Apply ``work`` to every scan that has no ``earlier`` reason, and write the status table.
 
     Raises:
         UserError: more than ``max_quarantined`` of the scans failed in this step (one scan alone never stops a shard).
     """
-    rows = list(attempt_all(step, shard, earlier_reasons(previous), work))
+    with alone(shard.timings.with_suffix(".lock")):
+        rows = attempt_all(step, shard, earlier, work)
     table = pd.DataFrame(rows)
     for column in COLUMNS:
         if column not in table:
@@ -118,10 +156,17 @@ def run_shard(step: str, shard: Shard, previous: pd.DataFrame | None, work: Work
     write_tsv(shard.status, table)
 
 
-def earlier_reasons(previous: pd.DataFrame | None) -> dict[tuple[str, str], str]:
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Wait until no other process works on this step of the shard: a job may outlive a Snakemake that was killed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)  # released by the kernel, however the process ends
+        yield
+
+
+def earlier_reasons(previous: pd.DataFrame) -> dict[tuple[str, str], str]:
     """Scans that an earlier step quarantined, with the reason."""
-    if previous is None:
-        return {}
     lost = previous[previous["state"] == "quarantined"]
     return {
         (row["participant_id"], row["session_id"]): "earlier: " + row["reason"].removeprefix("earlier: ")

@@ -19,7 +19,12 @@ from ldae.preprocessing.reading import read_scan
 from ldae.provenance import library_versions
 
 Metrics = dict[str, Any]
-VERSIONS = {"bias_field": ["antspyx"], "brain": ["deepbet", "torch"], "register": ["antspyx"]}
+VERSIONS = {
+    "bias_field": ["antspyx"],
+    "brain": ["antspyx", "deepbet", "torch"],
+    "mean": ["antspyx"],
+    "register": ["antspyx"],
+}
 
 
 @dataclass(frozen=True)
@@ -47,42 +52,83 @@ def bias_field_step(files: ScanFiles, t1w: Path, settings: BiasField) -> Product
 
 
 def brain_step(files: ScanFiles, settings: BrainExtraction) -> Product:
-    """Brain extraction: ``desc-brain_mask`` on the grid of the scan."""
-    from ldae.preprocessing.brain_extraction import extract_brain, weights_digest
+    """Brain extraction: ``desc-brain_mask`` on the grid of the scan, with ``mask: soft`` ``desc-brain_probseg`` too."""
+    from ldae.preprocessing.brain_extraction import extract_brain, identity
+    from ldae.preprocessing.quality import native_metrics
 
-    provenance = described("brain", settings, {"corrected": content_of(files.corrected), "weights": weights_digest()})
+    inputs = {"corrected": content_of(files.corrected), "weights": identity(settings)}
+    provenance = described("brain", settings, inputs)
     known = recorded(files.mask, provenance["key"])
     if known:
         return Product(files.mask, known, fresh=False)
-    mask, metrics = extract_brain(read_corrected(files), settings)
-    save_image(files.mask, mask, "uint8")
-    return finished(files.mask, provenance, metrics)
+    corrected = read_corrected(files)
+    found = extract_brain(corrected, settings)
+    if found.probability is not None:
+        save_image(files.probability, found.probability, "int16")
+    save_image(files.mask, found.mask, "uint8")
+    return finished(files.mask, provenance, found.metrics | native_metrics(corrected, found.mask))
 
 
-def register_step(files: ScanFiles, settings: Registration, grid: Conform) -> Product:
-    """Registration and the one interpolation: ``desc-preproc_T1w`` in template space, transform, picture."""
-    from ldae.preprocessing.conform import conform
-    from ldae.preprocessing.quality import alignment_metrics, draw_picture, verdict
-    from ldae.preprocessing.registration import register, shear_of
-    from ldae.preprocessing.template import load_template
+def mean_step(visits: list[ScanFiles], settings: Registration) -> Product:
+    """``desc-mean_T1w``: the mean of a subject's visits, with their ways to it and its own to the template."""
+    from ldae.preprocessing.conform import weighted
+    from ldae.preprocessing.longitudinal import SubjectMean, mean_of, save_mean
+    from ldae.preprocessing.template import template_of
 
-    template = load_template(settings.template)
+    files = SubjectMean(visits[0].root, visits[0].participant_id)
+    inputs = {visit.session_id: digest([content_of(visit.corrected), content_of(visit.mask)]) for visit in visits}
+    provenance = described("mean", settings, inputs | {"template": template_of(settings).sha256})
+    known = recorded(files.image, provenance["key"])
+    if known and all(path.is_file() for path in files.needed(settings.transform, list(inputs))):
+        return Product(files.image, known, fresh=False)
+    brains = [weighted(read_corrected(visit), read_scan(visit.mask)) for visit in visits]
+    mean, to_mean = mean_of(brains, settings, files.scratch)
+    save_mean(files, mean, dict(zip(inputs, to_mean, strict=True)), settings)
+    save_image(files.image, mean, "int16")
+    return finished(files.image, provenance, {})
+
+
+def register_step(files: ScanFiles, settings: Registration, grid: Conform, through_mean: bool = False) -> Product:
+    """Registration and the one interpolation: ``desc-preproc_T1w`` in template space, transform, picture.
+
+    Args:
+        through_mean: the scan goes through its subject's mean (:func:`mean_step`), not by a search of its own.
+    """
+    from ldae.preprocessing.conform import conform, weighted
+    from ldae.preprocessing.longitudinal import SubjectMean, alignment_of_visit
+    from ldae.preprocessing.quality import alignment_metrics, draw_picture
+    from ldae.preprocessing.registration import log_jacobian, register, shear_of
+    from ldae.preprocessing.template import template_of
+
+    template = template_of(settings)
+    soft = read_json(sidecar(files.mask))["parameters"]["mask"] == "soft" if sidecar(files.mask).is_file() else False
     inputs = {"corrected": content_of(files.corrected), "mask": content_of(files.mask), "template": template.sha256}
+    if soft:
+        inputs["probability"] = content_of(files.probability)
+    mean = SubjectMean(files.root, files.participant_id)
+    if through_mean:
+        inputs["mean"] = read_json(sidecar(mean.image))["key"]
     provenance = described("register", settings, inputs, conform=grid.model_dump(mode="json"))
     product = files.volume(template.space, grid.spacing_mm)
     known = recorded(product, provenance["key"])
     if known:
         return Product(product, known, fresh=False)
     corrected, mask = read_corrected(files), read_scan(files.mask)
-    brain = nib.Nifti1Image(corrected.get_fdata(dtype=np.float32) * (mask.get_fdata() > 0.5), corrected.affine)
-    alignment = register(brain, settings, files.scratch)
+    probability = read_scan(files.probability) if soft else None
+    brain = weighted(corrected, probability or mask)
+    if through_mean:
+        alignment = alignment_of_visit(mean, files.session_id, settings, files.scratch)
+    else:
+        alignment = register(brain, settings, files.scratch)
     try:
-        volume, template_mask, metrics = conform(corrected, mask, alignment, grid)
+        volume, template_mask, metrics = conform(corrected, mask, alignment, grid, probability)
         metrics |= alignment_metrics(volume, template_mask, template)
         metrics |= {"determinant": alignment.determinant, "shear": shear_of(alignment.native_to_template)}
         if alignment.warp is not None:
             with atomic_path(files.warp(template.space)) as temporary:
                 shutil.copy(alignment.warp, temporary)
+            if settings.jacobian:
+                save_image(files.jacobian(template.space), log_jacobian(alignment.warp), "float32")
     finally:
         alignment.discard()
     with atomic_path(files.transform(template.space)) as temporary:
@@ -90,8 +136,6 @@ def register_step(files: ScanFiles, settings: Registration, grid: Conform) -> Pr
     save_image(files.template_mask(template.space, grid.spacing_mm), template_mask, "uint8")
     draw_picture(corrected, mask, volume, template, files.picture)
     save_image(product, volume, "int16")
-    metrics["brain_ml"] = float((mask.get_fdata() > 0.5).sum() * abs(np.linalg.det(mask.affine[:3, :3])) / 1000)
-    metrics["qc"], metrics["qc_reason"] = verdict(metrics)
     return finished(product, provenance, metrics)
 
 

@@ -4,15 +4,17 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from ldae.config import Conform
+from ldae.config import Conform, Quality
+from ldae.errors import UserError
 from ldae.files import read_tsv, write_tsv
-from ldae.preprocessing.cohort_quality import flag_outliers, qc_scans
+from ldae.preprocessing.cohort_quality import KEYS, OF_BIAS_FIELD, OF_BRAIN, judge, qc_scans
 from ldae.preprocessing.conform import grid_affine
 from ldae.preprocessing.derivatives import ScanFiles
-from ldae.preprocessing.quality import alignment_metrics, draw_picture, on_grid, save_rows, verdict
+from ldae.preprocessing.quality import alignment_metrics, draw_picture, native_metrics, on_grid, save_rows, verdict
 from ldae.preprocessing.template import load_template
 
 GRID = Conform(shape=(48, 56, 48), spacing_mm=3.5, centre_mm=(0, -17, 5))
+COSTLY = {"none": 0, "fail": 1, "warn": 2}  # flag that costs a scan its place -> scans lost of four
 GOOD = {
     "dice_template": 0.96,
     "ncc_template": 0.6,
@@ -20,6 +22,13 @@ GOOD = {
     "brain_ml": 1400.0,
     "edge_fraction": 0.0,
     "clipped": 0.0,
+    "shear": 0.02,
+    "bias_range": 1.2,
+    "stripped": 0.0,
+    "noise": 0.02,
+    "noise_brain": 0.03,
+    "saturated": 0.0,
+    "cut_cm2": 0.0,
 }
 
 
@@ -59,6 +68,9 @@ def test_brain_on_the_border_is_counted(placed):
         ({"dice_template": 0.5}, "fail", "dice_template 0.5"),
         ({"brain_ml": 2500.0, "ncc_template": 0.4}, "fail", "brain_ml 2.5e+03"),
         ({"determinant": float("nan")}, "fail", "determinant nan"),
+        ({"noise": None}, "pass", ""),
+        ({"cut_cm2": 40.0}, "fail", "cut_cm2 40"),
+        ({"stripped": 1.0}, "warn", "already skull-stripped"),
     ],
 )
 def test_verdict(change, state, reason):
@@ -82,34 +94,72 @@ def cohort(size: int) -> pd.DataFrame:
     rows["determinant"] += rng.normal(0, 0.02, size)
     names = pd.DataFrame({"participant_id": [f"sub-{i:02d}" for i in range(size)], "session_id": "ses-M000"})
     files = pd.DataFrame({"path": "x.nii.gz", "sha256": "0", "state": "done", "reason": None}, index=range(size))
-    return pd.concat([names, files, rows.assign(qc="pass", qc_reason=None, shear=0.02, bias_range=1.2)], axis=1)
+    return pd.concat([names, files, rows], axis=1)
 
 
 def test_a_scan_far_from_the_cohort_is_a_warning():
     table = cohort(30)
     table.loc[7, "determinant"] = 1.9
-    flagged = flag_outliers(table)
+    flagged = judge(table, Quality())
     assert flagged["qc"].eq("warn").to_numpy().nonzero()[0].tolist() == [7]
     assert "determinant" in flagged.loc[7, "qc_reason"]
-    assert flag_outliers(table[:10])["qc"].eq("pass").all()  # too few scans to know what is usual
+    assert judge(table[:10], Quality())["qc"].eq("pass").all()  # too few scans to know what is usual
+    strict = judge(table, Quality(outliers="fail"))
+    assert strict["state"].eq("quarantined").to_numpy().nonzero()[0].tolist() == [7]
+    assert judge(table, Quality(outlier_z=1000))["qc"].eq("pass").all()
+
+
+def test_the_configuration_decides_what_a_flag_costs(tmp_path):
+    table = cohort(4)
+    table.loc[0, "ncc_template"] = 0.1
+    table.loc[1, "ncc_template"] = 0.4
+    lost = {flag: judge(table, Quality(quarantine=flag))["state"].eq("quarantined").sum() for flag in COSTLY}
+    assert lost == COSTLY
+    limits = {"ncc_template": (None, None, None, None)}
+    assert judge(table, Quality(limits=limits))["qc"].eq("pass").all()
+    with pytest.raises(UserError, match="names ncc;"):
+        judge(table, Quality(limits={"ncc": (None, None, None, None)}))
+    (tmp_path / "review.tsv").write_text("participant_id\tsession_id\treason\nsub-03\tses-M000\tmotion\n")
+    reviewed = judge(table, Quality(quarantine="none", exclusions=tmp_path / "review.tsv"))
+    assert reviewed["reason"].tolist()[3] == "excluded by a reviewer: motion"
+    assert reviewed["state"].tolist() == ["done", "done", "done", "quarantined"]
+
+
+def test_native_metrics_are_what_was_put_in():
+    rng, shape = np.random.default_rng(0), (60, 60, 60)
+    mask = np.zeros(shape, bool)
+    mask[20:40, 20:40, 0:40] = True  # cut by the lower border: 20 x 20 voxels of 2 mm
+    data = np.where(mask, 100.0, 0.0)
+    noisy = np.hypot(data + rng.normal(0, 5, shape), rng.normal(0, 5, shape)).astype(np.float32)
+    noisy[30, 30, 30:32] = noisy.max()
+    affine = np.diag([2.0, 2, 2, 1])
+    image, brain = nib.Nifti1Image(noisy, affine), nib.Nifti1Image(mask.astype(np.uint8), affine)
+    metrics = native_metrics(image, brain)
+    assert metrics["noise"] == pytest.approx(0.05, rel=0.05)
+    assert metrics["noise_brain"] == pytest.approx(0.05, rel=0.1)
+    assert metrics["cut_cm2"] == pytest.approx(20 * 20 * 4 / 100)
+    assert metrics["saturated"] == pytest.approx(2 / mask.sum(), rel=0.6)
+    assert native_metrics(nib.Nifti1Image(data.astype(np.float32), affine), brain)["noise"] is None  # blanked air
 
 
 def test_a_failed_scan_leaves_the_cohort_and_the_worst_are_shown(tmp_path):
-    table = cohort(4).drop(columns="bias_range")
-    table.loc[2, ["ncc_template", "qc", "qc_reason"]] = [0.1, "fail", "ncc_template 0.1"]
-    table.loc[3, ["state", "reason", "qc", "ncc_template"]] = ["quarantined", "earlier: unreadable", None, None]
-    write_tsv(tmp_path / "register.tsv", table)
-    keys = table[["participant_id", "session_id"]]
-    write_tsv(tmp_path / "bias.tsv", keys.assign(bias_range=[1.1, 1.2, 1.3, 1.4]))
+    table = cohort(4).assign(bias_range=[1.1, 1.2, 1.3, 1.4])
+    table.loc[2, "ncc_template"] = 0.1
+    table.loc[3, ["state", "reason", "ncc_template"]] = ["quarantined", "earlier: unreadable", None]
+    write_tsv(tmp_path / "bias.tsv", table[[*KEYS, *OF_BIAS_FIELD]])
+    write_tsv(tmp_path / "brain.tsv", table[[*KEYS, *OF_BRAIN]])
+    write_tsv(tmp_path / "register.tsv", table.drop(columns=[*OF_BIAS_FIELD, *OF_BRAIN]))
     colours = [10, 20, 200]
     for colour, (_, row) in zip(colours, table[:3].iterrows(), strict=True):
         files = ScanFiles(tmp_path, row["participant_id"], row["session_id"])
         save_rows([np.full((20, 30, 3), colour, np.uint8)], files.picture)
-    statuses = [tmp_path / "bias.tsv"], [tmp_path / "register.tsv"]
-    qc_scans(*statuses, tmp_path, tmp_path / "qc.tsv", tmp_path / "worst.png")
+    statuses = ([tmp_path / f"{step}.tsv"] for step in ("bias", "brain", "register"))
+    qc_scans(*statuses, Quality(), tmp_path, tmp_path / "qc.tsv", tmp_path / "worst.png")
     qc = read_tsv(tmp_path / "qc.tsv")
     assert qc["state"].tolist() == ["done", "done", "quarantined", "quarantined"]
     assert qc["reason"].tolist()[2:] == ["quality control: ncc_template 0.1", "earlier: unreadable"]
     assert qc["bias_range"].tolist() == [1.1, 1.2, 1.3, 1.4]
+    exclusions = read_tsv(tmp_path / "exclusions.tsv")
+    assert exclusions["participant_id"].tolist() == ["sub-02", "sub-03"]
     mosaic = np.asarray(Image.open(tmp_path / "worst.png"))
     assert mosaic[5, 5].tolist() == [200, 200, 200]  # the lowest correlation comes first

@@ -40,6 +40,9 @@ BROKEN_IMAGES = {
     "sheared": (GOOD, with_affine(xy=2.0), "sheared"),
     "flat": (GOOD, with_affine(zz=0.0), "cannot be inverted"),
     "coarse": (GOOD, with_affine(zz=9.0), "voxel size"),
+    "thick slices": (GOOD, np.diag([4.0, 4, 6, 1]), "voxel size"),
+    "one hot voxel": (np.where(np.arange(GOOD.size).reshape(SHAPE) == 7, 1e9, GOOD), AFFINE, "extreme intensities"),
+    "almost empty": ((np.arange(GOOD.size).reshape(SHAPE) < 99).astype(np.uint8), AFFINE, "99 % of the voxels"),
     "narrow": (GOOD, np.diag([1.0, 1, 1, 1]), "field of view"),
 }
 
@@ -95,6 +98,22 @@ def test_a_header_without_orientation_is_refused(tmp_path):
     nib.save(image, tmp_path / "scan.nii")
     with pytest.raises(QuarantinedScan, match="orientation"):
         read_scan(tmp_path / "scan.nii")
+
+
+def test_a_header_that_contradicts_itself_is_refused(tmp_path):
+    image = nib.Nifti1Image(GOOD, AFFINE)
+    image.set_qform(AFFINE, code=1)
+    image.set_sform(np.diag([-4.0, 4, 4, 1]), code=1)
+    nib.save(image, tmp_path / "scan.nii")
+    with pytest.raises(QuarantinedScan, match="left and right"):
+        read_scan(tmp_path / "scan.nii")
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "uint16", "float64"])
+def test_any_scalar_type_is_read(dtype, tmp_path):
+    data = (GOOD % 251).astype(dtype)
+    nib.save(nib.Nifti1Image(data, AFFINE, dtype=dtype), tmp_path / "scan.nii.gz")
+    assert np.array_equal(read_scan(tmp_path / "scan.nii.gz").get_fdata(), data)
 
 
 def test_a_good_scan_keeps_grid_and_values(tmp_path):

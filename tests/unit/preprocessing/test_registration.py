@@ -1,5 +1,4 @@
 import tempfile
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -9,7 +8,7 @@ from scipy import ndimage
 from ldae.config import Registration
 from ldae.errors import QuarantinedScan, UserError
 from ldae.preprocessing.antspy import load_ants, strictly, to_ants
-from ldae.preprocessing.registration import matrix_of, register, shear_of
+from ldae.preprocessing.registration import log_jacobian, matrix_of, register, shear_of
 from ldae.preprocessing.template import load_template
 
 SETTINGS = Registration(transform="affine", resolution_mm=4.0)
@@ -117,7 +116,40 @@ def test_template_is_the_one_of_the_notes():
 
 def test_a_template_with_skull_or_without_file_is_an_error(tmp_path, brain):
     with pytest.raises(UserError, match="does not exist"):
-        load_template(tmp_path / "none.nii.gz")
+        load_template(str(tmp_path / "none.nii.gz"))
     nib.save(nib.Nifti1Image(brain.get_fdata() + 50, brain.affine), tmp_path / "head.nii.gz")
     with pytest.raises(UserError, match="skull"):
-        load_template(Path(tmp_path / "head.nii.gz"))
+        load_template(str(tmp_path / "head.nii.gz"))
+    nib.save(nib.Nifti1Image((brain.get_fdata() > 20).astype(np.uint8), brain.affine), tmp_path / "mask.nii.gz")
+    masked = load_template(str(tmp_path / "head.nii.gz"), tmp_path / "mask.nii.gz")
+    assert np.array_equal(masked.brain.get_fdata() > 0, brain.get_fdata() > 20)
+    with pytest.raises(UserError, match="not the one of the configuration"):
+        load_template(str(tmp_path / "head.nii.gz"), tmp_path / "mask.nii.gz", "0" * 64)
+
+
+def test_a_template_of_templateflow_is_its_head_times_its_mask(tmp_path, brain, monkeypatch):
+    monkeypatch.setenv("TEMPLATEFLOW_HOME", str(tmp_path))
+    with pytest.raises(UserError, match="templateflow get MNI152NLin2009cSym"):
+        load_template("templateflow:MNI152NLin2009cSym")
+    folder = tmp_path / "tpl-MNI152NLin2009cSym"
+    folder.mkdir()
+    stem = "tpl-MNI152NLin2009cSym_res-01"
+    nib.save(nib.Nifti1Image(brain.get_fdata() + 50, brain.affine), folder / f"{stem}_T1w.nii.gz")
+    inside = (brain.get_fdata() > 20).astype(np.uint8)
+    nib.save(nib.Nifti1Image(inside, brain.affine), folder / f"{stem}_desc-brain_mask.nii.gz")
+    template = load_template("templateflow:MNI152NLin2009cSym")
+    assert template.space == "MNI152NLin2009cSym"
+    assert np.array_equal(template.brain.get_fdata() > 0, inside > 0)
+
+
+def test_log_jacobian_of_a_known_stretch(tmp_path, brain):
+    """u_x = 0.1 x: every volume grows by a factor of 1.1."""
+    ants = load_ants()
+    domain = to_ants(brain)
+    x = np.arange(brain.shape[0], dtype=np.float32)[:, None, None] * 3 * np.ones(brain.shape, np.float32)
+    zero = np.zeros_like(x)
+    parts = [domain.new_image_like(part) for part in (-0.1 * x, zero, zero)]  # R-A-S x is minus L-P-S x
+    ants.image_write(ants.merge_channels(parts), str(tmp_path / "warp.nii.gz"))
+    found = log_jacobian(tmp_path / "warp.nii.gz")
+    assert np.allclose(found.affine, brain.affine)
+    assert found.get_fdata()[5:-5, 5:-5, 5:-5] == pytest.approx(np.log(1.1), abs=1e-3)

@@ -7,6 +7,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from threading import Thread
 
 import pandas as pd
 import pytest
@@ -15,7 +16,7 @@ from ldae.errors import QuarantinedScan, UserError
 from ldae.files import read_tsv, sha256_file
 from ldae.preprocessing.derivatives import ScanFiles, recorded, write_sidecar
 from ldae.preprocessing.pool import name_of_end, run_isolated
-from ldae.preprocessing.shard import Shard, files_of, run_shard
+from ldae.preprocessing.shard import Shard, alone, files_of, run_shard
 from ldae.preprocessing.steps import Product
 
 
@@ -52,7 +53,7 @@ def work(folder: Path, ends: dict[str, str], scan: dict) -> Product:
 
 
 def run(shard: Shard, ends: dict[str, str] | None = None) -> pd.DataFrame:
-    run_shard("step", shard, None, partial(work, shard.derivatives, ends or {}))
+    run_shard("step", shard, {}, partial(work, shard.derivatives, ends or {}))
     return read_tsv(shard.status)
 
 
@@ -145,6 +146,20 @@ def test_a_killed_shard_goes_on_and_does_nothing_twice(tmp_path):
     assert not leftover.exists()
     run(make_shard(tmp_path / "again", 6))
     assert (tmp_path / "0.tsv").read_bytes() == (tmp_path / "again/0.tsv").read_bytes()
+
+
+def test_a_shard_waits_for_a_job_that_outlived_its_snakemake(tmp_path):
+    run(make_shard(tmp_path / "other", 2))  # starts the server of workers
+    start = time.time()
+    run(make_shard(tmp_path / "another", 2))
+    usual, shard = time.time() - start, make_shard(tmp_path, 2)
+    with alone(shard.timings.with_suffix(".lock")):
+        waiting = Thread(target=run, args=(shard,))
+        waiting.start()
+        waiting.join(1 + 3 * usual)
+        assert waiting.is_alive() and not shard.timings.exists()
+    waiting.join(60)
+    assert read_tsv(shard.status)["state"].eq("done").all()
 
 
 @pytest.mark.parametrize(("code", "name"), [(-11, "SIGSEGV"), (-9, "SIGKILL (out of memory?)"), (3, "exit status 3")])

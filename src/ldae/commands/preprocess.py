@@ -1,0 +1,68 @@
+"""``ldae preprocess SCAN OUT_DIR``."""
+
+import sys
+import tempfile
+from argparse import Namespace
+from pathlib import Path
+
+from ldae.errors import QuarantinedScan
+
+REFUSED = 3  # exit status
+
+
+def add(commands) -> None:
+    command = commands.add_parser(
+        "preprocess",
+        help="one scan to the grid of the networks, outside the workflow",
+        description="Exit status: 0 preprocessed, 3 the scan is refused (one sentence says why), 1 anything else.",
+    )
+    command.add_argument("scan", type=Path, metavar="SCAN", help="NIfTI file, or folder with one DICOM series")
+    command.add_argument("out", type=Path, metavar="OUT_DIR", help="folder for the derivatives (BIDS)")
+    command.add_argument(
+        "--config", type=Path, nargs="+", metavar="FILE", help="their preprocessing section; none: the paper's settings"
+    )
+    command.add_argument("--subject", metavar="ID", help="participant_id (sub-01); default: from the file's name")
+    command.add_argument("--session", metavar="ID", help="session_id (ses-M000); default: from the file's name")
+    command.set_defaults(run=run)
+
+
+def run(options: Namespace) -> int:
+    from ldae.runtime import limit_threads
+
+    limit_threads(1)
+    from ldae.config import Preprocessing, load_config
+    from ldae.preprocessing.derivatives import ScanFiles
+    from ldae.preprocessing.scan import as_nifti, preprocess_scan, scan_names
+
+    settings = load_config(*options.config).preprocessing if options.config else Preprocessing(shards=1)
+    participant, session = scan_names(options.scan.resolve())
+    files = ScanFiles(options.out, options.subject or participant, options.session or session)
+    try:
+        with tempfile.TemporaryDirectory(prefix="ldae-dicom-") as scratch:
+            row = preprocess_scan(as_nifti(options.scan, Path(scratch)), files, settings)
+    except QuarantinedScan as error:
+        print(f"ldae: {options.scan} is refused: {error}.", file=sys.stderr)
+        return REFUSED
+    write_row(row, files)
+    print(line_of(row))
+    if row["qc"] == "fail" and settings.quality.quarantine != "none":
+        print(f"ldae: {options.scan} is refused: quality control: {row['qc_reason']}.", file=sys.stderr)
+        return REFUSED
+    return 0
+
+
+def write_row(row: dict, files) -> None:
+    import pandas as pd
+
+    from ldae.files import write_tsv
+
+    write_tsv(files.anat / f"{files.stem}_desc-qc_T1w.tsv", pd.DataFrame([row]))
+
+
+def line_of(row: dict) -> str:
+    """The quality-control line: verdict first, then the metrics."""
+    hidden = {"participant_id", "session_id", "path", "sha256", "qc", "qc_reason"}
+    shown = {name: "n/a" if value is None else f"{value:.3g}" for name, value in row.items() if name not in hidden}
+    metrics = [f"{name} {value}" for name, value in shown.items()]
+    reason = f" ({row['qc_reason']})" if row["qc_reason"] else ""
+    return f"{row['participant_id']} {row['session_id']}: {row['qc']}{reason}; {', '.join(metrics)}; {row['path']}"

@@ -1,0 +1,1 @@
+"""Brain extraction backends: each gives the probability of brain on the grid of the scan."""
