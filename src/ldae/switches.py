@@ -101,6 +101,18 @@ SWITCHES = (
         GRID,
     ),
     Switch(
+        "preprocessing.brain_extraction.mask",
+        "Brain mask",
+        "hard",
+        "soft",
+        {
+            "hard": "voxels outside the mask are 0",
+            "soft": "the image is multiplied by the network's probability",
+        },
+        "paper: brain extraction; code: image times probability, without a threshold, in the preprocessing pipeline",
+        ("extract_brain",),
+    ),
+    Switch(
         "splits.protocol",
         "Split into train and test",
         "stratified",
