@@ -14,6 +14,7 @@ COMMANDS = (
     "preprocess",
     "params",
     "memory",
+    "import_weights",
     "summary",
     "unlock",
     "fresh",

@@ -1,8 +1,11 @@
 """The patch discriminator of stage 1 (training only) and its least-squares losses (paper 4.1)."""
 
+from pathlib import Path
+
 from torch import Tensor, nn
 
 from ldae import config
+from ldae.models.weights import load_strictly, load_weights
 
 
 class Discriminator(nn.Module):
@@ -22,6 +25,15 @@ def build_discriminator(settings: config.Discriminator) -> Discriminator:
 
     net = PatchDiscriminator(spatial_dims=3, channels=settings.channels, in_channels=1, num_layers_d=settings.layers)
     return Discriminator(net)
+
+
+def load_discriminator(discriminator: Discriminator, path: str | Path, sha256: str | None = None) -> None:
+    """Weights of MONAI's PatchDiscriminator, of which MONAI Generative has the same names.
+
+    Raises:
+        UserError: the file is missing, has another digest, or is of another architecture.
+    """
+    load_strictly(discriminator.net, load_weights(path, sha256), path)
 
 
 def generator_loss(scores_reconstruction: Tensor) -> Tensor:

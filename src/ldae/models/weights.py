@@ -45,7 +45,9 @@ def load_weights(path: str | Path, sha256: str | None = None) -> dict[str, Tenso
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise UserError(f"{path} is not a whole safetensors file ({error}); convert or fetch it again.") from None
+        raise UserError(
+            f"{path} is not a whole safetensors file ({error}); fetch it again, or convert it (ldae import-weights)."
+        ) from None
 
 
 def load_strictly(module: nn.Module, state: dict[str, Tensor], path: str | Path) -> None:
@@ -63,28 +65,48 @@ def start_from_generative(autoencoder: Autoencoder, path: str | Path, sha256: st
     Raises:
         UserError: the weights are of another architecture.
     """
-    state = load_weights(path, sha256)
+    state, wanted = load_weights(path, sha256), autoencoder.net.state_dict()
+    older = {name.replace(".postconv.conv.", ".conv.conv.") for name in wanted}
+    if state.keys() not in (wanted.keys(), older):  # MONAI's own method would leave what is missing at its random start
+        names = sorted(older - state.keys()) or sorted(state.keys() - older)
+        raise UserError(
+            f"autoencoder.pretrained: {path} does not fit the network of the autoencoder section ({names[0]} is "
+            f"{'missing' if names[0] in older else 'left over'})."
+        )
     try:
-        if state.keys() == autoencoder.net.state_dict().keys():
+        if state.keys() == wanted.keys():
             autoencoder.net.load_state_dict(state)
         else:
             autoencoder.net.load_old_state_dict(dict(state))  # a copy: the method empties what it is given
-    except (KeyError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+    except RuntimeError as error:
         raise UserError(
-            f"autoencoder.pretrained: {path} does not fit the network of the autoencoder section ({reason})."
+            f"autoencoder.pretrained: {path} does not fit the network of the autoencoder section "
+            f"({str(error).splitlines()[-1].strip()})."
         ) from None
 
 
 def load_backbone(backbone: nn.Module, path: str | Path, sha256: str | None = None) -> None:
     """ImageNet weights for a one-channel timm backbone: colour filters are summed, the classifier is left out.
 
+    timm's names, or torchvision's for a ConvNeXt.
+
     Raises:
         UserError: the weights are of another architecture.
     """
     wanted = backbone.state_dict()
-    state = {name: tensor for name, tensor in load_weights(path, sha256).items() if not name.startswith("head.fc.")}
+    given = load_weights(path, sha256)
+    if "features.0.0.weight" in given:
+        given = _from_torchvision(given, list(wanted))
+    state = {name: tensor for name, tensor in given.items() if not name.startswith("head.fc.")}
     for name, tensor in state.items():
         if name in wanted and tensor.ndim == 4 and tensor.shape[1] == 3 and wanted[name].shape[1] == 1:
             state[name] = tensor.sum(dim=1, keepdim=True)
     load_strictly(backbone, state, path)
+
+
+def _from_torchvision(state: dict[str, Tensor], wanted: list[str]) -> dict[str, Tensor]:
+    """A torchvision ConvNeXt, without its classifier, under timm's names."""
+    from ldae.models.reference_names import backbone_names, from_reference
+
+    state = {name: tensor for name, tensor in state.items() if not name.startswith("classifier.2.")}
+    return from_reference(state, backbone_names(wanted))

@@ -14,7 +14,7 @@ from ldae.training.data import Latents, read_splits, split_rows
 from ldae.training.device import pick_device
 from ldae.training.keyed import scan_at
 from ldae.training.load import load_autoencoder
-from ldae.training.model_folder import require
+from ldae.training.model_folder import require, require_input
 from ldae.training.pipeline import LDAE
 
 METHOD = config.Method()
@@ -41,7 +41,7 @@ def encode_latents(
     """
     store, device = open_store(volumes), pick_device()
     model = load_autoencoder(autoencoder)
-    require(f"{autoencoder} was trained on other volumes", model.description["inputs"]["volumes"], store.digest)
+    require_input(f"{autoencoder} was trained on other volumes", model.description, "volumes", store.digest)
     network = model.network.to(device)
     training = split_rows(store, read_splits(splits), "train").tolist()
     if method.scale_factor == "first_batch":

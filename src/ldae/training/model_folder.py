@@ -91,3 +91,14 @@ def require(what: str, found: str, expected: str) -> None:
         raise UserError(
             f"{what}: digest {found} found, {expected} expected; run the rules after the changed part again."
         )
+
+
+def require_input(what: str, description: dict[str, Any], name: str, digest: str) -> None:
+    """A model was trained on this input. An imported model may not know on what.
+
+    Raises:
+        UserError: its digests differ.
+    """
+    known = description["inputs"].get(name) if "imported" in description else description["inputs"][name]
+    if known is not None:
+        require(what, known, digest)

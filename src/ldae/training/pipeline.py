@@ -23,7 +23,7 @@ from ldae.training.load import (
     load_representation,
     load_unet,
 )
-from ldae.training.model_folder import require
+from ldae.training.model_folder import require_input
 
 
 class LDAE:
@@ -75,9 +75,11 @@ class LDAE:
         train = Path(train)
         autoencoder, unet = load_autoencoder(train / "autoencoder"), load_unet(train / "diffusion")
         representation = load_representation(train / "representation", unet)
-        inputs = representation.description["inputs"]
-        require(f"{train / 'autoencoder'} is not the one of stage 3", autoencoder.digest, inputs["autoencoder"])
-        require(f"{train / 'diffusion'} is not the one of stage 3", unet.digest, inputs["diffusion"])
+        description = representation.description
+        require_input(
+            f"{train / 'autoencoder'} is not the one of stage 3", description, "autoencoder", autoencoder.digest
+        )
+        require_input(f"{train / 'diffusion'} is not the one of stage 3", description, "diffusion", unet.digest)
         if not trained_encoder:
             network = initial_representation(representation.description, unet).requires_grad_(False).eval()
             representation = Loaded(network, representation.description, "untrained")

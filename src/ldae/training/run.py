@@ -19,7 +19,7 @@ from ldae.training.distributed import World
 from ldae.training.load import load_autoencoder, load_unet
 from ldae.training.lock import RunLock
 from ldae.training.loop import CHECKPOINTS, LAUNCH, train
-from ldae.training.model_folder import fingerprint, require, write_model
+from ldae.training.model_folder import fingerprint, require, require_input, write_model
 from ldae.training.records import attempts_of
 from ldae.training.stage import Stage
 from ldae.training.stage_autoencoder import AutoencoderStage
@@ -102,7 +102,7 @@ def train_representation(
     decoder, unet = load_autoencoder(autoencoder), load_unet(diffusion)
     require(f"{latents} was made by another autoencoder", codes.meta["autoencoder"], decoder.digest)
     require(f"{latents} was made from other volumes", codes.meta["volumes"], images.digest)
-    require(f"{diffusion} was trained on other latents", unet.description["inputs"]["latents"], codes.digest)
+    require_input(f"{diffusion} was trained on other latents", unet.description, "latents", codes.digest)
     rows = [split_rows(images, table, name) for name in ("train", "validation")]
     stage = RepresentationStage(
         settings,

@@ -1,0 +1,73 @@
+"""``ldae import-weights``."""
+
+import logging
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from ldae.errors import UserError
+
+
+def add(commands) -> None:
+    command: ArgumentParser = commands.add_parser(
+        "import-weights",
+        help="the paper's published weights as models of this workflow",
+        description="In: safetensors, or pickles through PyTorch's restricted unpickler. Out: safetensors. "
+        "Every tensor has to find its place.",
+    )
+    command.add_argument("--config", type=Path, nargs="+", metavar="FILE", default=[Path("config/config.yaml")])
+    command.add_argument("--out", type=Path, required=True, help="folder of the models, such as results/train")
+    command.add_argument("--autoencoder", type=Path, metavar="FILE", help="AutoencoderKL of MONAI Generative")
+    command.add_argument("--unet", type=Path, metavar="FILE", help="unconditional latent UNet")
+    command.add_argument("--encoder", type=Path, metavar="FILE", help="semantic encoder; with --estimator")
+    command.add_argument("--estimator", type=Path, metavar="FILE", help="gradient estimator, its frozen UNet included")
+    command.add_argument("--probe", type=Path, nargs=3, metavar=("CLASSIFIER", "MEAN", "STD"), help="AD-CN probe files")
+    command.add_argument("--scale-factor", type=float, help="of the latents; the authors' code has 0.8730")
+    command.add_argument(
+        "--plain", type=Path, nargs="+", default=[], metavar="FILE", help="state dicts to convert as they are"
+    )
+    command.set_defaults(run=run)
+
+
+def run(options: Namespace) -> int:
+    from ldae.config import load_config
+    from ldae.training import imported
+
+    if (options.encoder is None) != (options.estimator is None):
+        raise UserError("Give --encoder and --estimator together: they were trained together.")
+    if options.unet is not None and options.estimator is not None:
+        raise UserError("Give --unet or --estimator, not both: the estimator's file holds its own frozen UNet.")
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    scale = imported.PUBLISHED_SCALE if options.scale_factor is None else options.scale_factor
+    if options.autoencoder or options.unet or options.estimator:
+        settings = load_config(*options.config)
+        if options.autoencoder:
+            imported.import_autoencoder(options.autoencoder, settings, options.out)
+        if options.unet:
+            imported.import_unet(options.unet, settings, scale, options.out)
+        if options.estimator:
+            imported.import_representation(options.encoder, options.estimator, settings, scale, options.out)
+    for path in options.plain:
+        convert(path, options.out / f"{path.stem}.safetensors")
+    if options.probe:
+        import_probe(*options.probe, options.out / "probe_ad.json")
+    return 0
+
+
+def convert(path: Path, out: Path) -> None:
+    """A state dict as safetensors, under its own names; prints the digest that the configuration asks for."""
+    from ldae.files import sha256_file
+    from ldae.models.foreign_weights import read_state_dict
+    from ldae.models.weights import save_weights
+
+    save_weights(out, read_state_dict(path))
+    print(f"{out}  sha256 {sha256_file(out)}")
+
+
+def import_probe(classifier: Path, mean: Path, std: Path, out: Path) -> None:
+    """The published probe in the form of ``evaluate/probes/probe_ad.json``."""
+    from ldae.evaluation.published_probe import read_published_probe
+    from ldae.files import write_json
+
+    probe = read_published_probe(classifier, mean, std)
+    write_json(out, probe.as_json() | {"positive": "AD", "features": "ldae"})
+    print(f"{out}  AD is positive")

@@ -1,0 +1,161 @@
+"""``ldae import-weights``: published weights become models of this workflow, and nothing in a pickle is run."""
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from torch import nn
+
+from ldae import cli, config
+from ldae.errors import UserError
+from ldae.evaluation.linear import Probe
+from ldae.models import reference_names as names
+from ldae.models.autoencoder import build_autoencoder
+from ldae.models.foreign_weights import read_state_dict
+from ldae.models.gradient_estimator import GradientEstimator, build_shift_branch
+from ldae.models.semantic_encoder import build_semantic_encoder
+from ldae.models.unet import UNet
+from ldae.training.load import load_unet
+from ldae.training.model_folder import read_description, require_input
+from ldae.training.pipeline import LDAE
+
+CONFIG = Path(__file__).parents[3] / "config" / "config.yaml"
+SMALL = {
+    "preprocessing": {"conform": {"shape": [32, 32, 32]}},
+    "autoencoder": {"channels": [8, 8], "res_blocks": 1, "norm_groups": 4},
+    "diffusion": {"channels": 8, "multipliers": [1, 2], "res_blocks": 1, "attention_factors": [2], "norm_groups": 4},
+    "representation": {"backbone": "convnext_atto", "dimension": 320, "heads": 4, "slice_step": 8},
+}
+
+
+def filled(module: nn.Module) -> nn.Module:
+    for parameter in module.parameters():
+        nn.init.normal_(parameter, std=0.1)
+    return module.eval()
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """Small networks, and their weights in files as the authors' training writes them."""
+    folder = tmp_path_factory.mktemp("published")
+    (folder / "small.yaml").write_text(yaml.safe_dump(SMALL))
+    settings = config.load_config(CONFIG, folder / "small.yaml")
+    torch.manual_seed(0)
+    diffusion = settings.diffusion.model_copy(update={"resample": "in_plane"})
+    autoencoder, trunk = filled(build_autoencoder(settings.autoencoder)), filled(UNet(diffusion, 3))
+    shift = filled(build_shift_branch(diffusion, 3, 320, trunk))
+    encoder = filled(build_semantic_encoder(settings.representation))
+    estimator = GradientEstimator(trunk, shift).eval()
+    theirs = names.to_reference(autoencoder.net.state_dict(), names.autoencoder_names(autoencoder))
+    torch.save(theirs, folder / "autoencoder.pth")
+    theirs = names.to_reference(estimator.state_dict(), names.estimator_names(estimator))
+    training = {f"ema_decoder.{name}": value for name, value in theirs.items()}
+    training |= {f"decoder.{name}": value + 1 for name, value in theirs.items()}
+    torch.save({"state_dict": training, "epoch": 3}, folder / "estimator.ckpt")
+    theirs = names.encoder_to_reference(encoder.state_dict(), names.encoder_names(encoder), 128)
+    torch.save(
+        {"state_dict": {f"ema_encoder.{name}": value for name, value in theirs.items()}}, folder / "encoder.ckpt"
+    )
+    theirs = names.to_reference(trunk.state_dict(), names.unet_names(trunk))
+    torch.save({"state_dict": {f"ema_unet.{name}": value for name, value in theirs.items()}}, folder / "unet.ckpt")
+    return folder, autoencoder, encoder, estimator
+
+
+def run(folder, out, *arguments):
+    files = [str(folder / name) if (folder / name).suffix and (folder / name).exists() else name for name in arguments]
+    configs = ["--config", str(CONFIG), str(folder / "small.yaml")]
+    return cli.main(["import-weights", *configs, "--out", str(out), *files])
+
+
+def test_the_whole_published_model_becomes_one_ldae(published, tmp_path):
+    folder, autoencoder, encoder, estimator = published
+    files = ["--autoencoder", "autoencoder.pth", "--encoder", "encoder.ckpt", "--estimator", "estimator.ckpt"]
+    assert run(folder, tmp_path, *files) == 0
+    ldae = LDAE.load(tmp_path, config.Method(), config.Sampling(steps=2))
+    assert ldae.scale_factor == 0.873
+    x, t = torch.rand(2, 1, 32, 32, 32), torch.tensor([10, 900])
+    with torch.no_grad():
+        z, y = autoencoder.encode(x)[0], encoder(x)
+        assert torch.equal(ldae.autoencoder.encode(x)[0], z)
+        assert torch.equal(ldae.encode_semantic(x), y)
+        for ours, theirs in zip(ldae.estimator(z, t, y), estimator(z, t, y), strict=True):
+            assert torch.equal(ours, theirs)
+    assert not list(tmp_path.rglob("*.p*"))
+    assert read_description(tmp_path / "representation")["imported"].keys() == {"encoder.ckpt", "estimator.ckpt"}
+
+
+def test_the_unet_alone_keeps_the_resampling_it_was_trained_with(published, tmp_path):
+    folder, *_, estimator = published
+    assert run(folder, tmp_path, "--unet", "unet.ckpt") == 0
+    model = load_unet(tmp_path / "diffusion")
+    z, t = torch.randn(1, 3, 16, 16, 16), torch.tensor([5])
+    with torch.no_grad():
+        assert torch.equal(model.network(z, t), estimator.trunk(z, t))
+    assert model.description["settings"]["resample"] == "in_plane"
+    require_input("", model.description, "latents", "any: it was not trained on a store")
+    with pytest.raises(UserError):
+        require_input("other latents", {"inputs": {"latents": "a"}}, "latents", "b")
+
+
+def test_a_file_of_another_network_is_named(published, tmp_path, capsys):
+    folder, *_ = published
+    assert run(folder, tmp_path, "--unet", "autoencoder.pth") == 1
+    assert "time_embed.0.weight" in capsys.readouterr().err
+    assert run(folder, tmp_path, "--encoder", "encoder.ckpt") == 1
+    assert "together" in capsys.readouterr().err
+    state = torch.load(folder / "unet.ckpt", weights_only=True)["state_dict"]
+    torch.save(state | {"ema_unet.more": torch.zeros(1)}, tmp_path / "more.ckpt")
+    assert run(folder, tmp_path, "--unet", str(tmp_path / "more.ckpt")) == 1
+    assert "1 left over (more" in capsys.readouterr().err
+    state["ema_unet.out.2.bias"] = torch.zeros(4)
+    torch.save(state, tmp_path / "shape.ckpt")
+    assert run(folder, tmp_path, "--unet", str(tmp_path / "shape.ckpt")) == 1
+    assert "up.conv_out.bias has shape (4,)" in capsys.readouterr().err
+    assert not (tmp_path / "diffusion").exists()
+
+
+class Bomb:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pickle_that_runs_code_is_refused_unopened(published, tmp_path, capsys, zipped):
+    folder, *_ = published
+    bomb, fired = tmp_path / "bomb.ckpt", tmp_path / "fired"
+    torch.save({"state_dict": {}, "hyper_parameters": Bomb(fired)}, bomb, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(UserError, match="is refused"):
+        read_state_dict(bomb)
+    bomb.write_bytes(pickle.dumps(Bomb(fired)))
+    assert run(folder, tmp_path, "--unet", str(bomb)) == 1
+    assert "is refused" in capsys.readouterr().err
+    assert not fired.exists()
+    bomb.write_bytes(b"PK\x03\x04 no zip")
+    with pytest.raises(UserError, match="is refused"):
+        read_state_dict(bomb)
+
+
+def test_the_probe_is_turned_to_ad_positive(tmp_path):
+    """Theirs gives the logit of CN on standardised codes; ours that of AD."""
+    rng = torch.Generator().manual_seed(0)
+    weight, mean = torch.randn(1, 6, generator=rng), torch.randn(6, generator=rng)
+    std, bias = torch.rand(6, generator=rng) + 0.5, torch.tensor([0.3])
+    torch.save({"weight": weight, "bias": bias}, tmp_path / "classifier.ckpt")
+    torch.save(mean, tmp_path / "mean.pt")
+    torch.save(std, tmp_path / "std.pt")
+    files = [str(tmp_path / name) for name in ("classifier.ckpt", "mean.pt", "std.pt")]
+    assert cli.main(["import-weights", "--out", str(tmp_path), "--probe", *files]) == 0
+    content = json.loads((tmp_path / "probe_ad.json").read_text())
+    assert content["positive"] == "AD"
+    y = torch.randn(4, 6, generator=rng)
+    logit_cn = ((y - mean) / std) @ weight[0] + bias
+    np.testing.assert_allclose(Probe.from_json(content).score(y.numpy()), -logit_cn.numpy(), rtol=1e-5, atol=1e-6)
+    torch.save(torch.zeros(5), tmp_path / "std.pt")
+    assert cli.main(["import-weights", "--out", str(tmp_path), "--probe", *files]) == 1
