@@ -36,6 +36,7 @@ else:
 
 
 include: "rules/train.smk"
+include: "rules/baselines.smk"
 include: "rules/evaluate.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
@@ -73,6 +74,7 @@ rule train:
         rules.train_autoencoder.output,
         rules.train_diffusion.output,
         rules.train_representation.output,
+        rules.encode_baselines.output,
 
 
 rule evaluate:

@@ -43,6 +43,7 @@ rule fit_probes:
     input:
         volumes=rules.pack_volumes.output[0],
         codes=rules.encode_codes.output,
+        baselines=rules.encode_baselines.output,
         splits=rules.make_splits.output.splits,
         truth=TRUTH,
     output:

@@ -14,7 +14,7 @@ COMMANDS = (
     "preprocess",
     "params",
     "memory",
-    "import_weights",
+    "import-weights",
     "summary",
     "unlock",
     "fresh",

@@ -393,6 +393,41 @@ class Representation(Section):
         return self
 
 
+class Dae(Section):
+    """Voxel-space diffusion autoencoder (Preechakul 2022), the paper's unsupervised baseline (Tables 6 and 7).
+
+    Published are its voxels (112 x 128 x 112) and its parameters (130 M); widths and training are ours.
+    """
+
+    factor: Positive = Field(1, description="volumes are averaged in blocks of this many voxels a side, then cut")
+    shape: tuple[Positive, Positive, Positive] = Field((112, 128, 112), description="central box of them, voxels")
+    dimension: Positive = Field(512, description="length of its code")
+    channels: Positive = Field(64, description="base width")
+    multipliers: list[Positive] = [1, 2, 2, 4, 5]
+    res_blocks: Positive = 2
+    attention_factors: list[int] = Field([8, 16], description="down-sampling factors with self-attention")
+    dropout: Fraction = 0.1
+    norm_groups: Positive = 32
+    resample: Literal["isotropic"] = "isotropic"
+    timesteps: Positive = 1000
+    beta_start: float = 1e-4
+    beta_end: float = 0.02
+    training: Training
+
+    @model_validator(mode="after")
+    def _shape_divides(self) -> "Dae":
+        deepest = 2 ** (len(self.multipliers) - 1)
+        if any(size % deepest for size in self.shape):
+            raise ValueError(f"shape {self.shape} is not a multiple of the network's factor {deepest}")
+        return self
+
+
+class Supervised(Section):
+    """Supervised baseline: the encoder of the representation section with a linear head (Table 7)."""
+
+    training: Training
+
+
 class Sampling(Section):
     solver: Literal["ddim", "dpmpp_2m"] = "ddim"
     steps: Positive = 100
@@ -430,6 +465,9 @@ class Config(Section):
     autoencoder: Autoencoder
     diffusion: Diffusion
     representation: Representation
+    dae: Dae
+    supervised_ad: Supervised
+    supervised_age: Supervised
     launch: Launch = Launch()
     evaluation: Evaluation = Evaluation()
 
@@ -452,6 +490,8 @@ class Config(Section):
             )
         if self.diffusion.resample == "isotropic" and any(size % deepest for size in sizes):
             raise ValueError(f"preprocessing.conform.shape {sizes} is not a multiple of {deepest} (autoencoder x UNet)")
+        if any(small * self.dae.factor > size for small, size in zip(self.dae.shape, sizes, strict=True)):
+            raise ValueError(f"dae.shape {self.dae.shape} x dae.factor {self.dae.factor} exceeds conform.shape {sizes}")
         return self
 
     def section(self, *names: str) -> dict[str, Any]:
@@ -464,6 +504,11 @@ class Config(Section):
     def method_of(self, rule: str) -> dict[str, Any]:
         """The entries of the ``method`` section that a rule reads."""
         return method_of(rule, self.section())
+
+    def supervised(self, name: Literal["supervised_ad", "supervised_age"]) -> dict[str, Any]:
+        """The representation section with the training of a supervised baseline, as plain values."""
+        encoder = self.section("representation") | {"training": self.section(name, "training")}
+        return {key: value for key, value in encoder.items() if key != "snr_gamma"}
 
     @property
     def latent_shape(self) -> tuple[int, int, int, int]:

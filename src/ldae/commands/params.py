@@ -18,7 +18,7 @@ def run(options: Namespace) -> int:
     from ldae.models.counts import parameter_counts
 
     config = load_config(*options.config)
-    counts = parameter_counts(config.autoencoder, config.diffusion, config.representation)
+    counts = parameter_counts(config.autoencoder, config.diffusion, config.representation, config.dae)
     if options.json:
         print(json.dumps({c.network: {"parameters": c.parameters, "trainable": c.trainable} for c in counts}, indent=2))
         return 0

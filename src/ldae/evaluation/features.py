@@ -12,10 +12,14 @@ _VOXELS = 300_000  # at most, after averaging blocks
 
 
 def feature_sets(inputs: Inputs, batch: int) -> dict[str, Features]:
-    """Name -> features: ``ldae``, ``untrained_encoder``, ``pca_voxels`` and, for phantom cohorts, ``oracle``."""
+    """Name -> features: ``ldae``, ``dae``, ``untrained_encoder``, ``pca_voxels`` and, for phantom cohorts, ``oracle``.
+
+    None of them has seen a label. The supervised encoders have, so they are no part of a cross-validation.
+    """
     everything = inputs.scans.index.to_numpy()
     sets = {
         "ldae": fixed(inputs.code("y_sem", everything)),
+        "dae": fixed(inputs.code("y_dae", everything)),
         "untrained_encoder": fixed(inputs.code("y_sem_untrained", everything)),
         "pca_voxels": pca(voxel_gram(inputs, batch), COMPONENTS),
     }

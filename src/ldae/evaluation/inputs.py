@@ -49,19 +49,33 @@ class Inputs:
         return "_".join(self.scans.loc[row, KEY])
 
     def code(self, name: str, rows: Iterable[int]) -> np.ndarray:
-        """Cached codes (y_sem, y_sem_untrained, x_T, x_T_unconditional) of these scans, float32.
+        """Cached codes (y_sem, y_sem_untrained, y_dae, x_T, x_T_unconditional) of these scans, float32.
 
         Raises:
             UserError: the cache does not hold one of the scans.
         """
+        codes, places = self._places(name, rows)
+        return np.asarray(codes.data[places], dtype=np.float32)
+
+    def supervised_output(self, name: str, rows: Iterable[int]) -> np.ndarray:
+        """What a supervised encoder (supervised_ad, supervised_age) says of these scans: logit of AD, or years.
+
+        Raises:
+            UserError: the cache does not hold one of the scans.
+        """
+        codes, places = self._places(name, rows)
+        return codes.index["prediction"].to_numpy(float)[places]
+
+    def _places(self, name: str, rows: Iterable[int]) -> tuple[Store, list[int]]:
+        """A code store and the places of these scans in it."""
         codes, position = self._opened(name)
         keys = [tuple(self.scans.loc[row, KEY]) for row in rows]
         missing = ["_".join(key) for key in keys if key not in position]
         if missing:
             raise UserError(
-                f"{codes.path} has no code of {missing[0]} ({len(missing)} missing); run encode_codes again."
+                f"{codes.path} has no code of {missing[0]} ({len(missing)} missing); run the rule that writes it again."
             )
-        return np.asarray(codes.data[[position[key] for key in keys]], dtype=np.float32)
+        return codes, [position[key] for key in keys]
 
     def _opened(self, name: str) -> tuple[Store, dict[tuple[str, str], int]]:
         """A code store and the place of each scan in it, opened once."""

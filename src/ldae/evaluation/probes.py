@@ -41,7 +41,8 @@ def run_probes(inputs: Inputs, settings: Evaluation, seed: int, out: Path, metho
     """
     sets = feature_sets(inputs, settings.batch)
     scans = inputs.scans.assign(probe_group=probe_groups(inputs.scans, method.probe_split))
-    predictions = predict_all(scans, sets, settings.folds, seed)
+    linear = predict_all(scans, sets, settings.folds, seed)
+    predictions = pd.concat([linear, supervised(inputs)], ignore_index=True)
     write_tsv(out / "predictions.tsv", predictions)
     write_tsv(out / "summary.tsv", summary(predictions, settings.bootstrap, seed, method.positive_class))
     write_tsv(out / "differences.tsv", differences(predictions, settings.bootstrap, seed))
@@ -83,6 +84,18 @@ def predict_all(scans: pd.DataFrame, sets: dict[str, Features], folds: int, seed
     if not tables:
         raise UserError("No probe can be fitted: the scans have neither ages nor AD and CN diagnoses; check scans.tsv.")
     return pd.concat(tables, ignore_index=True)
+
+
+def supervised(inputs: Inputs) -> pd.DataFrame:
+    """What the supervised encoders' own heads say of the test subjects; they have seen the labels of the others."""
+    tables = []
+    for task in ("ad", "age"):
+        rows, target = task_rows(inputs.scans, task)
+        test = inputs.scans["split"].to_numpy()[rows] == "test"
+        prediction = inputs.supervised_output(f"supervised_{task}", rows[test])
+        keys = {"protocol": "test", "features": "supervised", "task": task, "fold": np.nan}
+        tables.append(_rows(inputs.scans, rows[test], target[test], prediction, keys))
+    return pd.concat(tables)
 
 
 def cross_validated(
@@ -201,7 +214,7 @@ def summary(predictions: pd.DataFrame, bootstrap: int, seed: int, positive_class
             chosen = predictions[(predictions["task"] == task) & (predictions["protocol"] == protocol)]
             for name in names:
                 group = chosen[chosen["features"] == name]
-                if group.empty and name in ("mean_predictor", "permuted_labels"):
+                if group.empty and name in ("mean_predictor", "permuted_labels", "supervised"):
                     continue
                 for metric, statistic in (metrics | (beside if task == "ad" else {})).items():
                     estimate = _estimate(group, task, statistic, bootstrap, seed)

@@ -47,6 +47,8 @@ TABLES = {
             ("ldae", "mcc_ad_test"): "0.637",
             ("ldae", "age_mae_test"): "4.1",
             ("ldae", "age_rmse_test"): "5.2",
+            ("supervised", "age_mae_test"): "4.34",
+            ("supervised", "age_rmse_test"): "4.63 (mean over batches)",
         },
     ),
     "interpolation": PaperTable(  # six months between the outer scans, against the AE reconstruction

@@ -11,6 +11,7 @@ PURPLE = "#8d6cab"
 OCHRE = "#b9a13a"
 GREY = "#8a949e"
 LIGHT = "#b8c0c8"
+INK = "#2f3a42"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ INTERPOLATION = {
 PROBES = {
     "oracle": Method("True volumes (oracle)", GREY, "P"),
     "ldae": Method("LDAE y$_{sem}$", OURS, "o"),
+    "dae": Method("Voxel-space DAE", PURPLE, "^"),
+    "supervised": Method("Supervised encoder", INK, "h"),
     "pca_voxels": Method("PCA of voxels", GREEN, "D"),
     "untrained_encoder": Method("Untrained encoder", RIVAL, "s"),
     "permuted_labels": Method("LDAE, permuted labels", OCHRE, "v"),

@@ -7,9 +7,11 @@ from torch import nn
 
 from ldae import config
 from ldae.models.autoencoder import build_autoencoder
+from ldae.models.dae import build_dae
 from ldae.models.discriminator import build_discriminator
 from ldae.models.gradient_estimator import GradientEstimator, build_shift_branch
 from ldae.models.semantic_encoder import build_semantic_encoder
+from ldae.models.supervised import build_supervised
 from ldae.models.unet import UNet
 
 
@@ -27,9 +29,12 @@ def count_parameters(module: nn.Module) -> int:
 
 
 def parameter_counts(
-    autoencoder: config.Autoencoder, diffusion: config.Diffusion, representation: config.Representation
+    autoencoder: config.Autoencoder,
+    diffusion: config.Diffusion,
+    representation: config.Representation,
+    dae: config.Dae | None = None,
 ) -> list[Count]:
-    """Counts of all networks of a configuration, in the order of the stages."""
+    """Counts of all networks of a configuration, in the order of the stages; with ``dae`` the baselines after them."""
     with torch.device("meta"):
         trunk = UNet(diffusion, autoencoder.latent_channels)
         shift = build_shift_branch(diffusion, autoencoder.latent_channels, representation.dimension, trunk)
@@ -41,4 +46,6 @@ def parameter_counts(
         }
         counts = [Count(name, count_parameters(net), count_parameters(net)) for name, net in whole.items()]
         estimator = GradientEstimator(trunk, shift)
-    return [*counts, Count("gradient_estimator", count_parameters(estimator), count_parameters(shift))]
+        counts.append(Count("gradient_estimator", count_parameters(estimator), count_parameters(shift)))
+        baselines = {} if dae is None else {"dae": build_dae(dae), "supervised": build_supervised(representation)}
+    return counts + [Count(name, count_parameters(net), count_parameters(net)) for name, net in baselines.items()]

@@ -45,11 +45,15 @@ class LayerFactory:
 
 
 class DownPath(nn.Module):
-    """First convolution and the down-sampling layers; returns the features of every layer."""
+    """First convolution and the down-sampling layers; returns the features of every layer.
 
-    def __init__(self, settings: config.Diffusion, latent_channels: int):
+    Args:
+        semantic: whether every residual block is conditioned on an embedded code (the voxel-space baseline).
+    """
+
+    def __init__(self, settings: config.Diffusion, latent_channels: int, semantic: bool = False):
         super().__init__()
-        make = LayerFactory(settings, semantic=False)
+        make = LayerFactory(settings, semantic)
         width = settings.channels
         self.conv_in = nn.Conv3d(latent_channels, width, 3, padding=1)
         self.layers = nn.ModuleList()
@@ -63,10 +67,10 @@ class DownPath(nn.Module):
                 self.layers.append(make.layer(width, width, 2**level, "down"))
                 self.widths.append(width)
 
-    def forward(self, x: Tensor, time: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor, time: Tensor, semantic: Tensor | None = None) -> list[Tensor]:
         features = [self.conv_in(x)]
         for layer in self.layers:
-            features.append(layer(features[-1], time))
+            features.append(layer(features[-1], time, semantic))
         return features
 
 

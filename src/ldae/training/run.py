@@ -1,4 +1,4 @@
-"""The three trainings as the workflow calls them: stores and splits in, a model folder out."""
+"""The trainings as the workflow calls them: stores and splits in, a model folder out."""
 
 import logging
 from contextlib import nullcontext
@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from pydantic import BaseModel
 
 from ldae import config
 from ldae.models.counts import count_parameters
+from ldae.models.supervised import Target
 from ldae.store import Store, open_store
 from ldae.training.checkpoint import CheckpointFolder
 from ldae.training.data import Latents, Volumes, read_splits, split_rows, splits_digest
@@ -23,8 +25,10 @@ from ldae.training.model_folder import fingerprint, require, require_input, writ
 from ldae.training.records import attempts_of
 from ldae.training.stage import Stage
 from ldae.training.stage_autoencoder import AutoencoderStage
+from ldae.training.stage_dae import DaeStage
 from ldae.training.stage_diffusion import DiffusionStage
 from ldae.training.stage_representation import RepresentationStage
+from ldae.training.stage_supervised import Labelled, SupervisedStage, labelled_rows
 
 logger = logging.getLogger("ldae")
 
@@ -134,6 +138,56 @@ def train_representation(
         inputs,
         more | absent | {"method": method.model_dump(mode="json", exclude_unset=True)},
     )
+
+
+def train_dae(
+    volumes: Path, splits: Path, out: Path, settings: config.Dae, seed: int, launch: config.Launch = LAUNCH
+) -> None:
+    """The voxel-space diffusion autoencoder.
+
+    Args:
+        volumes: its own volume store (``store/volumes_dae``).
+    """
+    store, table, device = open_store(volumes), read_splits(splits), pick_device()
+    training, validation = (Volumes(store, split_rows(store, table, name), device) for name in ("train", "validation"))
+    stage = DaeStage(settings, training, validation, seed)
+    stage.scan_names = _scan_names(store, training.positions)
+    inputs = {"volumes": store.digest, "splits": splits_digest(table)}
+    _train(stage, out, settings, seed, launch, inputs, {"volume_shape": store.meta["shape"][1:]})
+
+
+def train_supervised(
+    volumes: Path,
+    splits: Path,
+    out: Path,
+    settings: config.Representation,
+    target: Target,
+    seed: int,
+    launch: config.Launch = LAUNCH,
+) -> None:
+    """The semantic encoder, trained on a label of the training split alone.
+
+    Args:
+        settings: the ``representation`` section with the training of ``supervised_ad`` or ``supervised_age``.
+    """
+    store, table, device = open_store(volumes), read_splits(splits), pick_device()
+    parts = []
+    for name in ("train", "validation"):
+        rows, values = labelled_rows(store.index, split_rows(store, table, name), target)
+        subjects = store.index["participant_id"].to_numpy()[rows]
+        parts.append(Labelled(Volumes(store, rows, device), torch.from_numpy(values).float(), subjects))
+    stage = SupervisedStage(settings, target, *parts, seed)
+    stage.scan_names = _scan_names(store, parts[0].volumes.positions)
+    inputs = {"volumes": store.digest, "splits": splits_digest(table)}
+    more: dict[str, Any] = {"target": target, "volume_shape": store.meta["shape"][1:]}
+    if not len(parts[1].volumes):
+        more["selection"] = "last step: no validation scan has this label"
+    if target == "ad" and len(set(parts[0].target.tolist())) < 2:
+        more["classes"] = "the training split has one class only"
+        logger.warning("%s: %s", stage.name, more["classes"])
+    if not settings.backbone_weights:
+        more["backbone_weights"] = "absent: random start, no weights given"
+    _train(stage, out, settings, seed, launch, inputs, more)
 
 
 def _train(

@@ -21,7 +21,7 @@ class Stage(ABC):
     """A training stage: networks, data, one loss, one validation.
 
     Attributes:
-        name: ``autoencoder``, ``diffusion`` or ``representation``.
+        name: ``autoencoder``, ``diffusion``, ``representation``, or that of a baseline.
         networks: trained networks by name; each gets an optimizer of its own.
         product: the network that the stage is for; averaged, validated and written.
         scans: number of training scans.

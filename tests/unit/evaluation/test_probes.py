@@ -144,8 +144,11 @@ def test_metrics_equal_sklearn(weighted: bool) -> None:
 
 def test_files(evaluated: Path) -> None:
     summary = read_tsv(evaluated / "probes" / "summary.tsv")
-    methods = {"ldae", "untrained_encoder", "pca_voxels", "oracle", "permuted_labels", "mean_predictor"}
-    assert set(summary["method"]) == methods
+    methods = {"ldae", "dae", "untrained_encoder", "pca_voxels", "oracle", "permuted_labels", "mean_predictor"}
+    assert set(summary["method"]) == methods | {"supervised"}
+    own = summary[summary["method"] == "supervised"]
+    assert all(metric.endswith("_test") for metric in own["metric"])  # its training has seen the other labels
+    assert value(summary, "supervised", "age_mae_test") == pytest.approx(2)
     predictions = read_tsv(evaluated / "probes" / "predictions.tsv")
     keys = ["participant_id", "session_id", "task", "protocol", "features"]
     assert not predictions.duplicated(keys).any()

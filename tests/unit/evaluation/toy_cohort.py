@@ -109,6 +109,10 @@ def write_cohort(store: Path) -> tuple[LinearLDAE, pd.DataFrame, pd.DataFrame]:
     y = ldae.encode_semantic(x)
     write_store(store / "codes" / "y_sem", y.numpy(), keys)
     write_store(store / "codes" / "y_sem_untrained", rng.standard_normal(y.shape).astype(np.float32), keys)
+    write_store(store / "codes" / "y_dae", rng.standard_normal((len(table), 3)).astype(np.float32), keys)
+    for name, output in (("supervised_ad", 3 * (stage - 1)), ("supervised_age", table["age"] + 2)):
+        heads = keys.assign(prediction=output.to_numpy())
+        write_store(store / "codes" / name, np.zeros((len(table), 2), np.float32), heads)
     test = np.flatnonzero(table["split"] == "test")
     z, test_keys = ldae.encode_latent(x[test]), keys.iloc[test].reset_index(drop=True)
     write_store(store / "codes" / "x_T", ldae.invert(z, y[test]).numpy(), test_keys)

@@ -1,0 +1,80 @@
+"""The trained baselines from their model folders, and the code stores they make."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ldae import config
+from ldae.models.dae import DiffusionAutoencoder, build_dae
+from ldae.models.supervised import SupervisedEncoder, build_supervised
+from ldae.models.weights import load_strictly
+from ldae.progress import track
+from ldae.store import Store, open_store, write_store
+from ldae.training.device import pick_device
+from ldae.training.model_folder import read_model, require_input
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A trained baseline in evaluation mode."""
+
+    network: nn.Module
+    description: dict[str, Any]
+    digest: str
+
+
+def load_dae(folder: Path) -> Baseline:
+    """The diffusion autoencoder of a model folder."""
+    model = read_model(folder)
+    network: DiffusionAutoencoder = build_dae(config.Dae.model_validate(model.description["settings"]))
+    return _filled(network, model)
+
+
+def load_supervised(folder: Path) -> Baseline:
+    """A supervised encoder of a model folder."""
+    model = read_model(folder)
+    settings = config.Representation.model_validate(model.description["settings"])
+    network: SupervisedEncoder = build_supervised(settings)
+    return _filled(network, model)
+
+
+def _filled(network: nn.Module, model: Any) -> Baseline:
+    load_strictly(network, model.weights, model.folder / "model.safetensors")
+    return Baseline(network.requires_grad_(False).eval().to(pick_device()), model.description, model.digest)
+
+
+def encode_baselines(volumes: Path, volumes_dae: Path, train: Path, out: Path, batch: int = 8) -> None:
+    """Write the baselines' code stores below ``out``, float32 (N, dimension), one row per scan: ``y_dae``; and
+    ``supervised_ad`` and ``supervised_age``, what the heads read. The latter two carry the head's own output in the
+    column ``prediction`` of their index: the logit of AD, or years.
+
+    Raises:
+        UserError: a model is missing, or was trained on other volumes.
+    """
+    images, small = open_store(volumes), open_store(volumes_dae)
+    dae = load_dae(Path(train) / "dae")
+    require_input(f"{train}/dae was trained on other volumes", dae.description, "volumes", small.digest)
+    codes = _encoded(small, dae.network.encode, batch, "y_dae")
+    write_store(Path(out) / "y_dae", codes, small.index, model=dae.digest)
+    for name in ("supervised_ad", "supervised_age"):
+        model = load_supervised(Path(train) / name)
+        require_input(f"{train}/{name} was trained on other volumes", model.description, "volumes", images.digest)
+        codes = _encoded(images, model.network.features, batch, name)
+        with torch.no_grad():
+            prediction = model.network.predict(torch.from_numpy(codes).to(pick_device())).cpu().numpy()
+        write_store(Path(out) / name, codes, images.index.assign(prediction=prediction), model=model.digest)
+
+
+@torch.no_grad()
+def _encoded(store: Store, encode: Callable[[Tensor], Tensor], batch: int, name: str) -> np.ndarray:
+    """(N, dimension) codes of every scan of a volume store."""
+    device, parts = pick_device(), []
+    for first in track(range(0, len(store.index), batch), name):
+        rows = np.arange(first, min(first + batch, len(store.index)))
+        parts.append(encode(torch.from_numpy(store.volumes(rows))[:, None].to(device)).cpu().numpy())
+    return np.concatenate(parts)

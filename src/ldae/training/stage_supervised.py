@@ -1,0 +1,104 @@
+"""Supervised training of the semantic encoder: AD against CN, or age (paper Table 7)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ldae import config
+from ldae.errors import UserError
+from ldae.models.supervised import Target, build_supervised
+from ldae.models.weights import load_backbone
+from ldae.training.data import Volumes
+from ldae.training.device import precision_context
+from ldae.training.keyed import key
+from ldae.training.stage import Draw, Stage
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Volumes with one target each (1 for AD, 0 for CN; or years) and the subjects they are of."""
+
+    volumes: Volumes
+    target: Tensor
+    subjects: np.ndarray
+
+
+def labelled_rows(index: pd.DataFrame, rows: np.ndarray, target: Target) -> tuple[np.ndarray, np.ndarray]:
+    """Those of the rows that have a target, and the targets. Labels of other rows are not looked at."""
+    part = index.iloc[rows]
+    if target == "age":
+        known = part["age"].notna().to_numpy()
+        return rows[known], part["age"].to_numpy(float)[known]
+    known = part["diagnosis"].isin(["AD", "CN"]).to_numpy()
+    return rows[known], (part["diagnosis"].to_numpy()[known] == "AD").astype(float)
+
+
+class SupervisedStage(Stage):
+    """Cross-entropy of AD against CN, or squared error of age in units of its spread over the training scans.
+
+    Selection: the smallest validation error, each subject counting once, however many scans it has: log loss, or mean
+    absolute error. Without a labelled validation scan the last step is written.
+    """
+
+    def __init__(
+        self, settings: config.Representation, target: Target, training: Labelled, validation: Labelled, seed: int
+    ):
+        self.name, self.target = f"supervised_{target}", target
+        self.settings, self.training, self.validation = settings, training, validation
+        self.device, self.scans = training.volumes.device, len(training.volumes)
+        if not self.scans:
+            wanted = "diagnosed AD or CN" if target == "ad" else "with an age"
+            raise UserError(f"No scan of the train split is {wanted}; look at manifest/scans.tsv and splits.tsv.")
+        self.selection = "score" if len(validation.volumes) else None
+        moments = self._moments() if target == "age" else (0.0, 1.0)
+        torch.manual_seed(key(seed, self.name, "initial weights"))
+        self.product = build_supervised(settings, *moments)
+        if settings.backbone_weights is not None:
+            load_backbone(self.product.encoder.backbone, settings.backbone_weights, settings.backbone_sha256)
+        self.product.to(self.device)
+        self.networks = {self.name: self.product}
+
+    def _moments(self) -> tuple[float, float]:
+        """Mean and spread of the training scans' ages; a spread of zero counts as one."""
+        ages = self.training.target
+        return float(ages.mean()), float(ages.std(unbiased=False)) or 1.0
+
+    def backward(self, draws: Sequence[Draw], share: float) -> dict[str, Tensor]:
+        scans = [draw.scan for draw in draws]
+        with precision_context(self.settings.training.precision, self.device):
+            prediction = self.product(self.training.volumes[scans])
+        target = self.training.target[scans].to(self.device)
+        if self.target == "ad":
+            loss = F.binary_cross_entropy_with_logits(prediction, target)
+        else:
+            loss = ((prediction - target) / self.product.std).square().mean()
+        (share * loss).backward()
+        return {"loss": loss.detach()}
+
+    def validate(self, product: nn.Module) -> dict[str, float]:
+        scans = list(range(len(self.validation.volumes)))
+        if not scans:
+            return {}
+        batch, predictions = self.settings.training.micro_batch, []
+        for first in range(0, len(scans), batch):
+            with precision_context(self.settings.training.precision, self.device):
+                predictions.append(product(self.validation.volumes[scans[first : first + batch]]).cpu())
+        prediction, target = torch.cat(predictions), self.validation.target
+        if self.target == "age":
+            error = self._by_subject((prediction - target).abs())
+            return {"mae": error, "score": -error}
+        error = self._by_subject(F.binary_cross_entropy_with_logits(prediction, target, reduction="none"))
+        return {
+            "loss": error,
+            "accuracy": self._by_subject(((prediction > 0) == (target > 0.5)).float()),
+            "score": -error,
+        }
+
+    def _by_subject(self, values: Tensor) -> float:
+        """Mean over subjects of the mean over a subject's scans."""
+        return float(pd.Series(values.double().numpy()).groupby(self.validation.subjects).mean().mean())

@@ -1,0 +1,15 @@
+"""Adapter: the volume store of the voxel-space baseline."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0]):
+    from ldae.preprocessing.pack_dae import pack_volumes_dae
+
+    pack_volumes_dae(
+        Path(snakemake.input.volumes).parent,
+        tuple(snakemake.params.shape),
+        snakemake.params.factor,
+        Path(snakemake.output[0]).parent,
+    )

@@ -1,0 +1,21 @@
+"""Adapter: voxel-space diffusion autoencoder."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0], snakemake.threads):
+    from ldae.training.launch import launch
+
+    launch(
+        "train_dae",
+        snakemake.resources,
+        snakemake.threads,
+        snakemake.log[0],
+        volumes=str(Path(snakemake.input.volumes).parent),
+        splits=snakemake.input.splits,
+        out=str(Path(snakemake.output.model).parent),
+        settings=snakemake.params.settings,
+        seed=snakemake.params.seed,
+        launch=snakemake.config.get("launch", {}),
+    )
