@@ -110,12 +110,12 @@ def test_only_scans_with_the_label_are_read(cohort):
 
 
 def test_ad_is_positive_and_learnt(cohort):
-    from ldae.training.loop import Trainer
+    from ldae.training.trainer import Trainer
 
     settings = config.Training(**(TRAINING | {"steps": 30, "learning_rate": 5e-3}))
     learner = stage(cohort, "ad", training=settings)
     trainer = Trainer(learner, settings, 1)
-    losses = [trainer.advance()["loss"] for _ in range(30)]
+    losses = [trainer.advance().losses["loss"] for _ in range(30)]
     assert losses[-1] < 0.5 * losses[0]
     with torch.no_grad():
         logits = learner.product.eval()(learner.training.volumes[list(range(15))])

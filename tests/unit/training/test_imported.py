@@ -28,6 +28,7 @@ SMALL = {
     "preprocessing": {"conform": {"shape": [32, 32, 32]}},
     "autoencoder": {"channels": [8, 8], "res_blocks": 1, "norm_groups": 4},
     "diffusion": {"channels": 8, "multipliers": [1, 2], "res_blocks": 1, "attention_factors": [2], "norm_groups": 4},
+    "dae": {"shape": [32, 32, 32]},
     "representation": {"backbone": "convnext_atto", "dimension": 320, "heads": 4, "slice_step": 8},
 }
 
