@@ -28,6 +28,7 @@ NAMES = {
     "l1": "L1",
     "kl": "KL",
     "ssim": "SSIM",
+    "ssim_ae": "SSIM against the autoencoder",
     "unconditional": "frozen stage 2 alone",
     "gap_filled": "gap to stage 2 filled",
 }

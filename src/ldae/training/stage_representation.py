@@ -116,20 +116,23 @@ class RepresentationStage(Stage):
         return {
             "loss": float(loss),
             "gap_filled": float(1 - loss / reference),
-            "ssim": self._sample_ssim(product.encoder, estimator),
-        }
+        } | self._sample_ssim(product.encoder, estimator)
 
-    def _sample_ssim(self, encoder: SemanticEncoder, estimator: GradientEstimator) -> float:
-        """SSIM of decode(sample(fixed noise, y_sem)) with the original, over some validation scans."""
+    def _sample_ssim(self, encoder: SemanticEncoder, estimator: GradientEstimator) -> dict[str, float]:
+        """SSIM of decode(sample(fixed noise, y_sem)) with ``method.validation_reference`` (``ssim``, selects) and with the
+        autoencoder's reconstruction (``ssim_ae``), over some validation scans.
+        """
         count = len(self.validation_volumes)
         chosen = sorted({i * count // VALIDATION_SAMPLES for i in range(VALIDATION_SAMPLES)})
-        scores = []
+        original, reconstructed = [], []
         for first in range(0, len(chosen), 8):
             scans = chosen[first : first + 8]
             x = self.validation_volumes[scans]
             samples = self._samples(scans, x, encoder, estimator)
-            scores.append(ssim(samples, self._decoded(scans) if self._against_autoencoder else x))
-        return float(torch.cat(scores).mean())
+            original.append(ssim(samples, x))
+            reconstructed.append(ssim(samples, self._decoded(scans)))
+        against = {"original": float(torch.cat(original).mean()), "ae": float(torch.cat(reconstructed).mean())}
+        return {"ssim": against["ae" if self._against_autoencoder else "original"], "ssim_ae": against["ae"]}
 
     def _samples(self, scans: list[int], x: Tensor, encoder: SemanticEncoder, estimator: GradientEstimator) -> Tensor:
         """decode(sample(fixed noise, y_sem)) of some validation scans with volumes ``x``."""

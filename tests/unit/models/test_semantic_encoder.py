@@ -63,6 +63,28 @@ def test_colour_filters_are_summed(encoder, tmp_path):
         load_backbone(backbone, path)
 
 
+def test_torchvisions_imagenet_weights_start_the_papers_backbone(tmp_path):
+    """Fabricated: three input channels and a classifier, torchvision's names; the colour filters are summed."""
+    from torchvision.models import convnext_small
+
+    torch.manual_seed(0)
+    colour = convnext_small(weights=None)
+    path = tmp_path / "backbone.safetensors"
+    save_file(colour.state_dict(), path)
+    settings = SETTINGS.model_copy(update={"backbone": "convnext_small", "dimension": 768})
+    backbone = build_semantic_encoder(settings).backbone.eval()
+    load_backbone(backbone, path)
+    state = colour.state_dict()
+    torch.testing.assert_close(backbone.stem[0].weight, state["features.0.0.weight"].sum(1, keepdim=True))
+    grey = torch.rand(1, 1, 32, 32)
+    with torch.no_grad():
+        expected = colour.eval().classifier[:2](colour.avgpool(colour.features(grey.expand(-1, 3, -1, -1))))
+        torch.testing.assert_close(backbone(grey), expected, rtol=1e-3, atol=1e-4)
+    save_file({name: value for name, value in state.items() if name != "features.7.2.block.5.bias"}, path)
+    with pytest.raises(UserError, match=r"1 missing \(features.7.2.block.5.bias"):
+        load_backbone(backbone, path)
+
+
 def test_batch_normalised_codes_spread_and_the_untrained_one_is_the_layer_normalised():
     demo = SETTINGS.model_copy(update={"code_norm": "batch", "dropout": 0.0, "drop_path": 0.0})
     encoder = build_semantic_encoder(demo)
