@@ -119,8 +119,8 @@ class RepresentationStage(Stage):
         } | self._sample_ssim(product.encoder, estimator)
 
     def _sample_ssim(self, encoder: SemanticEncoder, estimator: GradientEstimator) -> dict[str, float]:
-        """SSIM of decode(sample(fixed noise, y_sem)) with ``method.validation_reference`` (``ssim``, selects) and with the
-        autoencoder's reconstruction (``ssim_ae``), over some validation scans.
+        """SSIM of decode(sample(fixed noise, y_sem)) with ``method.validation_reference`` (``ssim``, selects) and with
+        the autoencoder's reconstruction (``ssim_ae``), over some validation scans.
         """
         count = len(self.validation_volumes)
         chosen = sorted({i * count // VALIDATION_SAMPLES for i in range(VALIDATION_SAMPLES)})
