@@ -428,6 +428,9 @@ class Supervised(Section):
     training: Training
 
 
+Direction = Literal["probe", "adjusted", "age", "random"]
+
+
 class Sampling(Section):
     solver: Literal["ddim", "dpmpp_2m"] = "ddim"
     steps: Positive = 100
@@ -444,6 +447,10 @@ class Evaluation(Section):
     folds: Positive = Field(5, description="subject-grouped folds of the figures named *_cv")
     probabilities: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
         [0.1, 0.5, 0.9], description="probe probabilities manipulation aims at"
+    )
+    directions: list[Direction] = Field(
+        ["probe", "adjusted", "age", "random"],
+        description="ways to move y_sem: the AD probe, the same adjusted for age and sex, age, random (controls)",
     )
     max_triplets: Positive = Field(2000, description="interpolation triplets, taken in subject order")
     variations: Positive = Field(8, description="samples per y_sem in the variation figure")

@@ -1,32 +1,37 @@
 """Moving a scan's semantic code along the AD probe: does the anatomy follow (paper 4.6, Figs. 6 and 7)?
 
 The step is calibrated: it ends where the probe gives a wanted probability. The original's x_T is kept. What changes
-is measured in the decoded volume (ventricles, brain tissue) and by encoding it again; a random direction of the same
-length is the control.
+is measured in the decoded volume (ventricles, hippocampal region, brain tissue, everything outside those regions) and
+by encoding it again. A random direction of the same length is the control.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from ldae.config import Evaluation
 from ldae.errors import UserError
+from ldae.evaluation.directions import Directions, moved, paper_step, step_to, unit
+from ldae.evaluation.hippocampus import hippocampus_region, hippocampus_region_ml
 from ldae.evaluation.inputs import Inputs, write_volumes
 from ldae.evaluation.linear import Probe, sigmoid
+from ldae.evaluation.metrics import ssim_brain
 from ldae.evaluation.reconstruction import example_rows
 from ldae.evaluation.sampling import Decoder, batches, volumes_of
-from ldae.evaluation.statistics import estimates_table, generator, interval, median, not_available
-from ldae.evaluation.ventricles import brain_ml, ventricle_ml
+from ldae.evaluation.statistics import estimates_table, interval, median, not_available
+from ldae.evaluation.ventricles import Grid, brain_ml, ventricle_ml
 from ldae.files import read_json, write_tsv
 from ldae.training.pipeline import LDAE
 
 SWEEP = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)
 SWEPT_SCANS = 2
-PAPER_ALPHA, PAPER_SWEEP = 2.5, (-5.0, -2.5, -1.0, 1.0, 2.5, 5.0)
-DIRECTIONS = ("probe", "random")
-MEASURES = ("ventricle_ml_change", "brain_ml_change", "probability_reencoded")
+PAPER_SWEEP = (-5.0, -2.5, -1.0, 1.0, 2.5, 5.0)
+CHANGES = ("ventricle_ml_change", "hippocampus_region_ml_change", "brain_ml_change")
+VOLUMES = ("ventricle_ml", "hippocampus_region_ml", "brain_ml")
 COLUMNS = [
     "participant_id",
     "session_id",
@@ -37,8 +42,11 @@ COLUMNS = [
     "probability_before",
     "probability_code",
     "probability_reencoded",
+    "ssim_w11_outside",
     "ventricle_ml",
     "ventricle_ml_change",
+    "hippocampus_region_ml",
+    "hippocampus_region_ml_change",
     "brain_ml",
     "brain_ml_change",
 ]
@@ -79,68 +87,43 @@ def run_manipulation(ldae: LDAE, inputs: Inputs, probe_json: Path, settings: Eva
     rows = inputs.first_scans("test")
     if inputs.code("y_sem", rows[:1]).shape[1] != len(probe.weight):
         raise UserError(f"{probe_json} belongs to codes of another length; run fit_probes again.")
-    moves = plan(inputs, probe, rows, settings.probabilities, seed, ldae.method.manipulation_scale)
+    scale = ldae.method.manipulation_scale
+    moves = plan(inputs, Directions(inputs, probe, seed, scale), rows, settings)
     table, _ = decode(decoder, inputs, probe, moves)
     write_tsv(out / "scans.tsv", table)
-    write_tsv(out / "summary.tsv", summary(table, settings.bootstrap, seed))
-    _write_sweep(decoder, inputs, probe, out, ldae.method.manipulation_scale)
+    write_tsv(out / "summary.tsv", summary(table, settings.directions, settings.bootstrap, seed))
+    _write_sweep(decoder, inputs, probe, out, scale)
 
 
-def step_to(probe: Probe, code: np.ndarray, probability: float) -> float:
-    """Alpha that takes a code (dimension,) to a probe probability: (logit(p) - logit now) / |w|."""
-    wanted = np.log(probability) - np.log1p(-probability)
-    return float((wanted - probe.score(code[None])[0]) / np.linalg.norm(probe.weight))
+def plan(inputs: Inputs, directions: Directions, rows: np.ndarray, settings: Evaluation) -> list[Move]:
+    """For each scan: unchanged, each target along the probe, the extreme ones along the other directions.
 
-
-def paper_step(probe: Probe, target: float, alpha: float = PAPER_ALPHA) -> float:
-    """The step of the authors' code: alpha sqrt(dimension) unit vectors, towards AD for target 1, away for 0."""
-    return (1 if target > 0.5 else -1) * alpha * len(probe.weight) ** 0.5
-
-
-def moved(probe: Probe, code: np.ndarray, direction: np.ndarray, alpha: float) -> np.ndarray:
-    """Code moved by ``alpha`` unit vectors in standardised space, back in its own units."""
-    return code + alpha * direction * probe.std
-
-
-def random_direction(probe: Probe, seed: int, scan_id: str) -> np.ndarray:
-    """A unit vector at right angles to the probe, fixed by (seed, scan); the probe itself in one dimension."""
-    vector = generator(seed, "random direction", scan_id).standard_normal(len(probe.weight))
-    unit = probe.weight / np.linalg.norm(probe.weight)
-    across = vector - (vector @ unit) * unit
-    length = np.linalg.norm(across)
-    return across / length if length > 1e-9 else unit
-
-
-def plan(
-    inputs: Inputs, probe: Probe, rows: np.ndarray, probabilities: list[float], seed: int, scale: str = "calibrated"
-) -> list[Move]:
-    """For each scan: unchanged, each probability along the probe, the extreme ones along a random direction.
-
-    Args:
-        scale: ``method.manipulation_scale``; ``sqrt_dimension`` takes the same step for every scan, alpha = 2.5 times
-            the square root of the code's length, towards AD (target 1) and away from it (target 0).
+    Targets are probabilities; with the scale ``sqrt_dimension`` 1 is a fixed step towards AD and 0 the same away.
     """
-    unit = probe.weight / np.linalg.norm(probe.weight)
-    if scale == "sqrt_dimension":
-        probabilities = [0.0, 1.0]
+    probabilities = [0.0, 1.0] if directions.scale == "sqrt_dimension" else settings.probabilities
     extremes = {min(probabilities), max(probabilities)}
     moves = []
     for row, code in zip(rows, inputs.code("y_sem", rows).astype(float), strict=True):
         moves.append(Move(int(row), "none", np.nan, 0.0, code))
-        random = random_direction(probe, seed, inputs.scan_id(row))
-        for probability in probabilities:
-            alpha = paper_step(probe, probability) if scale == "sqrt_dimension" else step_to(probe, code, probability)
-            moves.append(Move(int(row), "probe", probability, alpha, moved(probe, code, unit, alpha)))
-            if probability in extremes:
-                moves.append(Move(int(row), "random", probability, alpha, moved(probe, code, random, alpha)))
+        for name in settings.directions:
+            direction = directions.of(name, inputs.scan_id(row))
+            for probability in probabilities:
+                if name == "probe" or probability in extremes:
+                    alpha = directions.step(name, code, probability)
+                    there = moved(directions.probe, code, direction, alpha)
+                    moves.append(Move(int(row), name, probability, alpha, there))
     return moves
 
 
 def decode(
     decoder: Decoder, inputs: Inputs, probe: Probe, moves: list[Move], keep: bool = False
 ) -> tuple[pd.DataFrame, list[np.ndarray]]:
-    """Decode every move with its scan's own x_T and measure it; the volumes too when ``keep``."""
-    rows, volumes = [], []
+    """Decode every move with its scan's own x_T and measure it; the volumes too when ``keep``.
+
+    The first move of a scan must be the unchanged one: changes are measured against its decoded volume.
+    """
+    rows, volumes, unchanged = [], [], {}
+    region = hippocampus_region(inputs.grid)
     for part in batches(np.arange(len(moves)), decoder.batch):
         chosen = [moves[i] for i in part]
         own = np.array([move.row for move in chosen])
@@ -148,18 +131,32 @@ def decode(
         again = sigmoid(probe.score(decoder.encode_semantic(decoded)))
         scans = volumes_of(inputs, own)
         for i, move in enumerate(chosen):
+            volume, brain = decoded[i, 0], scans[i, 0] > 0
+            if move.direction == "none":
+                unchanged[move.row] = volume
             measured = {
                 "probability_reencoded": again[i],
-                "ventricle_ml": ventricle_ml(decoded[i, 0], inputs.grid),
-                "brain_ml": brain_ml(decoded[i, 0], scans[i, 0] > 0, inputs.grid),
+                "ssim_w11_outside": ssim_outside(unchanged[move.row], volume, brain, region, inputs.grid),
+                "ventricle_ml": ventricle_ml(volume, inputs.grid),
+                "hippocampus_region_ml": hippocampus_region_ml(volume, inputs.grid, region),
+                "brain_ml": brain_ml(volume, brain, inputs.grid),
             }
             rows.append(_describe(inputs, probe, move) | measured)
         volumes += list(decoded[:, 0]) if keep else []
     table = pd.DataFrame(rows)
-    for name in ("ventricle_ml", "brain_ml"):
-        unchanged = table[table["direction"] == "none"].set_index("row")[name]
-        table[f"{name}_change"] = table[name] - table["row"].map(unchanged)
+    before = table[table["direction"] == "none"].set_index("row")
+    for name in VOLUMES:
+        table[f"{name}_change"] = table[name] - table["row"].map(before[name])
     return table[COLUMNS], volumes
+
+
+def ssim_outside(before: np.ndarray, after: np.ndarray, brain: np.ndarray, region: np.ndarray, grid: Grid) -> float:
+    """SSIM (window 11) of two volumes in the brain outside the periventricular box and the hippocampal region: 1 for
+    an edit that changes nothing else; one that darkens the whole image shows here."""
+    elsewhere = brain & ~region
+    elsewhere[grid.box()] = False
+    pair = (torch.from_numpy(np.ascontiguousarray(volume))[None, None] for volume in (before, after))
+    return float(ssim_brain(*pair, mask=torch.from_numpy(elsewhere)[None, None]))
 
 
 def _describe(inputs: Inputs, probe: Probe, move: Move) -> dict:
@@ -175,20 +172,35 @@ def _describe(inputs: Inputs, probe: Probe, move: Move) -> dict:
     }
 
 
-def summary(table: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:
-    """Medians over subjects of the change towards AD (largest probability), away from it (smallest), and between."""
+def summary(table: pd.DataFrame, directions: Sequence[str], bootstrap: int, seed: int) -> pd.DataFrame:
+    """Medians over subjects of the change towards AD (largest probability), away from it (smallest), and between; and
+    of Spearman's rho of the ventricles over all doses."""
     rows = []
-    for direction in DIRECTIONS:
+    for direction in directions:
         part = table[table["direction"] == direction]
-        for measure in MEASURES:
+        for measure in (*CHANGES, "probability_reencoded", "ssim_w11_outside"):
             wide = part.pivot(index="participant_id", columns="target_probability", values=measure)
             values = {"plus_ad": wide[wide.columns.max()], "minus_ad": wide[wide.columns.min()]}
-            if measure != "probability_reencoded":
+            if measure in CHANGES:
                 values["plus_minus_ad"] = values["plus_ad"] - values["minus_ad"]
             for name, change in values.items():
                 estimate = interval(change.to_numpy(float), change.index.to_numpy(), median, bootstrap, seed)
                 rows.append(estimate.row(method=direction, metric=f"{measure}_{name}"))
+        rho = dose_response(table[table["direction"].isin([direction, "none"])])
+        estimate = interval(rho.to_numpy(float), rho.index.to_numpy(), median, bootstrap, seed)
+        rows.append(estimate.row(method=direction, metric="ventricle_ml_spearman"))
     return estimates_table(rows)
+
+
+def dose_response(table: pd.DataFrame) -> pd.Series:
+    """Spearman's rho of ventricle volume and alpha, by subject; the unchanged scan is one of the doses."""
+    return pd.Series(
+        {
+            subject: own["alpha"].rank().corr(own["ventricle_ml"].rank())
+            for subject, own in table.groupby("participant_id")
+        },
+        dtype=float,
+    )
 
 
 def _no_summary(reason: str) -> pd.DataFrame:
@@ -198,7 +210,7 @@ def _no_summary(reason: str) -> pd.DataFrame:
 
 def _write_sweep(decoder: Decoder, inputs: Inputs, probe: Probe, out: Path, scale: str) -> None:
     """A finer walk for the figure: an AD and a CN subject through seven probabilities (or alphas), volumes kept."""
-    unit = probe.weight / np.linalg.norm(probe.weight)
+    along = unit(probe.weight)
     shown = example_rows(inputs, SWEPT_SCANS)
     moves = []
     for row, code in zip(shown, inputs.code("y_sem", shown).astype(float), strict=True):
@@ -207,7 +219,7 @@ def _write_sweep(decoder: Decoder, inputs: Inputs, probe: Probe, out: Path, scal
             targets = [float(alpha > 0) for alpha in PAPER_SWEEP]
             steps = [paper_step(probe, 1, alpha) for alpha in PAPER_SWEEP]
         moves.append(Move(row, "none", np.nan, 0.0, code))
-        moves += [Move(row, "probe", p, a, moved(probe, code, unit, a)) for p, a in zip(targets, steps, strict=True)]
+        moves += [Move(row, "probe", p, a, moved(probe, code, along, a)) for p, a in zip(targets, steps, strict=True)]
     table, volumes = decode(decoder, inputs, probe, moves, keep=True)
     table["probability"] = table["probability_code"]
     write_tsv(out / "sweep.tsv", table.loc[table["direction"] == "probe", SWEEP_COLUMNS])

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ldae.figures.estimates import format_estimate, rows_of, why_missing
-from ldae.figures.methods import DIRECTIONS, OURS
+from ldae.figures.methods import DIRECTIONS, OURS, present
 from ldae.figures.style import (
     DIAGNOSES,
     DIAGNOSIS_COLOURS,
@@ -114,7 +114,8 @@ def _draw_medians(axes: Axes, estimates: pd.DataFrame) -> None:
     drawn = False
     for place, (metric, _) in enumerate(CHANGES):
         rows = rows_of(estimates, metric).set_index("method")
-        for offset, (name, method) in zip((-0.17, 0.17), DIRECTIONS.items(), strict=True):
+        shown = present(DIRECTIONS, estimates["method"])
+        for offset, (name, method) in zip(np.linspace(-0.25, 0.25, len(shown)), shown.items(), strict=True):
             if name not in rows.index:
                 continue
             row = rows.loc[name]

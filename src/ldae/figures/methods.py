@@ -54,6 +54,8 @@ PROBES = {
 }
 DIRECTIONS = {
     "probe": Method("Probe direction", OURS, "o"),
+    "adjusted": Method("Probe, adjusted for age and sex", GREEN, "D", "-."),
+    "age": Method("Direction of age", PURPLE, "v", (0, (3, 1.5))),
     "random": Method("Random direction", OCHRE, "s", (0, (4, 2))),
 }
 

@@ -35,7 +35,10 @@ INTERPOLATION_METRICS = [
 MANIPULATION_METRICS = [
     "ventricle_ml_change_plus_ad",
     "ventricle_ml_change_minus_ad",
+    "ventricle_ml_spearman",
+    "hippocampus_region_ml_change_plus_ad",
     "brain_ml_change_plus_ad",
+    "ssim_w11_outside_plus_ad",
     "probability_reencoded_plus_ad",
     "probability_reencoded_minus_ad",
 ]

@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ldae.config import Evaluation
 from ldae.errors import UserError
+from ldae.evaluation.directions import Directions, moved, random_direction, step_to, without
+from ldae.evaluation.inputs import Inputs
 from ldae.evaluation.linear import Probe, sigmoid
-from ldae.evaluation.manipulation import SWEEP, moved, random_direction, run_manipulation, step_to
+from ldae.evaluation.manipulation import SWEEP, dose_response, run_manipulation, ssim_outside
 from ldae.files import read_tsv, write_json
 from ldae.store import open_store
 
@@ -40,12 +43,13 @@ def test_random_direction_is_a_unit_vector_across_the_probe(probe: Probe) -> Non
 def test_moves_along_the_probe_reach_their_probability_again(evaluated: Path) -> None:
     """In the toy, encoding inverts decoding, so the encoder sees exactly the code that was asked for."""
     table = read_tsv(evaluated / "manipulation" / "scans.tsv")
-    along = table[table["direction"] == "probe"]
+    along = table[table["direction"].isin(["probe", "adjusted"])]
     np.testing.assert_allclose(along["probability_code"], along["target_probability"], atol=1e-5)
     np.testing.assert_allclose(along["probability_reencoded"], along["target_probability"], atol=2e-3)
     across = table[table["direction"] == "random"]
     np.testing.assert_allclose(across["probability_reencoded"], across["probability_before"], atol=2e-3)
     assert set(across["target_probability"]) == {0.1, 0.9} and set(along["target_probability"]) == {0.1, 0.5, 0.9}
+    assert set(table["direction"]) == {"none", "probe", "adjusted", "age", "random"}
 
 
 def test_equal_lengths_and_changes_against_the_unmoved_decoding(evaluated: Path) -> None:
@@ -53,6 +57,8 @@ def test_equal_lengths_and_changes_against_the_unmoved_decoding(evaluated: Path)
     lengths = table.pivot_table(index=["participant_id", "target_probability"], columns="direction", values="alpha")
     both = lengths.dropna()
     np.testing.assert_allclose(both["probe"], both["random"])
+    np.testing.assert_allclose(both["probe"], both["age"])
+    assert (both["adjusted"].abs() > both["probe"].abs()).all()  # a detour to the same probability
     for _, scan in table.groupby("participant_id"):
         unmoved = scan.loc[scan["direction"] == "none", "ventricle_ml"].item()
         np.testing.assert_allclose(scan["ventricle_ml_change"], scan["ventricle_ml"] - unmoved, atol=2e-3)
@@ -65,6 +71,49 @@ def test_towards_ad_the_ventricles_grow(evaluated: Path) -> None:
     table = read_tsv(evaluated / "manipulation" / "scans.tsv")
     towards = table.query("direction == 'probe' and target_probability == 0.9")["ventricle_ml_change"].median()
     assert summary["probe", "ventricle_ml_change_plus_ad"] == pytest.approx(towards, rel=1e-4)
+
+
+def test_the_dose_response_is_one_for_volumes_that_rise_with_alpha() -> None:
+    table = pd.DataFrame(
+        {"participant_id": list("aaabbb"), "alpha": [0, -1, 2, 0, -1, 2], "ventricle_ml": [20, 10, 90, 3, 2, 1]}
+    )
+    assert dose_response(table).to_dict() == {"a": 1.0, "b": pytest.approx(-0.5)}
+
+
+def test_an_edit_that_darkens_everything_shows_outside_the_regions(cohort: tuple) -> None:
+    _, inputs = cohort
+    volume, region = inputs.volumes.volumes(0), np.zeros(inputs.grid.shape, dtype=bool)
+    inside = volume.copy()
+    inside[inputs.grid.box()] *= 0.9
+    brain = volume > 0
+    assert ssim_outside(volume, volume, brain, region, inputs.grid) == pytest.approx(1)
+    local, whole = (ssim_outside(volume, edit, brain, region, inputs.grid) for edit in (inside, 0.5 * volume))
+    assert whole < 0.9 < local
+
+
+def test_without_takes_out_the_span_of_the_confounds() -> None:
+    confounds = [np.array([1.0, 0, 0, 0]), np.array([1.0, 1.0, 0, 0]) / np.sqrt(2)]
+    rest = without(np.full(4, 0.5), confounds)
+    np.testing.assert_allclose(rest, [0, 0, np.sqrt(0.5), np.sqrt(0.5)], atol=1e-12)
+    np.testing.assert_array_equal(without(confounds[0], confounds), confounds[0])  # nothing would remain
+
+
+def test_age_and_sex_are_found_where_they_lie_in_the_code(cohort: tuple) -> None:
+    """Codes made so that entry 1 is age and entry 2 is sex: the fitted directions are those axes."""
+    _, inputs = cohort
+    rng = np.random.default_rng(0)
+    scans = inputs.scans.assign(sex=np.where(rng.random(len(inputs.scans)) < 0.5, "M", "F"))
+    codes = rng.normal(size=(len(scans), 4)).astype(np.float32)
+    codes[:, 1], codes[:, 2] = scans["age"] - scans["age"].mean(), np.where(scans["sex"] == "M", 1, -1)
+
+    class Coded(Inputs):
+        def code(self, name: str, rows: np.ndarray) -> np.ndarray:
+            return codes[list(rows)]
+
+    probe = Probe(codes.mean(0), codes.std(0), np.array([1.0, 1, 1, 0]), 0.0, 1.0)
+    found = Directions(Coded(inputs.store, inputs.volumes, scans, inputs.grid), probe, 0)
+    assert found.age[1] > 0.99
+    assert abs(found.adjusted[1]) < 0.15 and abs(found.adjusted[2]) < 0.15 and found.adjusted[0] > 0.97
 
 
 def test_sweep_and_examples(evaluated: Path) -> None:

@@ -8,8 +8,8 @@ from tiny_chain import AUTOENCODER, DIFFUSION, REPRESENTATION, TRAINING
 from torch import nn
 
 from ldae import config
+from ldae.evaluation.directions import paper_step, step_to
 from ldae.evaluation.linear import Probe, fit_with_penalty, subject_folds
-from ldae.evaluation.manipulation import paper_step, step_to
 from ldae.evaluation.probe_metrics import AD_METRICS, CN_METRICS
 from ldae.evaluation.probes import probe_groups
 from ldae.store import open_store
