@@ -117,22 +117,3 @@ rule pack_volumes:
         conform=settings.section("preprocessing", "conform"),
     script:
         "../workflow/scripts/pack_volumes.py"
-
-
-rule pack_volumes_dae:
-    """Coarser volumes in a smaller box, for the voxel-space baseline."""
-    input:
-        volumes=rules.pack_volumes.output[0],
-    output:
-        f"{RESULTS}/store/volumes_dae/store.json",
-    log:
-        f"{RESULTS}/logs/pack_volumes_dae.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/pack_volumes_dae.tsv"
-    conda:
-        "../envs/cpu.yaml"
-    params:
-        shape=settings.section("dae", "shape"),
-        factor=settings.dae.factor,
-    script:
-        "../workflow/scripts/pack_volumes_dae.py"

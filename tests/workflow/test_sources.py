@@ -6,6 +6,7 @@ import pytest
 
 TRAIN = {"build_manifest", "make_splits", "pack_volumes", "train_autoencoder", "encode_latents", "train_diffusion"}
 TRAIN |= {"train_representation"}
+TRAIN |= {"pack_volumes_dae", "train_dae", "encode_baselines", "train_supervised_ad", "train_supervised_age"}
 STUDIES = {"encode_codes", "eval_reconstruction", "fit_probes", "eval_interpolation", "eval_manipulation"}
 STUDIES |= {"eval_variation", "assemble_headline"}
 PREPROCESS = {"correct_bias_field": 2, "extract_brain": 2, "register_mni": 2, "qc_scans": 1}
