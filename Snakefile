@@ -74,7 +74,7 @@ rule train:
         rules.train_autoencoder.output,
         rules.train_diffusion.output,
         rules.train_representation.output,
-        rules.encode_baselines.output,
+        rules.encode_baselines.output if settings.manifest.require_diagnosis else [],
 
 
 rule evaluate:

@@ -52,6 +52,12 @@ def test_bids_enters_at_the_manifest(bids):
     assert not set(everything) & {*CONVERT, "make_phantom", "check_volumes"}
 
 
+def test_a_cohort_without_labels_trains_without_the_supervised_baselines(bids):
+    arguments = overlay(bids, source="bids", bids={"path": "dataset"}, manifest={"require_diagnosis": False})
+    baselines = {"pack_volumes_dae", "train_dae", "encode_baselines", "train_supervised_ad", "train_supervised_age"}
+    assert planned(bids, "train", *arguments) == once(TRAIN - baselines) | PREPROCESS
+
+
 def test_csv_enters_after_preprocessing(workflow):
     (workflow.folder / "scans.csv").write_text("subject,path\nsub-1,1.nii.gz\n")
     arguments = overlay(workflow, source="csv", csv={"path": "scans.csv"})

@@ -1,7 +1,4 @@
-"""A cohort of strangers without diagnosis, sessions or dates, as most of OpenNeuro is: it trains, and every study that
-needs a label says so."""
-
-import json
+"""A cohort of strangers without diagnosis, sessions or dates, as most of OpenNeuro is: its three stages train."""
 
 import nibabel as nib
 import pandas as pd
@@ -43,8 +40,8 @@ def unlabelled(tmp_path_factory, copy):
 
 
 @pytest.mark.slow
-def test_an_unlabelled_cohort_trains_and_its_studies_say_what_is_missing(unlabelled):
-    arguments = ("--configfile", "config/demo.yaml", "config/smoke.yaml", "unlabelled.json")
+def test_an_unlabelled_cohort_trains(unlabelled):
+    arguments = ("train", "--configfile", "config/demo.yaml", "config/smoke.yaml", "unlabelled.json")
     result = unlabelled.run(*arguments)
     assert result.returncode == 0, result.stdout + result.stderr
     results = unlabelled.folder / "results/unlabelled"
@@ -52,6 +49,3 @@ def test_an_unlabelled_cohort_trains_and_its_studies_say_what_is_missing(unlabel
     assert list(scans["status"]) == ["included"] * 6 and scans["diagnosis"].isna().all()
     assert set(read_tsv(results / "manifest/splits.tsv")["stratum"]) == {"unknown"}
     assert all((results / f"train/{stage}/model.safetensors").is_file() for stage in ("autoencoder", "representation"))
-    headline = json.loads((results / "paper/headline.json").read_text())
-    assert headline["auc_ad_cv"]["value"] is None and headline["auc_ad_cv"]["reason"]
-    assert headline["ae_ssim_w11_brain"]["value"] > 0
