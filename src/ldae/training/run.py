@@ -20,7 +20,7 @@ from ldae.training.device import pick_device
 from ldae.training.distributed import World
 from ldae.training.load import load_autoencoder, load_unet
 from ldae.training.lock import RunLock
-from ldae.training.loop import CHECKPOINTS, LAUNCH, train
+from ldae.training.loop import CHECKPOINTS, LAUNCH, Outcome, train
 from ldae.training.model_folder import fingerprint, require, require_input, write_model
 from ldae.training.records import attempts_of
 from ldae.training.stage import Stage
@@ -167,6 +167,9 @@ def train_supervised(
 ) -> None:
     """The semantic encoder, trained on a label of the training split alone.
 
+    Without a labelled training scan (cohorts of other sources may have none) the model is written untrained, and
+    model.json says so.
+
     Args:
         settings: the ``representation`` section with the training of ``supervised_ad`` or ``supervised_age``.
     """
@@ -177,9 +180,16 @@ def train_supervised(
         subjects = store.index["participant_id"].to_numpy()[rows]
         parts.append(Labelled(Volumes(store, rows, device), torch.from_numpy(values).float(), subjects))
     stage = SupervisedStage(settings, target, *parts, seed)
-    stage.scan_names = _scan_names(store, parts[0].volumes.positions)
     inputs = {"volumes": store.digest, "splits": splits_digest(table)}
     more: dict[str, Any] = {"target": target, "volume_shape": store.meta["shape"][1:]}
+    if not stage.scans:
+        logger.warning("%s: no training scan has this label; nothing is trained.", stage.name)
+        absent = {"inputs": inputs, "parameters": {}, "scans": 0, "training": "absent: no training scan has this label"}
+        if World.current().first:
+            weights = stage.product.cpu().state_dict()
+            write_model(Path(out), Outcome(weights, 0, []), stage.name, settings, seed, **(more | absent))
+        return
+    stage.scan_names = _scan_names(store, parts[0].volumes.positions)
     if not len(parts[1].volumes):
         more["selection"] = "last step: no validation scan has this label"
     if target == "ad" and len(set(parts[0].target.tolist())) < 2:

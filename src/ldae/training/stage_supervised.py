@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ldae import config
-from ldae.errors import UserError
 from ldae.models.supervised import Target, build_supervised
 from ldae.models.weights import load_backbone
 from ldae.training.data import Volumes
@@ -51,11 +50,8 @@ class SupervisedStage(Stage):
         self.name, self.target = f"supervised_{target}", target
         self.settings, self.training, self.validation = settings, training, validation
         self.device, self.scans = training.volumes.device, len(training.volumes)
-        if not self.scans:
-            wanted = "diagnosed AD or CN" if target == "ad" else "with an age"
-            raise UserError(f"No scan of the train split is {wanted}; look at manifest/scans.tsv and splits.tsv.")
         self.selection = "score" if len(validation.volumes) else None
-        moments = self._moments() if target == "age" else (0.0, 1.0)
+        moments = self._moments() if target == "age" and self.scans else (0.0, 1.0)
         torch.manual_seed(key(seed, self.name, "initial weights"))
         self.product = build_supervised(settings, *moments)
         if settings.backbone_weights is not None:
