@@ -52,6 +52,15 @@ SETTINGS = {
     },
 }
 STAGES = tuple(SETTINGS)
+METHOD = {  # what the rules hand over of the method section
+    "diffusion": {"posterior": "sample"},
+    "representation": {
+        "posterior": "sample",
+        "validation_reference": "original",
+        "clamp_z0": False,
+        "shift_at_sampling": "sqrt",
+    },
+}
 DELIVERED = ("model.safetensors", "model.json", "metrics.jsonl")
 
 
@@ -77,7 +86,7 @@ class Cohort:
         values = {name: str(path) for name, path in (paths | {"splits": folder / "splits.tsv", "out": out}).items()}
         settings = SETTINGS[stage] | {"training": SETTINGS[stage]["training"] | changes.pop("training", {})}
         if stage != "autoencoder":
-            values["method"] = {"posterior": "sample"}  # what the rules hand over of the method section
+            values["method"] = METHOD[stage]
         return values | {"settings": settings, "seed": 1, "launch": {"pictures_every": 0}} | changes
 
 

@@ -59,6 +59,8 @@ def make_workflow(folder: Path) -> TinyWorkflow:
     write_splits(folder / RESULTS / "manifest/splits.tsv")
     write_volumes(folder / RESULTS / "store/volumes")
     overlay = {"results_dir": RESULTS, "seed": 1, "launch": {"pictures_every": 0}}
-    overlay |= {"preprocessing": {"conform": {"shape": list(SIZE)}}} | {stage: SETTINGS[stage] for stage in STAGES}
+    overlay |= {"preprocessing": {"conform": {"shape": list(SIZE)}}, "dae": {"shape": [16, 16, 16]}} | {
+        stage: SETTINGS[stage] for stage in STAGES
+    }
     (folder / "tiny.json").write_text(json.dumps(overlay))
     return TinyWorkflow(folder)
