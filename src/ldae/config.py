@@ -515,7 +515,7 @@ class Config(Section):
     def supervised(self, name: Literal["supervised_ad", "supervised_age"]) -> dict[str, Any]:
         """The representation section with the training of a supervised baseline, as plain values."""
         encoder = self.section("representation") | {"training": self.section(name, "training")}
-        return {key: value for key, value in encoder.items() if key != "snr_gamma"}
+        return {key: value for key, value in encoder.items() if key not in ("snr_gamma", "ema_doubles_backbone")}
 
     @property
     def latent_shape(self) -> tuple[int, int, int, int]:
