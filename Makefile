@@ -7,8 +7,9 @@ CONFIGS := config/config.yaml
 DEMO := --configfile config/demo.yaml
 SMOKE := --configfile config/demo.yaml config/smoke.yaml
 
-.PHONY: help setup demo smoke test test-slow test-slurm test-slurm-ci bench-dag check format lock envs clean
-.PHONY: all inventory bench-preflight docs bench-paper-scale
+.PHONY: help setup demo smoke all inventory test test-slow test-slurm test-slurm-ci check format \
+    docs lock clean soak bench bench-dag bench-preflight bench-ingest bench-preprocess bench-shards \
+    bench-paper-scale
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -22,7 +23,7 @@ $(READY): requirements.lock pyproject.toml
 	@echo "Setting up .venv (once; about 5 GB, a minute or two) ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv 2>/dev/null
-	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python requirements.lock
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $(READY)
 	@echo "Ready."
@@ -55,20 +56,6 @@ test-slurm: $(READY) ## a real SLURM on this machine: the whole smoke chain and 
 test-slurm-ci: $(READY) ## of those the slice that continuous integration runs
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses=0 -m slurm tests/slurm/test_lab.py tests/slurm/test_slice.py
 
-.PHONY: bench soak
-bench: $(READY) ## what the training loop and its checkpoints cost beside the model
-	$(BIN)/python benchmarks/bench_training.py
-
-KILLS := 100
-soak: $(READY) ## kill trainings KILLS times, continue them, compare every byte
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/soak_training.py --kills $(KILLS)
-
-bench-dag: $(READY) ## what planning costs from 1,000 to 100,000 scans
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_dag.py
-
-bench-preflight: $(READY) ## what preflight costs on 10,340 scans
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_preflight.py
-
 check: $(READY) ## formatting and lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -81,18 +68,8 @@ format: $(READY) ## format in place
 	$(BIN)/ruff format --quiet .
 	$(BIN)/snakefmt Snakefile rules
 
-bench-paper-scale: $(READY) ## operations and memory of the paper's networks, with and without the rewrites
-	$(BIN)/python benchmarks/paper_scale.py
-
 docs: $(READY) ## write the generated pages of docs/
 	$(BIN)/python docs/generate.py
-
-.PHONY: bench-preprocess bench-shards
-bench-preprocess: $(READY) ## preprocessing against the reference's defaults, same scans, one thread
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_preprocess.py
-
-bench-shards: $(READY) ## 300 scans through the shards, killed at random, beside a quiet run
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_shards.py
 
 lock: ## resolve pyproject.toml again into requirements.lock, then envs/
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --extra test --no-header --no-annotate \
@@ -102,6 +79,27 @@ lock: ## resolve pyproject.toml again into requirements.lock, then envs/
 clean: ## remove results of demo and smoke (never data or .venv)
 	rm -rf results/demo results/smoke
 
-.PHONY: bench-ingest
+KILLS := 100
+soak: $(READY) ## kill trainings KILLS times, continue them, compare every byte
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/soak_training.py --kills $(KILLS)
+
+bench: $(READY) ## what the training loop and its checkpoints cost beside the model
+	$(BIN)/python benchmarks/bench_training.py
+
+bench-dag: $(READY) ## what planning costs from 1,000 to 100,000 scans
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_dag.py
+
+bench-preflight: $(READY) ## what preflight costs on 10,340 scans
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_preflight.py
+
 bench-ingest: $(READY) ## what the manifest of 10,340 scans costs
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_ingest.py
+
+bench-preprocess: $(READY) ## preprocessing against the reference's defaults, same scans, one thread
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_preprocess.py
+
+bench-shards: $(READY) ## 300 scans through the shards, killed at random, beside a quiet run
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_shards.py
+
+bench-paper-scale: $(READY) ## operations and memory of the paper's networks, with and without the rewrites
+	$(BIN)/python benchmarks/paper_scale.py
