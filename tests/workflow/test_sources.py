@@ -10,7 +10,7 @@ TRAIN |= {"pack_volumes_dae", "train_dae", "encode_baselines", "train_supervised
 STUDIES = {"encode_codes", "eval_reconstruction", "fit_probes", "eval_interpolation", "eval_manipulation"}
 STUDIES |= {"eval_variation", "assemble_headline"}
 PREPROCESS = {"correct_bias_field": 2, "extract_brain": 2, "register_mni": 2, "qc_scans": 1}
-CONVERT = {"inventory_raw": 1, "preflight_adni": 1, "convert_adni_to_bids": 2, "merge_bids": 1}
+CONVERT = {"inventory_raw": 1, "preflight_adni": 1, "adapt_tables": 1, "convert_adni_to_bids": 2, "merge_bids": 1}
 TARGETS = {"all", "train", "ingest"}
 
 
