@@ -4,7 +4,7 @@ import re
 
 import pytest
 import yte
-from conftest import ROOT
+from chain import ROOT
 
 GPUS = {"train_autoencoder": 1, "encode_latents": 1, "train_diffusion": 2, "train_representation": 2, "encode_codes": 1}
 SHARD_RULES = {"convert_adni_to_bids", "correct_bias_field", "extract_brain", "register_mni"}

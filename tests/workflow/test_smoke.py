@@ -8,7 +8,7 @@ import shutil
 
 import pandas as pd
 import pytest
-from conftest import ROOT, SMOKE
+from chain import ROOT, SMOKE
 
 HEADLINE = [
     "mean_volume_ssim_w11_brain",

@@ -37,6 +37,9 @@ def config() -> Config:
             "autoencoder": {"training": TRAINING},
             "diffusion": {"training": TRAINING},
             "representation": {"training": TRAINING},
+            "dae": {"training": TRAINING},
+            "supervised_ad": {"training": TRAINING},
+            "supervised_age": {"training": TRAINING},
         }
     )
 
