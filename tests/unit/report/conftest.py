@@ -37,7 +37,7 @@ def config() -> Config:
             "autoencoder": {"training": TRAINING},
             "diffusion": {"training": TRAINING},
             "representation": {"training": TRAINING},
-            "dae": {"training": TRAINING},
+            "dae": {"shape": [16, 16, 16], "training": TRAINING},
             "supervised_ad": {"training": TRAINING},
             "supervised_age": {"training": TRAINING},
         }
