@@ -12,11 +12,10 @@ torch.set_num_threads(1)  # children are forked: a pool of threads would not sur
 from tiny import Cohort, make_cohort  # noqa: E402
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """All readers of the tiny cohort go to one worker of pytest-xdist, so that it is made once."""
-    for item in items:
-        if "cohort" in getattr(item, "fixturenames", ()) and "faults" in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group("faults"))
+    if "cohort" in getattr(item, "fixturenames", ()) and "faults" in item.path.parts:
+        item.add_marker(pytest.mark.xdist_group("faults"))
 
 
 @pytest.fixture(scope="session")

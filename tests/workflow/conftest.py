@@ -6,11 +6,10 @@ import pytest
 from chain import SMOKE, Workflow, copy_workflow
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """All readers of one shared run go to one worker of pytest-xdist, so that it is made once."""
-    for item in items:
-        if "smoke" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("smoke"))
+    if "smoke" in getattr(item, "fixturenames", ()):
+        item.add_marker(pytest.mark.xdist_group("smoke"))
 
 
 @pytest.fixture
