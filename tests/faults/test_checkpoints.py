@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+import time
 
 import pytest
 import safetensors.torch
@@ -11,6 +12,7 @@ from tiny import ended, in_a_child
 from toy import ToyStage, training
 
 from ldae.errors import UserError
+from ldae.files import read_json
 from ldae.training.loop import train
 
 CRASH = 9  # step: checkpoints of 4 and 8 are there
@@ -77,10 +79,18 @@ def test_a_kill_inside_a_write(tmp_path, whole, monkeypatch, caplog, moment):
     assert not list(tmp_path.glob(".tmp-*"))
 
 
+def until(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize("limit", [100, 3000], ids=["everything fails", "only the tensors fail"])
 def test_a_full_disk_stops_with_one_sentence_and_the_run_continues_later(tmp_path, whole, capfd, limit):
     def fill(step):
         if step == 5:
+            until(lambda: read_json(tmp_path / "attempts.json")["saved"] == 4)  # it is written in the background
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
     def work():
