@@ -1,0 +1,53 @@
+"""The configuration: typed, documented, and closed (an unknown key is an error that names the key).
+
+``config/config.yaml`` holds the paper; ``demo.yaml`` and ``smoke.yaml`` overlay it. A rule receives only the section
+it uses, so changing a key plans exactly the rules that read it.
+
+A file a part of the chain; :mod:`ldae.config.whole` puts them together.
+"""
+
+from ldae.config.cohort import AuthorsCsv, Bids, BidsColumns, BidsValues, Convert, Manifest, Phantom, Raw, Splits
+from ldae.config.evaluation import Direction, Evaluation, Sampling
+from ldae.config.load import load_config, merge, parse_config
+from ldae.config.method import Method
+from ldae.config.networks import Autoencoder, Dae, Diffusion, Discriminator, Representation, Supervised
+from ldae.config.preprocessing import BiasField, BrainExtraction, Conform, Preprocessing, Quality, Registration
+from ldae.config.section import Section
+from ldae.config.training import Compute, Launch, Training
+from ldae.config.whole import Config
+
+__all__ = [
+    "AuthorsCsv",
+    "Autoencoder",
+    "BiasField",
+    "Bids",
+    "BidsColumns",
+    "BidsValues",
+    "BrainExtraction",
+    "Compute",
+    "Config",
+    "Conform",
+    "Convert",
+    "Dae",
+    "Diffusion",
+    "Direction",
+    "Discriminator",
+    "Evaluation",
+    "Launch",
+    "Manifest",
+    "Method",
+    "Phantom",
+    "Preprocessing",
+    "Quality",
+    "Raw",
+    "Registration",
+    "Representation",
+    "Sampling",
+    "Section",
+    "Splits",
+    "Supervised",
+    "Training",
+    "load_config",
+    "merge",
+    "parse_config",
+]

@@ -1,0 +1,129 @@
+"""Where scans and study tables come from, who is kept, and how subjects are split."""
+
+import re
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from ldae.config.section import Fraction, Positive, Revision, Section
+
+
+class Raw(Section):
+    """Where the ADNI download lies. Never written to."""
+
+    images: Path = Field(description="folder with one subfolder per subject (NNN_S_NNNN), as LONI's zip unpacks")
+    tables: Path = Field(description="folder with the study tables (ADNIMERGE, MPRAGEMETA, ...)")
+
+
+class BidsColumns(Section):
+    """Where a BIDS dataset keeps what the manifest needs: names tried in this order, upper or lower case.
+
+    A fact is taken from the first table that has such a column: scans.tsv, sessions.tsv, participants.tsv.
+    """
+
+    age: list[str] = Field(["age"], description="age at the visit, in the sessions table")
+    baseline_age: list[str] = Field(["age_bl", "age"], description="age at baseline, in the participants table")
+    sex: list[str] = ["sex", "gender"]
+    diagnosis: list[str] = Field(["diagnosis", "dx", "group"], description="sessions or participants table")
+    mmse: list[str] = ["mmse"]
+    cdr: list[str] = Field(["cdr_global", "cdr"], description="global score")
+    months: list[str] = Field([], description="months since baseline, in the sessions table; none: by name or date")
+    visit_date: list[str] = Field(["examination_date", "acq_time"], description="ISO date, sessions table")
+    scan_date: list[str] = Field(["acq_time"], description="ISO date, scans table")
+    field_strength: list[str] = Field(["field_strength", "mri_field"], description="Tesla, scans table")
+    image_id: list[str] = Field(["image_id", "scan_id"], description="scans table")
+
+
+class BidsValues(Section):
+    """What the cells of those columns mean; a value without an entry counts as missing."""
+
+    diagnosis: dict[str, Literal["CN", "MCI", "AD"]] = {
+        "CN": "CN",
+        "HC": "CN",
+        "control": "CN",
+        "MCI": "MCI",
+        "AD": "AD",
+        "dementia": "AD",
+    }
+    sex: dict[str, Literal["M", "F"]] = {"M": "M", "male": "M", "F": "F", "female": "F"}
+
+
+class Bids(Section):
+    """``source: bids``: a dataset of others, never written to."""
+
+    path: Path = Field(description="root of the dataset (holds dataset_description.json)")
+    columns: BidsColumns = BidsColumns()
+    values: BidsValues = BidsValues()
+    visits: Path | None = Field(
+        None, description="one table of all visits (participant_id, session_id, ...) instead of sub-*_sessions.tsv"
+    )
+    filters: dict[str, str | int | list[str]] = Field(
+        {}, description="pybids entities that a T1w image must have, such as {acquisition: mprage}"
+    )
+    age_unit: Literal["years", "months", "days"] = "years"
+    session_pattern: str = Field(r"[Mm](\d+)", description="regular expression of a visit's label; group 1 is its time")
+    session_unit: Literal["months", "days", "years"] = Field("months", description="unit of that time since baseline")
+    revision: Revision = 1
+
+    @field_validator("session_pattern")
+    @classmethod
+    def _has_one_group(cls, pattern: str) -> str:
+        try:
+            groups = re.compile(pattern).groups
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
+        if groups != 1:
+            raise ValueError(f"{pattern!r} has {groups} groups, one is needed: the time in the visit's label")
+        return pattern
+
+    @property
+    def age_units_per_year(self) -> float:
+        return {"years": 1, "months": 12, "days": 365.25}[self.age_unit]
+
+    @property
+    def session_units_per_month(self) -> float:
+        return {"months": 1, "days": 365.25 / 12, "years": 1 / 12}[self.session_unit]
+
+
+class AuthorsCsv(Section):
+    """``source: csv``: volumes that are preprocessed already, in the table of the paper's authors."""
+
+    path: Path = Field(description="table with subject, path, diagnosis, session, age (latent_path is not read)")
+    resample: bool = Field(
+        False, description="resample volumes of another grid in MNI space to preprocessing.conform; false: refuse them"
+    )
+    revision: Revision = 1
+
+
+class Manifest(Section):
+    require_diagnosis: bool = Field(
+        True, description="leave out scans without CN, MCI or AD at the visit (the paper); false trains on them as well"
+    )
+
+
+class Phantom(Section):
+    """A synthetic raw ADNI download, made before the chain starts (demo, smoke, study)."""
+
+    subjects: dict[Literal["CN", "MCI", "AD"], Positive] = Field(description="subjects by diagnosis at baseline")
+    visits: Positive = Field(2, le=4, description="visits of an ordinary subject; the second is at month 24 or 12")
+    extra_visit_fraction: Fraction = Field(0.2, description="fraction of subjects with three or four visits")
+    converter_fraction: Fraction = Field(0.25, description="fraction of MCI subjects that convert to AD")
+    voxel_mm: float = Field(2.0, ge=1, le=4, description="nominal voxel size of the raw scans (mm)")
+    broken_scans: int = Field(0, ge=0, description="scans written with a truncated DICOM, to be quarantined")
+    revision: Revision = 1
+
+
+class Convert(Section):
+    shards: Positive = Field(description="Clinica runs side by side; a subject's shard is a hash of its name")
+    max_quarantined_fraction: Fraction = Field(0.1, description="a shard with more broken scans than this fails")
+    revision: Revision = 1
+
+
+class Splits(Section):
+    protocol: Literal["stratified", "paper"] = Field(
+        "stratified", description="stratified by last diagnosis | the paper's group shuffle with seed 42"
+    )
+    test_fraction: Fraction = Field(0.1, description="of all subjects")
+    validation_fraction: Fraction = Field(0.01, description="of the subjects that are not test; at least one subject")
+    min_test_subjects_per_class: int = Field(5, ge=1, description="fewer stop the run with one sentence")

@@ -1,0 +1,35 @@
+"""The studies."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ldae.config.section import Positive, Section
+
+Direction = Literal["probe", "adjusted", "age", "random"]
+
+
+class Sampling(Section):
+    solver: Literal["ddim", "dpmpp_2m"] = "ddim"
+    steps: Positive = 100
+
+
+class Evaluation(Section):
+    sampling: Sampling = Sampling()
+    solvers: list[Sampling] = Field([], description="further solvers and steps for the study of quality against cost")
+    lpips_weights: Path | None = Field(None, description="torchvision squeezenet1_1 state dict; none: no LPIPS")
+    lpips_sha256: str | None = None
+    batch: Positive = Field(8, description="scans per sampling batch")
+    scans_per_subject: Positive = Field(1000, description="test scans per subject in the reconstruction table")
+    bootstrap: Positive = Field(2000, description="subject-level resamples of every interval")
+    folds: Positive = Field(5, description="subject-grouped folds of the figures named *_cv")
+    probabilities: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        [0.1, 0.5, 0.9], description="probe probabilities manipulation aims at"
+    )
+    directions: list[Direction] = Field(
+        ["probe", "adjusted", "age", "random"],
+        description="ways to move y_sem: the AD probe, the same adjusted for age and sex, age, random (controls)",
+    )
+    max_triplets: Positive = Field(2000, description="interpolation triplets, taken in subject order")
+    variations: Positive = Field(8, description="samples per y_sem in the variation figure")

@@ -1,0 +1,117 @@
+"""The networks of the three stages and of the baselines."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from ldae.config.section import Fraction, Positive, Section
+from ldae.config.training import Training
+
+
+class Discriminator(Section):
+    channels: Positive = 64
+    layers: Positive = 3
+    learning_rate: float = Field(1e-4, gt=0)
+    gradients: Literal["clean", "leaked"] = Field(
+        "clean", description="of its own loss | of the generator's loss as well, as in their code"
+    )
+
+
+class Autoencoder(Section):
+    """Stage 1: AutoencoderKL (paper 4.1; Table 2)."""
+
+    patch: Positive = Field(1, description="space-to-depth factor before the network; the paper: 1, the demo: 2")
+    channels: list[Positive] = [64, 128, 128, 128]
+    latent_channels: Positive = 3
+    res_blocks: Positive = 2
+    norm_groups: Positive = 32
+    zero_init: bool = Field(False, description="residual blocks start as the identity (demo: learns faster)")
+    kl_weight: float = Field(1e-7, ge=0, description="on the KL summed over a latent")
+    adversarial_weight: float = Field(0.025, ge=0)
+    perceptual_weight: float = Field(0.001, ge=0, description="used only when perceptual_weights is given")
+    perceptual_weights: Path | None = Field(None, description="torchvision squeezenet1_1 state dict (safetensors)")
+    perceptual_sha256: str | None = None
+    pretrained: Path | None = Field(None, description="MONAI Generative AutoencoderKL weights to start from")
+    pretrained_sha256: str | None = None
+    discriminator: Discriminator = Discriminator()
+    training: Training
+
+
+class Diffusion(Section):
+    """Stage 2: unconditional latent diffusion (paper 4.2; Table 3)."""
+
+    channels: Positive = Field(256, description="base width")
+    multipliers: list[Positive] = [1, 2, 3]
+    res_blocks: Positive = 2
+    attention_factors: list[int] = Field([2, 4], description="down-sampling factors with self-attention")
+    dropout: Fraction = 0.1
+    norm_groups: Positive = 32
+    prior: Literal["none", "gaussian"] = Field(
+        "none", description="gaussian: the network adds to a per-voxel Gaussian prediction (demo); the paper: none"
+    )
+    resample: Literal["isotropic", "in_plane"] = Field("isotropic", description="in_plane: their code's 'video' rule")
+    timesteps: Positive = 1000
+    beta_start: float = 1e-4
+    beta_end: float = 0.02
+    training: Training
+
+
+class Representation(Section):
+    """Stage 3: semantic encoder and gradient estimator (paper 4.3, 4.4; Table 4)."""
+
+    backbone: str = Field("convnext_small", description="timm model name")
+    backbone_weights: Path | None = Field(None, description="ImageNet weights (safetensors); none: random, and said so")
+    backbone_sha256: str | None = None
+    drop_path: Fraction = Field(0.4, description="stochastic depth of the backbone")
+    dimension: Positive = Field(768, description="length of y_sem")
+    code_norm: Literal["layer", "batch"] = Field(
+        "layer", description="batch: y_sem is batch-normalised after its LayerNorm (demo); the paper: layer"
+    )
+    slice_step: Positive = Field(1, description="use every n-th axial slice")
+    heads: Positive = 8
+    dropout: Fraction = 0.1
+    snr_gamma: float = Field(0.1, description="PDAE's SNR weighting")
+    ema_doubles_backbone: bool = Field(False, description="the backbone's average is updated twice as often")
+    training: Training
+
+    @model_validator(mode="after")
+    def _batch_norm_needs_a_batch(self) -> "Representation":
+        if self.code_norm == "batch" and self.training.micro_batch < 2:
+            raise ValueError("code_norm batch needs a micro_batch of at least 2")
+        return self
+
+
+class Dae(Section):
+    """Voxel-space diffusion autoencoder (Preechakul 2022), the paper's unsupervised baseline (Tables 6 and 7).
+
+    Published are its voxels (112 x 128 x 112) and its parameters (130 M); widths and training are ours.
+    """
+
+    factor: Positive = Field(1, description="volumes are averaged in blocks of this many voxels a side, then cut")
+    shape: tuple[Positive, Positive, Positive] = Field((112, 128, 112), description="central box of them, voxels")
+    dimension: Positive = Field(512, description="length of its code")
+    channels: Positive = Field(64, description="base width")
+    multipliers: list[Positive] = [1, 2, 2, 4, 5]
+    res_blocks: Positive = 2
+    attention_factors: list[int] = Field([8, 16], description="down-sampling factors with self-attention")
+    dropout: Fraction = 0.1
+    norm_groups: Positive = 32
+    resample: Literal["isotropic"] = "isotropic"
+    timesteps: Positive = 1000
+    beta_start: float = 1e-4
+    beta_end: float = 0.02
+    training: Training
+
+    @model_validator(mode="after")
+    def _shape_divides(self) -> "Dae":
+        deepest = 2 ** (len(self.multipliers) - 1)
+        if any(size % deepest for size in self.shape):
+            raise ValueError(f"shape {self.shape} is not a multiple of the network's factor {deepest}")
+        return self
+
+
+class Supervised(Section):
+    """Supervised baseline: the encoder of the representation section with a linear head (Table 7)."""
+
+    training: Training

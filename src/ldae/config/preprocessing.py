@@ -1,0 +1,92 @@
+"""From a raw scan to a volume on the networks' grid."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from ldae.config.section import Fraction, Positive, Revision, Section
+
+
+class BiasField(Section):
+    """N4 (Tustison 2010) inside a quick head mask."""
+
+    shrink_factor: Positive = Field(4, description="down-sampling for the fit; the field is applied at full size")
+    iterations: list[Positive] = Field([50, 50, 50, 50], description="per fitting level")
+    tolerance: float = Field(1e-7, gt=0, description="convergence threshold")
+    revision: Revision = 1
+
+
+class BrainExtraction(Section):
+    backend: Literal["deepbet", "template", "antspynet", "hd-bet", "synthstrip"] = Field(
+        "deepbet", description="deepbet, template: offline; the others are used when installed; the paper: antspynet"
+    )
+    second_stage: bool = Field(True, description="deepbet's refinement at 256^3; off: its 128^3 stage alone (fast)")
+    mask: Literal["hard", "soft"] = Field(
+        "hard", description="the scan is multiplied by 0 or 1 | by the backend's probability (their code)"
+    )
+    weights: Path | None = Field(None, description="weights file of synthstrip")
+    weights_sha256: str | None = Field(None, description="refuse other weights")
+    revision: Revision = 1
+
+    @model_validator(mode="after")
+    def _fits_backend(self) -> "BrainExtraction":
+        if self.weights and self.backend != "synthstrip":
+            raise ValueError(f"weights are read by the backend synthstrip only, not by {self.backend}")
+        if self.mask == "soft" and self.backend not in ("deepbet", "antspynet"):
+            raise ValueError(f"mask soft needs a probability: deepbet or antspynet give one, not {self.backend}")
+        return self
+
+
+class Registration(Section):
+    transform: Literal["syn", "affine", "rigid"] = Field("syn", description="the paper: syn; affine keeps atrophy")
+    resolution_mm: float = Field(1.0, ge=1, le=4, description="both images are resampled to this for the search")
+    syn_iterations: list[Annotated[int, Field(ge=0)]] = Field(
+        [40, 20, 0], description="of SyN, coarse to fine by factors of two; the last at resolution_mm"
+    )
+    jacobian: bool = Field(False, description="syn: write the map of the warp's log Jacobian determinant")
+    longitudinal: bool = Field(
+        False, description="visits of a subject go rigidly to the subject's own mean, and the mean to the template"
+    )
+    template: str | None = Field(
+        None, description="NIfTI file, or templateflow:NAME; none: MNI152 2009a from nilearn's wheel"
+    )
+    template_mask: Path | None = Field(None, description="brain mask of a template file that has its skull")
+    template_sha256: str | None = Field(None, description="refuse another template")
+    revision: Revision = 1
+
+
+class Conform(Section):
+    """The one interpolation, from the corrected native image to the grid of the networks."""
+
+    shape: tuple[Positive, Positive, Positive] = (128, 160, 128)
+    spacing_mm: float = Field(1.5, gt=0)
+    centre_mm: tuple[float, float, float] = Field((-0.5, -17.5, 18.5), description="R-A-S MNI mm of the box centre")
+    interpolation: Literal["bspline", "linear"] = "bspline"
+    intensity: Literal["minmax", "robust"] = Field(
+        "minmax", description="[0,1] by minimum and maximum | by 0 and the 80th percentile near the ventricles x 1.25"
+    )
+
+
+class Quality(Section):
+    """Quality control: metrics outside their limits are flagged, and flags decide who leaves the cohort."""
+
+    limits: dict[str, tuple[float | None, float | None, float | None, float | None]] = Field(
+        {}, description="metric: [fail below, warn below, warn above, fail above] in place of the built-in limits"
+    )
+    outlier_z: float = Field(5.0, gt=0, description="flagged beyond so many robust standard deviations")
+    outliers: Literal["warn", "fail"] = "warn"
+    quarantine: Literal["fail", "warn", "none"] = Field("fail", description="the mildest flag that excludes a scan")
+    exclusions: Path | None = Field(None, description="a reviewer's table: participant_id, session_id, reason")
+
+
+class Preprocessing(Section):
+    shards: Positive
+    max_quarantined_fraction: Fraction = 0.1
+    keep_corrected: bool = Field(True, description="keep the N4-corrected native images after registration")
+    scans_per_worker: Positive = Field(50, description="a worker process is replaced after so many (memory stays flat)")
+    bias_field: BiasField = BiasField()
+    brain_extraction: BrainExtraction = BrainExtraction()
+    registration: Registration = Registration()
+    conform: Conform = Conform()
+    quality: Quality = Quality()

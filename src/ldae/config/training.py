@@ -1,0 +1,71 @@
+"""The one training loop, how a network is computed, and how a training is launched."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from ldae.config.section import Positive, Revision, Section
+
+
+class Compute(Section):
+    """How a network is computed. Every switch keeps parameters, their names and the result up to rounding."""
+
+    transposed_upsampling: bool = Field(
+        True, description="nearest-neighbour upsampling and its convolution as one transposed convolution"
+    )
+    recompute_norms: bool = Field(
+        True, description="GroupNorm, its scales and SiLU are computed again in the backward pass, not kept"
+    )
+    time_table: bool = Field(True, description="sinusoidal embeddings of all timesteps made once")
+    half_trunk: bool = Field(True, description="with bf16: the frozen UNet of stage 3 is stored in bf16, never cast")
+    checkpoint_backbone: bool = Field(
+        False, description="blocks of the semantic backbone are computed again in the backward pass (+1/3 of its work)"
+    )
+    channels_last: bool = Field(False, description="weights in channels-last order; to be measured on the GPU at hand")
+
+    @classmethod
+    def plain(cls) -> "Compute":
+        """No rewrite: every layer as its library has it, bit for bit."""
+        return cls(transposed_upsampling=False, recompute_norms=False, time_table=False, half_trunk=False)
+
+
+class Training(Section):
+    """One loop serves all stages. A step is one optimizer step on one effective batch."""
+
+    steps: Positive = Field(description="optimizer steps")
+    batch: Positive = Field(description="scans per optimizer step (the effective batch)")
+    micro_batch: Positive = Field(description="scans per forward pass; divides batch")
+    learning_rate: float = Field(gt=0)
+    warmup_steps: int = Field(0, ge=0, description="linear warm-up")
+    schedule: Literal["constant", "cosine"] = "constant"
+    weight_decay: float = Field(0.0, ge=0)
+    clip_norm: float = Field(1.0, gt=0, description="global gradient norm, on unscaled gradients")
+    ema_decay: float = Field(0.0, ge=0, lt=1, description="per update of the average; 0 = no average")
+    ema_updates: Positive = Field(1, description="updates of the average per optimizer step; their code: 4 in stage 3")
+    precision: Literal["fp32", "bf16"] = "fp32"
+    validate_every: Positive = Field(description="steps between validations (and checkpoints)")
+    skip_nonfinite: int = Field(
+        5,
+        ge=0,
+        description="steps in a row whose loss or gradient is not finite that are left out before the run stops",
+    )
+    compute: Compute = Compute()
+    revision: Revision = 1
+
+    @model_validator(mode="after")
+    def _batch_divides(self) -> "Training":
+        if self.batch % self.micro_batch:
+            raise ValueError(f"batch {self.batch} is not a multiple of micro_batch {self.micro_batch}")
+        return self
+
+
+class Launch(Section):
+    """How a training is run, not what it computes: a change plans no job and is no reason to refuse a checkpoint."""
+
+    stop_margin_seconds: float = Field(
+        120, ge=0, description="stop and save when less is left of the job's time limit (more when steps take longer)"
+    )
+    pictures_every: int = Field(1, ge=0, description="validations between two pictures in checkpoints/; 0 = none")
+    tensorboard: bool = Field(
+        False, description="curves for TensorBoard in checkpoints/; needs `pip install tensorboard`"
+    )
