@@ -6,8 +6,9 @@ SNAKEMAKE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/
 CONFIGS := config/config.yaml
 DEMO := --configfile config/demo.yaml
 SMOKE := --configfile config/demo.yaml config/smoke.yaml
+STUDY := --configfile config/demo.yaml config/study.yaml
 
-.PHONY: help setup demo smoke all inventory test test-slow test-slurm test-slurm-ci check format \
+.PHONY: help setup demo smoke study all inventory test test-slow test-slurm test-slurm-ci check format \
     docs lock clean soak bench bench-dag bench-preflight bench-ingest bench-preprocess bench-shards \
     bench-paper-scale
 .DEFAULT_GOAL := help
@@ -37,6 +38,10 @@ smoke: $(READY) ## the same chain on six subjects, in minutes
 	@$(BIN)/ldae inventory --config $(CONFIGS) config/demo.yaml config/smoke.yaml
 	@start=$$(date +%s); $(SNAKEMAKE) $(SMOKE) \
 		&& $(BIN)/ldae summary results/smoke --seconds $$(( $$(date +%s) - start ))
+
+study: $(READY) ## 300 synthetic subjects from BIDS: the probes beside what an untrained encoder and the truth can do
+	@start=$$(date +%s); $(SNAKEMAKE) $(STUDY) \
+		&& $(BIN)/ldae summary results/study --seconds $$(( $$(date +%s) - start ))
 
 all: inventory ## your own download -> everything, on this machine (CONFIG=config/mine.yaml lies over the paper's)
 	$(SNAKEMAKE) $(if $(CONFIG),--configfile $(CONFIG))
@@ -76,8 +81,8 @@ lock: ## resolve pyproject.toml again into requirements.lock, then envs/
 		pyproject.toml --output-file requirements.lock
 	$(BIN)/python envs/generate.py
 
-clean: ## remove results of demo and smoke (never data or .venv)
-	rm -rf results/demo results/smoke
+clean: ## remove results of demo, smoke and study (never data or .venv)
+	rm -rf results/demo results/smoke results/study
 
 KILLS := 100
 soak: $(READY) ## kill trainings KILLS times, continue them, compare every byte

@@ -18,6 +18,11 @@ configfile: "config/config.yaml"
 include: "rules/common.smk"
 
 
+if settings.phantom:
+
+    include: "rules/phantom.smk"
+
+
 if settings.source == "adni":
 
     include: "rules/ingest.smk"

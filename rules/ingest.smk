@@ -1,30 +1,9 @@
 # Raw ADNI (DICOM + study tables) -> BIDS.
 
-if settings.phantom:
-
-    rule make_phantom:
-        """Write a synthetic raw ADNI download with known anatomy (demo, smoke)."""
-        output:
-            marker=f"{RESULTS}/raw/phantom.json",
-            truth=f"{RESULTS}/raw/truth.tsv",
-        log:
-            f"{RESULTS}/logs/make_phantom.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/make_phantom.tsv"
-        conda:
-            "../envs/cpu.yaml"
-        threads: 2
-        params:
-            settings=settings.section("phantom"),
-            seed=settings.seed,
-        script:
-            "../workflow/scripts/make_phantom.py"
-
-
 rule inventory_raw:
     """List the raw download: image folders, sizes, digests of the study tables."""
     input:
-        f"{RESULTS}/raw/phantom.json" if settings.phantom else [],
+        rules.make_phantom.output.marker if settings.phantom else [],
     output:
         f"{RESULTS}/manifest/raw_inventory.tsv",
     log:

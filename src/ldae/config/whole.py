@@ -41,8 +41,8 @@ class Config(Section):
     def _source_has_its_section(self) -> "Config":
         if self.source != "adni" and getattr(self, self.source) is None:
             raise ValueError(f"source {self.source} needs the section {self.source} with its path")
-        if self.source != "adni" and self.phantom is not None:
-            raise ValueError(f"the phantom is a raw ADNI download: with source {self.source} set phantom: null")
+        if self.source == "csv" and self.phantom is not None:
+            raise ValueError("the phantom is a raw ADNI download or a BIDS dataset: with source csv set phantom: null")
         return self
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Write a whole synthetic download: images, tables, truth. Resumes where it was interrupted."""
+"""Write a whole synthetic cohort: images, tables, truth. Resumes where it was interrupted."""
 
 import shutil
 from collections.abc import Iterator
@@ -6,8 +6,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Protocol
 
-import numpy as np
 import pandas as pd
 
 from ldae.config import Phantom
@@ -15,20 +15,35 @@ from ldae.errors import UserError
 from ldae.files import digest, read_json, write_json, write_tsv
 from ldae.phantom.anatomy import Anatomy, load_anatomy
 from ldae.phantom.cognition import cognition_at
+from ldae.phantom.bids import BidsDataset
 from ldae.phantom.deformation import subject_shape
-from ldae.phantom.dicom import write_series
+from ldae.phantom.download import Download
 from ldae.phantom.images import Image, images_of
 from ldae.phantom.scan import Scan, make_scan
 from ldae.phantom.schedule import Plan, Visit, plan_cohort
 from ldae.phantom.streams import stream
-from ldae.phantom.tables import write_tables
 from ldae.progress import track
 
 VERSION = 1  # of the phantom's content; part of the digest
 LEADING_COLUMNS = ("participant_id", "session_id", "image_id", "diagnosis", "months", "age", "sex", "site")  # of truth
-GHOST_SHIFT, GHOST_WEIGHT = 9, 0.35  # voxels, fraction: how motion spoils a refused image
 
 _worker: dict[str, Anatomy] = {}  # one anatomy per worker process
+
+
+class Form(Protocol):
+    """How a cohort lies on disk."""
+
+    folders: tuple[Path, ...]
+    """They hold images and tables of the cohort and nothing else; the first holds the images."""
+
+    def holds(self, plan: Plan, visit: Visit, images: list[Image]) -> bool:
+        """Whether all images of a visit are there, whole."""
+
+    def write_images(self, plan: Plan, visit: Visit, images: list[Image], scan: Scan, broken: frozenset[int]) -> None:
+        """Write a visit's images, those in ``broken`` cut short."""
+
+    def write_tables(self, plans: list[Plan], images: list[Image], seed: int) -> None:
+        """Write what the study knows of subjects, visits and images."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +51,8 @@ class _Job:
     """Everything one subject's images need."""
 
     plan: Plan
-    out: Path
+    form: Form
+    records: Path
     seed: int
     voxel_mm: float
     broken: frozenset[int]
@@ -45,7 +61,7 @@ class _Job:
 def make_raw_adni(
     out: Path, settings: Phantom, seed: int, processes: int = 1, anatomy_cache: Path | None = None
 ) -> None:
-    """Make ``out/ADNI``, ``out/clinical``, ``out/truth.tsv`` and, last, ``out/phantom.json``.
+    """Make a raw ADNI download: ``out/ADNI``, ``out/clinical``, ``out/truth.tsv`` and, last, ``out/phantom.json``.
 
     Every image depends on (seed, subject, visit) alone. Finished images of an earlier, interrupted call with the same
     settings are kept. The anatomy is kept in ``anatomy_cache`` (default ``out/anatomy.npz``).
@@ -54,16 +70,31 @@ def make_raw_adni(
         UserError: ``out/ADNI`` holds images that this function did not make.
     """
     out = Path(out)
+    _make(Download(out / "ADNI", out / "clinical"), out, settings, seed, processes, anatomy_cache)
+
+
+def make_bids(
+    out: Path, dataset: Path, settings: Phantom, seed: int, processes: int = 1, anatomy_cache: Path | None = None
+) -> None:
+    """Make the same cohort as a BIDS dataset in ``dataset``; ``out/truth.tsv`` and ``out/phantom.json`` lie apart.
+
+    Raises:
+        UserError: ``dataset`` holds anything that this function did not make.
+    """
+    _make(BidsDataset(Path(dataset)), Path(out), settings, seed, processes, anatomy_cache)
+
+
+def _make(form: Form, out: Path, settings: Phantom, seed: int, processes: int, anatomy_cache: Path | None) -> None:
     identity = digest({"settings": settings.model_dump(mode="json"), "seed": seed, "version": VERSION})
-    _claim(out, identity)
+    records = _claim(out, form, identity)
     plans = plan_cohort(settings, seed)
     broken = broken_images(plans, seed, settings.broken_scans)
     cache = Path(anatomy_cache) if anatomy_cache is not None else out / "anatomy.npz"
     load_anatomy(cache)  # built once, before any worker needs it
-    jobs = [_Job(plan, out, seed, settings.voxel_mm, broken) for plan in plans]
+    jobs = [_Job(plan, form, records, seed, settings.voxel_mm, broken) for plan in plans]
     rows = [row for subject_rows in _run(jobs, cache, processes) for row in subject_rows]
     images = [image for plan in plans for visit in plan.visits for image in images_of(seed, plan, visit)]
-    write_tables(out / "clinical", plans, images, seed)
+    form.write_tables(plans, images, seed)
     write_tsv(out / "truth.tsv", _truth_table(rows))
     write_json(out / "phantom.json", _description(identity, settings, seed, plans, images, broken))
 
@@ -73,19 +104,20 @@ def _truth_table(rows: list[dict]) -> pd.DataFrame:
     return table[[*LEADING_COLUMNS, *sorted(set(table.columns) - set(LEADING_COLUMNS))]]
 
 
-def _claim(out: Path, identity: str) -> None:
+def _claim(out: Path, form: Form, identity: str) -> Path:
     """Mark ``out`` as the place of this cohort; a synthetic cohort with other settings makes room for it.
 
-    Only what the mark proves to be synthetic is ever removed.
+    Only what the mark proves to be synthetic is ever removed. Returns the folder of the finished scans' truth.
     """
-    state, images = out / ".phantom", out / "ADNI"
+    state, images = out / ".phantom", form.folders[0]
     mark = state / "cohort.json"
     if not mark.is_file() and images.is_dir() and any(images.iterdir()):
         raise UserError(f"{images} holds images that are not synthetic; choose another folder for the phantom.")
     if mark.is_file() and read_json(mark) != identity:
-        for old in (images, out / "clinical", state / "truth"):
+        for old in (*form.folders, state / "truth"):
             shutil.rmtree(old, ignore_errors=True)
     write_json(mark, identity)
+    return state / "truth"
 
 
 def broken_images(plans: list[Plan], seed: int, count: int) -> frozenset[int]:
@@ -136,12 +168,11 @@ def _make_subject(job: _Job) -> list[dict]:
     for visit in job.plan.visits:
         images = images_of(job.seed, job.plan, visit)
         chosen = next(image for image in images if image.chosen)
-        record = job.out / ".phantom" / "truth" / f"I{chosen.image_id}.json"
-        if not record.is_file() or not all((job.out / "ADNI" / image.folder).is_dir() for image in images):
+        record = job.records / f"I{chosen.image_id}.json"
+        if not record.is_file() or not job.form.holds(job.plan, visit, images):
             shape_field = subject_shape(job.seed, job.plan.subject.rid) if shape_field is None else shape_field
             scan = visit_scan(_worker["anatomy"], job.plan, visit, job.seed, job.voxel_mm, shape_field=shape_field)
-            for image in images:
-                _write_image(job, image, scan)
+            job.form.write_images(job.plan, visit, images, scan, job.broken)
             write_json(record, scan.truth | _visit_columns(job, visit, chosen))
         rows.append(read_json(record))
     return rows
@@ -151,22 +182,6 @@ def visit_scan(anatomy: Anatomy, plan: Plan, visit: Visit, seed: int, voxel_mm: 
     """The scan of one visit as it lies in the download; ``options`` go to :func:`make_scan` (clean twin, amp)."""
     months = visit.elapsed_years * 12
     return make_scan(anatomy, plan.subject, months, visit.session, seed, voxel_mm, **options)
-
-
-def _write_image(job: _Job, image: Image, scan: Scan) -> None:
-    folder = job.out / "ADNI" / image.folder
-    if folder.is_dir():
-        return
-    volume = scan.image if image.chosen else _ghosted(scan.image)
-    spacing = tuple(float(step) for step in np.diag(scan.affine)[:3])
-    age, sex = float(scan.truth["age"]), str(scan.truth["sex"])
-    write_series(volume, spacing, folder, image, sex, age, truncate=image.image_id in job.broken)
-
-
-def _ghosted(image: np.ndarray) -> np.ndarray:
-    """The same head with motion ghosts along the phase-encoding axis (y): why quality control refuses it."""
-    ghosts = np.roll(image, GHOST_SHIFT, axis=1) + np.roll(image, -GHOST_SHIFT, axis=1)
-    return (image * (1 - GHOST_WEIGHT) + ghosts * (GHOST_WEIGHT / 2)).astype(np.int16)
 
 
 def _visit_columns(job: _Job, visit: Visit, chosen: Image) -> dict[str, str | int | float]:

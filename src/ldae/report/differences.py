@@ -49,8 +49,9 @@ def _data(config: Config) -> list[Difference]:
     if tuple(conform.shape) != PAPER_SHAPE:
         found.append(("Grid", "128 × 160 × 128 at 1.5 mm", f"{shape} at {conform.spacing_mm:g} mm"))
     if config.phantom is not None:
-        found.append(("Data", "ADNI, 10,340 scans", "a synthetic download in ADNI's format"))
-    if config.source != "adni":
+        form = "a synthetic download in ADNI's format" if config.source == "adni" else "a synthetic BIDS dataset"
+        found.append(("Data", "ADNI, 10,340 scans", form))
+    elif config.source != "adni":
         found.append(("Data", "ADNI, 10,340 scans", "another cohort, given by the user"))
     return found
 

@@ -35,8 +35,9 @@ def run_kind(config: Config) -> str:
     """One sentence on whose brains these are."""
     if config.phantom is None:
         return COHORTS[config.source]
+    form = "raw ADNI download" if config.source == "adni" else "BIDS dataset"
     return (
-        "A phantom: synthetic heads with known volumes, written as a raw ADNI download and taken through the whole "
+        f"A phantom: synthetic heads with known volumes, written as a {form} and taken through the whole "
         "chain. The numbers show that the chain works and what it can recover. They say nothing about patients."
     )
 

@@ -1,0 +1,43 @@
+# A synthetic cohort with known anatomy (demo, smoke, study), in the form in which a real one would come.
+
+if settings.source == "adni":
+
+    rule make_phantom:
+        """Write a raw ADNI download: DICOM series and study tables."""
+        output:
+            marker=f"{RESULTS}/raw/phantom.json",
+            truth=f"{RESULTS}/raw/truth.tsv",
+        log:
+            f"{RESULTS}/logs/make_phantom.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/make_phantom.tsv"
+        conda:
+            "../envs/cpu.yaml"
+        threads: 2
+        params:
+            settings=settings.section("phantom"),
+            seed=settings.seed,
+        script:
+            "../workflow/scripts/make_phantom.py"
+
+else:
+
+    rule make_phantom_bids:
+        """Write a BIDS dataset."""
+        output:
+            marker=f"{RESULTS}/raw/phantom.json",
+            truth=f"{RESULTS}/raw/truth.tsv",
+            description=f"{BIDS}/dataset_description.json",
+            participants=f"{BIDS}/participants.tsv",
+        log:
+            f"{RESULTS}/logs/make_phantom_bids.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/make_phantom_bids.tsv"
+        conda:
+            "../envs/cpu.yaml"
+        threads: 2
+        params:
+            settings=settings.section("phantom"),
+            seed=settings.seed,
+        script:
+            "../workflow/scripts/make_phantom_bids.py"
