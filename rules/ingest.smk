@@ -1,5 +1,6 @@
 # Raw ADNI (DICOM + study tables) -> BIDS.
 
+
 rule inventory_raw:
     """List the raw download: image folders, sizes, digests of the study tables."""
     input:

@@ -37,6 +37,13 @@ def test_the_bids_example_shows_the_defaults():
         assert {item.casefold() for item in names} <= {item.casefold() for item in default}, name
 
 
+def test_study_has_subjects_enough_and_lies_over_the_demo():
+    demo, study = (load_config(PAPER, CONFIG / "demo.yaml", *more) for more in ((), (CONFIG / "study.yaml",)))
+    assert sum(study.phantom.subjects.values()) >= 300
+    assert study.source == "bids" and study.bids.path.is_relative_to(study.results_dir)
+    assert study.preprocessing.conform == demo.preprocessing.conform
+
+
 def test_demo_has_enough_subjects_for_its_intervals():
     assert sum(load_config(PAPER, CONFIG / "demo.yaml").phantom.subjects.values()) >= 90
 

@@ -52,6 +52,11 @@ def test_bids_enters_at_the_manifest(bids):
     assert not set(everything) & {*CONVERT, "make_phantom", "check_volumes"}
 
 
+def test_the_study_makes_the_dataset_it_reads(workflow):
+    everything = planned(workflow, "train", "--configfile", "config/demo.yaml", "config/study.yaml")
+    assert everything == once(TRAIN, {"make_phantom_bids"}) | PREPROCESS
+
+
 def test_a_cohort_without_labels_trains_without_the_supervised_baselines(bids):
     arguments = overlay(bids, source="bids", bids={"path": "dataset"}, manifest={"require_diagnosis": False})
     baselines = {"pack_volumes_dae", "train_dae", "encode_baselines", "train_supervised_ad", "train_supervised_age"}

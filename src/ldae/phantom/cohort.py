@@ -14,8 +14,8 @@ from ldae.config import Phantom
 from ldae.errors import UserError
 from ldae.files import digest, read_json, write_json, write_tsv
 from ldae.phantom.anatomy import Anatomy, load_anatomy
-from ldae.phantom.cognition import cognition_at
 from ldae.phantom.bids import BidsDataset
+from ldae.phantom.cognition import cognition_at
 from ldae.phantom.deformation import subject_shape
 from ldae.phantom.download import Download
 from ldae.phantom.images import Image, images_of
