@@ -20,6 +20,7 @@ BINARIES = Path(sys.executable).parent
 PARTS = ("Snakefile", "rules", "workflow", "config", "envs", "profiles")
 SMOKE = ("config/demo.yaml", "config/smoke.yaml", "pairs.yaml")
 LAB = (*SMOKE, "lab.yaml")
+PATIENCE = 1200  # seconds for anything, on a machine that does other things too
 # One thread in every network job, as in the local run: the bytes of its sums depend on the number of threads.
 THREADS = {"correct_bias_field": 2, "extract_brain": 2, "register_mni": 2}
 
@@ -95,7 +96,7 @@ class Run:
         new = [job for job in self.lab.jobs() if job["JobId"] not in self.before]
         return [job for job in new if rule in (None, job["rule"])]
 
-    def wait(self, seconds: float) -> str:
+    def wait(self, seconds: float = PATIENCE) -> str:
         """Until Snakemake ends; its output. Anything but success within the time is an error."""
         try:
             status = self.process.wait(timeout=seconds)
@@ -106,7 +107,7 @@ class Run:
         assert status == 0, f"Snakemake ended with {status}\n{text}\n{self.logs()}"
         return text
 
-    def wait_for(self, condition: Callable[[], Any], seconds: float) -> Any:
+    def wait_for(self, condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
         """Until something happens while Snakemake runs; what the condition returned."""
         deadline = time.monotonic() + seconds
         while not (found := condition()):
@@ -123,7 +124,7 @@ class Run:
     def logs(self) -> str:
         """The end of every log of a failed job."""
         paths = sorted((self.folder / ".snakemake/slurm_logs").rglob("*.log"), key=lambda path: path.stat().st_mtime)
-        return "\n".join(f"--- {path.name}\n{path.read_text()[-3000:]}" for path in paths[-5:])
+        return "\n".join(f"--- {path.name}\n{path.read_text()[-10_000:]}" for path in paths[-5:])
 
 
 def checkpointed_step(folder: Path, stage: str) -> int:

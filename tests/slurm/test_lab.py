@@ -4,12 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import lab
 import pytest
-from lab import marked_processes
+from lab import marked_processes, wait_for
 
 START = "import sys; from lab import Lab; lab = Lab(); print(lab.folder, flush=True); sys.stdin.read()"
 
@@ -28,10 +27,7 @@ def test_a_test_that_is_killed_leaves_no_daemon_no_job_and_no_folder():
         folder = Path(process.stdout.readline().strip())
         sbatch = [folder / "bin/sbatch", "--comment=rule_sleep", "--output=/dev/null", "--wrap=srun sleep 600"]
         subprocess.run(sbatch, check=True, stdout=subprocess.DEVNULL, env=os.environ | {lab.MARK: str(folder)})
-        time.sleep(2)
-        assert len(marked_processes(folder)) >= 5 + 3  # munged, slurmctld, three slurmd; the job's steps and sleep
+        daemons_and_job = 5 + 3  # munged, slurmctld, three slurmd; the job's steps and sleep
+        wait_for(lambda: len(marked_processes(folder)) >= daemons_and_job, "the job does not run", 60)
         os.kill(process.pid, signal.SIGKILL)
-    deadline = time.monotonic() + 30
-    while (folder.exists() or marked_processes(folder)) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert not folder.exists() and marked_processes(folder) == []
+    wait_for(lambda: not folder.exists() and not marked_processes(folder), "something is left", 60)

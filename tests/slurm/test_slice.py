@@ -21,9 +21,9 @@ def run(lab, local, shared) -> Run:
     folder = rewound(local, shared / "cluster", "register")
     profile = write_profile(folder, {"register_mni": {"mem_mb": f"{FIRST_MB} * 8 ** (attempt - 1)"}})
     run = Run(lab, folder, profile, "--until", "encode_latents")
-    run.wait_for(lambda: checkpointed_step(folder, "autoencoder"), 300)
+    run.wait_for(lambda: checkpointed_step(folder, "autoencoder"))
     lab.call("scancel", run.jobs("train_autoencoder")[0]["JobId"])
-    run.wait(400)
+    run.wait()
     return run
 
 

@@ -31,7 +31,7 @@ from ldae.training.loop import CHECKPOINTS
 from ldae.training.records import attempts_of
 
 logger = logging.getLogger("ldae")
-PORT = 29400  # of the first node, where the processes of several nodes meet
+PORTS = range(29400, 30400)  # of the first node; a job's processes meet on the one its number says
 DEAF = {"TORCHELASTIC_SIGNALS_TO_HANDLE": "SIGINT", "PET_SIGNALS_TO_HANDLE": "SIGINT"}
 PATIENT = {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "600"}  # seconds for a save before torchrun kills its processes
 
@@ -115,8 +115,9 @@ def torchrun(processes: Processes, job: Path) -> list[str]:
     if processes.nodes == 1:
         return [*command, "--standalone", *work]
     head = os.environ.get("LDAE_HEAD_NODE") or _first_node()
-    meeting = [f"--nnodes={processes.nodes}", "--rdzv-backend=c10d", f"--rdzv-endpoint={head}:{PORT}"]
     number = os.environ.get("SLURM_JOB_ID", "0")
+    port = PORTS[int(number) % len(PORTS)]  # two jobs may share a first node
+    meeting = [f"--nnodes={processes.nodes}", "--rdzv-backend=c10d", f"--rdzv-endpoint={head}:{port}"]
     srun = ["srun", f"--nodes={processes.nodes}", f"--ntasks={processes.nodes}", "--ntasks-per-node=1"]
     return [*srun, *command, *meeting, f"--rdzv-id={number}", *work]
 
