@@ -18,5 +18,7 @@ def test_gpus_are_those_of_the_whole_job(monkeypatch):
 
 
 def test_jobs_that_share_a_first_node_meet_on_ports_of_their_own(monkeypatch):
-    endpoints = {word for job in ("1000", "1001", "123456789") for word in words(monkeypatch, job) if "endpoint" in word}
+    endpoints = {
+        word for job in ("1000", "1001", "123456789") for word in words(monkeypatch, job) if "endpoint" in word
+    }
     assert len(endpoints) == 3
