@@ -98,7 +98,7 @@ rule eval_interpolation:
 
 
 rule eval_manipulation:
-    """Moving y_sem along the probe: ventricle volume and re-scored probability of the result."""
+    """Moving y_sem along the probe: what changes in the picture, where, and what the probe says of it again."""
     input:
         models=MODELS,
         volumes=rules.pack_volumes.output[0],
@@ -106,10 +106,11 @@ rule eval_manipulation:
         codes=rules.encode_codes.output,
         splits=rules.make_splits.output.splits,
         probe=rules.fit_probes.output.probe,
+        truth=TRUTH,
     output:
         scans=f"{RESULTS}/evaluate/manipulation/scans.tsv",
         summary=f"{RESULTS}/evaluate/manipulation/summary.tsv",
-        sweep=f"{RESULTS}/evaluate/manipulation/sweep.tsv",
+        doses=f"{RESULTS}/evaluate/manipulation/doses.tsv",
     log:
         f"{RESULTS}/logs/eval_manipulation.log",
     benchmark:
@@ -121,7 +122,9 @@ rule eval_manipulation:
         settings=settings.section("evaluation"),
         method=settings.method_of("eval_manipulation"),
         seed=settings.seed,
-        code=code_digest("evaluation", "models", "diffusion"),
+        phantom=settings.section("phantom") if settings.phantom else None,
+        anatomy=f"{RESULTS}/raw/anatomy.npz" if settings.phantom else None,
+        code=code_digest("evaluation", "models", "diffusion", "phantom"),
     script:
         "../workflow/scripts/eval_manipulation.py"
 

@@ -159,9 +159,9 @@ rule figure_5_lda:
 
 
 rule figure_6_manipulation:
-    """One scan moved along the probe, with signed differences."""
+    """Two scans moved along the probe, with signed differences; on phantoms the true counterfactuals below."""
     input:
-        sweep=rules.eval_manipulation.output.sweep,
+        scans=rules.eval_manipulation.output.scans,
     output:
         svg=f"{RESULTS}/paper/figures/figure_6_manipulation.svg",
         png=f"{RESULTS}/paper/figures/figure_6_manipulation.png",
@@ -178,10 +178,10 @@ rule figure_6_manipulation:
 
 
 rule figure_7_dose_response:
-    """Ventricle volume against the probability aimed at."""
+    """Volumes, the probe's second opinion and everything else, against the probability aimed at."""
     input:
         scans=rules.eval_manipulation.output.scans,
-        sweep=rules.eval_manipulation.output.sweep,
+        doses=rules.eval_manipulation.output.doses,
         summary=rules.eval_manipulation.output.summary,
     output:
         svg=f"{RESULTS}/paper/figures/figure_7_dose_response.svg",

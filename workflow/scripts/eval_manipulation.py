@@ -5,18 +5,21 @@ from pathlib import Path
 from ldae.runtime import running
 
 with running(snakemake.log[0], snakemake.threads):
-    from ldae.config import Evaluation, Method
+    from ldae.config import Evaluation, Method, Phantom
     from ldae.evaluation.inputs import read_inputs
     from ldae.evaluation.manipulation import run_manipulation
     from ldae.training.pipeline import LDAE
 
     settings = Evaluation.model_validate(snakemake.params.settings)
+    phantom = snakemake.params.phantom
     train = Path(snakemake.input.models[0]).parents[1]
     run_manipulation(
         LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling),
-        read_inputs(Path(snakemake.input.volumes).parents[1], snakemake.input.splits),
+        read_inputs(Path(snakemake.input.volumes).parents[1], snakemake.input.splits, snakemake.input.truth or None),
         Path(snakemake.input.probe),
         settings,
         snakemake.params.seed,
         Path(snakemake.output.scans).parent,
+        Phantom.model_validate(phantom) if phantom else None,
+        Path(snakemake.params.anatomy) if snakemake.params.anatomy else None,
     )

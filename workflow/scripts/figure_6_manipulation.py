@@ -1,4 +1,4 @@
-"""Adapter: one scan moved along the probe, with signed differences."""
+"""Adapter: scans moved along the probe, with signed differences."""
 
 from pathlib import Path
 
@@ -8,4 +8,4 @@ with running(snakemake.log[0]):
     from ldae.figures.manipulation import figure_6_manipulation
 
     stem = Path(snakemake.output.png).with_suffix("")
-    figure_6_manipulation(Path(snakemake.input.sweep).parent / "examples", snakemake.input.sweep, stem)
+    figure_6_manipulation(Path(snakemake.input.scans).parent / "examples", stem)

@@ -1,4 +1,4 @@
-"""Adapter: ventricle volume against the probability aimed at."""
+"""Adapter: the response to the dose."""
 
 from pathlib import Path
 
@@ -8,4 +8,4 @@ with running(snakemake.log[0]):
     from ldae.figures.dose_response import figure_7_dose_response
 
     stem = Path(snakemake.output.png).with_suffix("")
-    figure_7_dose_response(snakemake.input.scans, snakemake.input.sweep, snakemake.input.summary, stem)
+    figure_7_dose_response(snakemake.input.scans, snakemake.input.doses, snakemake.input.summary, stem)

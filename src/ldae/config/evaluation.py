@@ -27,6 +27,12 @@ class Evaluation(Section):
     probabilities: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
         [0.1, 0.5, 0.9], description="probe probabilities manipulation aims at"
     )
+    dose_probabilities: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        [0.02, 0.25, 0.75, 0.98], description="further probabilities along the probe, for the dose-response curve"
+    )
+    alphas: list[Annotated[float, Field(gt=0)]] = Field(
+        [1, 2, 3, 4, 5], description="the paper's fixed steps along the probe: CN and MCI towards AD, AD towards CN"
+    )
     directions: list[Direction] = Field(
         ["probe", "adjusted", "age", "random"],
         description="ways to move y_sem: the AD probe, the same adjusted for age and sex, age, random (controls)",

@@ -47,6 +47,11 @@ class Directions:
         along_probe = step_to(self.probe, code, probability)
         return along_probe / float(self.adjusted @ self.unit) if name == "adjusted" else along_probe
 
+    def fixed_step(self, alpha: float) -> float:
+        """The paper's step, which is the same for every scan: alpha unit vectors; with the scale ``sqrt_dimension``
+        times the square root of the code's length."""
+        return alpha * (len(self.unit) ** 0.5 if self.scale == "sqrt_dimension" else 1)
+
 
 def unit(vector: np.ndarray) -> np.ndarray:
     return vector / np.linalg.norm(vector)

@@ -67,9 +67,14 @@ def _interpolation() -> dict[str, Place]:
 
 
 def _manipulation() -> dict[str, Place]:
-    metrics = [f"ventricle_ml_change_{end}" for end in ("plus_ad", "minus_ad", "plus_minus_ad")]
-    places = {metric: ("manipulation/summary.tsv", "probe", metric) for metric in metrics}
-    return places | {f"random_{metric}": ("manipulation/summary.tsv", "random", metric) for metric in metrics[2:]}
+    ends = ("plus_ad", "minus_ad")
+    probe = [f"ventricle_ml_change_{end}" for end in (*ends, "plus_minus_ad", "cn_to_ad", "ad_to_cn")]
+    probe += [f"ventricle_ml_spearman_{end}" for end in ends]
+    probe += ["probability_reencoded_spearman", "probability_reencoded_plus_minus_ad"]
+    probe += [f"ssim_w11_outside_ae_gap_{end}" for end in ends]
+    random = ["ventricle_ml_change_plus_minus_ad", "ventricle_ml_spearman_mean", "probability_reencoded_plus_minus_ad"]
+    places = {metric: ("manipulation/summary.tsv", "probe", metric) for metric in probe}
+    return places | {f"random_{metric}": ("manipulation/summary.tsv", "random", metric) for metric in random}
 
 
 def _read(path: Path) -> pd.DataFrame | None:

@@ -1,4 +1,4 @@
-"""Figure 7: the ventricles' response to the dose, the probability of AD a scan's code is moved to."""
+"""Figure 7: the anatomy's response to the dose, the probability of AD a scan's code is moved to."""
 
 from pathlib import Path
 
@@ -30,139 +30,169 @@ CHANGES = (
     ("ventricle_ml_change_minus_ad", "away from AD"),
     ("ventricle_ml_change_plus_minus_ad", "AD end − CN end"),
 )
+AIMED_AT = "probability of AD aimed at"
+TRUTH = "ventricle_ml_change_truth"
 
 
 @house_style()
-def figure_7_dose_response(
-    scans: str | Path, sweep: str | Path, summary: str | Path, stem: str | Path, reference: str | Path | None = None
-) -> None:
-    """Change of ventricle volume against the probability aimed at: by subject, medians with intervals, a fine sweep.
+def figure_7_dose_response(scans: str | Path, doses: str | Path, summary: str | Path, stem: str | Path) -> None:
+    """Ventricles, hippocampal region, the probe's second opinion, the paper's fixed steps, controls, and what changed
+    elsewhere, each with intervals over subjects.
 
     Args:
         scans: ``evaluate/manipulation/scans.tsv``.
-        sweep: ``evaluate/manipulation/sweep.tsv``.
+        doses: ``evaluate/manipulation/doses.tsv``.
         summary: ``evaluate/manipulation/summary.tsv``.
         stem: output path without suffix.
-        reference: ``evaluate/reconstruction/scans.tsv``: the difference between AD and CN that the cohort really has.
     """
     table = read_tsv(scans, dtype={"participant_id": str, "session_id": str})
-    fine = read_tsv(sweep, dtype={"participant_id": str, "session_id": str})
-    estimates = read_tsv(summary)
+    curves, estimates = read_tsv(doses), read_tsv(summary)
     moved = table[(table["direction"] == "probe") & np.isfinite(table["ventricle_ml_change"].astype(float))]
-    if moved.empty:
+    calibrated = moved[moved["calibration"] == "probability"]
+    if calibrated.empty:
         empty_figure(stem, why_missing(estimates, "ventricle_ml_change_plus_ad"))
         return
-    figure = new_figure(FULL_WIDTH_MM, 80)
-    panels = figure.subplots(1, 3, width_ratios=[1.1, 1.15, 1])
-    _draw_subjects(panels[0], moved, None if reference is None else _true_difference(reference))
-    _draw_medians(panels[1], estimates)
-    _draw_sweep(panels[2], fine)
+    figure = new_figure(FULL_WIDTH_MM, 158)
+    panels = figure.subplots(2, 3).ravel()
+    probe = curves[(curves["direction"] == "probe") & (curves["calibration"] == "probability")]
+    _draw_subjects(panels[0], calibrated, probe)
+    _draw_curve(panels[1], probe, "hippocampus_region_ml_change", "Hippocampal region", "change of tissue (ml)")
+    _draw_followed(panels[2], probe)
+    _draw_medians(panels[3], estimates)
+    _draw_fixed(panels[4], curves[(curves["direction"] == "probe") & (curves["calibration"] == "alpha")])
+    _draw_elsewhere(panels[5], curves[curves["calibration"] == "probability"])
     letter_panels(list(panels))
-    save_figure(figure, stem, table)
+    save_figure(figure, stem, curves)
 
 
-def _true_difference(path: str | Path) -> float:
-    """Median ventricles (ml) of AD minus CN, one scan per subject; the truth where it is known, else as measured."""
-    table = read_tsv(path)
-    table = table[table["method"] == "ae"].drop_duplicates("participant_id")
-    truth = table["truth_ventricle_ml"].astype(float)
-    volumes = truth if np.isfinite(truth).any() else table["original_ventricle_ml"].astype(float)
-    medians = volumes.groupby(table["diagnosis"]).median()
-    return float(medians.get("AD", np.nan) - medians.get("CN", np.nan))
-
-
-def _draw_subjects(axes: Axes, moved: pd.DataFrame, true_difference: float | None) -> None:
-    axes.axhline(0, color=MUTED, linewidth=0.7)
+def _draw_subjects(axes: Axes, moved: pd.DataFrame, probe: pd.DataFrame) -> None:
+    """Every subject as a thin line, medians with intervals, and the true counterfactual where it is known."""
     for (_, _, diagnosis), curve in moved.groupby(["participant_id", "session_id", "diagnosis"], dropna=False):
         curve = curve.sort_values("target_probability")
         colour = DIAGNOSIS_COLOURS.get(diagnosis, MUTED)
-        axes.plot(curve["target_probability"], curve["ventricle_ml_change"], color=colour, linewidth=0.7, alpha=0.45)
+        axes.plot(curve["target_probability"], curve["ventricle_ml_change"], color=colour, linewidth=0.6, alpha=0.35)
+    _draw_curve(axes, probe, "ventricle_ml_change", "Ventricles", "change (ml)")
+    truth = _curve(probe, TRUTH, "all")
+    if len(truth):
+        axes.plot(truth["dose"], truth["value"], color=INK, linestyle=(0, (2, 1.5)), label="true counterfactual")
+    axes.legend(loc="best")
+
+
+def _draw_curve(axes: Axes, probe: pd.DataFrame, measure: str, title: str, label: str) -> None:
+    axes.axhline(0, color=MUTED, linewidth=0.7)
     for diagnosis in DIAGNOSES:
-        group = moved[moved["diagnosis"] == diagnosis]
-        if group.empty:
+        curve = _curve(probe, measure, diagnosis)
+        if curve.empty:
             continue
-        medians = group.groupby("target_probability")["ventricle_ml_change"].median()
-        axes.plot(
-            medians.index,
-            medians,
+        axes.errorbar(
+            curve["dose"],
+            curve["value"],
+            _errors(curve),
             color=DIAGNOSIS_COLOURS[diagnosis],
-            linewidth=2.2,
             marker=DIAGNOSIS_MARKERS[diagnosis],
-            label=f"{diagnosis} (n = {group['participant_id'].nunique()})",
+            linewidth=1.8,
+            elinewidth=0.9,
+            label=f"{diagnosis} (n = {int(curve['n_subjects'].max())})",
         )
-    axes.set_xticks(sorted(moved["target_probability"].unique()))
-    axes.set_xlabel("probability of AD aimed at")
-    axes.set_ylabel("change of ventricles (ml)")
-    axes.set_title("By subject, and median")
-    axes.legend(loc="upper left")
-    if true_difference is not None and np.isfinite(true_difference):
-        axes.text(
-            0.98,
-            0.02,
-            f"AD − CN in the cohort:\n{true_difference:+.0f} ml",
-            transform=axes.transAxes,
-            ha="right",
-            va="bottom",
-            fontsize=6.5,
-            color=MUTED,
-        )
+    axes.set_xlabel(AIMED_AT)
+    axes.set_ylabel(label)
+    axes.set_title(title)
+    axes.legend(loc="best")
+
+
+def _draw_followed(axes: Axes, probe: pd.DataFrame) -> None:
+    """What the probe says of the decoded volume, encoded again, against what was aimed at."""
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.7, linestyle=(0, (2, 2)))
+    _draw_curve(axes, probe, "probability_reencoded", "Encoded again", "probability of AD of the output")
+    axes.set_xlim(-0.03, 1.03)
+    axes.set_ylim(-0.03, 1.03)
 
 
 def _draw_medians(axes: Axes, estimates: pd.DataFrame) -> None:
-    """Medians over subjects with their intervals, along the probe and along random directions of the same length."""
+    """Medians over subjects with their intervals, along the probe and along the controls."""
     axes.axvline(0, color=MUTED, linewidth=0.7)
     drawn = False
     for place, (metric, _) in enumerate(CHANGES):
         rows = rows_of(estimates, metric).set_index("method")
         shown = present(DIRECTIONS, estimates["method"])
-        for offset, (name, method) in zip(np.linspace(-0.25, 0.25, len(shown)), shown.items(), strict=True):
+        for offset, (name, method) in zip(np.linspace(-0.28, 0.28, len(shown)), shown.items(), strict=True):
             if name not in rows.index:
                 continue
             row = rows.loc[name]
+            label = None if drawn else method.label
             axes.plot([row["low"], row["high"]], [place + offset] * 2, color=method.colour, linewidth=1.8, alpha=0.75)
-            axes.plot(
-                row["value"], place + offset, method.marker, color=method.colour, label=None if drawn else method.label
-            )
-            axes.annotate(
-                format_estimate(row["value"], row["low"], row["high"]),
-                (row["value"], place + offset),
-                xytext=(0, 4),
-                textcoords="offset points",
-                ha="center",
-                fontsize=5.8,
-                color=INK,
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
-            )
+            axes.plot(row["value"], place + offset, method.marker, color=method.colour, label=label)
+            if len(shown) <= 2:
+                _print_estimate(axes, row, place + offset)
         drawn = drawn or not rows.empty
     if not drawn:
         say_why_empty(axes, why_missing(estimates, CHANGES[0][0]))
         return
     axes.set_yticks(range(len(CHANGES)), [words for _, words in CHANGES])
     axes.tick_params(axis="y", length=0)
-    axes.set_ylim(len(CHANGES) + 0.1, -0.6)
+    axes.set_ylim(len(CHANGES) + 0.35, -0.6)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x", color=FAINT)
     axes.set_xlabel("median change of ventricles (ml)")
-    axes.set_title("Median and 95 % interval")
-    axes.legend(loc="lower center", ncols=2, columnspacing=1, handlelength=1, handletextpad=0.3)
+    axes.set_title("Probe and controls")
+    axes.legend(loc="lower center", ncols=1, handlelength=1, handletextpad=0.3, labelspacing=0.2)
 
 
-def _draw_sweep(axes: Axes, fine: pd.DataFrame) -> None:
-    fine = fine[np.isfinite(fine["ventricle_ml"].astype(float))]
-    if fine.empty:
-        say_why_empty(axes, "No sweep in this run.")
+def _print_estimate(axes: Axes, row: pd.Series, place: float) -> None:
+    axes.annotate(
+        format_estimate(row["value"], row["low"], row["high"]),
+        (row["value"], place),
+        xytext=(0, 4),
+        textcoords="offset points",
+        ha="center",
+        fontsize=5.8,
+        color=INK,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
+    )
+
+
+def _draw_fixed(axes: Axes, curves: pd.DataFrame) -> None:
+    """The paper's fixed steps: scans with AD towards CN, the others towards AD."""
+    if curves.empty:
+        say_why_empty(axes, "No fixed steps in this run (evaluation.alphas).")
         return
-    for (participant, _, diagnosis), curve in fine.groupby(["participant_id", "session_id", "diagnosis"], dropna=False):
-        curve = curve.sort_values("probability")
-        axes.plot(
-            curve["probability"],
-            curve["ventricle_ml"],
-            color=DIAGNOSIS_COLOURS.get(diagnosis, OURS),
-            marker=DIAGNOSIS_MARKERS.get(diagnosis, "o"),
-            label=f"{diagnosis}  {participant.removeprefix('sub-')}",
-        )
-    axes.set_xlabel("probability of AD aimed at")
-    axes.set_ylabel("ventricles (ml)")
-    axes.set_title("Fine sweep, two scans")
-    axes.grid(axis="y")
-    axes.legend(loc="best")
+    _draw_curve(axes, curves, "ventricle_ml_change", "The paper's fixed steps", "change of ventricles (ml)")
+    axes.set_xlabel("α (negative: towards CN)")
+
+
+def _draw_elsewhere(axes: Axes, curves: pd.DataFrame) -> None:
+    """Similarity to the scan outside both regions, against the autoencoder's."""
+    measure, drawn = "ssim_w11_outside_ae_gap", False
+    for name, method in present(DIRECTIONS, curves["direction"]).items():
+        curve = _curve(curves[curves["direction"] == name], measure, "all")
+        if len(curve):
+            drawn = True
+            axes.errorbar(
+                curve["dose"],
+                curve["value"],
+                _errors(curve),
+                color=method.colour,
+                marker=method.marker,
+                linestyle=method.dash,
+                elinewidth=0.9,
+            )
+    if not drawn:
+        say_why_empty(axes, "SSIM outside the regions:\nnot computed in this run")
+        return
+    axes.axhline(0.05, color=OURS, linewidth=0.7, linestyle=(0, (2, 2)))
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel(AIMED_AT)
+    axes.set_ylabel("|SSIM − autoencoder's SSIM|")
+    axes.set_title("Outside both regions")
+
+
+def _curve(curves: pd.DataFrame, measure: str, group: str) -> pd.DataFrame:
+    """The points of one curve that have a value, by dose."""
+    chosen = curves[(curves["measure"] == measure) & (curves["group"] == group)]
+    return chosen[np.isfinite(chosen["value"].astype(float))].sort_values("dose")
+
+
+def _errors(curve: pd.DataFrame) -> np.ndarray:
+    """(2, points) lengths of the intervals below and above the values; 0 where there is none."""
+    errors = np.stack([curve["value"] - curve["low"], curve["high"] - curve["value"]]).astype(float)
+    return np.clip(np.nan_to_num(errors), 0, None)

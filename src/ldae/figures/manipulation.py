@@ -1,29 +1,46 @@
-"""Figure 6: one scan moved along the diagnosis probe."""
+"""Figure 6: scans moved along the diagnosis probe, and how a phantom's head would truly look there."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from ldae.figures.estimates import MINUS
 from ldae.figures.pictures import inline_label, open_examples, rows_where, scans_of, volume_of
 from ldae.figures.sheet import Sheet, picture_sheet
 from ldae.figures.slices import Plane, brain_box, cut, difference_limit, mark_sides, show_difference, show_grey
 from ldae.figures.style import empty_figure, house_style, save_figure
-from ldae.files import read_tsv
 from ldae.store import Store
 
 MAX_SUBJECTS = 2
 SHOWN = (0.02, 0.1, 0.5, 0.9, 0.98)
+LEAD = 2  # columns before the doses: the scan, and what the doses are compared with
+WORDS = {
+    "sweep": "moved by\ncalibrated steps",
+    "truth": "true\ncounterfactual",
+    "paper": "moved by the\npaper's fixed α",
+}
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One row of pictures with its row of differences: rows of the store, by dose; ``base`` is what they are compared
+    with."""
+
+    pair: tuple[str, str]
+    kind: str
+    base: int
+    doses: list[int]
 
 
 @house_style()
-def figure_6_manipulation(examples: str | Path, sweep: str | Path, stem: str | Path, plane: Plane = "axial") -> None:
-    """A strip over the probabilities of AD the code is moved to, and the signed difference from the unmoved decoding.
+def figure_6_manipulation(examples: str | Path, stem: str | Path, plane: Plane = "axial") -> None:
+    """Strips over the probabilities of AD that codes are moved to, and signed differences from the unmoved decoding.
+
+    Below each, in a phantom, the true counterfactuals; for the first scan also the paper's fixed steps.
 
     Args:
         examples: the store ``evaluate/manipulation/examples``.
-        sweep: ``evaluate/manipulation/sweep.tsv``.
         stem: output path without suffix.
     """
     store = open_examples(examples)
@@ -32,68 +49,90 @@ def figure_6_manipulation(examples: str | Path, sweep: str | Path, stem: str | P
             stem, "No manipulation: the diagnosis probe needs training subjects with AD and CN, and a test scan."
         )
         return
-    table = read_tsv(sweep, dtype={"participant_id": str, "session_id": str})
-    pairs = scans_of(store)[:MAX_SUBJECTS]
-    originals = [volume_of(store, participant_id=p, session_id=s, kind="original") for p, s in pairs]
-    decoded = [volume_of(store, participant_id=p, session_id=s, kind="reconstruction") for p, s in pairs]
-    box = brain_box(np.maximum.reduce(originals))
-    steps = [_steps(store, pair) for pair in pairs]
-    moved = [[store.volumes(row)[box] for row in rows] for rows in steps]
+    strips = strips_of(store)
+    columns = LEAD + max(len(strip.doses) for strip in strips)
+    box = brain_box(store.volumes(rows_where(store, kind="original")).max(axis=0))
     limit = difference_limit(
-        [volume - own[box] for volumes, own in zip(moved, decoded, strict=True) for volume in volumes]
+        [(store.volumes(row) - store.volumes(strip.base))[box] for strip in strips for row in strip.doses]
     )
-    count = len(steps[0])
+    first = [place == 0 or strips[place - 1].pair != strip.pair for place, strip in enumerate(strips)]
+    gaps = [gap for start in first[1:] for gap in (0.8, 18.0 if start else 12.0)] + [0.8]
     sheet = picture_sheet(
         box,
-        [[plane] * (count + 2)] * (2 * len(pairs)),
+        [[plane] * columns] * (2 * len(strips)),
         left_mm=3,
         top_mm=18,
-        gaps_mm=([0.8, 18.0] * len(pairs))[:-1],
-        column_gaps_mm=[0.8, 2.5, *[0.8] * (count - 1)],
+        gaps_mm=gaps,
+        column_gaps_mm=[0.8, 2.5, *[0.8] * (columns - LEAD - 1)],
     )
-    for number, pair in enumerate(pairs):
-        row = 2 * number
-        _draw_strip(sheet, row, originals[number][box], decoded[number][box], moved[number], limit, plane)
-        _head_strip(sheet, row, store, steps[number], table, pair)
-    save_figure(sheet.figure, stem, table)
+    for place, strip in enumerate(strips):
+        _draw_strip(sheet, 2 * place, store, strip, box, limit, plane)
+        if first[place]:
+            sheet.banner(2 * place, inline_label(store, *strip.pair), lines=3)
+    save_figure(sheet.figure, stem, store.index)
 
 
-def _steps(store: Store, pair: tuple[str, str]) -> list[int]:
-    """Rows of the sweep nearest to the probabilities that are shown, without repeats, by probability."""
-    rows = rows_where(store, participant_id=pair[0], session_id=pair[1], kind="sweep")
-    probabilities = store.index["probability"].to_numpy(dtype=float)[rows]
-    chosen = {int(rows[np.abs(probabilities - wanted).argmin()]) for wanted in SHOWN}
-    return sorted(chosen, key=lambda row: float(store.index["probability"].iloc[row]))
+def strips_of(store: Store) -> list[Strip]:
+    """What is drawn, in order: for each scan its calibrated doses, then the truth; the fixed alphas of the first."""
+    strips = []
+    for number, pair in enumerate(scans_of(store)[:MAX_SUBJECTS]):
+        for kind, base in (("sweep", "reconstruction"), ("truth", "true_reconstruction"), ("paper", "reconstruction")):
+            rows = rows_where(store, participant_id=pair[0], session_id=pair[1], kind=kind)
+            bases = rows_where(store, participant_id=pair[0], session_id=pair[1], kind=base)
+            if len(rows) and len(bases) and not (kind == "paper" and number):
+                strips.append(Strip(pair, kind, int(bases[0]), _chosen(store, rows, kind)))
+    return strips
 
 
-def _draw_strip(
-    sheet: Sheet, row: int, scan: np.ndarray, own: np.ndarray, moved: list[np.ndarray], limit: float, plane: Plane
-) -> None:
-    for column, volume in enumerate([scan, own, *moved]):
+def _chosen(store: Store, rows: np.ndarray, kind: str) -> list[int]:
+    """Rows nearest to the probabilities that are shown, without repeats, by probability; all fixed alphas by size."""
+    if kind == "paper":
+        return [int(row) for row in sorted(rows, key=lambda row: abs(store.index["alpha"].iloc[row]))][: len(SHOWN)]
+    probabilities = store.index["probability"].to_numpy(dtype=float)
+    chosen = {int(rows[np.abs(probabilities[rows] - wanted).argmin()]) for wanted in SHOWN}
+    return sorted(chosen, key=lambda row: probabilities[row])
+
+
+def _draw_strip(sheet: Sheet, row: int, store: Store, strip: Strip, box: tuple, limit: float, plane: Plane) -> None:
+    own = store.volumes(strip.base)[box]
+    lead = sheet.panels[row, 0]
+    if strip.kind == "sweep":
+        scan = volume_of(store, participant_id=strip.pair[0], session_id=strip.pair[1], kind="original")
+        show_grey(lead, cut(scan[box], plane))
+        mark_sides(lead, plane)
+        sheet.head(0, "scan", row)
+    else:
+        _say(lead, WORDS[strip.kind])
+    show_grey(sheet.panels[row, 1], cut(own, plane))
+    unmoved = "clean twin\nof the scan" if strip.kind == "truth" else "unmoved\ndecoding"
+    sheet.head(1, unmoved + _volume(store, strip.base), row)
+    for panel in sheet.panels[row + 1, :LEAD]:
+        panel.set_axis_off()
+    _say(sheet.panels[row + 1, 1], f"each {MINUS}\n{unmoved.splitlines()[0]}")
+    for column, place in enumerate(strip.doses, start=LEAD):
+        volume = store.volumes(place)[box]
         show_grey(sheet.panels[row, column], cut(volume, plane))
-    mark_sides(sheet.panels[row, 0], plane)
-    for column in (0, 1):
-        sheet.panels[row + 1, column].set_axis_off()
-    for column, volume in enumerate(moved, start=2):
         image = show_difference(sheet.panels[row + 1, column], cut(volume - own, plane), limit)
-    sheet.panels[row + 1, 1].text(
-        0.98, 0.5, "moved\n− unmoved", transform=sheet.panels[row + 1, 1].transAxes, ha="right", va="center", fontsize=7
-    )
+        sheet.head(column, _dose(store, place, strip.kind) + _volume(store, place), row)
+    for column in range(LEAD + len(strip.doses), sheet.panels.shape[1]):
+        sheet.panels[row, column].set_axis_off()
+        sheet.panels[row + 1, column].set_axis_off()
     sheet.colour_bar(image, [row + 1], "difference")
 
 
-def _head_strip(
-    sheet: Sheet, row: int, store: Store, steps: list[int], table: pd.DataFrame, pair: tuple[str, str]
-) -> None:
-    own = table[(table["participant_id"] == pair[0]) & (table["session_id"] == pair[1])]
-    sheet.head(0, "scan", row)
-    sheet.head(1, "unmoved\ndecoding", row)
-    for column, step in enumerate(steps, start=2):
-        probability = float(store.index["probability"].iloc[step])
-        alpha = f"{float(store.index['alpha'].iloc[step]):+.1f}".replace("-", MINUS)
-        words = f"p(AD) {probability:g}\nα {alpha}"
-        nearest = own.iloc[(own["probability"] - probability).abs().argsort()[:1]]
-        if len(nearest) and np.isfinite(nearest["ventricle_ml"].iloc[0]):
-            words += f"\n{nearest['ventricle_ml'].iloc[0]:.0f} ml"
-        sheet.head(column, words, row)
-    sheet.banner(row, inline_label(store, *pair), lines=3)
+def _say(panel, words: str) -> None:
+    panel.set_axis_off()
+    panel.text(0.98, 0.5, words, transform=panel.transAxes, ha="right", va="center", fontsize=7)
+
+
+def _dose(store: Store, row: int, kind: str) -> str:
+    alpha = f"α {float(store.index['alpha'].iloc[row]):+.1f}".replace("-", MINUS)
+    if kind == "paper":
+        return alpha
+    probability = f"p(AD) {float(store.index['probability'].iloc[row]):g}"
+    return probability if kind == "truth" else f"{probability}\n{alpha}"
+
+
+def _volume(store: Store, row: int) -> str:
+    volume = float(store.index["ventricle_ml"].iloc[row])
+    return f"\n{volume:.0f} ml" if np.isfinite(volume) else ""

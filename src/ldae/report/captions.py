@@ -63,18 +63,23 @@ CAPTIONS = {
     ),
     "figure_6_manipulation": Caption(
         "Figure 6. Moving a scan along the diagnosis probe",
-        "The code of a test scan is moved along the unit direction of a probe fitted on training subjects until the "
-        "probe gives the stated probability of AD (α: distance in standardised units; ml: ventricles measured in the "
-        "decoded picture), and decoded with the scan's own x<sub>T</sub>. Below, difference from the decoding of the "
-        "unmoved code. " + PICTURES,
-        "A strip of decoded brains over probabilities of AD with difference maps; ventricles change with the dose.",
+        "The codes of two test scans are moved along the unit direction of a probe fitted on training subjects until "
+        "the probe gives the stated probability of AD (α: distance in standardised units; ml: ventricles measured in "
+        "the decoded picture), and decoded with the scan's own x<sub>T</sub>. Below each, its difference from the "
+        "decoding of the unmoved code. True counterfactual, for phantoms: the same head, made again with the stage of "
+        "the disease that the change of the probe's logit stands for among the training subjects (ml: true "
+        "ventricles), beside the clean twin of the scan. For the first scan also the paper's fixed steps. " + PICTURES,
+        "Strips of decoded brains over probabilities of AD with difference maps, and true counterfactuals below.",
     ),
     "figure_7_dose_response": Caption(
         "Figure 7. Dose and response",
-        "a, change of measured ventricle volume against the probability aimed at: thin lines are scans, thick lines "
-        "medians by diagnosis. b, medians over subjects for the probe's direction and for random directions of the "
-        "same length, the control. c, a fine sweep for two scans. " + INTERVALS,
-        "Change of ventricle volume against target probability, with medians and intervals by direction.",
+        "a, change of the measured ventricles against the probability aimed at: thin lines are subjects, points "
+        "medians by diagnosis, the dashed line the true counterfactual where it is known. b, tissue in the region of "
+        "the hippocampi, by the same estimator. c, what the probe says of the decoded volume when it is encoded again. "
+        "d, the ends of the calibrated steps for the probe and its controls of equal length. e, the paper's fixed "
+        "steps: scans with AD move towards CN, the others towards AD. f, similarity to the scan outside both regions, "
+        "less the autoencoder's, absolute; colours as in d; the dashed line is 0.05. " + INTERVALS,
+        "Ventricles, hippocampal region and probability against the dose, with controls and changes elsewhere.",
     ),
     "figure_8_interpolation": Caption(
         "Figure 8. Predicting a scan between two visits",

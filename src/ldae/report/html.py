@@ -35,10 +35,12 @@ INTERPOLATION_METRICS = [
 MANIPULATION_METRICS = [
     "ventricle_ml_change_plus_ad",
     "ventricle_ml_change_minus_ad",
-    "ventricle_ml_spearman",
+    "ventricle_ml_spearman_plus_ad",
+    "ventricle_ml_spearman_minus_ad",
     "hippocampus_region_ml_change_plus_ad",
     "brain_ml_change_plus_ad",
-    "ssim_w11_outside_plus_ad",
+    "ssim_w11_outside_ae_gap_plus_ad",
+    "intensity_outside_change_plus_ad",
     "probability_reencoded_plus_ad",
     "probability_reencoded_minus_ad",
 ]

@@ -2,18 +2,26 @@
 
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from toy_cohort import brain
 
 from ldae.config import Evaluation
 from ldae.errors import UserError
 from ldae.evaluation.directions import Directions, moved, random_direction, step_to, without
+from ldae.evaluation.edits import VOLUMES, Ruler
+from ldae.evaluation.effects import dose_response, spearman_columns
 from ldae.evaluation.inputs import Inputs
 from ldae.evaluation.linear import Probe, sigmoid
-from ldae.evaluation.manipulation import SWEEP, dose_response, run_manipulation, ssim_outside
+from ldae.evaluation.manipulation import run_manipulation
+from ldae.evaluation.manipulation_examples import nifti_name, write_nifti
+from ldae.evaluation.ventricles import ventricle_ml
 from ldae.files import read_tsv, write_json
 from ldae.store import open_store
+
+DOSES = [0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98]
 
 
 @pytest.fixture
@@ -43,12 +51,12 @@ def test_random_direction_is_a_unit_vector_across_the_probe(probe: Probe) -> Non
 def test_moves_along_the_probe_reach_their_probability_again(evaluated: Path) -> None:
     """In the toy, encoding inverts decoding, so the encoder sees exactly the code that was asked for."""
     table = read_tsv(evaluated / "manipulation" / "scans.tsv")
-    along = table[table["direction"].isin(["probe", "adjusted"])]
+    along = table[table["direction"].isin(["probe", "adjusted"]) & (table["calibration"] == "probability")]
     np.testing.assert_allclose(along["probability_code"], along["target_probability"], atol=1e-5)
     np.testing.assert_allclose(along["probability_reencoded"], along["target_probability"], atol=2e-3)
     across = table[table["direction"] == "random"]
     np.testing.assert_allclose(across["probability_reencoded"], across["probability_before"], atol=2e-3)
-    assert set(across["target_probability"]) == {0.1, 0.9} and set(along["target_probability"]) == {0.1, 0.5, 0.9}
+    assert set(across["target_probability"]) == {0.1, 0.9} and sorted(set(along["target_probability"])) == DOSES
     assert set(table["direction"]) == {"none", "probe", "adjusted", "age", "random"}
 
 
@@ -75,20 +83,63 @@ def test_towards_ad_the_ventricles_grow(evaluated: Path) -> None:
 
 def test_the_dose_response_is_one_for_volumes_that_rise_with_alpha() -> None:
     table = pd.DataFrame(
-        {"participant_id": list("aaabbb"), "alpha": [0, -1, 2, 0, -1, 2], "ventricle_ml": [20, 10, 90, 3, 2, 1]}
+        {
+            "participant_id": list("aaabbbcc"),
+            "alpha": [0, -1, 2, 0, -1, 2, 0, 1],
+            "ventricle_ml": [20, 10, 90, 3, 2, 1, 4, 5],
+        }
     )
-    assert dose_response(table).to_dict() == {"a": 1.0, "b": pytest.approx(-0.5)}
+    rho = dose_response(table)
+    assert rho["a"] == pytest.approx(1) and rho["b"] == pytest.approx(-0.5)
+    assert np.isnan(rho["c"])  # two doses say nothing of a shape
 
 
-def test_an_edit_that_darkens_everything_shows_outside_the_regions(cohort: tuple) -> None:
+def test_spearman_has_a_side_for_each_way() -> None:
+    """One subject whose ventricles grow with |alpha|: up on both sides."""
+    alphas = [0.0, -1, -2, 1, 2]
+    table = pd.DataFrame(
+        {
+            "participant_id": "a",
+            "direction": ["none", *["probe"] * 4],
+            "calibration": ["none", *["probability"] * 4],
+            "alpha": alphas,
+            "ventricle_ml": [abs(alpha) for alpha in alphas],
+            "hippocampus_region_ml": alphas,
+            "probability_reencoded": alphas,
+        }
+    )
+    columns = {name: values["a"] for name, values in spearman_columns(table, "probe").items()}
+    assert columns["ventricle_ml_spearman_plus_ad"] == columns["ventricle_ml_spearman_minus_ad"] == pytest.approx(1)
+    assert columns["hippocampus_region_ml_spearman"] == pytest.approx(1)
+    assert columns["hippocampus_region_ml_spearman_minus_ad"] == pytest.approx(-1)
+
+
+@pytest.mark.parametrize("left", [0.9, 0.5])
+def test_an_edit_that_merely_darkens_the_image_fails(cohort: tuple, left: float) -> None:
+    """It changes no volume, and what it did shows outside the regions."""
     _, inputs = cohort
-    volume, region = inputs.volumes.volumes(0), np.zeros(inputs.grid.shape, dtype=bool)
-    inside = volume.copy()
-    inside[inputs.grid.box()] *= 0.9
-    brain = volume > 0
-    assert ssim_outside(volume, volume, brain, region, inputs.grid) == pytest.approx(1)
-    local, whole = (ssim_outside(volume, edit, brain, region, inputs.grid) for edit in (inside, 0.5 * volume))
-    assert whole < 0.9 < local
+    scan, ruler = inputs.volumes.volumes(0), Ruler(inputs.grid)
+    same, dark = ruler.measure(*(np.stack([scan] * 2) for _ in range(3)), np.stack([scan, left * scan]))
+    for name in VOLUMES:
+        assert dark[name] == pytest.approx(same[name], rel=1e-3)
+    assert same["intensity_outside_change"] == 0 and same["ssim_w11_outside_ae_gap"] < 1e-6
+    assert dark["intensity_outside_change"] == pytest.approx(left - 1, abs=1e-5)
+    if left == 0.5:
+        assert dark["ssim_w11_outside_ae_gap"] > 0.05 and dark["ssim_w11_outside"] < 0.95
+
+
+def test_an_edit_of_the_ventricles_alone_passes(cohort: tuple) -> None:
+    _, inputs = cohort
+    scan, ruler = inputs.volumes.volumes(0), Ruler(inputs.grid)
+    edit = brain(0.2, np.zeros(inputs.grid.shape))
+    small = brain(0.1, np.zeros(inputs.grid.shape))
+    box = np.zeros(inputs.grid.shape, dtype=bool)
+    box[inputs.grid.box()] = True
+    before, after = (np.where(box, volume, scan) for volume in (small, edit))
+    row = ruler.measure(scan[None], scan[None], before[None], after[None])[0]
+    grown = row["ventricle_ml"] - ruler.volumes(before, scan)["ventricle_ml"]
+    assert grown > 10 and row["intensity_outside_change"] == 0
+    assert row["ssim_w11_outside"] > 0.95
 
 
 def test_without_takes_out_the_span_of_the_confounds() -> None:
@@ -116,12 +167,76 @@ def test_age_and_sex_are_found_where_they_lie_in_the_code(cohort: tuple) -> None
     assert abs(found.adjusted[1]) < 0.15 and abs(found.adjusted[2]) < 0.15 and found.adjusted[0] > 0.97
 
 
-def test_sweep_and_examples(evaluated: Path) -> None:
-    sweep = read_tsv(evaluated / "manipulation" / "sweep.tsv")
-    assert sweep.groupby("participant_id")["probability"].apply(list).apply(np.allclose, args=(SWEEP,)).all()
-    index = open_store(evaluated / "manipulation" / "examples").index
-    counts = index.groupby("participant_id")["kind"].value_counts().unstack()
-    assert (counts["sweep"] == len(SWEEP)).all() and (counts[["original", "reconstruction"]] == 1).all(axis=None)
+def test_examples_of_every_kind_and_their_nifti_files(evaluated: Path, cohort: tuple) -> None:
+    _, inputs = cohort
+    store = open_store(evaluated / "manipulation" / "examples")
+    counts = store.index.groupby("participant_id")["kind"].value_counts().unstack()
+    assert (counts["sweep"] == 7).all() and (counts[["original", "reconstruction"]] == 1).all(axis=None)
+    assert (counts["paper"] == 5).all() and "truth" not in counts  # no phantom of this cohort can be made again
+    files = {path.name.removesuffix(".nii.gz"): path for path in (evaluated / "manipulation" / "nifti").glob("*")}
+    assert len(files) == len(store.index)
+    for place, row in store.index.iterrows():
+        image = nib.load(files[nifti_name(row.to_dict())])
+        np.testing.assert_allclose(image.affine, inputs.volumes.meta["affine"])
+        assert image.header["sform_code"] == 4 and nib.aff2axcodes(image.affine) == ("R", "A", "S")
+        clipped = np.clip(image.get_fdata(dtype=np.float32), 0, 1)
+        np.testing.assert_allclose(clipped, store.volumes(place), atol=0.5 / 255 + 1e-6)
+        if row["kind"] == "original":
+            assert row["ventricle_ml"] == pytest.approx(ventricle_ml(image.get_fdata(), inputs.grid), abs=1e-3)
+
+
+def test_nifti_files_are_byte_identical(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_nifti(tmp_path / name / "x.nii.gz", np.ones((2, 3, 4)), np.diag([2.0, 2, 2, 1]))
+    content = (tmp_path / "a/x.nii.gz").read_bytes()
+    assert content == (tmp_path / "b/x.nii.gz").read_bytes()
+    assert content[4:8] == bytes(4)  # no time of writing in the header of gzip
+
+
+def test_the_papers_fixed_steps_take_ad_to_cn_and_the_others_to_ad(evaluated: Path) -> None:
+    table = read_tsv(evaluated / "manipulation" / "scans.tsv").query("calibration == 'alpha'")
+    towards = table.groupby("diagnosis")["alpha"].unique().map(sorted).to_dict()
+    assert towards == {"AD": [-5, -4, -3, -2, -1], "CN": [1, 2, 3, 4, 5], "MCI": [1, 2, 3, 4, 5]}
+    assert (table["direction"] == "probe").all()
+    up = table["alpha"] > 0
+    assert (table.loc[up, "probability_code"] > table.loc[up, "probability_before"]).all()
+    assert (table.loc[~up, "probability_code"] < table.loc[~up, "probability_before"]).all()
+
+
+def test_what_must_show_shows_in_the_summary(evaluated: Path) -> None:
+    """The toy's decoder is linear and its encoder inverts it, so the anatomy follows the probe exactly."""
+    summary = read_tsv(evaluated / "manipulation" / "summary.tsv").set_index(["method", "metric"])["value"]
+    assert summary["probe", "ventricle_ml_spearman_plus_ad"] >= 0.9
+    assert summary["probe", "ventricle_ml_spearman_minus_ad"] <= -0.9
+    assert summary["probe", "probability_reencoded_spearman"] >= 0.9
+    assert summary["probe", "probability_reencoded_plus_minus_ad"] == pytest.approx(0.8, abs=1e-3)
+    assert abs(summary["random", "probability_reencoded_plus_minus_ad"]) < 1e-3
+    assert summary["probe", "ventricle_ml_change_cn_to_ad"] > 0 > summary["probe", "ventricle_ml_change_ad_to_cn"]
+
+
+def test_ends_and_subgroups_are_medians_of_their_scans(evaluated: Path) -> None:
+    table = read_tsv(evaluated / "manipulation" / "scans.tsv").query("direction == 'probe'")
+    summary = read_tsv(evaluated / "manipulation" / "summary.tsv").set_index(["method", "metric"])
+    for metric, rows in {
+        "brain_ml_change_ad_to_cn": "target_probability == 0.1 and diagnosis == 'AD'",
+        "hippocampus_region_ml_change_cn_to_ad": "target_probability == 0.9 and diagnosis == 'CN'",
+        "ssim_w11_outside_ae_gap_plus_ad": "target_probability == 0.9",
+    }.items():
+        values = table.query(rows)[metric.split("_plus")[0].split("_ad_to")[0].split("_cn_to")[0]]
+        assert summary.loc[("probe", metric), "value"] == pytest.approx(values.median(), rel=1e-3, abs=1e-5)
+        assert summary.loc[("probe", metric), "n_subjects"] == len(values)
+
+
+def test_doses_are_medians_with_intervals(evaluated: Path) -> None:
+    table = read_tsv(evaluated / "manipulation" / "scans.tsv").query("direction == 'probe'")
+    doses = read_tsv(evaluated / "manipulation" / "doses.tsv")
+    keys = {"direction": "probe", "group": "AD", "measure": "ventricle_ml_change"}
+    curve = doses[(doses[list(keys)] == pd.Series(keys)).all(axis=1)].set_index(["calibration", "dose"])
+    assert list(curve.loc["probability"].index) == DOSES
+    assert list(curve.loc["alpha"].index) == [-5, -4, -3, -2, -1]
+    own = table.query("diagnosis == 'AD' and target_probability == 0.25")["ventricle_ml_change"]
+    assert curve.loc[("probability", 0.25), "value"] == pytest.approx(own.median(), rel=1e-4)
+    assert (curve["low"] <= curve["value"]).all() and (curve["value"] <= curve["high"]).all()
 
 
 def test_no_probe_is_said(cohort: tuple, settings: Evaluation, tmp_path: Path) -> None:

@@ -138,37 +138,32 @@ def write_interpolation(folder: Path) -> None:
 
 def write_manipulation(folder: Path) -> None:
     probabilities = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)
-    rows, sweep, scans = [], [], []
+    rows, scans = [], []
     for scan in SCANS:
-        rows += [(*scan, "original", np.nan, np.nan), (*scan, "reconstruction", 0.0, np.nan)]
-        rows += [(*scan, "sweep", 10 * p - 5, p) for p in probabilities]
-        sweep += [(*scan, 10 * p - 5, p, 40 + 10 * p, p) for p in probabilities]
+        rows += [(*scan, "original", np.nan, np.nan, 40.0), (*scan, "reconstruction", 0.0, np.nan, 41.0)]
+        rows += [(*scan, "sweep", 10 * p - 5, p, 40 + 10 * p) for p in probabilities]
+        rows += [(*scan, "paper", alpha, np.nan, 40 + alpha) for alpha in (1.0, 2.0)]
+        rows += [(*scan, "true_reconstruction", 0.0, np.nan, 42.0), (*scan, "truth", 4.0, 0.9, 47.0)]
         for direction in ("probe", "random"):
-            scans += [(*scan, direction, p, 10 * p - 5, 10 * p - 5) for p in (0.1, 0.5, 0.9)]
-    examples(folder / "examples", rows, "participant_id session_id diagnosis kind alpha probability")
-    columns = [
-        "participant_id",
-        "session_id",
-        "diagnosis",
-        "alpha",
-        "probability",
-        "ventricle_ml",
-        "probability_reencoded",
-    ]
-    write_tsv(folder / "sweep.tsv", pd.DataFrame(sweep, columns=columns))
-    columns = [
-        "participant_id",
-        "session_id",
-        "diagnosis",
-        "direction",
-        "target_probability",
-        "alpha",
-        "ventricle_ml_change",
-    ]
-    write_tsv(folder / "scans.tsv", pd.DataFrame(scans, columns=columns))
+            scans += [(*scan, direction, "probability", p, 10 * p - 5, 10 * p - 5) for p in (0.1, 0.5, 0.9)]
+    examples(folder / "examples", rows, "participant_id session_id diagnosis kind alpha probability ventricle_ml")
+    columns = "participant_id session_id diagnosis direction calibration target_probability alpha ventricle_ml_change"
+    write_tsv(folder / "scans.tsv", pd.DataFrame(scans, columns=columns.split()))
     metrics = ("ventricle_ml_change_plus_ad", "ventricle_ml_change_minus_ad", "ventricle_ml_change_plus_minus_ad")
     values = {(name, metric): 4.0 for name in ("probe", "random") for metric in metrics}
     write_tsv(folder / "summary.tsv", estimates(values))
+    measures = ["ventricle_ml_change", "hippocampus_region_ml_change", "probability_reencoded"]
+    measures += ["ssim_w11_outside_ae_gap", "ventricle_ml_change_truth"]
+    doses = [
+        estimates({("unused", measure): 0.4 + dose / 10 for measure in measures}).assign(
+            direction=direction, calibration=calibration, dose=dose, group=group
+        )
+        for direction in ("probe", "random")
+        for calibration, levels in {"probability": probabilities, "alpha": (1.0, 2.0)}.items()
+        for dose in levels
+        for group in ("all", "AD", "CN")
+    ]
+    write_tsv(folder / "doses.tsv", pd.concat(doses).rename(columns={"metric": "measure"}).drop(columns="method"))
 
 
 def write_variation(folder: Path) -> None:

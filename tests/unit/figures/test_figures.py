@@ -38,13 +38,9 @@ FIGURES: dict[str, Callable[[Path, Path], None]] = {
         r / "evaluate/variation/samples", r / "evaluate/variation/std", r / "evaluate/variation/scans.tsv", stem
     ),
     "figure_5_lda": lambda r, stem: figure_5_lda(r / "evaluate/probes/lda.tsv", stem),
-    "figure_6_manipulation": lambda r, stem: figure_6_manipulation(
-        r / "evaluate/manipulation/examples", r / "evaluate/manipulation/sweep.tsv", stem
-    ),
+    "figure_6_manipulation": lambda r, stem: figure_6_manipulation(r / "evaluate/manipulation/examples", stem),
     "figure_7_dose_response": lambda r, stem: figure_7_dose_response(
-        *(r / f"evaluate/manipulation/{name}.tsv" for name in ("scans", "sweep", "summary")),
-        stem,
-        r / "evaluate/reconstruction/scans.tsv",
+        *(r / f"evaluate/manipulation/{name}.tsv" for name in ("scans", "doses", "summary")), stem
     ),
     "figure_8_interpolation": lambda r, stem: figure_8_interpolation(
         r / "evaluate/interpolation/summary.tsv", r / "evaluate/interpolation/by_group.tsv", stem
@@ -81,7 +77,7 @@ def reason_of(stem: Path) -> str:
 
 def test_a_study_without_examples_says_why(tmp_path: Path) -> None:
     figure_9_interpolation_examples(tmp_path / "absent", tmp_path / "nine")
-    figure_6_manipulation(tmp_path / "absent", tmp_path / "absent.tsv", tmp_path / "six")
+    figure_6_manipulation(tmp_path / "absent", tmp_path / "six")
     figure_4_variation(tmp_path / "absent", tmp_path / "absent", tmp_path / "absent.tsv", tmp_path / "four")
     figure_3_autoencoder(tmp_path / "absent", tmp_path / "three")
     assert "three visits" in reason_of(tmp_path / "nine")
@@ -106,11 +102,12 @@ def test_empty_tables_give_words_and_not_an_error(tmp_path: Path) -> None:
     lda = nothing("participant_id session_id diagnosis split axis_1 axis_2", tmp_path / "lda.tsv")
     figure_5_lda(lda, tmp_path / "five")
     scans = nothing(
-        "participant_id session_id diagnosis direction target_probability alpha ventricle_ml_change", tmp_path / "s.tsv"
+        "participant_id session_id diagnosis direction calibration target_probability alpha ventricle_ml_change",
+        tmp_path / "s.tsv",
     )
-    sweep = nothing("participant_id session_id diagnosis alpha probability ventricle_ml", tmp_path / "sweep.tsv")
+    doses = nothing("direction calibration group dose measure value low high n_subjects note", tmp_path / "doses.tsv")
     summary = nothing("method metric value low high n_subjects n_rows redrawn note", tmp_path / "summary.tsv")
-    figure_7_dose_response(scans, sweep, summary, tmp_path / "seven")
+    figure_7_dose_response(scans, doses, summary, tmp_path / "seven")
     assert "at least two diagnoses" in reason_of(tmp_path / "five")
     assert "not computed" in reason_of(tmp_path / "seven")
 
