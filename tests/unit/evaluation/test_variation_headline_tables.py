@@ -65,6 +65,9 @@ def test_paper_tables_have_every_method_and_metric(evaluated: Path, name: str) -
     summary = read_tsv(evaluated / plan.source)
     assert table["method"].tolist() == summary["method"].drop_duplicates().tolist()
     for metric in plan.metrics:
+        if name == "manipulation" and "_truth_" in metric:
+            assert metric not in table  # the toy is no phantom that could be made again
+            continue
         words = r"n/a \(no weights" if metric.startswith("lpips") else r".+ \[.+, .+\]$"
         assert table[metric].dropna().str.match(words).all(), metric
 
