@@ -5,12 +5,18 @@ MODELS = [
     rules.train_diffusion.output.model,
     rules.train_representation.output.model,
 ]
+DAE = [
+    rules.train_dae.output.model,
+    rules.pack_volumes_dae.output[0],
+    rules.encode_baselines.output.y_dae,
+]
 
 
 rule eval_reconstruction:
-    """Reconstruction quality of every way to decode, beside the training-mean volume."""
+    """Reconstruction quality of every way to decode, of the voxel-space baseline, and what both have to beat."""
     input:
         models=MODELS,
+        dae=DAE,
         volumes=rules.pack_volumes.output[0],
         latents=rules.encode_latents.output[0],
         codes=rules.encode_codes.output,
@@ -23,6 +29,7 @@ rule eval_reconstruction:
         differences=f"{RESULTS}/evaluate/reconstruction/differences.tsv",
         ventricles=f"{RESULTS}/evaluate/reconstruction/ventricles.tsv",
         x_T=f"{RESULTS}/evaluate/reconstruction/x_T.tsv",
+        code_sizes=f"{RESULTS}/evaluate/reconstruction/code_sizes.tsv",
     log:
         f"{RESULTS}/logs/eval_reconstruction.log",
     benchmark:
@@ -158,9 +165,11 @@ rule eval_solvers:
     """Reconstruction quality against network calls: other solvers, fewer steps."""
     input:
         models=MODELS,
+        dae=DAE,
         volumes=rules.pack_volumes.output[0],
         latents=rules.encode_latents.output[0],
         codes=rules.encode_codes.output,
+        solver_codes=rules.encode_solver_codes.output,
         splits=rules.make_splits.output.splits,
     output:
         scans=f"{RESULTS}/evaluate/solvers/scans.tsv",

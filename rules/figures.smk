@@ -63,6 +63,25 @@ rule figure_reconstruction_methods:
         "../workflow/scripts/figure_reconstruction_methods.py"
 
 
+rule figure_solvers:
+    """Quality against network calls, by solver."""
+    input:
+        summary=rules.eval_solvers.output.summary,
+    output:
+        svg=f"{RESULTS}/paper/figures/figure_solvers.svg",
+        png=f"{RESULTS}/paper/figures/figure_solvers.png",
+    log:
+        f"{RESULTS}/logs/figure_solvers.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_solvers.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("figures"),
+    script:
+        "../workflow/scripts/figure_solvers.py"
+
+
 rule figure_probes:
     """AUC and age error of every feature set."""
     input:
@@ -259,6 +278,7 @@ FIGURES = [
     rules.figure_cohort.output,
     rules.figure_training.output,
     rules.figure_reconstruction_methods.output,
+    rules.figure_solvers.output,
     rules.figure_probes.output,
     rules.figure_3_autoencoder.output,
     rules.figure_reconstruction_examples.output,

@@ -125,3 +125,35 @@ rule encode_codes:
         code=code_digest("models", "diffusion"),
     script:
         "../workflow/scripts/encode_codes.py"
+
+
+rule encode_solver_codes:
+    """x_T of the test scans by the further solvers. The stores stand beside the list, undeclared: those that are there
+    with the same key are kept."""
+    input:
+        volumes=rules.pack_volumes.output[0],
+        latents=rules.encode_latents.output[0],
+        models=[
+            rules.train_autoencoder.output.model,
+            rules.train_diffusion.output.model,
+            rules.train_representation.output.model,
+        ],
+        splits=rules.make_splits.output.splits,
+        y_sem=rules.encode_codes.output.y_sem,
+    output:
+        f"{RESULTS}/store/codes/x_T_solvers.tsv",
+    log:
+        f"{RESULTS}/logs/encode_solver_codes.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/encode_solver_codes.tsv"
+    conda:
+        "../envs/gpu.yaml"
+    params:
+        sampling=settings.section("evaluation", "sampling"),
+        solvers=settings.section("evaluation", "solvers"),
+        batch=settings.evaluation.batch,
+        method=settings.method_of("encode_solver_codes"),
+        seed=settings.seed,
+        code=code_digest("models", "diffusion"),
+    script:
+        "../workflow/scripts/encode_solver_codes.py"

@@ -51,6 +51,7 @@ LATENTS = (
     "train_diffusion",
     "train_representation",
     "encode_codes",
+    "encode_solver_codes",
     "eval_reconstruction",
     "eval_interpolation",
     "eval_solvers",
@@ -58,6 +59,7 @@ LATENTS = (
 SAMPLING = (
     "train_representation",
     "encode_codes",
+    "encode_solver_codes",
     "eval_reconstruction",
     "eval_interpolation",
     "eval_manipulation",

@@ -6,6 +6,7 @@ from ldae.runtime import running
 
 with running(snakemake.log[0], snakemake.threads):
     from ldae.config import Evaluation, Method
+    from ldae.evaluation.dae import DaeDecoder
     from ldae.evaluation.inputs import read_inputs
     from ldae.evaluation.reconstruction import run_reconstruction
     from ldae.training.pipeline import LDAE
@@ -13,9 +14,11 @@ with running(snakemake.log[0], snakemake.threads):
     settings = Evaluation.model_validate(snakemake.params.settings)
     train = Path(snakemake.input.models[0]).parents[1]
     store = Path(snakemake.input.volumes).parents[1]
+    inputs = read_inputs(store, snakemake.input.splits, snakemake.input.get("truth"))
     run_reconstruction(
         LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling),
-        read_inputs(store, snakemake.input.splits, snakemake.input.get("truth")),
+        DaeDecoder.load(train / "dae", inputs.volumes_dae.digest, settings.sampling, settings.batch),
+        inputs,
         settings,
         snakemake.params.seed,
         Path(snakemake.output.scans).parent,

@@ -5,8 +5,8 @@ from pathlib import Path
 from ldae.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.evaluation.tables import paper_table
+    from ldae.evaluation.reconstruction_tables import reconstruction_table
     from ldae.figures.tables import write_table
 
     evaluate = Path(snakemake.input.study[0]).parents[1]
-    write_table(paper_table("reconstruction", evaluate), Path(snakemake.output[0]).with_suffix(""))
+    write_table(reconstruction_table(evaluate), Path(snakemake.output[0]).with_suffix(""))

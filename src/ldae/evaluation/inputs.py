@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,9 @@ from ldae.errors import UserError
 from ldae.evaluation.ventricles import Grid
 from ldae.files import read_tsv
 from ldae.store import Store, open_store, write_store
+
+if TYPE_CHECKING:  # importing it loads torch
+    from ldae.training.code_keys import CodeKey
 
 KEY = ["participant_id", "session_id"]
 FACTS = ["months", "age", "sex", "diagnosis"]
@@ -56,6 +60,30 @@ class Inputs:
         """
         codes, places = self._places(name, rows)
         return np.asarray(codes.data[places], dtype=np.float32)
+
+    def x_T(self, key: "CodeKey", rows: Iterable[int]) -> np.ndarray:
+        """Cached x_T of these scans (B, C, x, y, z), float32, of exactly this model, solver and number of steps.
+
+        Raises:
+            UserError: no store of that key was computed, or it does not hold one of the scans.
+        """
+        for name in key.names:
+            described = self.store / "codes" / name / "store.json"
+            if described.is_file() and key.matches(self._opened(name)[0].meta):
+                return self.code(name, rows)
+        raise UserError(f"{self.store}/codes holds no x_T of {key}; run encode_codes and encode_solver_codes again.")
+
+    @cached_property
+    def volumes_dae(self) -> Store:
+        """The volumes of the voxel-space baseline, one per entry of ``volumes`` and in its order.
+
+        Raises:
+            UserError: they were packed from other volumes.
+        """
+        store = open_store(self.store / "volumes_dae")
+        if store.meta["volumes"] != self.volumes.digest:
+            raise UserError(f"{store.path} was made from other volumes; run pack_volumes_dae again.")
+        return store
 
     def supervised_output(self, name: str, rows: Iterable[int]) -> np.ndarray:
         """What a supervised encoder (supervised_ad, supervised_age) says of these scans: logit of AD, or years.

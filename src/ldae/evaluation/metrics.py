@@ -70,8 +70,10 @@ def ssim_whole(original: Tensor, other: Tensor, window: int = 3) -> Tensor:
     """(B,) mean SSIM of the whole volume, valid windows only: MONAI's SSIMMetric with ``win_size = window``.
 
     The paper's tables use windows of 3 and 4 voxels, which cut the Gaussian short and include the empty background:
-    such numbers are higher than, and not comparable with, the usual window of 11.
+    such numbers are higher than, and not comparable with, the usual window of 11. NaN where the window does not fit.
     """
+    if min(original.shape[2:]) < window:
+        return original.new_full((len(original),), torch.nan)
     return ssim_map(original, other, window).flatten(1).mean(1)
 
 
@@ -89,6 +91,7 @@ def image_metrics(original: Tensor, other: Tensor) -> dict[str, list[float]]:
     """The image columns of the reconstruction table: metric name -> one value per scan of the batch."""
     values = {
         "ssim_w11_brain": ssim_brain(original, other),
+        "ssim_w11": ssim_whole(original, other, 11),
         "ssim_w3_paper": ssim_whole(original, other),
         "mse": mse(original, other),
         "psnr": psnr(original, other),

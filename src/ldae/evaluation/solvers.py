@@ -6,42 +6,60 @@ import numpy as np
 import pandas as pd
 
 from ldae.config import Evaluation, Sampling
+from ldae.evaluation.dae import DaeDecoder
+from ldae.evaluation.image_rows import IMAGE_METRICS, code_moments, scan_rows
 from ldae.evaluation.inputs import Inputs
-from ldae.evaluation.perceptual import Perceptual
-from ldae.evaluation.reconstruction import IMAGE_METRICS, code_moments, scan_rows
+from ldae.evaluation.perceptual import LPIPS, Perceptual
+from ldae.evaluation.reconstruction import by_dae
 from ldae.evaluation.sampling import Decoder, batches, volumes_of
-from ldae.evaluation.statistics import estimates_table, interval, mean
+from ldae.evaluation.statistics import estimates_table, interval, mean, not_available
 from ldae.files import write_tsv
+from ldae.training.code_keys import CodeKey
 from ldae.training.pipeline import LDAE
 
-METHODS = ["ldae_noise", "ldae_encoded"]
-METRICS = [*IMAGE_METRICS, "x_T_mean", "x_T_std", "x_T_kurtosis"]
+METHODS = ["ldae_noise", "lddim_encoded", "ldae_encoded", "dae_noise", "dae_encoded"]
+MOMENTS = ["x_T_mean", "x_T_std", "x_T_kurtosis"]
+METRICS = [*IMAGE_METRICS, *LPIPS, *MOMENTS]
 KEYS = ("method", "metric", "solver", "steps")
 
 
-def run_solvers(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: int, out: Path) -> None:
+def run_solvers(ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluation, seed: int, out: Path) -> None:
     """Write scans.tsv and summary.tsv into ``out``: test scans, encoded and decoded by every solver.
 
-    ``ldae_encoded`` inverts and decodes with the same solver and steps; ``ldae_noise`` decodes one fixed noise per
-    scan. The steps are network calls in each direction.
+    ``*_encoded`` decode what was inverted with the same solver and steps: of the LDAE the cached x_T of that key. The
+    steps are network calls in each direction. Results of the voxel-space baseline are up-sampled.
     """
     rows = inputs.first_scans("test", settings.scans_per_subject)
-    perceptual, tables = Perceptual({}), []
+    perceptual, tables = Perceptual.of(settings, ldae.device), []
     for sampling in solvers(settings):
         decoder = Decoder(ldae.with_sampling(sampling.solver, sampling.steps), settings.batch)
+        rival = dae.with_sampling(sampling)
         for batch in batches(rows, settings.batch):
-            originals, y = volumes_of(inputs, batch), inputs.code("y_sem", batch)
-            names = [inputs.scan_id(row) for row in batch]
-            noise = decoder.noise(names, seed)
-            codes = {"ldae_noise": noise, "ldae_encoded": decoder.invert(decoder.encode_latent(originals, names), y)}
-            for method, x_T in codes.items():
-                lines = scan_rows(decoder, inputs, batch, method, originals, decoder.generate(x_T, y), perceptual)
+            originals = volumes_of(inputs, batch)
+            for method, (result, x_T) in decoded(decoder, rival, inputs, batch, seed).items():
+                lines = scan_rows(inputs, batch, method, originals, result, perceptual, ldae.device)
                 for line, code in zip(lines, x_T, strict=True):
                     moments = {f"x_T_{name}": value for name, value in code_moments(code).items()}
                     tables.append(line | moments | {"solver": sampling.solver, "steps": sampling.steps})
     table = pd.DataFrame(tables)[[*["participant_id", "session_id", "method", "solver", "steps"], *METRICS]]
     write_tsv(out / "scans.tsv", table)
     write_tsv(out / "summary.tsv", summary(table, settings.bootstrap, seed))
+
+
+def decoded(
+    decoder: Decoder, dae: DaeDecoder, inputs: Inputs, batch: np.ndarray, seed: int
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Volumes (B, 1, X, Y, Z) and the x_T they were decoded from, by method."""
+    y, names = inputs.code("y_sem", batch), [inputs.scan_id(row) for row in batch]
+    codes = {
+        "ldae_noise": (decoder.noise(names, seed), y),
+        "lddim_encoded": (inputs.x_T(CodeKey.of(decoder.ldae, conditional=False), batch), None),
+        "ldae_encoded": (inputs.x_T(CodeKey.of(decoder.ldae, conditional=True), batch), y),
+    }
+    found = {method: (decoder.generate(x_T, code), x_T) for method, (x_T, code) in codes.items()}
+    coarse, of_dae = by_dae(dae, inputs, batch, seed)
+    starts = {"dae_noise": dae.noise(names, seed), "dae_encoded": of_dae["x_T_dae"]}
+    return found | {name: (dae.upsampled(coarse[name], inputs.grid.shape), x_T) for name, x_T in starts.items()}
 
 
 def solvers(settings: Evaluation) -> list[Sampling]:
@@ -52,10 +70,13 @@ def solvers(settings: Evaluation) -> list[Sampling]:
 
 def summary(table: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:
     """Means over scans with intervals over subjects, by method, solver and steps."""
-    rows = []
+    rows, without = [], table[LPIPS].isna().all(axis=None)
     for (method, solver, steps), group in table.groupby(["method", "solver", "steps"], sort=False):
         for metric in METRICS:
-            values = group[metric].to_numpy(np.float64)
-            estimate = interval(values, group["participant_id"].to_numpy(), mean, bootstrap, seed)
+            if metric in LPIPS and without:
+                estimate = not_available("no weights given (evaluation.lpips_weights)")
+            else:
+                values = group[metric].to_numpy(np.float64)
+                estimate = interval(values, group["participant_id"].to_numpy(), mean, bootstrap, seed)
             rows.append(estimate.row(method=method, metric=metric, solver=solver, steps=steps))
     return estimates_table(rows, KEYS)

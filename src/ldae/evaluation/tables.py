@@ -24,8 +24,8 @@ class PaperTable:
 TABLES = {
     "reconstruction": PaperTable(  # Table 6: T = 100, SSIM with a small window over the whole volume
         "reconstruction/summary.tsv",
-        ("ssim_w11_brain", "ssim_w3_paper", "mse", "psnr", "lpips_squeeze_fake3d", "lpips_paper_half"),
-        {("ldae_encoded", "ssim_w3_paper"): "0.962"},
+        ("ssim_w3_paper", "ssim_w11", "ssim_w11_brain", "mse", "psnr", "lpips_squeeze_fake3d", "lpips_paper_half"),
+        {("ldae_encoded", "ssim_w3_paper"): "0.962", ("ldae_noise", "ssim_w3_paper"): "0.87"},
     ),
     "probes": PaperTable(  # Table 7; the paper's positive class is CN, so its recall is our specificity
         "probes/summary.tsv",
@@ -123,16 +123,6 @@ def paper_table(name: str, evaluate: Path) -> pd.DataFrame:
     shown = [f"{metric}{suffix}" for metric in plan.metrics for suffix in ("", "_published")]
     order = ["method", "subjects", *shown, "note"]
     return table[[column for column in order if column in table]]
-
-
-def solver_table(summary: pd.DataFrame) -> pd.DataFrame:
-    """One row per method, solver and number of steps; each metric as ``value [low, high]``."""
-    rows = []
-    for (method, solver, steps), group in summary.groupby(["method", "solver", "steps"], sort=False):
-        lines = group.set_index("metric")
-        keys = {"method": method, "solver": solver, "steps": steps, "subjects": int(group["n_subjects"].max())}
-        rows.append(keys | {metric: format_estimate(lines.loc[metric]) for metric in lines.index})
-    return pd.DataFrame(rows)
 
 
 def format_estimate(line: pd.Series) -> str:

@@ -9,7 +9,7 @@ import torch
 from ldae.config import Evaluation
 from ldae.evaluation.inputs import Inputs, write_volumes
 from ldae.evaluation.metrics import ssim_brain
-from ldae.evaluation.reconstruction import example_rows
+from ldae.evaluation.references import example_rows
 from ldae.evaluation.sampling import Decoder, volumes_of
 from ldae.evaluation.ventricles import ventricle_ml
 from ldae.files import write_tsv

@@ -24,12 +24,16 @@ from ldae.store import Store
 NOTHING = "No test scan was reconstructed in this run."
 SHORT_NAMES = {
     "original": "Scan",
-    "ae": "Autoencoder",
-    "ldae_encoded": "LDAE\nencoded x$_T$",
-    "lddim_encoded": "Unconditional\nencoded x$_T$",
-    "ldae_noise": "LDAE\nrandom x$_T$",
-    "ldae_shuffled_y": "LDAE, other\nsubject's y$_{sem}$",
-    "mean_volume": "Mean\ntraining brain",
+    "ae": "Auto-\nencoder",
+    "ldae_encoded": "LDAE\nencoded\nx$_T$",
+    "lddim_encoded": "No y$_{sem}$,\nencoded\nx$_T$",
+    "ldae_noise": "LDAE\nrandom\nx$_T$",
+    "ldae_shuffled_y": "LDAE,\nanother's\ny$_{sem}$",
+    "nearest_age": "Training\nscan of\nlike age",
+    "mean_volume": "Mean\ntraining\nbrain",
+    "dae_grid": "Scan on\nthe DAE's\ngrid",
+    "dae_encoded": "DAE\nencoded\nx$_T$",
+    "dae_noise": "DAE\nrandom\nx$_T$",
 }
 
 
@@ -94,7 +98,7 @@ def figure_reconstruction_examples(examples: str | Path, stem: str | Path) -> No
         [copy[box] - scan[box] for copies in volumes.values() for scan, copy in zip(scans, copies, strict=True)]
     )
     rows = [["axial"] * len(methods)] * (2 * len(pairs))
-    sheet = picture_sheet(box, rows, left_mm=27, top_mm=13, gaps_mm=([0.8, 4.0] * len(pairs))[:-1])
+    sheet = picture_sheet(box, rows, left_mm=27, top_mm=15, gaps_mm=([0.8, 4.0] * len(pairs))[:-1])
     for number, pair in enumerate(pairs):
         _draw_methods(
             sheet, 2 * number, scans[number][box], [volumes[name][number][box] for name in methods[1:]], limit

@@ -11,7 +11,11 @@ MINUS = "\N{MINUS SIGN}"
 METRIC_LABELS = {
     "ssim_w11_brain": "SSIM in the brain (window 11)",
     "ssim_w11_brain_vs_ae": "SSIM in the brain, against the autoencoder",
+    "ssim_w11": "SSIM, whole box (window 11)",
     "ssim_w3_paper": "SSIM, whole box (window 3)",
+    "lpips_squeeze_fake3d": "LPIPS (all slices)",
+    "lpips_paper_half": "LPIPS (half the slices)",
+    "x_T_std": "standard deviation of x$_T$",
     "ssim_w4_paper": "SSIM against the autoencoder (window 4)",
     "mse": "mean squared error",
     "mse_vs_ae": "mean squared error, against the autoencoder",

@@ -32,6 +32,11 @@ RECONSTRUCTION = {
     "ldae_shuffled_y": Method("LDAE, another subject's y$_{sem}$", OCHRE, "D", (0, (3, 2))),
     "nearest_age": Method("Training scan of nearest age", GREEN, "^", (0, (1, 1))),
     "mean_volume": Method("Mean training brain", LIGHT, "X", (0, (1, 1.5))),
+    "dae_grid": Method("Scan on the DAE's grid, up-sampled", INK, "P", ":"),
+    "dae_encoded": Method("Voxel-space DAE, encoded x$_T$", INK, "o"),
+    "dae_noise": Method("Voxel-space DAE, random x$_T$", INK, "s", (0, (4, 2))),
+    "dae_encoded_own_grid": Method("DAE, encoded, on its own grid", INK, "o"),
+    "dae_noise_own_grid": Method("DAE, random, on its own grid", INK, "s", (0, (4, 2))),
 }
 INTERPOLATION = {
     "ae": Method("Autoencoder on the target (ceiling)", GREY, "P", ":"),

@@ -21,12 +21,13 @@ def figure_reconstruction_methods(summary: str | Path, ventricles: str | Path, s
     if rows_of(table, "ssim_w11_brain").empty:
         empty_figure(stem, why_missing(table, "ssim_w11_brain"))
         return
-    figure = new_figure(FULL_WIDTH_MM, 66)
-    panels = figure.subplots(1, 3)
     methods = present(RECONSTRUCTION, table["method"])
+    figure = new_figure(FULL_WIDTH_MM, 40 + 9 * len(methods))
+    panels = figure.subplots(2, 2).ravel()
     forest(panels[0], table, "ssim_w11_brain", methods)
     forest(panels[1], table, "psnr", methods, names=False)
+    forest(panels[2], table, "ssim_w3_paper", methods)
     metric = "r_original" if rows_of(volumes, "r_truth").empty else "r_truth"
-    forest(panels[2], volumes, metric, methods, names=False)
+    forest(panels[3], volumes, metric, methods, names=False)
     letter_panels(list(panels))
     save_figure(figure, stem, table)

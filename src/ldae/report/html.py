@@ -22,7 +22,7 @@ from ldae.report.plain_tables import Table, demographics_table, plain_table
 from ldae.report.run_description import NAMES, PHANTOM_FLATTERS, run_kind, steps
 
 SETTINGS = ("autoencoder", "diffusion", "representation")
-RECONSTRUCTION_METRICS = ["ssim_w11_brain", "ssim_w3_paper", "mse", "psnr"]
+RECONSTRUCTION_METRICS = ["ssim_w11_brain", "ssim_w11", "ssim_w3_paper", "mse", "psnr"]
 PROBES_CV = ["auc_ad_cv", "balanced_accuracy_ad_cv", "age_mae_cv", "age_r_cv"]
 PROBES_TEST = ["auc_ad_test", "balanced_accuracy_ad_test", "sensitivity_ad_test", "specificity_ad_test", "age_mae_test"]
 INTERPOLATION_METRICS = [

@@ -13,7 +13,13 @@ from ldae.config import Config
 from ldae.errors import UserError
 from ldae.report.html import ReportSources, report_html
 
-FIGURES = ("figure_training", "figure_reconstruction_methods", "figure_probes", "figure_8_interpolation")
+FIGURES = (
+    "figure_training",
+    "figure_reconstruction_methods",
+    "figure_solvers",
+    "figure_probes",
+    "figure_8_interpolation",
+)
 TABLES = (
     "cohort",
     "settings_autoencoder",

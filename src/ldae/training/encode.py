@@ -1,16 +1,22 @@
-"""Stores made by trained networks: latents of every scan, y_sem of every scan, x_T of the test scans."""
+"""Stores made by trained networks: latents of every scan, y_sem of every scan, x_T of the test scans.
+
+An x_T store carries its key (:mod:`ldae.training.code_keys`), by which the studies ask for it.
+"""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 
 from ldae import config
+from ldae.files import write_tsv
 from ldae.progress import track
 from ldae.store import Store, open_store, write_store
-from ldae.training.data import Latents, read_splits, split_rows
+from ldae.training.code_keys import MAIN, CodeKey
+from ldae.training.data import Latents, read_splits, scan_ids, split_rows
 from ldae.training.device import pick_device
 from ldae.training.keyed import scan_at
 from ldae.training.load import load_autoencoder
@@ -115,22 +121,83 @@ def encode_codes(
     _write(Path(out) / "y_sem", images, everything, batch, semantic(ldae), model=ldae.digest)
     _write(Path(out) / "y_sem_untrained", images, everything, batch, semantic(untrained), model="untrained")
     y_sem = open_store(Path(out) / "y_sem")
+    for conditional, name in MAIN.items():
+        _write_x_T(Path(out) / name, images, test, batch, ldae, codes, y_sem, conditional)
 
-    def inverted(conditional: bool) -> Callable[[np.ndarray], torch.Tensor]:
-        def invert(rows: np.ndarray) -> torch.Tensor:
-            z = Latents(codes, rows, ldae.device).evaluated(list(range(len(rows))), method.posterior)
-            return ldae.invert(z, torch.from_numpy(y_sem.volumes(rows)) if conditional else None)
 
-        return invert
+def encode_solver_codes(
+    volumes: Path,
+    latents: Path,
+    splits: Path,
+    train: Path,
+    out: Path,
+    method: config.Method,
+    main: config.Sampling,
+    solvers: Sequence[config.Sampling],
+    batch: int = 8,
+) -> None:
+    """Write the x_T stores of the further solvers below ``out``, and the list ``x_T_solvers.tsv`` of their keys.
 
-    how = {
-        "solver": sampling.solver,
-        "steps": sampling.steps,
-        "method": method.model_dump(mode="json", exclude_unset=True),
-    }
-    _write(Path(out) / "x_T", images, test, batch, inverted(True), model=ldae.digest, conditional=True, **how)
-    name = Path(out) / "x_T_unconditional"
-    _write(name, images, test, batch, inverted(False), model=ldae.unconditional_digest, conditional=False, **how)
+    A store that is there already with the same key, latents, y_sem and scans is kept.
+
+    Args:
+        main: the solver whose x_T :func:`encode_codes` has written.
+
+    Raises:
+        UserError: stores and models do not belong together.
+    """
+    images, codes, y_sem = open_store(volumes), open_store(latents), open_store(Path(out) / "y_sem")
+    ldae = LDAE.load(train, method, main)
+    require(f"{latents} was made by another autoencoder", codes.meta["autoencoder"], ldae.autoencoder_digest)
+    require(f"{y_sem.path} was made by another model", y_sem.meta["model"], ldae.digest)
+    test = split_rows(images, read_splits(splits), "test")
+    keys = []
+    for sampling in solvers:
+        other = ldae.with_sampling(sampling.solver, sampling.steps)
+        for conditional in () if sampling == main else MAIN:
+            key = CodeKey.of(other, conditional)
+            if not _is_there(Path(out) / key.name, key, images, test, codes, y_sem):
+                _write_x_T(Path(out) / key.name, images, test, batch, other, codes, y_sem, conditional)
+            keys.append(_listed(open_store(Path(out) / key.name)))
+    columns = ["store", "model", "conditional", "solver", "steps", "scans", "digest"]
+    write_tsv(Path(out) / "x_T_solvers.tsv", pd.DataFrame(keys, columns=columns))
+
+
+def _listed(store: Store) -> dict[str, object]:
+    facts = {name: store.meta[name] for name in ("model", "conditional", "solver", "steps", "digest")}
+    return {"store": store.path.name, "scans": len(store.index)} | facts
+
+
+def _is_there(folder: Path, key: CodeKey, images: Store, rows: np.ndarray, codes: Store, y_sem: Store) -> bool:
+    """Whether a whole store of this key and of these scans stands in the folder."""
+    if not (folder / "store.json").is_file():
+        return False
+    store = open_store(folder)
+    same = store.meta.get("latents") == codes.digest and store.meta.get("y_sem") == y_sem.digest
+    return same and key.matches(store.meta) and scan_ids(store.index) == scan_ids(images.index.iloc[rows])
+
+
+def _write_x_T(
+    folder: Path,
+    images: Store,
+    rows: np.ndarray,
+    batch: int,
+    ldae: LDAE,
+    codes: Store,
+    y_sem: Store,
+    conditional: bool,
+) -> None:
+    """Invert the latents of some scans, with their y_sem or by the unconditional model."""
+
+    def invert(chosen: np.ndarray) -> torch.Tensor:
+        z = Latents(codes, chosen, ldae.device).evaluated(list(range(len(chosen))), ldae.method.posterior)
+        return ldae.invert(z, torch.from_numpy(y_sem.volumes(chosen)) if conditional else None)
+
+    key = CodeKey.of(ldae, conditional)
+    facts = {"model": key.model, "conditional": conditional, "solver": key.solver, "steps": key.steps}
+    facts |= {"latents": codes.digest, "y_sem": y_sem.digest}
+    method = ldae.method.model_dump(mode="json", exclude_unset=True)
+    _write(folder, images, rows, batch, invert, method=method, **facts)
 
 
 def _write(

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from toy_cohort import LinearLDAE, write_cohort
+from toy_cohort import LinearLDAE, toy_dae, write_cohort
 
 from ldae.config import Evaluation, Sampling
+from ldae.evaluation.dae import DaeDecoder
 from ldae.evaluation.inputs import Inputs, open_inputs
 
 
@@ -17,10 +18,15 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> tuple[LinearLDAE, Inputs
 
 
 @pytest.fixture(scope="session")
+def dae(cohort: tuple[LinearLDAE, Inputs]) -> DaeDecoder:
+    return toy_dae(cohort[1].store)
+
+
+@pytest.fixture(scope="session")
 def settings() -> Evaluation:
     return Evaluation(
         sampling=Sampling(steps=20),
-        solvers=[Sampling(solver="dpmpp_2m", steps=5), Sampling(steps=5), Sampling(steps=20)],
+        solvers=[Sampling(solver="dpmpp_2m", steps=5), Sampling(steps=5), Sampling(steps=10), Sampling(steps=20)],
         batch=4,
         scans_per_subject=2,
         bootstrap=200,
@@ -31,18 +37,21 @@ def settings() -> Evaluation:
 
 @pytest.fixture(scope="session")
 def evaluated(
-    cohort: tuple[LinearLDAE, Inputs], settings: Evaluation, tmp_path_factory: pytest.TempPathFactory
+    cohort: tuple[LinearLDAE, Inputs],
+    dae: DaeDecoder,
+    settings: Evaluation,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A folder with every study's files."""
     from ldae.evaluation import interpolation, manipulation, probes, reconstruction, solvers, variation
 
     out = tmp_path_factory.mktemp("evaluate")
     ldae, inputs = cohort
-    reconstruction.run_reconstruction(ldae, inputs, settings, 1, out / "reconstruction")
+    reconstruction.run_reconstruction(ldae, dae, inputs, settings, 1, out / "reconstruction")
     probes.run_probes(inputs, settings, 1, out / "probes")
     interpolation.run_interpolation(ldae, inputs, settings, 1, out / "interpolation")
     probe = out / "probes" / "probe_ad.json"
     manipulation.run_manipulation(ldae, inputs, probe, settings, 1, out / "manipulation")
-    solvers.run_solvers(ldae, inputs, settings, 1, out / "solvers")
+    solvers.run_solvers(ldae, dae, inputs, settings, 1, out / "solvers")
     variation.run_variation(ldae, inputs, settings, 1, out / "variation")
     return out

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_cohort import CENTRE, SHAPE, SPACING, write_cohort
+from toy_cohort import CENTRE, SHAPE, SPACING, LinearLDAE, write_cohort
 
 from ldae.errors import UserError
 from ldae.evaluation.inputs import open_inputs, write_volumes
 from ldae.store import open_store
+from ldae.training.code_keys import CodeKey
 
 
 def test_rows_codes_and_truth_belong_to_the_same_scan(cohort: tuple) -> None:
@@ -52,6 +53,21 @@ def test_a_missing_code_is_named(cohort: tuple) -> None:
     train = inputs.rows("train")[:1]
     with pytest.raises(UserError, match=inputs.scan_id(train[0])):
         inputs.code("x_T", train)
+
+
+def test_an_x_T_is_found_by_its_key_alone(cohort: tuple) -> None:
+    ldae, inputs = cohort
+    rows = inputs.rows("test")[:2]
+    fast = ldae.with_sampling("dpmpp_2m", 5)
+    for model, folder in ((ldae, "x_T"), (fast, "x_T_dpmpp_2m-5")):
+        np.testing.assert_array_equal(inputs.x_T(CodeKey.of(model, True), rows), inputs.code(folder, rows))
+    assert not np.array_equal(inputs.code("x_T", rows), inputs.code("x_T_dpmpp_2m-5", rows))
+    with pytest.raises(UserError, match="ddim with 7 steps.*encode_solver_codes"):
+        inputs.x_T(CodeKey.of(ldae.with_sampling("ddim", 7), True), rows)
+    ldae = LinearLDAE()
+    ldae.digest = "another model"
+    with pytest.raises(UserError, match="another model"):
+        inputs.x_T(CodeKey.of(ldae, True), rows)
 
 
 def test_nothing_to_show_removes_what_an_earlier_run_left(tmp_path: Path) -> None:

@@ -7,15 +7,11 @@ import pandas as pd
 import pytest
 
 from ldae.config import Evaluation
+from ldae.evaluation.dae import DaeDecoder
 from ldae.evaluation.inputs import Inputs
-from ldae.evaluation.reconstruction import (
-    METHODS,
-    derangement,
-    mean_volume,
-    nearest_volumes,
-    run_reconstruction,
-    ventricle_agreement,
-)
+from ldae.evaluation.reconstruction import METHODS, OWN_GRID, code_sizes, run_reconstruction, ventricle_agreement
+from ldae.evaluation.reconstruction_tables import reconstruction_table
+from ldae.evaluation.references import derangement, mean_volume, nearest_volumes
 from ldae.files import read_tsv
 from ldae.store import open_store
 
@@ -45,7 +41,10 @@ def test_every_test_scan_has_every_method(evaluated: Path, cohort: tuple) -> Non
     table = read_tsv(evaluated / "reconstruction" / "scans.tsv")
     assert table["method"].unique().tolist() == METHODS
     assert (table.groupby("method").size() == len(inputs.first_scans("test", 2))).all()
-    assert table[["ssim_w11_brain", "mse", "ventricle_ml", "truth_ventricle_ml"]].notna().all(axis=None)
+    assert table[["ssim_w11_brain", "mse"]].notna().all(axis=None)
+    own = table["method"].str.endswith(OWN_GRID)
+    assert table.loc[~own, ["ventricle_ml", "truth_ventricle_ml"]].notna().all(axis=None)
+    assert table.loc[own, "ssim_w11"].isna().all() and table.loc[~own, "ssim_w11"].notna().all()  # the box is too small
 
 
 def test_what_each_code_carries(evaluated: Path) -> None:
@@ -61,14 +60,15 @@ def test_what_each_code_carries(evaluated: Path) -> None:
 def test_x_T_statistics(evaluated: Path) -> None:
     table = read_tsv(evaluated / "reconstruction" / "x_T.tsv")
     noise = table[table["code"] == "noise"]
-    assert set(table["code"]) == {"x_T", "x_T_unconditional", "noise"}
+    assert set(table["code"]) == {"x_T", "x_T_unconditional", "noise", "x_T_dae"}
     assert noise["std"].between(0.95, 1.05).all() and noise["kurtosis"].abs().max() < 0.3
 
 
 def test_examples_hold_original_and_every_method(evaluated: Path) -> None:
     store = open_store(evaluated / "reconstruction" / "examples")
     groups = store.index.groupby("participant_id")["method"].apply(list)
-    assert len(groups) == 2 and all(methods[0] == "original" and set(methods[1:]) == set(METHODS) for methods in groups)
+    fine = {method for method in METHODS if not method.endswith(OWN_GRID)}
+    assert len(groups) == 2 and all(methods[0] == "original" and set(methods[1:]) == fine for methods in groups)
     assert set(store.index["diagnosis"]) == {"AD", "CN"}
 
 
@@ -80,14 +80,18 @@ def test_ventricle_agreement() -> None:
     assert np.isnan(result.loc["r_truth", "value"]) and "phantom" in result.loc["r_truth", "note"]
 
 
-def test_batch_size_changes_nothing(evaluated: Path, cohort: tuple, settings: Evaluation, tmp_path: Path) -> None:
-    run_reconstruction(*cohort, settings.model_copy(update={"batch": 5}), 1, tmp_path)
+def test_batch_size_changes_nothing(
+    evaluated: Path, cohort: tuple, dae: DaeDecoder, settings: Evaluation, tmp_path: Path
+) -> None:
+    run_reconstruction(cohort[0], dae, cohort[1], settings.model_copy(update={"batch": 5}), 1, tmp_path)
     first, again = (read_tsv(folder / "scans.tsv") for folder in (evaluated / "reconstruction", tmp_path))
     pd.testing.assert_frame_equal(first, again, rtol=1e-4, atol=1e-6)
 
 
-def test_a_second_run_is_byte_identical(evaluated: Path, cohort: tuple, settings: Evaluation, tmp_path: Path) -> None:
-    run_reconstruction(*cohort, settings, 1, tmp_path)
+def test_a_second_run_is_byte_identical(
+    evaluated: Path, cohort: tuple, dae: DaeDecoder, settings: Evaluation, tmp_path: Path
+) -> None:
+    run_reconstruction(cohort[0], dae, cohort[1], settings, 1, tmp_path)
     for path in sorted((evaluated / "reconstruction").rglob("*.*")):
         assert path.read_bytes() == (tmp_path / path.relative_to(evaluated / "reconstruction")).read_bytes(), path.name
 
@@ -109,3 +113,19 @@ def test_lpips_without_weights_says_so(evaluated: Path) -> None:
     lpips = summary[summary["metric"].str.startswith("lpips")]
     assert len(lpips) == 2 * len(METHODS) and lpips["value"].isna().all()
     assert lpips["note"].str.contains("no weights given").all()
+
+
+def test_the_table_says_how_many_values_a_code_has_beside_the_papers_count(evaluated: Path) -> None:
+    table = reconstruction_table(evaluated).set_index("method")
+    assert list(table.index) == METHODS
+    assert table.loc["ldae_encoded", "values_in_code"] == "5,126"  # 16 x 20 x 16 and 6
+    assert table.loc["ldae_encoded", "values_in_code_published"].startswith("5,888")
+    assert table.loc["ldae_encoded", "ssim_w3_paper_published"] == "0.962"
+
+
+def test_code_sizes_count_every_channel() -> None:
+    """The paper's shapes: its Table 6 says 5,120 and 5,888, a third of the latent's values."""
+    values = code_sizes((3, 16, 20, 16), 768, (112, 128, 112), 512).set_index("method")["values"]
+    assert values["ae"] == values["lddim_encoded"] == 15_360 and values["ldae_encoded"] == 16_128
+    assert values["ldae_noise"] == 768 and values["dae_noise"] == 512
+    assert values["dae_encoded"] == values["dae_encoded_own_grid"] == 1_605_632 + 512

@@ -5,12 +5,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ldae.config import Method
+from ldae.config import Dae, Method, Sampling
+from ldae.diffusion.schedule import Schedule
+from ldae.evaluation.dae import DaeDecoder
+from ldae.models.dae import DiffusionAutoencoder
+from ldae.preprocessing.pack_dae import pack_volumes_dae
 from ldae.store import write_store
+from ldae.training.baselines import Baseline
+from ldae.training.code_keys import MAIN, CodeKey
 
 SHAPE, SPACING, CENTRE = (16, 20, 16), 8.0, (0.0, -10.0, 15.0)
+BOX = (8, 8, 6)  # of the voxel-space baseline, after averaging by 2
+SOLVERS = [("ddim", 20), ("dpmpp_2m", 5), ("ddim", 5), ("ddim", 10)]
 DIMENSION = 6
 
 
@@ -21,8 +29,9 @@ class LinearLDAE:
     The first column of Q is the rim of the ventricles, so the first entry of y falls as they grow.
     """
 
-    device, method = torch.device("cpu"), Method()
-    latent_shape = (1, *SHAPE)
+    device, method, sampling = torch.device("cpu"), Method(), Sampling(steps=20)
+    latent_shape, dimension = (1, *SHAPE), DIMENSION
+    digest, unconditional_digest = "linear", "linear, unconditional"
     missed = 0.0
 
     def __init__(self) -> None:
@@ -36,7 +45,7 @@ class LinearLDAE:
     def with_sampling(self, solver: str, steps: int) -> "LinearLDAE":
         """A solver that is the worse the fewer its steps: its inversion misses by 1 / steps."""
         other = LinearLDAE()
-        other.missed = 1 / steps
+        other.missed, other.sampling = 1 / steps, Sampling(solver=solver, steps=steps)
         return other
 
     def autoencode(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
@@ -67,6 +76,37 @@ class LinearLDAE:
     def noise(self, ids: list[str], seed: int) -> Tensor:
         draws = [np.random.default_rng([seed, *name.encode()]).standard_normal(self.latent_shape) for name in ids]
         return torch.from_numpy(np.stack(draws).astype(np.float32))
+
+
+class KnownVolume(nn.Module):
+    """A voxel-space network that is sure of the volume D(y) behind a code: its noise is what is left of x_t."""
+
+    centred = staticmethod(DiffusionAutoencoder.centred)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.schedule = Schedule()
+        self.pattern = nn.Parameter(torch.linspace(-0.5, 0.5, int(np.prod(BOX))).view(1, 1, *BOX))
+
+    def volume(self, y: Tensor) -> Tensor:
+        """D(y), centred: in [-1, 1]."""
+        return self.pattern + 0.4 * torch.tanh(y[:, :1, None, None, None])
+
+    def encode(self, x: Tensor) -> Tensor:
+        return x.flatten(1)[:, :3]
+
+    def forward(self, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
+        a = torch.as_tensor(self.schedule.alpha_bar)[t].view(-1, 1, 1, 1, 1).float()
+        return (x - a.sqrt() * self.volume(y)) / (1 - a).sqrt()
+
+
+def toy_dae(store: Path, batch: int = 4) -> DaeDecoder:
+    """The baseline of the toy cohort: 2 x 2 x 2 voxels of ours are one of its own, in a box."""
+    training = {"steps": 1, "batch": 1, "micro_batch": 1, "learning_rate": 1e-3, "validate_every": 1}
+    settings = Dae(factor=2, shape=BOX, multipliers=[1, 2], dimension=3, training=training)
+    description = {"settings": settings.model_dump(mode="json"), "inputs": {}}
+    network = KnownVolume().requires_grad_(False)
+    return DaeDecoder(Baseline(network, description, "known"), Sampling(steps=20), batch, torch.device("cpu"))
 
 
 def squared_radius() -> np.ndarray:
@@ -104,7 +144,8 @@ def write_cohort(store: Path) -> tuple[LinearLDAE, pd.DataFrame, pd.DataFrame]:
     corner = np.array(CENTRE) - SPACING * (np.array(SHAPE) - 1) / 2
     affine = np.vstack([np.column_stack([SPACING * np.eye(3), corner]), [0, 0, 0, 1]]).tolist()
     volumes = [np.rint(255 * brain(v, rng.standard_normal(SHAPE))).astype(np.uint8) for v in size]
-    write_store(store / "volumes", volumes, index, dtype="uint8", affine=affine)
+    write_store(store / "volumes", volumes, index, dtype="uint8", affine=affine, spacing_mm=SPACING)
+    pack_volumes_dae(store / "volumes", BOX, 2, store / "volumes_dae")
     x = torch.from_numpy(np.stack(volumes).astype(np.float32) / 255)[:, None]
     y = ldae.encode_semantic(x)
     write_store(store / "codes" / "y_sem", y.numpy(), keys)
@@ -115,8 +156,13 @@ def write_cohort(store: Path) -> tuple[LinearLDAE, pd.DataFrame, pd.DataFrame]:
         write_store(store / "codes" / name, np.zeros((len(table), 2), np.float32), heads)
     test = np.flatnonzero(table["split"] == "test")
     z, test_keys = ldae.encode_latent(x[test]), keys.iloc[test].reset_index(drop=True)
-    write_store(store / "codes" / "x_T", ldae.invert(z, y[test]).numpy(), test_keys)
-    write_store(store / "codes" / "x_T_unconditional", ldae.invert(z, None).numpy(), test_keys)
+    for place, (solver, steps) in enumerate(SOLVERS):
+        chosen = ldae if not place else ldae.with_sampling(solver, steps)
+        for conditional, main in MAIN.items():
+            key = CodeKey.of(chosen, conditional)
+            meta = {"model": key.model, "conditional": conditional, "solver": solver, "steps": steps, "method": {}}
+            x_T = chosen.invert(z, y[test] if conditional else None).numpy()
+            write_store(store / "codes" / (key.name if place else main), x_T, test_keys, **meta)
     truth = keys.assign(
         ventricle_ml=100 * size, hippocampus_l_ml=3.0 - size, icv_ml=1500.0, cortical_loss=0.1, caps=0.2
     )

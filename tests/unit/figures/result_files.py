@@ -102,6 +102,16 @@ def write_reconstruction(folder: Path) -> None:
     write_tsv(folder / "scans.tsv", pd.DataFrame(scans, columns=columns))
 
 
+def write_solvers(folder: Path) -> None:
+    metrics = ("ssim_w11_brain", "ssim_w3_paper", "psnr", "x_T_std")
+    parts = [
+        estimates({(name, metric): 0.8 - 1 / steps for name in ("ldae_noise", "ldae_encoded") for metric in metrics})
+        .assign(solver=solver, steps=steps)
+        for solver, steps in (("ddim", 10), ("ddim", 100), ("dpmpp_2m", 20))
+    ]
+    write_tsv(folder / "summary.tsv", pd.concat(parts))
+
+
 def write_probes(folder: Path) -> None:
     values = {}
     for features in ("ldae", "untrained_encoder", "pca_voxels", "oracle"):
@@ -199,6 +209,7 @@ def write_results(root: Path) -> Path:
     """All of results/ that figures and report read."""
     write_manifest(root / "manifest")
     write_reconstruction(root / "evaluate/reconstruction")
+    write_solvers(root / "evaluate/solvers")
     write_probes(root / "evaluate/probes")
     write_interpolation(root / "evaluate/interpolation")
     write_manipulation(root / "evaluate/manipulation")

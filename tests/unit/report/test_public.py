@@ -34,7 +34,7 @@ def test_only_aggregates_leave(tmp_path, paper, sources, config):
     out = bundle(tmp_path, paper, sources, config)
     figures = {path.stem for path in (out / "figures").iterdir()}
     assert figures == {
-        "figure_training", "figure_reconstruction_methods", "figure_probes", "figure_8_interpolation",
+        "figure_training", "figure_reconstruction_methods", "figure_solvers", "figure_probes", "figure_8_interpolation",
     }  # fmt: skip
     assert {path.name for path in (out / "tables").iterdir()} == {"probes.tsv", "probes.md", "probes.tex"}
     page = (out / "report.html").read_text()

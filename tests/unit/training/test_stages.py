@@ -10,11 +10,12 @@ import torch
 
 from ldae import config
 from ldae.errors import Interrupted, UserError
-from ldae.files import sha256_file
+from ldae.files import read_tsv, sha256_file
 from ldae.store import open_store, write_store
 from ldae.training import train_autoencoder, train_diffusion, train_representation
+from ldae.training.code_keys import CodeKey
 from ldae.training.data import Volumes
-from ldae.training.encode import Moments, encode_codes, encode_latents
+from ldae.training.encode import Moments, encode_codes, encode_latents, encode_solver_codes
 from ldae.training.load import load_autoencoder
 from ldae.training.pipeline import LDAE
 from ldae.training.stage import Draw
@@ -236,6 +237,29 @@ def test_codes(cohort, trained, tmp_path):
     torch.testing.assert_close(torch.from_numpy(x_T.volumes([0, 1])), expected, rtol=1e-3, atol=1e-3)
     assert not np.allclose(open_store(tmp_path / "x_T_unconditional").data, x_T.data)
     assert not np.allclose(open_store(tmp_path / "y_sem_untrained").data, y_sem.data)
+
+
+def test_x_T_of_further_solvers_are_made_once_and_asked_for_by_their_key(cohort, trained, tmp_path):
+    paths = (cohort / "volumes", trained / "latents", cohort / "splits.tsv", trained / "train", tmp_path / "codes")
+    encode_codes(*paths, METHOD, SAMPLING, 2)
+    wanted = [SAMPLING, SAMPLING.model_copy(update={"steps": 2})]
+    encode_solver_codes(*paths, METHOD, SAMPLING, wanted, 2)
+    listed = read_tsv(tmp_path / "codes/x_T_solvers.tsv")
+    assert listed["store"].tolist() == ["x_T_ddim-2", "x_T_unconditional_ddim-2"]  # the main one is there already
+    ldae = LDAE.load(trained / "train", METHOD, SAMPLING)
+    key = CodeKey.of(ldae.with_sampling("ddim", 2), conditional=True)
+    store = open_store(tmp_path / "codes" / key.name)
+    x = images(cohort, [6, 7])
+    expected = ldae.with_sampling("ddim", 2).invert(ldae.encode_latent(x), ldae.encode_semantic(x))
+    torch.testing.assert_close(torch.from_numpy(store.volumes([0, 1])), expected, rtol=1e-3, atol=1e-3)
+    assert key.matches(store.meta) and not CodeKey.of(ldae, conditional=True).matches(store.meta)
+    assert not CodeKey.of(ldae.with_sampling("ddim", 2), conditional=False).matches(store.meta)
+    made = (tmp_path / "codes" / key.name / "store.json").stat().st_mtime_ns
+    encode_solver_codes(*paths, METHOD, SAMPLING, wanted, 2)
+    assert (tmp_path / "codes" / key.name / "store.json").stat().st_mtime_ns == made
+    clamped = METHOD.model_copy(update={"clamp_z0": True})
+    encode_solver_codes(*paths, clamped, SAMPLING, wanted, 2)
+    assert (tmp_path / "codes" / key.name / "store.json").stat().st_mtime_ns > made
 
 
 def test_untrained_pipeline_has_an_estimator_that_adds_nothing(cohort, trained):

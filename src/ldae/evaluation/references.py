@@ -1,0 +1,53 @@
+"""What every reconstruction has to beat: the mean training volume, a training scan of like age, another's y_sem."""
+
+import numpy as np
+
+from ldae.evaluation import statistics
+from ldae.evaluation.inputs import Inputs
+from ldae.evaluation.sampling import batches, volumes_of
+
+
+def mean_volume(inputs: Inputs, chunk: int) -> np.ndarray:
+    """(X, Y, Z) voxelwise mean of the training split: what a method knows without looking at the scan."""
+    rows, total = inputs.rows("train"), 0.0
+    for batch in batches(rows, chunk):
+        total = total + volumes_of(inputs, batch).sum(axis=(0, 1), dtype=np.float64)
+    return (total / len(rows)).astype(np.float32)
+
+
+def nearest_volumes(inputs: Inputs, rows: np.ndarray) -> np.ndarray:
+    """(B, 1, X, Y, Z) training scans of the same sex and nearest age; NaN where the age is unknown or nobody fits."""
+    training = inputs.scans.loc[inputs.rows("train")]
+    training = training[training["age"].notna()]
+    volumes = np.full((len(rows), 1, *inputs.grid.shape), np.nan, dtype=np.float32)
+    for place, row in enumerate(rows):
+        scan = inputs.scans.loc[row]
+        distance = (training.loc[training["sex"] == scan["sex"], "age"] - scan["age"]).abs()
+        if distance.notna().any():
+            volumes[place] = volumes_of(inputs, np.array([distance.idxmin()]))[0]
+    return volumes
+
+
+def derangement(names: np.ndarray, seed: int) -> dict[str, str]:
+    """Another name for every name: a seeded shuffle closed to one ring. Empty with fewer than two names."""
+    names = np.sort(np.asarray(names))
+    if len(names) < 2:
+        return {}
+    ring = statistics.generator(seed, "derangement").permutation(names)
+    return dict(zip(ring.tolist(), np.roll(ring, -1).tolist(), strict=True))
+
+
+def other_codes(inputs: Inputs, batch: np.ndarray, partner: dict[str, str]) -> np.ndarray:
+    """(B, dimension) y_sem of the first scan of each scan's partner (see :func:`derangement`)."""
+    rows = inputs.first_scans("test")
+    first = dict(zip(inputs.scans.loc[rows, "participant_id"], rows, strict=True))
+    return inputs.code("y_sem", [first[partner[subject]] for subject in inputs.scans.loc[batch, "participant_id"]])
+
+
+def example_rows(inputs: Inputs, count: int) -> list[int]:
+    """First test scans to show: one AD, one CN if there are, then the others in order."""
+    rows = inputs.first_scans("test")
+    diagnosis = inputs.scans.loc[rows, "diagnosis"]
+    picked = [int(rows[(diagnosis == name).to_numpy()][0]) for name in ("AD", "CN") if (diagnosis == name).any()]
+    picked += [int(row) for row in rows if row not in picked]
+    return picked[:count]

@@ -1,0 +1,21 @@
+"""Adapter: stochastic codes of the test scans by the further solvers."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0], snakemake.threads):
+    from ldae.config import Method, Sampling
+    from ldae.training.encode import encode_solver_codes
+
+    encode_solver_codes(
+        volumes=Path(snakemake.input.volumes).parent,
+        latents=Path(snakemake.input.latents).parent,
+        splits=Path(snakemake.input.splits),
+        train=Path(snakemake.input.models[0]).parents[1],
+        out=Path(snakemake.output[0]).parent,
+        method=Method.model_validate(snakemake.params.method),
+        main=Sampling.model_validate(snakemake.params.sampling),
+        solvers=[Sampling.model_validate(solver) for solver in snakemake.params.solvers],
+        batch=snakemake.params.batch,
+    )

@@ -1,0 +1,10 @@
+"""Adapter: quality against network calls."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0]):
+    from ldae.figures.solvers import figure_solvers
+
+    figure_solvers(snakemake.input.summary, Path(snakemake.output.png).with_suffix(""))
