@@ -22,6 +22,9 @@ class Evaluation(Section):
     lpips_sha256: str | None = None
     batch: Positive = Field(8, description="scans per sampling batch")
     scans_per_subject: Positive = Field(1000, description="test scans per subject in the reconstruction table")
+    dae_scans: Positive = Field(
+        100, description="test scans that the voxel-space baseline reconstructs, drawn by subject; it is slow"
+    )
     bootstrap: Positive = Field(2000, description="subject-level resamples of every interval")
     folds: Positive = Field(5, description="subject-grouped folds of the figures named *_cv")
     probabilities: list[Annotated[float, Field(gt=0, lt=1)]] = Field(

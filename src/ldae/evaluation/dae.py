@@ -88,9 +88,7 @@ class DaeDecoder:
         coarse = [size // self.factor for size in shape]
         corner = [(large - small) // 2 * self.factor for large, small in zip(coarse, self.shape, strict=True)]
         fine = np.zeros((*volumes.shape[:2], *shape), dtype=np.float32)
-        x, y, z = (
-            slice(first, first + size * self.factor) for first, size in zip(corner, self.shape, strict=True)
-        )
+        x, y, z = (slice(first, first + size * self.factor) for first, size in zip(corner, self.shape, strict=True))
         given = torch.from_numpy(np.ascontiguousarray(volumes, dtype=np.float32))
         if self.factor > 1:
             given = F.interpolate(given, scale_factor=self.factor, mode="trilinear", align_corners=False)

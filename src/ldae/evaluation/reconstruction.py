@@ -6,11 +6,11 @@ the scan on its own coarser grid, and up-sampled against the scan; ``dae_grid`` 
 up-sampled: what that grid alone costs.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from ldae.config import Evaluation
 from ldae.evaluation import statistics
@@ -18,7 +18,15 @@ from ldae.evaluation.dae import DaeDecoder
 from ldae.evaluation.image_rows import IMAGE_METRICS, code_rows, keys_of, scan_rows
 from ldae.evaluation.inputs import Inputs, write_volumes
 from ldae.evaluation.perceptual import LPIPS, Perceptual
-from ldae.evaluation.references import derangement, example_rows, mean_volume, nearest_volumes, other_codes
+from ldae.evaluation.references import (
+    EXAMPLES,
+    derangement,
+    example_rows,
+    mean_volume,
+    nearest_volumes,
+    other_codes,
+    scans_of_dae,
+)
 from ldae.evaluation.sampling import Decoder, batches, volumes_of
 from ldae.evaluation.statistics import estimates_table, interval, not_available
 from ldae.files import write_tsv
@@ -39,72 +47,76 @@ PAIRS = [
     ("ldae_noise", "dae_noise"),
     ("ldae_encoded", "dae_encoded"),
 ]
-EXAMPLES = 2
 
 
-@dataclass(frozen=True)
-class Rebuilt:
-    """Every method's volumes of one batch of scans, (B, 1, x, y, z), and the x_T that were decoded.
-
-    Attributes:
-        fine: methods on the grid of the scans.
-        coarse: those on the grid of the voxel-space baseline, with ``original``, the scans there.
-    """
-
-    fine: dict[str, np.ndarray]
-    coarse: dict[str, np.ndarray]
-    codes: dict[str, np.ndarray]
-
-
-def run_reconstruction(
-    ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluation, seed: int, out: Path
-) -> None:
+def run_reconstruction(ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluation, seed: int, out: Path) -> None:
     """Write scans, summary, differences, ventricles, x_T, code_sizes (.tsv) and examples/ into ``out``.
 
     Read: y_sem of every scan, the x_T of ``ldae``'s solver with y_sem and without (:class:`CodeKey`), y of the
-    voxel-space baseline, whose x_T have as many values as a volume and are not kept.
+    voxel-space baseline, whose x_T have as many values as a volume and are not kept. The baseline reconstructs
+    ``evaluation.dae_scans`` of the scans.
     """
     rows = inputs.first_scans("test", settings.scans_per_subject)
-    shown = example_rows(inputs, EXAMPLES)
-    scans, codes, volumes, labels = [], [], [], []
+    gathered = Gathered(inputs, Perceptual.of(settings, ldae.device), ldae.device)
     mean = mean_volume(inputs, settings.batch)
     partner = derangement(inputs.scans.loc[rows, "participant_id"].unique(), seed)
-    decoder, perceptual = Decoder(ldae, settings.batch), Perceptual.of(settings, ldae.device)
+    decoder = Decoder(ldae, settings.batch)
     for batch in batches(rows, settings.batch):
         originals = volumes_of(inputs, batch)
-        rebuilt = reconstruct(decoder, dae, inputs, batch, originals, mean, partner, seed)
-        for method, result in rebuilt.fine.items():
-            scans += scan_rows(inputs, batch, method, originals, result, perceptual, ldae.device)
-        small = rebuilt.coarse["original"]
-        for method in DAE_METHODS[:2]:
-            result = rebuilt.coarse[method]
-            scans += scan_rows(inputs, batch, f"{method}{OWN_GRID}", small, result, perceptual, ldae.device)
-        codes += code_rows(inputs, batch, rebuilt.codes)
-        for position, row in enumerate(batch):
-            if row in shown:
-                kinds = {"original": originals} | rebuilt.fine
-                volumes += [np.nan_to_num(result[position, 0]) for result in kinds.values()]
-                labels += [keys_of(inputs, row) | {"method": method} for method in kinds]
-    table = pd.DataFrame(scans)
-    table = table.sort_values("method", key=lambda names: names.map(METHODS.index), kind="stable")
-    write_tsv(out / "scans.tsv", table)
-    write_tsv(out / "x_T.tsv", pd.DataFrame(codes))
+        rebuilt, x_T = reconstruct(decoder, inputs, batch, originals, mean, partner, seed)
+        gathered.add(batch, originals, {"original": originals} | rebuilt)
+        gathered.codes += code_rows(inputs, batch, x_T)
+    for batch in batches(scans_of_dae(inputs, rows, settings.dae_scans, seed), settings.batch):
+        coarse, x_T = by_dae(dae, inputs, batch, seed)
+        fine = {name: dae.upsampled(coarse[name], inputs.grid.shape) for name in DAE_METHODS[:2]}
+        fine["dae_grid"] = dae.upsampled(coarse["original"], inputs.grid.shape)
+        gathered.add(batch, volumes_of(inputs, batch), fine)
+        gathered.add(batch, coarse["original"], {f"{name}{OWN_GRID}": coarse[name] for name in DAE_METHODS[:2]})
+        gathered.codes += code_rows(inputs, batch, {"x_T_dae": x_T})
+    write_tsv(out / "x_T.tsv", pd.DataFrame(gathered.codes))
     write_tsv(out / "code_sizes.tsv", code_sizes(ldae.latent_shape, ldae.dimension, dae.shape, dae.dimension))
-    write_tables(table, settings.bootstrap, seed, out)
-    write_volumes(out / "examples", volumes, labels)
+    write_tables(gathered.table(), settings.bootstrap, seed, out)
+    order = sorted(range(len(gathered.labels)), key=lambda i: gathered.labels[i]["participant_id"])
+    write_volumes(out / "examples", [gathered.volumes[i] for i in order], [gathered.labels[i] for i in order])
+
+
+class Gathered:
+    """Rows per scan and method, moments of codes, and the volumes of the scans that are shown."""
+
+    def __init__(self, inputs: Inputs, perceptual: Perceptual, device: torch.device):
+        self.inputs, self.perceptual, self.device = inputs, perceptual, device
+        self.shown = example_rows(inputs, EXAMPLES)
+        self.scans: list[dict] = []
+        self.codes: list[dict] = []
+        self.volumes: list[np.ndarray] = []
+        self.labels: list[dict] = []
+
+    def add(self, batch: np.ndarray, originals: np.ndarray, results: dict[str, np.ndarray]) -> None:
+        """Measure results (B, 1, x, y, z) by method against the scans, and keep those that are shown on our grid."""
+        for method, result in results.items():
+            if method != "original":
+                self.scans += scan_rows(self.inputs, batch, method, originals, result, self.perceptual, self.device)
+            for position in np.flatnonzero(np.isin(batch, self.shown)):
+                if not method.endswith(OWN_GRID):
+                    self.volumes.append(np.nan_to_num(result[position, 0]))
+                    self.labels.append(keys_of(self.inputs, batch[position]) | {"method": method})
+
+    def table(self) -> pd.DataFrame:
+        """The rows in the order of :data:`METHODS`."""
+        table = pd.DataFrame(self.scans)
+        return table.sort_values("method", key=lambda names: names.map(METHODS.index), kind="stable")
 
 
 def reconstruct(
     decoder: Decoder,
-    dae: DaeDecoder,
     inputs: Inputs,
     batch: np.ndarray,
     originals: np.ndarray,
     mean: np.ndarray,
     partner: dict[str, str],
     seed: int,
-) -> Rebuilt:
-    """Every method's volumes of one batch of scans.
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Volumes (B, 1, X, Y, Z) of every method but the voxel-space baseline's, and the x_T they started from.
 
     ``ldae_noise`` and ``ldae_shuffled_y`` start from the same noise and differ in y_sem alone; so do ``ldae_encoded``
     and ``ldae_noise`` in x_T alone.
@@ -113,25 +125,20 @@ def reconstruct(
     encoded, unconditional = (inputs.x_T(CodeKey.of(decoder.ldae, with_y), batch) for with_y in (True, False))
     names = [inputs.scan_id(row) for row in batch]
     noise = decoder.noise(names, seed)
-    fine = {
+    rebuilt = {
         "mean_volume": np.broadcast_to(mean, originals.shape),
         "nearest_age": nearest_volumes(inputs, batch),
     }
     if partner:
-        fine["ldae_shuffled_y"] = decoder.generate(noise, other_codes(inputs, batch, partner))
-    fine["ldae_noise"] = decoder.generate(noise, y)
-    fine["lddim_encoded"] = decoder.generate(unconditional, None)
-    fine["ldae_encoded"] = decoder.generate(encoded, y)
-    fine["ae"] = decoder.autoencode(originals, names)
-    coarse, of_dae = by_dae(dae, inputs, batch, seed)
-    fine |= {name: dae.upsampled(coarse[name], inputs.grid.shape) for name in DAE_METHODS[:2]}
-    fine["dae_grid"] = dae.upsampled(coarse["original"], inputs.grid.shape)
-    return Rebuilt(fine, coarse, {"x_T": encoded, "x_T_unconditional": unconditional, "noise": noise} | of_dae)
+        rebuilt["ldae_shuffled_y"] = decoder.generate(noise, other_codes(inputs, batch, partner))
+    rebuilt["ldae_noise"] = decoder.generate(noise, y)
+    rebuilt["lddim_encoded"] = decoder.generate(unconditional, None)
+    rebuilt["ldae_encoded"] = decoder.generate(encoded, y)
+    rebuilt["ae"] = decoder.autoencode(originals, names)
+    return rebuilt, {"x_T": encoded, "x_T_unconditional": unconditional, "noise": noise}
 
 
-def by_dae(
-    dae: DaeDecoder, inputs: Inputs, batch: np.ndarray, seed: int
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+def by_dae(dae: DaeDecoder, inputs: Inputs, batch: np.ndarray, seed: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """``original``, ``dae_noise`` and ``dae_encoded`` on the baseline's grid, and the x_T it inverted them to."""
     small, y = inputs.volumes_dae.volumes(batch)[:, None], inputs.code("y_dae", batch)
     noise = dae.noise([inputs.scan_id(row) for row in batch], seed)
@@ -141,7 +148,7 @@ def by_dae(
         "dae_noise": dae.generate(noise, y, encoded=False),
         "dae_encoded": dae.generate(x_T, y, encoded=True),
     }
-    return volumes, {"x_T_dae": x_T}
+    return volumes, x_T
 
 
 def code_sizes(latent: tuple[int, ...], dimension: int, box: tuple[int, ...], dae_dimension: int) -> pd.DataFrame:
@@ -168,7 +175,8 @@ def code_sizes(latent: tuple[int, ...], dimension: int, box: tuple[int, ...], da
 
 
 def write_tables(table: pd.DataFrame, bootstrap: int, seed: int, out: Path) -> None:
-    """Estimates with intervals from the rows per scan."""
+    """The rows per scan, and estimates with intervals from them."""
+    write_tsv(out / "scans.tsv", table)
     write_tsv(out / "summary.tsv", summary(table, bootstrap, seed))
     write_tsv(out / "differences.tsv", statistics.paired_differences(table, PAIRS, IMAGE_METRICS, bootstrap, seed))
     write_tsv(out / "ventricles.tsv", ventricle_agreement(table, bootstrap, seed))

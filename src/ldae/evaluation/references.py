@@ -6,6 +6,8 @@ from ldae.evaluation import statistics
 from ldae.evaluation.inputs import Inputs
 from ldae.evaluation.sampling import batches, volumes_of
 
+EXAMPLES = 2
+
 
 def mean_volume(inputs: Inputs, chunk: int) -> np.ndarray:
     """(X, Y, Z) voxelwise mean of the training split: what a method knows without looking at the scan."""
@@ -42,6 +44,18 @@ def other_codes(inputs: Inputs, batch: np.ndarray, partner: dict[str, str]) -> n
     rows = inputs.first_scans("test")
     first = dict(zip(inputs.scans.loc[rows, "participant_id"], rows, strict=True))
     return inputs.code("y_sem", [first[partner[subject]] for subject in inputs.scans.loc[batch, "participant_id"]])
+
+
+def scans_of_dae(inputs: Inputs, rows: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """``count`` of these test scans for the costly voxel-space baseline: those that are shown, then the first scan of
+    each subject in drawn order, then the others."""
+    if len(rows) <= count:
+        return rows
+    first = set(inputs.first_scans("test").tolist())
+    shown = [row for row in example_rows(inputs, EXAMPLES) if row in set(rows.tolist())]
+    drawn = statistics.generator(seed, "scans of the DAE").permutation(rows).tolist()
+    order = dict.fromkeys([*shown, *sorted(drawn, key=lambda row: row not in first)])
+    return np.sort(np.array(list(order)[:count]))
 
 
 def example_rows(inputs: Inputs, count: int) -> list[int]:

@@ -1,5 +1,6 @@
 """Quality against cost: the same reconstruction with other solvers and fewer steps (paper Table 6, T = 10 to 100)."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from ldae.evaluation.image_rows import IMAGE_METRICS, code_moments, scan_rows
 from ldae.evaluation.inputs import Inputs
 from ldae.evaluation.perceptual import LPIPS, Perceptual
 from ldae.evaluation.reconstruction import by_dae
+from ldae.evaluation.references import scans_of_dae
 from ldae.evaluation.sampling import Decoder, batches, volumes_of
 from ldae.evaluation.statistics import estimates_table, interval, mean, not_available
 from ldae.files import write_tsv
@@ -27,39 +29,49 @@ def run_solvers(ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluatio
     """Write scans.tsv and summary.tsv into ``out``: test scans, encoded and decoded by every solver.
 
     ``*_encoded`` decode what was inverted with the same solver and steps: of the LDAE the cached x_T of that key. The
-    steps are network calls in each direction. Results of the voxel-space baseline are up-sampled.
+    steps are network calls in each direction. The voxel-space baseline's results, of ``evaluation.dae_scans`` scans,
+    are up-sampled.
     """
     rows = inputs.first_scans("test", settings.scans_per_subject)
-    perceptual, tables = Perceptual.of(settings, ldae.device), []
+    few = scans_of_dae(inputs, rows, settings.dae_scans, seed)
+    perceptual, lines = Perceptual.of(settings, ldae.device), []
     for sampling in solvers(settings):
         decoder = Decoder(ldae.with_sampling(sampling.solver, sampling.steps), settings.batch)
         rival = dae.with_sampling(sampling)
-        for batch in batches(rows, settings.batch):
-            originals = volumes_of(inputs, batch)
-            for method, (result, x_T) in decoded(decoder, rival, inputs, batch, seed).items():
-                lines = scan_rows(inputs, batch, method, originals, result, perceptual, ldae.device)
-                for line, code in zip(lines, x_T, strict=True):
-                    moments = {f"x_T_{name}": value for name, value in code_moments(code).items()}
-                    tables.append(line | moments | {"solver": sampling.solver, "steps": sampling.steps})
-    table = pd.DataFrame(tables)[[*["participant_id", "session_id", "method", "solver", "steps"], *METRICS]]
+        passes = ((rows, partial(by_ldae, decoder)), (few, partial(by_upsampled_dae, rival)))
+        for chosen, decode in passes:
+            for batch in batches(chosen, settings.batch):
+                originals = volumes_of(inputs, batch)
+                for method, (result, x_T) in decode(inputs, batch, seed).items():
+                    made = scan_rows(inputs, batch, method, originals, result, perceptual, ldae.device)
+                    for line, code in zip(made, x_T, strict=True):
+                        moments = {f"x_T_{name}": value for name, value in code_moments(code).items()}
+                        lines.append(line | moments | {"solver": sampling.solver, "steps": sampling.steps})
+    table = pd.DataFrame(lines)[[*["participant_id", "session_id", "method", "solver", "steps"], *METRICS]]
     write_tsv(out / "scans.tsv", table)
     write_tsv(out / "summary.tsv", summary(table, settings.bootstrap, seed))
 
 
-def decoded(
-    decoder: Decoder, dae: DaeDecoder, inputs: Inputs, batch: np.ndarray, seed: int
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Volumes (B, 1, X, Y, Z) and the x_T they were decoded from, by method."""
+Decoded = dict[str, tuple[np.ndarray, np.ndarray]]
+"""Volumes (B, 1, X, Y, Z) and the x_T they were decoded from, by method."""
+
+
+def by_ldae(decoder: Decoder, inputs: Inputs, batch: np.ndarray, seed: int) -> Decoded:
+    """From noise, and from the cached x_T of this solver, unconditional and with y_sem."""
     y, names = inputs.code("y_sem", batch), [inputs.scan_id(row) for row in batch]
     codes = {
         "ldae_noise": (decoder.noise(names, seed), y),
         "lddim_encoded": (inputs.x_T(CodeKey.of(decoder.ldae, conditional=False), batch), None),
         "ldae_encoded": (inputs.x_T(CodeKey.of(decoder.ldae, conditional=True), batch), y),
     }
-    found = {method: (decoder.generate(x_T, code), x_T) for method, (x_T, code) in codes.items()}
-    coarse, of_dae = by_dae(dae, inputs, batch, seed)
-    starts = {"dae_noise": dae.noise(names, seed), "dae_encoded": of_dae["x_T_dae"]}
-    return found | {name: (dae.upsampled(coarse[name], inputs.grid.shape), x_T) for name, x_T in starts.items()}
+    return {method: (decoder.generate(x_T, code), x_T) for method, (x_T, code) in codes.items()}
+
+
+def by_upsampled_dae(dae: DaeDecoder, inputs: Inputs, batch: np.ndarray, seed: int) -> Decoded:
+    """The voxel-space baseline, on our grid."""
+    coarse, x_T = by_dae(dae, inputs, batch, seed)
+    starts = {"dae_noise": dae.noise([inputs.scan_id(row) for row in batch], seed), "dae_encoded": x_T}
+    return {name: (dae.upsampled(coarse[name], inputs.grid.shape), start) for name, start in starts.items()}
 
 
 def solvers(settings: Evaluation) -> list[Sampling]:

@@ -62,7 +62,7 @@ def test_an_x_T_is_found_by_its_key_alone(cohort: tuple) -> None:
     for model, folder in ((ldae, "x_T"), (fast, "x_T_dpmpp_2m-5")):
         np.testing.assert_array_equal(inputs.x_T(CodeKey.of(model, True), rows), inputs.code(folder, rows))
     assert not np.array_equal(inputs.code("x_T", rows), inputs.code("x_T_dpmpp_2m-5", rows))
-    with pytest.raises(UserError, match="ddim with 7 steps.*encode_solver_codes"):
+    with pytest.raises(UserError, match=r"ddim with 7 steps.*encode_solver_codes"):
         inputs.x_T(CodeKey.of(ldae.with_sampling("ddim", 7), True), rows)
     ldae = LinearLDAE()
     ldae.digest = "another model"

@@ -11,7 +11,7 @@ from ldae.evaluation.dae import DaeDecoder
 from ldae.evaluation.inputs import Inputs
 from ldae.evaluation.reconstruction import METHODS, OWN_GRID, code_sizes, run_reconstruction, ventricle_agreement
 from ldae.evaluation.reconstruction_tables import reconstruction_table
-from ldae.evaluation.references import derangement, mean_volume, nearest_volumes
+from ldae.evaluation.references import derangement, example_rows, mean_volume, nearest_volumes, scans_of_dae
 from ldae.files import read_tsv
 from ldae.store import open_store
 
@@ -121,6 +121,16 @@ def test_the_table_says_how_many_values_a_code_has_beside_the_papers_count(evalu
     assert table.loc["ldae_encoded", "values_in_code"] == "5,126"  # 16 x 20 x 16 and 6
     assert table.loc["ldae_encoded", "values_in_code_published"].startswith("5,888")
     assert table.loc["ldae_encoded", "ssim_w3_paper_published"] == "0.962"
+
+
+def test_the_costly_baseline_takes_shown_scans_and_then_one_of_each_subject(cohort: tuple) -> None:
+    _, inputs = cohort
+    rows, first = inputs.first_scans("test", 2), inputs.first_scans("test")
+    chosen = scans_of_dae(inputs, rows, 5, 0)
+    assert len(chosen) == len(set(chosen)) == 5 and set(example_rows(inputs, 2)) <= set(chosen) <= set(first)
+    assert set(first) < set(scans_of_dae(inputs, rows, len(first) + 2, 0)) < set(rows)
+    assert set(chosen) != set(scans_of_dae(inputs, rows, 5, 1))
+    np.testing.assert_array_equal(scans_of_dae(inputs, rows, len(rows), 0), rows)
 
 
 def test_code_sizes_count_every_channel() -> None:

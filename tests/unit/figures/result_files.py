@@ -105,8 +105,9 @@ def write_reconstruction(folder: Path) -> None:
 def write_solvers(folder: Path) -> None:
     metrics = ("ssim_w11_brain", "ssim_w3_paper", "psnr", "x_T_std")
     parts = [
-        estimates({(name, metric): 0.8 - 1 / steps for name in ("ldae_noise", "ldae_encoded") for metric in metrics})
-        .assign(solver=solver, steps=steps)
+        estimates(
+            {(name, metric): 0.8 - 1 / steps for name in ("ldae_noise", "ldae_encoded") for metric in metrics}
+        ).assign(solver=solver, steps=steps)
         for solver, steps in (("ddim", 10), ("ddim", 100), ("dpmpp_2m", 20))
     ]
     write_tsv(folder / "summary.tsv", pd.concat(parts))
