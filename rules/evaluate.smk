@@ -46,7 +46,7 @@ rule eval_reconstruction:
 
 
 rule fit_probes:
-    """Linear probes of y_sem (diagnosis, age) beside the untrained encoder, voxel PCA and the true factors."""
+    """Linear probes of y_sem (diagnosis, age) beside what it has to beat: other codes, tissue volumes, demographics."""
     input:
         volumes=rules.pack_volumes.output[0],
         codes=rules.encode_codes.output,
@@ -58,6 +58,7 @@ rule fit_probes:
         summary=f"{RESULTS}/evaluate/probes/summary.tsv",
         differences=f"{RESULTS}/evaluate/probes/differences.tsv",
         lda=f"{RESULTS}/evaluate/probes/lda.tsv",
+        fitted=f"{RESULTS}/evaluate/probes/fitted.json",
         probe=f"{RESULTS}/evaluate/probes/probe_ad.json",
     log:
         f"{RESULTS}/logs/fit_probes.log",

@@ -61,11 +61,12 @@ rule table_solvers:
 
 
 rule table_probes:
-    """Table 7: linear probes, ours beside the paper's."""
+    """Table 7: linear probes, ours beside the paper's; y_sem against each rival."""
     input:
         study=rules.fit_probes.output,
     output:
         probes=f"{RESULTS}/paper/tables/probes.tsv",
+        differences=f"{RESULTS}/paper/tables/probe_differences.tsv",
     log:
         f"{RESULTS}/logs/table_probes.log",
     benchmark:

@@ -237,7 +237,7 @@ SWITCHES = (
     ),
     Switch(
         "method.probe_split",
-        "Folds that choose the probe's penalty",
+        "Folds that choose the probe's penalty, or its best epoch",
         "subject",
         "scan",
         {
@@ -253,8 +253,8 @@ SWITCHES = (
         "AD",
         "CN",
         {
-            "AD": "AD; sensitivity, precision and F1 are those of AD",
-            "CN": "CN as well: the metrics named *_cn_positive stand beside those of AD",
+            "AD": "AD: its recall, precision and F1 come first; those of CN (*_cn_positive) stand beside them",
+            "CN": "CN: the metrics named *_cn_positive come first; those of AD stand beside them",
         },
         "code: labels are places in the sorted class names, so AD is 0 and CN is 1",
         ("fit_probes",),

@@ -1,36 +1,75 @@
 """What the probes are fitted on: y_sem, and the references it has to beat."""
 
+from dataclasses import dataclass
+
 import numpy as np
+import pandas as pd
 
 from ldae.evaluation.inputs import Inputs
-from ldae.evaluation.linear import Features
+from ldae.evaluation.linear import Features, Task
 from ldae.evaluation.sampling import batches, volumes_of
+from ldae.evaluation.tissue import measured_volumes
 
-COMPONENTS = 20  # of the voxel PCA
+COMPONENTS = (5, 10, 20, 50, 100)  # of the voxel PCA, to choose from
 FACTORS = ["ventricle_ml", "hippocampus_l_ml", "hippocampus_r_ml", "brain_ml", "icv_ml", "cortical_loss", "caps"]
+TASKS: tuple[Task, ...] = ("ad", "age")
+TaskSets = dict[Task, dict[str, Features]]
+"""task -> name -> features."""
 _VOXELS = 300_000  # at most, after averaging blocks
 
 
-def feature_sets(inputs: Inputs, batch: int) -> dict[str, Features]:
-    """Name -> features: ``ldae``, ``dae``, ``untrained_encoder``, ``pca_voxels`` and, for phantom cohorts, ``oracle``.
+def feature_sets(inputs: Inputs, batch: int) -> TaskSets:
+    """Codes (``ldae``, ``dae``, ``untrained_encoder``), what needs no network (``pca_voxels``, ``tissue_volumes``,
+    ``region_volumes``, ``demographics``) and, for phantom cohorts, the truth (``oracle``).
 
-    None of them has seen a label. The supervised encoders have, so they are no part of a cross-validation.
+    None of them has seen a label, so that they can be cross-validated. ``demographics`` of age lacks age.
     """
-    everything = inputs.scans.index.to_numpy()
-    sets = {
-        "ldae": fixed(inputs.code("y_sem", everything)),
-        "dae": fixed(inputs.code("y_dae", everything)),
-        "untrained_encoder": fixed(inputs.code("y_sem_untrained", everything)),
-        "pca_voxels": pca(voxel_gram(inputs, batch), COMPONENTS),
+    measured = measured_volumes(inputs, batch)
+    sets = code_sets(inputs) | {
+        "pca_voxels": VoxelPca(voxel_gram(inputs, batch)),
+        "tissue_volumes": fixed(measured["tissue"]),
+        "region_volumes": fixed(measured["regions"]),
     }
     if inputs.has_truth:
         sets["oracle"] = fixed(true_factors(inputs))
-    return sets
+    return {task: sets | {"demographics": fixed(demographics(inputs.scans, task))} for task in TASKS}
+
+
+def code_sets(inputs: Inputs) -> dict[str, Features]:
+    """y_sem, the code of the voxel-space baseline, and what y_sem is before any training."""
+    everything = inputs.scans.index.to_numpy()
+    names = {"ldae": "y_sem", "dae": "y_dae", "untrained_encoder": "y_sem_untrained"}
+    return {name: fixed(inputs.code(code, everything)) for name, code in names.items()}
+
+
+def labelled_sets(inputs: Inputs) -> TaskSets:
+    """``supervised_features``: what the head of the supervised encoder of each task reads.
+
+    That encoder has seen the labels of all but the test subjects, so a cross-validation of it would mean nothing.
+    """
+    everything = inputs.scans.index.to_numpy()
+    return {task: {"supervised_features": fixed(inputs.code(f"supervised_{task}", everything))} for task in TASKS}
 
 
 def fixed(matrix: np.ndarray) -> Features:
-    """Features that do not depend on the rows they are fitted on."""
-    return lambda fit_rows, rows: (matrix[fit_rows], matrix[rows])
+    """Features that do not depend on the rows they are fitted on, but for missing values: those become their mean."""
+    if not np.isnan(matrix).any():
+        return lambda fit_rows, rows: (matrix[fit_rows], matrix[rows])
+
+    def described(fit_rows: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        seen = matrix[fit_rows]
+        known = ~np.isnan(seen)
+        mean = np.where(known, seen, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        return tuple(np.where(np.isnan(part), mean, part) for part in (seen, matrix[rows]))
+
+    return described
+
+
+def demographics(scans: pd.DataFrame, task: Task) -> np.ndarray:
+    """(N, columns) sex (1 male), field strength in tesla, and for the diagnosis age in years; NaN where unknown."""
+    sex = scans["sex"].map({"M": 1.0, "F": 0.0})
+    columns = [sex, scans["field_strength"], *([scans["age"]] if task == "ad" else [])]
+    return np.column_stack([pd.to_numeric(column).to_numpy(float) for column in columns])
 
 
 def true_factors(inputs: Inputs) -> np.ndarray:
@@ -63,22 +102,32 @@ def _blocks(volumes: np.ndarray, factor: int) -> np.ndarray:
     return cut.reshape(n, x, factor, y, factor, z, factor).mean(axis=(2, 4, 6)).reshape(n, -1)
 
 
-def pca(gram: np.ndarray, components: int) -> Features:
-    """Principal components of the voxels of the rows it is fitted on (dual form; Turk & Pentland 1991)."""
+@dataclass(frozen=True)
+class VoxelPca:
+    """Principal components of the voxels of the fitted rows, strongest first (dual form; Turk & Pentland 1991).
 
-    def project(fit_rows: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        inner = gram[np.ix_(fit_rows, fit_rows)]
-        mean, total = inner.mean(axis=0), inner.mean()
-        values, vectors = np.linalg.eigh(inner - mean[:, None] - mean[None] + total)
-        keep = np.argsort(values)[::-1][: min(components, len(fit_rows) - 1)]
-        keep = keep[values[keep] > 1e-10 * values.max()]
+    Args:
+        gram: (N, N) of :func:`voxel_gram`.
+        widths: numbers of components to choose from; the largest are computed.
+    """
+
+    gram: np.ndarray
+    widths: tuple[int, ...] = COMPONENTS
+
+    def __call__(self, fit_rows: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        from scipy.linalg import eigh
+
+        inner = self.gram[np.ix_(fit_rows, fit_rows)]
+        mean, total, n = inner.mean(axis=0), inner.mean(), len(fit_rows)
+        wanted = min(max(self.widths), n - 1)
+        values, vectors = eigh(inner - mean[:, None] - mean[None] + total, subset_by_index=[n - wanted, n - 1])
+        values, vectors = values[::-1], vectors[:, ::-1]
+        keep = values > 1e-10 * values.max(initial=0)
         axes = vectors[:, keep] / np.sqrt(values[keep])
-        axes *= np.where(axes[np.abs(axes).argmax(axis=0), np.arange(len(keep))] < 0, -1, 1)  # a fixed sign
+        axes *= np.where(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])] < 0, -1, 1)  # a fixed sign
 
         def scores(chosen: np.ndarray) -> np.ndarray:
-            cross = gram[np.ix_(chosen, fit_rows)]
+            cross = self.gram[np.ix_(chosen, fit_rows)]
             return (cross - cross.mean(axis=1, keepdims=True) - mean + total) @ axes
 
         return scores(fit_rows), scores(rows)
-
-    return project

@@ -22,6 +22,7 @@ def assemble_headline(evaluate: Path, config_digest: str, data: str) -> dict[str
     wanted = _reconstruction() | _probes() | _interpolation() | _manipulation()
     tables = {name: _read(evaluate / name) for name in sorted({place for place, _, _ in wanted.values()})}
     headline = {key: _cell(tables[place], method, metric) for key, (place, method, metric) in wanted.items()}
+    headline["auc_ad_cv_oracle_minus_ours"] = _turned(headline.pop("auc_ad_cv_ours_minus_oracle"))
     return headline | {"config_digest": config_digest, "data": data}
 
 
@@ -55,7 +56,11 @@ def _probes() -> dict[str, Place]:
     ):
         for metric in [*metrics, "age_mae_cv"]:
             places[f"ldae_minus_{method}_{metric}"] = ("probes/differences.tsv", f"ldae-{method}", metric)
-    return places
+    return places | {
+        "auc_ad_cv_minus_untrained": ("probes/differences.tsv", "ldae-untrained_encoder", "auc_ad_cv"),
+        "age_mae_cv_minus_mean_predictor": ("probes/differences.tsv", "ldae-mean_predictor", "age_mae_cv"),
+        "auc_ad_cv_ours_minus_oracle": ("probes/differences.tsv", "ldae-oracle", "auc_ad_cv"),
+    }
 
 
 def _interpolation() -> dict[str, Place]:
@@ -75,6 +80,14 @@ def _manipulation() -> dict[str, Place]:
     random = ["ventricle_ml_change_plus_minus_ad", "ventricle_ml_spearman_mean", "probability_reencoded_plus_minus_ad"]
     places = {metric: ("manipulation/summary.tsv", "probe", metric) for metric in probe}
     return places | {f"random_{metric}": ("manipulation/summary.tsv", "random", metric) for metric in random}
+
+
+def _turned(cell: dict[str, Any]) -> dict[str, Any]:
+    """The difference the other way round."""
+    if cell["value"] is None:
+        return cell
+    low, high = (None if cell[name] is None else -cell[name] for name in ("high", "low"))
+    return cell | {"value": -cell["value"], "low": low, "high": high}
 
 
 def _read(path: Path) -> pd.DataFrame | None:

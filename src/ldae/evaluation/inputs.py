@@ -19,15 +19,16 @@ if TYPE_CHECKING:  # importing it loads torch
     from ldae.training.code_keys import CodeKey
 
 KEY = ["participant_id", "session_id"]
-FACTS = ["months", "age", "sex", "diagnosis"]
+FACTS = ["months", "age", "sex", "diagnosis", "field_strength"]
 
 
 @dataclass(frozen=True)
 class Inputs:
     """``scans`` has one row per entry of ``volumes``, in its order.
 
-    Columns: participant_id session_id months age sex diagnosis determinant split, and for phantom cohorts the true
-    factors with the prefix ``truth_`` (``truth_ventricle_ml_mni`` = native volume x determinant of the registration).
+    Columns: participant_id session_id months age sex diagnosis field_strength determinant split, and for phantom
+    cohorts the true factors with the prefix ``truth_`` (``truth_ventricle_ml_mni`` = native volume x determinant of
+    the registration).
     """
 
     store: Path
@@ -128,7 +129,7 @@ def open_inputs(store: str | Path, splits: pd.DataFrame, truth: pd.DataFrame | N
     """
     store = Path(store)
     volumes = open_store(store / "volumes")
-    table = volumes.index[[*KEY, *FACTS, "determinant"]]
+    table = volumes.index.reindex(columns=[*KEY, *FACTS, "determinant"])
     table = table.merge(splits[["participant_id", "split"]], on="participant_id", how="left", validate="m:1")
     _require(table, "split", "splits.tsv", "make_splits")
     if truth is not None:

@@ -1,20 +1,28 @@
 """Linear probes: penalised logistic and linear regression on standardised features; folds are dealt by subject."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from sklearn import config_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge
 
+from ldae.errors import UserError
 from ldae.evaluation.statistics import generator
 
 Task = Literal["ad", "age"]
 Features = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""(rows to fit on, rows to describe) -> their feature matrices; only the first may shape the features."""
+"""(rows to fit on, rows to describe) -> their feature matrices; only the first may shape the features.
+
+One with an attribute ``widths`` has ordered columns: how many of the leading ones a probe reads is chosen from
+``widths`` by the inner cross-validation, together with the penalty.
+"""
 
 PENALTIES = {"ad": np.logspace(-1, 4, 6), "age": np.logspace(0, 5, 6)}
 INNER_FOLDS = 4
-_ITERATIONS, _TOLERANCE = 100, 1e-10
 
 
 @dataclass(frozen=True)
@@ -49,43 +57,39 @@ def sigmoid(score: np.ndarray) -> np.ndarray:
     return 0.5 * (1 + np.tanh(0.5 * np.asarray(score, dtype=float)))
 
 
-def _logistic(features: np.ndarray, labels: np.ndarray, penalty: float) -> tuple[np.ndarray, float]:
-    """Newton's method with step halving for sum(log loss) + penalty/2 |w|^2; the bias is not penalised."""
-    design = np.column_stack([features, np.ones(len(features))])
-    ridge = np.append(np.full(features.shape[1], penalty), 0.0)
-    theta = np.zeros(design.shape[1])
-
-    def loss(theta: np.ndarray) -> float:
-        score = design @ theta
-        return float(np.logaddexp(0, score).sum() - labels @ score + 0.5 * ridge @ theta**2)
-
-    current = loss(theta)
-    for _ in range(_ITERATIONS):
-        probability = sigmoid(design @ theta)
-        gradient = design.T @ (probability - labels) + ridge * theta
-        curvature = (design.T * (probability * (1 - probability))) @ design + np.diag(ridge + 1e-12)
-        step, size = np.linalg.solve(curvature, gradient), 1.0
-        while (after := loss(theta - size * step)) > current and size > 1e-6:
-            size /= 2
-        theta, gain, current = theta - size * step, current - after, after
-        if gain < _TOLERANCE * (1 + abs(current)):
-            break
-    return theta[:-1], float(theta[-1])
-
-
-def _ridge(features: np.ndarray, target: np.ndarray, penalty: float) -> tuple[np.ndarray, float]:
-    """Closed form for sum of squares + penalty |w|^2; features are centred, so the bias is the mean."""
-    gram = features.T @ features + penalty * np.eye(features.shape[1])
-    return np.linalg.solve(gram, features.T @ (target - target.mean())), float(target.mean())
-
-
-def fit(task: Task, features: np.ndarray, target: np.ndarray, penalty: float) -> Probe:
-    """Standardise with these rows and fit on them. ``target``: 0/1 with AD = 1, or years."""
-    features = np.asarray(features, dtype=float)
+def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each column; a constant column gets 1, so that it stays harmless."""
     mean, std = features.mean(axis=0), features.std(axis=0)
-    std = np.where(std > 1e-12, std, 1.0)
-    solver = _logistic if task == "ad" else _ridge
-    weight, bias = solver((features - mean) / std, np.asarray(target, dtype=float), penalty)
+    return mean, np.where(std > 1e-12 * np.maximum(1, np.abs(mean)), std, 1.0)
+
+
+def fit(task: Task, features: np.ndarray, target: np.ndarray, penalty: float, width: int | None = None) -> Probe:
+    """Standardise with these rows and fit on them: sum(log loss) or sum of squares / 2, plus penalty / 2 |w|^2.
+
+    Args:
+        features: (N, dimension).
+        target: (N,) 0/1 with AD = 1, or years.
+        width: only so many leading columns get a weight. None: all.
+
+    Raises:
+        UserError: the labels hold one class only.
+    """
+    features, target = np.asarray(features, dtype=float), np.asarray(target, dtype=float)
+    if task == "ad" and len(np.unique(target)) < 2:
+        raise UserError("A probe of the diagnosis needs scans of both classes to be fitted on.")
+    mean, std = moments(features)
+    used = slice(0, width)
+    standard = ((features - mean) / std)[:, used]
+    weight = np.zeros(features.shape[1])
+    with config_context(assume_finite=True, skip_parameter_validation=True), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # Newton's steps end in rounding: goes on with L-BFGS
+        if task == "ad":
+            model = LogisticRegression(C=1 / penalty, solver="newton-cholesky", tol=1e-7, max_iter=200)
+            model.fit(standard, target)
+            weight[used], bias = model.coef_[0], float(model.intercept_[0])
+        else:
+            ridge = Ridge(alpha=penalty).fit(standard, target)
+            weight[used], bias = ridge.coef_, float(ridge.intercept_)
     return Probe(mean, std, weight, bias, float(penalty))
 
 
@@ -99,19 +103,48 @@ def fit_with_penalty(
     task: Task, features: np.ndarray, target: np.ndarray, subjects: np.ndarray, strata: np.ndarray, seed: int
 ) -> Probe:
     """Choose the penalty by subject-grouped cross-validation of the loss on these rows, then fit on all of them."""
-    fold = subject_folds(subjects, strata, INNER_FOLDS, seed)
-    losses = []
-    for penalty in PENALTIES[task]:
-        total = 0.0
-        for held_out in range(INNER_FOLDS):
-            inside, outside = fold != held_out, fold == held_out
-            if not outside.any() or not inside.any() or (task == "ad" and len(np.unique(target[inside])) < 2):
-                continue
-            probe = fit(task, features[inside], target[inside], penalty)
-            total += _loss(task, probe.score(features[outside]), target[outside])
-        losses.append(total)
-    best = len(losses) - 1 - int(np.argmin(losses[::-1]))  # of equal ones the strongest
-    return fit(task, features, target, PENALTIES[task][best])
+
+    def describe(fit_rows: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return features[fit_rows], features[rows]
+
+    penalty, width = choose(task, describe, np.arange(len(features)), target, subjects, strata, seed)
+    return fit(task, features, target, penalty, width)
+
+
+def choose(
+    task: Task,
+    features: Features,
+    rows: np.ndarray,
+    target: np.ndarray,
+    groups: np.ndarray,
+    strata: np.ndarray,
+    seed: int,
+) -> tuple[float, int | None]:
+    """Penalty and number of leading columns with the smallest loss on held-out groups (of equal ones the simplest).
+
+    Features are made anew in every inner fold. A fold whose other rows lack a class is left out.
+
+    Args:
+        rows: (N,) what ``features`` is called with; ``target``, ``groups`` and ``strata`` belong to them.
+    """
+    fold = subject_folds(groups, strata, INNER_FOLDS, seed)
+    penalties, widths = PENALTIES[task][::-1], sorted(getattr(features, "widths", None) or (None,), key=_size)
+    losses = np.zeros((len(widths), len(penalties)))
+    for held_out in range(INNER_FOLDS):
+        inside, outside = fold != held_out, fold == held_out
+        if not outside.any() or not inside.any() or (task == "ad" and len(np.unique(target[inside])) < 2):
+            continue
+        seen, asked = features(rows[inside], rows[outside])
+        for place, width in enumerate(widths):
+            for column, penalty in enumerate(penalties):
+                probe = fit(task, seen, target[inside], penalty, width)
+                losses[place, column] += _loss(task, probe.score(asked), target[outside])
+    best_width, best_penalty = np.unravel_index(np.argmin(losses), losses.shape)
+    return float(penalties[best_penalty]), widths[best_width]
+
+
+def _size(width: int | None) -> float:
+    return np.inf if width is None else width
 
 
 def subject_folds(subjects: Sequence[str], strata: Sequence[str], folds: int, seed: int) -> np.ndarray:

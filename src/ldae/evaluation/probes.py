@@ -1,7 +1,9 @@
 """Linear probes of the semantic code: AD against CN, and age (paper Table 7), beside what any encoder has to beat.
 
-Two protocols. ``cv``: subject-grouped cross-validation over all scans, which is no test result, since the encoder has
-seen the training scans. ``test``: fitted on the training and validation subjects, measured on the test subjects.
+Three protocols. ``cv``: subject-grouped cross-validation over all scans, which is no test result, since the encoder has
+seen the training scans. ``test``: logistic or ridge regression fitted on the training and validation subjects, measured
+on the test subjects. ``test_paper``: measured on the same scans, fitted as the paper does
+(:mod:`ldae.evaluation.paper_protocol`).
 """
 
 from pathlib import Path
@@ -11,42 +13,37 @@ import pandas as pd
 
 from ldae.config import Evaluation, Method
 from ldae.errors import UserError
-from ldae.evaluation.features import feature_sets
+from ldae.evaluation.features import TASKS, TaskSets, feature_sets, labelled_sets
 from ldae.evaluation.inputs import Inputs
 from ldae.evaluation.lda import lda_projection
-from ldae.evaluation.linear import Features, Probe, Task, fit_with_penalty, subject_folds
-from ldae.evaluation.probe_metrics import CN_METRICS, METRICS, mae
-from ldae.evaluation.statistics import (
-    Estimate,
-    Statistic,
-    auc,
-    difference_of,
-    estimates_table,
-    generator,
-    interval,
-    not_available,
-)
+from ldae.evaluation.linear import Features, Probe, Task, choose, fit, subject_folds
+from ldae.evaluation.paper_protocol import paper_probes
+from ldae.evaluation.probe_summary import differences, summary
+from ldae.evaluation.statistics import generator
 from ldae.files import write_json, write_tsv
 
 POSITIVE, NEGATIVE = "AD", "CN"
+CONSTANT = {"ad": "majority_class", "age": "mean_predictor"}
 METHOD = Method()
-COMPARED: dict[str, tuple[Task, Statistic]] = {"auc_ad_cv": ("ad", auc), "age_mae_cv": ("age", mae)}
+Fitted = dict[str, dict]
+"""Protocol, task and features -> a probe as JSON."""
 
 
 def run_probes(inputs: Inputs, settings: Evaluation, seed: int, out: Path, method: Method = METHOD) -> None:
-    """Write predictions, summary, differences, lda (.tsv) and probe_ad.json into ``out``.
+    """Write predictions, summary, differences, lda (.tsv), fitted.json and probe_ad.json into ``out``.
 
     Args:
         method: ``probe_split`` and ``positive_class`` are read.
     """
     sets = feature_sets(inputs, settings.batch)
     scans = inputs.scans.assign(probe_group=probe_groups(inputs.scans, method.probe_split))
-    linear = predict_all(scans, sets, settings.folds, seed)
-    predictions = pd.concat([linear, supervised(inputs)], ignore_index=True)
+    predictions, fitted = predict_all(scans, sets, settings.folds, seed, labelled_sets(inputs))
+    predictions = pd.concat([predictions, supervised(inputs)], ignore_index=True)
     write_tsv(out / "predictions.tsv", predictions)
     write_tsv(out / "summary.tsv", summary(predictions, settings.bootstrap, seed, method.positive_class))
     write_tsv(out / "differences.tsv", differences(predictions, settings.bootstrap, seed))
-    write_json(out / "probe_ad.json", manipulation_probe(scans, sets["ldae"], seed))
+    write_json(out / "fitted.json", fitted)
+    write_json(out / "probe_ad.json", manipulation_probe(scans, sets["ad"]["ldae"], seed))
     write_tsv(out / "lda.tsv", lda_projection(inputs.scans, inputs.code("y_sem", inputs.scans.index)))
 
 
@@ -65,31 +62,42 @@ def task_rows(scans: pd.DataFrame, task: Task) -> tuple[np.ndarray, np.ndarray]:
     return rows, (scans["diagnosis"].to_numpy()[rows] == POSITIVE).astype(float)
 
 
-def predict_all(scans: pd.DataFrame, sets: dict[str, Features], folds: int, seed: int) -> pd.DataFrame:
-    """One row per scan, task, feature set and protocol; scans that no probe could be fitted for are left out."""
-    tables = []
-    for task in ("ad", "age"):
+def predict_all(
+    scans: pd.DataFrame, sets: TaskSets, folds: int, seed: int, labelled: TaskSets | None = None
+) -> tuple[pd.DataFrame, Fitted]:
+    """One row per scan, task, feature set and protocol (scans that no probe could be fitted for are left out), and the
+    probes that the test subjects were measured with.
+
+    Args:
+        labelled: features that have seen the labels of all but the test subjects: not cross-validated.
+    """
+    tables, fitted = [], {}
+    for task in TASKS:
         rows, target = task_rows(scans, task)
-        for name, features in sets.items():
+        fold = outer_folds(scans, folds, seed)[rows]
+        for name, features in sets[task].items():
             tables.append(cross_validated(scans, task, name, features, rows, target, folds, seed))
-            tables.append(tested(scans, task, name, features, rows, target, seed))
-    rows, target = task_rows(scans, "age")
-    for protocol in ("cv", "test"):
-        tables.append(mean_predictor(scans, rows, target, protocol, folds, seed))
+        tested_sets = sets[task] | (labelled or {}).get(task, {})
+        for part in (tested, tested_as_paper):
+            found, probes = part(scans, task, tested_sets, rows, target, seed)
+            tables.append(found)
+            fitted |= probes
+        for protocol, group in (("cv", fold), ("test", scans["split"].to_numpy()[rows] == "test")):
+            tables.append(constant_predictor(scans, task, rows, target, protocol, group))
     rows, target = task_rows(scans, "ad")
     fold = outer_folds(scans, folds, seed)[rows]
     shuffled = permuted(scans["participant_id"].to_numpy()[rows], target, fold, seed)
-    tables.append(cross_validated(scans, "ad", "permuted_labels", sets["ldae"], rows, shuffled, folds, seed))
+    tables.append(cross_validated(scans, "ad", "permuted_labels", sets["ad"]["ldae"], rows, shuffled, folds, seed))
     tables = [table for table in tables if len(table)]
     if not tables:
         raise UserError("No probe can be fitted: the scans have neither ages nor AD and CN diagnoses; check scans.tsv.")
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat(tables, ignore_index=True), fitted
 
 
 def supervised(inputs: Inputs) -> pd.DataFrame:
     """What the supervised encoders' own heads say of the test subjects; they have seen the labels of the others."""
     tables = []
-    for task in ("ad", "age"):
+    for task in TASKS:
         rows, target = task_rows(inputs.scans, task)
         test = inputs.scans["split"].to_numpy()[rows] == "test"
         prediction = inputs.supervised_output(f"supervised_{task}", rows[test])
@@ -113,23 +121,54 @@ def cross_validated(
     tables = []
     for held_out in range(folds):
         inside, outside = fold != held_out, fold == held_out
-        prediction = _predict(scans, task, features, rows[inside], target[inside], rows[outside], seed)
-        if prediction is not None:
-            keys = {"protocol": "cv", "features": name, "task": task, "fold": held_out}
-            tables.append(_rows(scans, rows[outside], target[outside], prediction, keys))
+        if not outside.any() or not can_be_fitted(target[inside]):
+            continue
+        probe, asked = fit_chosen(scans, task, features, rows[inside], target[inside], rows[outside], seed)
+        keys = {"protocol": "cv", "features": name, "task": task, "fold": held_out}
+        tables.append(_rows(scans, rows[outside], target[outside], probe.score(asked), keys))
     return pd.concat(tables) if tables else pd.DataFrame()
 
 
 def tested(
-    scans: pd.DataFrame, task: Task, name: str, features: Features, rows: np.ndarray, target: np.ndarray, seed: int
-) -> pd.DataFrame:
-    """Predictions for the test subjects by a probe fitted on all others."""
+    scans: pd.DataFrame, task: Task, sets: dict[str, Features], rows: np.ndarray, target: np.ndarray, seed: int
+) -> tuple[pd.DataFrame, Fitted]:
+    """Predictions for the test subjects by probes fitted on all others, and these probes."""
     test = scans["split"].to_numpy()[rows] == "test"
-    prediction = _predict(scans, task, features, rows[~test], target[~test], rows[test], seed)
-    if prediction is None:
-        return pd.DataFrame()
-    keys = {"protocol": "test", "features": name, "task": task, "fold": np.nan}
-    return _rows(scans, rows[test], target[test], prediction, keys)
+    tables, fitted = [], {}
+    if not test.any() or not can_be_fitted(target[~test]):
+        return pd.DataFrame(), fitted
+    for name, features in sets.items():
+        probe, asked = fit_chosen(scans, task, features, rows[~test], target[~test], rows[test], seed)
+        keys = {"protocol": "test", "features": name, "task": task, "fold": np.nan}
+        tables.append(_rows(scans, rows[test], target[test], probe.score(asked), keys))
+        fitted[f"test {task} {name}"] = probe.as_json()
+    return pd.concat(tables), fitted
+
+
+def tested_as_paper(
+    scans: pd.DataFrame, task: Task, sets: dict[str, Features], rows: np.ndarray, target: np.ndarray, seed: int
+) -> tuple[pd.DataFrame, Fitted]:
+    """The same by the paper's protocol: fitted on the training split alone, no validation subject."""
+    split = scans["split"].to_numpy()[rows]
+    train, test = split == "train", split == "test"
+    if not test.any() or not can_be_fitted(target[train]):
+        return pd.DataFrame(), {}
+    seen, asked = {}, {}
+    groups = _groups(scans)[rows[train]]
+    for name, features in sets.items():
+        seen[name], asked[name] = features(rows[train], rows[test])
+        if getattr(features, "widths", None):  # as many components as the cross-validated probe takes
+            strata = _strata(scans, rows[train])
+            _, width = choose(task, features, rows[train], target[train], groups, strata, seed)
+            seen[name], asked[name] = seen[name][:, :width], asked[name][:, :width]
+    probes = paper_probes(task, seen, target[train], groups, seed)
+    keys = {"protocol": "test_paper", "task": task, "fold": np.nan}
+    tables = [
+        _rows(scans, rows[test], target[test], probe.score(asked[name]), keys | {"features": name})
+        for name, probe in probes.items()
+    ]
+    fitted = {f"test_paper {task} {name}": probe.as_json() for name, probe in probes.items()}
+    return (pd.concat(tables) if tables else pd.DataFrame()), fitted
 
 
 def outer_folds(scans: pd.DataFrame, folds: int, seed: int) -> np.ndarray:
@@ -157,23 +196,30 @@ def permuted(subjects: np.ndarray, target: np.ndarray, fold: np.ndarray, seed: i
     return shuffled
 
 
-def mean_predictor(
-    scans: pd.DataFrame, rows: np.ndarray, target: np.ndarray, protocol: str, folds: int, seed: int
+def constant_predictor(
+    scans: pd.DataFrame, task: Task, rows: np.ndarray, target: np.ndarray, protocol: str, group: np.ndarray
 ) -> pd.DataFrame:
-    """Every scan gets the mean age of the scans it was not fitted on."""
-    group = outer_folds(scans, folds, seed)[rows] if protocol == "cv" else scans["split"].to_numpy()[rows] == "test"
+    """Every scan gets the mean age, or the more frequent class (1 AD, -1 CN), of the scans it was not fitted on.
+
+    Args:
+        group: (rows,) the fold of each scan; or whether it is a test scan, then only those are predicted.
+    """
     tables = []
-    for held_out in range(folds) if protocol == "cv" else [True]:
+    for held_out in np.unique(group) if protocol == "cv" else [True]:
         inside, outside = group != held_out, group == held_out
         if inside.any() and outside.any():
             fold = held_out if protocol == "cv" else np.nan
-            keys = {"protocol": protocol, "features": "mean_predictor", "task": "age", "fold": fold}
-            constant = np.full(outside.sum(), target[inside].mean())
-            tables.append(_rows(scans, rows[outside], target[outside], constant, keys))
+            keys = {"protocol": protocol, "features": CONSTANT[task], "task": task, "fold": fold}
+            value = target[inside].mean() if task == "age" else (1.0 if target[inside].mean() > 0.5 else -1.0)
+            tables.append(_rows(scans, rows[outside], target[outside], np.full(outside.sum(), value), keys))
     return pd.concat(tables) if tables else pd.DataFrame()
 
 
-def _predict(
+def can_be_fitted(target: np.ndarray) -> bool:
+    return len(np.unique(target)) >= 2
+
+
+def fit_chosen(
     scans: pd.DataFrame,
     task: Task,
     features: Features,
@@ -181,20 +227,21 @@ def _predict(
     target: np.ndarray,
     rows: np.ndarray,
     seed: int,
-) -> np.ndarray | None:
-    """Scores of ``rows`` by a probe fitted on ``fit_rows``; None where it cannot be fitted or nothing is asked."""
-    if len(rows) == 0 or len(fit_rows) < 2 or len(np.unique(target)) < 2:
-        return None
+) -> tuple[Probe, np.ndarray]:
+    """A probe fitted on ``fit_rows`` with the penalty their inner folds choose, and the features of ``rows``."""
+    strata = _strata(scans, fit_rows)
+    penalty, width = choose(task, features, fit_rows, target, _groups(scans)[fit_rows], strata, seed)
     seen, asked = features(fit_rows, rows)
-    return _fit(scans, task, seen, target, fit_rows, seed).score(asked)
+    return fit(task, seen, target, penalty, width), asked
 
 
-def _fit(
-    scans: pd.DataFrame, task: Task, features: np.ndarray, target: np.ndarray, rows: np.ndarray, seed: int
-) -> Probe:
-    strata = target if task == "ad" else scans["diagnosis"].fillna("n/a").to_numpy()[rows]
-    groups = scans.get("probe_group", scans["participant_id"])
-    return fit_with_penalty(task, features, target, groups.to_numpy()[rows], strata, seed)
+def _groups(scans: pd.DataFrame) -> np.ndarray:
+    return scans.get("probe_group", scans["participant_id"]).to_numpy()
+
+
+def _strata(scans: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
+    """What the inner folds are stratified by: the diagnosis at the visit."""
+    return scans["diagnosis"].fillna("n/a").to_numpy()[rows]
 
 
 def _rows(
@@ -204,53 +251,6 @@ def _rows(
     return table.assign(**keys, target=target, prediction=prediction)
 
 
-def summary(predictions: pd.DataFrame, bootstrap: int, seed: int, positive_class: str = POSITIVE) -> pd.DataFrame:
-    """Every metric of every feature set, ``<metric>_cv`` and ``<metric>_test``, with intervals over subjects."""
-    rows = []
-    beside = CN_METRICS if positive_class == NEGATIVE else {}
-    names = list(dict.fromkeys(predictions["features"]))
-    for task, metrics in METRICS.items():
-        for protocol in ("cv", "test"):
-            chosen = predictions[(predictions["task"] == task) & (predictions["protocol"] == protocol)]
-            for name in names:
-                group = chosen[chosen["features"] == name]
-                if group.empty and name in ("mean_predictor", "permuted_labels", "supervised"):
-                    continue
-                for metric, statistic in (metrics | (beside if task == "ad" else {})).items():
-                    estimate = _estimate(group, task, statistic, bootstrap, seed)
-                    rows.append(estimate.row(method=name, metric=f"{metric}_{protocol}"))
-    return estimates_table(rows)
-
-
-def _estimate(group: pd.DataFrame, task: Task, statistic: Statistic, bootstrap: int, seed: int) -> Estimate:
-    if group.empty:
-        return not_available("no probe could be fitted: a class is missing among the other subjects")
-    if task == "ad" and group["target"].nunique() < 2:
-        absent = POSITIVE if group["target"].iloc[0] == 0 else NEGATIVE
-        return not_available(f"no {absent} scan among the {group['participant_id'].nunique()} subjects")
-    return interval(
-        group[["prediction", "target"]].to_numpy(float), group["participant_id"], statistic, bootstrap, seed
-    )
-
-
-def differences(predictions: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:
-    """y_sem against every reference on the same scans."""
-    rows = []
-    keys = ["participant_id", "session_id"]
-    for metric, (task, statistic) in COMPARED.items():
-        chosen = predictions[(predictions["task"] == task) & (predictions["protocol"] == "cv")]
-        sides = {name: group.set_index(keys) for name, group in chosen.groupby("features", sort=False)}
-        for name in sides:
-            if name in ("ldae", "permuted_labels") or "ldae" not in sides:
-                continue
-            pair = sides["ldae"].join(sides[name], how="inner", rsuffix="_other")
-            values = pair[["prediction", "target", "prediction_other", "target_other"]].to_numpy(float)
-            subjects = pair.index.get_level_values(0)
-            estimate = interval(values, subjects, difference_of(statistic, 2), bootstrap, seed)
-            rows.append(estimate.row(method=f"ldae-{name}", metric=metric))
-    return estimates_table(rows)
-
-
 def manipulation_probe(scans: pd.DataFrame, features: Features, seed: int) -> dict:
     """The AD probe of y_sem fitted on the training split alone, as JSON; the direction manipulation moves along.
 
@@ -258,8 +258,7 @@ def manipulation_probe(scans: pd.DataFrame, features: Features, seed: int) -> di
     """
     rows, target = task_rows(scans, "ad")
     train = scans["split"].to_numpy()[rows] == "train"
-    if len(np.unique(target[train])) < 2:
+    if not can_be_fitted(target[train]):
         return {"reason": f"the training split lacks {POSITIVE} or {NEGATIVE} scans"}
-    matrix, _ = features(rows[train], rows[train])
-    probe = _fit(scans, "ad", matrix, target[train], rows[train], seed)
+    probe, _ = fit_chosen(scans, "ad", features, rows[train], target[train], rows[train], seed)
     return probe.as_json() | {"positive": POSITIVE, "features": "ldae"}

@@ -51,11 +51,16 @@ PROBES = {
     "oracle": Method("True volumes (oracle)", GREY, "P"),
     "ldae": Method("LDAE y$_{sem}$", OURS, "o"),
     "dae": Method("Voxel-space DAE", PURPLE, "^"),
-    "supervised": Method("Supervised encoder", INK, "h"),
+    "supervised": Method("Supervised encoder, own head", INK, "h"),
+    "supervised_features": Method("Supervised encoder, linear probe", INK, "H"),
     "pca_voxels": Method("PCA of voxels", GREEN, "D"),
+    "region_volumes": Method("Ventricle, hippocampus volumes", GREEN, "p"),
+    "tissue_volumes": Method("CSF, grey, white matter", GREEN, "d"),
+    "demographics": Method("Demographics", OCHRE, "<"),
     "untrained_encoder": Method("Untrained encoder", RIVAL, "s"),
     "permuted_labels": Method("LDAE, permuted labels", OCHRE, "v"),
     "mean_predictor": Method("Mean age", LIGHT, "X"),
+    "majority_class": Method("Majority class", LIGHT, "X"),
 }
 DIRECTIONS = {
     "probe": Method("Probe direction", OURS, "o"),

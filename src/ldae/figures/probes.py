@@ -28,7 +28,7 @@ def figure_probes(summary: str | Path, stem: str | Path) -> None:
     if all(rows_of(table, metric).empty for metric in metrics):
         empty_figure(stem, why_missing(table, metrics[0]))
         return
-    figure = new_figure(FULL_WIDTH_MM, 108)
+    figure = new_figure(FULL_WIDTH_MM, 136)
     panels = figure.subplots(2, 2).ravel()
     for axes, (metric, title, label, reference) in zip(panels, PANELS, strict=True):
         methods = present(PROBES, table.loc[table["metric"] == metric, "method"])

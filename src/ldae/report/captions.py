@@ -108,10 +108,12 @@ CAPTIONS = {
     ),
     "figure_probes": Caption(
         "Linear probes",
-        "Logistic and ridge regression on fixed features: y<sub>sem</sub>, the same encoder before training, principal "
-        "components of voxels, and, for a phantom, the true volumes. Top: folds grouped by subject; the encoder itself "
-        "has seen the training scans there. Below: fitted on training and validation subjects, applied to test "
-        "subjects, whom nothing was trained on. AD is the positive class. " + INTERVALS,
+        "Logistic and ridge regression on fixed features: y<sub>sem</sub>, the codes of the paper's rivals, the same "
+        "encoder before training, principal components of voxels, volumes measured in the scans, demographics (sex, "
+        "field strength, and for the diagnosis age), and, for a phantom, the true volumes. Top: folds grouped by "
+        "subject; the encoder itself has seen the training scans there, the supervised ones their labels, so these are "
+        "not shown. Below: fitted on training and validation subjects, applied to test subjects, whom nothing was "
+        "trained on. AD is the positive class. " + INTERVALS,
         "AUC and age error of linear probes on each kind of features.",
     ),
     "figure_training": Caption(

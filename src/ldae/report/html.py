@@ -11,20 +11,23 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ldae.config import Config
-from ldae.evaluation.tables import TABLES
+from ldae.evaluation.probe_table import PUBLISHED, losses
+from ldae.evaluation.tables import SEEDS_SENTENCE, TABLES
 from ldae.figures.methods import DIRECTIONS, INTERPOLATION, PROBES, RECONSTRUCTION
 from ldae.files import digest, read_tsv, write_text
 from ldae.report.captions import CAPTIONS
 from ldae.report.differences import differences, missing_weights
-from ldae.report.estimates import estimates_table
+from ldae.report.estimates import estimates_table, metric_label
 from ldae.report.headline import headline_cards
-from ldae.report.plain_tables import Table, demographics_table, plain_table
+from ldae.report.plain_tables import Table, demographics_table, in_html, plain_table
 from ldae.report.run_description import NAMES, PHANTOM_FLATTERS, run_kind, steps
 
 SETTINGS = ("autoencoder", "diffusion", "representation")
 RECONSTRUCTION_METRICS = ["ssim_w11_brain", "ssim_w11", "ssim_w3_paper", "mse", "psnr"]
 PROBES_CV = ["auc_ad_cv", "balanced_accuracy_ad_cv", "age_mae_cv", "age_r_cv"]
 PROBES_TEST = ["auc_ad_test", "balanced_accuracy_ad_test", "sensitivity_ad_test", "specificity_ad_test", "age_mae_test"]
+PROBES_PAPER = ["auc_ad", "accuracy_ad", "mcc_ad", "sensitivity_ad", "sensitivity_cn_positive", "age_mae", "age_rmse"]
+PROBES_AGAINST = ["auc_ad_cv", "auc_ad_test", "age_mae_cv", "age_mae_test"]
 INTERPOLATION_METRICS = [
     "ssim_w11_brain",
     "mse",
@@ -100,6 +103,8 @@ def report_html(out: str | Path, sources: ReportSources, config: Config, shown: 
             for name in CAPTIONS
         },
         tables=study_tables(sources.evaluate),
+        seeds=SEEDS_SENTENCE,
+        losses=probe_losses(sources.evaluate),
         table_1=demographics_table(read_tsv(sources.table_1)),
         public=shown is not None,
         exclusions=exclusion_reasons(sources.exclusions) if shown is None else None,
@@ -127,9 +132,16 @@ def study_tables(evaluate: Path) -> dict[str, Table | None]:
         "ventricles": estimates_table(reconstruction / "ventricles.tsv", ["r_truth", "r_original"], RECONSTRUCTION),
         "probes_cv": estimates_table(probes / "summary.tsv", PROBES_CV, PROBES, "features"),
         "probes_test": estimates_table(
-            probes / "summary.tsv", PROBES_TEST, PROBES, "features", TABLES["probes"].published
+            probes / "summary.tsv", PROBES_TEST, PROBES, "features", published_in("test", "supervised")
         ),
-        "probes_differences": estimates_table(probes / "differences.tsv", PROBES_CV, PROBES, "difference"),
+        "probes_paper": estimates_table(
+            probes / "summary.tsv",
+            [f"{metric}_test_paper" for metric in PROBES_PAPER],
+            PROBES,
+            "features",
+            published_in("test_paper", "ldae", "dae"),
+        ),
+        "probes_differences": estimates_table(probes / "differences.tsv", PROBES_AGAINST, PROBES, "difference"),
         "interpolation": estimates_table(
             interpolation / "summary.tsv",
             INTERPOLATION_METRICS,
@@ -141,6 +153,23 @@ def study_tables(evaluate: Path) -> dict[str, Table | None]:
         ),
         "manipulation": estimates_table(manipulation / "summary.tsv", MANIPULATION_METRICS, DIRECTIONS, "direction"),
     }
+
+
+def published_in(protocol: str, *methods: str) -> dict[tuple[str, str], str]:
+    """The paper's numbers of some feature sets under our names for a protocol."""
+    return {(name, f"{metric}_{protocol}"): text for (name, metric), text in PUBLISHED.items() if name in methods}
+
+
+def probe_losses(evaluate: Path) -> list[Markup]:
+    """One sentence for each metric in which y_sem is worse than something, by the interval of the paired difference."""
+    path = evaluate / "probes" / "differences.tsv"
+    if not path.is_file():
+        return []
+    sentences = []
+    for metric, rivals in losses(read_tsv(path)).items():
+        labels = Markup(", ").join(in_html(PROBES[name].label if name in PROBES else name) for name in rivals)
+        sentences.append(Markup("{}: {}").format(metric_label(metric), labels))
+    return sentences
 
 
 def load_picture(folder: Path, name: str, withheld: bool = False) -> Picture:

@@ -28,6 +28,7 @@ TABLES = (
     "reconstruction",
     "solvers",
     "probes",
+    "probe_differences",
     "interpolation",
     "manipulation",
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
 
-from ldae.evaluation.features import _blocks, pca
+from ldae.evaluation.features import VoxelPca, _blocks
 from ldae.evaluation.lda import lda_projection
 
 
@@ -12,18 +12,18 @@ def test_pca_equals_sklearn_and_sees_only_the_fitted_rows() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(30, 200)) * np.linspace(3, 0.1, 200)
     fit_rows, rows = np.arange(20), np.arange(18, 30)
-    ours = pca(x @ x.T, 5)(fit_rows, rows)
+    ours = VoxelPca(x @ x.T, (5,))(fit_rows, rows)
     model = PCA(5, svd_solver="full").fit(x[fit_rows])
     for own, other in zip(ours, (model.transform(x[fit_rows]), model.transform(x[rows])), strict=True):
         np.testing.assert_allclose(np.abs(own), np.abs(other), atol=1e-8)
     changed = x.copy()
     changed[25] = 100
-    np.testing.assert_allclose(pca(changed @ changed.T, 5)(fit_rows, rows)[0], ours[0], atol=1e-8)
+    np.testing.assert_allclose(VoxelPca(changed @ changed.T, (5,))(fit_rows, rows)[0], ours[0], atol=1e-8)
 
 
 def test_pca_has_no_more_components_than_the_rows_span() -> None:
     x = np.random.default_rng(0).normal(size=(4, 50))
-    assert pca(x @ x.T, 20)(np.arange(4), np.arange(4))[0].shape == (4, 3)
+    assert VoxelPca(x @ x.T, (2, 20))(np.arange(4), np.arange(4))[0].shape == (4, 3)
 
 
 def test_blocks_are_means() -> None:

@@ -140,7 +140,7 @@ def write_cohort(store: Path) -> tuple[LinearLDAE, pd.DataFrame, pd.DataFrame]:
     stage = table["diagnosis"].map({"CN": 0, "MCI": 1, "AD": 2}) + rng.normal(0, 0.3, len(table))
     size = 0.1 + 0.05 * stage.clip(lower=0)
     keys = table[["participant_id", "session_id"]]
-    index = table.drop(columns="split").assign(determinant=2.0)
+    index = table.drop(columns="split").assign(determinant=2.0, field_strength=np.where(table.index % 3, 3.0, 1.5))
     corner = np.array(CENTRE) - SPACING * (np.array(SHAPE) - 1) / 2
     affine = np.vstack([np.column_stack([SPACING * np.eye(3), corner]), [0, 0, 0, 1]]).tolist()
     volumes = [np.rint(255 * brain(v, rng.standard_normal(SHAPE))).astype(np.uint8) for v in size]

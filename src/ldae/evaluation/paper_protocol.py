@@ -1,0 +1,128 @@
+"""The paper's way to fit its probes: one linear layer by gradient descent, the best epoch on held-out scans.
+
+As in the authors' probe script, but for its slips: the scans held out are of other subjects (``method.probe_split:
+scan`` takes theirs), ages are scaled by the scans that are fitted, and errors are over all scans.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ldae.evaluation.linear import Probe, Task, moments, sigmoid
+from ldae.evaluation.statistics import generator
+
+BATCH, HELD_OUT = 32, 0.3
+LEARNING_RATE = 1e-3
+EPOCHS: dict[Task, int] = {"ad": 200, "age": 1000}
+
+
+def paper_probes(
+    task: Task, matrices: Mapping[str, np.ndarray], target: np.ndarray, groups: np.ndarray, seed: int
+) -> dict[str, Probe]:
+    """One probe per feature matrix; all see the same scans in the same order. Empty where 70 % or 30 % lack a class.
+
+    70 % of the groups are fitted, 30 % choose the epoch: the diagnosis by Adam with the logistic loss (200 epochs, best
+    Matthews correlation), age by plain SGD on ages between 0 and 1 (1,000 epochs, best root mean squared error).
+
+    Args:
+        matrices: name -> (N, dimension) features of the training split.
+        target: (N,) 0/1 with AD = 1, or years.
+        groups: (N,) what stays together: subjects, or scans.
+    """
+    held_out = held_out_groups(groups, seed)
+    parts = (target[~held_out], target[held_out])
+    if min(map(len, parts)) == 0 or (task == "ad" and any(len(np.unique(part)) < 2 for part in parts)):
+        return {}
+    low, high = (0.0, 1.0) if task == "ad" else (parts[0].min(), parts[0].max())
+    scale = float(max(high - low, 1e-6))
+    standard = {name: moments(np.asarray(matrix, dtype=float)[~held_out]) for name, matrix in matrices.items()}
+    inputs = [(np.asarray(matrix) - standard[name][0]) / standard[name][1] for name, matrix in matrices.items()]
+    weights, biases = _descend(task, dict(zip(matrices, inputs, strict=True)), (target - low) / scale, held_out, seed)
+    return {
+        name: Probe(*standard[name], weight * scale, float(bias * scale + low), 0.0)
+        for name, weight, bias in zip(matrices, weights, biases, strict=True)
+    }
+
+
+def held_out_groups(groups: np.ndarray, seed: int) -> np.ndarray:
+    """(N,) true for the scans of 30 % of the groups, at least one."""
+    names = np.unique(groups)
+    chosen = generator(seed, "paper protocol").permutation(names)[: max(1, round(HELD_OUT * len(names)))]
+    return np.isin(groups, chosen)
+
+
+@dataclass
+class _Best:
+    """The best epoch of every probe so far."""
+
+    score: np.ndarray
+    theta: np.ndarray
+
+    def keep(self, score: np.ndarray, theta: np.ndarray) -> None:
+        better = score > self.score
+        self.score = np.where(better, score, self.score)
+        self.theta = np.where(better[:, None], theta, self.theta)
+
+
+def _descend(
+    task: Task, inputs: dict[str, np.ndarray], target: np.ndarray, held_out: np.ndarray, seed: int
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Weights and biases of all probes, trained side by side: features are padded with zeros to one width.
+
+    Every step is element-wise over the probes, so none of them knows of the others.
+    """
+    sizes = [matrix.shape[1] for matrix in inputs.values()]
+    x = np.zeros((len(sizes), len(target), max(sizes) + 1))
+    theta = np.zeros((len(sizes), max(sizes) + 1))  # weights, and last the bias
+    for place, (name, matrix) in enumerate(inputs.items()):
+        x[place, :, : sizes[place]], x[place, :, -1] = matrix, 1
+        start = generator(seed, "paper protocol", task, name).uniform(-1, 1, sizes[place] + 1)
+        theta[place, [*range(sizes[place]), -1]] = start / sizes[place] ** 0.5  # as torch starts a linear layer
+    step = _adam_step(theta) if task == "ad" else _sgd_step
+    order = generator(seed, "paper protocol", task, "order")
+    inside = np.flatnonzero(~held_out)
+    best = _Best(np.full(len(sizes), -np.inf), theta)
+    asked, wanted = x[:, held_out], target[held_out]
+    for _ in range(EPOCHS[task]):
+        shuffled = order.permutation(inside)
+        for rows in np.split(shuffled, range(BATCH, len(shuffled), BATCH)):
+            score = scores(x[:, rows], theta)
+            error = sigmoid(score) - target[rows] if task == "ad" else 2 * (score - target[rows])
+            theta = step(theta, np.matmul(error[:, None], x[:, rows])[:, 0] / len(rows))
+        best.keep(_quality(task, scores(asked, theta), wanted), theta)
+    return [row[:size] for row, size in zip(best.theta, sizes, strict=True)], best.theta[:, -1]
+
+
+def scores(x: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    """(probes, N) from features (probes, N, dimension) and weights (probes, dimension)."""
+    return np.matmul(x, theta[:, :, None])[..., 0]
+
+
+def _sgd_step(theta: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    return theta - LEARNING_RATE * gradient
+
+
+def _adam_step(theta: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Adam (Kingma & Ba 2015) with its usual constants. numpy, since torch's costs seconds of import for one layer."""
+    mean, square, count = np.zeros_like(theta), np.zeros_like(theta), 0
+
+    def step(theta: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        nonlocal mean, square, count
+        count += 1
+        mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
+        unbiased = np.sqrt(square / (1 - 0.999**count)) + 1e-8
+        return theta - LEARNING_RATE * mean / (1 - 0.9**count) / unbiased
+
+    return step
+
+
+def _quality(task: Task, score: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """(probes,) Matthews correlation (0 where one class is called throughout), or the negative squared error."""
+    if task == "age":
+        return -((score - target) ** 2).mean(axis=1)
+    called, positive = score > 0, target > 0.5
+    tp, fp = (called & positive).sum(1), (called & ~positive).sum(1)
+    tn, fn = (~called & ~positive).sum(1), (~called & positive).sum(1)
+    scale = np.sqrt(1.0 * (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
+    return np.where(scale > 0, (tp * tn - fp * fn) / np.where(scale > 0, scale, 1), 0.0)
