@@ -9,12 +9,13 @@ SMOKE := --configfile config/demo.yaml config/smoke.yaml
 STUDY := --configfile config/demo.yaml config/study.yaml
 
 .PHONY: help setup demo smoke study all inventory test test-slow test-slurm test-slurm-ci check format \
-    docs lock clean soak bench bench-dag bench-preflight bench-ingest bench-preprocess bench-shards \
+    docs lock clean soak bench bench-dag bench-preflight bench-ingest bench-preprocess \
+    bench-preprocess-studies bench-shards \
     bench-paper-scale
 .DEFAULT_GOAL := help
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-25s %s\n", $$1, $$2}'
 
 setup: $(READY) ## make .venv with everything pinned in requirements.lock
 
@@ -102,6 +103,13 @@ bench-ingest: $(READY) ## what the manifest of 10,340 scans costs
 
 bench-preprocess: $(READY) ## preprocessing against the reference's defaults, same scans, one thread
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_preprocess.py
+
+STUDIES := longitudinal mismatch accuracy
+SCANS := 8
+VOXEL_MM := 2
+bench-preprocess-studies: $(READY) ## preprocessing against the truth of phantoms (STUDIES, SCANS, VOXEL_MM)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/preprocess_studies.py \
+		--studies $(STUDIES) --scans $(SCANS) --voxel-mm $(VOXEL_MM)
 
 bench-shards: $(READY) ## 300 scans through the shards, killed at random, beside a quiet run
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_shards.py

@@ -8,17 +8,16 @@ libraries and nothing else, so that a worker costs milliseconds and shares the l
 import os
 import signal
 import threading
-import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import connection, get_context, parent_process, set_forkserver_preload
-from pathlib import Path
 from typing import Any
 
 from ldae.errors import QuarantinedScan, UserError
+from ldae.preprocessing.spent import Meter
 from ldae.runtime import limit_threads
 
 
@@ -164,8 +163,7 @@ def _end_with_parent() -> None:
 
 
 def _attempt(work: Callable[[Any], Any], item: Any) -> Outcome | UserError:
-    start, start_cpu = time.perf_counter(), time.process_time()
-    forget_peak()
+    meter = Meter()
     value, reason, details = None, "", ""
     try:
         value = work(item)
@@ -178,23 +176,4 @@ def _attempt(work: Callable[[Any], Any], item: Any) -> Outcome | UserError:
         native = isinstance(error, RuntimeError) and lines  # how ITK and torch report a scan they refuse
         reason = lines[-1].strip() if native else f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
         details = traceback.format_exc()
-    spent = time.perf_counter() - start, time.process_time() - start_cpu
-    return Outcome(value, reason, details, *spent, peak_mb=peak_mb())
-
-
-def forget_peak() -> None:
-    """Reset the kernel's high-water mark of this process's memory, where there is one (Linux)."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return
-
-
-def peak_mb() -> float:
-    """High-water mark of this process's resident memory (MB); 0 where the system does not tell."""
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:
-        return 0.0
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
+    return Outcome(value, reason, details, **meter.spent())

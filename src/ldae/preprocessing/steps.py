@@ -16,6 +16,7 @@ from ldae.errors import QuarantinedScan, UserError
 from ldae.files import atomic_path, digest, read_json, sha256_file
 from ldae.preprocessing.derivatives import ScanFiles, recorded, save_image, sidecar, write_sidecar
 from ldae.preprocessing.reading import read_scan
+from ldae.preprocessing.spent import Meter
 from ldae.provenance import library_versions
 
 Metrics = dict[str, Any]
@@ -46,9 +47,10 @@ def bias_field_step(files: ScanFiles, t1w: Path, settings: BiasField) -> Product
         return Product(files.corrected, known, fresh=False)
     from ldae.preprocessing.bias_field import correct_bias_field
 
+    meter = Meter()
     corrected, metrics = correct_bias_field(read_scan(t1w), settings)
     save_image(files.corrected, corrected, "int16")
-    return finished(files.corrected, provenance, metrics)
+    return finished(files.corrected, provenance, metrics, meter)
 
 
 def brain_step(files: ScanFiles, settings: BrainExtraction) -> Product:
@@ -61,12 +63,13 @@ def brain_step(files: ScanFiles, settings: BrainExtraction) -> Product:
     known = recorded(files.mask, provenance["key"])
     if known:
         return Product(files.mask, known, fresh=False)
+    meter = Meter()
     corrected = read_corrected(files)
     found = extract_brain(corrected, settings)
     if found.probability is not None:
         save_image(files.probability, found.probability, "int16")
     save_image(files.mask, found.mask, "uint8")
-    return finished(files.mask, provenance, found.metrics | native_metrics(corrected, found.mask))
+    return finished(files.mask, provenance, found.metrics | native_metrics(corrected, found.mask), meter)
 
 
 def mean_step(visits: list[ScanFiles], settings: Registration) -> Product:
@@ -81,11 +84,12 @@ def mean_step(visits: list[ScanFiles], settings: Registration) -> Product:
     known = recorded(files.image, provenance["key"])
     if known and all(path.is_file() for path in files.needed(settings.transform, list(inputs))):
         return Product(files.image, known, fresh=False)
+    meter = Meter()
     brains = [weighted(read_corrected(visit), read_scan(visit.mask)) for visit in visits]
     mean, to_mean = mean_of(brains, settings, files.scratch)
     save_mean(files, mean, dict(zip(inputs, to_mean, strict=True)), settings)
     save_image(files.image, mean, "int16")
-    return finished(files.image, provenance, {})
+    return finished(files.image, provenance, {}, meter)
 
 
 def register_step(files: ScanFiles, settings: Registration, grid: Conform, through_mean: bool = False) -> Product:
@@ -113,6 +117,7 @@ def register_step(files: ScanFiles, settings: Registration, grid: Conform, throu
     known = recorded(product, provenance["key"])
     if known:
         return Product(product, known, fresh=False)
+    meter = Meter()
     corrected, mask = read_corrected(files), read_scan(files.mask)
     probability = read_scan(files.probability) if soft else None
     brain = weighted(corrected, probability or mask)
@@ -136,7 +141,7 @@ def register_step(files: ScanFiles, settings: Registration, grid: Conform, throu
     save_image(files.template_mask(template.space, grid.spacing_mm), template_mask, "uint8")
     draw_picture(corrected, mask, volume, template, files.picture)
     save_image(product, volume, "int16")
-    return finished(product, provenance, metrics)
+    return finished(product, provenance, metrics, meter)
 
 
 def content_of(product: Path) -> str:
@@ -174,6 +179,7 @@ def described(step: str, settings: Any, inputs: dict[str, str], **more: Any) -> 
     return content | {"key": digest(content), "versions": versions}
 
 
-def finished(product: Path, provenance: dict[str, Any], metrics: Metrics) -> Product:
-    record = provenance | {"sha256": sha256_file(product), "metrics": metrics}
+def finished(product: Path, provenance: dict[str, Any], metrics: Metrics, meter: Meter) -> Product:
+    """``spent`` is the one entry of a sidecar that differs between two runs."""
+    record = provenance | {"sha256": sha256_file(product), "metrics": metrics, "spent": meter.spent()}
     return Product(product, write_sidecar(product, record), fresh=True)

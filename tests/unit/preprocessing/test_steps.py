@@ -1,7 +1,7 @@
 """The three steps as the workflow chains them, over a shard of tiny scans."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nibabel as nib
@@ -12,7 +12,7 @@ import pytest
 from ldae.config import BiasField, BrainExtraction, Conform, Registration
 from ldae.errors import UserError
 from ldae.files import read_json, read_tsv
-from ldae.preprocessing.derivatives import ScanFiles
+from ldae.preprocessing.derivatives import ScanFiles, sidecar
 from ldae.preprocessing.pack import pack_volumes
 from ldae.preprocessing.shard import Shard, run_bias_field, run_extract_brain, run_register
 from ldae.store import open_store
@@ -30,6 +30,7 @@ class TinyCohort:
 
     folder: Path
     scans: pd.DataFrame
+    workers: int = 1
 
     @property
     def derivatives(self) -> Path:
@@ -47,7 +48,8 @@ class TinyCohort:
         return self.folder / "status" / step / "0.tsv"
 
     def step(self, name: str) -> Shard:
-        return Shard(self.scans, self.derivatives, self.status(name), self.folder / "logs" / f"{name}.tsv")
+        timings = self.folder / "logs" / f"{name}.tsv"
+        return Shard(self.scans, self.derivatives, self.status(name), timings, workers=self.workers)
 
     def run(self, bias: BiasField = N4, registration: Registration = AFFINE, keep: bool = True) -> pd.DataFrame:
         run_bias_field(self.step("bias_field"), self.folder / "bids", bias)
@@ -62,8 +64,14 @@ class TinyCohort:
         """Time of writing of every product."""
         return {path.name: path.stat().st_mtime_ns for path in self.derivatives.rglob("*") if path.is_file()}
 
-    def contents(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in self.derivatives.rglob("*") if path.is_file()}
+    def contents(self) -> dict[str, bytes | dict]:
+        """Every product byte by byte; of a sidecar all but the seconds and memory that were spent."""
+        paths = [path for path in self.derivatives.rglob("*") if path.is_file()]
+        return {path.name: without_spent(path) if path.suffix == ".json" else path.read_bytes() for path in paths}
+
+
+def without_spent(path: Path) -> dict:
+    return {name: value for name, value in read_json(path).items() if name != "spent"}
 
 
 def make_shard(folder: Path, head: nib.Nifti1Image) -> TinyCohort:
@@ -126,10 +134,21 @@ def test_a_second_run_writes_nothing(shard):
     assert [shard.status(s).read_bytes() for s in ("bias_field", "brain", "register")] == statuses
 
 
-def test_two_runs_are_bitwise_equal(shard, head, tmp_path):
-    again = make_shard(tmp_path, head)
+def test_two_runs_are_bitwise_equal_for_any_number_of_workers(shard, head, tmp_path):
+    again = replace(make_shard(tmp_path, head), workers=2)
+    twin = again.scans.iloc[[0]].assign(participant_id="sub-B")  # the same scan, worked on beside the first
+    again.scans = pd.concat([twin, again.scans], ignore_index=True)
     again.run()
-    assert again.contents() == shard.contents()
+    assert shard.contents().items() <= again.contents().items()
+    first, second = (again.contents()[shard.volume.name.replace("sub-A", name)] for name in ("sub-A", "sub-B"))
+    assert first == second
+
+
+def test_sidecars_say_what_each_step_cost(shard):
+    for product in (shard.files.corrected, shard.files.mask, shard.volume):
+        spent = read_json(sidecar(product))["spent"]
+        assert 0 < spent["cpu_seconds"] < 600 and spent["seconds"] > 0
+        assert 50 < spent["peak_mb"] < 4000
 
 
 def test_a_changed_parameter_redoes_its_step_and_what_follows(shard, tmp_path):

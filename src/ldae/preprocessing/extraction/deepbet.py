@@ -50,7 +50,7 @@ def first_stage(data: np.ndarray) -> np.ndarray:
 def two_stages(data: np.ndarray) -> np.ndarray:
     """As published: the box from the first network, the probability from the second at 256^3."""
     try:
-        return networks().run_model(data.copy())
+        return networks().run_model(np.ascontiguousarray(data))  # it works on a copy of its own
     except AssertionError as error:  # deepbet's own check of an empty first stage
         raise QuarantinedScan(f"brain extraction failed: {error}") from error
 
