@@ -104,7 +104,7 @@ bench-ingest: $(READY) ## what the manifest of 10,340 scans costs
 bench-preprocess: $(READY) ## preprocessing against the reference's defaults, same scans, one thread
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_preprocess.py
 
-STUDIES := longitudinal mismatch accuracy
+STUDIES := longitudinal mismatch n4 accuracy
 SCANS := 8
 VOXEL_MM := 2
 bench-preprocess-studies: $(READY) ## preprocessing against the truth of phantoms (STUDIES, SCANS, VOXEL_MM)

@@ -43,7 +43,7 @@ CHAINS = {  # name: (N4, registration)
     "reference affine": (None, Registration(transform="affine", resolution_mm=1.0)),
     "affine": (FAST_N4, Registration(transform="affine", resolution_mm=2.0)),
     "reference syn": (None, Registration(transform="syn", resolution_mm=1.0)),
-    "syn coarse-to-fine": (FAST_N4, Registration(transform="syn", resolution_mm=2.0, syn_iterations=[40, 20])),
+    "syn coarse-to-fine": (FAST_N4, Registration(transform="syn", resolution_mm=2.0)),
 }
 PARTS = {"affine": ("affine", "reference affine", 1 / 8), "syn": ("syn coarse-to-fine", "reference syn", 1 / 2)}
 PEER, PEER_TARGET, PEER_VOXEL_MM = "clinica t1-linear --use-antspy", 1 / 4, 2.0

@@ -42,7 +42,9 @@ class Registration(Section):
     transform: Literal["syn", "affine", "rigid"] = Field("syn", description="the paper: syn; affine keeps atrophy")
     resolution_mm: float = Field(1.0, ge=1, le=4, description="both images are resampled to this for the search")
     syn_iterations: list[Annotated[int, Field(ge=0)]] = Field(
-        [40, 20, 0], description="of SyN, coarse to fine by factors of two; the last at resolution_mm"
+        [40, 20, 0],
+        min_length=1,
+        description="of SyN, coarse to fine by factors of two, the last at 1 mm; none finer than resolution_mm",
     )
     jacobian: bool = Field(False, description="syn: write the map of the warp's log Jacobian determinant")
     longitudinal: bool = Field(

@@ -1,5 +1,6 @@
 """Step 3a: the brain to the template with ANTs (Avants et al. 2011): affine, rigid or SyN."""
 
+import math
 import os
 import shutil
 import tempfile
@@ -65,7 +66,7 @@ def register(brain: nib.Nifti1Image, settings: Registration, scratch: Path | Non
             fixed=fixed_image(template_of(settings), settings.resolution_mm),
             moving=at_resolution(to_ants(brain), settings.resolution_mm),
             type_of_transform=KINDS[settings.transform],
-            reg_iterations=tuple(settings.syn_iterations),
+            reg_iterations=syn_levels(settings),
             outprefix=f"{folder}{os.sep}",
         )
     except (RuntimeError, ValueError) as error:
@@ -74,6 +75,16 @@ def register(brain: nib.Nifti1Image, settings: Registration, scratch: Path | Non
     transforms = found["fwdtransforms"]
     matrix = next(name for name in transforms if name.endswith(".mat"))
     return Alignment(np.linalg.inv(matrix_of(ants.read_transform(matrix))), transforms, folder)
+
+
+def syn_levels(settings: Registration) -> tuple[int, ...]:
+    """SyN's iterations at the levels that are not finer than ``resolution_mm``, coarse to fine.
+
+    ANTs takes the last entry for the finest level of the images that it is given: at 2 mm the entry for 1 mm has to go,
+    or every level would be twice as coarse as meant.
+    """
+    finer = math.ceil(math.log2(settings.resolution_mm))
+    return tuple(settings.syn_iterations[: max(1, len(settings.syn_iterations) - finer)])
 
 
 @cache
