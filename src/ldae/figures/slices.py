@@ -41,13 +41,15 @@ def brain_box(volume: np.ndarray, threshold: float = 0.02, margin: int = 1) -> B
     """The smallest box around all voxels above ``threshold``, plus a margin; the whole box if there is none."""
     inside = volume > threshold
     if not inside.any():
-        return tuple(slice(0, size) for size in volume.shape)  # type: ignore[return-value]
-    box = []
-    for axis, size in enumerate(volume.shape):
-        others = tuple(other for other in range(3) if other != axis)
-        positions = np.flatnonzero(inside.any(axis=others))
-        box.append(slice(max(positions[0] - margin, 0), min(positions[-1] + margin + 1, size)))
-    return tuple(box)  # type: ignore[return-value]
+        inside = np.ones_like(inside)
+    return _extent(inside, 0, margin), _extent(inside, 1, margin), _extent(inside, 2, margin)
+
+
+def _extent(inside: np.ndarray, axis: int, margin: int) -> slice:
+    """Where a mask that is not empty lies along one axis, plus a margin."""
+    others = tuple(other for other in range(3) if other != axis)
+    positions = np.flatnonzero(inside.any(axis=others))
+    return slice(max(positions[0] - margin, 0), min(positions[-1] + margin + 1, inside.shape[axis]))
 
 
 def show_grey(axes: Axes, picture: np.ndarray, maximum: float = 1.0) -> AxesImage:

@@ -1,51 +1,17 @@
-"""The trained baselines from their model folders, and the code stores they make."""
+"""The code stores of the trained baselines."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ldae import config
-from ldae.models.dae import DiffusionAutoencoder, build_dae
-from ldae.models.supervised import SupervisedEncoder, build_supervised
-from ldae.models.weights import load_strictly
 from ldae.progress import track
 from ldae.store import Store, open_store, write_store
 from ldae.training.device import pick_device
-from ldae.training.model_folder import read_model, require_input
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """A trained baseline in evaluation mode."""
-
-    network: nn.Module
-    description: dict[str, Any]
-    digest: str
-
-
-def load_dae(folder: Path) -> Baseline:
-    """The diffusion autoencoder of a model folder."""
-    model = read_model(folder)
-    network: DiffusionAutoencoder = build_dae(config.Dae.model_validate(model.description["settings"]))
-    return _filled(network, model)
-
-
-def load_supervised(folder: Path) -> Baseline:
-    """A supervised encoder of a model folder."""
-    model = read_model(folder)
-    settings = config.Representation.model_validate(model.description["settings"])
-    network: SupervisedEncoder = build_supervised(settings)
-    return _filled(network, model)
-
-
-def _filled(network: nn.Module, model: Any) -> Baseline:
-    load_strictly(network, model.weights, model.folder / "model.safetensors")
-    return Baseline(network.requires_grad_(False).eval().to(pick_device()), model.description, model.digest)
+from ldae.training.load import load_dae, load_supervised
+from ldae.training.model_folder import require_input
 
 
 def encode_baselines(volumes: Path, volumes_dae: Path, train: Path, out: Path, batch: int = 8) -> None:
@@ -57,16 +23,16 @@ def encode_baselines(volumes: Path, volumes_dae: Path, train: Path, out: Path, b
         UserError: a model is missing, or was trained on other volumes.
     """
     images, small = open_store(volumes), open_store(volumes_dae)
-    dae = load_dae(Path(train) / "dae")
+    dae, device = load_dae(Path(train) / "dae"), pick_device()
     require_input(f"{train}/dae was trained on other volumes", dae.description, "volumes", small.digest)
-    codes = _encoded(small, dae.network.encode, batch, "y_dae")
+    codes = _encoded(small, dae.network.to(device).encode, batch, "y_dae")
     write_store(Path(out) / "y_dae", codes, small.index, model=dae.digest)
     for name in ("supervised_ad", "supervised_age"):
         model = load_supervised(Path(train) / name)
         require_input(f"{train}/{name} was trained on other volumes", model.description, "volumes", images.digest)
-        codes = _encoded(images, model.network.features, batch, name)
+        codes = _encoded(images, model.network.to(device).features, batch, name)
         with torch.no_grad():
-            prediction = model.network.predict(torch.from_numpy(codes).to(pick_device())).cpu().numpy()
+            prediction = model.network.predict(torch.from_numpy(codes).to(device)).cpu().numpy()
         write_store(Path(out) / name, codes, images.index.assign(prediction=prediction), model=model.digest)
 
 

@@ -8,10 +8,12 @@ from torch import nn
 
 from ldae import config
 from ldae.models.autoencoder import Autoencoder, build_autoencoder
+from ldae.models.dae import build_dae
 from ldae.models.prior import GaussianPrior
+from ldae.models.supervised import build_supervised
 from ldae.models.unet import UNet
 from ldae.models.weights import load_strictly
-from ldae.training.model_folder import read_model
+from ldae.training.model_folder import Model, read_model
 from ldae.training.stage_representation import Representation, build_representation
 
 
@@ -46,6 +48,18 @@ def load_representation(folder: Path, unet: Loaded) -> Loaded:
     return _filled(initial_representation(model.description, unet), model)
 
 
+def load_dae(folder: Path) -> Loaded:
+    """The diffusion autoencoder of a model folder."""
+    model = read_model(folder)
+    return _filled(build_dae(config.Dae.model_validate(model.description["settings"])), model)
+
+
+def load_supervised(folder: Path) -> Loaded:
+    """A supervised encoder of a model folder."""
+    model = read_model(folder)
+    return _filled(build_supervised(config.Representation.model_validate(model.description["settings"])), model)
+
+
 def initial_representation(description: dict[str, Any], unet: Loaded) -> Representation:
     """The stage-3 networks as they were before training (same seed, same initial weights)."""
     return build_representation(
@@ -57,6 +71,6 @@ def initial_representation(description: dict[str, Any], unet: Loaded) -> Represe
     )
 
 
-def _filled(network: nn.Module, model: Any) -> Loaded:
+def _filled(network: nn.Module, model: Model) -> Loaded:
     load_strictly(network, model.weights, model.folder / "model.safetensors")
     return Loaded(network.requires_grad_(False).eval(), model.description, model.digest)

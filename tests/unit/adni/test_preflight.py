@@ -1,5 +1,6 @@
 import json
 import re
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 
 from ldae import cli
-from ldae.adni.preflight import preflight, require_ready, tools, write_report
+from ldae.adni.preflight import preflight, require_ready, write_report
 from ldae.adni.preflight.finding import SEVERITIES
 from ldae.adni.preflight.images import COLLECTIONS
 from ldae.adni.tables import BY_NAME, TABLES, read_table
@@ -124,11 +125,25 @@ def test_empty_cohort_and_missing_folders(tmp_path, download):
     assert "raw.images" in findings[0].fix and "raw.tables" in findings[1].fix
 
 
+def install_dcm2niix(folder, monkeypatch, version):
+    """An environment whose own dcm2niix is a program of that version, or that has none; and none elsewhere on PATH."""
+    folder.mkdir()
+    python = Path(sys.executable)
+    for name in (python.name, "clinica"):
+        (folder / name).symlink_to(python.with_name(name))
+    if version is not None:
+        (folder / "dcm2niix").write_text(f"#!/bin/sh\necho \"dcm2niiX version {version}  (JP2:OpenJPEG) GCC\"\n")
+        (folder / "dcm2niix").chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(folder / python.name))
+    monkeypatch.setenv("PATH", str(folder))
+
+
 @pytest.mark.parametrize("version", [None, "v1.0.20230411"])
-def test_dcm2niix(download, monkeypatch, version):
-    monkeypatch.setattr(tools, "dcm2niix_version", lambda: version)
+def test_dcm2niix(download, tmp_path, monkeypatch, version):
+    install_dcm2niix(tmp_path / "bin", monkeypatch, version)
     (finding,) = found(download, "blocking")
-    assert "dcm2niix" in finding.what and "v1.0.20240202" in finding.fix
+    assert finding.what == (f"dcm2niix {version} is too old" if version else "no dcm2niix")
+    assert "v1.0.20240202" in finding.fix
 
 
 def test_command_line(download, tmp_path, capsys):
@@ -342,8 +357,8 @@ def test_every_table_case_alone_ends_with_1_its_message_and_nothing_written(down
 
 
 @pytest.mark.parametrize("version", [None, "v1.0.20240201"])
-def test_tool_cases_end_with_1(download, monkeypatch, capsys, version):
-    monkeypatch.setattr(tools, "dcm2niix_version", lambda: version)
+def test_tool_cases_end_with_1(download, tmp_path, monkeypatch, capsys, version):
+    install_dcm2niix(tmp_path / "bin", monkeypatch, version)
     assert cli.main(["preflight", str(download.images), str(download.tables)]) == 1
     assert "dcm2niix" in capsys.readouterr().out
 

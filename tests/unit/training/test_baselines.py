@@ -13,7 +13,8 @@ from ldae.errors import UserError
 from ldae.files import sha256_file
 from ldae.models.dae import DiffusionAutoencoder
 from ldae.store import open_store, write_store
-from ldae.training.baselines import encode_baselines, load_dae, load_supervised
+from ldae.training.baselines import encode_baselines
+from ldae.training.load import load_dae, load_supervised
 from ldae.training.run import train_dae, train_supervised
 from ldae.training.stage_supervised import Labelled, SupervisedStage, labelled_rows
 
