@@ -10,8 +10,7 @@ STUDY := --configfile config/demo.yaml config/study.yaml
 
 .PHONY: help setup demo smoke study all inventory test test-slow test-slurm test-slurm-ci check format \
     docs lock clean soak bench bench-dag bench-preflight bench-ingest bench-preprocess \
-    bench-preprocess-studies bench-shards \
-    bench-paper-scale
+    bench-preprocess-studies bench-shards bench-paper-scale bench-memory bench-gpu
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -116,3 +115,10 @@ bench-shards: $(READY) ## 300 scans through the shards, killed at random, beside
 
 bench-paper-scale: $(READY) ## operations and memory of the paper's networks, with and without the rewrites
 	$(BIN)/python benchmarks/paper_scale.py
+
+bench-memory: $(READY) ## GPU memory per stage, and what each switch makes of it
+	$(BIN)/python benchmarks/memory_table.py
+
+SECONDS := 180
+bench-gpu: $(READY) ## SECONDS of every training on this machine's GPU: scans/s, peak memory, MFU (CONFIG as for `all`)
+	$(BIN)/python benchmarks/bench_gpu.py --config $(CONFIGS) $(CONFIG) --seconds $(SECONDS)

@@ -14,8 +14,11 @@ import torch
 
 from ldae.config import Compute, Config, load_config
 from ldae.models.autoencoder import build_autoencoder
-from ldae.training.dry_run import passes, saved_bytes
-from ldae.training.memory import GIB, autoencoder, diffusion, representation
+from ldae.training.dry_run import passes
+from ldae.training.memory_stages import autoencoder, diffusion, representation
+
+sys.path.insert(0, str(Path(__file__).parent))
+from memory_table import per_scan, with_compute
 
 CONFIG = Path(__file__).parents[1] / "config" / "config.yaml"
 TARGETS = {
@@ -25,16 +28,6 @@ TARGETS = {
     "diffusion kept, bytes": 0.60,
     "representation kept, bytes": 0.25,
 }
-
-
-def with_compute(config: Config, compute: Compute) -> Config:
-    """The configuration with one set of rewrites in all three stages."""
-    sections = {}
-    for name in ("autoencoder", "diffusion", "representation"):
-        section = getattr(config, name)
-        training = section.training.model_copy(update={"compute": compute})
-        sections[name] = section.model_copy(update={"training": training})
-    return config.model_copy(update=sections)
 
 
 def counts(config: Config) -> dict[str, float]:
@@ -50,8 +43,7 @@ def counts(config: Config) -> dict[str, float]:
     found["autoencoder decode, operations"] = passes(lambda: build_autoencoder(settings), decode).forward / 1e12
     for name, stage in stages.items():
         found[f"{name} step, operations"] = passes(stage.network, stage.forward).both / 1e12
-        kept = [saved_bytes(stage.network, stage.forward, scans) for scans in (1, 2)]
-        found[f"{name} kept, bytes"] = (kept[1] - kept[0]) / GIB
+        found[f"{name} kept, bytes"] = per_scan(stage)
     return found
 
 

@@ -16,6 +16,9 @@ class Compute(Section):
     recompute_norms: bool = Field(
         True, description="GroupNorm, its scales and SiLU are computed again in the backward pass, not kept"
     )
+    compile_norms: bool = Field(
+        False, description="GroupNorm, its scales and SiLU as one compiled kernel; to be measured on the GPU at hand"
+    )
     time_table: bool = Field(True, description="sinusoidal embeddings of all timesteps made once")
     half_trunk: bool = Field(True, description="with bf16: the frozen UNet of stage 3 is stored in bf16, never cast")
     checkpoint_backbone: bool = Field(

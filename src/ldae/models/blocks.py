@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ldae.config import Compute
-from ldae.models.rewrites import Scale, normalised, recomputed, transposed_kernel, upsampled_convolution
+from ldae.models.rewrites import Scale, activation, transposed_kernel, upsampled_convolution
 
 Resampling = Literal["none", "down", "up"]
 FACTORS = {"isotropic": (2, 2, 2), "in_plane": (1, 2, 2)}
@@ -79,7 +79,7 @@ class ResBlock(nn.Module):
     ):
         super().__init__()
         self.resampling, self.factors, self.transposed = resampling, factors, compute.transposed_upsampling
-        self.activate = recomputed if compute.recompute_norms else normalised
+        self.activate = activation(compute)
         self.register_buffer("kernel", None, persistent=False)
         self.norm_in = nn.GroupNorm(groups, channels)
         self.conv_in = nn.Conv3d(channels, out_channels, 3, padding=1)
@@ -106,10 +106,12 @@ class ResBlock(nn.Module):
             return upsampled_convolution(h, self.conv_in.weight, self.conv_in.bias, self.factors)
         return self.conv_in(resample(h, self.resampling, self.factors))
 
-    def freeze(self) -> None:
-        """Sum the taps of the transposed convolution now, in full precision; the weights must not change any more."""
+    def freeze(self, kind: torch.dtype) -> None:
+        """Sum the taps of the transposed convolution now, in full precision, and store them as ``kind``; the weights
+        must not change any more.
+        """
         if self.resampling == "up" and self.transposed:
-            self.kernel = transposed_kernel(self.conv_in.weight.detach(), self.factors).contiguous()
+            self.kernel = transposed_kernel(self.conv_in.weight.detach(), self.factors).to(kind).contiguous()
 
 
 class SelfAttention(nn.Module):
@@ -117,7 +119,7 @@ class SelfAttention(nn.Module):
 
     def __init__(self, channels: int, groups: int, compute: Compute = PLAIN):
         super().__init__()
-        self.activate = recomputed if compute.recompute_norms else normalised
+        self.activate = activation(compute)
         self.norm = nn.GroupNorm(groups, channels)
         self.qkv = nn.Conv1d(channels, 3 * channels, 1)
         self.projection = zeroed(nn.Conv1d(channels, channels, 1))

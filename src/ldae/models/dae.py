@@ -11,14 +11,16 @@ from torch import Tensor, nn
 
 from ldae import config
 from ldae.models.blocks import timestep_embedding, zeroed
+from ldae.models.rewrites import activation
 from ldae.models.unet import DownPath, UpPath, embedding_width
 
 
 class PlainBlock(nn.Module):
     """Residual block without conditioning: skip(x) + conv_0(SiLU(GN(conv(SiLU(GN(x)))))); pools its input first."""
 
-    def __init__(self, channels: int, out_channels: int, groups: int, pool: bool):
+    def __init__(self, channels: int, out_channels: int, groups: int, pool: bool, compute: config.Compute):
         super().__init__()
+        self.activate = activation(compute)
         self.pool = nn.AvgPool3d(2) if pool else nn.Identity()
         self.norm_in, self.norm_out = nn.GroupNorm(groups, channels), nn.GroupNorm(groups, out_channels)
         self.conv_in = nn.Conv3d(channels, out_channels, 3, padding=1)
@@ -27,8 +29,8 @@ class PlainBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.pool(x)
-        h = self.conv_in(F.silu(self.norm_in(x)))
-        return self.skip(x) + self.conv_out(F.silu(self.norm_out(h)))
+        h = self.conv_in(self.activate(self.norm_in, x))
+        return self.skip(x) + self.conv_out(self.activate(self.norm_out, h))
 
 
 class VolumeEncoder(nn.Module):
@@ -41,8 +43,9 @@ class VolumeEncoder(nn.Module):
         for level, multiplier in enumerate(settings.multipliers):
             for place in range(settings.res_blocks):
                 pool = bool(level) and place == 0
-                blocks.append(PlainBlock(width, multiplier * settings.channels, settings.norm_groups, pool))
-                width = multiplier * settings.channels
+                wider, compute = multiplier * settings.channels, settings.training.compute
+                blocks.append(PlainBlock(width, wider, settings.norm_groups, pool, compute))
+                width = wider
         self.blocks = nn.Sequential(*blocks)
         self.norm = nn.GroupNorm(settings.norm_groups, width)
         self.linear = nn.Linear(width, settings.dimension)

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from ldae.config import Compute
-from ldae.models.rewrites import recomputed, upsampled_convolution
+from ldae.models.rewrites import activation, upsampled_convolution
 
 
 class LeanUpsample(nn.Module):
@@ -19,29 +19,30 @@ class LeanUpsample(nn.Module):
 
 
 class LeanResBlock(nn.Module):
-    """MONAI's residual block, its norms and activations computed again in the backward pass."""
+    """MONAI's residual block, its norms and activations recomputed in the backward pass or compiled."""
 
-    def __init__(self, block: nn.Module):
+    def __init__(self, block: nn.Module, compute: Compute):
         super().__init__()
+        self.activate = activation(compute)
         self.norm1, self.conv1, self.norm2, self.conv2 = block.norm1, block.conv1, block.norm2, block.conv2
         self.nin_shortcut = block.nin_shortcut
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.conv1(recomputed(self.norm1, x))
-        return self.nin_shortcut(x) + self.conv2(recomputed(self.norm2, h))
+        h = self.conv1(self.activate(self.norm1, x))
+        return self.nin_shortcut(x) + self.conv2(self.activate(self.norm2, h))
 
 
 class LeanNorm(nn.GroupNorm):
-    """A group norm that is computed again in the backward pass."""
+    """A group norm that is recomputed in the backward pass or compiled."""
 
     @classmethod
-    def of(cls, norm: nn.GroupNorm) -> "LeanNorm":
+    def of(cls, norm: nn.GroupNorm, compute: Compute) -> "LeanNorm":
         lean = cls(norm.num_groups, norm.num_channels, norm.eps)
-        lean.weight, lean.bias = norm.weight, norm.bias
+        lean.weight, lean.bias, lean.activate = norm.weight, norm.bias, activation(compute)
         return lean
 
     def forward(self, x: Tensor) -> Tensor:
-        return recomputed(self, x, silu=False)
+        return self.activate(self, x, silu=False)
 
 
 def make_lean(net: nn.Module, compute: Compute) -> None:
@@ -49,11 +50,12 @@ def make_lean(net: nn.Module, compute: Compute) -> None:
     from monai.networks.blocks import Upsample
     from monai.networks.nets.autoencoderkl import AEKLResBlock
 
+    replaced = compute.recompute_norms or compute.compile_norms
     for blocks in (net.encoder.blocks, net.decoder.blocks):
         for place, block in enumerate(blocks):
             if compute.transposed_upsampling and isinstance(block, Upsample):
                 blocks[place] = LeanUpsample(block)
-            elif compute.recompute_norms and isinstance(block, AEKLResBlock):
-                blocks[place] = LeanResBlock(block)
-            elif compute.recompute_norms and isinstance(block, nn.GroupNorm):
-                blocks[place] = LeanNorm.of(block)
+            elif replaced and isinstance(block, AEKLResBlock):
+                blocks[place] = LeanResBlock(block, compute)
+            elif replaced and isinstance(block, nn.GroupNorm):
+                blocks[place] = LeanNorm.of(block, compute)

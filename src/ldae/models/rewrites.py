@@ -4,12 +4,15 @@ Which of them a network uses is said by ``training.compute`` of its section. All
 order of rounding (1e-15 in float64).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+
+from ldae.config import Compute
 
 Scale = tuple[Tensor, Tensor]
 """(s, b) of x -> (1 + s) x + b, each (B, C, 1, 1, 1)."""
@@ -55,22 +58,70 @@ def recomputed(norm: nn.GroupNorm, x: Tensor, scales: Sequence[Scale] = (), silu
     would take it. So under bf16 a layer keeps 4 bytes per value (its input and the convolution's) where autocast keeps
     10 (its input in float32, the norm's output in float32, the convolution's input).
     """
-    device = x.device.type
-    half = torch.is_autocast_enabled(device)
-    handed_on = torch.get_autocast_dtype(device) if half else x.dtype
+    return _in_one(_in_float32, norm, x, scales, silu, recompute=True)
 
-    def run(x: Tensor, *scales: Tensor) -> Tensor:
+
+def compiled(norm: nn.GroupNorm, x: Tensor, scales: Sequence[Scale] = (), silu: bool = True) -> Tensor:
+    """:func:`normalised` as one kernel made by ``torch.compile``, in float32 inside, handed on as :func:`recomputed`
+    does. What the kernel's backward pass keeps is the compiler's choice.
+    """
+    return _in_one(_kernel(), norm, x, scales, silu, recompute=False)
+
+
+def compiled_recomputed(norm: nn.GroupNorm, x: Tensor, scales: Sequence[Scale] = (), silu: bool = True) -> Tensor:
+    """:func:`compiled`, of which only ``x`` is kept for the backward pass."""
+    return _in_one(_kernel(), norm, x, scales, silu, recompute=True)
+
+
+def activation(compute: Compute) -> Callable[..., Tensor]:
+    """Which of the four a network uses."""
+    if compute.compile_norms:
+        return compiled_recomputed if compute.recompute_norms else compiled
+    return recomputed if compute.recompute_norms else normalised
+
+
+def _in_one(
+    function: Callable[..., Tensor],
+    norm: nn.GroupNorm,
+    x: Tensor,
+    scales: Sequence[Scale],
+    silu: bool,
+    recompute: bool,
+) -> Tensor:
+    device = x.device.type
+    handed_on = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+
+    def run(x: Tensor, *flat: Tensor) -> Tensor:
         with torch.autocast(device, enabled=False):
-            exact = torch.promote_types(x.dtype, torch.float32)
-            h = F.group_norm(x.to(exact), norm.num_groups, norm.weight.to(exact), norm.bias.to(exact), norm.eps)
-            for scale, shift in zip(scales[::2], scales[1::2], strict=True):
-                h = h * (1 + scale) + shift
-            return (F.silu(h) if silu else h).to(handed_on)
+            return function(x, norm.weight, norm.bias, flat, norm.num_groups, norm.eps, silu, handed_on)
 
     flat = [part for pair in scales for part in pair]
-    if not torch.is_grad_enabled():
+    if not (recompute and torch.is_grad_enabled()):
         return run(x, *flat)
     return checkpoint(run, x, *flat, use_reentrant=False, preserve_rng_state=False)
+
+
+def _in_float32(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    scales: Sequence[Tensor],
+    groups: int,
+    eps: float,
+    silu: bool,
+    handed_on: torch.dtype,
+) -> Tensor:
+    exact = torch.promote_types(x.dtype, torch.float32)
+    h = F.group_norm(x.to(exact), groups, weight.to(exact), bias.to(exact), eps)
+    for scale, shift in zip(scales[::2], scales[1::2], strict=True):
+        h = h * (1 + scale) + shift
+    return (F.silu(h) if silu else h).to(handed_on)
+
+
+@cache
+def _kernel() -> Callable[..., Tensor]:
+    """Compiled at the first call, once for all sizes (``dynamic``): a network has dozens of them."""
+    return torch.compile(_in_float32, dynamic=True)
 
 
 def lay_out(network: nn.Module, channels_last: bool) -> nn.Module:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from ldae import config
 from ldae.models.blocks import FACTORS, Layer, ResBlock, SelfAttention, timestep_embedding, zeroed
 from ldae.models.prior import GaussianPrior
-from ldae.models.rewrites import normalised, recomputed
+from ldae.models.rewrites import activation
 
 
 def embedding_width(settings: config.Diffusion) -> int:
@@ -100,7 +100,7 @@ class UpPath(nn.Module):
             if level:
                 self.layers.append(make.layer(width, width, 2**level, "up"))
                 self.takes_skip.append(False)
-        self.activate = recomputed if settings.training.compute.recompute_norms else normalised
+        self.activate = activation(settings.training.compute)
         self.norm_out = nn.GroupNorm(settings.norm_groups, width)
         self.conv_out = zeroed(nn.Conv3d(width, latent_channels, 3, padding=1))
 
@@ -154,12 +154,13 @@ class UNet(nn.Module):
     def halve(self) -> "UNet":
         """Store the weights in bf16, for a frozen network under bf16 autocast: no cast, half the memory.
 
-        Convolutions and linear layers give the same bits as autocast does; norms stay in float32 inside, with their
-        weights rounded. The prior's tables keep their precision.
+        The bits are those of autocast: norms, which it computes in float32, keep their weights in float32, and so do
+        the prior's tables.
         """
-        for module in self.up.modules():
-            if isinstance(module, ResBlock):
-                module.freeze()
         for part in (self.time_embedding, self.down, self.up):
-            part.to(torch.bfloat16)
+            for module in part.modules():
+                if isinstance(module, ResBlock):
+                    module.freeze(torch.bfloat16)
+                elif isinstance(module, nn.Linear | nn.Conv1d | nn.Conv3d):
+                    module.to(torch.bfloat16)
         return self

@@ -61,7 +61,7 @@ class Passes:
 def saved_bytes(network: Network, forward: Forward, scans: int, half: bool = True) -> int:
     """Bytes alive after a forward pass on a GPU: what the backward pass needs, and autocast's copies of the weights."""
     module = without_weights(network)
-    with FakeTensorMode(allow_non_fake_inputs=True), gpu_autocast(half):
+    with FakeTensorMode(allow_non_fake_inputs=True), gpu_autocast(half), uncompiled():
         module = module.to_empty(device="cuda").train()
         with torch.device("cuda"), LiveBytes() as live:
             loss = forward(module, scans)
@@ -73,7 +73,7 @@ def saved_bytes(network: Network, forward: Forward, scans: int, half: bool = Tru
 def passes(network: Network, forward: Forward, scans: int = 1, half: bool = True) -> Passes:
     """One forward and one backward pass."""
     module = without_weights(network)
-    with FakeTensorMode(allow_non_fake_inputs=True):
+    with FakeTensorMode(allow_non_fake_inputs=True), uncompiled():
         module = module.to_empty(device="cpu").train()
         counter = FlopCounterMode(display=False)
         with counter, LiveBytes() as live:
@@ -89,6 +89,11 @@ def without_weights(network: Network) -> nn.Module:
     """The network with shapes alone."""
     with torch.device("meta"):
         return network()
+
+
+def uncompiled():
+    """Compiled functions as they are written: a kernel that a compiler would make has no operations to count."""
+    return torch.compiler.set_stance("force_eager")
 
 
 @contextmanager

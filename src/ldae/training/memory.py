@@ -3,45 +3,16 @@
 The part per scan is a difference between two numbers of scans on fake tensors, so nothing is allocated.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
-
-from ldae.config import Autoencoder, Config, Training
-from ldae.models.autoencoder import build_autoencoder
-from ldae.models.counts import count_parameters
-from ldae.models.discriminator import build_discriminator, generator_loss
-from ldae.models.gradient_estimator import GradientEstimator, build_shift_branch
-from ldae.models.perceptual import SlicePerceptual
-from ldae.models.semantic_encoder import build_semantic_encoder
-from ldae.models.unet import UNet
-from ldae.training.dry_run import Forward, Network, passes, saved_bytes
+from ldae.config import Config
+from ldae.training.dry_run import passes, saved_bytes
+from ldae.training.memory_stages import STAGES, Stage
 
 GIB = 2**30
 SLOPE = (16, 32)  # scans; so many that gradients of weights, which come one by one, do not set the peak
 WORKSPACE = 1.5  # GiB of context, cuDNN workspaces and fragmentation
 USABLE = 39.4 / 40  # GiB of every GB on the label that a program gets (A100-40)
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A stage as the estimate sees it.
-
-    Attributes:
-        network: makes all its networks as one module.
-        forward: (module, scans) -> loss.
-        trained, averaged, frozen: numbers of parameters.
-    """
-
-    name: str
-    training: Training
-    network: Network
-    forward: Forward
-    trained: int
-    averaged: int
-    frozen: int
 
 
 @dataclass(frozen=True)
@@ -70,7 +41,7 @@ class Need:
 
 def needs(config: Config) -> list[Need]:
     """The need of every stage of a configuration."""
-    return [need(stage) for stage in (autoencoder(config), diffusion(config), representation(config))]
+    return [need(make(config)) for make in STAGES]
 
 
 def need(stage: Stage) -> Need:
@@ -95,96 +66,3 @@ def state_bytes(stage: Stage) -> int:
     average = 4 * stage.averaged if stage.training.ema_decay else 0
     stored_half = half and stage.training.compute.half_trunk
     return (4 + 4 + 8 + 2 * half) * stage.trained + average + (2 if stored_half else 4) * stage.frozen
-
-
-class Parts(nn.Module):
-    """Several networks as one module."""
-
-    def __init__(self, **parts: nn.Module):
-        super().__init__()
-        for name, part in parts.items():
-            self.add_module(name, part)
-
-
-def autoencoder(config: Config, perceptual: bool | None = None) -> Stage:
-    """Stage 1: the generator's step, which is the larger one. ``perceptual``: none: as configured."""
-    settings, shape = config.autoencoder, config.preprocessing.conform.shape
-    perceptual = settings.perceptual_weights is not None if perceptual is None else perceptual
-
-    def network() -> Parts:
-        parts: dict[str, nn.Module] = {"autoencoder": build_autoencoder(settings)}
-        if settings.adversarial_weight:
-            parts["discriminator"] = build_discriminator(settings.discriminator).requires_grad_(False)
-        if perceptual:
-            parts["perceptual"] = _squeeze()
-        return Parts(**parts)
-
-    def forward(parts: Parts, scans: int) -> Tensor:
-        x = torch.rand(scans, 1, *shape)
-        mu, sigma = parts.autoencoder.encode(x)
-        reconstruction = parts.autoencoder.decode(mu + sigma * torch.randn_like(sigma))
-        loss = (reconstruction.float() - x).abs().mean() + (mu.float().square() + sigma.float().square()).sum()
-        if settings.adversarial_weight:
-            loss = loss + generator_loss(parts.discriminator(reconstruction).float())
-        return loss + parts.perceptual(reconstruction, x) if perceptual else loss
-
-    trained = _count(lambda: build_autoencoder(settings)) + _discriminator(settings)
-    return Stage("autoencoder", settings.training, network, forward, trained, _count_averaged(settings), 0)
-
-
-def _squeeze() -> nn.Module:
-    import lpips
-
-    return SlicePerceptual(lpips.LPIPS(net="squeeze", pnet_rand=True, verbose=False))
-
-
-def _discriminator(settings: Autoencoder) -> int:
-    return _count(lambda: build_discriminator(settings.discriminator)) if settings.adversarial_weight else 0
-
-
-def _count_averaged(settings: Autoencoder) -> int:
-    return _count(lambda: build_autoencoder(settings))
-
-
-def diffusion(config: Config) -> Stage:
-    """Stage 2."""
-    settings, shape = config.diffusion, config.latent_shape
-
-    def network() -> nn.Module:
-        return UNet(settings, shape[0])
-
-    def forward(unet: nn.Module, scans: int) -> Tensor:
-        z, t = torch.randn(scans, *shape), torch.zeros(scans, dtype=torch.int64)
-        return (unet(z, t).float() - torch.randn_like(z)).square().mean()
-
-    count = _count(network)
-    return Stage("diffusion", settings.training, network, forward, count, count, 0)
-
-
-def representation(config: Config) -> Stage:
-    """Stage 3: the encoder, the frozen trunk and the shift branch. The autoencoder of its validation is small."""
-    settings, shape, volume = config.representation, config.latent_shape, config.preprocessing.conform.shape
-    compute = settings.training.compute
-    trunk_settings = config.diffusion.model_copy(update={"training": settings.training})
-    halved = settings.training.precision == "bf16" and compute.half_trunk
-
-    def network() -> Parts:
-        trunk = UNet(trunk_settings, shape[0])
-        shift = build_shift_branch(trunk_settings, shape[0], settings.dimension, trunk)
-        estimator = GradientEstimator(trunk.halve() if halved else trunk, shift)
-        return Parts(encoder=build_semantic_encoder(settings), estimator=estimator)
-
-    def forward(parts: Parts, scans: int) -> Tensor:
-        z, t = torch.randn(scans, *shape), torch.zeros(scans, dtype=torch.int64)
-        y = parts.encoder(torch.rand(scans, 1, *volume))
-        eps, shift = (value.float() for value in parts.estimator(z, t, y))
-        return (torch.randn_like(z) - eps + shift).square().mean()
-
-    frozen = _count(lambda: UNet(trunk_settings, shape[0]))
-    trained = _count(network) - frozen
-    return Stage("representation", settings.training, network, forward, trained, trained, frozen)
-
-
-def _count(network: Callable[[], nn.Module]) -> int:
-    with torch.device("meta"):
-        return count_parameters(network())

@@ -9,6 +9,7 @@ from ldae import config
 from ldae.diffusion.ddim import ddim_decode, ddim_grid
 from ldae.diffusion.schedule import Schedule
 from ldae.models.dae import DiffusionAutoencoder, build_dae, denoiser, reconstruct
+from ldae.models.rewrites import lay_out
 from ldae.training.data import Volumes
 from ldae.training.device import precision_context
 from ldae.training.keyed import key, normal
@@ -33,7 +34,7 @@ class DaeStage(Stage):
         self.device, self.scans = training.device, len(training)
         self.schedule = Schedule(settings.timesteps, settings.beta_start, settings.beta_end)
         torch.manual_seed(key(seed, self.name, "initial weights"))
-        self.product = build_dae(settings).to(self.device)
+        self.product = lay_out(build_dae(settings).to(self.device), settings.training.compute.channels_last)
         self.networks = {"dae": self.product}
 
     def backward(self, draws: Sequence[Draw], share: float) -> dict[str, Tensor]:

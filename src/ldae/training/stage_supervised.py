@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ldae import config
+from ldae.models.rewrites import lay_out
 from ldae.models.supervised import Target, build_supervised
 from ldae.models.weights import load_backbone
 from ldae.training.data import Volumes
@@ -56,7 +57,7 @@ class SupervisedStage(Stage):
         self.product = build_supervised(settings, *moments)
         if settings.backbone_weights is not None:
             load_backbone(self.product.encoder.backbone, settings.backbone_weights, settings.backbone_sha256)
-        self.product.to(self.device)
+        lay_out(self.product.to(self.device), settings.training.compute.channels_last)
         self.networks = {self.name: self.product}
 
     def _moments(self) -> tuple[float, float]:

@@ -132,7 +132,7 @@ def install_dcm2niix(folder, monkeypatch, version):
     for name in (python.name, "clinica"):
         (folder / name).symlink_to(python.with_name(name))
     if version is not None:
-        (folder / "dcm2niix").write_text(f"#!/bin/sh\necho \"dcm2niiX version {version}  (JP2:OpenJPEG) GCC\"\n")
+        (folder / "dcm2niix").write_text(f'#!/bin/sh\necho "dcm2niiX version {version}  (JP2:OpenJPEG) GCC"\n')
         (folder / "dcm2niix").chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(folder / python.name))
     monkeypatch.setenv("PATH", str(folder))

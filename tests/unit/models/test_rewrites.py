@@ -9,7 +9,14 @@ import torch.nn.functional as F
 from ldae import config
 from ldae.models.autoencoder import build_autoencoder
 from ldae.models.gradient_estimator import GradientEstimator, build_shift_branch
-from ldae.models.rewrites import lay_out, normalised, recomputed, upsampled_convolution
+from ldae.models.rewrites import (
+    compiled,
+    compiled_recomputed,
+    lay_out,
+    normalised,
+    recomputed,
+    upsampled_convolution,
+)
 from ldae.models.semantic_encoder import build_semantic_encoder
 from ldae.models.unet import UNet
 
@@ -90,6 +97,51 @@ def test_recomputed_norms_are_the_same_bits_and_keep_only_their_input(silu):
     assert sum(tensor.numel() for tensor in lean_kept) == x.numel() + 4 * pair[0].numel()
 
 
+def test_compiling_norms_changes_no_parameter_and_no_name():
+    compute = config.Compute(compile_norms=True, recompute_norms=False)
+    for make in (lambda compute: unet(compute)[0], autoencoder):
+        plain, lean = make(PLAIN), make(compute)
+        assert {n: t.shape for n, t in plain.state_dict().items()} == {n: t.shape for n, t in lean.state_dict().items()}
+    assert not config.Compute().compile_norms  # until it is measured on a GPU
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("function", [compiled, compiled_recomputed])
+@pytest.mark.parametrize(("scales", "silu"), [(0, True), (1, True), (2, True), (0, False)])
+def test_a_compiled_norm_is_the_norm(function, scales, silu):
+    """Forward and all gradients, float64. The compiler may add in another order, so not bit for bit."""
+    torch.manual_seed(2)
+    norm = awake(torch.nn.GroupNorm(4, 8)).double()
+    x = torch.randn(2, 8, 5, 4, 3, dtype=torch.float64, requires_grad=True)
+    pairs = [
+        tuple(torch.randn(2, 8, 1, 1, 1, dtype=torch.float64, requires_grad=True) for _ in range(2))
+        for _ in range(scales)
+    ]
+    leaves = [x, norm.weight, norm.bias, *(part for pair in pairs for part in pair)]
+    weight = torch.linspace(-1, 1, x.numel(), dtype=torch.float64).view_as(x)
+    (expected, written), (found, rewritten) = (
+        (y, torch.autograd.grad((weight * y).sum(), leaves))
+        for y in (f(norm, x, pairs, silu) for f in (normalised, function))
+    )
+    assert (expected - found).abs().max() <= EXACT
+    assert all((a - b).abs().max() <= 10 * EXACT for a, b in zip(written, rewritten, strict=True))
+
+
+@pytest.mark.slow
+def test_compiled_norms_hand_on_autocasts_type_and_the_recomputed_keep_only_their_input():
+    norm, x = awake(torch.nn.GroupNorm(4, 8)), torch.randn(2, 8, 5, 4, 3).bfloat16().requires_grad_()
+    kept = []
+    with (
+        torch.autocast("cpu", dtype=torch.bfloat16),
+        torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda t: t),
+    ):
+        found = compiled_recomputed(norm, x)
+        expected = recomputed(norm, x)
+    assert found.dtype == expected.dtype == torch.bfloat16
+    assert (found.float() - expected.float()).abs().max() <= 2**-7 * expected.float().abs().max()
+    assert sum(tensor.numel() for tensor in kept) == 2 * x.numel()
+
+
 @pytest.mark.parametrize("resample", ["isotropic", "in_plane"])
 def test_the_unet_with_all_rewrites_is_the_unet(resample):
     (plain, _), (lean, _) = unet(PLAIN, resample), unet(config.Compute(), resample)
@@ -165,17 +217,12 @@ def test_channels_last_changes_the_order_in_memory_only():
     torch.testing.assert_close(laid_out(z, t), before, rtol=1e-4, atol=1e-5)
 
 
-@pytest.fixture
-def estimators():
+@pytest.fixture(params=[config.Compute(), PLAIN], ids=["rewrites", "plain"])
+def estimators(request):
     """The gradient estimator on a trunk in float32 and on the same one stored in bf16."""
-    trunk, settings = unet(config.Compute())
-    half, _ = unet(config.Compute())
+    trunk, settings = unet(request.param)
+    half, _ = unet(request.param)
     half.load_state_dict(trunk.state_dict())
-    for network in (trunk, half):
-        for module in network.modules():
-            if isinstance(module, torch.nn.GroupNorm):  # as at the start; other values would be rounded
-                torch.nn.init.ones_(module.weight)
-                torch.nn.init.zeros_(module.bias)
     torch.manual_seed(5)
     shift = awake(build_shift_branch(settings, 3, 6, trunk))
     return GradientEstimator(trunk, shift), GradientEstimator(half.halve(), shift)
@@ -187,8 +234,12 @@ def test_a_trunk_stored_in_bf16_gives_the_bits_of_autocast(estimators):
     with torch.autocast("cpu", dtype=torch.bfloat16):
         expected, found = full(z, t, y), half(z, t, y)
     assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
-    assert {p.dtype for p in half.trunk.parameters()} == {torch.bfloat16}
-    assert half.trunk.time_table.dtype == torch.float32
+    assert half.trunk.down.conv_in.weight.dtype == torch.bfloat16
+    norms = [module for module in half.trunk.modules() if isinstance(module, torch.nn.GroupNorm)]
+    assert {p.dtype for norm in norms for p in norm.parameters()} == {torch.float32}
+    inside = {id(p) for norm in norms for p in norm.parameters()}
+    assert {p.dtype for p in half.trunk.parameters() if id(p) not in inside} == {torch.bfloat16}
+    assert half.trunk.time_table is None or half.trunk.time_table.dtype == torch.float32
 
 
 def test_a_trunk_stored_in_bf16_is_never_cast(estimators):
