@@ -116,6 +116,9 @@ def test_presets_change_micro_batches_and_nothing_of_the_training():
             assert sections[0] == sections[1]
 
 
+TOO_SMALL = {(16, "dae")}  # not even one scan; its preset says so
+
+
 @pytest.mark.slow
 def test_presets_fit_their_gpus():
     slopes = {}
@@ -125,7 +128,8 @@ def test_presets_fit_their_gpus():
             stage = make(config)
             if stage.name not in slopes:
                 slopes[stage.name] = need(stage)
-            assert slopes[stage.name].at(stage.training.micro_batch) <= USABLE * gpu, (gpu, stage.name)
+            fits = slopes[stage.name].at(stage.training.micro_batch) <= USABLE * gpu
+            assert fits != ((gpu, stage.name) in TOO_SMALL), (gpu, stage.name)
 
 
 @pytest.mark.slow
