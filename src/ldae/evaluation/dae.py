@@ -14,8 +14,9 @@ from ldae.diffusion.dpm_solver import dpmpp_2m_decode, dpmpp_2m_encode, log_sigm
 from ldae.diffusion.schedule import Schedule
 from ldae.evaluation.sampling import batches
 from ldae.models.dae import DiffusionAutoencoder, denoiser, reconstruct
-from ldae.training.baselines import Baseline, load_dae
+from ldae.training.device import pick_device
 from ldae.training.keyed import normal
+from ldae.training.load import Loaded, load_dae
 from ldae.training.model_folder import require_input
 
 
@@ -30,7 +31,7 @@ class DaeDecoder:
         factor: its voxels are this many of ours a side.
     """
 
-    def __init__(self, baseline: Baseline, sampling: config.Sampling, batch: int, device: torch.device):
+    def __init__(self, baseline: Loaded, sampling: config.Sampling, batch: int, device: torch.device):
         settings = config.Dae.model_validate(baseline.description["settings"])
         self.network: DiffusionAutoencoder = baseline.network
         self.sampling, self.batch, self.device = sampling, batch, device
@@ -46,7 +47,9 @@ class DaeDecoder:
         """
         baseline = load_dae(folder)
         require_input(f"{folder} was trained on other volumes", baseline.description, "volumes", volumes_digest)
-        return cls(baseline, sampling, batch, next(baseline.network.parameters()).device)
+        device = pick_device()
+        baseline.network.to(device)
+        return cls(baseline, sampling, batch, device)
 
     def with_sampling(self, sampling: config.Sampling) -> "DaeDecoder":
         """The same network with another solver or number of steps."""

@@ -13,8 +13,8 @@ from ldae.evaluation.dae import DaeDecoder
 from ldae.models.dae import DiffusionAutoencoder
 from ldae.preprocessing.pack_dae import pack_volumes_dae
 from ldae.store import write_store
-from ldae.training.baselines import Baseline
 from ldae.training.code_keys import MAIN, CodeKey
+from ldae.training.load import Loaded
 
 SHAPE, SPACING, CENTRE = (16, 20, 16), 8.0, (0.0, -10.0, 15.0)
 BOX = (8, 8, 6)  # of the voxel-space baseline, after averaging by 2
@@ -106,7 +106,7 @@ def toy_dae(store: Path, batch: int = 4) -> DaeDecoder:
     settings = Dae(factor=2, shape=BOX, multipliers=[1, 2], dimension=3, training=training)
     description = {"settings": settings.model_dump(mode="json"), "inputs": {}}
     network = KnownVolume().requires_grad_(False)
-    return DaeDecoder(Baseline(network, description, "known"), Sampling(steps=20), batch, torch.device("cpu"))
+    return DaeDecoder(Loaded(network, description, "known"), Sampling(steps=20), batch, torch.device("cpu"))
 
 
 def squared_radius() -> np.ndarray:
