@@ -190,6 +190,63 @@ rule eval_solvers:
         "../workflow/scripts/eval_solvers.py"
 
 
+rule eval_samples:
+    """Unconditional samples: distance from real scans beside that of held-out ones, and whether they are copies."""
+    input:
+        models=MODELS,
+        volumes=rules.pack_volumes.output[0],
+        latents=rules.encode_latents.output[0],
+        codes=rules.encode_codes.output,
+        splits=rules.make_splits.output.splits,
+    output:
+        distances=f"{RESULTS}/evaluate/samples/distances.tsv",
+        memorisation=f"{RESULTS}/evaluate/samples/memorisation.tsv",
+        neighbours=f"{RESULTS}/evaluate/samples/neighbours.tsv",
+        curves=f"{RESULTS}/evaluate/samples/curves.tsv",
+    log:
+        f"{RESULTS}/logs/eval_samples.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/eval_samples.tsv"
+    conda:
+        "../envs/gpu.yaml"
+    params:
+        settings=settings.section("evaluation"),
+        method=settings.method_of("eval_samples"),
+        seed=settings.seed,
+        code=code_digest("evaluation", "models", "diffusion"),
+    script:
+        "../workflow/scripts/eval_samples.py"
+
+
+rule eval_efficiency:
+    """Device hours of every training, and seconds per scan of every method on this device. Differs between re-runs."""
+    input:
+        models=MODELS,
+        dae=DAE,
+        supervised=[
+            rules.train_supervised_ad.output.description,
+            rules.train_supervised_age.output.description,
+        ],
+        volumes=rules.pack_volumes.output[0],
+        splits=rules.make_splits.output.splits,
+    output:
+        methods=f"{RESULTS}/evaluate/efficiency/methods.tsv",
+        trainings=f"{RESULTS}/evaluate/efficiency/trainings.tsv",
+    log:
+        f"{RESULTS}/logs/eval_efficiency.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/eval_efficiency.tsv"
+    conda:
+        "../envs/gpu.yaml"
+    params:
+        settings=settings.section("evaluation"),
+        method=settings.method_of("eval_efficiency"),
+        seed=settings.seed,
+        code=code_digest("evaluation", "models", "diffusion"),
+    script:
+        "../workflow/scripts/eval_efficiency.py"
+
+
 rule assemble_headline:
     """The numbers a reader asks for first, in one flat JSON file."""
     input:

@@ -82,6 +82,28 @@ rule figure_solvers:
         "../workflow/scripts/figure_solvers.py"
 
 
+rule figure_samples:
+    """Unconditional samples beside real scans; those that stand out towards one training scan."""
+    input:
+        distances=rules.eval_samples.output.distances,
+        curves=rules.eval_samples.output.curves,
+    output:
+        svg=f"{RESULTS}/paper/figures/figure_samples.svg",
+        png=f"{RESULTS}/paper/figures/figure_samples.png",
+        nearest_svg=f"{RESULTS}/paper/figures/figure_samples_nearest.svg",
+        nearest_png=f"{RESULTS}/paper/figures/figure_samples_nearest.png",
+    log:
+        f"{RESULTS}/logs/figure_samples.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_samples.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("figures"),
+    script:
+        "../workflow/scripts/figure_samples.py"
+
+
 rule figure_probes:
     """AUC and age error of every feature set."""
     input:
@@ -279,6 +301,7 @@ FIGURES = [
     rules.figure_training.output,
     rules.figure_reconstruction_methods.output,
     rules.figure_solvers.output,
+    rules.figure_samples.output,
     rules.figure_probes.output,
     rules.figure_3_autoencoder.output,
     rules.figure_reconstruction_examples.output,

@@ -60,6 +60,45 @@ rule table_solvers:
         "../workflow/scripts/table_solvers.py"
 
 
+rule table_samples:
+    """Unconditional samples: distances of distributions, and the nearest training scans."""
+    input:
+        distances=rules.eval_samples.output.distances,
+        memorisation=rules.eval_samples.output.memorisation,
+    output:
+        samples=f"{RESULTS}/paper/tables/samples.tsv",
+    log:
+        f"{RESULTS}/logs/table_samples.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/table_samples.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("evaluation", "figures"),
+    script:
+        "../workflow/scripts/table_samples.py"
+
+
+rule table_efficiency:
+    """Table 5: parameters, grids, device hours, seconds per scan. Measured anew at every run, so not in the report."""
+    input:
+        methods=rules.eval_efficiency.output.methods,
+        trainings=rules.eval_efficiency.output.trainings,
+    output:
+        efficiency=f"{RESULTS}/paper/timings/efficiency.tsv",
+        trainings=f"{RESULTS}/paper/timings/trainings.tsv",
+    log:
+        f"{RESULTS}/logs/table_efficiency.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/table_efficiency.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("evaluation", "figures"),
+    script:
+        "../workflow/scripts/table_efficiency.py"
+
+
 rule table_probes:
     """Table 7: linear probes, ours beside the paper's; y_sem against each rival."""
     input:
@@ -143,6 +182,8 @@ TABLES = [
     rules.table_settings.output,
     rules.table_reconstruction.output,
     rules.table_solvers.output,
+    rules.table_samples.output,
+    rules.table_efficiency.output,
     rules.table_probes.output,
     rules.table_interpolation.output,
     rules.table_manipulation.output,

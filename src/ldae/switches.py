@@ -64,6 +64,8 @@ SAMPLING = (
     "eval_interpolation",
     "eval_manipulation",
     "eval_variation",
+    "eval_samples",
+    "eval_efficiency",
     "eval_solvers",
 )
 

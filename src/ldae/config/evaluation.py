@@ -25,6 +25,8 @@ class Evaluation(Section):
     dae_scans: Positive = Field(
         100, description="test scans that the voxel-space baseline reconstructs, drawn by subject; it is slow"
     )
+    samples: Positive = Field(500, description="unconditional samples that are compared with real scans")
+    efficiency_repeats: Positive = Field(3, description="how often each method is timed")
     bootstrap: Positive = Field(2000, description="subject-level resamples of every interval")
     folds: Positive = Field(5, description="subject-grouped folds of the figures named *_cv")
     probabilities: list[Annotated[float, Field(gt=0, lt=1)]] = Field(

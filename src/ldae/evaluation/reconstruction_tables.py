@@ -1,4 +1,4 @@
-"""Table 6 in two parts: every method with the size of its code, and the same methods by solver and steps."""
+"""Table 6 in two parts, every method with the size of its code and the same by solver and steps; and the samples."""
 
 from pathlib import Path
 
@@ -37,4 +37,14 @@ def solver_table(summary: pd.DataFrame) -> pd.DataFrame:
             if metric == "ssim_w3_paper":
                 row[f"{metric}_published"] = PUBLISHED_SSIM.get((solver, steps)) if method == "ldae_encoded" else None
         rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def samples_table(distances: pd.DataFrame, memorisation: pd.DataFrame) -> pd.DataFrame:
+    """One row per kind of volume: distances from the training scans, and how near the nearest of them is."""
+    both = pd.concat([distances, memorisation], ignore_index=True)
+    rows = []
+    for kind, group in both.groupby("method", sort=False):
+        cells = {metric: format_estimate(line) for metric, line in group.set_index("metric").iterrows()}
+        rows.append({"kind": kind} | cells)
     return pd.DataFrame(rows)

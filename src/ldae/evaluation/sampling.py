@@ -47,6 +47,10 @@ class Decoder:
     def encode_latent(self, x: np.ndarray, ids: list[str]) -> np.ndarray:
         return self._run(self.ldae.encode_latent, x, *self._noise(ids))
 
+    def encode_mean(self, x: np.ndarray) -> np.ndarray:
+        """Volumes -> scaled posterior means, whatever ``method.posterior`` says."""
+        return self._run(self.ldae.encode_latent, x)
+
     def _noise(self, ids: list[str]) -> list[np.ndarray]:
         """Noise of the frozen samples, where latents are those."""
         noise = self.ldae.posterior_noise(ids)
@@ -58,8 +62,10 @@ class Decoder:
     def encode_semantic(self, x: np.ndarray) -> np.ndarray:
         return self._run(self.ldae.encode_semantic, x)
 
-    def invert(self, z: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Scaled latents -> x_T, by DDIM inversion (or the solver's) with their semantic codes."""
+    def invert(self, z: np.ndarray, y: np.ndarray | None) -> np.ndarray:
+        """Scaled latents -> x_T, by DDIM inversion (or the solver's) with their semantic codes, or without (None)."""
+        if y is None:
+            return self._run(lambda latents: self.ldae.invert(latents, None), z)
         return self._run(self.ldae.invert, z, y)
 
     def generate(self, x_T: np.ndarray, y: np.ndarray | None) -> np.ndarray:

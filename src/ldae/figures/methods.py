@@ -62,6 +62,12 @@ PROBES = {
     "mean_predictor": Method("Mean age", LIGHT, "X"),
     "majority_class": Method("Majority class", LIGHT, "X"),
 }
+SAMPLES = {
+    "unconditional": Method("Unconditional samples", OURS, "o"),
+    "reconstructed_held_out": Method("Held-out scans, reconstructed", GREY, "P", ":"),
+    "held_out": Method("Held-out scans (floor)", GREEN, "D", (0, (4, 2))),
+    "copied_training": Method("Training scans, as copies", RIVAL, "s", (0, (1.5, 1.5))),
+}
 DIRECTIONS = {
     "probe": Method("Probe direction", OURS, "o"),
     "adjusted": Method("Probe, adjusted for age and sex", GREEN, "D", "-."),

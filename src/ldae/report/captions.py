@@ -65,6 +65,22 @@ CAPTIONS = {
         "standard deviation over all samples of that scan. " + PICTURES,
         "A scan, several samples from its semantic code, and a map of their standard deviation.",
     ),
+    "figure_samples": Caption(
+        "Unconditional samples",
+        "a and b, kernel distance (unbiased, third-degree polynomial) of as many samples, reconstructed and real "
+        "held-out scans from the training scans, one scan per subject, in the features of the semantic encoder and in "
+        "those of the autoencoder's latent (mean and spread per octant); held-out scans are the floor. c, distance of "
+        "each sample and scan to the nearest training scan; d, that distance divided by the one to the nearest scan of "
+        "any other subject, near 0 for a copy. All have gone through the autoencoder; training scans so treated show "
+        "what copies would look like. Bands and brackets are 95 % bootstrap intervals over subjects or samples.",
+        "Distances of samples and held-out scans from training scans, and cumulative distributions of the nearest one.",
+    ),
+    "figure_samples_nearest": Caption(
+        "Samples that stand out most towards one training scan",
+        "The unconditional samples with the lowest ratio of the distance to the nearest training scan and to the "
+        "nearest scan of another subject, and that training scan (named above). " + PICTURES,
+        "Samples, their nearest training scans and differences.",
+    ),
     "figure_5_lda": Caption(
         "Figure 5. Diagnosis in the semantic space",
         "Linear discriminant analysis of y<sub>sem</sub>, fitted on training subjects alone and applied to the others. "

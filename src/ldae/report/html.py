@@ -13,7 +13,7 @@ from markupsafe import Markup
 from ldae.config import Config
 from ldae.evaluation.probe_table import PUBLISHED, losses
 from ldae.evaluation.tables import SEEDS_SENTENCE, TABLES
-from ldae.figures.methods import DIRECTIONS, INTERPOLATION, PROBES, RECONSTRUCTION
+from ldae.figures.methods import DIRECTIONS, INTERPOLATION, PROBES, RECONSTRUCTION, SAMPLES
 from ldae.files import digest, read_tsv, write_text
 from ldae.report.captions import CAPTIONS
 from ldae.report.differences import differences, missing_weights
@@ -35,6 +35,8 @@ INTERPOLATION_METRICS = [
     "ventricle_change_ml_error_truth",
     "ssim_w4_paper",
 ]
+SAMPLE_DISTANCES = ["kernel_y_sem", "kernel_octants", "frechet_y_sem_shrunk", "frechet_octants_shrunk"]
+MEMORISATION = [f"nearest_{name}" for name in ("training_rms_median", "ratio_median", "training_rms_auc", "ratio_auc")]
 MANIPULATION_METRICS = [
     "ventricle_ml_change_plus_ad",
     "ventricle_ml_change_minus_ad",
@@ -151,6 +153,8 @@ def study_tables(evaluate: Path) -> dict[str, Table | None]:
         "interpolation_differences": estimates_table(
             interpolation / "differences.tsv", INTERPOLATION_METRICS, INTERPOLATION, "difference"
         ),
+        "samples": estimates_table(evaluate / "samples" / "distances.tsv", SAMPLE_DISTANCES, SAMPLES, "volumes"),
+        "memorisation": estimates_table(evaluate / "samples" / "memorisation.tsv", MEMORISATION, SAMPLES, "volumes"),
         "manipulation": estimates_table(manipulation / "summary.tsv", MANIPULATION_METRICS, DIRECTIONS, "direction"),
     }
 

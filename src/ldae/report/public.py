@@ -27,6 +27,7 @@ TABLES = (
     "settings_representation",
     "reconstruction",
     "solvers",
+    "samples",
     "probes",
     "probe_differences",
     "interpolation",

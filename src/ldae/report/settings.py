@@ -103,7 +103,7 @@ def _training(settings: Training, description: dict[str, Any], paper: Published)
         ("optimizer steps", f"{settings.steps:,}", "n/a", PAPER),
         ("learning rate", f"{settings.learning_rate:g}", paper.learning_rate, CODE),
         ("precision", settings.precision, "fp16", CODE),
-        ("hardware and time", "see timings", paper.hardware, PAPER),
+        ("hardware and time", "paper/timings/trainings.md", paper.hardware, PAPER),
     ]
 
 

@@ -41,7 +41,7 @@ class Records:
         stage, settings = trainer.stage, trainer.settings
         folder.mkdir(parents=True, exist_ok=True)
         rewind_rows(self.skipped, trainer.step)
-        self.reporter = Reporter(stage.name, trainer.step, settings, folder / "live.jsonl")
+        self.reporter = Reporter(stage.name, trainer.step, settings, folder / "live.jsonl", trainer.world.size)
         self.curves = Curves(folder / "tensorboard", trainer.step) if launch.tensorboard else None
 
     def __enter__(self) -> "Records":

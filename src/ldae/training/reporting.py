@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ldae import config
+from ldae.training.device import device_name, pick_device
 from ldae.training.rows import append_row, rewind_rows
 
 logger = logging.getLogger("ldae")
@@ -22,10 +23,13 @@ class Reporter:
 
     Args:
         live: one row for every twentieth part of the training and for every validation: step, losses, metrics, seconds
-            of training so far. Rows after ``first_step`` are dropped, since this run writes them again.
+            of training so far, and on which device, how many of them. Rows after ``first_step`` are dropped, since this
+            run writes them again.
+        devices: processes that share the training, one device each.
     """
 
-    def __init__(self, name: str, first_step: int, settings: config.Training, live: Path):
+    def __init__(self, name: str, first_step: int, settings: config.Training, live: Path, devices: int = 1):
+        self.where = {"device": device_name(pick_device()), "devices": devices}
         self.name, self.first_step, self.settings, self.live = name, first_step, settings, live
         self.every = max(1, round(settings.steps / LINES))
         rows = rewind_rows(live, first_step)
@@ -54,7 +58,7 @@ class Reporter:
         row = not step % self.every or bool(metrics) or step == steps
         if row:
             seconds = round(self.spent + clock - self.started, 1)
-            append_row(self.live, {"step": step, "seconds": seconds} | losses | metrics)
+            append_row(self.live, {"step": step, "seconds": seconds} | self.where | losses | metrics)
         if row or clock - self.said > SILENCE:
             self.said = clock
             values, left = _values(losses | metrics), _clock((steps - step) / max(rate, 1e-9))

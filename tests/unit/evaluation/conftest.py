@@ -32,6 +32,7 @@ def settings() -> Evaluation:
         bootstrap=200,
         folds=3,
         variations=3,
+        samples=12,
     )
 
 
@@ -43,7 +44,7 @@ def evaluated(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A folder with every study's files."""
-    from ldae.evaluation import interpolation, manipulation, probes, reconstruction, solvers, variation
+    from ldae.evaluation import interpolation, manipulation, probes, reconstruction, samples, solvers, variation
 
     out = tmp_path_factory.mktemp("evaluate")
     ldae, inputs = cohort
@@ -53,5 +54,6 @@ def evaluated(
     probe = out / "probes" / "probe_ad.json"
     manipulation.run_manipulation(ldae, inputs, probe, settings, 1, out / "manipulation")
     solvers.run_solvers(ldae, dae, inputs, settings, 1, out / "solvers")
+    samples.run_samples(ldae, inputs, settings, 1, out / "samples")
     variation.run_variation(ldae, inputs, settings, 1, out / "variation")
     return out

@@ -12,7 +12,7 @@ from ldae.diffusion.schedule import Schedule
 from ldae.evaluation.dae import DaeDecoder
 from ldae.models.dae import DiffusionAutoencoder
 from ldae.preprocessing.pack_dae import pack_volumes_dae
-from ldae.store import write_store
+from ldae.store import open_store, write_store
 from ldae.training.code_keys import MAIN, CodeKey
 from ldae.training.load import Loaded
 
@@ -145,6 +145,9 @@ def write_cohort(store: Path) -> tuple[LinearLDAE, pd.DataFrame, pd.DataFrame]:
     affine = np.vstack([np.column_stack([SPACING * np.eye(3), corner]), [0, 0, 0, 1]]).tolist()
     volumes = [np.rint(255 * brain(v, rng.standard_normal(SHAPE))).astype(np.uint8) for v in size]
     write_store(store / "volumes", volumes, index, dtype="uint8", affine=affine, spacing_mm=SPACING)
+    latents = np.stack([np.stack(volumes) / 255, np.zeros((len(volumes), *SHAPE))], axis=1)[:, :, None]
+    made_from = open_store(store / "volumes").digest
+    write_store(store / "latents", latents, index, scale_factor=2.0, volumes=made_from)
     pack_volumes_dae(store / "volumes", BOX, 2, store / "volumes_dae")
     x = torch.from_numpy(np.stack(volumes).astype(np.float32) / 255)[:, None]
     y = ldae.encode_semantic(x)

@@ -199,6 +199,23 @@ def write_variation(folder: Path) -> None:
     write_tsv(folder / "scans.tsv", pd.DataFrame(numbers, columns=columns))
 
 
+def write_samples(folder: Path) -> None:
+    kinds = ("unconditional", "reconstructed_held_out", "held_out")
+    values = {(kind, metric): 0.2 for kind in kinds for metric in ("kernel_y_sem", "kernel_octants")}
+    write_tsv(folder / "distances.tsv", estimates(values))
+    kinds = ("unconditional", "held_out", "copied_training")
+    write_tsv(folder / "memorisation.tsv", estimates({(kind, "nearest_ratio_median"): 0.9 for kind in kinds}))
+    rows = [
+        (kind, metric, x, x, max(x - 0.1, 0), min(x + 0.1, 1))
+        for kind in kinds
+        for metric in ("nearest_training_rms", "nearest_ratio")
+        for x in (0.0, 0.5, 1.0)
+    ]
+    write_tsv(folder / "curves.tsv", pd.DataFrame(rows, columns=["kind", "metric", "x", "share", "low", "high"]))
+    rows = [(*scan[:2], f"sample-{place}", kind) for place, scan in enumerate(SCANS) for kind in ("sample", "nearest")]
+    examples(folder / "examples", rows, "participant_id session_id item kind")
+
+
 def write_metrics(folder: Path) -> None:
     for stage in ("autoencoder", "diffusion", "representation"):
         (folder / stage).mkdir(parents=True, exist_ok=True)
@@ -215,5 +232,6 @@ def write_results(root: Path) -> Path:
     write_interpolation(root / "evaluate/interpolation")
     write_manipulation(root / "evaluate/manipulation")
     write_variation(root / "evaluate/variation")
+    write_samples(root / "evaluate/samples")
     write_metrics(root / "train")
     return root

@@ -17,6 +17,7 @@ from ldae.figures.lda import figure_5_lda
 from ldae.figures.manipulation import figure_6_manipulation
 from ldae.figures.probes import figure_probes
 from ldae.figures.reconstruction import figure_reconstruction_methods
+from ldae.figures.samples import figure_samples, figure_samples_nearest
 from ldae.figures.solvers import figure_solvers
 from ldae.figures.training import figure_training
 from ldae.figures.variation import figure_4_variation
@@ -36,6 +37,10 @@ FIGURES: dict[str, Callable[[Path, Path], None]] = {
         r / "evaluate/reconstruction/summary.tsv", r / "evaluate/reconstruction/ventricles.tsv", stem
     ),
     "figure_solvers": lambda r, stem: figure_solvers(r / "evaluate/solvers/summary.tsv", stem),
+    "figure_samples": lambda r, stem: figure_samples(
+        r / "evaluate/samples/distances.tsv", r / "evaluate/samples/curves.tsv", stem
+    ),
+    "figure_samples_nearest": lambda r, stem: figure_samples_nearest(r / "evaluate/samples/examples", stem),
     "figure_4_variation": lambda r, stem: figure_4_variation(
         r / "evaluate/variation/samples", r / "evaluate/variation/std", r / "evaluate/variation/scans.tsv", stem
     ),

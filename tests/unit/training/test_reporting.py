@@ -13,6 +13,8 @@ from toy import ToyStage, training
 
 from ldae.config import Launch
 from ldae.errors import UserError
+from ldae.training.device import device_name, pick_device
+from ldae.training.hours import spent
 from ldae.training.loop import train
 from ldae.training.pictures import sheet
 from ldae.training.rows import rewind_rows
@@ -52,6 +54,13 @@ def test_seconds_go_on_after_a_stop(tmp_path):
     rows = [json.loads(line) for line in live.read_text().splitlines()]
     assert [row["step"] for row in rows] == list(range(13))
     assert all(row["seconds"] >= 100 for row in rows)
+
+
+def test_a_finished_training_knows_its_device_hours(tmp_path):
+    train(ToyStage(), training(), 1, tmp_path / "checkpoints", {})
+    found = spent(tmp_path)
+    assert found.hours == found.device_hours >= 0
+    assert found.devices == f"1 x {device_name(pick_device())}"
 
 
 class Pictured(ToyStage):

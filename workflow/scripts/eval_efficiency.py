@@ -1,0 +1,25 @@
+"""Adapter: what training and decoding cost on this device."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0], snakemake.threads):
+    from ldae.config import Evaluation, Method
+    from ldae.evaluation.dae import DaeDecoder
+    from ldae.evaluation.efficiency import run_efficiency
+    from ldae.evaluation.inputs import read_inputs
+    from ldae.training.pipeline import LDAE
+
+    settings = Evaluation.model_validate(snakemake.params.settings)
+    train = Path(snakemake.input.models[0]).parents[1]
+    inputs = read_inputs(Path(snakemake.input.volumes).parents[1], snakemake.input.splits)
+    run_efficiency(
+        LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling),
+        DaeDecoder.load(train / "dae", inputs.volumes_dae.digest, settings.sampling, settings.batch),
+        inputs,
+        settings,
+        train,
+        snakemake.params.seed,
+        Path(snakemake.output.methods).parent,
+    )

@@ -1,0 +1,22 @@
+"""Adapter: unconditional samples beside real scans."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0], snakemake.threads):
+    from ldae.config import Evaluation, Method
+    from ldae.evaluation.inputs import read_inputs
+    from ldae.evaluation.samples import run_samples
+    from ldae.training.pipeline import LDAE
+
+    settings = Evaluation.model_validate(snakemake.params.settings)
+    train = Path(snakemake.input.models[0]).parents[1]
+    store = Path(snakemake.input.volumes).parents[1]
+    run_samples(
+        LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling),
+        read_inputs(store, snakemake.input.splits),
+        settings,
+        snakemake.params.seed,
+        Path(snakemake.output.neighbours).parent,
+    )

@@ -1,0 +1,13 @@
+"""Adapter: samples beside real scans, and the samples that stand out towards one training scan."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0]):
+    from ldae.figures.samples import figure_samples, figure_samples_nearest
+
+    figure_samples(snakemake.input.distances, snakemake.input.curves, Path(snakemake.output.png).with_suffix(""))
+    figure_samples_nearest(
+        Path(snakemake.input.curves).parent / "examples", Path(snakemake.output.nearest_png).with_suffix("")
+    )
