@@ -35,20 +35,26 @@ def run_efficiency(
 
 
 def training_row(folder: Path) -> dict:
-    """One training: what it trained on what, and its device hours."""
+    """One training: what it trained on what, the step whose weights were written, and its device hours."""
     description, cost = read_description(folder), spent(folder)
-    steps = description["settings"]["training"]
+    training = description["settings"]["training"]
+    if "imported" in description:
+        devices = "imported: not trained here"
+    elif cost is None:
+        devices = description.get("training", "n/a (the live record is gone, or names no device)")
+    else:
+        devices = cost.devices
     grid = description.get("volume_shape") or description["latent_shape"]
     return {
         "stage": folder.name,
         "parameters_trained": sum(description["parameters"].values()),
         "grid": " x ".join(str(size) for size in grid),
-        "scans": description["scans"],
-        "steps": steps["steps"],
-        "batch": steps["batch"],
+        "scans": description.get("scans"),
+        "steps": description["step"],
+        "batch": training["batch"],
         "hours": None if cost is None else cost.hours,
         "device_hours": None if cost is None else cost.device_hours,
-        "devices": "n/a (the live record is gone, or names no device)" if cost is None else cost.devices,
+        "devices": devices,
     }
 
 
