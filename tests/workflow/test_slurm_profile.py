@@ -66,6 +66,14 @@ def test_trainings_are_retried_twenty_times_with_the_same_request(profile):
         assert all(isinstance(profile["set-resources"][rule][name], int) for name in ("mem_mb", "runtime")), rule
 
 
+def test_what_starts_over_gets_more_hours_on_a_retry_within_those_of_common_queues(profile):
+    """Shards and trainings go on where they stopped; any other job that met its limit would meet it again."""
+    for rule, asked in profile["set-resources"].items():
+        if rule not in SHARD_RULES and not rule.startswith("train_") and "runtime" in asked:
+            most = eval(str(asked["runtime"]), {"attempt": profile["retries"] + 1})
+            assert most == 720, f"{rule}: 720, or 240 * attempt"
+
+
 def test_a_retried_shard_asks_for_more_memory_and_is_never_an_array_task(profile):
     """In an array every task gets the resources of the first one, so a retried shard would keep its old memory."""
     for rule in SHARD_RULES:
@@ -86,5 +94,6 @@ def test_the_guide_states_what_the_profile_asks_for(profile):
     for rule, gpus in gpus_by_rule(profile).items():
         if rule.startswith("eval_"):
             continue  # one row for all
-        row = f"| `{rule}` | {gpus} | {profile['set-resources'][rule]['runtime'] // 60} |"
+        minutes = str(profile["set-resources"][rule]["runtime"]).removesuffix(" * attempt")
+        row = f"| `{rule}` | {gpus} | {int(minutes) // 60} |"
         assert row in guide, f"docs/cluster.md has no row {row}"
