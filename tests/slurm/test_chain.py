@@ -10,7 +10,7 @@ import yte
 from runs import ROOT, SMOKE, Run, copy_workflow, run_locally, write_profile
 
 PAIRS = ("train_diffusion:gpu=2", "train_representation:gpu=2")  # two processes, as the profile has it
-TABLES = (".tsv", ".csv", ".md", ".tex")
+RESULTS = (".tsv", ".csv", ".md", ".tex", ".svg", ".png")
 MEASURED = re.compile("seconds|hours|per_second")  # columns that no two runs share
 
 
@@ -46,7 +46,7 @@ def both(lab, tmp_path_factory) -> Both:
 
 
 def times_in(table: Path) -> bool:
-    """Whether a table has a column of measured times; its Markdown and LaTeX are beside it."""
+    """Whether a table has a column of measured times; its Markdown and LaTeX, or its figure, are beside it."""
     path = table.with_suffix(".tsv")
     return path.exists() and bool(MEASURED.search(path.read_text().partition("\n")[0]))
 
@@ -77,11 +77,11 @@ def test_conversion_was_one_array(both):
     assert len(tasks) == 2 and len({task["ArrayJobId"] for task in tasks}) == 1
 
 
-def test_every_table_is_that_of_the_local_run_byte_for_byte(both):
+def test_every_table_and_figure_is_that_of_the_local_run_byte_for_byte(both):
     parts = ("status", "manifest", "derivatives", "evaluate", "paper", "public")
-    tables = [path for part in parts for path in (both.alone / part).rglob("*") if path.suffix in TABLES]
-    kept = [path for path in tables if not times_in(path)]
-    assert len(kept) > 30 and len(tables) - len(kept) < 10
+    results = [path for part in parts for path in (both.alone / part).rglob("*") if path.suffix in RESULTS]
+    kept = [path for path in results if not times_in(path)]
+    assert len(kept) > 60 and len(results) - len(kept) < 10
     assert both.differing(kept) == []
 
 
