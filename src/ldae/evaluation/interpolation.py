@@ -1,7 +1,5 @@
 """A visit from the visits around it (paper 4.5, Figs. 8 and 9), beside what needs no network: copying and averaging."""
 
-from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +19,13 @@ from ldae.evaluation.statistics import (
     paired_differences,
     summarise,
 )
+from ldae.evaluation.triplets import Triplet, find_triplets, longest
+from ldae.evaluation.ventricle_truth import TrueScale
 from ldae.evaluation.ventricles import ventricle_ml
 from ldae.files import write_tsv
 from ldae.training.pipeline import LDAE
 
-METHODS = ["ldae", "y_only", "x_T_only", "latent_lerp", "voxel_lerp", "copy_nearest", "ae"]
+METHODS = ["ldae", "ldae_months", "y_only", "x_T_only", "latent_lerp", "voxel_lerp", "copy_nearest", "ae"]
 METRICS = [
     "ssim_w11_brain",
     "mse",
@@ -33,12 +33,14 @@ METRICS = [
     "mse_vs_ae",
     "ssim_w4_paper",
     "ventricle_ml_error",
+    "ventricle_ml_error_truth",
     "ventricle_change_ml_error_truth",
 ]
-RIVALS = ["copy_nearest", "voxel_lerp", "latent_lerp", "y_only", "x_T_only"]
+RIVALS = ["copy_nearest", "voxel_lerp", "latent_lerp", "y_only", "x_T_only", "ldae_months"]
 PAIRS = [("ldae", rival) for rival in RIVALS]
 GROUPINGS = ["gap_months", "prediction_gap_months", "position"]
-GROUPED_METRICS = ["ssim_w11_brain", "mse", "ventricle_ml_error"]
+GROUPED_METRICS = ["ssim_w11_brain", "mse", "ssim_w4_paper", "mse_vs_ae", "ventricle_ml_error"]
+EXAMPLES = 2
 KEYS = ["participant_id", "session_start", "session_target", "session_end"]
 GROUP_KEYS = ("method", "metric", "grouping", "level")
 COLUMNS = [
@@ -56,35 +58,21 @@ COLUMNS = [
 ]
 
 
-@dataclass(frozen=True)
-class Triplet:
-    """Rows of three scans of one subject in time order; ``alpha`` = (target - start) / (end - start)."""
-
-    start: int
-    target: int
-    end: int
-    alpha: float
-
-    @property
-    def nearest(self) -> int:
-        """The end that is closer in time; the earlier one of two equally close."""
-        return self.start if self.alpha <= 0.5 else self.end
-
-
 def run_interpolation(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: int, out: Path) -> None:
     """Write triplets, summary, differences, by_group (.tsv) and, where there is a triplet, examples/ into ``out``."""
     triplets = find_triplets(inputs.scans, settings.max_triplets)
     decoder = Decoder(ldae, settings.batch)
-    write_volumes(out / "examples", [], [])
-    rows, shown = [], longest(inputs.scans, triplets)
+    scale = TrueScale.fit(inputs)
+    rows, shown = [], longest(inputs.scans, triplets, EXAMPLES)
+    examples: dict[Triplet, dict[str, np.ndarray]] = {}
     for part in batches(np.arange(len(triplets)), settings.batch):
         chosen = [triplets[i] for i in part]
         results = interpolate(decoder, inputs, chosen)
-        rows += measure(decoder, inputs, chosen, results)
-        if shown in chosen:
-            _write_example(
-                inputs, shown, {name: volumes[chosen.index(shown), 0] for name, volumes in results.items()}, out
-            )
+        rows += measure(decoder, inputs, chosen, results, scale)
+        for place, triplet in enumerate(chosen):
+            if triplet in shown:
+                examples[triplet] = {name: volumes[place, 0].copy() for name, volumes in results.items()}
+    _write_examples(inputs, {triplet: examples[triplet] for triplet in shown}, out)
     table = pd.DataFrame(rows, columns=COLUMNS)
     table = table.sort_values("method", key=lambda names: names.map(METHODS.index), kind="stable")
     write_tsv(out / "triplets.tsv", table)
@@ -104,44 +92,26 @@ def write_tables(table: pd.DataFrame, bootstrap: int, seed: int, out: Path) -> N
     write_tsv(out / "differences.tsv", paired_differences(table, PAIRS, METRICS, bootstrap, seed, KEYS))
 
 
-def find_triplets(scans: pd.DataFrame, limit: int) -> list[Triplet]:
-    """Every start < target < end of every test subject, in subject order.
-
-    Time is the age at the scan where all three ages are known and distinct, the months of the visit otherwise.
-    """
-    triplets = []
-    test = scans[scans["split"] == "test"].sort_values(["participant_id", "months", "session_id"])
-    for _, own in test.groupby("participant_id"):
-        time = own["age"] if own["age"].notna().all() and own["age"].is_monotonic_increasing else own["months"]
-        for start, target, end in combinations(own.index, 3):
-            span = time[end] - time[start]
-            if span > 0:
-                triplets.append(Triplet(start, target, end, float((time[target] - time[start]) / span)))
-    return triplets[:limit]
-
-
-def longest(scans: pd.DataFrame, triplets: list[Triplet]) -> Triplet | None:
-    """The first of the triplets with the longest gap, for the figure."""
-    months = scans["months"]
-    return max(triplets, key=lambda triplet: months[triplet.end] - months[triplet.start], default=None)
-
-
 def interpolate(decoder: Decoder, inputs: Inputs, triplets: list[Triplet]) -> dict[str, np.ndarray]:
     """Predicted target volumes (B, 1, X, Y, Z) of every method.
 
-    ``ldae``: y_sem on the straight line, x_T on the sphere. ``y_only``: the same y_sem with the nearest scan's x_T;
-    ``x_T_only``: the same x_T with the nearest scan's y_sem.
+    ``ldae``: y_sem on the straight line, x_T on the sphere; ``ldae_months``: the same at the nominal alpha.
+    ``y_only``: the same y_sem with the nearest scan's x_T; ``x_T_only``: the same x_T with the nearest scan's y_sem.
     ``ae``: the target's own reconstruction, the ceiling of all that is decoded.
     """
     starts, targets, ends, nearest = (
         np.array([getattr(triplet, name) for triplet in triplets]) for name in ("start", "target", "end", "nearest")
     )
     alpha = torch.tensor([triplet.alpha for triplet in triplets])
+    nominal = torch.tensor([triplet.nominal_alpha for triplet in triplets])
 
     def pair(name: str) -> tuple[torch.Tensor, torch.Tensor]:
         return torch.from_numpy(inputs.code(name, starts)), torch.from_numpy(inputs.code(name, ends))
 
-    y, x_T = lerp(*pair("y_sem"), alpha).numpy(), slerp(*pair("x_T"), alpha).numpy()
+    def between(alpha: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        return slerp(*pair("x_T"), alpha).numpy(), lerp(*pair("y_sem"), alpha).numpy()
+
+    x_T, y = between(alpha)
     first, last = volumes_of(inputs, starts), volumes_of(inputs, ends)
 
     def names(rows: np.ndarray) -> list[str]:
@@ -153,6 +123,7 @@ def interpolate(decoder: Decoder, inputs: Inputs, triplets: list[Triplet]) -> di
     ]
     return {
         "ldae": decoder.generate(x_T, y),
+        "ldae_months": decoder.generate(*between(nominal)),
         "y_only": decoder.generate(inputs.code("x_T", nearest), y),
         "x_T_only": decoder.generate(x_T, inputs.code("y_sem", nearest)),
         "latent_lerp": decoder.decode_latent(lerp(*latents, alpha).numpy()),
@@ -162,8 +133,15 @@ def interpolate(decoder: Decoder, inputs: Inputs, triplets: list[Triplet]) -> di
     }
 
 
-def measure(decoder: Decoder, inputs: Inputs, triplets: list[Triplet], results: dict[str, np.ndarray]) -> list[dict]:
-    """One row per triplet and method, against the scan and, as the paper does, against its AE reconstruction."""
+def measure(
+    decoder: Decoder,
+    inputs: Inputs,
+    triplets: list[Triplet],
+    results: dict[str, np.ndarray],
+    scale: TrueScale | None = None,
+) -> list[dict]:
+    """One row per triplet and method, against the scan and, as the paper does, against its AE reconstruction; against
+    the true ventricles where they are known."""
     scans = volumes_of(inputs, np.array([triplet.target for triplet in triplets]))
     target, ceiling = decoder.tensor(scans), decoder.tensor(results["ae"])
     rows = []
@@ -179,18 +157,24 @@ def measure(decoder: Decoder, inputs: Inputs, triplets: list[Triplet], results: 
         columns = {name: value.double().cpu().tolist() for name, value in values.items()}
         for i, triplet in enumerate(triplets):
             own = {name: column[i] for name, column in columns.items()}
-            own |= ventricle_errors(inputs, triplet, scans[i, 0], results[method][i, 0])
+            own |= ventricle_errors(inputs, triplet, scans[i, 0], results[method][i, 0], scale)
             rows.append(_keys(inputs.scans, triplet) | {"method": method} | own)
     return rows
 
 
-def ventricle_errors(inputs: Inputs, triplet: Triplet, target: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """Absolute errors (ml) of the predicted ventricles: against the target scan, by the same estimator; and, in a
-    phantom, of their change since the start scan against the true change, in which the estimator's offset cancels."""
+def ventricle_errors(
+    inputs: Inputs, triplet: Triplet, target: np.ndarray, predicted: np.ndarray, scale: TrueScale | None = None
+) -> dict[str, float]:
+    """Absolute errors (ml) of the predicted ventricles: against the target scan, by the same estimator; and in a
+    phantom against the true volume of the target, and of their change since the start scan against the true change,
+    in which the estimator's offset cancels."""
     grid, own = inputs.grid, ventricle_ml(predicted, inputs.grid)
-    errors = {"ventricle_ml_error": abs(own - ventricle_ml(target, grid)), "ventricle_change_ml_error_truth": np.nan}
+    errors = {"ventricle_ml_error": abs(own - ventricle_ml(target, grid))}
+    errors |= {"ventricle_ml_error_truth": np.nan, "ventricle_change_ml_error_truth": np.nan}
     if inputs.has_truth:
         truth = inputs.scans["truth_ventricle_ml_mni"]
+        if scale is not None:
+            errors["ventricle_ml_error_truth"] = abs(scale.true_ml(own) - truth[triplet.target])
         change = own - ventricle_ml(volumes_of(inputs, np.array([triplet.start]))[0, 0], grid)
         errors["ventricle_change_ml_error_truth"] = abs(change - (truth[triplet.target] - truth[triplet.start]))
     return errors
@@ -210,26 +194,35 @@ def _keys(scans: pd.DataFrame, triplet: Triplet) -> dict:
         "gap_months": end["months"] - start["months"],
         "prediction_gap_months": min(to_start, to_end),
         "alpha": triplet.alpha,
-        "alpha_months": to_start / (to_start + to_end),
+        "alpha_months": triplet.nominal_alpha,
         "position": round(10 * triplet.alpha) / 10,
     }
 
 
 def by_group(table: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:
     """Estimates per method by months between the ends, by months to the nearer end, and by position between them."""
+    truth = "ventricle_ml_error_truth"
+    metrics = [*GROUPED_METRICS, *([truth] if table[truth].notna().any() else [])]
     rows = []
     for grouping in GROUPINGS:
         for (method, level), group in table.groupby(["method", grouping], sort=False):
-            for metric in GROUPED_METRICS:
+            for metric in metrics:
                 estimate = interval(group[metric], group["participant_id"], mean, bootstrap, seed)
                 rows.append(estimate.row(method=method, metric=metric, grouping=grouping, level=level))
     return estimates_table(rows, GROUP_KEYS)
 
 
-def _write_example(inputs: Inputs, triplet: Triplet, results: dict[str, np.ndarray], out: Path) -> None:
-    ends = {name: volumes_of(inputs, np.array([getattr(triplet, name)]))[0, 0] for name in ("start", "target", "end")}
-    volumes = ends | {method: results[method] for method in METHODS}
-    keys = _keys(inputs.scans, triplet)
-    label = {"participant_id": keys["participant_id"], "session_id": keys["session_target"]}
-    about = {"alpha": keys["alpha"], "gap_months": keys["gap_months"]}
-    write_volumes(out / "examples", list(volumes.values()), [label | {"method": name} | about for name in volumes])
+def _write_examples(inputs: Inputs, examples: dict[Triplet, dict[str, np.ndarray]], out: Path) -> None:
+    """Scans and predictions of the shown triplets, in their order."""
+    volumes, labels = [], []
+    for triplet, results in examples.items():
+        ends = {
+            name: volumes_of(inputs, np.array([getattr(triplet, name)]))[0, 0] for name in ("start", "target", "end")
+        }
+        keys = _keys(inputs.scans, triplet)
+        label = {"participant_id": keys["participant_id"], "session_id": keys["session_target"]}
+        about = {"alpha": keys["alpha"], "gap_months": keys["gap_months"]}
+        shown = ends | {method: results[method] for method in METHODS}
+        volumes += shown.values()
+        labels += [label | {"method": name} | about for name in shown]
+    write_volumes(out / "examples", volumes, labels)

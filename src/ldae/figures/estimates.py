@@ -29,6 +29,7 @@ METRIC_LABELS = {
     "mse_vs_ae": "mean squared error, against the autoencoder",
     "psnr": "PSNR (dB)",
     "ventricle_ml_error": "error of the ventricles (ml)",
+    "ventricle_ml_error_truth": "error of the ventricles, against the truth (ml)",
     "ventricle_change_ml_error_truth": "error of the ventricles' change, against the truth (ml)",
     "r_truth": "ventricle volume: r with the truth",
     "r_original": "ventricle volume: r with the scan",

@@ -24,12 +24,15 @@ GROUPINGS = (
     ("prediction_gap_months", "months to the nearer visit"),
     ("position", "place between them (0 to 1)"),
 )
-MEASURES = ("ssim_w11_brain", "ventricle_ml_error")
+SIMILARITY, AS_THE_PAPER = "ssim_w11_brain", "ssim_w4_paper"
+VENTRICLES = ("ventricle_ml_error_truth", "ventricle_ml_error")  # the first that is known
+NOT_BY_GROUP = ("ldae_months",)  # all but on the line of ldae; the table has it
 
 
 @house_style()
 def figure_8_interpolation(summary: str | Path, by_group: str | Path, stem: str | Path) -> None:
-    """Similarity and ventricle error by method with intervals; both by the time between the visits and the place in it.
+    """Similarity to the scan, ventricle error and the paper's measure, by method with intervals; and each by the time
+    between the visits and the place in it.
 
     Args:
         summary: ``evaluate/interpolation/summary.tsv``.
@@ -37,21 +40,24 @@ def figure_8_interpolation(summary: str | Path, by_group: str | Path, stem: str 
         stem: output path without suffix.
     """
     overall, groups = read_tsv(summary), read_tsv(by_group)
-    if rows_of(overall, "ssim_w11_brain").empty:
-        empty_figure(stem, why_missing(overall, "ssim_w11_brain"))
+    if rows_of(overall, SIMILARITY).empty:
+        empty_figure(stem, why_missing(overall, SIMILARITY))
         return
-    figure = new_figure(FULL_WIDTH_MM, 178)
-    upper, lower = figure.add_gridspec(2, 1, height_ratios=[1, 2])
-    heads = [figure.add_subplot(place) for place in upper.subgridspec(1, 2)]
+    known = [name for name in VENTRICLES if not rows_of(overall, name).empty]
+    measures = [SIMILARITY, (known or VENTRICLES)[0], AS_THE_PAPER]
+    figure = new_figure(FULL_WIDTH_MM, 230)
+    upper, lower = figure.add_gridspec(2, 1, height_ratios=[1, 3])
+    heads = [figure.add_subplot(place) for place in upper.subgridspec(1, 3)]
     methods = present(INTERPOLATION, overall["method"])
-    for axes, metric in zip(heads, MEASURES, strict=True):
+    for axes, metric in zip(heads, measures, strict=True):
         forest(axes, overall, metric, methods, names=axes is heads[0])
-    grid = lower.subgridspec(2, 3)
-    panels = [figure.add_subplot(grid[row, column]) for row in range(2) for column in range(3)]
+    grid = lower.subgridspec(3, 3)
+    panels = [figure.add_subplot(grid[row, column]) for row in range(3) for column in range(3)]
+    shown = groups[~groups["method"].isin(NOT_BY_GROUP)]
     for place, axes in enumerate(panels):
         grouping, label = GROUPINGS[place % 3]
-        metric = MEASURES[place // 3]
-        _draw_groups(axes, groups[groups["grouping"] == grouping], metric, label if place >= 3 else "")
+        metric = measures[place // 3]
+        _draw_groups(axes, shown[shown["grouping"] == grouping], metric, label if place >= 6 else "")
         axes.set_ylabel(METRIC_LABELS[metric] if place % 3 == 0 else "")
     handles, labels = panels[0].get_legend_handles_labels()
     if handles:

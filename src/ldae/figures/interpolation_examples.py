@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ldae.figures.methods import INTERPOLATION
-from ldae.figures.pictures import open_examples, rows_where, volume_of
+from ldae.figures.pictures import open_examples, rows_where, scans_of, volume_of
 from ldae.figures.sheet import Sheet, picture_sheet
 from ldae.figures.slices import Plane, brain_box, cut, difference_limit, mark_sides, show_difference, show_grey
 from ldae.figures.style import empty_figure, house_style, save_figure
@@ -15,6 +15,7 @@ from ldae.store import Store
 SHORT_NAMES = {
     "ae": "Autoencoder\n(ceiling)",
     "ldae": "LDAE",
+    "ldae_months": "LDAE, place\nfrom months",
     "y_only": "y$_{sem}$ only",
     "x_T_only": "x$_{T}$ only",
     "latent_lerp": "Average\nof latents",
@@ -26,10 +27,10 @@ SHOWN_PLANES: tuple[Plane, Plane] = ("axial", "coronal")
 
 @house_style()
 def figure_9_interpolation_examples(examples: str | Path, stem: str | Path) -> None:
-    """Start, target and end scan, the target as each method predicts it, and prediction - target below.
+    """Start, target and end scans, the target as each method predicts it, and prediction - target below.
 
     Args:
-        examples: the store ``evaluate/interpolation/examples`` (one triplet).
+        examples: the store ``evaluate/interpolation/examples`` (a triplet of each of up to two subjects).
         stem: output path without suffix.
     """
     store = open_examples(examples)
@@ -37,29 +38,40 @@ def figure_9_interpolation_examples(examples: str | Path, stem: str | Path) -> N
         empty_figure(stem, "No interpolation: no test subject has three visits in this cohort.")
         return
     names = [name for name in INTERPOLATION if len(rows_where(store, method=name))]
-    visits = {name: volume_of(store, method=name) for name in ("start", "target", "end")}
-    box = brain_box(np.maximum.reduce(list(visits.values())))
-    target = visits["target"][box]
-    predictions = {name: volume_of(store, method=name)[box] for name in names}
-    limit = difference_limit([volume - target for volume in predictions.values()])
+    triplets = scans_of(store)
+    visits = [[_volume(store, own, name) for name in ("start", "target", "end")] for own in triplets]
+    box = brain_box(np.maximum.reduce([volume for own in visits for volume in own]))
+    predictions = [[_volume(store, own, name)[box] for name in names] for own in triplets]
+    targets = [own[1][box] for own in visits]
+    limit = difference_limit(
+        [volume - target for own, target in zip(predictions, targets, strict=True) for volume in own]
+    )
     columns = 3 + len(names)
     sheet = picture_sheet(
         box,
-        [[plane] * columns for plane in SHOWN_PLANES for _ in range(2)],
+        [[plane] * columns for _ in triplets for plane in SHOWN_PLANES for _ in range(2)],
         left_mm=3,
         top_mm=16,
-        gaps_mm=[0.6, 2.5, 0.6],
+        gaps_mm=([0.6, 2.5, 0.6, 17.0] * len(triplets))[:-1],
         column_gaps_mm=[0.6, 0.6, 3.0, *[0.6] * (len(names) - 1)],
     )
-    for number, plane in enumerate(SHOWN_PLANES):
-        _draw_plane(
-            sheet, 2 * number, plane, [volume[box] for volume in visits.values()], list(predictions.values()), limit
-        )
-    for column, words in enumerate(["start", "target", "end", *(SHORT_NAMES.get(name, name) for name in names)]):
-        sheet.head(column, words)
-    sheet.banner(0, _title(store), lines=2)
-    differences = [(name, float(np.abs(volume - target).mean())) for name, volume in predictions.items()]
-    save_figure(sheet.figure, stem, pd.DataFrame(differences, columns=["method", "mean_absolute_difference_in_box"]))
+    differences = []
+    for number, own in enumerate(triplets):
+        first = 2 * len(SHOWN_PLANES) * number
+        for place, plane in enumerate(SHOWN_PLANES):
+            known = [volume[box] for volume in visits[number]]
+            _draw_plane(sheet, first + 2 * place, plane, known, predictions[number], limit)
+        for column, words in enumerate(["start", "target", "end", *(SHORT_NAMES.get(name, name) for name in names)]):
+            sheet.head(column, words, first)
+        sheet.banner(first, _title(store, own), lines=2)
+        for name, volume in zip(names, predictions[number], strict=True):
+            differences.append((*own, name, float(np.abs(volume - targets[number]).mean())))
+    table = ["participant_id", "session_id", "method", "mean_absolute_difference_in_box"]
+    save_figure(sheet.figure, stem, pd.DataFrame(differences, columns=table))
+
+
+def _volume(store: Store, triplet: tuple[str, str], method: str) -> np.ndarray:
+    return volume_of(store, participant_id=triplet[0], session_id=triplet[1], method=method)
 
 
 def _draw_plane(
@@ -77,7 +89,7 @@ def _draw_plane(
     sheet.colour_bar(image, [row + 1], "difference")
 
 
-def _title(store: Store) -> str:
-    row = store.index.iloc[0]
-    words = f"{str(row['participant_id']).removeprefix('sub-')}: "
+def _title(store: Store, triplet: tuple[str, str]) -> str:
+    row = store.index.iloc[rows_where(store, participant_id=triplet[0], session_id=triplet[1])[0]]
+    words = f"{triplet[0].removeprefix('sub-')}: "
     return words + f"{row['gap_months']:.0f} months between start and end, target at {row['alpha']:.0%} of the way"

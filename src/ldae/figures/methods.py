@@ -41,6 +41,7 @@ RECONSTRUCTION = {
 INTERPOLATION = {
     "ae": Method("Autoencoder on the target (ceiling)", GREY, "P", ":"),
     "ldae": Method("LDAE", OURS, "o"),
+    "ldae_months": Method("LDAE, place from months as the paper", OURS, "h", (0, (4, 1, 1, 1))),
     "y_only": Method("y$_{sem}$ only", RIVAL, "s", (0, (5, 2))),
     "x_T_only": Method("x$_{T}$ only", LIGHT, "X", (0, (2, 2))),
     "latent_lerp": Method("Average of latents", GREEN, "D", "-."),

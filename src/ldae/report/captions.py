@@ -110,15 +110,18 @@ CAPTIONS = {
     ),
     "figure_8_interpolation": Caption(
         "Figure 8. Predicting a scan between two visits",
-        "Every triplet of visits of test subjects. a, similarity of prediction and scan in the brain; b, difference "
-        "between the ventricles of the prediction and of the scan. Below, both by the months between the known visits, "
-        "by the months to the nearer one, and by the place between them. The paper's measure stands in the table. "
+        "Every triplet of visits of test subjects; the place between the outer two is taken from the dates of the "
+        "scans (and, as the paper does, from the visits' names: one row). a, similarity of prediction and scan in the "
+        "brain. b, error of the predicted ventricles: against the truth where it is known (a line fitted on training "
+        "scans turns measured into true volumes), otherwise against the scan. c, the paper's measure: similarity to "
+        "the autoencoder's reconstruction of the target, in a small window, background included. Below, the same by "
+        "the months between the known visits, by the months to the nearer one, and by the place between them. "
         + INTERVALS,
         "Interpolation methods compared overall and against the time between visits.",
     ),
     "figure_9_interpolation_examples": Caption(
-        "Figure 9. One interpolated visit",
-        "The triplet with the longest time between its visits. Below each picture its difference from the target scan. "
+        "Figure 9. Interpolated visits",
+        "The longest triplet of each of two test subjects. Below each picture its difference from the target scan. "
         + PICTURES,
         "Start, target and end scans with predictions of each method and difference maps.",
     ),

@@ -32,7 +32,7 @@ INTERPOLATION_METRICS = [
     "ssim_w11_brain",
     "mse",
     "ventricle_ml_error",
-    "ventricle_change_ml_error_truth",
+    "ventricle_ml_error_truth",
     "ssim_w4_paper",
 ]
 SAMPLE_DISTANCES = ["kernel_y_sem", "kernel_octants", "frechet_y_sem_shrunk", "frechet_octants_shrunk"]

@@ -11,14 +11,17 @@ from ldae.config import Evaluation
 from ldae.diffusion.interpolate import slerp
 from ldae.evaluation.inputs import Inputs
 from ldae.evaluation.interpolation import (
+    GROUPED_METRICS,
     METHODS,
     Triplet,
     find_triplets,
     interpolate,
+    longest,
     run_interpolation,
     ventricle_errors,
 )
 from ldae.evaluation.sampling import Decoder
+from ldae.evaluation.ventricle_truth import TrueScale
 from ldae.evaluation.ventricles import ventricle_ml
 from ldae.files import read_tsv
 from ldae.store import open_store
@@ -96,9 +99,46 @@ def test_rows_and_gaps(evaluated: Path) -> None:
     groups = read_tsv(evaluated / "interpolation" / "by_group.tsv")
     levels = groups.groupby("grouping")["level"].unique().map(list).to_dict()
     assert levels == {"gap_months": [24], "prediction_gap_months": [12], "position": [0.5]}
-    assert set(groups["metric"]) == {"ssim_w11_brain", "mse", "ventricle_ml_error"}
-    shown = open_store(evaluated / "interpolation" / "examples").index["method"].tolist()
-    assert shown == ["start", "target", "end", *METHODS]
+    assert set(groups["metric"]) == {*GROUPED_METRICS, "ventricle_ml_error_truth"}
+    shown = open_store(evaluated / "interpolation" / "examples").index
+    assert shown["participant_id"].nunique() == 2
+    for _, own in shown.groupby("participant_id"):
+        assert own["method"].tolist() == ["start", "target", "end", *METHODS]
+
+
+def test_the_papers_place_is_that_of_the_visits_names(cohort: tuple) -> None:
+    ldae, inputs = cohort
+    found = find_triplets(inputs.scans, 1)[0]
+    assert found.nominal_alpha == 0.5
+    ends = [Triplet(found.start, found.target, found.end, alpha, months) for alpha, months in ((0.2, 0.9), (0.9, None))]
+    results = interpolate(Decoder(ldae, 4), inputs, ends)
+    np.testing.assert_allclose(results["ldae_months"][0], results["ldae"][1], atol=1e-6)
+    np.testing.assert_allclose(results["ldae_months"][1], results["ldae"][1], atol=1e-6)
+    assert np.abs(results["ldae_months"][0] - results["ldae"][0]).max() > 1e-3
+
+
+def test_the_longest_triplet_of_each_subject_is_shown() -> None:
+    scans = pd.DataFrame({"participant_id": list("aaaabbb"), "months": [0, 6, 12, 24, 0, 6, 48]})
+    triplets = [Triplet(0, 1, 2, 0.5), Triplet(0, 1, 3, 0.5), Triplet(0, 2, 3, 0.5), Triplet(4, 5, 6, 0.5)]
+    assert longest(scans, triplets, 2) == [triplets[3], triplets[1]]
+    assert longest(scans, triplets, 1) == [triplets[3]] and longest(scans, [], 2) == []
+
+
+def test_the_line_to_true_volumes_is_fitted_on_training_scans_alone(cohort: tuple) -> None:
+    """In training scans of the toy the truth is made 3 x measured + 7; test scans have a truth of their own."""
+    _, inputs = cohort
+    measured = np.array([ventricle_ml(inputs.volumes.volumes(row), inputs.grid) for row in inputs.scans.index])
+    true = np.where(inputs.scans["split"] == "test", -1e4, 3 * measured + 7)
+    known = Inputs(inputs.store, inputs.volumes, inputs.scans.assign(truth_ventricle_ml_mni=true), inputs.grid)
+    scale = TrueScale.fit(known)
+    assert scale.true_ml(10.0) == pytest.approx(37)
+    triplet = find_triplets(inputs.scans, 1)[0]
+    target = inputs.volumes.volumes(triplet.target)
+    error = ventricle_errors(known, triplet, target, target, scale)["ventricle_ml_error_truth"]
+    assert error == pytest.approx(1e4 + 3 * measured[triplet.target] + 7)
+    unknown = Inputs(inputs.store, inputs.volumes, inputs.scans.drop(columns="truth_ventricle_ml_mni"), inputs.grid)
+    assert TrueScale.fit(unknown) is None
+    assert np.isnan(ventricle_errors(unknown, triplet, target, target)["ventricle_ml_error_truth"])
 
 
 def test_no_triplet_is_said(cohort: tuple, settings: Evaluation, tmp_path: Path) -> None:

@@ -131,13 +131,14 @@ def write_probes(folder: Path) -> None:
 
 
 def write_interpolation(folder: Path) -> None:
-    methods = ("ae", "ldae", "y_only", "x_T_only", "latent_lerp", "voxel_lerp", "copy_nearest")
-    rows = [(SCANS[0][0], "ses-M012", method, 0.5, 24) for method in ("start", "target", "end", *methods)]
+    methods = ("ae", "ldae", "ldae_months", "y_only", "x_T_only", "latent_lerp", "voxel_lerp", "copy_nearest")
+    shown = ("start", "target", "end", *methods)
+    rows = [(scan[0], "ses-M012", method, 0.5, 24) for scan in SCANS for method in shown]
     examples(folder / "examples", rows, "participant_id session_id method alpha gap_months")
     metrics = ("ssim_w11_brain", "ventricle_ml_error", "ssim_w4_paper")
     write_tsv(folder / "summary.tsv", estimates({(name, metric): 0.8 for name in methods for metric in metrics}))
     groups = [
-        estimates({(name, metric): 0.8 - level / 1000 for name in methods for metric in metrics[:2]}).assign(
+        estimates({(name, metric): 0.8 - level / 1000 for name in methods for metric in metrics}).assign(
             grouping=grouping, level=level
         )
         for grouping, levels in {"gap_months": (24, 36), "prediction_gap_months": (6, 12), "position": (0.5,)}.items()
