@@ -1,6 +1,42 @@
 # The paper's figures, and one page that holds them and the tables. No number is made here.
 
 
+rule figure_1_method:
+    """The method in three stages, drawn from the configuration."""
+    output:
+        svg=f"{RESULTS}/paper/figures/figure_1_method.svg",
+        png=f"{RESULTS}/paper/figures/figure_1_method.png",
+    log:
+        f"{RESULTS}/logs/figure_1_method.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_1_method.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        settings=settings.section(),
+        code=code_digest("figures", "models"),
+    script:
+        "../workflow/scripts/figure_1_method.py"
+
+
+rule figure_2_encoder:
+    """The semantic encoder, drawn from the configuration."""
+    output:
+        svg=f"{RESULTS}/paper/figures/figure_2_encoder.svg",
+        png=f"{RESULTS}/paper/figures/figure_2_encoder.png",
+    log:
+        f"{RESULTS}/logs/figure_2_encoder.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_2_encoder.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        settings=settings.section(),
+        code=code_digest("figures", "models"),
+    script:
+        "../workflow/scripts/figure_2_encoder.py"
+
+
 rule figure_cohort:
     """Who is in: downloaded, converted, kept; visits by diagnosis."""
     input:
@@ -297,6 +333,8 @@ rule figure_qc:
 
 
 FIGURES = [
+    rules.figure_1_method.output,
+    rules.figure_2_encoder.output,
     rules.figure_cohort.output,
     rules.figure_training.output,
     rules.figure_reconstruction_methods.output,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ldae.figures.estimates import METRIC_LABELS, forest, rows_of, why_missing
+from ldae.figures.estimates import forest, rows_of, why_missing
 from ldae.figures.methods import INTERPOLATION, present
 from ldae.figures.style import (
     FULL_WIDTH_MM,
@@ -24,8 +24,14 @@ GROUPINGS = (
     ("prediction_gap_months", "months to the nearer visit"),
     ("position", "place between them (0 to 1)"),
 )
-SIMILARITY, AS_THE_PAPER = "ssim_w11_brain", "ssim_w4_paper"
+SIMILARITY, AS_THE_PAPER, ERROR_AS_THE_PAPER = "ssim_w11_brain", "ssim_w4_paper", "mse_vs_ae"
 VENTRICLES = ("ventricle_ml_error_truth", "ventricle_ml_error")  # the first that is known
+SHORT_LABELS = {
+    "ssim_w11_brain": "SSIM in the brain",
+    "ventricle_ml_error_truth": "error of true ventricles (ml)",
+    "ventricle_ml_error": "error of ventricles (ml)",
+    "ssim_w4_paper": "SSIM as in the paper",
+}
 NOT_BY_GROUP = ("ldae_months",)  # all but on the line of ldae; the table has it
 
 
@@ -45,12 +51,12 @@ def figure_8_interpolation(summary: str | Path, by_group: str | Path, stem: str 
         return
     known = [name for name in VENTRICLES if not rows_of(overall, name).empty]
     measures = [SIMILARITY, (known or VENTRICLES)[0], AS_THE_PAPER]
-    figure = new_figure(FULL_WIDTH_MM, 230)
-    upper, lower = figure.add_gridspec(2, 1, height_ratios=[1, 3])
-    heads = [figure.add_subplot(place) for place in upper.subgridspec(1, 3)]
+    figure = new_figure(FULL_WIDTH_MM, 250)
+    upper, lower = figure.add_gridspec(2, 1, height_ratios=[1.15, 1.9])
+    heads = [figure.add_subplot(place) for place in upper.subgridspec(2, 2)]
     methods = present(INTERPOLATION, overall["method"])
-    for axes, metric in zip(heads, measures, strict=True):
-        forest(axes, overall, metric, methods, names=axes is heads[0])
+    for place, (axes, metric) in enumerate(zip(heads, [*measures, ERROR_AS_THE_PAPER], strict=True)):
+        forest(axes, overall, metric, methods, names=place % 2 == 0)
     grid = lower.subgridspec(3, 3)
     panels = [figure.add_subplot(grid[row, column]) for row in range(3) for column in range(3)]
     shown = groups[~groups["method"].isin(NOT_BY_GROUP)]
@@ -58,7 +64,7 @@ def figure_8_interpolation(summary: str | Path, by_group: str | Path, stem: str 
         grouping, label = GROUPINGS[place % 3]
         metric = measures[place // 3]
         _draw_groups(axes, shown[shown["grouping"] == grouping], metric, label if place >= 6 else "")
-        axes.set_ylabel(METRIC_LABELS[metric] if place % 3 == 0 else "")
+        axes.set_ylabel(SHORT_LABELS[metric] if place % 3 == 0 else "")
     handles, labels = panels[0].get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside lower center", ncols=4)

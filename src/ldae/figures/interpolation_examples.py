@@ -15,7 +15,7 @@ from ldae.store import Store
 SHORT_NAMES = {
     "ae": "Autoencoder\n(ceiling)",
     "ldae": "LDAE",
-    "ldae_months": "LDAE, place\nfrom months",
+    "ldae_months": "LDAE,\nmonths",
     "y_only": "y$_{sem}$ only",
     "x_T_only": "x$_{T}$ only",
     "latent_lerp": "Average\nof latents",

@@ -143,7 +143,7 @@ def empty_figure(stem: str | Path, reason: str) -> None:
 
 def letter_panels(panels: Sequence[Axes]) -> None:
     """Bold a, b, c ... at the outer top left of the panels."""
-    for letter, axes in zip("abcdefghijkl", panels, strict=False):
+    for letter, axes in zip("abcdefghijklmnop", panels, strict=False):
         axes.annotate(
             letter,
             (0, 1),

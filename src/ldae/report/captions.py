@@ -17,6 +17,20 @@ class Caption:
 
 
 CAPTIONS = {
+    "figure_1_method": Caption(
+        "Figure 1. The method",
+        "The three stages of training and the use of the trained networks, with shapes and parameter counts of this "
+        "configuration. In stage 3 the UNet of stage 2 is frozen and the gradient estimator works on its features; "
+        "s<sub>t</sub> is the square root of 1 − ᾱ<sub>t</sub>. α w: a step along the direction of a linear probe.",
+        "Scheme of autoencoder, latent diffusion, representation learning and use of the codes.",
+    ),
+    "figure_2_encoder": Caption(
+        "Figure 2. The semantic encoder",
+        "Axial slices go through one two-dimensional network. Their features, with a fixed encoding of their places, "
+        "are averaged with learned weights; the average asks the slices once more by cross-attention. Shapes and "
+        "parameter counts are those of this configuration.",
+        "Scheme of the semantic encoder from volume over slices and attention to the semantic code.",
+    ),
     "figure_cohort": Caption(
         "The cohort",
         "a, scans that entered each step and why the others were left out. b, visits of every subject (one row each; "
@@ -114,7 +128,8 @@ CAPTIONS = {
         "scans (and, as the paper does, from the visits' names: one row). a, similarity of prediction and scan in the "
         "brain. b, error of the predicted ventricles: against the truth where it is known (a line fitted on training "
         "scans turns measured into true volumes), otherwise against the scan. c, the paper's measure: similarity to "
-        "the autoencoder's reconstruction of the target, in a small window, background included. Below, the same by "
+        "the autoencoder's reconstruction of the target, in a small window, background included; d, mean squared error "
+        "against the same. Below, a to c by "
         "the months between the known visits, by the months to the nearer one, and by the place between them. "
         + INTERVALS,
         "Interpolation methods compared overall and against the time between visits.",

@@ -14,6 +14,8 @@ from ldae.errors import UserError
 from ldae.report.html import ReportSources, report_html
 
 FIGURES = (
+    "figure_1_method",
+    "figure_2_encoder",
     "figure_training",
     "figure_reconstruction_methods",
     "figure_solvers",

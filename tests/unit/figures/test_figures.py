@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from result_files import SCANS, estimates
 
+from ldae.config import load_config
 from ldae.figures.autoencoder import figure_3_autoencoder, figure_reconstruction_examples
 from ldae.figures.cohort import figure_cohort
 from ldae.figures.dose_response import figure_7_dose_response
@@ -18,13 +19,18 @@ from ldae.figures.manipulation import figure_6_manipulation
 from ldae.figures.probes import figure_probes
 from ldae.figures.reconstruction import figure_reconstruction_methods
 from ldae.figures.samples import figure_samples, figure_samples_nearest
+from ldae.figures.scheme import figure_1_method, figure_2_encoder, short
 from ldae.figures.solvers import figure_solvers
 from ldae.figures.training import figure_training
 from ldae.figures.variation import figure_4_variation
 from ldae.files import read_tsv, write_tsv
+from ldae.models.scheme import scheme
 
+PARTS = scheme(load_config(Path(__file__).parents[3] / "config/config.yaml"))
 STAGES = ("autoencoder", "diffusion", "representation")
 FIGURES: dict[str, Callable[[Path, Path], None]] = {
+    "figure_1_method": lambda r, stem: figure_1_method(PARTS, 1000, stem),
+    "figure_2_encoder": lambda r, stem: figure_2_encoder(PARTS, "convnext_small", "layer", stem),
     "figure_cohort": lambda r, stem: figure_cohort(
         r / "manifest/flow.tsv", r / "manifest/scans.tsv", r / "manifest/splits.tsv", stem
     ),
@@ -70,6 +76,29 @@ def test_a_figure_is_written_in_three_forms_and_is_byte_identical_on_a_second_ru
         assert first == (tmp_path / "second" / f"{name}{suffix}").read_bytes()
     assert (tmp_path / "first" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert "reason" not in read_tsv(tmp_path / "first" / f"{name}.tsv").columns
+
+
+def test_the_scheme_names_the_papers_shapes_and_counts(tmp_path: Path) -> None:
+    table = PARTS.set_index("part")
+    assert table["shape"].dropna().to_dict() == {
+        "volume": "1 × 128 × 160 × 128",
+        "latent": "3 × 16 × 20 × 16",
+        "code": "768",
+        "slices": "128 × 128 × 160",
+        "features": "128 × 768",
+        "projected": "128 × 768",
+        "heads": "8",
+    }
+    assert table.loc["gradient_estimator", ["parameters", "trainable"]].tolist() == [865_339_142, 378_411_779]
+    parts = table.loc[["encoder_backbone", "encoder_projection", "encoder_pooling"], "parameters"].sum()
+    assert parts == table.loc["semantic_encoder", "parameters"] == 53_588_065
+    assert [short(count) for count in (999, 11_573, 505_304, 4_136_449, 486_927_363)] == [
+        "999",
+        "11.6 k",
+        "505 k",
+        "4.14 M",
+        "487 M",
+    ]
 
 
 def nothing(columns: str, path: Path) -> Path:

@@ -1,0 +1,14 @@
+"""Adapter: the semantic encoder."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0]):
+    from ldae.config import parse_config
+    from ldae.figures.scheme import figure_2_encoder
+    from ldae.models.scheme import scheme
+
+    settings = parse_config(snakemake.params.settings)
+    stem = Path(snakemake.output.png).with_suffix("")
+    figure_2_encoder(scheme(settings), settings.representation.backbone, settings.representation.code_norm, stem)
