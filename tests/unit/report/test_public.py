@@ -34,11 +34,12 @@ def test_only_aggregates_leave(tmp_path, paper, sources, config):
     out = bundle(tmp_path, paper, sources, config)
     figures = {path.stem for path in (out / "figures").iterdir()}
     assert figures == {
+        "figure_1_method", "figure_2_encoder",
         "figure_training", "figure_reconstruction_methods", "figure_solvers", "figure_probes", "figure_8_interpolation",
     }  # fmt: skip
     assert {path.name for path in (out / "tables").iterdir()} == {"probes.tsv", "probes.md", "probes.tex"}
     page = (out / "report.html").read_text()
-    assert page.count("<img") == 5
+    assert page.count("<img") == 7
     assert page.count("stays with the data") >= 9
     assert "truncated DICOM series" not in page
 
