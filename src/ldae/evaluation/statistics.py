@@ -26,7 +26,8 @@ class Estimate:
     """A number, its 95 % interval, and how many subjects and rows it rests on.
 
     ``value`` is None where it cannot be computed, and ``note`` says why. ``redrawn`` counts bootstrap replicates
-    that were drawn again because the statistic was undefined there (a class was missing).
+    that were drawn again because the statistic was undefined there (a class was missing); ``n_replicates`` those that
+    the interval rests on, fewer than were asked for when some stayed undefined.
     """
 
     value: float | None
@@ -35,6 +36,7 @@ class Estimate:
     n_subjects: int = 0
     n_rows: int = 0
     redrawn: int = 0
+    n_replicates: int = 0
     note: str | None = None
 
     def row(self, **keys: Any) -> dict[str, Any]:
@@ -42,7 +44,7 @@ class Estimate:
         return keys | asdict(self)
 
 
-ESTIMATE_COLUMNS = ["value", "low", "high", "n_subjects", "n_rows", "redrawn", "note"]
+ESTIMATE_COLUMNS = ["value", "low", "high", "n_subjects", "n_rows", "redrawn", "n_replicates", "note"]
 
 
 def not_available(reason: str) -> Estimate:
@@ -88,8 +90,23 @@ def interval(
     note = FEW_NOTE if len(names) < FEW_SUBJECTS else None
     if np.isnan(replicates).all():
         return Estimate(value, **counts, redrawn=redrawn, note="no interval: undefined in every replicate")
-    low, high = np.nanpercentile(replicates, [50 * (1 - level), 50 * (1 + level)])
-    return Estimate(value, float(low), float(high), **counts, redrawn=redrawn, note=note)
+    low, high = percentile_bounds(replicates, level)
+    used = int(np.isfinite(replicates).sum())
+    return Estimate(value, float(low), float(high), **counts, redrawn=redrawn, n_replicates=used, note=note)
+
+
+def resampled(cluster: np.ndarray, subjects: int, n: int, rng: np.random.Generator) -> np.ndarray:
+    """(n, rows) weights of bootstrap replicates: how often the subject of each row was drawn.
+
+    Args:
+        cluster: (rows,) number of each row's subject, 0 to ``subjects`` - 1.
+    """
+    return rng.multinomial(subjects, np.full(subjects, 1 / subjects), size=n)[:, cluster].astype(float)
+
+
+def percentile_bounds(replicates: np.ndarray, level: float = 0.95) -> np.ndarray:
+    """(2, ...) ends of the percentile interval over the first axis; undefined replicates (NaN) are left out."""
+    return np.nanpercentile(replicates, [50 * (1 - level), 50 * (1 + level)], axis=0)
 
 
 def _replicates(
@@ -102,8 +119,7 @@ def _replicates(
         parts = []
         for start in range(0, count, block):
             size = min(block, count - start)
-            weights = rng.multinomial(subjects, np.full(subjects, 1 / subjects), size=size)
-            parts.append(statistic(table, weights[:, cluster].astype(float)))
+            parts.append(statistic(table, resampled(cluster, subjects, size, rng)))
         return np.concatenate(parts)
 
     values, redrawn = draw(n), 0
@@ -175,7 +191,7 @@ def difference_of(statistic: Statistic, columns: int) -> Statistic:
 def estimates_table(rows: list[dict[str, Any]], keys: Sequence[str] = ("method", "metric")) -> pd.DataFrame:
     """Rows of :meth:`Estimate.row` as a table with a fixed column order, also when there is none."""
     table = pd.DataFrame(rows, columns=[*keys, *ESTIMATE_COLUMNS])
-    whole = ["n_subjects", "n_rows", "redrawn"]
+    whole = ["n_subjects", "n_rows", "redrawn", "n_replicates"]
     return table.astype(dict.fromkeys(whole, "int64"))
 
 

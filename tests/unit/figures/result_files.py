@@ -37,6 +37,7 @@ def estimates(values: dict[tuple[str, str], float], subjects: int = 12, note: st
                 "n_subjects": subjects if known else 0,
                 "n_rows": subjects,
                 "redrawn": 0,
+                "n_replicates": 200,
                 "note": ("too few" if subjects < 20 else None) if known else note,
             }
         )
