@@ -76,6 +76,33 @@ rule fit_probes:
         "../workflow/scripts/fit_probes.py"
 
 
+rule eval_probe_checks:
+    """Field strength and study phase read from the codes, and the probes with 1 % to all of the labels."""
+    input:
+        volumes=rules.pack_volumes.output[0],
+        codes=rules.encode_codes.output,
+        baselines=rules.encode_baselines.output,
+        splits=rules.make_splits.output.splits,
+        scans=rules.build_manifest.output.scans,
+        predictions=rules.fit_probes.output.predictions,
+    output:
+        confounds=f"{RESULTS}/evaluate/probe_checks/confounds.tsv",
+        label_efficiency=f"{RESULTS}/evaluate/probe_checks/label_efficiency.tsv",
+    log:
+        f"{RESULTS}/logs/eval_probe_checks.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/eval_probe_checks.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        settings=settings.section("evaluation"),
+        method=settings.method_of("eval_probe_checks"),
+        seed=settings.seed,
+        code=code_digest("evaluation"),
+    script:
+        "../workflow/scripts/eval_probe_checks.py"
+
+
 rule eval_interpolation:
     """A visit from the visits around it: LDAE beside copying, voxel and latent averaging."""
     input:

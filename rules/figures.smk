@@ -159,6 +159,44 @@ rule figure_probes:
         "../workflow/scripts/figure_probes.py"
 
 
+rule figure_label_efficiency:
+    """Probes with 1 % to all of the labels."""
+    input:
+        estimates=rules.eval_probe_checks.output.label_efficiency,
+    output:
+        svg=f"{RESULTS}/paper/figures/figure_label_efficiency.svg",
+        png=f"{RESULTS}/paper/figures/figure_label_efficiency.png",
+    log:
+        f"{RESULTS}/logs/figure_label_efficiency.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_label_efficiency.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("figures"),
+    script:
+        "../workflow/scripts/figure_label_efficiency.py"
+
+
+rule figure_confounds:
+    """What the codes know of scanner and study phase, and the results with these held fixed."""
+    input:
+        estimates=rules.eval_probe_checks.output.confounds,
+    output:
+        svg=f"{RESULTS}/paper/figures/figure_confounds.svg",
+        png=f"{RESULTS}/paper/figures/figure_confounds.png",
+    log:
+        f"{RESULTS}/logs/figure_confounds.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_confounds.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("figures"),
+    script:
+        "../workflow/scripts/figure_confounds.py"
+
+
 rule figure_3_autoencoder:
     """Scan, autoencoder reconstruction, difference."""
     input:
@@ -341,6 +379,8 @@ FIGURES = [
     rules.figure_solvers.output,
     rules.figure_samples.output,
     rules.figure_probes.output,
+    rules.figure_label_efficiency.output,
+    rules.figure_confounds.output,
     rules.figure_3_autoencoder.output,
     rules.figure_reconstruction_examples.output,
     rules.figure_4_variation.output,

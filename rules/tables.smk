@@ -100,12 +100,15 @@ rule table_efficiency:
 
 
 rule table_probes:
-    """Table 7: linear probes, ours beside the paper's; y_sem against each rival."""
+    """Table 7: linear probes, ours beside the paper's; y_sem against each rival; confounds; label efficiency."""
     input:
         study=rules.fit_probes.output,
+        checks=rules.eval_probe_checks.output,
     output:
         probes=f"{RESULTS}/paper/tables/probes.tsv",
         differences=f"{RESULTS}/paper/tables/probe_differences.tsv",
+        confounds=f"{RESULTS}/paper/tables/confounds.tsv",
+        label_efficiency=f"{RESULTS}/paper/tables/label_efficiency.tsv",
     log:
         f"{RESULTS}/logs/table_probes.log",
     benchmark:

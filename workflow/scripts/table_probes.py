@@ -1,13 +1,19 @@
-"""Adapter: Table 7 and the paired differences as TSV, Markdown and LaTeX."""
+"""Adapter: Table 7, the paired differences, confounds and label efficiency as TSV, Markdown and LaTeX."""
 
 from pathlib import Path
 
 from ldae.runtime import running
 
 with running(snakemake.log[0]):
+    from ldae.evaluation.probe_checks import check_table
     from ldae.evaluation.probe_table import difference_table, probe_table
     from ldae.figures.tables import write_table
 
     evaluate = Path(snakemake.input.study[0]).parents[1]
     write_table(probe_table(evaluate), Path(snakemake.output.probes).with_suffix(""))
     write_table(difference_table(evaluate), Path(snakemake.output.differences).with_suffix(""))
+    for name in ("confounds", "label_efficiency"):
+        write_table(
+            check_table(Path(snakemake.input.checks[0]).with_name(f"{name}.tsv")),
+            Path(snakemake.output[name]).with_suffix(""),
+        )

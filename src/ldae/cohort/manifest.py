@@ -33,6 +33,9 @@ COLUMNS = {
     "mmse": {"Description": "Mini-Mental State Examination at the visit, 0-30"},
     "cdr": {"Description": "Clinical Dementia Rating at the visit, global: 0, 0.5, 1, 2, 3"},
     "field_strength": {"Description": "Field strength of the scanner", "Units": "T"},
+    "study_phase": {
+        "Description": "Phase of the study at the visit (ADNI1, ADNIGO, ADNI2, ADNI3), a confound of scanners"
+    },
     "image_id": {"Description": "Image ID of the source (ADNI: LONI's)"},
     "t1w": {"Description": "Image, relative to the root of the BIDS dataset (source csv: to the folder of the table)"},
     "shard": {"Description": "Preprocessing shard, a hash of the subject"},

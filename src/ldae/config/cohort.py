@@ -28,6 +28,9 @@ class BidsColumns(Section):
     diagnosis: list[str] = Field(["diagnosis", "dx", "group"], description="sessions or participants table")
     mmse: list[str] = ["mmse"]
     cdr: list[str] = Field(["cdr_global", "cdr"], description="global score")
+    study_phase: list[str] = Field(
+        ["current_study", "colprot", "original_study"], description="phase of the study, sessions or participants table"
+    )
     months: list[str] = Field([], description="months since baseline, in the sessions table; none: by name or date")
     visit_date: list[str] = Field(["examination_date", "acq_time"], description="ISO date, sessions table")
     scan_date: list[str] = Field(["acq_time"], description="ISO date, scans table")

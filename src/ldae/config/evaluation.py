@@ -29,6 +29,10 @@ class Evaluation(Section):
     efficiency_repeats: Positive = Field(3, description="how often each method is timed")
     bootstrap: Positive = Field(2000, description="subject-level resamples of every interval")
     folds: Positive = Field(5, description="subject-grouped folds of the figures named *_cv")
+    label_fractions: list[Annotated[float, Field(gt=0, le=1)]] = Field(
+        [0.01, 0.05, 0.1, 0.5, 1.0], description="parts of the training subjects whose labels a probe gets"
+    )
+    label_draws: Positive = Field(5, description="random draws of each such part; their metrics are averaged")
     probabilities: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
         [0.1, 0.5, 0.9], description="probe probabilities manipulation aims at"
     )

@@ -28,7 +28,7 @@ class Inputs:
 
     Columns: participant_id session_id months age sex diagnosis field_strength determinant split, and for phantom
     cohorts the true factors with the prefix ``truth_`` (``truth_ventricle_ml_mni`` = native volume x determinant of
-    the registration).
+    the registration). ``study_phase`` where the manifest was given and knows it.
     """
 
     store: Path
@@ -115,7 +115,9 @@ class Inputs:
         return self._codes[name]
 
 
-def open_inputs(store: str | Path, splits: pd.DataFrame, truth: pd.DataFrame | None = None) -> Inputs:
+def open_inputs(
+    store: str | Path, splits: pd.DataFrame, truth: pd.DataFrame | None = None, manifest: pd.DataFrame | None = None
+) -> Inputs:
     """Join what is known of the packed scans.
 
     Args:
@@ -123,6 +125,7 @@ def open_inputs(store: str | Path, splits: pd.DataFrame, truth: pd.DataFrame | N
             ``codes``.
         splits: splits.tsv.
         truth: truth.tsv of a phantom cohort, or None.
+        manifest: scans.tsv, whose ``study_phase`` is added; None: it stays unknown.
 
     Raises:
         UserError: a packed scan has no split, or no truth in a phantom cohort.
@@ -132,6 +135,8 @@ def open_inputs(store: str | Path, splits: pd.DataFrame, truth: pd.DataFrame | N
     table = volumes.index.reindex(columns=[*KEY, *FACTS, "determinant"])
     table = table.merge(splits[["participant_id", "split"]], on="participant_id", how="left", validate="m:1")
     _require(table, "split", "splits.tsv", "make_splits")
+    if manifest is not None and "study_phase" in manifest:
+        table = table.merge(manifest[[*KEY, "study_phase"]].drop_duplicates(KEY), on=KEY, how="left", validate="1:1")
     if truth is not None:
         factors = truth.set_index(KEY).select_dtypes("number").add_prefix("truth_")
         table = table.merge(factors, left_on=KEY, right_index=True, how="left", validate="1:1")
@@ -147,11 +152,14 @@ def _require(table: pd.DataFrame, column: str, place: str, rule: str) -> None:
         raise UserError(f"{place} has no row of {name}, which is in the volume store; run {rule} again.")
 
 
-def read_inputs(store: str | Path, splits: str | Path, truth: str | Path | None = None) -> Inputs:
-    """:func:`open_inputs` from the paths of splits.tsv and, for a phantom cohort, truth.tsv."""
+def read_inputs(
+    store: str | Path, splits: str | Path, truth: str | Path | None = None, manifest: str | Path | None = None
+) -> Inputs:
+    """:func:`open_inputs` from the paths of splits.tsv and, for a phantom cohort, truth.tsv; scans.tsv if asked for."""
     names = {"participant_id": str, "session_id": str}
     known = read_tsv(truth, dtype=names) if truth else None
-    return open_inputs(store, read_tsv(splits, dtype=names), known)
+    listed = read_tsv(manifest, dtype=names) if manifest else None
+    return open_inputs(store, read_tsv(splits, dtype=names), known, listed)
 
 
 def write_volumes(folder: Path, volumes: list[np.ndarray], rows: list[dict], dtype: str = "uint8") -> None:

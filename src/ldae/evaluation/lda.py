@@ -14,16 +14,20 @@ def lda_projection(scans: pd.DataFrame, codes: np.ndarray) -> pd.DataFrame:
     right of CN and MCI above zero.
 
     Returns:
-        participant_id, session_id, diagnosis, split, axis_1, axis_2 (n/a where the training split has too few classes).
+        participant_id, session_id, diagnosis, split, axis_1, axis_2 (n/a where the training split has too few classes),
+        and axis_ad_cn, the one axis of AD against CN alone, on which MCI is projected, too.
     """
     keep = scans["diagnosis"].isin(CLASSES).to_numpy()
     table = scans.loc[keep, ["participant_id", "session_id", "diagnosis", "split"]].reset_index(drop=True)
     codes, labels = np.asarray(codes, dtype=float)[keep], table["diagnosis"].to_numpy()
     train = (table["split"] == "train").to_numpy()
     axes = discriminant_axes(codes[train], labels[train])
-    scores = (codes - codes[train].mean(axis=0)) @ axes
+    scores = (codes - codes[train].sum(axis=0) / max(train.sum(), 1)) @ axes
     for column, name in enumerate(("axis_1", "axis_2")):
         table[name] = scores[:, column] if column < scores.shape[1] else np.nan
+    two = train & np.isin(labels, ("AD", "CN"))
+    axis = discriminant_axes(codes[two], labels[two])
+    table["axis_ad_cn"] = (codes - codes[two].mean(axis=0)) @ axis[:, 0] if axis.shape[1] else np.nan
     return table
 
 
@@ -47,6 +51,6 @@ def discriminant_axes(codes: np.ndarray, labels: np.ndarray) -> np.ndarray:
     low, high = names[0], names[-1]
     if place[high][0] < place[low][0]:
         axes[:, 0] *= -1
-    if axes.shape[1] > 1 and place["MCI"][1] < 0:
+    if "MCI" in place and axes.shape[1] > 1 and place["MCI"][1] < 0:
         axes[:, 1] *= -1
     return axes

@@ -21,15 +21,17 @@ from ldae.figures.style import (
 )
 from ldae.files import read_tsv
 
+TWO = ("CN", "AD")
 MANY = 3000  # points; more are drawn as a picture inside the SVG
 
 
 @house_style()
 def figure_5_lda(lda: str | Path, stem: str | Path) -> None:
-    """Train-fitted discriminant axes: every scan as a point (test scans filled), and the density of axis 1 by split.
+    """Train-fitted discriminant axes: every scan as a point (test scans outlined), and the densities of AD and CN on
+    the axis that tells these two apart.
 
     Args:
-        lda: ``evaluate/probes/lda.tsv`` (participant_id, session_id, diagnosis, split, axis_1, axis_2).
+        lda: ``evaluate/probes/lda.tsv`` (participant_id, session_id, diagnosis, split, axis_1, axis_2, axis_ad_cn).
         stem: output path without suffix.
     """
     table = read_tsv(lda, dtype={"participant_id": str, "session_id": str})
@@ -56,9 +58,9 @@ def figure_5_lda(lda: str | Path, stem: str | Path) -> None:
     upper = figure.add_subplot(grid[0, 1])
     lower = figure.add_subplot(grid[1, 1], sharex=upper)
     fitted = table["split"] == "train"
-    _draw_density(upper, table[fitted], "Training subjects (axes fitted here)")
+    _draw_density(upper, table[fitted], "Training subjects (axis fitted here)")
     _draw_density(lower, table[table["split"] == "test"], "Test subjects")
-    lower.set_xlabel("discriminant axis 1")
+    lower.set_xlabel("discriminant axis of AD against CN")
     upper.tick_params(labelbottom=False)
     letter_panels([cloud, upper, lower])
     save_figure(figure, stem, table)
@@ -104,14 +106,15 @@ def _draw_density(axes: Axes, table: pd.DataFrame, title: str) -> None:
     from scipy.stats import gaussian_kde
 
     axes.set_title(title, fontsize=7.5)
+    table = table[table["diagnosis"].isin(TWO) & np.isfinite(table["axis_ad_cn"].astype(float))]
     if table.empty:
-        say_why_empty(axes, "no scan")
+        say_why_empty(axes, "no scan of AD or CN, or one of them is missing in training")
         return
-    values = table["axis_1"].astype(float)
+    values = table["axis_ad_cn"].astype(float)
     margin = 0.15 * max(np.ptp(values), 1e-3)
     places = np.linspace(values.min() - margin, values.max() + margin, 200)
     top = 0.0
-    for diagnosis in DIAGNOSES:
+    for diagnosis in TWO:
         group = values[table["diagnosis"] == diagnosis]
         colour = DIAGNOSIS_COLOURS[diagnosis]
         if len(group) >= 4 and np.ptp(group) > 1e-6:
@@ -119,7 +122,7 @@ def _draw_density(axes: Axes, table: pd.DataFrame, title: str) -> None:
             axes.plot(places, density, color=colour)
             axes.fill_between(places, density, color=colour, alpha=0.15, linewidth=0)
             top = max(top, density.max())
-    for place, diagnosis in enumerate(DIAGNOSES):
+    for place, diagnosis in enumerate(TWO):
         axes.text(
             0.99,
             0.97 - 0.13 * place,
@@ -136,8 +139,8 @@ def _draw_density(axes: Axes, table: pd.DataFrame, title: str) -> None:
 
 
 def _draw_ticks(axes: Axes, table: pd.DataFrame, top: float) -> None:
-    for level, diagnosis in enumerate(DIAGNOSES, start=1):
-        group = table.loc[table["diagnosis"] == diagnosis, "axis_1"].astype(float)
+    for level, diagnosis in enumerate(TWO, start=1):
+        group = table.loc[table["diagnosis"] == diagnosis, "axis_ad_cn"].astype(float)
         axes.plot(
             group,
             np.full(len(group), -0.07 * level * top),
@@ -147,4 +150,4 @@ def _draw_ticks(axes: Axes, table: pd.DataFrame, top: float) -> None:
             markeredgewidth=0.8,
             rasterized=len(table) > MANY,
         )
-    axes.set_ylim(-0.28 * top, 1.2 * top)
+    axes.set_ylim(-0.22 * top, 1.2 * top)

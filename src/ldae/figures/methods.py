@@ -55,7 +55,7 @@ PROBES = {
     "supervised": Method("Supervised encoder, own head", INK, "h"),
     "supervised_features": Method("Supervised encoder, linear probe", INK, "H"),
     "pca_voxels": Method("PCA of voxels", GREEN, "D"),
-    "region_volumes": Method("Ventricle, hippocampus volumes", GREEN, "p"),
+    "region_volumes": Method("Ventricles, hippocampi", GREEN, "p"),
     "tissue_volumes": Method("CSF, grey, white matter", GREEN, "d"),
     "demographics": Method("Demographics", OCHRE, "<"),
     "untrained_encoder": Method("Untrained encoder", RIVAL, "s"),

@@ -98,8 +98,9 @@ CAPTIONS = {
     "figure_5_lda": Caption(
         "Figure 5. Diagnosis in the semantic space",
         "Linear discriminant analysis of y<sub>sem</sub>, fitted on training subjects alone and applied to the others. "
-        "a, every scan. b and c, densities along the first axis; each tick is one scan. The separation among training "
-        "subjects is optimistic; the test subjects show what generalises.",
+        "a, every scan on the two axes of AD, MCI and CN. b and c, densities of AD and CN along the one axis fitted to "
+        "these two; each tick is one scan. The separation among training subjects is optimistic; that among test "
+        "subjects shows what generalises.",
         "Scatter of scans on two discriminant axes by diagnosis, and densities of training and test scans.",
     ),
     "figure_6_manipulation": Caption(
@@ -149,6 +150,22 @@ CAPTIONS = {
         "not shown. Below: fitted on training and validation subjects, applied to test subjects, whom nothing was "
         "trained on. AD is the positive class. " + INTERVALS,
         "AUC and age error of linear probes on each kind of features.",
+    ),
+    "figure_label_efficiency": Caption(
+        "How many labels a probe needs",
+        "Probes fitted on the labels of a part of the training and validation subjects (nested subsets, diagnoses in "
+        "proportion; means over random draws), measured on the test subjects. Only labels are taken away: "
+        "the codes are those of encoders that saw every training scan. A part too small for two classes has no point. "
+        + INTERVALS,
+        "AUC and age error against the number of labelled training subjects for each kind of features.",
+    ),
+    "figure_confounds": Caption(
+        "What else the codes know",
+        "a and b, field strength and study phase read from the codes by logistic regression, cross-validated by "
+        "subject (mean AUC of one class against the rest; 0.5 is chance). A code from which the scanner can be read "
+        "may owe part of its diagnosis to it. c, AUC of the diagnosis among scans of one field strength. d, error of "
+        "age among controls alone. " + INTERVALS,
+        "AUC of scanner field strength and study phase, and the main results with confounds held fixed.",
     ),
     "figure_training": Caption(
         "Training",

@@ -111,6 +111,8 @@ def report_html(out: str | Path, sources: ReportSources, config: Config, shown: 
         public=shown is not None,
         exclusions=exclusion_reasons(sources.exclusions) if shown is None else None,
         settings={stage: finished_table(sources.tables, f"settings_{stage}") for stage in SETTINGS},
+        label_efficiency=finished_table(sources.tables, "label_efficiency"),
+        confounds=finished_table(sources.tables, "confounds"),
         solvers=finished_table(sources.tables, "solvers"),
         provenance=list(_flat(sources.provenance)),
     )

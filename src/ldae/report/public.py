@@ -20,6 +20,8 @@ FIGURES = (
     "figure_reconstruction_methods",
     "figure_solvers",
     "figure_probes",
+    "figure_label_efficiency",
+    "figure_confounds",
     "figure_8_interpolation",
 )
 TABLES = (
@@ -32,6 +34,8 @@ TABLES = (
     "samples",
     "probes",
     "probe_differences",
+    "confounds",
+    "label_efficiency",
     "interpolation",
     "manipulation",
 )

@@ -31,6 +31,7 @@ class Dataset:
             visit = f"{2010 + months // 12}-01-{1 + months % 12:02d}"
             sessions.append({"session_id": session, "examination_date": visit, "age": 70 + months // 12})
             sessions[-1] |= {"diagnosis": "CN" if months < 24 else None, "MMSE": 29, "cdr_global": 0.5}
+            sessions[-1]["current_study"] = "ADNIGO" if months < 24 else "ADNI2"
             rows.append({"participant_id": name, "session_id": session, "scan_date": date, "image_id": months})
             rows[-1] |= {"field_strength": 3.0, "path": None, "size": None, "sha256": None, "reason": None}
             if isinstance(content, str):

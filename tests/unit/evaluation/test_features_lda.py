@@ -63,4 +63,17 @@ def test_lda_is_fitted_on_training_scans_alone() -> None:
 
 def test_lda_of_one_class_is_not_available() -> None:
     scans, codes = lda_cohort()
-    assert lda_projection(scans.assign(diagnosis="CN"), codes)[["axis_1", "axis_2"]].isna().all(axis=None)
+    assert lda_projection(scans.assign(diagnosis="CN"), codes)[["axis_1", "axis_2", "axis_ad_cn"]].isna().all(axis=None)
+
+
+def test_the_axis_of_ad_and_cn_is_that_of_a_cohort_without_mci() -> None:
+    """Scans of MCI neither turn nor shift it; two directions apart, the first of three classes is another one."""
+    scans, codes = lda_cohort()
+    table = lda_projection(scans, codes)
+    two = (scans["diagnosis"] != "MCI").to_numpy()
+    alone = lda_projection(scans[two].reset_index(drop=True), codes[two])
+    np.testing.assert_allclose(table.loc[two, "axis_ad_cn"], alone["axis_ad_cn"], atol=1e-9)
+    np.testing.assert_allclose(alone["axis_1"], alone["axis_ad_cn"], atol=1e-9)
+    assert not np.allclose(table["axis_1"], table["axis_ad_cn"], atol=0.1)
+    test = table[table["split"] == "test"].groupby("diagnosis")["axis_ad_cn"].mean()
+    assert test["AD"] > test["CN"] + 2

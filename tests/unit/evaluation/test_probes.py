@@ -250,7 +250,7 @@ def test_permuted_test_labels_leave_every_fitted_file_byte_identical(
         probes.run_probes(replace(inputs, scans=scans), settings, 1, tmp_path / name)
         files.append([(tmp_path / name / file).read_bytes() for file in ("fitted.json", "probe_ad.json")])
         lda = read_tsv(tmp_path / name / "lda.tsv").set_index(["participant_id", "session_id"])
-        files[-1].append(lda.sort_index()[["axis_1", "axis_2"]].to_csv())
+        files[-1].append(lda.sort_index()[["axis_1", "axis_2", "axis_ad_cn"]].to_csv())
     assert files[0] == files[1]
     fitted = read_json(tmp_path / "spoiled" / "fitted.json")
     assert {tuple(name.split()) for name in fitted} == {

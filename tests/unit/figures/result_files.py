@@ -123,12 +123,35 @@ def write_probes(folder: Path) -> None:
     write_tsv(folder / "differences.tsv", estimates({("ldae-untrained_encoder", "auc_ad_cv"): 0.19}))
     generator = np.random.default_rng(0)
     rows = [
-        (f"sub-{number}", "ses-M000", diagnosis, "test" if number % 3 == 0 else "train", *generator.normal(place, 1, 2))
+        (f"sub-{number}", "ses-M000", diagnosis, "test" if number % 3 == 0 else "train", *generator.normal(place, 1, 3))
         for place, diagnosis in enumerate(("CN", "MCI", "AD"))
         for number in range(20 * place, 20 * place + 15)
     ]
-    columns = ["participant_id", "session_id", "diagnosis", "split", "axis_1", "axis_2"]
+    columns = ["participant_id", "session_id", "diagnosis", "split", "axis_1", "axis_2", "axis_ad_cn"]
     write_tsv(folder / "lda.tsv", pd.DataFrame(rows, columns=columns))
+
+
+def write_probe_checks(folder: Path) -> None:
+    values = {(name, metric): 0.7 for name in ("ldae", "untrained_encoder") for metric in CONFOUNDS}
+    table = estimates(values)
+    table.insert(2, "classes", table["metric"].map(CONFOUNDS))
+    write_tsv(folder / "confounds.tsv", table)
+    parts = []
+    for fraction, subjects in ((0.1, 3), (0.5, 15), (1.0, 30)):
+        values = {("ldae", "auc_ad_test"): 0.5 + fraction / 3, ("ldae", "age_mae_test"): 8 - 2 * fraction}
+        part = estimates(values)
+        part.insert(2, "fraction", fraction)
+        part.insert(3, "n_train_subjects", subjects)
+        parts.append(part)
+    write_tsv(folder / "label_efficiency.tsv", pd.concat(parts))
+
+
+CONFOUNDS = {
+    "auc_field_strength_cv": "1.5 T, 3 T",
+    "auc_study_phase_cv": "ADNI1, ADNI2",
+    "auc_ad_cv_within_field_strength": "3 T",
+    "age_mae_cv_cn": "CN",
+}
 
 
 def write_interpolation(folder: Path) -> None:
@@ -231,6 +254,7 @@ def write_results(root: Path) -> Path:
     write_reconstruction(root / "evaluate/reconstruction")
     write_solvers(root / "evaluate/solvers")
     write_probes(root / "evaluate/probes")
+    write_probe_checks(root / "evaluate/probe_checks")
     write_interpolation(root / "evaluate/interpolation")
     write_manipulation(root / "evaluate/manipulation")
     write_variation(root / "evaluate/variation")

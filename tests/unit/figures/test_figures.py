@@ -11,9 +11,11 @@ from result_files import SCANS, estimates
 from ldae.config import load_config
 from ldae.figures.autoencoder import figure_3_autoencoder, figure_reconstruction_examples
 from ldae.figures.cohort import figure_cohort
+from ldae.figures.confounds import figure_confounds
 from ldae.figures.dose_response import figure_7_dose_response
 from ldae.figures.interpolation import figure_8_interpolation
 from ldae.figures.interpolation_examples import figure_9_interpolation_examples
+from ldae.figures.label_efficiency import figure_label_efficiency
 from ldae.figures.lda import figure_5_lda
 from ldae.figures.manipulation import figure_6_manipulation
 from ldae.figures.probes import figure_probes
@@ -61,6 +63,10 @@ FIGURES: dict[str, Callable[[Path, Path], None]] = {
     "figure_9_interpolation_examples": lambda r, stem: figure_9_interpolation_examples(
         r / "evaluate/interpolation/examples", stem
     ),
+    "figure_label_efficiency": lambda r, stem: figure_label_efficiency(
+        r / "evaluate/probe_checks/label_efficiency.tsv", stem
+    ),
+    "figure_confounds": lambda r, stem: figure_confounds(r / "evaluate/probe_checks/confounds.tsv", stem),
     "figure_probes": lambda r, stem: figure_probes(r / "evaluate/probes/summary.tsv", stem),
 }
 
@@ -135,7 +141,7 @@ def test_an_estimate_that_is_not_available_brings_its_own_reason(tmp_path: Path)
 
 
 def test_empty_tables_give_words_and_not_an_error(tmp_path: Path) -> None:
-    lda = nothing("participant_id session_id diagnosis split axis_1 axis_2", tmp_path / "lda.tsv")
+    lda = nothing("participant_id session_id diagnosis split axis_1 axis_2 axis_ad_cn", tmp_path / "lda.tsv")
     figure_5_lda(lda, tmp_path / "five")
     scans = nothing(
         "participant_id session_id diagnosis direction calibration target_probability alpha ventricle_ml_change",
@@ -149,8 +155,8 @@ def test_empty_tables_give_words_and_not_an_error(tmp_path: Path) -> None:
 
 
 def test_one_discriminant_axis_and_few_scans_are_enough(tmp_path: Path) -> None:
-    rows = [(*SCANS[0], "train", -1.0, np.nan), (*SCANS[1], "test", 1.0, np.nan)]
-    columns = ["participant_id", "session_id", "diagnosis", "split", "axis_1", "axis_2"]
+    rows = [(*SCANS[0], "train", -1.0, np.nan, -1.0), (*SCANS[1], "test", 1.0, np.nan, 1.0)]
+    columns = ["participant_id", "session_id", "diagnosis", "split", "axis_1", "axis_2", "axis_ad_cn"]
     write_tsv(tmp_path / "lda.tsv", pd.DataFrame(rows, columns=columns))
     figure_5_lda(tmp_path / "lda.tsv", tmp_path / "five")
     assert len(read_tsv(tmp_path / "five.tsv")) == 2

@@ -36,6 +36,7 @@ def test_only_aggregates_leave(tmp_path, paper, sources, config):
     assert figures == {
         "figure_1_method", "figure_2_encoder",
         "figure_training", "figure_reconstruction_methods", "figure_solvers", "figure_probes", "figure_8_interpolation",
+        "figure_label_efficiency", "figure_confounds",
     }  # fmt: skip
     assert {path.name for path in (out / "tables").iterdir()} == {"probes.tsv", "probes.md", "probes.tex"}
     page = (out / "report.html").read_text()

@@ -13,6 +13,7 @@ COLUMNS = (
     "mmse",
     "cdr",
     "field_strength",  # Tesla
+    "study_phase",  # as the dataset names it, ADNI: ADNI1, ADNIGO, ADNI2, ADNI3
     "image_id",
     "date",  # of the scan, or of its visit where the scan has none: YYYY-MM-DD
     "t1w",  # path from the root of the dataset
@@ -24,5 +25,5 @@ COLUMNS = (
 def complete(scans: pd.DataFrame) -> pd.DataFrame:
     """The columns of :data:`COLUMNS` in their order; those that the source does not know are missing values."""
     return scans.reindex(columns=list(COLUMNS)).astype(
-        {"months": "Int64", "diagnosis": object, "sex": object, "reason": object, "date": object}
+        {"months": "Int64", "diagnosis": object, "sex": object, "reason": object, "date": object, "study_phase": object}
     )

@@ -18,7 +18,7 @@ from ldae.config import Bids
 from ldae.errors import UserError
 
 NO_SESSION = "ses-M000"  # the name that the only visit gets in a dataset without sessions
-VISIT_FACTS = ("diagnosis", "mmse", "cdr")
+VISIT_FACTS = ("diagnosis", "mmse", "cdr", "study_phase")
 MISSING = ("", "n/a", "N/A", "NA", "nan")
 logger = logging.getLogger("ldae")
 
@@ -31,7 +31,7 @@ class Dataset:
         images: one row per T1w image: participant_id, session_id, t1w (path from the root), image_id, scan_date,
             field_strength.
         visits: one row per visit: participant_id, session_id, months (where a column has them), visit_date, visit_age
-            (years), diagnosis, mmse, cdr.
+            (years), diagnosis, mmse, cdr, study_phase.
         participants: one row per participant: participant_id, sex, baseline_age (years).
     """
 
@@ -174,6 +174,8 @@ def visit_facts(listed: pd.DataFrame, images: pd.DataFrame, participants: pd.Dat
         column = pick(people, getattr(columns, name)) if column is None else column
         if name == "diagnosis":
             facts[name] = mapped(column, settings.values.diagnosis, visits.index, "diagnosis")
+        elif name == "study_phase":
+            facts[name] = None if column is None else column.to_numpy(object)
         else:
             facts[name] = numbers(column, visits.index)
     return facts

@@ -1,0 +1,45 @@
+"""What stands beside the probes of Table 7: what else a code knows, and how many labels it needs."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from ldae.config import Evaluation, Method
+from ldae.evaluation.confounds import confounds
+from ldae.evaluation.features import VoxelPca, code_sets, voxel_gram
+from ldae.evaluation.inputs import Inputs
+from ldae.evaluation.label_efficiency import label_efficiency
+from ldae.evaluation.probes import probe_groups
+from ldae.evaluation.tables import TRAINING_SEEDS, format_estimate
+from ldae.files import read_tsv, write_tsv
+
+
+def run_probe_checks(
+    inputs: Inputs, predictions: Path, settings: Evaluation, seed: int, out: Path, method: Method
+) -> None:
+    """Write confounds.tsv and label_efficiency.tsv into ``out``.
+
+    Args:
+        inputs: opened with the manifest, for the study phase.
+        predictions: predictions.tsv of :func:`ldae.evaluation.probes.run_probes`.
+        method: ``probe_split`` is read.
+    """
+    scans = inputs.scans.assign(probe_group=probe_groups(inputs.scans, method.probe_split))
+    codes = code_sets(inputs)
+    known = read_tsv(predictions, dtype={"participant_id": str, "session_id": str})
+    found = confounds(scans, codes, known, settings.folds, settings.bootstrap, seed)
+    write_tsv(out / "confounds.tsv", found)
+    sets = codes | {"pca_voxels": VoxelPca(voxel_gram(inputs, settings.batch))}
+    write_tsv(out / "label_efficiency.tsv", label_efficiency(scans, sets, settings, seed))
+
+
+def check_table(path: Path) -> pd.DataFrame:
+    """confounds.tsv or label_efficiency.tsv for reading: keys, ``value [low, high]``, subjects, n_training_seeds."""
+    table = read_tsv(path)
+    keys = table.loc[:, : table.columns[table.columns.get_loc("value") - 1]]
+    return keys.assign(
+        estimate=[format_estimate(line) for _, line in table.iterrows()],
+        subjects=table["n_subjects"],
+        n_training_seeds=TRAINING_SEEDS,
+        note=table["note"].where(table["value"].notna()),
+    )

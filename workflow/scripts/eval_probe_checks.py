@@ -1,0 +1,20 @@
+"""Adapter: confounds and label efficiency of the probes."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0], snakemake.threads):
+    from ldae.config import Evaluation, Method
+    from ldae.evaluation.inputs import read_inputs
+    from ldae.evaluation.probe_checks import run_probe_checks
+
+    files = snakemake.input
+    run_probe_checks(
+        read_inputs(Path(files.volumes).parents[1], files.splits, manifest=files.scans),
+        Path(files.predictions),
+        Evaluation.model_validate(snakemake.params.settings),
+        snakemake.params.seed,
+        Path(snakemake.output.confounds).parent,
+        Method.model_validate(snakemake.params.method),
+    )

@@ -1,0 +1,10 @@
+"""Adapter: confounds of the codes."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0]):
+    from ldae.figures.confounds import figure_confounds
+
+    figure_confounds(snakemake.input.estimates, Path(snakemake.output.png).with_suffix(""))

@@ -1,0 +1,10 @@
+"""Adapter: labels against what the probes read."""
+
+from pathlib import Path
+
+from ldae.runtime import running
+
+with running(snakemake.log[0]):
+    from ldae.figures.label_efficiency import figure_label_efficiency
+
+    figure_label_efficiency(snakemake.input.estimates, Path(snakemake.output.png).with_suffix(""))
