@@ -61,7 +61,7 @@ def labels_of(scans: pd.DataFrame, confound: str) -> pd.Series:
 
 def read_from(
     scans: pd.DataFrame, features: Features, labels: pd.Series, confound: str, folds: int, bootstrap: int, seed: int
-) -> list[tuple[str, tuple[Estimate, str]]]:
+) -> list[tuple[str, tuple[Estimate, str | None]]]:
     """AUC and balanced accuracy of a cross-validated probe of the confound: one logistic regression for each class.
 
     Classes whose scans all lie in one fold cannot be learnt for it and are left out.
@@ -73,7 +73,7 @@ def read_from(
     if len(classes) < 2:
         found = ", ".join(map(str, sorted(labels.dropna().unique()))) or "unknown"
         reason = not_available(f"needs two classes of {NAMES[confound]} with several subjects each; here: {found}")
-        return [(metric, (reason, "")) for metric in metrics]
+        return [(metric, (reason, None)) for metric in metrics]
     rows = np.flatnonzero(labels.isin(classes))
     fold, known = fold[rows], labels.to_numpy()[rows]
     scores = np.full((len(rows), len(classes)), np.nan)
