@@ -16,7 +16,7 @@ from ldae.evaluation.probe_summary import KEYS, PERMUTED, estimate_of
 from ldae.evaluation.probes import CONSTANT, NEGATIVE, fit_chosen, outer_folds
 from ldae.evaluation.statistics import Estimate, Statistic, auc, estimates_table, interval, not_available
 
-NAMES = {"field_strength": "field strength", "study_phase": "study phase"}
+CONFOUNDS = ("field_strength", "study_phase")
 COLUMNS = ("method", "metric", "classes")
 
 
@@ -39,10 +39,10 @@ def confounds(
         predictions: those of :func:`ldae.evaluation.probes.predict_all`.
     """
     rows = []
-    for confound in NAMES:
+    for confound in CONFOUNDS:
         labels = labels_of(scans, confound)
         for name, features in sets.items():
-            for metric, (estimate, classes) in read_from(scans, features, labels, confound, folds, bootstrap, seed):
+            for metric, (estimate, classes) in read_from(scans, features, labels, folds, bootstrap, seed):
                 rows.append(estimate.row(method=name, metric=f"{metric}_{confound}_cv", classes=classes))
     rows += within_field_strength(scans, predictions, bootstrap, seed)
     rows += age_of_controls(predictions, bootstrap, seed)
@@ -60,7 +60,7 @@ def labels_of(scans: pd.DataFrame, confound: str) -> pd.Series:
 
 
 def read_from(
-    scans: pd.DataFrame, features: Features, labels: pd.Series, confound: str, folds: int, bootstrap: int, seed: int
+    scans: pd.DataFrame, features: Features, labels: pd.Series, folds: int, bootstrap: int, seed: int
 ) -> list[tuple[str, tuple[Estimate, str | None]]]:
     """AUC and balanced accuracy of a cross-validated probe of the confound: one logistic regression for each class.
 
@@ -72,7 +72,7 @@ def read_from(
     metrics: dict[str, Statistic] = {"auc": mean_auc(len(classes)), "balanced_accuracy": mean_recall(len(classes))}
     if len(classes) < 2:
         found = ", ".join(map(str, sorted(labels.dropna().unique()))) or "unknown"
-        reason = not_available(f"needs two classes of {NAMES[confound]} with several subjects each; here: {found}")
+        reason = not_available(f"one class, or too few subjects of each: {found}")
         return [(metric, (reason, None)) for metric in metrics]
     rows = np.flatnonzero(labels.isin(classes))
     fold, known = fold[rows], labels.to_numpy()[rows]

@@ -64,8 +64,8 @@ def test_one_class_or_none_is_not_available_with_its_reason() -> None:
     scans, codes = scanned()
     table = found(scans.assign(field_strength=3.0).drop(columns="study_phase"), codes).reset_index()
     notes = table.set_index("metric")["note"]
-    assert notes["auc_field_strength_cv"].endswith("here: 3 T")
-    assert notes["balanced_accuracy_study_phase_cv"].endswith("here: unknown")
+    assert notes["auc_field_strength_cv"].endswith(": 3 T")
+    assert notes["balanced_accuracy_study_phase_cv"].endswith(": unknown")
 
 
 def test_class_metrics_equal_sklearn() -> None:
