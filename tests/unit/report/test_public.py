@@ -40,7 +40,7 @@ def test_only_aggregates_leave(tmp_path, paper, sources, config):
     }  # fmt: skip
     assert {path.name for path in (out / "tables").iterdir()} == {"probes.tsv", "probes.md", "probes.tex"}
     page = (out / "report.html").read_text()
-    assert page.count("<img") == 7
+    assert page.count("<img") == len(figures)
     assert page.count("stays with the data") >= 9
     assert "truncated DICOM series" not in page
 
