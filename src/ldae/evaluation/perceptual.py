@@ -8,6 +8,7 @@ from ldae.models.perceptual import SlicePerceptual, build_perceptual
 
 LPIPS = ["lpips_squeeze_fake3d", "lpips_paper_half"]
 _FRACTIONS = dict(zip(LPIPS, (1.0, 0.5), strict=True))
+SMALLEST = 17  # edge of a slice, pixels, that survives SqueezeNet's three poolings
 _SEED = 0  # of the paper's random half of the slices, which its code leaves unseeded
 
 
@@ -31,8 +32,11 @@ class Perceptual:
 
     @torch.no_grad()
     def columns(self, original: Tensor, other: Tensor) -> dict[str, list[float]]:
-        """One value per scan and metric for volumes (B, 1, X, Y, Z) in [0, 1]; NaN without weights."""
+        """One value per scan and metric for volumes (B, 1, X, Y, Z) in [0, 1]; NaN without weights, and for slices that
+        are too small for SqueezeNet."""
         values = {name: [float("nan")] * len(original) for name in LPIPS}
+        if min(original.shape[2:]) < SMALLEST:
+            return values
         for name, network in self.networks.items():
             for scan in range(len(original)):
                 with torch.random.fork_rng():

@@ -183,14 +183,19 @@ def write_tables(table: pd.DataFrame, bootstrap: int, seed: int, out: Path) -> N
 
 
 def summary(table: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:
-    """Mean of every image metric by method; LPIPS is n/a with its reason when its weights were not given."""
-    if table[LPIPS].notna().any(axis=None):
-        return statistics.summarise(table, IMAGE_METRICS + LPIPS, bootstrap, seed)
-    reason = not_available("no weights given (evaluation.lpips_weights)")
-    absent = [reason.row(method=method, metric=metric) for method in table["method"].unique() for metric in LPIPS]
-    return pd.concat(
-        [statistics.summarise(table, IMAGE_METRICS, bootstrap, seed), estimates_table(absent)], ignore_index=True
-    )
+    """Mean of every image metric by method, or why it is n/a."""
+    rows, without = [], table[LPIPS].isna().all(axis=None)
+    for method, group in table.groupby("method", sort=False):
+        for metric in IMAGE_METRICS + LPIPS:
+            if metric in LPIPS and without:
+                estimate = not_available("no weights given (evaluation.lpips_weights)")
+            elif str(method).endswith(OWN_GRID) and group[metric].isna().all():
+                estimate = not_available("the baseline's grid is too small for this metric")
+            else:
+                values = group[metric].to_numpy(float)
+                estimate = interval(values, group["participant_id"], statistics.mean, bootstrap, seed)
+            rows.append(estimate.row(method=method, metric=metric))
+    return estimates_table(rows)
 
 
 def ventricle_agreement(table: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:

@@ -6,6 +6,14 @@ import torch
 
 from ldae.evaluation.metrics import image_metrics, mse, psnr, ssim_brain, ssim_map, ssim_whole
 
+GOLDEN = {
+    "ssim_w11_brain": 0.9565521,
+    "ssim_w11": 0.9549514,
+    "ssim_w3_paper": 0.9390611,
+    "mse": 0.0067162,
+    "psnr": 21.7287521,
+}
+
 
 @pytest.fixture
 def pair() -> tuple[torch.Tensor, torch.Tensor]:
@@ -41,6 +49,29 @@ def test_brain_ssim_is_the_mean_of_the_map_inside_the_brain(pair: tuple[torch.Te
     brain[:, :, 8:14, 7:12, 9:15] = True
     inside = ssim_map(x, y, 11)[:, :, 3:9, 2:7, 4:10].flatten(1).mean(1)
     np.testing.assert_allclose(ssim_brain(x, y, mask=brain), inside, atol=1e-5)
+
+
+def test_whole_volume_is_the_mean_of_scikit_images_map(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+    """Where the whole window fits. (Scikit-image has no Gaussian of another size; MONAI checks the others above.)"""
+    from skimage.metrics import structural_similarity
+
+    options = {"data_range": 1, "gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    for i in range(2):
+        x, y = (image[i, 0].numpy().astype(np.float64) for image in pair)
+        theirs = structural_similarity(x, y, full=True, **options)[1][5:-5, 5:-5, 5:-5].mean()
+        assert float(ssim_whole(*pair, 11)[i]) == pytest.approx(theirs, abs=1e-5)
+
+
+def test_golden_values() -> None:
+    """Metrics of one pair, as they have always been (tolerance 1e-5); the pair is made by arithmetic alone."""
+    x, y, z = (torch.arange(size, dtype=torch.float64) / size for size in (16, 18, 20))
+    grid = x[:, None, None] + 2 * y[None, :, None] + 3 * z[None, None, :]
+    inside = (grid > 1) & (grid < 5)
+    first = ((0.5 + 0.4 * torch.sin(6 * grid)) * inside).float()[None, None]
+    second = ((0.5 + 0.4 * torch.sin(6 * grid + 0.3)) * inside).float()[None, None]
+    found = {name: values[0] for name, values in image_metrics(first, second).items()}
+    assert found == pytest.approx(GOLDEN, abs=1e-5)
+    assert found["mse"] == pytest.approx(float(((first - second).double() ** 2).mean()), rel=1e-6)
 
 
 def test_background_does_not_count() -> None:

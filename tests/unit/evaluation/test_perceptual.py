@@ -34,6 +34,11 @@ def test_the_metric_is_seeded_and_leaves_the_global_generator_alone(perceptual: 
     assert first[LPIPS[0]] != first[LPIPS[1]]  # all slices, half of them
 
 
+def test_volumes_too_small_for_the_network_have_no_value(perceptual: Perceptual) -> None:
+    assert all(v == v for column in perceptual.columns(*torch.rand(2, 1, 1, 17, 17, 17)).values() for v in column)
+    assert all(v != v for column in perceptual.columns(*torch.rand(2, 1, 1, 16, 20, 20)).values() for v in column)
+
+
 def test_without_weights_every_value_is_missing() -> None:
     volume = torch.zeros(1, 1, 8, 8, 8)
     values = Perceptual.of(Evaluation(), torch.device("cpu")).columns(volume, volume)

@@ -111,6 +111,8 @@ def test_nearest_age_is_a_training_scan_of_the_same_sex(cohort: tuple) -> None:
 def test_lpips_without_weights_says_so(evaluated: Path) -> None:
     summary = read_tsv(evaluated / "reconstruction" / "summary.tsv")
     lpips = summary[summary["metric"].str.startswith("lpips")]
+    small = summary[(summary["metric"] == "ssim_w11") & summary["method"].str.endswith(OWN_GRID)]
+    assert small["value"].isna().all() and small["note"].str.contains("too small").all() and len(small) == 2
     assert len(lpips) == 2 * len(METHODS) and lpips["value"].isna().all()
     assert lpips["note"].str.contains("no weights given").all()
 
