@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ldae.evaluation.tables import format_estimate, paper_table
+from ldae.evaluation.tables import TRAINING_SEEDS, format_estimate, paper_table
 from ldae.files import read_tsv
 
 # Numbers of a code as the paper prints them: its latents are counted without their three channels.
@@ -32,6 +32,7 @@ def solver_table(summary: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (method, solver, steps), group in summary.groupby(["method", "solver", "steps"], sort=False):
         row = {"method": method, "solver": solver, "steps": steps, "subjects": int(group["n_subjects"].max())}
+        row["n_training_seeds"] = TRAINING_SEEDS
         for metric, line in group.set_index("metric").iterrows():
             row[metric] = format_estimate(line)
             if metric == "ssim_w3_paper":
@@ -46,5 +47,5 @@ def samples_table(distances: pd.DataFrame, memorisation: pd.DataFrame) -> pd.Dat
     rows = []
     for kind, group in both.groupby("method", sort=False):
         cells = {metric: format_estimate(line) for metric, line in group.set_index("metric").iterrows()}
-        rows.append({"kind": kind} | cells)
+        rows.append({"kind": kind, "n_training_seeds": TRAINING_SEEDS} | cells)
     return pd.DataFrame(rows)

@@ -174,7 +174,8 @@ def probe_losses(evaluate: Path) -> list[Markup]:
     sentences = []
     for metric, rivals in losses(read_tsv(path)).items():
         labels = Markup(", ").join(in_html(PROBES[name].label if name in PROBES else name) for name in rivals)
-        sentences.append(Markup("{}: {}").format(metric_label(metric), labels))
+        protocol = " (the paper's protocol)" if metric.endswith("_test_paper") else ""
+        sentences.append(Markup("{}{}: {}").format(metric_label(metric), protocol, labels))
     return sentences
 
 

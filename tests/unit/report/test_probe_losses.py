@@ -1,0 +1,22 @@
+"""The report names what the codes lose to."""
+
+import pandas as pd
+
+from ldae.files import write_tsv
+from ldae.report.html import probe_losses
+
+
+def test_losses_are_sentences_with_the_rivals_names(tmp_path):
+    columns = ["method", "metric", "value", "low", "high", "n_subjects", "n_rows", "redrawn", "n_replicates", "note"]
+    rows = [
+        ("ldae-region_volumes", "auc_ad_cv", -0.1, -0.2, -0.01, 30, 60, 0, 200, None),
+        ("ldae-untrained_encoder", "auc_ad_cv", 0.1, 0.05, 0.2, 30, 60, 0, 200, None),
+        ("ldae-dae", "age_mae_test_paper", 1.0, 0.5, 2.0, 30, 60, 0, 200, None),
+        ("ldae-oracle", "age_mae_cv", 1.0, -0.5, 2.0, 30, 60, 0, 200, None),
+    ]
+    write_tsv(tmp_path / "probes/differences.tsv", pd.DataFrame(rows, columns=columns))
+    assert probe_losses(tmp_path) == [
+        "AUC, AD against CN, cross-validated: Ventricles, hippocampi",
+        "age error, MAE (years) (the paper&#39;s protocol): Voxel-space DAE",
+    ]
+    assert probe_losses(tmp_path / "nothing") == []
