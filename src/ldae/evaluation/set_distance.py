@@ -58,7 +58,7 @@ def kernel_estimate(a: np.ndarray, b: np.ndarray, n: int, seed: int) -> Estimate
     weights = [rng.multinomial(len(x), np.full(len(x), 1 / len(x)), size=n).astype(float) for x in (a, b)]
     replicates = kernel_distances(a, b, *weights)
     low, high = np.nanpercentile(replicates, [2.5, 97.5])
-    return _estimate(value, low, high, a, b)
+    return _estimate(value, low, high, a, b, n)
 
 
 def frechet_estimate(a: np.ndarray, b: np.ndarray, seed: int) -> Estimate:
@@ -78,6 +78,7 @@ def frechet_estimate(a: np.ndarray, b: np.ndarray, seed: int) -> Estimate:
     return _estimate(value, max(value - half, 0.0), value + half, a, b)
 
 
-def _estimate(value: float, low: float, high: float, a: np.ndarray, b: np.ndarray) -> Estimate:
+def _estimate(value: float, low: float, high: float, a: np.ndarray, b: np.ndarray, n: int = 0) -> Estimate:
     note = FEW_NOTE if min(len(a), len(b)) < FEW_SUBJECTS else None
-    return Estimate(float(value), float(low), float(high), n_subjects=len(a), n_rows=len(a) + len(b), note=note)
+    counts = {"n_subjects": len(a), "n_rows": len(a) + len(b), "n_replicates": n}
+    return Estimate(float(value), float(low), float(high), **counts, note=note)
