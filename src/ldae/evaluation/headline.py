@@ -90,8 +90,8 @@ def _turned(cell: dict[str, Any]) -> dict[str, Any]:
     """The difference the other way round."""
     if cell["value"] is None:
         return cell
-    low, high = (None if cell[name] is None else -cell[name] for name in ("high", "low"))
-    return cell | {"value": -cell["value"], "low": low, "high": high}
+    low, high = (None if cell[name] is None else 0.0 - cell[name] for name in ("high", "low"))
+    return cell | {"value": 0.0 - cell["value"], "low": low, "high": high}
 
 
 def _read(path: Path) -> pd.DataFrame | None:
