@@ -91,3 +91,5 @@ rule figures:
     input:
         FIGURES,
         TABLES,
+        rules.report_html.output,
+        rules.model_card.output,

@@ -356,7 +356,9 @@ rule figure_qc:
     """The scans that follow the template least."""
     input:
         mosaic=QC.mosaic,
+        qc=QC.qc,
     output:
+        svg=f"{RESULTS}/paper/figures/figure_qc.svg",
         png=f"{RESULTS}/paper/figures/figure_qc.png",
     log:
         f"{RESULTS}/logs/figure_qc.log",

@@ -153,6 +153,30 @@ def test_a_comment_in_an_evaluation_module_plans_evaluation_and_figures_only(smo
     assert not planned & rules_of("ingest", "preprocess", "train")
 
 
+def test_figures_rebuild_the_paper_bit_by_bit_without_training(smoke, tmp_path):
+    """`snakemake figures` after the paper's folder was lost."""
+    paper = smoke.folder / "results/smoke/paper"
+    shutil.move(paper, tmp_path / "paper")
+    try:
+        planned = set(smoke.planned("figures", *SMOKE))
+        assert planned <= rules_of("tables", "figures") | {"assemble_headline", "figures"}
+        assert len(planned) > 20
+        result = smoke.run("figures", *SMOKE)
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert contents(paper) == contents(tmp_path / "paper")
+    finally:
+        shutil.rmtree(paper, ignore_errors=True)
+        shutil.move(tmp_path / "paper", paper)
+    assert smoke.planned(*SMOKE) == {}
+
+
+def contents(folder):
+    """Relative path -> bytes of every file that holds no measured time."""
+    files = [path for path in folder.rglob("*") if path.is_file() and "timings" not in path.parts]
+    assert len(files) > 60
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
 def test_a_changed_truth_plans_evaluations_and_no_training(smoke):
     """The last test of the file: it changes the truth table of the shared run."""
     truth = smoke.folder / "results/smoke/raw/truth.tsv"

@@ -8,4 +8,4 @@ with running(snakemake.log[0]):
     from ldae.figures.qc import figure_qc
 
     stem = Path(snakemake.output.png).with_suffix("")
-    figure_qc(snakemake.input.mosaic, stem)
+    figure_qc(snakemake.input.mosaic, snakemake.input.qc, stem)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.image import imsave
 
 from ldae.files import write_tsv
 from ldae.store import write_store
@@ -77,6 +78,11 @@ def write_manifest(folder: Path) -> None:
             columns=["participant_id", "session_id", "step", "reason"],
         ),
     )
+
+
+def write_qc(folder: Path) -> None:
+    imsave(folder / "qc_mosaic.png", brain(0)[6], cmap="gray")
+    write_tsv(folder / "qc.tsv", pd.DataFrame([(*scan[:2], 0.9) for scan in SCANS], columns=["a", "b", "correlation"]))
 
 
 def write_reconstruction(folder: Path) -> None:
@@ -251,6 +257,7 @@ def write_metrics(folder: Path) -> None:
 def write_results(root: Path) -> Path:
     """All of results/ that figures and report read."""
     write_manifest(root / "manifest")
+    write_qc(root / "manifest")
     write_reconstruction(root / "evaluate/reconstruction")
     write_solvers(root / "evaluate/solvers")
     write_probes(root / "evaluate/probes")

@@ -19,6 +19,7 @@ from ldae.figures.label_efficiency import figure_label_efficiency
 from ldae.figures.lda import figure_5_lda
 from ldae.figures.manipulation import figure_6_manipulation
 from ldae.figures.probes import figure_probes
+from ldae.figures.qc import figure_qc
 from ldae.figures.reconstruction import figure_reconstruction_methods
 from ldae.figures.samples import figure_samples, figure_samples_nearest
 from ldae.figures.scheme import figure_1_method, figure_2_encoder, short
@@ -67,6 +68,7 @@ FIGURES: dict[str, Callable[[Path, Path], None]] = {
         r / "evaluate/probe_checks/label_efficiency.tsv", stem
     ),
     "figure_confounds": lambda r, stem: figure_confounds(r / "evaluate/probe_checks/confounds.tsv", stem),
+    "figure_qc": lambda r, stem: figure_qc(r / "manifest/qc_mosaic.png", r / "manifest/qc.tsv", stem),
     "figure_probes": lambda r, stem: figure_probes(r / "evaluate/probes/summary.tsv", stem),
 }
 
