@@ -6,6 +6,7 @@ everything outside those regions) and by encoding it again. Controls of equal le
 one. In a phantom the true counterfactual is known.
 """
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from ldae.evaluation.counterfactual import Counterfactuals
 from ldae.evaluation.directions import Directions
 from ldae.evaluation.edits import VOLUMES, Ruler
 from ldae.evaluation.effects import DOSE_KEYS, dose_table, no_summary, summary
-from ldae.evaluation.inputs import Inputs, write_volumes
+from ldae.evaluation.inputs import Inputs
 from ldae.evaluation.linear import Probe, sigmoid
 from ldae.evaluation.moves import Move, plan, reported_probabilities
 from ldae.evaluation.reconstruction import example_rows
@@ -76,7 +77,8 @@ def run_manipulation(
     """
     if not all(0 < probability < 1 for probability in [*settings.probabilities, *settings.dose_probabilities]):
         raise UserError("evaluation.probabilities must lie between 0 and 1: no finite step leads to 0 or 1.")
-    write_volumes(out / "examples", [], [])
+    for folder in ("examples", "nifti"):  # no figure and no viewer shows what an earlier run left
+        shutil.rmtree(out / folder, ignore_errors=True)
     content = read_json(probe_json)
     if "reason" in content:
         write_tsv(out / "scans.tsv", pd.DataFrame(columns=COLUMNS))
