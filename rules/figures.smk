@@ -429,6 +429,9 @@ rule model_card:
         autoencoder=rules.train_autoencoder.output.description,
         diffusion=rules.train_diffusion.output.description,
         representation=rules.train_representation.output.description,
+        dae=rules.train_dae.output.description,
+        supervised_ad=rules.train_supervised_ad.output.description,
+        supervised_age=rules.train_supervised_age.output.description,
     output:
         f"{RESULTS}/paper/MODEL_CARD.md",
     log:

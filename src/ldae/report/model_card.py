@@ -24,15 +24,26 @@ HEADLINES = {
     "age_mae_cv_mean_predictor": "the same for the mean age",
 }
 
+BASELINES = {
+    "dae": "volumes, without labels",
+    "supervised_ad": "AD against CN",
+    "supervised_age": "age",
+}
+
 
 def model_card(
-    out: Path, config: Config, headline: Mapping[str, Any], descriptions: Mapping[str, Mapping[str, Any]]
+    out: Path,
+    config: Config,
+    headline: Mapping[str, Any],
+    descriptions: Mapping[str, Mapping[str, Any]],
+    baselines: Mapping[str, Mapping[str, Any]],
 ) -> None:
     """Write the card.
 
     Args:
         headline: headline.json.
         descriptions: model.json of the three stages, by stage.
+        baselines: model.json of the trained baselines, by name.
     """
     environment = Environment(
         loader=PackageLoader("ldae.report"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -45,7 +56,10 @@ def model_card(
         spacing=f"{config.preprocessing.conform.spacing_mm:g}",
         latent=" × ".join(map(str, config.latent_shape)),
         dimension=config.representation.dimension,
+        source=config.source,
         stages=descriptions,
+        baselines=baselines,
+        labels=BASELINES,
         numbers=numbers,
         missing_weights=missing_weights(config),
         differences=differences(config),
