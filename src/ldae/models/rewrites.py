@@ -120,7 +120,11 @@ def _in_float32(
 
 @cache
 def _kernel() -> Callable[..., Tensor]:
-    """Compiled at the first call, once for all sizes (``dynamic``): a network has dozens of them."""
+    """Compiled at the first call, once for all sizes (``dynamic``): a network has dozens of them.
+
+    Numbers of scales, activation, type and gradients make variants; by default the compiler gives up after eight.
+    """
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 64)
     return torch.compile(_in_float32, dynamic=True)
 
 

@@ -72,8 +72,10 @@ class RepresentationStage(Stage):
         self.device, self.scans = self.latents.mean.device, len(self.latents)
         self.schedule = Schedule.of(diffusion)
         self.autoencoder, self.scale_factor = autoencoder.to(self.device).eval(), scale_factor
-        product = build_representation(settings, diffusion, self.latents.shape[0], trunk, seed)
         training = settings.training
+        computed = diffusion.training.model_copy(update={"compute": training.compute})  # not as stage 2 was
+        diffusion = diffusion.model_copy(update={"training": computed})
+        product = build_representation(settings, diffusion, self.latents.shape[0], trunk, seed)
         self.product = lay_out(product.to(self.device), training.compute.channels_last)
         self.trunk = lay_out(trunk.to(self.device), training.compute.channels_last)
         if training.precision == "bf16" and training.compute.half_trunk:
