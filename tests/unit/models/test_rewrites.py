@@ -175,8 +175,13 @@ def test_the_table_of_timesteps_holds_the_formulas_values():
     torch.testing.assert_close(lean_time, plain_time, rtol=1e-6, atol=1e-6)
 
 
-def test_the_autoencoder_with_all_rewrites_is_monais():
-    plain, lean = autoencoder(PLAIN), autoencoder(config.Compute())
+@pytest.mark.parametrize(
+    "compute",
+    [config.Compute(), pytest.param(config.Compute(compile_norms=True), marks=pytest.mark.slow)],
+    ids=["default", "compiled"],
+)
+def test_the_autoencoder_with_all_rewrites_is_monais(compute):
+    plain, lean = autoencoder(PLAIN), autoencoder(compute)
     lean.load_state_dict(plain.state_dict())
     plain, lean = plain.double(), lean.double()
     x = torch.rand(1, 1, 8, 8, 8, dtype=torch.float64)
