@@ -16,6 +16,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from ldae.runtime import limit_threads
@@ -79,13 +81,14 @@ class Pieces:
         print(name, json.dumps(values), flush=True)
 
 
-def measure(scan: str, image: nib.Nifti1Image, chains: list[str], pieces: Pieces) -> None:
-    """``chains`` on one scan; one whose quality is known is not run again."""
-    template, corrected, masks = load_template(), {}, {}
-    for chain in chains:
+def measure(scan: str, make: Callable[[], nib.Nifti1Image], chains: list[str], pieces: Pieces) -> None:
+    """``chains`` on the scan that ``make`` gives; one whose quality is known is not run again."""
+    waiting = [chain for chain in chains if f"{scan}: {chain}: quality" not in pieces.known]
+    if not waiting:
+        return
+    image, template, corrected, masks = make(), load_template(), {}, {}
+    for chain in waiting:
         n4, registration = CHAINS[chain]
-        if f"{scan}: {chain}: quality" in pieces.known:
-            continue
         kind = n4_of(chain)
         if kind not in corrected:
             corrected[kind] = pieces.seconds(
@@ -118,7 +121,7 @@ def total(pieces: Pieces, scan: str, chain: str) -> float:
     return sum(step["cpu_s"] for step in steps_of(pieces, scan, chain))
 
 
-def measure_peer(scan: str, image: nib.Nifti1Image, folder: Path, pieces: Pieces) -> None:
+def measure_peer(scan: str, make: Callable[[], nib.Nifti1Image], folder: Path, pieces: Pieces) -> None:
     """Clinica on one scan, unless known: the CPU-seconds of its calls of ANTs, and what these were."""
     if f"{scan}: {PEER}" in pieces.known:
         return
@@ -126,7 +129,7 @@ def measure_peer(scan: str, image: nib.Nifti1Image, folder: Path, pieces: Pieces
     path = folder / "bids/sub-P1/ses-M000/anat/sub-P1_ses-M000_T1w.nii.gz"
     path.parent.mkdir(parents=True)
     (folder / "caps").mkdir()
-    nib.save(image, path)
+    nib.save(make(), path)
     write_json(folder / "bids/dataset_description.json", {"Name": "one phantom", "BIDSVersion": "1.7.0"})
     nib.save(stand_in(folder.with_name("anatomy.npz")), folder / "template.nii.gz")
     places = [folder / name for name in ("calls.jsonl", "template.nii.gz", "bids", "caps", "work")]
@@ -207,17 +210,18 @@ def peer_scan() -> str:
     return f"phantom 1 at {PEER_VOXEL_MM:g} mm"
 
 
-def phantoms(count: int, voxel_mm: float, cache: Path) -> dict[str, nib.Nifti1Image]:
+def phantoms(count: int, voxel_mm: float, cache: Path) -> dict[str, Callable[[], nib.Nifti1Image]]:
+    """By name, how to make it."""
+    return {f"phantom {rid} at {voxel_mm:g} mm": partial(phantom, rid, voxel_mm, cache) for rid in range(1, count + 1)}
+
+
+def phantom(rid: int, voxel_mm: float, cache: Path) -> nib.Nifti1Image:
     from ldae.phantom.anatomy import load_anatomy
     from ldae.phantom.population import draw_subject
     from ldae.phantom.scan import make_scan
 
-    anatomy = load_anatomy(cache)
-    scans = [make_scan(anatomy, draw_subject(7, rid), 0, "M000", 7, voxel_mm) for rid in range(1, count + 1)]
-    return {
-        f"phantom {rid} at {voxel_mm:g} mm": nib.Nifti1Image(scan.image.astype(np.float32), scan.affine)
-        for rid, scan in enumerate(scans, start=1)
-    }
+    scan = make_scan(load_anatomy(cache), draw_subject(7, rid), 0, "M000", 7, voxel_mm)
+    return nib.Nifti1Image(scan.image.astype(np.float32), scan.affine)
 
 
 def main() -> None:
@@ -232,15 +236,15 @@ def main() -> None:
     chains = [chain for part in options.parts if part in PARTS for chain in PARTS[part][1::-1]]
     scans: list[str] = []
     if chains:
-        images = {path.name.split(".")[0]: read_scan(path) for path in options.scan}
-        images = images or phantoms(options.scans, options.voxel_mm, anatomy)
-        scans = list(images)
-        for scan, image in images.items():
-            measure(scan, image, chains, pieces)
+        makers = {path.name.split(".")[0]: partial(read_scan, path) for path in options.scan}
+        makers = makers or phantoms(options.scans, options.voxel_mm, anatomy)
+        scans = list(makers)
+        for scan, make in makers.items():
+            measure(scan, make, chains, pieces)
     if "peer" in options.parts:
-        for scan, image in phantoms(1, PEER_VOXEL_MM, anatomy).items():
-            measure(scan, image, ["affine"], pieces)
-            measure_peer(scan, image, options.out.with_name("bench_peer"), pieces)
+        for scan, make in phantoms(1, PEER_VOXEL_MM, anatomy).items():
+            measure(scan, make, ["affine"], pieces)
+            measure_peer(scan, make, options.out.with_name("bench_peer"), pieces)
     if not report(pieces, scans, options.parts):
         sys.exit(1)
 

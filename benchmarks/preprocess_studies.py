@@ -12,8 +12,7 @@ n4: what is left of the inhomogeneity, and CPU-seconds, with N4 as the paper's c
 accuracy: mask, ventricle volume, inhomogeneity and pose after the chain against the truth, full nuisance.
 
 Registration is affine. Every subject is written as soon as it is measured and kept; a later run with more scans adds
-the new ones. Intervals: 95 %, percentile bootstrap over subjects.
-"""
+the new ones."""
 
 import argparse
 import json
@@ -26,10 +25,12 @@ limit_threads(1)
 
 import nibabel as nib  # noqa: E402
 import numpy as np  # noqa: E402
-from scipy import ndimage, stats  # noqa: E402
+from scipy import ndimage  # noqa: E402
 from study_phantoms import make_phantom, pose_error_mm  # noqa: E402
+from study_tables import centred_within, slope, with_interval  # noqa: E402
 
 from ldae.config import BiasField, BrainExtraction, Conform, Registration  # noqa: E402
+from ldae.evaluation.statistics import correlation, mean, median  # noqa: E402
 from ldae.evaluation.ventricles import Grid, ventricle_ml  # noqa: E402
 from ldae.files import read_json, write_json  # noqa: E402
 from ldae.phantom.anatomy import Anatomy, load_anatomy  # noqa: E402
@@ -79,13 +80,12 @@ def longitudinal(anatomy: Anatomy, rid: int, voxel_mm: float, folder: Path) -> d
     visits = {name: make_phantom(anatomy, rid, voxel_mm, *when, contrast_of="M000") for name, when in plan.items()}
     found = {name: corrected_and_mask(visit.image, FAST) for name, visit in visits.items()}
     mean = SubjectMean(folder, f"sub-P{rid}")
-    scratch = folder / f"scratch-{rid}"
-    image, to_mean = mean_of([brain for _, _, brain in found.values()], AFFINE, scratch)
+    image, to_mean = mean_of([brain for _, _, brain in found.values()], AFFINE, folder / "scratch")
     save_mean(mean, image, dict(zip(found, to_mean, strict=True)), AFFINE)
     record = {"truth_ml": [visit.truth["ventricle_ml"] for visit in visits.values()]}
     ways: dict[str, Callable[[str], Alignment]] = {
         "by itself": lambda name: register(found[name][2], AFFINE),
-        "through the mean": lambda name: alignment_of_visit(mean, name, AFFINE, scratch),
+        "through the mean": lambda name: alignment_of_visit(mean, name, AFFINE, folder / f"scratch-{name}"),
     }
     for way, align in ways.items():
         alignments = {name: align(name) for name in found}
@@ -169,41 +169,25 @@ def accuracy(anatomy: Anatomy, rid: int, voxel_mm: float, folder: Path) -> dict:
     }
 
 
-def interval(statistic: Callable, *columns) -> str:
-    """A statistic of columns (one entry a subject) with its interval."""
-    columns = [np.asarray(column) for column in columns]
-    drawn = stats.bootstrap(
-        columns, statistic, paired=True, vectorized=False, method="percentile", n_resamples=2000, rng=1
-    ).confidence_interval
-    return f"{statistic(*columns):.3f} [{drawn.low:.3f}, {drawn.high:.3f}]"
-
-
-def correlation(one: np.ndarray, two: np.ndarray) -> float:
-    return float(np.corrcoef(np.ravel(one), np.ravel(two))[0, 1])
-
-
-def slope(truth: np.ndarray, found: np.ndarray) -> float:
-    return float(np.polyfit(np.ravel(truth), np.ravel(found), 1)[0])
-
-
 def report_longitudinal(records: list[dict]) -> None:
     print("| | by itself | through the mean |\n|---|---|---|")
     rows: dict[str, list[str]] = {}
+    subjects = np.arange(len(records))
+    visits = np.repeat(subjects, 3)
     for way in ("by itself", "through the mean"):
         ml = np.array([record[way]["ventricle_ml"] for record in records])
-        truth = np.array([record["truth_ml"] for record in records])
-        truth = truth * np.array([record[way]["determinant"] for record in records]).mean(axis=1, keepdims=True)
-        ml_within, truth_within = (values - values.mean(axis=1, keepdims=True) for values in (ml, truth))
+        scale = np.array([record[way]["determinant"] for record in records]).mean(axis=1, keepdims=True)
+        truth = np.array([record["truth_ml"] for record in records]) * scale
+        within = [centred_within(values.ravel(), visits) for values in (truth, ml)]
+        apart, difference = ([record[way][name] for record in records] for name in ("apart_mm", "difference"))
         cells = {
-            "repetition, median distance of the same point, mm": interval(
-                np.median, [r[way]["apart_mm"] for r in records]
+            "repetition: distance of the same point, mm": with_interval(mean, subjects, apart),
+            "repetition: absolute difference in the brain": with_interval(mean, subjects, difference, digits=4),
+            "repetition: absolute difference of ventricles, ml": with_interval(
+                mean, subjects, abs(ml[:, 1] - ml[:, 0])
             ),
-            "repetition, mean absolute difference in the brain": interval(
-                np.mean, [r[way]["difference"] for r in records]
-            ),
-            "repetition, absolute difference of ventricles, ml": interval(np.mean, np.abs(ml[:, 1] - ml[:, 0])),
-            "within-subject correlation of ventricles with truth": interval(correlation, truth_within, ml_within),
-            "slope of the change over 36 months": interval(slope, truth_within, ml_within),
+            "ventricles within subjects, correlation with truth": with_interval(correlation, visits, *within),
+            "ventricles within subjects, slope on truth": with_interval(slope, visits, *within),
         }
         for name, cell in cells.items():
             rows.setdefault(name, []).append(cell)
@@ -213,32 +197,33 @@ def report_longitudinal(records: list[dict]) -> None:
 
 def report_mismatch(records: list[dict]) -> None:
     print("| median | matched | not matched |\n|---|---|---|")
+    subjects = np.arange(len(records))
     for name in ("ncc_template", "dice_template", "pose_error_mm"):
-        cells = [interval(np.median, [record[kind][name] for record in records]) for kind in ("matched", "not matched")]
-        print(f"| {name} | " + " | ".join(cells) + " |")
+        columns = ([record[kind][name] for record in records] for kind in ("matched", "not matched"))
+        print(f"| {name} | " + " | ".join(with_interval(median, subjects, column) for column in columns) + " |")
 
 
 def report_n4(records: list[dict]) -> None:
     print("| N4 | spread of the inhomogeneity in the brain, median | CPU-s, median |\n|---|---|---|")
+    subjects = np.arange(len(records))
     for name in records[0]:
         spread, cost = ([record[name][value] for record in records] for value in ("spread", "cpu_s"))
-        print(f"| {name} | {interval(np.median, spread)} | {np.median(cost):.1f} |")
+        print(f"| {name} | {with_interval(median, subjects, spread)} | {np.median(cost):.1f} |")
 
 
 def report_accuracy(records: list[dict]) -> None:
     columns = {name: np.array([record[name] for record in records]) for name in records[0]}
-    truth, found = columns["truth_ml_mni"], columns["ventricle_ml"]
+    subjects, volumes = np.arange(len(records)), (columns["truth_ml_mni"], columns["ventricle_ml"])
+    medians = {name: with_interval(median, subjects, column) for name, column in columns.items()}
     print("| | value |\n|---|---|")
-    print(f"| brain mask, Dice with the truth, median | {interval(np.median, columns['dice_truth'])} |")
+    print(f"| brain mask, Dice with the truth, median | {medians['dice_truth']} |")
     print(f"| brain mask, Dice with the truth, worst | {columns['dice_truth'].min():.3f} |")
-    print(f"| ventricles, correlation with the truth | {interval(correlation, truth, found)} |")
-    print(f"| ventricles, slope on the truth | {interval(slope, truth, found)} |")
-    for when in ("before", "after"):
-        print(
-            f"| inhomogeneity {when} N4, spread in the brain, median | {interval(np.median, columns[f'bias_{when}'])} |"
-        )
-    print(f"| affine against the true pose, median mm | {interval(np.median, columns['pose_error_mm'])} |")
-    print(f"| affine against the true pose, worst mm | {columns['pose_error_mm'].max():.3f} |")
+    print(f"| ventricles, correlation with the truth | {with_interval(correlation, subjects, *volumes)} |")
+    print(f"| ventricles, slope on the truth | {with_interval(slope, subjects, *volumes)} |")
+    print(f"| inhomogeneity before N4, spread in the brain, median | {medians['bias_before']} |")
+    print(f"| inhomogeneity after N4, spread in the brain, median | {medians['bias_after']} |")
+    print(f"| affine against the true pose, mm, median | {medians['pose_error_mm']} |")
+    print(f"| affine against the true pose, mm, worst | {columns['pose_error_mm'].max():.3f} |")
 
 
 STUDIES = {
