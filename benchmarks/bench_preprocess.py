@@ -130,7 +130,9 @@ def measure_peer(scan: str, make: Callable[[], nib.Nifti1Image], folder: Path, p
     path.parent.mkdir(parents=True)
     (folder / "caps").mkdir()
     nib.save(make(), path)
-    write_json(folder / "bids/dataset_description.json", {"Name": "one phantom", "BIDSVersion": "1.7.0"})
+    write_json(
+        folder / "bids/dataset_description.json", {"Name": "one phantom", "BIDSVersion": "1.7.0", "DatasetType": "raw"}
+    )
     nib.save(stand_in(folder.with_name("anatomy.npz")), folder / "template.nii.gz")
     places = [folder / name for name in ("calls.jsonl", "template.nii.gz", "bids", "caps", "work")]
     command = [
