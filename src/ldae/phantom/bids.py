@@ -75,7 +75,8 @@ def _stem(plan: Plan, visit: Visit) -> str:
 
 def _person_row(plan: Plan) -> dict:
     subject = plan.subject
-    return {"participant_id": subject.participant_id, "sex": subject.sex, "age_bl": subject.age, "phase": plan.phase}
+    known = {"sex": subject.sex, "age_bl": subject.age, "original_study": plan.phase}
+    return {"participant_id": subject.participant_id} | known
 
 
 def _visit_row(plan: Plan, visit: Visit, seed: int) -> dict:
@@ -84,6 +85,7 @@ def _visit_row(plan: Plan, visit: Visit, seed: int) -> dict:
     return {
         "session_id": f"ses-{visit.session}",
         "age": round(plan.subject.age + years, 2),
+        "current_study": plan.phase,
         "diagnosis": plan.diagnosis(visit),
         "MMSE": cognition.mmse,
         "cdr_global": cognition.cdr_global,

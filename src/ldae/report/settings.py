@@ -9,6 +9,7 @@ import pandas as pd
 from ldae.config import Config, Training
 
 PAPER, CODE = "paper", "the authors' code"  # where a published setting stands; the paper's text lost some
+IMPORTED = "imported: not trained here"
 Row = tuple[str, str, str, str]
 
 
@@ -93,17 +94,29 @@ def _stage_3(config: Config) -> list[Row]:
 
 
 def _training(settings: Training, description: dict[str, Any], paper: Published) -> list[Row]:
-    """Rows that every stage has. An epoch is one pass over the training scans."""
+    """Rows that every stage has. An epoch is one pass over the training scans; imported weights have none of ours."""
     networks = [f"{count:,} ({name})" for name, count in sorted(description["parameters"].items())]
+    counts = ("parameters trained", " + ".join(networks), paper.parameters, PAPER)
+    here = {name: IMPORTED for name in ("scans", "batch", "epochs", "steps", "rate", "precision", "hardware")}
+    if "imported" not in description:
+        here = {
+            "scans": f"{description['scans']:,}",
+            "batch": str(settings.batch),
+            "epochs": f"{settings.steps * settings.batch / description['scans']:.1f}",
+            "steps": f"{settings.steps:,}",
+            "rate": f"{settings.learning_rate:g}",
+            "precision": settings.precision,
+            "hardware": "paper/timings/trainings.md",
+        }
     return [
-        ("parameters trained", " + ".join(networks), paper.parameters, PAPER),
-        ("training scans", f"{description['scans']:,}", "n/a", PAPER),
-        ("effective batch (scans)", str(settings.batch), paper.batch, PAPER),
-        ("epochs", f"{settings.steps * settings.batch / description['scans']:.1f}", paper.epochs, PAPER),
-        ("optimizer steps", f"{settings.steps:,}", "n/a", PAPER),
-        ("learning rate", f"{settings.learning_rate:g}", paper.learning_rate, CODE),
-        ("precision", settings.precision, "fp16", CODE),
-        ("hardware and time", "paper/timings/trainings.md", paper.hardware, PAPER),
+        counts,
+        ("training scans", here["scans"], "n/a", PAPER),
+        ("effective batch (scans)", here["batch"], paper.batch, PAPER),
+        ("epochs", here["epochs"], paper.epochs, PAPER),
+        ("optimizer steps", here["steps"], "n/a", PAPER),
+        ("learning rate", here["rate"], paper.learning_rate, CODE),
+        ("precision", here["precision"], "fp16", CODE),
+        ("hardware and time", here["hardware"], paper.hardware, PAPER),
     ]
 
 

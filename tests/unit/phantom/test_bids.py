@@ -48,6 +48,7 @@ def test_the_reader_finds_what_the_truth_says(made):
     assert scans["reason"].isna().all()
     for column in (*keys, "sex", "diagnosis", "months", "mmse", "cdr", "field_strength"):
         assert scans[column].tolist() == truth[column].tolist(), column
+    assert scans["study_phase"].tolist() == truth["phase"].tolist()
     assert np.abs(scans["age"] - truth["age"]).max() < 0.011  # both are rounded; days count in both
 
 

@@ -40,3 +40,10 @@ def test_missing_weights_are_said(paper):
     tables = settings_tables(paper, DESCRIPTIONS)
     assert tables["representation"].set_index("setting").loc["start of the backbone", "ours"] == "random"
     assert "no weights" in tables["autoencoder"].set_index("setting").loc["weight of the perceptual loss", "ours"]
+
+
+def test_imported_weights_have_no_training_of_ours(paper):
+    imported = {"parameters": {"diffusion": 486_927_363}, "imported": [{"file": "unet.pt"}]}
+    table = settings_tables(paper, DESCRIPTIONS | {"diffusion": imported})["diffusion"].set_index("setting")
+    assert table.loc["epochs", "ours"] == table.loc["training scans", "ours"] == "imported: not trained here"
+    assert table.loc["parameters trained", "ours"] == "486,927,363 (diffusion)"
