@@ -95,7 +95,8 @@ def snakemake(overlay: Path, *options: str) -> subprocess.Popen:
 
 def descendants(pid: int) -> list[int]:
     try:
-        children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())  # Snakemake starts its jobs from threads
+        children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
     except OSError:
         return []
     return children + [found for child in children for found in descendants(child)]
