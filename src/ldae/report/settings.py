@@ -97,7 +97,7 @@ def _training(settings: Training, description: dict[str, Any], paper: Published)
     """Rows that every stage has. An epoch is one pass over the training scans; imported weights have none of ours."""
     networks = [f"{count:,} ({name})" for name, count in sorted(description["parameters"].items())]
     counts = ("parameters trained", " + ".join(networks), paper.parameters, PAPER)
-    here = {name: IMPORTED for name in ("scans", "batch", "epochs", "steps", "rate", "precision", "hardware")}
+    here = dict.fromkeys(("scans", "batch", "epochs", "steps", "rate", "precision", "hardware"), IMPORTED)
     if "imported" not in description:
         here = {
             "scans": f"{description['scans']:,}",
