@@ -5,6 +5,7 @@ on a laptop in seconds. What is kept for the backward pass is counted on a fake 
 the backward pass itself runs on the fake CPU, since autograd asks a real driver for a GPU's stream.
 """
 
+import gc
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,7 +62,7 @@ class Passes:
 def saved_bytes(network: Network, forward: Forward, scans: int, half: bool = True) -> int:
     """Bytes alive after a forward pass on a GPU: what the backward pass needs, and autocast's copies of the weights."""
     module = without_weights(network)
-    with FakeTensorMode(allow_non_fake_inputs=True), gpu_autocast(half), uncompiled():
+    with FakeTensorMode(allow_non_fake_inputs=True), gpu_autocast(half), uncompiled(), uncollected():
         module = module.to_empty(device="cuda").train()
         with torch.device("cuda"), LiveBytes() as live:
             loss = forward(module, scans)
@@ -73,7 +74,7 @@ def saved_bytes(network: Network, forward: Forward, scans: int, half: bool = Tru
 def passes(network: Network, forward: Forward, scans: int = 1, half: bool = True) -> Passes:
     """One forward and one backward pass."""
     module = without_weights(network)
-    with FakeTensorMode(allow_non_fake_inputs=True), uncompiled():
+    with FakeTensorMode(allow_non_fake_inputs=True), uncompiled(), uncollected():
         module = module.to_empty(device="cpu").train()
         counter = FlopCounterMode(display=False)
         with counter, LiveBytes() as live:
@@ -94,6 +95,20 @@ def without_weights(network: Network) -> nn.Module:
 def uncompiled():
     """Compiled functions as they are written: a kernel that a compiler would make has no operations to count."""
     return torch.compiler.set_stance("force_eager")
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No garbage collection: checkpointed blocks lie in cycles, and a peak that depends on when Python finds them is no
+    count. What is counted is the most that can be alive."""
+    gc.collect()
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The memory estimate and the counts at the paper's size, on fake tensors."""
 
 import dataclasses
+import gc
 import importlib.util
 import json
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from ldae import cli
 from ldae.commands import memory
@@ -43,6 +45,25 @@ def test_kept_bytes_and_operations_of_a_network_counted_by_hand():
     counted = passes(two_layers, forward, 3, half=False)
     assert counted.forward == 2 * 3 * (10 * 20 + 20 * 5)
     assert counted.both == counted.forward + 2 * 3 * (10 * 20 + 2 * 20 * 5)  # no gradient of the input
+
+
+def test_the_count_does_not_depend_on_when_python_collects_garbage():
+    layers = [nn.Sequential(nn.Linear(64, 64), nn.GELU(), nn.Linear(64, 64)) for _ in range(6)]
+
+    def forward(network, scans):
+        value = torch.randn(scans, 64, requires_grad=True)
+        for layer in network:
+            value = checkpoint(layer, value, use_reentrant=False)
+        return value.sum()
+
+    before, peaks = gc.get_threshold(), []
+    try:
+        for threshold in (1, 10, 100_000):
+            gc.set_threshold(threshold)
+            peaks.append(passes(lambda: nn.Sequential(*layers), forward, 50, half=False).peak)
+    finally:
+        gc.set_threshold(*before)
+    assert len(set(peaks)) == 1, peaks
 
 
 def test_largest_micro_batch_divides_the_effective_batch():
