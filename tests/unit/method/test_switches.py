@@ -12,6 +12,7 @@ from ldae.switches import SWITCHES, chosen, method_of
 ROOT = Path(__file__).parents[3]
 CONFIG = ROOT / "config" / "config.yaml"
 READ_EVERYTHING = {"assemble_headline", "report_html", "table_settings", "model_card", "bundle_public"}
+READ_EVERYTHING |= {"figure_1_method", "figure_2_encoder"}  # schemes drawn from the configuration
 
 
 def overlay(key, value):

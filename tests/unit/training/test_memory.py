@@ -48,7 +48,8 @@ def test_kept_bytes_and_operations_of_a_network_counted_by_hand():
 
 
 def test_the_count_does_not_depend_on_when_python_collects_garbage():
-    layers = [nn.Sequential(nn.Linear(64, 64), nn.GELU(), nn.Linear(64, 64)) for _ in range(6)]
+    def layers():
+        return nn.Sequential(*[nn.Sequential(nn.Linear(64, 64), nn.GELU(), nn.Linear(64, 64)) for _ in range(6)])
 
     def forward(network, scans):
         value = torch.randn(scans, 64, requires_grad=True)
@@ -60,7 +61,7 @@ def test_the_count_does_not_depend_on_when_python_collects_garbage():
     try:
         for threshold in (1, 10, 100_000):
             gc.set_threshold(threshold)
-            peaks.append(passes(lambda: nn.Sequential(*layers), forward, 50, half=False).peak)
+            peaks.append(passes(layers, forward, 50, half=False).peak)
     finally:
         gc.set_threshold(*before)
     assert len(set(peaks)) == 1, peaks
