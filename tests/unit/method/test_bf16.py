@@ -1,4 +1,4 @@
-"""Stage 3 in bf16, on the CPU: the frozen trunk (but its norms) is stored in bf16 once, all that is trained in float32."""
+"""Stage 3 in bf16, on the CPU: the frozen trunk, but its norms, is stored in bf16; what is trained stays in float32."""
 
 import pytest
 import torch
