@@ -29,7 +29,7 @@ LIMITS: Limits = {
     "stripped": (None, None, 0.5, None),
 }
 UNKNOWN_ALLOWED = {"noise", "bias_range"}  # no air to measure noise in; not measured outside the cohort's chain
-CONTOUR, TILE = (255, 64, 64), 220  # colour; pixels along the longest axis, about
+CONTOUR, TILE, ROOM = (255, 64, 64), 220, 1.3  # colour; pixels; width in mask widths
 
 
 def native_metrics(image: nib.Nifti1Image, mask: nib.Nifti1Image) -> dict[str, float | None]:
@@ -128,28 +128,33 @@ def draw_picture(
     """Upper row: the scan with its brain mask's contour; lower row: the result with the template's contour."""
     scan, mask = (nib.as_closest_canonical(image) for image in (native, native_mask))
     reference = on_grid(template, volume.shape, tuple(volume.affine.ravel()))[1]
-    rows = [
-        slices_with_contour(scan.get_fdata(dtype=np.float32), mask.get_fdata() > 0.5),
-        slices_with_contour(volume.get_fdata(dtype=np.float32), reference),
-    ]
-    save_rows(rows, path)
+    save_rows([slices_with_contour(scan, mask.get_fdata() > 0.5), slices_with_contour(volume, reference)], path)
 
 
-def slices_with_contour(data: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Axial, coronal and sagittal slice through the middle of the mask side by side, RGB uint8, contour in red."""
-    top = np.percentile(data[mask], 99) if mask.any() else data.max()
-    grey = np.clip(255 * data / max(top, 1e-6), 0, 255).astype(np.uint8)
-    middle = np.round(ndimage.center_of_mass(mask)).astype(int)
-    enlarge = np.ones((max(1, round(TILE / max(data.shape))),) * 2, np.uint8)
+def slices_with_contour(image: nib.Nifti1Image, mask: np.ndarray) -> np.ndarray:
+    """Axial, coronal and sagittal slice through the middle of the mask, RGB uint8, contour in red.
+
+    Three squares of :data:`TILE` pixels that are :data:`ROOM` times as wide as the mask in mm, so that brains look
+    alike whatever the voxels and the field of view, and what the mask has left out is seen.
+    """
+    data, zooms = image.get_fdata(dtype=np.float32), np.array(image.header.get_zooms()[:3])
+    top = max(np.percentile(data[mask], 99) if mask.any() else data.max(), 1e-6)
+    filled = np.argwhere(mask) if mask.any() else np.array([np.zeros(3), np.array(data.shape) - 1])
+    first, last = filled.min(0), filled.max(0)
+    steps = np.linspace(-0.5, 0.5, TILE) * ((last - first + 1) * zooms).max() * ROOM
     tiles = []
     for axis in (2, 1, 0):
-        picture, inside = (np.take(values, middle[axis], axis).T[::-1] for values in (grey, mask))
-        picture, inside = (np.kron(values, enlarge.astype(values.dtype)) for values in (picture, inside))
-        colour = np.repeat(picture[..., None], 3, axis=2)
+        across, up = (other for other in range(3) if other != axis)
+        points = np.repeat(((first + last) / 2)[:, None, None], TILE, 1).repeat(TILE, 2)
+        points[axis] = np.rint(points[axis])
+        points[across] += steps[None, :] / zooms[across]
+        points[up] -= steps[:, None] / zooms[up]
+        grey = np.clip(255 * ndimage.map_coordinates(data, points, order=1) / top, 0, 255).astype(np.uint8)
+        inside = ndimage.map_coordinates(mask.astype(np.uint8), points, order=0) > 0
+        colour = np.repeat(grey[..., None], 3, axis=2)
         colour[inside & ~ndimage.binary_erosion(inside)] = CONTOUR
-        tiles.append(colour)
-    height = max(tile.shape[0] for tile in tiles)
-    return np.concatenate([np.pad(tile, ((0, height - len(tile)), (0, 4), (0, 0))) for tile in tiles], axis=1)
+        tiles.append(np.pad(colour, ((0, 0), (0, 4), (0, 0))))
+    return np.concatenate(tiles, axis=1)
 
 
 def save_rows(rows: list[np.ndarray], path: Path) -> None:

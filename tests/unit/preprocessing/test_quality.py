@@ -2,6 +2,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from nibabel.processing import resample_from_to
 from PIL import Image
 
 from ldae.config import Conform, Quality
@@ -10,7 +11,15 @@ from ldae.files import read_tsv, write_tsv
 from ldae.preprocessing.cohort_quality import KEYS, OF_BIAS_FIELD, OF_BRAIN, judge, qc_scans
 from ldae.preprocessing.conform import grid_affine
 from ldae.preprocessing.derivatives import ScanFiles
-from ldae.preprocessing.quality import alignment_metrics, draw_picture, native_metrics, on_grid, save_rows, verdict
+from ldae.preprocessing.quality import (
+    alignment_metrics,
+    draw_picture,
+    native_metrics,
+    on_grid,
+    save_rows,
+    slices_with_contour,
+    verdict,
+)
 from ldae.preprocessing.template import load_template
 
 GRID = Conform(shape=(48, 56, 48), spacing_mm=3.5, centre_mm=(0, -17, 5))
@@ -86,6 +95,19 @@ def test_picture_is_small_and_the_same_twice(placed, brain, tmp_path):
     assert picture.ndim == 3 and max(picture.shape) < 1200
     red = (picture == [255, 64, 64]).all(axis=2)
     assert 0.005 < red.mean() < 0.1
+
+
+def test_brains_look_alike_whatever_the_voxels(brain):
+    """The same head on a grid of other, uneven voxels and a wider field of view draws the same picture."""
+    mask = nib.Nifti1Image((brain.get_fdata() > 20).astype(np.float32), brain.affine)
+    affine = brain.affine @ np.diag([1.5, 1.0, 1.25, 1.0])
+    affine[:3, 3] -= 20
+    shape = tuple(int(size / step) + 30 for size, step in zip(brain.shape, (1.5, 1.0, 1.25), strict=True))
+    other, other_mask = (resample_from_to(image, (shape, affine), order=1) for image in (brain, mask))
+    one = slices_with_contour(brain, mask.get_fdata() > 0.5).astype(float)
+    two = slices_with_contour(other, other_mask.get_fdata() > 0.5).astype(float)
+    assert one.shape == two.shape
+    assert np.corrcoef(one.ravel(), two.ravel())[0, 1] > 0.9
 
 
 def cohort(size: int) -> pd.DataFrame:
