@@ -74,10 +74,10 @@ def main() -> None:
     options = parser.parse_args()
     template_of(SETTINGS.registration)
     rows = {path.name.split(".")[0]: measure(path, options.second, options.out) for path in options.scans}
-    print(
-        "| scan | voxels, millions | N4 | extraction | registration | peak, MB | brain, ml | NCC, Dice in the template"
-    )
-    print(f"| deepbet against {options.second}: Dice | deepbet against the given brain: Dice | verdict |")
+    columns = ["scan", "voxels, millions", "N4", "extraction", "registration", "peak, MB", "brain, ml"]
+    columns += ["NCC, Dice in the template", f"deepbet against {options.second}: Dice"]
+    columns += ["deepbet against the given brain: Dice", "verdict"]
+    print("| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|")
     for name, record in rows.items():
         spent = record["spent"]
         cells = [name, f"{record['voxels'] / 1e6:.1f}", *(f"{spent[step]['cpu_seconds']:.1f}" for step in spent)]
