@@ -146,6 +146,7 @@ rule encode_solver_codes:
         f"{RESULTS}/logs/encode_solver_codes.log",
     benchmark:
         f"{RESULTS}/benchmarks/encode_solver_codes.tsv"
+    priority: 10  # eval_solvers waits for it
     conda:
         "../envs/gpu.yaml"
     params:
