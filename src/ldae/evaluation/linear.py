@@ -122,7 +122,7 @@ def choose(
 ) -> tuple[float, int | None]:
     """Penalty and number of leading columns with the smallest loss on held-out groups (of equal ones the simplest).
 
-    Features are made anew in every inner fold. A fold whose other rows lack a class is left out.
+    Features are made anew in every inner fold. A fold whose other rows lack a class, or are one row, is left out.
 
     Args:
         rows: (N,) what ``features`` is called with; ``target``, ``groups`` and ``strata`` belong to them.
@@ -132,7 +132,7 @@ def choose(
     losses = np.zeros((len(widths), len(penalties)))
     for held_out in range(INNER_FOLDS):
         inside, outside = fold != held_out, fold == held_out
-        if not outside.any() or not inside.any() or (task == "ad" and len(np.unique(target[inside])) < 2):
+        if not outside.any() or inside.sum() < 2 or (task == "ad" and len(np.unique(target[inside])) < 2):
             continue
         seen, asked = features(rows[inside], rows[outside])
         for place, width in enumerate(widths):

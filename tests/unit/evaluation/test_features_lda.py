@@ -6,6 +6,7 @@ from sklearn.decomposition import PCA
 
 from ldae.evaluation.features import VoxelPca, _blocks
 from ldae.evaluation.lda import lda_projection
+from ldae.evaluation.linear import choose
 
 
 def test_pca_equals_sklearn_and_sees_only_the_fitted_rows() -> None:
@@ -77,3 +78,11 @@ def test_the_axis_of_ad_and_cn_is_that_of_a_cohort_without_mci() -> None:
     assert not np.allclose(table["axis_1"], table["axis_ad_cn"], atol=0.1)
     test = table[table["split"] == "test"].groupby("diagnosis")["axis_ad_cn"].mean()
     assert test["AD"] > test["CN"] + 2
+
+
+def test_two_subjects_are_enough_to_choose_a_width() -> None:
+    """Of two subjects each inner fold leaves one row, which has no component."""
+    x = np.random.default_rng(0).standard_normal((2, 6))
+    people, strata = np.array(["a", "b"]), np.array(["x", "x"])
+    penalty, width = choose("age", VoxelPca(x @ x.T, (1, 5)), np.arange(2), np.array([60.0, 80.0]), people, strata, 0)
+    assert width == 1 and penalty > 0
