@@ -45,6 +45,7 @@ include: "rules/baselines.smk"
 include: "rules/evaluate.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
+include: "rules/report.smk"
 
 
 localrules:

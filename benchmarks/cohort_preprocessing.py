@@ -13,8 +13,8 @@ import pandas as pd
 from study_phantoms import pose_error_mm
 from study_tables import centred_within, slope, with_interval
 
+from ldae.evaluation.anatomy.ventricles import Grid, ventricle_ml
 from ldae.evaluation.statistics import correlation, median
-from ldae.evaluation.ventricles import Grid, ventricle_ml
 from ldae.files import read_json, read_tsv
 from ldae.phantom.population import draw_subject
 from ldae.phantom.scan import CENTRE

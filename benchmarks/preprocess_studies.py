@@ -30,8 +30,8 @@ from study_phantoms import make_phantom, pose_error_mm  # noqa: E402
 from study_tables import centred_within, slope, with_interval  # noqa: E402
 
 from ldae.config import BiasField, BrainExtraction, Conform, Registration  # noqa: E402
+from ldae.evaluation.anatomy.ventricles import Grid, ventricle_ml  # noqa: E402
 from ldae.evaluation.statistics import correlation, mean, median  # noqa: E402
-from ldae.evaluation.ventricles import Grid, ventricle_ml  # noqa: E402
 from ldae.files import read_json, write_json  # noqa: E402
 from ldae.phantom.anatomy import Anatomy, load_anatomy  # noqa: E402
 from ldae.phantom.deformation import subject_shape  # noqa: E402

@@ -7,7 +7,7 @@ from ldae.runtime import running
 with running(snakemake.log[0], snakemake.threads):
     from ldae.config import Evaluation, Method
     from ldae.evaluation.inputs import read_inputs
-    from ldae.evaluation.interpolation import run_interpolation
+    from ldae.evaluation.interpolation.study import run_interpolation
     from ldae.training.pipeline import LDAE
 
     settings = Evaluation.model_validate(snakemake.params.settings)

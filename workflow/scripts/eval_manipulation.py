@@ -7,7 +7,7 @@ from ldae.runtime import running
 with running(snakemake.log[0], snakemake.threads):
     from ldae.config import Evaluation, Method, Phantom
     from ldae.evaluation.inputs import read_inputs
-    from ldae.evaluation.manipulation import run_manipulation
+    from ldae.evaluation.manipulation.study import run_manipulation
     from ldae.training.pipeline import LDAE
 
     settings = Evaluation.model_validate(snakemake.params.settings)

@@ -7,7 +7,7 @@ from ldae.runtime import running
 with running(snakemake.log[0], snakemake.threads):
     from ldae.config import Evaluation, Method
     from ldae.evaluation.inputs import read_inputs
-    from ldae.evaluation.probe_checks import run_probe_checks
+    from ldae.evaluation.probes.checks import run_probe_checks
 
     files = snakemake.input
     run_probe_checks(

@@ -6,9 +6,9 @@ from ldae.runtime import running
 
 with running(snakemake.log[0], snakemake.threads):
     from ldae.config import Evaluation, Method
-    from ldae.evaluation.dae import DaeDecoder
     from ldae.evaluation.inputs import read_inputs
-    from ldae.evaluation.reconstruction import run_reconstruction
+    from ldae.evaluation.reconstruction.dae import DaeDecoder
+    from ldae.evaluation.reconstruction.study import run_reconstruction
     from ldae.training.pipeline import LDAE
 
     settings = Evaluation.model_validate(snakemake.params.settings)

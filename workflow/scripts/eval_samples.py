@@ -7,7 +7,7 @@ from ldae.runtime import running
 with running(snakemake.log[0], snakemake.threads):
     from ldae.config import Evaluation, Method
     from ldae.evaluation.inputs import read_inputs
-    from ldae.evaluation.samples import run_samples
+    from ldae.evaluation.samples.study import run_samples
     from ldae.training.pipeline import LDAE
 
     settings = Evaluation.model_validate(snakemake.params.settings)

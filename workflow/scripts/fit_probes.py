@@ -7,7 +7,7 @@ from ldae.runtime import running
 with running(snakemake.log[0], snakemake.threads):
     from ldae.config import Evaluation, Method
     from ldae.evaluation.inputs import read_inputs
-    from ldae.evaluation.probes import run_probes
+    from ldae.evaluation.probes.study import run_probes
 
     run_probes(
         read_inputs(Path(snakemake.input.volumes).parents[1], snakemake.input.splits, snakemake.input.get("truth")),

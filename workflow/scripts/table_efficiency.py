@@ -5,7 +5,7 @@ from pathlib import Path
 from ldae.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.evaluation.efficiency_tables import methods_table, trainings_table
+    from ldae.evaluation.efficiency.table import methods_table, trainings_table
     from ldae.figures.tables import write_table
     from ldae.files import read_tsv
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from ldae.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.evaluation.probe_checks import check_table
-    from ldae.evaluation.probe_table import difference_table, probe_table
+    from ldae.evaluation.probes.checks import check_table
+    from ldae.evaluation.probes.table import difference_table, probe_table
     from ldae.figures.tables import write_table
 
     evaluate = Path(snakemake.input.study[0]).parents[1]

@@ -5,7 +5,7 @@ from pathlib import Path
 from ldae.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.evaluation.reconstruction_tables import reconstruction_table
+    from ldae.evaluation.reconstruction.tables import reconstruction_table
     from ldae.figures.tables import write_table
 
     evaluate = Path(snakemake.input.study[0]).parents[1]

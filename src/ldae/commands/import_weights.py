@@ -65,7 +65,7 @@ def convert(path: Path, out: Path) -> None:
 
 def import_probe(classifier: Path, mean: Path, std: Path, out: Path) -> None:
     """The published probe in the form of ``evaluate/probes/probe_ad.json``."""
-    from ldae.evaluation.published_probe import read_published_probe
+    from ldae.evaluation.probes.published_probe import read_published_probe
     from ldae.files import write_json
 
     probe = read_published_probe(classifier, mean, std)

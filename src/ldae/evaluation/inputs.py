@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ldae.errors import UserError
-from ldae.evaluation.ventricles import Grid
+from ldae.evaluation.anatomy.ventricles import Grid
 from ldae.files import read_tsv
 from ldae.store import Store, open_store, write_store
 
@@ -81,9 +81,21 @@ class Inputs:
         Raises:
             UserError: they were packed from other volumes.
         """
-        store = open_store(self.store / "volumes_dae")
+        return self._made_from_volumes("volumes_dae", "pack_volumes_dae")
+
+    @cached_property
+    def latents(self) -> Store:
+        """Posterior moments of the autoencoder, one per entry of ``volumes`` and in its order.
+
+        Raises:
+            UserError: they were encoded from other volumes.
+        """
+        return self._made_from_volumes("latents", "encode_latents")
+
+    def _made_from_volumes(self, name: str, rule: str) -> Store:
+        store = open_store(self.store / name)
         if store.meta["volumes"] != self.volumes.digest:
-            raise UserError(f"{store.path} was made from other volumes; run pack_volumes_dae again.")
+            raise UserError(f"{store.path} was made from other volumes; run {rule} again.")
         return store
 
     def supervised_output(self, name: str, rows: Iterable[int]) -> np.ndarray:

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ldae.config import Config
-from ldae.evaluation.probe_table import PUBLISHED, losses
+from ldae.evaluation.probes.table import PUBLISHED, losses
 from ldae.evaluation.tables import SEEDS_SENTENCE, TABLES
 from ldae.figures.methods import DIRECTIONS, INTERPOLATION, PROBES, RECONSTRUCTION, SAMPLES
 from ldae.files import digest, read_tsv, write_text

@@ -6,8 +6,8 @@ import pytest
 from toy_cohort import LinearLDAE, toy_dae, write_cohort
 
 from ldae.config import Evaluation, Sampling
-from ldae.evaluation.dae import DaeDecoder
 from ldae.evaluation.inputs import Inputs, open_inputs
+from ldae.evaluation.reconstruction.dae import DaeDecoder
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +44,13 @@ def evaluated(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A folder with every study's files."""
-    from ldae.evaluation import interpolation, manipulation, probes, reconstruction, samples, solvers, variation
+    from ldae.evaluation.interpolation import study as interpolation
+    from ldae.evaluation.manipulation import study as manipulation
+    from ldae.evaluation.probes import study as probes
+    from ldae.evaluation.reconstruction import solvers
+    from ldae.evaluation.reconstruction import study as reconstruction
+    from ldae.evaluation.samples import study as samples
+    from ldae.evaluation.samples import variation
 
     out = tmp_path_factory.mktemp("evaluate")
     ldae, inputs = cohort

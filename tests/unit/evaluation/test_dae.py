@@ -8,8 +8,8 @@ import torch
 from toy_cohort import BOX, SHAPE
 
 from ldae.config import Sampling
-from ldae.evaluation.dae import DaeDecoder
 from ldae.evaluation.inputs import Inputs
+from ldae.evaluation.reconstruction.dae import DaeDecoder
 from ldae.files import read_tsv
 
 

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from ldae.config import Evaluation
-from ldae.evaluation.dae import DaeDecoder
-from ldae.evaluation.efficiency import CALLS, measured, timings, training_row
-from ldae.evaluation.efficiency_tables import methods_table, trainings_table
+from ldae.evaluation.efficiency.study import CALLS, measured, timings, training_row
+from ldae.evaluation.efficiency.table import methods_table, trainings_table
+from ldae.evaluation.reconstruction.dae import DaeDecoder
 from ldae.files import write_json
 from ldae.models.counts import count_parameters
 from ldae.training.hours import spent

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
 
-from ldae.evaluation.features import VoxelPca, _blocks
-from ldae.evaluation.lda import lda_projection
-from ldae.evaluation.linear import choose
+from ldae.evaluation.probes.features import VoxelPca, _blocks
+from ldae.evaluation.probes.lda import lda_projection
+from ldae.evaluation.probes.linear import choose
 
 
 def test_pca_equals_sklearn_and_sees_only_the_fitted_rows() -> None:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ldae.evaluation.hippocampus import hippocampus_region, hippocampus_region_ml
-from ldae.evaluation.ventricles import Grid
+from ldae.evaluation.anatomy.hippocampus import hippocampus_region, hippocampus_region_ml
+from ldae.evaluation.anatomy.ventricles import Grid
 from ldae.phantom.grid import ORIGIN
 from ldae.phantom.structures import hippocampi, ventricles
 from ldae.phantom.template import load_template

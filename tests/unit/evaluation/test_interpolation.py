@@ -9,8 +9,10 @@ import torch
 
 from ldae.config import Evaluation
 from ldae.diffusion.interpolate import slerp
+from ldae.evaluation.anatomy.ventricle_truth import TrueScale
+from ldae.evaluation.anatomy.ventricles import ventricle_ml
 from ldae.evaluation.inputs import Inputs
-from ldae.evaluation.interpolation import (
+from ldae.evaluation.interpolation.study import (
     GROUPED_METRICS,
     METHODS,
     Triplet,
@@ -21,8 +23,6 @@ from ldae.evaluation.interpolation import (
     ventricle_errors,
 )
 from ldae.evaluation.sampling import Decoder
-from ldae.evaluation.ventricle_truth import TrueScale
-from ldae.evaluation.ventricles import ventricle_ml
 from ldae.files import read_tsv
 from ldae.store import open_store
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from ldae.evaluation import linear
+from ldae.evaluation.probes import linear
 
 
 @pytest.fixture

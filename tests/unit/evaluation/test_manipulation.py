@@ -10,14 +10,14 @@ from toy_cohort import brain
 
 from ldae.config import Evaluation
 from ldae.errors import UserError
-from ldae.evaluation.directions import Directions, moved, random_direction, step_to, without
-from ldae.evaluation.edits import VOLUMES, Ruler
-from ldae.evaluation.effects import dose_response, spearman_columns
+from ldae.evaluation.anatomy.ventricles import ventricle_ml
 from ldae.evaluation.inputs import Inputs
-from ldae.evaluation.linear import Probe, sigmoid
-from ldae.evaluation.manipulation import run_manipulation
-from ldae.evaluation.manipulation_examples import nifti_name, write_nifti
-from ldae.evaluation.ventricles import ventricle_ml
+from ldae.evaluation.manipulation.directions import Directions, moved, random_direction, step_to, without
+from ldae.evaluation.manipulation.edits import VOLUMES, Ruler
+from ldae.evaluation.manipulation.effects import dose_response, spearman_columns
+from ldae.evaluation.manipulation.examples import nifti_name, write_nifti
+from ldae.evaluation.manipulation.study import run_manipulation
+from ldae.evaluation.probes.linear import Probe, sigmoid
 from ldae.files import read_tsv, write_json
 from ldae.store import open_store
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ldae.evaluation import paper_protocol as p
+from ldae.evaluation.probes import paper_protocol as p
 from ldae.evaluation.statistics import generator
 
 

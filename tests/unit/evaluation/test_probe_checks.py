@@ -9,11 +9,11 @@ from sklearn import metrics as sk
 from test_probes import only_ldae, signal_cohort
 
 from ldae.config import Evaluation, Method
-from ldae.evaluation import confounds as c
-from ldae.evaluation import label_efficiency as e
-from ldae.evaluation import probes
-from ldae.evaluation.features import fixed
-from ldae.evaluation.probe_checks import check_table, run_probe_checks
+from ldae.evaluation.probes import confounds as c
+from ldae.evaluation.probes import label_efficiency as e
+from ldae.evaluation.probes import study as probes
+from ldae.evaluation.probes.checks import check_table, run_probe_checks
+from ldae.evaluation.probes.features import fixed
 from ldae.files import read_tsv
 
 

@@ -10,10 +10,12 @@ import pytest
 from sklearn import metrics as sk
 
 from ldae.config import Evaluation
-from ldae.evaluation import probe_metrics, probe_summary, probes
-from ldae.evaluation.features import TASKS, TaskSets, fixed, true_factors
-from ldae.evaluation.linear import Features
-from ldae.evaluation.probe_table import difference_table, losses, probe_table
+from ldae.evaluation.probes import metrics as probe_metrics
+from ldae.evaluation.probes import study as probes
+from ldae.evaluation.probes import summary as probe_summary
+from ldae.evaluation.probes.features import TASKS, TaskSets, fixed, true_factors
+from ldae.evaluation.probes.linear import Features
+from ldae.evaluation.probes.table import difference_table, losses, probe_table
 from ldae.evaluation.tables import format_estimate
 from ldae.files import read_json, read_tsv
 

@@ -7,11 +7,17 @@ import pandas as pd
 import pytest
 
 from ldae.config import Evaluation
-from ldae.evaluation.dae import DaeDecoder
 from ldae.evaluation.inputs import Inputs
-from ldae.evaluation.reconstruction import METHODS, OWN_GRID, code_sizes, run_reconstruction, ventricle_agreement
-from ldae.evaluation.reconstruction_tables import reconstruction_table
-from ldae.evaluation.references import derangement, example_rows, mean_volume, nearest_volumes, scans_of_dae
+from ldae.evaluation.reconstruction.dae import DaeDecoder
+from ldae.evaluation.reconstruction.references import (
+    derangement,
+    example_rows,
+    mean_volume,
+    nearest_volumes,
+    scans_of_dae,
+)
+from ldae.evaluation.reconstruction.study import METHODS, OWN_GRID, code_sizes, run_reconstruction, ventricle_agreement
+from ldae.evaluation.reconstruction.tables import reconstruction_table
 from ldae.files import read_tsv
 from ldae.store import open_store
 

@@ -6,10 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ldae.evaluation.neighbours import curves, memorisation, nearest
-from ldae.evaluation.reconstruction_tables import samples_table
-from ldae.evaluation.samples import octants
-from ldae.evaluation.set_distance import frechet, frechet_estimate, frechet_gaussians, kernel_distances, kernel_estimate
+from ldae.evaluation.reconstruction.tables import samples_table
+from ldae.evaluation.samples.neighbours import curves, memorisation, nearest
+from ldae.evaluation.samples.set_distance import (
+    frechet,
+    frechet_estimate,
+    frechet_gaussians,
+    kernel_distances,
+    kernel_estimate,
+)
+from ldae.evaluation.samples.study import octants
 from ldae.files import read_tsv
 from ldae.store import open_store
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from ldae.config import Evaluation, Sampling
-from ldae.evaluation.reconstruction_tables import solver_table
-from ldae.evaluation.solvers import METHODS, solvers
+from ldae.evaluation.reconstruction.solvers import METHODS, solvers
+from ldae.evaluation.reconstruction.tables import solver_table
 from ldae.files import read_tsv
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ldae.evaluation.features import demographics, fixed
-from ldae.evaluation.tissue import measured_volumes, tissue_fractions
+from ldae.evaluation.anatomy.tissue import measured_volumes, tissue_fractions
+from ldae.evaluation.probes.features import demographics, fixed
 
 
 @pytest.mark.parametrize("shares", [(0.2, 0.45, 0.35), (0.1, 0.5, 0.4), (0.35, 0.4, 0.25)])

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ldae.config import Dae, Method, Sampling
 from ldae.diffusion.schedule import Schedule
-from ldae.evaluation.dae import DaeDecoder
+from ldae.evaluation.reconstruction.dae import DaeDecoder
 from ldae.models.dae import DiffusionAutoencoder
 from ldae.preprocessing.pack_dae import pack_volumes_dae
 from ldae.store import open_store, write_store

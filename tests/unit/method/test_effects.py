@@ -8,10 +8,10 @@ from tiny_chain import AUTOENCODER, DIFFUSION, REPRESENTATION, TRAINING
 from torch import nn
 
 from ldae import config
-from ldae.evaluation.directions import paper_step, step_to
-from ldae.evaluation.linear import Probe, fit_with_penalty, subject_folds
-from ldae.evaluation.probe_metrics import AD_METRICS, CN_METRICS
-from ldae.evaluation.probes import probe_groups
+from ldae.evaluation.manipulation.directions import paper_step, step_to
+from ldae.evaluation.probes.linear import Probe, fit_with_penalty, subject_folds
+from ldae.evaluation.probes.metrics import AD_METRICS, CN_METRICS
+from ldae.evaluation.probes.study import probe_groups
 from ldae.store import open_store
 from ldae.training import encode, stage_representation
 from ldae.training.data import Latents, Volumes, keyed_noise

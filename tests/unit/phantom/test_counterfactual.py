@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from ldae.errors import UserError
-from ldae.evaluation.counterfactual import Counterfactuals, matched
+from ldae.evaluation.anatomy.ventricles import Grid, ventricle_ml
 from ldae.evaluation.inputs import Inputs
-from ldae.evaluation.linear import Probe
-from ldae.evaluation.ventricles import Grid, ventricle_ml
+from ldae.evaluation.manipulation.counterfactual import Counterfactuals, matched
+from ldae.evaluation.probes.linear import Probe
 from ldae.phantom.population import VENTRICLE_MAX_ML
 from ldae.phantom.schedule import plan_cohort
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from ldae import cli, config
 from ldae.errors import UserError
-from ldae.evaluation.linear import Probe
+from ldae.evaluation.probes.linear import Probe
 from ldae.models import reference_names as names
 from ldae.models.autoencoder import build_autoencoder
 from ldae.models.foreign_weights import read_state_dict

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
+from ldae.evaluation.anatomy.ventricles import ventricle_ml
 from ldae.evaluation.inputs import Inputs
 from ldae.evaluation.metrics import image_metrics
 from ldae.evaluation.perceptual import Perceptual
-from ldae.evaluation.ventricles import ventricle_ml
 
 IMAGE_METRICS = ["ssim_w11_brain", "ssim_w11", "ssim_w3_paper", "mse", "psnr"]
 

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from ldae.config import Evaluation, Sampling
-from ldae.evaluation.dae import DaeDecoder
-from ldae.evaluation.image_rows import IMAGE_METRICS, code_moments, scan_rows
 from ldae.evaluation.inputs import Inputs
 from ldae.evaluation.perceptual import LPIPS, Perceptual
-from ldae.evaluation.reconstruction import by_dae
-from ldae.evaluation.references import scans_of_dae
+from ldae.evaluation.reconstruction.dae import DaeDecoder
+from ldae.evaluation.reconstruction.image_rows import IMAGE_METRICS, code_moments, scan_rows
+from ldae.evaluation.reconstruction.references import scans_of_dae
+from ldae.evaluation.reconstruction.study import by_dae
 from ldae.evaluation.sampling import Decoder, batches, volumes_of
 from ldae.evaluation.statistics import estimates_table, interval, mean, not_available
 from ldae.files import write_tsv

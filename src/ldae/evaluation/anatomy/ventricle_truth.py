@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ldae.evaluation.anatomy.ventricles import ventricle_ml
 from ldae.evaluation.inputs import Inputs
-from ldae.evaluation.ventricles import ventricle_ml
 
 
 @dataclass(frozen=True)

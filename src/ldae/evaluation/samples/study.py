@@ -13,14 +13,13 @@ import pandas as pd
 import torch
 
 from ldae.config import Evaluation
-from ldae.errors import UserError
 from ldae.evaluation.inputs import Inputs, write_volumes
-from ldae.evaluation.neighbours import HELD_OUT, curves, memorisation, nearest
+from ldae.evaluation.samples.neighbours import HELD_OUT, curves, memorisation, nearest
+from ldae.evaluation.samples.set_distance import frechet_estimate, kernel_estimate
 from ldae.evaluation.sampling import Decoder, volumes_of
-from ldae.evaluation.set_distance import frechet_estimate, kernel_estimate
 from ldae.evaluation.statistics import estimates_table, generator
 from ldae.files import write_tsv
-from ldae.store import Store, open_store
+from ldae.store import Store
 from ldae.training.pipeline import LDAE
 
 SHOWN = 4  # samples nearest to a training scan
@@ -33,7 +32,7 @@ def run_samples(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: int, out
     are reconstructed, and all are encoded again. ``copied_training`` are training scans so treated, what a memorised
     sample would look like.
     """
-    decoder, latents = Decoder(ldae, settings.batch), open_latents(inputs)
+    decoder, latents = Decoder(ldae, settings.batch), inputs.latents
     train, held_out = inputs.first_scans("train"), inputs.first_scans("test")
     copied = np.sort(generator(seed, "copied scans").permutation(train)[: len(held_out)])
     names = [f"sample-{number:04d}" for number in range(settings.samples)]
@@ -51,18 +50,6 @@ def run_samples(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: int, out
     write_tsv(out / "memorisation.tsv", memorisation(table, settings.bootstrap, seed))
     write_tsv(out / "curves.tsv", curves(table, settings.bootstrap, seed))
     write_examples(inputs, table, references, volumes["unconditional"], out / "examples")
-
-
-def open_latents(inputs: Inputs) -> Store:
-    """The latent store, in the order of the volumes.
-
-    Raises:
-        UserError: it was made from other volumes.
-    """
-    store = open_store(inputs.store / "latents")
-    if store.meta["volumes"] != inputs.volumes.digest:
-        raise UserError(f"{store.path} was made from other volumes; run encode_latents again.")
-    return store
 
 
 def means(latents: Store, rows: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 Three protocols. ``cv``: subject-grouped cross-validation over all scans, which is no test result, since the encoder has
 seen the training scans. ``test``: logistic or ridge regression fitted on the training and validation subjects, measured
 on the test subjects. ``test_paper``: measured on the same scans, fitted as the paper does
-(:mod:`ldae.evaluation.paper_protocol`).
+(:mod:`ldae.evaluation.probes.paper_protocol`).
 """
 
 from pathlib import Path
@@ -13,12 +13,12 @@ import pandas as pd
 
 from ldae.config import Evaluation, Method
 from ldae.errors import UserError
-from ldae.evaluation.features import TASKS, TaskSets, feature_sets, labelled_sets
 from ldae.evaluation.inputs import Inputs
-from ldae.evaluation.lda import lda_projection
-from ldae.evaluation.linear import Features, Probe, Task, choose, fit, subject_folds
-from ldae.evaluation.paper_protocol import paper_probes
-from ldae.evaluation.probe_summary import differences, summary
+from ldae.evaluation.probes.features import TASKS, TaskSets, feature_sets, labelled_sets
+from ldae.evaluation.probes.lda import lda_projection
+from ldae.evaluation.probes.linear import Features, Probe, Task, choose, fit, subject_folds
+from ldae.evaluation.probes.paper_protocol import paper_probes
+from ldae.evaluation.probes.summary import differences, summary
 from ldae.evaluation.statistics import generator
 from ldae.files import write_json, write_tsv
 

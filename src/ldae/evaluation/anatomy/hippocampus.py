@@ -6,7 +6,7 @@ neighbouring tissue, too: compare by correlation and by changes, as with the ven
 
 import numpy as np
 
-from ldae.evaluation.ventricles import Grid, contrast_ends, fluid_fraction
+from ldae.evaluation.anatomy.ventricles import Grid, contrast_ends, fluid_fraction
 
 CENTRE_LINE_MM = np.array(  # |x|, y, z in MNI152, from tail to head
     [

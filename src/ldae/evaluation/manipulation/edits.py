@@ -10,9 +10,9 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from ldae.evaluation.hippocampus import hippocampus_region, hippocampus_region_ml
+from ldae.evaluation.anatomy.hippocampus import hippocampus_region, hippocampus_region_ml
+from ldae.evaluation.anatomy.ventricles import Grid, brain_ml, ventricle_ml
 from ldae.evaluation.metrics import ssim_brain
-from ldae.evaluation.ventricles import Grid, brain_ml, ventricle_ml
 
 VOLUMES = ("ventricle_ml", "hippocampus_region_ml", "brain_ml")
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from ldae.config import Direction
 from ldae.evaluation.inputs import Inputs
-from ldae.evaluation.linear import Probe, fit_with_penalty
+from ldae.evaluation.probes.linear import Probe, fit_with_penalty
 from ldae.evaluation.statistics import generator
 
 PAPER_ALPHA = 2.5

@@ -5,11 +5,11 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.config import Evaluation, Method
-from ldae.evaluation.confounds import confounds
-from ldae.evaluation.features import VoxelPca, code_sets, voxel_gram
 from ldae.evaluation.inputs import Inputs
-from ldae.evaluation.label_efficiency import label_efficiency
-from ldae.evaluation.probes import probe_groups
+from ldae.evaluation.probes.confounds import confounds
+from ldae.evaluation.probes.features import VoxelPca, code_sets, voxel_gram
+from ldae.evaluation.probes.label_efficiency import label_efficiency
+from ldae.evaluation.probes.study import probe_groups
 from ldae.evaluation.tables import TRAINING_SEEDS, format_estimate
 from ldae.files import read_tsv, write_tsv
 
@@ -21,7 +21,7 @@ def run_probe_checks(
 
     Args:
         inputs: opened with the manifest, for the study phase.
-        predictions: predictions.tsv of :func:`ldae.evaluation.probes.run_probes`.
+        predictions: predictions.tsv of :func:`ldae.evaluation.probes.study.run_probes`.
         method: ``probe_split`` is read.
     """
     scans = inputs.scans.assign(probe_group=probe_groups(inputs.scans, method.probe_split))

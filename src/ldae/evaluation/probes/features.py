@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ldae.evaluation.anatomy.tissue import measured_volumes
 from ldae.evaluation.inputs import Inputs
-from ldae.evaluation.linear import Features, Task
+from ldae.evaluation.probes.linear import Features, Task
 from ldae.evaluation.sampling import batches, volumes_of
-from ldae.evaluation.tissue import measured_volumes
 
 COMPONENTS = (5, 10, 20, 50, 100)  # of the voxel PCA, to choose from
 FACTORS = ["ventricle_ml", "hippocampus_l_ml", "hippocampus_r_ml", "brain_ml", "icv_ml", "cortical_loss", "caps"]

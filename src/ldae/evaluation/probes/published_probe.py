@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ldae.errors import UserError
-from ldae.evaluation.linear import Probe
+from ldae.evaluation.probes.linear import Probe
 from ldae.models.foreign_weights import read_state_dict, read_tensor
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ldae.evaluation.linear import Probe, Task, moments, sigmoid
+from ldae.evaluation.probes.linear import Probe, Task, moments, sigmoid
 from ldae.evaluation.statistics import generator
 
 BATCH, HELD_OUT = 32, 0.3

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from ldae.evaluation.linear import Features
-from ldae.evaluation.probe_metrics import mae
-from ldae.evaluation.probe_summary import KEYS, PERMUTED, estimate_of
-from ldae.evaluation.probes import CONSTANT, NEGATIVE, fit_chosen, outer_folds
+from ldae.evaluation.probes.linear import Features
+from ldae.evaluation.probes.metrics import mae
+from ldae.evaluation.probes.study import CONSTANT, NEGATIVE, fit_chosen, outer_folds
+from ldae.evaluation.probes.summary import KEYS, PERMUTED, estimate_of
 from ldae.evaluation.statistics import Estimate, Statistic, auc, estimates_table, interval, not_available
 
 CONFOUNDS = ("field_strength", "study_phase")
@@ -36,7 +36,7 @@ def confounds(
 
     Args:
         scans: with ``field_strength`` (tesla) and ``study_phase``, where they are known.
-        predictions: those of :func:`ldae.evaluation.probes.predict_all`.
+        predictions: those of :func:`ldae.evaluation.probes.study.predict_all`.
     """
     rows = []
     for confound in CONFOUNDS:

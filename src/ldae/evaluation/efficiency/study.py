@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from ldae.config import Evaluation, Sampling
-from ldae.evaluation.dae import DaeDecoder
 from ldae.evaluation.inputs import Inputs
+from ldae.evaluation.reconstruction.dae import DaeDecoder
 from ldae.evaluation.sampling import Decoder, volumes_of
 from ldae.files import write_tsv
 from ldae.models.counts import count_parameters

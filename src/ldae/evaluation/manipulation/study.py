@@ -14,15 +14,15 @@ import pandas as pd
 
 from ldae.config import Evaluation, Phantom
 from ldae.errors import UserError
-from ldae.evaluation import manipulation_examples as shown_scans
-from ldae.evaluation.counterfactual import Counterfactuals
-from ldae.evaluation.directions import Directions
-from ldae.evaluation.edits import VOLUMES, Ruler
-from ldae.evaluation.effects import DOSE_KEYS, dose_table, no_summary, summary
 from ldae.evaluation.inputs import Inputs
-from ldae.evaluation.linear import Probe, sigmoid
-from ldae.evaluation.moves import Move, plan, reported_probabilities
-from ldae.evaluation.reconstruction import example_rows
+from ldae.evaluation.manipulation import examples as shown_scans
+from ldae.evaluation.manipulation.counterfactual import Counterfactuals
+from ldae.evaluation.manipulation.directions import Directions
+from ldae.evaluation.manipulation.edits import VOLUMES, Ruler
+from ldae.evaluation.manipulation.effects import DOSE_KEYS, dose_table, no_summary, summary
+from ldae.evaluation.manipulation.moves import Move, plan, reported_probabilities
+from ldae.evaluation.probes.linear import Probe, sigmoid
+from ldae.evaluation.reconstruction.study import example_rows
 from ldae.evaluation.sampling import Decoder, batches, volumes_of
 from ldae.evaluation.statistics import estimates_table
 from ldae.files import read_json, write_tsv

@@ -7,10 +7,10 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from ldae.evaluation.counterfactual import Counterfactuals
+from ldae.evaluation.anatomy.ventricles import ventricle_ml
 from ldae.evaluation.inputs import Inputs, write_volumes
-from ldae.evaluation.linear import Probe
-from ldae.evaluation.ventricles import ventricle_ml
+from ldae.evaluation.manipulation.counterfactual import Counterfactuals
+from ldae.evaluation.probes.linear import Probe
 from ldae.files import atomic_path
 
 COLUMNS = ["participant_id", "session_id", "diagnosis", "kind", "alpha", "probability", "ventricle_ml"]

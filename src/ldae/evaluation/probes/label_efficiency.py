@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from ldae.config import Evaluation
-from ldae.evaluation.features import TASKS
-from ldae.evaluation.linear import Features, Task
-from ldae.evaluation.probe_metrics import mae
-from ldae.evaluation.probes import can_be_fitted, fit_chosen, task_rows
+from ldae.evaluation.probes.features import TASKS
+from ldae.evaluation.probes.linear import Features, Task
+from ldae.evaluation.probes.metrics import mae
+from ldae.evaluation.probes.study import can_be_fitted, fit_chosen, task_rows
 from ldae.evaluation.statistics import Estimate, Statistic, auc, estimates_table, generator, interval, not_available
 
 METRICS: dict[Task, tuple[str, Statistic]] = {"ad": ("auc_ad_test", auc), "age": ("age_mae_test", mae)}

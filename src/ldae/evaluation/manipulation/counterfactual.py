@@ -14,9 +14,9 @@ from scipy import ndimage
 
 from ldae.config import Phantom
 from ldae.errors import UserError
+from ldae.evaluation.anatomy.ventricles import contrast_ends
 from ldae.evaluation.inputs import Inputs
-from ldae.evaluation.linear import Probe
-from ldae.evaluation.ventricles import contrast_ends
+from ldae.evaluation.probes.linear import Probe
 from ldae.phantom.anatomy import Anatomy, load_anatomy
 from ldae.phantom.deformation import subject_shape
 from ldae.phantom.population import State, state_at

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ldae.evaluation.probe_metrics import AGE_METRICS
-from ldae.evaluation.probe_summary import LARGER_IS_BETTER, OURS, PERMUTED, PROTOCOLS, verdict
+from ldae.evaluation.probes.metrics import AGE_METRICS
+from ldae.evaluation.probes.summary import LARGER_IS_BETTER, OURS, PERMUTED, PROTOCOLS, verdict
 from ldae.evaluation.statistics import FEW_NOTE
 from ldae.evaluation.tables import TRAINING_SEEDS, format_estimate
 from ldae.files import read_tsv

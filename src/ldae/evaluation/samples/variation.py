@@ -7,11 +7,11 @@ import pandas as pd
 import torch
 
 from ldae.config import Evaluation
+from ldae.evaluation.anatomy.ventricles import ventricle_ml
 from ldae.evaluation.inputs import Inputs, write_volumes
 from ldae.evaluation.metrics import ssim_brain
-from ldae.evaluation.references import example_rows
+from ldae.evaluation.reconstruction.references import example_rows
 from ldae.evaluation.sampling import Decoder, volumes_of
-from ldae.evaluation.ventricles import ventricle_ml
 from ldae.files import write_tsv
 from ldae.training.pipeline import LDAE
 

@@ -6,8 +6,8 @@ from typing import Literal
 import numpy as np
 
 from ldae.config import Evaluation
-from ldae.evaluation.directions import Directions, moved
 from ldae.evaluation.inputs import Inputs
+from ldae.evaluation.manipulation.directions import Directions, moved
 
 Calibration = Literal["none", "probability", "alpha"]
 

@@ -2,18 +2,18 @@
 
 Two sets. ``tissue``: the share of cerebrospinal fluid, grey and white matter in the brain, as the weights of a mixture
 of three normal distributions of intensity (Wells et al. 1996, without its bias field: N4 came before). ``regions``:
-fluid near the ventricles and tissue where the hippocampi lie, in ml of MNI space (:mod:`ldae.evaluation.ventricles`,
-:mod:`ldae.evaluation.hippocampus`).
+fluid near the ventricles and tissue where the hippocampi lie, in ml of MNI space
+(:mod:`ldae.evaluation.anatomy.ventricles`, :mod:`ldae.evaluation.anatomy.hippocampus`).
 """
 
 import warnings
 
 import numpy as np
 
-from ldae.evaluation.hippocampus import hippocampus_region, hippocampus_region_ml
+from ldae.evaluation.anatomy.hippocampus import hippocampus_region, hippocampus_region_ml
+from ldae.evaluation.anatomy.ventricles import ventricle_ml
 from ldae.evaluation.inputs import Inputs
 from ldae.evaluation.sampling import batches, volumes_of
-from ldae.evaluation.ventricles import ventricle_ml
 
 BACKGROUND = 0.02  # intensities up to here are outside the brain (a preprocessed volume is [0, 1], its outside 0)
 START = np.array([0.1, 0.45, 0.85])  # quantiles of intensity where the three means start

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ldae.evaluation.probe_metrics import AD_METRICS, CN_METRICS, METRICS, mae
+from ldae.evaluation.probes.metrics import AD_METRICS, CN_METRICS, METRICS, mae
 from ldae.evaluation.statistics import (
     Estimate,
     Statistic,

@@ -8,7 +8,10 @@ import torch
 
 from ldae.config import Evaluation
 from ldae.diffusion.interpolate import lerp, slerp
+from ldae.evaluation.anatomy.ventricle_truth import TrueScale
+from ldae.evaluation.anatomy.ventricles import ventricle_ml
 from ldae.evaluation.inputs import Inputs, write_volumes
+from ldae.evaluation.interpolation.triplets import Triplet, find_triplets, longest
 from ldae.evaluation.metrics import mse, ssim_brain, ssim_whole
 from ldae.evaluation.sampling import Decoder, batches, volumes_of
 from ldae.evaluation.statistics import (
@@ -19,9 +22,6 @@ from ldae.evaluation.statistics import (
     paired_differences,
     summarise,
 )
-from ldae.evaluation.triplets import Triplet, find_triplets, longest
-from ldae.evaluation.ventricle_truth import TrueScale
-from ldae.evaluation.ventricles import ventricle_ml
 from ldae.files import write_tsv
 from ldae.training.pipeline import LDAE
 

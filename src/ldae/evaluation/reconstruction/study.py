@@ -14,11 +14,11 @@ import torch
 
 from ldae.config import Evaluation
 from ldae.evaluation import statistics
-from ldae.evaluation.dae import DaeDecoder
-from ldae.evaluation.image_rows import IMAGE_METRICS, code_rows, keys_of, scan_rows
 from ldae.evaluation.inputs import Inputs, write_volumes
 from ldae.evaluation.perceptual import LPIPS, Perceptual
-from ldae.evaluation.references import (
+from ldae.evaluation.reconstruction.dae import DaeDecoder
+from ldae.evaluation.reconstruction.image_rows import IMAGE_METRICS, code_rows, keys_of, scan_rows
+from ldae.evaluation.reconstruction.references import (
     EXAMPLES,
     derangement,
     example_rows,

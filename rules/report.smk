@@ -1,0 +1,82 @@
+# What a reader opens: the report, the model card, and the bundle that may leave the machine.
+
+
+rule report_html:
+    """One self-contained page."""
+    input:
+        figures=FIGURES,
+        tables=TABLES,
+        headline=rules.assemble_headline.output.headline,
+        table_1=rules.table_cohort.output.cohort,
+        exclusions=rules.table_cohort.output.exclusions,
+        volumes=rules.pack_volumes.output[0],
+        latents=rules.encode_latents.output[0],
+        models=MODELS,
+    output:
+        report=f"{RESULTS}/paper/report.html",
+    log:
+        f"{RESULTS}/logs/report_html.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/report_html.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        evaluate=f"{RESULTS}/evaluate",
+        settings=settings.section(),
+        code=code_digest("report", "figures"),
+    script:
+        "../workflow/scripts/report_html.py"
+
+
+rule model_card:
+    """What the trained networks are for, and what not."""
+    input:
+        headline=rules.assemble_headline.output.headline,
+        autoencoder=rules.train_autoencoder.output.description,
+        diffusion=rules.train_diffusion.output.description,
+        representation=rules.train_representation.output.description,
+        dae=rules.train_dae.output.description,
+        supervised_ad=rules.train_supervised_ad.output.description,
+        supervised_age=rules.train_supervised_age.output.description,
+    output:
+        f"{RESULTS}/paper/MODEL_CARD.md",
+    log:
+        f"{RESULTS}/logs/model_card.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/model_card.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        settings=settings.section(),
+        code=code_digest("report"),
+    script:
+        "../workflow/scripts/model_card.py"
+
+
+rule bundle_public:
+    """What may leave the machine: no single scan, no subject, no identifier. Everything else stays private."""
+    input:
+        figures=FIGURES,
+        tables=TABLES,
+        headline=rules.assemble_headline.output.headline,
+        table_1=rules.table_cohort.output.cohort,
+        exclusions=rules.table_cohort.output.exclusions,
+        volumes=rules.pack_volumes.output[0],
+        latents=rules.encode_latents.output[0],
+        models=MODELS,
+        scans=rules.build_manifest.output.scans,
+        card=rules.model_card.output,
+    output:
+        report=f"{RESULTS}/public/report.html",
+    log:
+        f"{RESULTS}/logs/bundle_public.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/bundle_public.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        evaluate=f"{RESULTS}/evaluate",
+        settings=settings.section(),
+        code=code_digest("report", "figures"),
+    script:
+        "../workflow/scripts/bundle_public.py"

@@ -1,0 +1,1 @@
+"""Volumes of anatomy measured in an image without any network."""

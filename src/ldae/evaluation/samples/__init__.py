@@ -1,0 +1,1 @@
+"""What stage 2 draws: without a code, and several times for one code (paper Figure 4)."""
