@@ -4,13 +4,18 @@ As in the authors' probe script, but for its slips: the scans held out are of ot
 scan`` takes theirs), ages are scaled by the scans that are fitted, and errors are over all scans.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn.metrics import matthews_corrcoef
 
-from ldae.evaluation.probes.linear import Probe, Task, moments, sigmoid
+from ldae.evaluation.probes.linear import Probe, Task, moments
 from ldae.evaluation.statistics import generator
+
+if TYPE_CHECKING:
+    import torch
 
 BATCH, HELD_OUT = 32, 0.3
 LEARNING_RATE = 1e-3
@@ -70,59 +75,42 @@ def _descend(
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """Weights and biases of all probes, trained side by side: features are padded with zeros to one width.
 
-    Every step is element-wise over the probes, so none of them knows of the others.
+    The loss is summed over the probes and the optimizers work element by element, so none of them knows of the others.
     """
+    import torch  # takes seconds; the other probes do without
+
     sizes = [matrix.shape[1] for matrix in inputs.values()]
-    x = np.zeros((len(sizes), len(target), max(sizes) + 1))
-    theta = np.zeros((len(sizes), max(sizes) + 1))  # weights, and last the bias
+    x = torch.zeros(len(sizes), len(target), max(sizes) + 1, dtype=torch.float64)
+    theta = torch.zeros(len(sizes), max(sizes) + 1, dtype=torch.float64)  # weights, and last the bias
     for place, (name, matrix) in enumerate(inputs.items()):
-        x[place, :, : sizes[place]], x[place, :, -1] = matrix, 1
+        x[place, :, : sizes[place]], x[place, :, -1] = torch.from_numpy(matrix), 1
         start = generator(seed, "paper protocol", task, name).uniform(-1, 1, sizes[place] + 1)
-        theta[place, [*range(sizes[place]), -1]] = start / sizes[place] ** 0.5  # as torch starts a linear layer
-    step = _adam_step(theta) if task == "ad" else _sgd_step
+        theta[place, [*range(sizes[place]), -1]] = torch.from_numpy(start / sizes[place] ** 0.5)  # as a linear layer's
+    theta.requires_grad_()
+    optimizer = (torch.optim.Adam if task == "ad" else torch.optim.SGD)([theta], LEARNING_RATE)
+    functional = torch.nn.functional
+    loss = functional.binary_cross_entropy_with_logits if task == "ad" else functional.mse_loss
     order = generator(seed, "paper protocol", task, "order")
-    inside = np.flatnonzero(~held_out)
-    best = _Best(np.full(len(sizes), -np.inf), theta)
-    asked, wanted = x[:, held_out], target[held_out]
+    inside, wanted = np.flatnonzero(~held_out), torch.from_numpy(target)
+    best = _Best(np.full(len(sizes), -np.inf), theta.detach().numpy().copy())
     for _ in range(EPOCHS[task]):
-        shuffled = order.permutation(inside)
-        for rows in np.split(shuffled, range(BATCH, len(shuffled), BATCH)):
+        for rows in torch.from_numpy(order.permutation(inside)).split(BATCH):
             score = scores(x[:, rows], theta)
-            error = sigmoid(score) - target[rows] if task == "ad" else 2 * (score - target[rows])
-            theta = step(theta, np.matmul(error[:, None], x[:, rows])[:, 0] / len(rows))
-        best.keep(_quality(task, scores(asked, theta), wanted), theta)
+            optimizer.zero_grad()
+            loss(score, wanted[rows].expand_as(score), reduction="none").mean(dim=1).sum().backward()
+            optimizer.step()
+        now = theta.detach()
+        best.keep(quality(task, scores(x[:, held_out], now).numpy(), target[held_out]), now.numpy())
     return [row[:size] for row, size in zip(best.theta, sizes, strict=True)], best.theta[:, -1]
 
 
-def scores(x: np.ndarray, theta: np.ndarray) -> np.ndarray:
+def scores(x: "torch.Tensor", theta: "torch.Tensor") -> "torch.Tensor":
     """(probes, N) from features (probes, N, dimension) and weights (probes, dimension)."""
-    return np.matmul(x, theta[:, :, None])[..., 0]
+    return (x @ theta[:, :, None])[..., 0]
 
 
-def _sgd_step(theta: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-    return theta - LEARNING_RATE * gradient
-
-
-def _adam_step(theta: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Adam (Kingma & Ba 2015) with its usual constants. numpy, since torch's costs seconds of import for one layer."""
-    mean, square, count = np.zeros_like(theta), np.zeros_like(theta), 0
-
-    def step(theta: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        nonlocal mean, square, count
-        count += 1
-        mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
-        unbiased = np.sqrt(square / (1 - 0.999**count)) + 1e-8
-        return theta - LEARNING_RATE * mean / (1 - 0.9**count) / unbiased
-
-    return step
-
-
-def _quality(task: Task, score: np.ndarray, target: np.ndarray) -> np.ndarray:
+def quality(task: Task, score: np.ndarray, target: np.ndarray) -> np.ndarray:
     """(probes,) Matthews correlation (0 where one class is called throughout), or the negative squared error."""
     if task == "age":
         return -((score - target) ** 2).mean(axis=1)
-    called, positive = score > 0, target > 0.5
-    tp, fp = (called & positive).sum(1), (called & ~positive).sum(1)
-    tn, fn = (~called & ~positive).sum(1), (~called & positive).sum(1)
-    scale = np.sqrt(1.0 * (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
-    return np.where(scale > 0, (tp * tn - fp * fn) / np.where(scale > 0, scale, 1), 0.0)
+    return np.array([matthews_corrcoef(target > 0.5, called) for called in score > 0])
