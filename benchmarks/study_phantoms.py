@@ -1,16 +1,14 @@
 """A phantom as a scan, with all that the studies of preprocessing compare with."""
 
 from dataclasses import dataclass, replace
-from unittest.mock import patch
 
 import nibabel as nib
 import numpy as np
 
-from ldae.phantom import scan as phantom_scan
 from ldae.phantom.anatomy import Anatomy
-from ldae.phantom.population import draw_subject
+from ldae.phantom.population import draw_subject, state_at
 from ldae.phantom.scan import make_scan
-from ldae.phantom.scanner import draw_acquisition, inhomogeneity
+from ldae.phantom.scanner import draw_acquisition
 
 SEED = 7
 FROM_THE_COIL_AND_THE_BED = ("rotation", "shift", "noise", "bias")
@@ -59,23 +57,13 @@ def make_phantom(
     Args:
         contrast_of: session whose tissue contrast and gain this one has; pose, inhomogeneity and noise are its own.
     """
-    subject, fields = draw_subject(SEED, rid), []
-
-    def drawn(seed, rid, session, site, age):
-        own = draw_acquisition(seed, rid, session, site, age)
-        if contrast_of is None:
-            return own
-        other = draw_acquisition(seed, rid, contrast_of, site, age)
-        return replace(other, **{name: getattr(own, name) for name in FROM_THE_COIL_AND_THE_BED})
-
-    def kept(*arguments):
-        fields.append(inhomogeneity(*arguments))
-        return fields[-1]
-
-    with patch.object(phantom_scan, "draw_acquisition", drawn), patch.object(phantom_scan, "inhomogeneity", kept):
-        scan = make_scan(anatomy, subject, months, session, SEED, voxel_mm)
+    subject = draw_subject(SEED, rid)
+    age = state_at(subject, months / 12).age
+    own, other = (draw_acquisition(SEED, rid, name, subject.site, age) for name in (session, contrast_of or session))
+    acquisition = replace(other, **{name: getattr(own, name) for name in FROM_THE_COIL_AND_THE_BED})
+    scan = make_scan(anatomy, subject, months, session, SEED, voxel_mm, acquisition=acquisition)
     image = nib.Nifti1Image(scan.image.astype(np.float32), scan.affine)
-    return Phantom(image, scan.labels > 0, scan.to_template, fields[0], scan.truth)
+    return Phantom(image, scan.labels > 0, scan.to_template, scan.inhomogeneity, scan.truth)
 
 
 def pose_error_mm(found: np.ndarray, true: np.ndarray, points: np.ndarray) -> float:

@@ -33,12 +33,14 @@ STRUCTURES = ("ventricles", "hippocampus_l", "hippocampus_r")
 class Scan:
     """``image`` int16 (x, y, z), axes R-A-S; ``affine`` voxel -> scanner mm (pose not included); ``labels`` uint8:
     1 brain, 2 ventricles, 3 left and 4 right hippocampus; ``to_template`` scanner mm -> MNI mm, the true pose and head
-    size; ``amplitudes`` of the velocity bases; ``truth`` the row of truth.tsv that the scan itself determines."""
+    size; ``inhomogeneity`` what the signal was multiplied by, on the image's grid; ``amplitudes`` of the velocity
+    bases; ``truth`` the row of truth.tsv that the scan itself determines."""
 
     image: np.ndarray
     affine: np.ndarray
     labels: np.ndarray
     to_template: np.ndarray
+    inhomogeneity: np.ndarray = field(repr=False)
     amplitudes: dict[str, float]
     truth: dict[str, float | int | str] = field(repr=False)
 
@@ -80,6 +82,7 @@ def make_scan(
     shape_field: np.ndarray | None = None,
     nuisance: bool = True,
     amp: dict[str, float] | None = None,
+    acquisition: Acquisition | None = None,
 ) -> Scan:
     """Make a scan; it depends on its arguments only.
 
@@ -89,11 +92,13 @@ def make_scan(
         shape_field: :func:`subject_shape` of the subject, if already at hand.
         nuisance: False gives the clean twin (no pose, inhomogeneity, noise or scanner drift).
         amp: overrides some amplitudes: a true counterfactual of the same head.
+        acquisition: how the scanner was set; None: drawn from the session, or ideal without nuisance.
     """
     state = state_at(subject, months / 12)
     amplitudes = amplitudes_for(anatomy, subject, state) | (amp or {})
-    drawn = draw_acquisition(seed, subject.rid, session, subject.site, state.age)
-    acquisition = drawn if nuisance else ideal(subject.site)
+    if acquisition is None:
+        drawn = draw_acquisition(seed, subject.rid, session, subject.site, state.age)
+        acquisition = drawn if nuisance else ideal(subject.site)
     geometry = _geometry(subject, acquisition, voxel_mm)
     shape_field = subject_shape(seed, subject.rid) if shape_field is None else shape_field
     atrophy = exponential(-anatomy.velocity_of(amplitudes), anatomy.nodes)
@@ -102,8 +107,8 @@ def make_scan(
     signal, parts = _signal(anatomy, points, acquisition, state)
     image = np.zeros(geometry.shape, np.float32)
     image[inside] = signal**acquisition.gamma
-    if acquisition.bias:
-        image *= inhomogeneity(geometry.shape, inside, acquisition)
+    multiplied = inhomogeneity(geometry.shape, inside, acquisition)
+    image *= multiplied
     if acquisition.noise:
         image = rician(image, acquisition.noise, stream(seed, "noise", subject.rid, session))
     labels = np.zeros(geometry.shape, np.uint8)
@@ -111,7 +116,7 @@ def make_scan(
     truth = _volumes(parts, float(np.prod(geometry.spacing)) / 1e3) | _describe(subject, state, amplitudes, acquisition)
     truth["jacobian_min"] = float(jacobian_determinant(displacement).min())
     image = np.clip(np.rint(image * acquisition.gain), 0, 32767).astype(np.int16)
-    return Scan(image, geometry.affine, labels, geometry.to_template, amplitudes, truth)
+    return Scan(image, geometry.affine, labels, geometry.to_template, multiplied, amplitudes, truth)
 
 
 def _geometry(subject: Subject, acquisition: Acquisition, voxel_mm: float) -> _Geometry:

@@ -113,7 +113,12 @@ def tissue_signal(
 
 
 def inhomogeneity(shape: tuple[int, ...], inside: np.ndarray, acquisition: Acquisition) -> np.ndarray:
-    """exp of a cubic polynomial whose central 95 % inside the head spans -bias...+bias (2 x bias in all)."""
+    """exp of a cubic polynomial whose central 95 % inside the head spans -bias...+bias (2 x bias in all).
+
+    1 everywhere for an acquisition without coefficients.
+    """
+    if not acquisition.bias:
+        return np.ones(shape, np.float32)
     x, y, z = (
         np.linspace(-1, 1, size, dtype=np.float32).reshape([-1 if i == j else 1 for j in range(3)])
         for i, size in enumerate(shape)

@@ -77,6 +77,18 @@ def test_clean_twin_has_no_nuisance(anatomy, subject):
     assert twin.truth["rotation_x"] == 0 and twin.truth["noise"] == 0
 
 
+def test_inhomogeneity_is_what_the_signal_was_multiplied_by(anatomy, subject):
+    """Without noise and gamma, and with a gain that makes rounding small, dividing by it gives the even image back."""
+    even = replace(ideal(subject.site), gain=20000.0)
+    drawn = draw_acquisition(5, subject.rid, "M000", subject.site, 70)
+    uneven = replace(even, bias=drawn.bias, gain=10000.0)
+    plain, shaded = (
+        make_scan(anatomy, subject, 0, "M000", 5, voxel_mm=4, acquisition=acquisition) for acquisition in (even, uneven)
+    )
+    assert np.ptp(plain.inhomogeneity) == 0 and np.ptp(shaded.inhomogeneity) > 0.1
+    np.testing.assert_allclose(2 * shaded.image / shaded.inhomogeneity, plain.image, atol=3)
+
+
 @pytest.mark.parametrize(("voxel_mm", "shape"), [(1.0, (192, 224, 196)), (2.0, (96, 112, 98)), (3.0, (64, 74, 66))])
 def test_matrix_covers_the_field_of_view(voxel_mm, shape):
     assert matrix_size(voxel_mm) == shape
