@@ -27,16 +27,16 @@ import torch
 from ldae import config
 from ldae.models.autoencoder import build_autoencoder
 from ldae.store import Store, open_store, write_store
-from ldae.training import memory_stages
 from ldae.training.data import Latents, Volumes
 from ldae.training.device import pick_device
-from ldae.training.memory import need
-from ldae.training.stage import Stage
-from ldae.training.stage_autoencoder import AutoencoderStage
-from ldae.training.stage_dae import DaeStage
-from ldae.training.stage_diffusion import DiffusionStage
-from ldae.training.stage_representation import RepresentationStage
-from ldae.training.stage_supervised import Labelled, SupervisedStage
+from ldae.training.memory import stages as memory_stages
+from ldae.training.memory.estimate import need
+from ldae.training.stages.autoencoder import AutoencoderStage
+from ldae.training.stages.dae import DaeStage
+from ldae.training.stages.diffusion import DiffusionStage
+from ldae.training.stages.representation import RepresentationStage
+from ldae.training.stages.stage import Stage
+from ldae.training.stages.supervised import Labelled, SupervisedStage
 from ldae.training.trainer import Trainer
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -14,8 +14,8 @@ import torch
 
 from ldae.config import Compute, Config, load_config
 from ldae.models.autoencoder import build_autoencoder
-from ldae.training.dry_run import passes
-from ldae.training.memory_stages import autoencoder, diffusion, representation
+from ldae.training.memory.dry_run import passes
+from ldae.training.memory.stages import autoencoder, diffusion, representation
 
 sys.path.insert(0, str(Path(__file__).parent))
 from memory_table import per_scan, with_compute

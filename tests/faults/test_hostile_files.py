@@ -14,7 +14,7 @@ from ldae.files import read_json, sha256_file, write_json
 from ldae.models.weights import load_weights
 from ldae.store import open_store
 from ldae.training.loop import train
-from ldae.training.model_folder import read_model
+from ldae.training.models.folder import read_model
 
 
 class Bomb:

@@ -15,9 +15,9 @@ from ldae import config
 from ldae.errors import Interrupted, UserError
 from ldae.store import open_store
 from ldae.training.data import Volumes, read_splits, split_rows
-from ldae.training.distributed import World
+from ldae.training.jobs.distributed import World
 from ldae.training.loop import train
-from ldae.training.stage_autoencoder import AutoencoderStage
+from ldae.training.stages.autoencoder import AutoencoderStage
 from ldae.training.trainer import Trainer
 
 

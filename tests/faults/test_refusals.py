@@ -14,8 +14,8 @@ from toy import ToyStage, training
 from ldae.cli import main
 from ldae.errors import Interrupted, UserError
 from ldae.files import write_json
-from ldae.training.interruption import REQUEST
-from ldae.training.lock import RunLock
+from ldae.training.jobs.interruption import REQUEST
+from ldae.training.jobs.lock import RunLock
 from ldae.training.loop import train as loop
 
 
@@ -118,7 +118,7 @@ def test_a_second_process_is_refused_and_named(cohort, tmp_path):
 
 
 def main_fresh(folder):
-    from ldae.training.fresh import set_aside
+    from ldae.training.jobs.fresh import set_aside
 
     set_aside(folder)
 

@@ -93,7 +93,7 @@ JOB = """
 import json, sys
 from ldae.runtime import running
 with running(sys.argv[1]):
-    from ldae.training.launch import launch
+    from ldae.training.jobs.launch import launch
     launch("train_autoencoder", {"gpu": 1, "nodes": 2}, 2, sys.argv[1], **json.loads(sys.argv[2]))
 """
 

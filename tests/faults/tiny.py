@@ -92,7 +92,7 @@ class Cohort:
 
 def make_cohort(folder: Path) -> Cohort:
     """Stores and splits, and stages 1 to 3 trained on them without a break (the reference of all comparisons)."""
-    from ldae.training.encode import encode_latents
+    from ldae.training.codes.encode import encode_latents
 
     write_volumes(folder / "volumes")
     write_splits(folder / "splits.tsv")
@@ -121,7 +121,7 @@ def write_splits(path: Path) -> None:
 
 
 def train(stage: str, arguments: dict, resources: dict | None = None, log: Path = Path("unused.log")) -> None:
-    from ldae.training.launch import launch
+    from ldae.training.jobs.launch import launch
 
     launch(f"train_{stage}", resources or {}, 1, log, **arguments)
 
@@ -153,7 +153,7 @@ def ended(child: int) -> int:
 
 def progress(out: Path) -> tuple[int, int]:
     """Number of the attempt and its steps done, as the run itself says."""
-    from ldae.training.attempts import read_progress
+    from ldae.training.jobs.attempts import read_progress
 
     return read_progress(out / "checkpoints/progress") or (0, 0)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from ldae.runtime import running
 
 with running(snakemake.log[0], snakemake.threads):
-    from ldae.training.baselines import encode_baselines
+    from ldae.training.codes.baselines import encode_baselines
 
     encode_baselines(
         volumes=Path(snakemake.input.volumes).parent,

@@ -6,7 +6,7 @@ from ldae.runtime import running
 
 with running(snakemake.log[0], snakemake.threads):
     from ldae.config import Method, Sampling
-    from ldae.training.encode import encode_solver_codes
+    from ldae.training.codes.encode import encode_solver_codes
 
     encode_solver_codes(
         volumes=Path(snakemake.input.volumes).parent,

@@ -8,7 +8,7 @@ with running(snakemake.log[0], snakemake.threads):
     from ldae.config import Evaluation, Method, Phantom
     from ldae.evaluation.inputs import read_inputs
     from ldae.evaluation.manipulation.study import run_manipulation
-    from ldae.training.pipeline import LDAE
+    from ldae.training.models.pipeline import LDAE
 
     settings = Evaluation.model_validate(snakemake.params.settings)
     phantom = snakemake.params.phantom

@@ -9,7 +9,7 @@ with running(snakemake.log[0], snakemake.threads):
     from ldae.evaluation.inputs import read_inputs
     from ldae.evaluation.reconstruction.dae import DaeDecoder
     from ldae.evaluation.reconstruction.study import run_reconstruction
-    from ldae.training.pipeline import LDAE
+    from ldae.training.models.pipeline import LDAE
 
     settings = Evaluation.model_validate(snakemake.params.settings)
     train = Path(snakemake.input.models[0]).parents[1]

@@ -8,7 +8,7 @@ with running(snakemake.log[0], snakemake.threads):
     from ldae.config import Evaluation, Method
     from ldae.evaluation.inputs import read_inputs
     from ldae.evaluation.samples.study import run_samples
-    from ldae.training.pipeline import LDAE
+    from ldae.training.models.pipeline import LDAE
 
     settings = Evaluation.model_validate(snakemake.params.settings)
     train = Path(snakemake.input.models[0]).parents[1]

@@ -5,7 +5,7 @@ from pathlib import Path
 from ldae.runtime import running
 
 with running(snakemake.log[0], snakemake.threads):
-    from ldae.training.launch import launch
+    from ldae.training.jobs.launch import launch
 
     launch(
         "train_diffusion",

@@ -1,8 +1,22 @@
 """Adapter: the semantic encoder trained on AD against CN."""
 
+from pathlib import Path
+
 from ldae.runtime import running
 
 with running(snakemake.log[0], snakemake.threads):
-    from ldae.training.supervised_job import launch_supervised
+    from ldae.training.jobs.launch import launch
 
-    launch_supervised(snakemake, "ad")
+    launch(
+        "train_supervised",
+        snakemake.resources,
+        snakemake.threads,
+        snakemake.log[0],
+        volumes=str(Path(snakemake.input.volumes).parent),
+        splits=snakemake.input.splits,
+        out=str(Path(snakemake.output.model).parent),
+        settings=snakemake.params.settings,
+        target="ad",
+        seed=snakemake.params.seed,
+        launch=snakemake.config.get("launch", {}),
+    )

@@ -30,7 +30,7 @@ def add(commands) -> None:
 
 def run(options: Namespace) -> int:
     from ldae.config import load_config
-    from ldae.training import imported
+    from ldae.training.models import imported
 
     if (options.encoder is None) != (options.estimator is None):
         raise UserError("Give --encoder and --estimator together: they were trained together.")

@@ -16,7 +16,7 @@ from ldae.files import read_tsv
 from ldae.store import Store, open_store, write_store
 
 if TYPE_CHECKING:  # importing it loads torch
-    from ldae.training.code_keys import CodeKey
+    from ldae.training.codes.keys import CodeKey
 
 KEY = ["participant_id", "session_id"]
 FACTS = ["months", "age", "sex", "diagnosis", "field_strength"]

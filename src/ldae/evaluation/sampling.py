@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ldae.evaluation.inputs import Inputs
-from ldae.training.pipeline import LDAE
+from ldae.training.models.pipeline import LDAE
 
 
 def batches(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:

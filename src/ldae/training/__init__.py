@@ -1,5 +1,1 @@
-"""One training loop, its three stages, and the trained LDAE as one object."""
-
-from ldae.training.run import train_autoencoder, train_diffusion, train_representation
-
-__all__ = ["train_autoencoder", "train_diffusion", "train_representation"]
+"""The loop that trains every network, and what it needs: stages, jobs, reports, models, codes, memory."""

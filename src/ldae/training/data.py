@@ -13,7 +13,7 @@ from ldae.files import digest, read_tsv
 from ldae.models.autoencoder import reparameterise
 from ldae.store import Store
 from ldae.training.keyed import normal
-from ldae.training.stage import Draw
+from ldae.training.stages.stage import Draw
 
 
 def read_splits(path: Path) -> pd.DataFrame:

@@ -15,14 +15,14 @@ from typing import Any
 
 from ldae import config
 from ldae.errors import Interrupted, UserError
-from ldae.training.attempts import Attempts
 from ldae.training.checkpoint import CheckpointFolder
-from ldae.training.distributed import World
-from ldae.training.interruption import StopFlag
-from ldae.training.records import Records, attempts_of
-from ldae.training.stage import Stage
+from ldae.training.jobs.attempts import Attempts
+from ldae.training.jobs.distributed import World
+from ldae.training.jobs.interruption import StopFlag
+from ldae.training.jobs.walltime import Walltime
+from ldae.training.reporting.records import Records, attempts_of
+from ldae.training.stages.stage import Stage
 from ldae.training.trainer import Outcome, Trainer
-from ldae.training.walltime import Walltime
 
 logger = logging.getLogger("ldae")
 LAUNCH = config.Launch()

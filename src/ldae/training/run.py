@@ -15,20 +15,20 @@ from ldae.models.supervised import Target
 from ldae.store import Store, open_store
 from ldae.training.checkpoint import CheckpointFolder
 from ldae.training.data import Latents, Volumes, read_splits, split_rows, splits_digest
-from ldae.training.delivery import keep, restore
 from ldae.training.device import pick_device
-from ldae.training.distributed import World
-from ldae.training.load import load_autoencoder, load_unet
-from ldae.training.lock import RunLock
+from ldae.training.jobs.delivery import keep, restore
+from ldae.training.jobs.distributed import World
+from ldae.training.jobs.lock import RunLock
 from ldae.training.loop import CHECKPOINTS, LAUNCH, Outcome, train
-from ldae.training.model_folder import fingerprint, require, require_input, write_model
-from ldae.training.records import attempts_of
-from ldae.training.stage import Stage
-from ldae.training.stage_autoencoder import AutoencoderStage
-from ldae.training.stage_dae import DaeStage
-from ldae.training.stage_diffusion import DiffusionStage
-from ldae.training.stage_representation import RepresentationStage
-from ldae.training.stage_supervised import Labelled, SupervisedStage, labelled_rows
+from ldae.training.models.folder import fingerprint, require, require_input, write_model
+from ldae.training.models.load import load_autoencoder, load_unet
+from ldae.training.reporting.records import attempts_of
+from ldae.training.stages.autoencoder import AutoencoderStage
+from ldae.training.stages.dae import DaeStage
+from ldae.training.stages.diffusion import DiffusionStage
+from ldae.training.stages.representation import RepresentationStage
+from ldae.training.stages.stage import Stage
+from ldae.training.stages.supervised import Labelled, SupervisedStage, labelled_rows
 
 logger = logging.getLogger("ldae")
 

@@ -11,10 +11,10 @@ from torch import Tensor
 from ldae import config
 from ldae.errors import UserError
 from ldae.training.checkpoint import Checkpoint
-from ldae.training.distributed import World, batch_norms
 from ldae.training.ema import moving_average
+from ldae.training.jobs.distributed import World, batch_norms
 from ldae.training.keyed import scan_at, seed_layers
-from ldae.training.stage import Draw, Stage
+from ldae.training.stages.stage import Draw, Stage
 from ldae.training.state import Statistics, copied, load_moments, moments, prefixed, under
 
 

@@ -15,7 +15,7 @@ from ldae.evaluation.efficiency.table import methods_table, trainings_table
 from ldae.evaluation.reconstruction.dae import DaeDecoder
 from ldae.files import write_json
 from ldae.models.counts import count_parameters
-from ldae.training.hours import spent
+from ldae.training.reporting.hours import spent
 
 
 def live(folder: Path, rows: list[dict]) -> Path:

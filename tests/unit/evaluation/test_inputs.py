@@ -9,7 +9,7 @@ from toy_cohort import CENTRE, SHAPE, SPACING, LinearLDAE, write_cohort
 from ldae.errors import UserError
 from ldae.evaluation.inputs import open_inputs, write_volumes
 from ldae.store import open_store
-from ldae.training.code_keys import CodeKey
+from ldae.training.codes.keys import CodeKey
 
 
 def test_rows_codes_and_truth_belong_to_the_same_scan(cohort: tuple) -> None:

@@ -13,8 +13,8 @@ from ldae.evaluation.reconstruction.dae import DaeDecoder
 from ldae.models.dae import DiffusionAutoencoder
 from ldae.preprocessing.pack_dae import pack_volumes_dae
 from ldae.store import open_store, write_store
-from ldae.training.code_keys import MAIN, CodeKey
-from ldae.training.load import Loaded
+from ldae.training.codes.keys import MAIN, CodeKey
+from ldae.training.models.load import Loaded
 
 SHAPE, SPACING, CENTRE = (16, 20, 16), 8.0, (0.0, -10.0, 15.0)
 BOX = (8, 8, 6)  # of the voxel-space baseline, after averaging by 2

@@ -13,15 +13,16 @@ from ldae.evaluation.probes.linear import Probe, fit_with_penalty, subject_folds
 from ldae.evaluation.probes.metrics import AD_METRICS, CN_METRICS
 from ldae.evaluation.probes.study import probe_groups
 from ldae.store import open_store
-from ldae.training import encode, stage_representation
+from ldae.training.codes import encode
+from ldae.training.codes.encode import encode_codes, encode_latents
 from ldae.training.data import Latents, Volumes, keyed_noise
 from ldae.training.ema import moving_average
-from ldae.training.encode import encode_codes, encode_latents
-from ldae.training.load import load_autoencoder, load_unet
-from ldae.training.pipeline import LDAE
-from ldae.training.stage import Draw
-from ldae.training.stage_autoencoder import AutoencoderStage
-from ldae.training.stage_representation import RepresentationStage
+from ldae.training.models.load import load_autoencoder, load_unet
+from ldae.training.models.pipeline import LDAE
+from ldae.training.stages import representation as stage_representation
+from ldae.training.stages.autoencoder import AutoencoderStage
+from ldae.training.stages.representation import RepresentationStage
+from ldae.training.stages.stage import Draw
 from ldae.training.trainer import Trainer
 
 CPU = torch.device("cpu")

@@ -89,7 +89,7 @@ def test_an_incomplete_file_is_refused(saved, tmp_path, change):
 
 def test_the_stage_starts_from_the_given_weights(saved, tmp_path):
     """Through the configuration: ``autoencoder.pretrained`` with its digest."""
-    from ldae.training.stage_autoencoder import AutoencoderStage
+    from ldae.training.stages.autoencoder import AutoencoderStage
 
     class Nothing:
         device = torch.device("cpu")

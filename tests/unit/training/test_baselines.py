@@ -13,10 +13,10 @@ from ldae.errors import UserError
 from ldae.files import sha256_file
 from ldae.models.dae import DiffusionAutoencoder
 from ldae.store import open_store, write_store
-from ldae.training.baselines import encode_baselines
-from ldae.training.load import load_dae, load_supervised
+from ldae.training.codes.baselines import encode_baselines
+from ldae.training.models.load import load_dae, load_supervised
 from ldae.training.run import train_dae, train_supervised
-from ldae.training.stage_supervised import Labelled, SupervisedStage, labelled_rows
+from ldae.training.stages.supervised import Labelled, SupervisedStage, labelled_rows
 
 TRAINING = {"steps": 4, "batch": 4, "micro_batch": 4, "learning_rate": 1e-3, "validate_every": 2}
 DAE = config.Dae(

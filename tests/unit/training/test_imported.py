@@ -19,9 +19,9 @@ from ldae.models.foreign_weights import read_state_dict
 from ldae.models.gradient_estimator import GradientEstimator, build_shift_branch
 from ldae.models.semantic_encoder import build_semantic_encoder
 from ldae.models.unet import UNet
-from ldae.training.load import load_unet
-from ldae.training.model_folder import read_description, require_input
-from ldae.training.pipeline import LDAE
+from ldae.training.models.folder import read_description, require_input
+from ldae.training.models.load import load_unet
+from ldae.training.models.pipeline import LDAE
 
 CONFIG = Path(__file__).parents[3] / "config" / "config.yaml"
 SMALL = {

@@ -12,8 +12,8 @@ import torch
 from ldae import config
 from ldae.models.weights import load_weights, save_weights
 from ldae.training.loop import train
-from ldae.training.memory_stages import STAGES
-from ldae.training.stage import Draw
+from ldae.training.memory.stages import STAGES
+from ldae.training.stages.stage import Draw
 
 ROOT = Path(__file__).parents[3]
 NAMES = [stage.__name__ for stage in STAGES]

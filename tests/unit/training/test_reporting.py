@@ -14,10 +14,10 @@ from toy import ToyStage, training
 from ldae.config import Launch
 from ldae.errors import UserError
 from ldae.training.device import device_name, pick_device
-from ldae.training.hours import spent
 from ldae.training.loop import train
-from ldae.training.pictures import sheet
-from ldae.training.rows import rewind_rows
+from ldae.training.reporting.hours import spent
+from ldae.training.reporting.pictures import sheet
+from ldae.training.reporting.rows import rewind_rows
 
 
 def test_a_terminal_shows_losses_speed_and_the_time_left(tmp_path, monkeypatch):

@@ -10,8 +10,8 @@ from ldae.models.autoencoder import build_autoencoder
 from ldae.models.unet import UNet
 from ldae.store import open_store, write_store
 from ldae.training.data import Latents, Volumes
-from ldae.training.stage import Draw
-from ldae.training.stage_representation import RepresentationStage
+from ldae.training.stages.representation import RepresentationStage
+from ldae.training.stages.stage import Draw
 from ldae.training.trainer import Trainer
 from ldae.training.validation import ssim
 

@@ -12,14 +12,14 @@ from ldae import config
 from ldae.errors import Interrupted, UserError
 from ldae.files import read_tsv, sha256_file
 from ldae.store import open_store, write_store
-from ldae.training import train_autoencoder, train_diffusion, train_representation
-from ldae.training.code_keys import CodeKey
+from ldae.training.codes.encode import Moments, encode_codes, encode_latents, encode_solver_codes
+from ldae.training.codes.keys import CodeKey
 from ldae.training.data import Volumes
-from ldae.training.encode import Moments, encode_codes, encode_latents, encode_solver_codes
-from ldae.training.load import load_autoencoder
-from ldae.training.pipeline import LDAE
-from ldae.training.stage import Draw
-from ldae.training.stage_autoencoder import AutoencoderStage
+from ldae.training.models.load import load_autoencoder
+from ldae.training.models.pipeline import LDAE
+from ldae.training.run import train_autoencoder, train_diffusion, train_representation
+from ldae.training.stages.autoencoder import AutoencoderStage
+from ldae.training.stages.stage import Draw
 
 TRAINING = {"steps": 4, "batch": 2, "micro_batch": 1, "learning_rate": 1e-3, "validate_every": 2}
 AUTOENCODER = config.Autoencoder(

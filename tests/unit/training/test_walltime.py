@@ -9,8 +9,8 @@ from toy import ToyStage, training
 
 from ldae.config import Launch
 from ldae.errors import Interrupted, UserError
+from ldae.training.jobs.walltime import Walltime
 from ldae.training.loop import train
-from ldae.training.walltime import Walltime
 
 
 def walltime(margin=10.0, **environment):

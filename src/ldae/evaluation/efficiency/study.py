@@ -19,9 +19,9 @@ from ldae.evaluation.sampling import Decoder, volumes_of
 from ldae.files import write_tsv
 from ldae.models.counts import count_parameters
 from ldae.training.device import device_name
-from ldae.training.hours import spent
-from ldae.training.model_folder import read_description
-from ldae.training.pipeline import LDAE
+from ldae.training.models.folder import read_description
+from ldae.training.models.pipeline import LDAE
+from ldae.training.reporting.hours import spent
 
 STAGES = ("autoencoder", "diffusion", "representation", "dae", "supervised_ad", "supervised_age")
 

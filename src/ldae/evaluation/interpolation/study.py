@@ -23,7 +23,7 @@ from ldae.evaluation.statistics import (
     summarise,
 )
 from ldae.files import write_tsv
-from ldae.training.pipeline import LDAE
+from ldae.training.models.pipeline import LDAE
 
 METHODS = ["ldae", "ldae_months", "y_only", "x_T_only", "latent_lerp", "voxel_lerp", "copy_nearest", "ae"]
 METRICS = [

@@ -26,7 +26,7 @@ from ldae.evaluation.reconstruction.study import example_rows
 from ldae.evaluation.sampling import Decoder, batches, volumes_of
 from ldae.evaluation.statistics import estimates_table
 from ldae.files import read_json, write_tsv
-from ldae.training.pipeline import LDAE
+from ldae.training.models.pipeline import LDAE
 
 EXAMPLES = 2
 COLUMNS = [

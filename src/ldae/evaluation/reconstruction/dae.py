@@ -16,8 +16,8 @@ from ldae.evaluation.sampling import batches
 from ldae.models.dae import DiffusionAutoencoder, denoiser, reconstruct
 from ldae.training.device import pick_device
 from ldae.training.keyed import normal
-from ldae.training.load import Loaded, load_dae
-from ldae.training.model_folder import require_input
+from ldae.training.models.folder import require_input
+from ldae.training.models.load import Loaded, load_dae
 
 
 class DaeDecoder:

@@ -16,8 +16,8 @@ from ldae.evaluation.reconstruction.study import by_dae
 from ldae.evaluation.sampling import Decoder, batches, volumes_of
 from ldae.evaluation.statistics import estimates_table, interval, mean, not_available
 from ldae.files import write_tsv
-from ldae.training.code_keys import CodeKey
-from ldae.training.pipeline import LDAE
+from ldae.training.codes.keys import CodeKey
+from ldae.training.models.pipeline import LDAE
 
 METHODS = ["ldae_noise", "lddim_encoded", "ldae_encoded", "dae_noise", "dae_encoded"]
 MOMENTS = ["x_T_mean", "x_T_std", "x_T_kurtosis"]

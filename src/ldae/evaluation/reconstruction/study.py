@@ -30,8 +30,8 @@ from ldae.evaluation.reconstruction.references import (
 from ldae.evaluation.sampling import Decoder, batches, volumes_of
 from ldae.evaluation.statistics import estimates_table, interval, not_available
 from ldae.files import write_tsv
-from ldae.training.code_keys import CodeKey
-from ldae.training.pipeline import LDAE
+from ldae.training.codes.keys import CodeKey
+from ldae.training.models.pipeline import LDAE
 
 OWN_GRID = "_own_grid"
 LDAE_METHODS = ["mean_volume", "nearest_age", "ldae_shuffled_y", "ldae_noise", "lddim_encoded", "ldae_encoded", "ae"]

@@ -20,7 +20,7 @@ from ldae.evaluation.sampling import Decoder, volumes_of
 from ldae.evaluation.statistics import estimates_table, generator
 from ldae.files import write_tsv
 from ldae.store import Store
-from ldae.training.pipeline import LDAE
+from ldae.training.models.pipeline import LDAE
 
 SHOWN = 4  # samples nearest to a training scan
 

@@ -13,7 +13,7 @@ from ldae.evaluation.metrics import ssim_brain
 from ldae.evaluation.reconstruction.references import example_rows
 from ldae.evaluation.sampling import Decoder, volumes_of
 from ldae.files import write_tsv
-from ldae.training.pipeline import LDAE
+from ldae.training.models.pipeline import LDAE
 
 SCANS = 3
 

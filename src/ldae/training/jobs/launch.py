@@ -26,9 +26,9 @@ from ldae.errors import Interrupted, UserError
 from ldae.files import read_json, write_json, write_text
 from ldae.runtime import THREAD_VARIABLES
 from ldae.training import run
-from ldae.training.interruption import REQUEST, SIGNALS, StopFlag
+from ldae.training.jobs.interruption import REQUEST, SIGNALS, StopFlag
 from ldae.training.loop import CHECKPOINTS
-from ldae.training.records import attempts_of
+from ldae.training.reporting.records import attempts_of
 
 logger = logging.getLogger("ldae")
 PORTS = range(29400, 30400)  # of the first node; a job's processes meet on the one its number says
@@ -111,7 +111,7 @@ def call(task: str, arguments: Mapping[str, Any]) -> None:
 def torchrun(processes: Processes, job: Path) -> list[str]:
     """The command that starts all processes."""
     command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes.per_node}"]
-    work = ["-m", "ldae.training.worker", str(job.resolve())]
+    work = ["-m", "ldae.training.jobs.worker", str(job.resolve())]
     if processes.nodes == 1:
         return [*command, "--standalone", *work]
     head = os.environ.get("LDAE_HEAD_NODE") or _first_node()

@@ -17,7 +17,7 @@ from ldae.models.perceptual import SlicePerceptual
 from ldae.models.semantic_encoder import build_semantic_encoder
 from ldae.models.supervised import build_supervised
 from ldae.models.unet import UNet
-from ldae.training.dry_run import Forward, Network
+from ldae.training.memory.dry_run import Forward, Network
 
 
 @dataclass(frozen=True)

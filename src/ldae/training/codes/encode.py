@@ -1,6 +1,6 @@
 """Stores made by trained networks: latents of every scan, y_sem of every scan, x_T of the test scans.
 
-An x_T store carries its key (:mod:`ldae.training.code_keys`), by which the studies ask for it.
+An x_T store carries its key (:mod:`ldae.training.codes.keys`), by which the studies ask for it.
 """
 
 import logging
@@ -15,13 +15,13 @@ from ldae import config
 from ldae.files import write_tsv
 from ldae.progress import track
 from ldae.store import Store, open_store, write_store
-from ldae.training.code_keys import MAIN, CodeKey
+from ldae.training.codes.keys import MAIN, CodeKey
 from ldae.training.data import Latents, read_splits, scan_ids, split_rows
 from ldae.training.device import pick_device
 from ldae.training.keyed import scan_at
-from ldae.training.load import load_autoencoder
-from ldae.training.model_folder import require, require_input
-from ldae.training.pipeline import LDAE
+from ldae.training.models.folder import require, require_input
+from ldae.training.models.load import load_autoencoder
+from ldae.training.models.pipeline import LDAE
 
 METHOD = config.Method()
 logger = logging.getLogger("ldae")

@@ -14,7 +14,7 @@ from ldae.models.weights import start_from_generative
 from ldae.training.data import Volumes, keyed_noise
 from ldae.training.device import precision_context
 from ldae.training.keyed import key
-from ldae.training.stage import EXAMPLES, Draw, Stage
+from ldae.training.stages.stage import EXAMPLES, Draw, Stage
 from ldae.training.validation import ssim
 
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from ldae.progress import track
 from ldae.store import Store, open_store, write_store
 from ldae.training.device import pick_device
-from ldae.training.load import load_dae, load_supervised
-from ldae.training.model_folder import require_input
+from ldae.training.models.folder import require_input
+from ldae.training.models.load import load_dae, load_supervised
 
 
 def encode_baselines(volumes: Path, volumes_dae: Path, train: Path, out: Path, batch: int = 8) -> None:

@@ -18,8 +18,8 @@ from ldae.models.weights import load_backbone
 from ldae.training.data import Latents, Volumes
 from ldae.training.device import precision_context
 from ldae.training.keyed import key, normal
-from ldae.training.stage import EXAMPLES, Draw, Stage
-from ldae.training.stage_diffusion import noisy, validation_draws
+from ldae.training.stages.diffusion import noisy, validation_draws
+from ldae.training.stages.stage import EXAMPLES, Draw, Stage
 from ldae.training.validation import ssim
 
 VALIDATION_SAMPLES = 16  # scans decoded from noise at a validation

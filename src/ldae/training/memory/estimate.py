@@ -6,8 +6,8 @@ The part per scan is a difference between two numbers of scans on fake tensors, 
 from dataclasses import dataclass
 
 from ldae.config import Config
-from ldae.training.dry_run import passes, saved_bytes
-from ldae.training.memory_stages import STAGES, Stage
+from ldae.training.memory.dry_run import passes, saved_bytes
+from ldae.training.memory.stages import STAGES, Stage
 
 GIB = 2**30
 SLOPE = (16, 32)  # scans; so many that gradients of weights, which come one by one, do not set the peak

@@ -11,7 +11,7 @@ from typing import Any
 
 from ldae import config
 from ldae.training.device import device_name, pick_device
-from ldae.training.rows import append_row, rewind_rows
+from ldae.training.reporting.rows import append_row, rewind_rows
 
 logger = logging.getLogger("ldae")
 LINES = 20  # rows per training, beside those of validations

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ldae.training.loop import CHECKPOINTS
-from ldae.training.rows import read_rows
+from ldae.training.reporting.rows import read_rows
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ldae.errors import UserError
-from ldae.training.lock import RunLock
+from ldae.training.jobs.lock import RunLock
 
 
 def set_aside(folder: Path) -> Path:

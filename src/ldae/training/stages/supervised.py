@@ -16,7 +16,7 @@ from ldae.models.weights import load_backbone
 from ldae.training.data import Volumes
 from ldae.training.device import precision_context
 from ldae.training.keyed import key
-from ldae.training.stage import Draw, Stage
+from ldae.training.stages.stage import Draw, Stage
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""One of the processes that torchrun starts: ``python -m ldae.training.worker JOB.json``."""
+"""One of the processes that torchrun starts: ``python -m ldae.training.jobs.worker JOB.json``."""
 
 import logging
 import sys
@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ldae.errors import Interrupted, UserError
 from ldae.files import read_json, write_json
-from ldae.training.distributed import join
-from ldae.training.interruption import StopFlag
-from ldae.training.launch import call, die_with_parent
+from ldae.training.jobs.distributed import join
+from ldae.training.jobs.interruption import StopFlag
+from ldae.training.jobs.launch import call, die_with_parent
 
 GRACE = 10.0  # seconds the other processes leave the first one to say what was wrong
 

@@ -13,8 +13,8 @@ from ldae.models.prior import GaussianPrior
 from ldae.models.supervised import build_supervised
 from ldae.models.unet import UNet
 from ldae.models.weights import load_strictly
-from ldae.training.model_folder import Model, read_model
-from ldae.training.stage_representation import Representation, build_representation
+from ldae.training.models.folder import Model, read_model
+from ldae.training.stages.representation import Representation, build_representation
 
 
 @dataclass(frozen=True)

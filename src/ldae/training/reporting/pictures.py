@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ldae.files import atomic_path
-from ldae.training.stage import Stage
+from ldae.training.stages.stage import Stage
 
 logger = logging.getLogger("ldae")
 

@@ -15,12 +15,12 @@ from ldae import config
 from ldae.errors import Interrupted
 from ldae.files import digest
 from ldae.provenance import code_digest
-from ldae.training.attempts import Attempts
-from ldae.training.curves import Curves
-from ldae.training.interruption import REQUEST
-from ldae.training.pictures import write_picture
-from ldae.training.reporting import Reporter
-from ldae.training.rows import append_row, rewind_rows
+from ldae.training.jobs.attempts import Attempts
+from ldae.training.jobs.interruption import REQUEST
+from ldae.training.reporting.curves import Curves
+from ldae.training.reporting.live import Reporter
+from ldae.training.reporting.pictures import write_picture
+from ldae.training.reporting.rows import append_row, rewind_rows
 from ldae.training.trainer import Step, Trainer
 
 logger = logging.getLogger("ldae")

@@ -13,8 +13,8 @@ from ldae.models.rewrites import lay_out
 from ldae.training.data import Volumes
 from ldae.training.device import precision_context
 from ldae.training.keyed import key, normal
-from ldae.training.stage import Draw, Stage
-from ldae.training.stage_diffusion import noisy, validation_draws
+from ldae.training.stages.diffusion import noisy, validation_draws
+from ldae.training.stages.stage import Draw, Stage
 from ldae.training.validation import ssim
 
 VALIDATION_SAMPLES = 4  # scans decoded from noise at a validation

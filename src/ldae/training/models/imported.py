@@ -19,7 +19,7 @@ from ldae.models.gradient_estimator import GradientEstimator, build_shift_branch
 from ldae.models.semantic_encoder import build_semantic_encoder
 from ldae.models.unet import UNet
 from ldae.training.loop import Outcome
-from ldae.training.model_folder import read_description, write_model
+from ldae.training.models.folder import read_description, write_model
 
 PUBLISHED_SCALE = 0.8730  # 1 / standard deviation of the authors' first batch of latents; only their code has it
 logger = logging.getLogger("ldae")

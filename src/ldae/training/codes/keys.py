@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ldae import config
-from ldae.training.pipeline import LDAE
+from ldae.training.models.pipeline import LDAE
 
 SWITCHES = ("posterior", "clamp_z0", "shift_at_sampling")  # of the method section, those that shape an inversion
 MAIN = {True: "x_T", False: "x_T_unconditional"}  # stores of the main solver, by whether y_sem is used

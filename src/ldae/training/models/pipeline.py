@@ -16,14 +16,14 @@ from ldae.models.gradient_estimator import GradientEstimator
 from ldae.training.data import frozen_noise
 from ldae.training.device import pick_device
 from ldae.training.keyed import normal
-from ldae.training.load import (
+from ldae.training.models.folder import require_input
+from ldae.training.models.load import (
     Loaded,
     initial_representation,
     load_autoencoder,
     load_representation,
     load_unet,
 )
-from ldae.training.model_folder import require_input
 
 
 class LDAE:

@@ -13,7 +13,7 @@ from ldae.models.unet import UNet
 from ldae.training.data import Latents, keyed_noise
 from ldae.training.device import precision_context
 from ldae.training.keyed import generator, key, normal
-from ldae.training.stage import EXAMPLES, Draw, Stage
+from ldae.training.stages.stage import EXAMPLES, Draw, Stage
 
 VALIDATION_DRAWS = 4  # noise levels per validation scan
 

@@ -1,0 +1,1 @@
+"""Stores of codes made by trained networks."""

@@ -1,0 +1,1 @@
+"""Running a training as a job: processes, signals, time limits, attempts, locks."""

@@ -1,0 +1,1 @@
+"""How much of a GPU each stage needs, counted without running it."""
