@@ -10,6 +10,7 @@ import pytest
 from sklearn import metrics as sk
 
 from ldae.config import Evaluation
+from ldae.evaluation.probes import folds, protocols
 from ldae.evaluation.probes import metrics as probe_metrics
 from ldae.evaluation.probes import study as probes
 from ldae.evaluation.probes import summary as probe_summary
@@ -56,9 +57,9 @@ def test_signal_is_found_and_permuted_labels_are_not() -> None:
 
 def test_labels_are_permuted_between_subjects_of_a_fold() -> None:
     scans, _ = signal_cohort()
-    rows, target = probes.task_rows(scans, "ad")
-    subjects, fold = scans["participant_id"].to_numpy()[rows], probes.outer_folds(scans, 5, 0)[rows]
-    shuffled = probes.permuted(subjects, target, fold, seed=0)
+    rows, target = folds.task_rows(scans, "ad")
+    subjects, fold = scans["participant_id"].to_numpy()[rows], folds.outer_folds(scans, 5, 0)[rows]
+    shuffled = folds.permuted(subjects, target, fold, seed=0)
     assert (shuffled != target).any()
     assert all(len(set(shuffled[subjects == name])) == 1 for name in subjects)
     assert all(shuffled[fold == k].sum() == target[fold == k].sum() for k in range(5))
@@ -84,8 +85,8 @@ def test_permuted_test_labels_change_no_fitted_artefact() -> None:
     assert first == second
     predictions = []
     for table in (scans, spoiled):
-        rows, target = probes.task_rows(table, "ad")
-        predictions.append(probes.tested(table, "ad", {"ldae": fixed(codes)}, rows, target, 0)[0]["prediction"])
+        rows, target = folds.task_rows(table, "ad")
+        predictions.append(protocols.tested(table, "ad", {"ldae": fixed(codes)}, rows, target, 0)[0]["prediction"])
     pd.testing.assert_series_equal(*predictions)
     assert first != json.dumps(probes.manipulation_probe(scans.assign(split="train"), fixed(codes), 0), sort_keys=True)
 
@@ -276,8 +277,8 @@ def test_permuted_training_labels_give_chance_on_the_test_subjects() -> None:
         given |= dict(zip(names, np.resize(["AD", "CN"], len(names)), strict=True))
     spoiled = scans.assign(diagnosis=scans["participant_id"].map(given).fillna(scans["diagnosis"]))
     for table, chance in ((spoiled, True), (scans, False)):
-        rows, target = probes.task_rows(table, "ad")
-        for fitted in (probes.tested, probes.tested_as_paper):
+        rows, target = folds.task_rows(table, "ad")
+        for fitted in (protocols.tested, protocols.tested_as_paper):
             predictions, _ = fitted(table, "ad", {"ldae": fixed(codes)}, rows, target, 0)
             estimate = probe_summary.estimate_of(predictions, "ad", probe_metrics.AD_METRICS["auc_ad"], 1000, 0)
             assert (estimate.low <= 0.5 <= estimate.high) == chance

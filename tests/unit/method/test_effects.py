@@ -9,9 +9,9 @@ from torch import nn
 
 from ldae import config
 from ldae.evaluation.manipulation.directions import paper_step, step_to
+from ldae.evaluation.probes.folds import probe_groups
 from ldae.evaluation.probes.linear import Probe, fit_with_penalty, subject_folds
 from ldae.evaluation.probes.metrics import AD_METRICS, CN_METRICS
-from ldae.evaluation.probes.study import probe_groups
 from ldae.store import open_store
 from ldae.training.codes import encode
 from ldae.training.codes.encode import encode_codes, encode_latents

@@ -8,8 +8,8 @@ from ldae.config import Evaluation, Method
 from ldae.evaluation.inputs import Inputs
 from ldae.evaluation.probes.confounds import confounds
 from ldae.evaluation.probes.features import VoxelPca, code_sets, voxel_gram
+from ldae.evaluation.probes.folds import probe_groups
 from ldae.evaluation.probes.label_efficiency import label_efficiency
-from ldae.evaluation.probes.study import probe_groups
 from ldae.evaluation.tables import TRAINING_SEEDS, format_estimate
 from ldae.files import read_tsv, write_tsv
 

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from ldae.evaluation.probes.folds import NEGATIVE, outer_folds
 from ldae.evaluation.probes.linear import Features
 from ldae.evaluation.probes.metrics import mae
-from ldae.evaluation.probes.study import CONSTANT, NEGATIVE, fit_chosen, outer_folds
+from ldae.evaluation.probes.protocols import CONSTANT, fit_chosen
 from ldae.evaluation.probes.summary import KEYS, PERMUTED, estimate_of
 from ldae.evaluation.statistics import Estimate, Statistic, auc, estimates_table, interval, not_available
 

@@ -7,9 +7,10 @@ import pandas as pd
 
 from ldae.config import Evaluation
 from ldae.evaluation.probes.features import TASKS
+from ldae.evaluation.probes.folds import can_be_fitted, task_rows
 from ldae.evaluation.probes.linear import Features, Task
 from ldae.evaluation.probes.metrics import mae
-from ldae.evaluation.probes.study import can_be_fitted, fit_chosen, task_rows
+from ldae.evaluation.probes.protocols import fit_chosen
 from ldae.evaluation.statistics import Estimate, Statistic, auc, estimates_table, generator, interval, not_available
 
 METRICS: dict[Task, tuple[str, Statistic]] = {"ad": ("auc_ad_test", auc), "age": ("age_mae_test", mae)}

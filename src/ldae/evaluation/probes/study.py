@@ -1,10 +1,4 @@
-"""Linear probes of the semantic code: AD against CN, and age (paper Table 7), beside what any encoder has to beat.
-
-Three protocols. ``cv``: subject-grouped cross-validation over all scans, which is no test result, since the encoder has
-seen the training scans. ``test``: logistic or ridge regression fitted on the training and validation subjects, measured
-on the test subjects. ``test_paper``: measured on the same scans, fitted as the paper does
-(:mod:`ldae.evaluation.probes.paper_protocol`).
-"""
+"""Linear probes of the semantic code: AD against CN, and age (paper Table 7), beside what any encoder has to beat."""
 
 from pathlib import Path
 
@@ -15,18 +9,30 @@ from ldae.config import Evaluation, Method
 from ldae.errors import UserError
 from ldae.evaluation.inputs import Inputs
 from ldae.evaluation.probes.features import TASKS, TaskSets, feature_sets, labelled_sets
+from ldae.evaluation.probes.folds import (
+    NEGATIVE,
+    POSITIVE,
+    can_be_fitted,
+    outer_folds,
+    permuted,
+    probe_groups,
+    task_rows,
+)
 from ldae.evaluation.probes.lda import lda_projection
-from ldae.evaluation.probes.linear import Features, Probe, Task, choose, fit, subject_folds
-from ldae.evaluation.probes.paper_protocol import paper_probes
+from ldae.evaluation.probes.linear import Features
+from ldae.evaluation.probes.protocols import (
+    Fitted,
+    constant_predictor,
+    cross_validated,
+    fit_chosen,
+    prediction_rows,
+    tested,
+    tested_as_paper,
+)
 from ldae.evaluation.probes.summary import differences, summary
-from ldae.evaluation.statistics import generator
 from ldae.files import write_json, write_tsv
 
-POSITIVE, NEGATIVE = "AD", "CN"
-CONSTANT = {"ad": "majority_class", "age": "mean_predictor"}
 METHOD = Method()
-Fitted = dict[str, dict]
-"""Protocol, task and features -> a probe as JSON."""
 
 
 def run_probes(inputs: Inputs, settings: Evaluation, seed: int, out: Path, method: Method = METHOD) -> None:
@@ -45,21 +51,6 @@ def run_probes(inputs: Inputs, settings: Evaluation, seed: int, out: Path, metho
     write_json(out / "fitted.json", fitted)
     write_json(out / "probe_ad.json", manipulation_probe(scans, sets["ad"]["ldae"], seed))
     write_tsv(out / "lda.tsv", lda_projection(inputs.scans, inputs.code("y_sem", inputs.scans.index)))
-
-
-def probe_groups(scans: pd.DataFrame, split: str) -> pd.Series:
-    """What stays together when the scans a probe is fitted on are dealt to the folds that choose its penalty."""
-    subjects = scans["participant_id"]
-    return subjects if split == "subject" else subjects + "_" + scans["session_id"]
-
-
-def task_rows(scans: pd.DataFrame, task: Task) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the scans of a task, and their targets: 1 for AD and 0 for CN, or age in years of all classes."""
-    if task == "age":
-        rows = np.flatnonzero(scans["age"].notna())
-        return rows, scans["age"].to_numpy(float)[rows]
-    rows = np.flatnonzero(scans["diagnosis"].isin([POSITIVE, NEGATIVE]))
-    return rows, (scans["diagnosis"].to_numpy()[rows] == POSITIVE).astype(float)
 
 
 def predict_all(
@@ -102,153 +93,8 @@ def supervised(inputs: Inputs) -> pd.DataFrame:
         test = inputs.scans["split"].to_numpy()[rows] == "test"
         prediction = inputs.supervised_output(f"supervised_{task}", rows[test])
         keys = {"protocol": "test", "features": "supervised", "task": task, "fold": np.nan}
-        tables.append(_rows(inputs.scans, rows[test], target[test], prediction, keys))
+        tables.append(prediction_rows(inputs.scans, rows[test], target[test], prediction, keys))
     return pd.concat(tables)
-
-
-def cross_validated(
-    scans: pd.DataFrame,
-    task: Task,
-    name: str,
-    features: Features,
-    rows: np.ndarray,
-    target: np.ndarray,
-    folds: int,
-    seed: int,
-) -> pd.DataFrame:
-    """Out-of-fold predictions. Penalty, standardisation and PCA see the other folds only."""
-    fold = outer_folds(scans, folds, seed)[rows]
-    tables = []
-    for held_out in range(folds):
-        inside, outside = fold != held_out, fold == held_out
-        if not outside.any() or not can_be_fitted(target[inside]):
-            continue
-        probe, asked = fit_chosen(scans, task, features, rows[inside], target[inside], rows[outside], seed)
-        keys = {"protocol": "cv", "features": name, "task": task, "fold": held_out}
-        tables.append(_rows(scans, rows[outside], target[outside], probe.score(asked), keys))
-    return pd.concat(tables) if tables else pd.DataFrame()
-
-
-def tested(
-    scans: pd.DataFrame, task: Task, sets: dict[str, Features], rows: np.ndarray, target: np.ndarray, seed: int
-) -> tuple[pd.DataFrame, Fitted]:
-    """Predictions for the test subjects by probes fitted on all others, and these probes."""
-    test = scans["split"].to_numpy()[rows] == "test"
-    tables, fitted = [], {}
-    if not test.any() or not can_be_fitted(target[~test]):
-        return pd.DataFrame(), fitted
-    for name, features in sets.items():
-        probe, asked = fit_chosen(scans, task, features, rows[~test], target[~test], rows[test], seed)
-        keys = {"protocol": "test", "features": name, "task": task, "fold": np.nan}
-        tables.append(_rows(scans, rows[test], target[test], probe.score(asked), keys))
-        fitted[f"test {task} {name}"] = probe.as_json()
-    return pd.concat(tables), fitted
-
-
-def tested_as_paper(
-    scans: pd.DataFrame, task: Task, sets: dict[str, Features], rows: np.ndarray, target: np.ndarray, seed: int
-) -> tuple[pd.DataFrame, Fitted]:
-    """The same by the paper's protocol: fitted on the training split alone, no validation subject."""
-    split = scans["split"].to_numpy()[rows]
-    train, test = split == "train", split == "test"
-    if not test.any() or not can_be_fitted(target[train]):
-        return pd.DataFrame(), {}
-    seen, asked = {}, {}
-    groups = _groups(scans)[rows[train]]
-    for name, features in sets.items():
-        seen[name], asked[name] = features(rows[train], rows[test])
-        if getattr(features, "widths", None):  # as many components as the cross-validated probe takes
-            strata = _strata(scans, rows[train])
-            _, width = choose(task, features, rows[train], target[train], groups, strata, seed)
-            seen[name], asked[name] = seen[name][:, :width], asked[name][:, :width]
-    probes = paper_probes(task, seen, target[train], groups, seed)
-    keys = {"protocol": "test_paper", "task": task, "fold": np.nan}
-    tables = [
-        _rows(scans, rows[test], target[test], probe.score(asked[name]), keys | {"features": name})
-        for name, probe in probes.items()
-    ]
-    fitted = {f"test_paper {task} {name}": probe.as_json() for name, probe in probes.items()}
-    return (pd.concat(tables) if tables else pd.DataFrame()), fitted
-
-
-def outer_folds(scans: pd.DataFrame, folds: int, seed: int) -> np.ndarray:
-    """(scans,) the same folds for every task and feature set, stratified by the subject's last diagnosis."""
-    order = scans.sort_values(["participant_id", "months", "session_id"]).index.to_numpy()
-    labels = scans.loc[order, "diagnosis"].fillna("n/a").to_numpy()
-    fold = np.empty(len(scans), dtype=int)
-    fold[order] = subject_folds(scans.loc[order, "participant_id"].to_numpy(), labels, folds, seed)
-    return fold
-
-
-def permuted(subjects: np.ndarray, target: np.ndarray, fold: np.ndarray, seed: int) -> np.ndarray:
-    """Labels shuffled between the subjects of each fold (the label of a subject's last scan): finds leaks.
-
-    Within folds, since a fold with many AD leaves few to the others, which pulls a pooled AUC below one half.
-    """
-    shuffled = np.empty_like(target)
-    for held_out in np.unique(fold):
-        inside = fold == held_out
-        last = dict(zip(subjects[inside], target[inside], strict=True))
-        names = sorted(last)
-        drawn = generator(seed, "permuted labels", held_out).permutation([last[name] for name in names])
-        given = dict(zip(names, drawn, strict=True))
-        shuffled[inside] = [given[name] for name in subjects[inside]]
-    return shuffled
-
-
-def constant_predictor(
-    scans: pd.DataFrame, task: Task, rows: np.ndarray, target: np.ndarray, protocol: str, group: np.ndarray
-) -> pd.DataFrame:
-    """Every scan gets the mean age, or the more frequent class (1 AD, -1 CN), of the scans it was not fitted on.
-
-    Args:
-        group: (rows,) the fold of each scan; or whether it is a test scan, then only those are predicted.
-    """
-    tables = []
-    for held_out in np.unique(group) if protocol == "cv" else [True]:
-        inside, outside = group != held_out, group == held_out
-        if inside.any() and outside.any():
-            fold = held_out if protocol == "cv" else np.nan
-            keys = {"protocol": protocol, "features": CONSTANT[task], "task": task, "fold": fold}
-            value = target[inside].mean() if task == "age" else (1.0 if target[inside].mean() > 0.5 else -1.0)
-            tables.append(_rows(scans, rows[outside], target[outside], np.full(outside.sum(), value), keys))
-    return pd.concat(tables) if tables else pd.DataFrame()
-
-
-def can_be_fitted(target: np.ndarray) -> bool:
-    return len(np.unique(target)) >= 2
-
-
-def fit_chosen(
-    scans: pd.DataFrame,
-    task: Task,
-    features: Features,
-    fit_rows: np.ndarray,
-    target: np.ndarray,
-    rows: np.ndarray,
-    seed: int,
-) -> tuple[Probe, np.ndarray]:
-    """A probe fitted on ``fit_rows`` with the penalty their inner folds choose, and the features of ``rows``."""
-    strata = _strata(scans, fit_rows)
-    penalty, width = choose(task, features, fit_rows, target, _groups(scans)[fit_rows], strata, seed)
-    seen, asked = features(fit_rows, rows)
-    return fit(task, seen, target, penalty, width), asked
-
-
-def _groups(scans: pd.DataFrame) -> np.ndarray:
-    return scans.get("probe_group", scans["participant_id"]).to_numpy()
-
-
-def _strata(scans: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
-    """What the inner folds are stratified by: the diagnosis at the visit."""
-    return scans["diagnosis"].fillna("n/a").to_numpy()[rows]
-
-
-def _rows(
-    scans: pd.DataFrame, rows: np.ndarray, target: np.ndarray, prediction: np.ndarray, keys: dict
-) -> pd.DataFrame:
-    table = scans.loc[rows, ["participant_id", "session_id", "diagnosis", "age", "split"]]
-    return table.assign(**keys, target=target, prediction=prediction)
 
 
 def manipulation_probe(scans: pd.DataFrame, features: Features, seed: int) -> dict:
