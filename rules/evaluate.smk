@@ -30,6 +30,7 @@ rule eval_reconstruction:
         ventricles=f"{RESULTS}/evaluate/reconstruction/ventricles.tsv",
         x_T=f"{RESULTS}/evaluate/reconstruction/x_T.tsv",
         code_sizes=f"{RESULTS}/evaluate/reconstruction/code_sizes.tsv",
+        reads=f"{RESULTS}/evaluate/reconstruction/reads.tsv",
     log:
         f"{RESULTS}/logs/eval_reconstruction.log",
     benchmark:
@@ -117,6 +118,7 @@ rule eval_interpolation:
         summary=f"{RESULTS}/evaluate/interpolation/summary.tsv",
         differences=f"{RESULTS}/evaluate/interpolation/differences.tsv",
         by_group=f"{RESULTS}/evaluate/interpolation/by_group.tsv",
+        reads=f"{RESULTS}/evaluate/interpolation/reads.tsv",
     log:
         f"{RESULTS}/logs/eval_interpolation.log",
     benchmark:
@@ -146,6 +148,7 @@ rule eval_manipulation:
         scans=f"{RESULTS}/evaluate/manipulation/scans.tsv",
         summary=f"{RESULTS}/evaluate/manipulation/summary.tsv",
         doses=f"{RESULTS}/evaluate/manipulation/doses.tsv",
+        reads=f"{RESULTS}/evaluate/manipulation/reads.tsv",
     log:
         f"{RESULTS}/logs/eval_manipulation.log",
     benchmark:
@@ -202,6 +205,7 @@ rule eval_solvers:
     output:
         scans=f"{RESULTS}/evaluate/solvers/scans.tsv",
         summary=f"{RESULTS}/evaluate/solvers/summary.tsv",
+        reads=f"{RESULTS}/evaluate/solvers/reads.tsv",
     log:
         f"{RESULTS}/logs/eval_solvers.log",
     benchmark:

@@ -54,6 +54,7 @@ LATENTS = (
     "encode_solver_codes",
     "eval_reconstruction",
     "eval_interpolation",
+    "eval_manipulation",
     "eval_solvers",
 )
 SAMPLING = (

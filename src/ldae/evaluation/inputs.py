@@ -68,10 +68,18 @@ class Inputs:
         Raises:
             UserError: no store of that key was computed, or it does not hold one of the scans.
         """
+        return self.code(self.x_T_store(key).path.name, rows)
+
+    def x_T_store(self, key: "CodeKey") -> Store:
+        """The store of x_T of exactly this key.
+
+        Raises:
+            UserError: none was computed.
+        """
         for name in key.names:
             described = self.store / "codes" / name / "store.json"
             if described.is_file() and key.matches(self._opened(name)[0].meta):
-                return self.code(name, rows)
+                return self._opened(name)[0]
         raise UserError(f"{self.store}/codes holds no x_T of {key}; run encode_codes and encode_solver_codes again.")
 
     @cached_property

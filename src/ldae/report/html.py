@@ -20,8 +20,10 @@ from ldae.report.differences import differences, missing_weights
 from ldae.report.estimates import estimates_table, metric_label
 from ldae.report.headline import headline_cards
 from ldae.report.plain_tables import Table, demographics_table, in_html, plain_table
+from ldae.report.reads import reads_sentence
 from ldae.report.run_description import NAMES, PHANTOM_FLATTERS, run_kind, steps
 
+READING = ("reconstruction", "solvers", "interpolation", "manipulation")  # studies of cached x_T
 SETTINGS = ("autoencoder", "diffusion", "representation")
 RECONSTRUCTION_METRICS = ["ssim_w11_brain", "ssim_w11", "ssim_w3_paper", "mse", "psnr"]
 PROBES_CV = ["auc_ad_cv", "balanced_accuracy_ad_cv", "age_mae_cv", "age_r_cv"]
@@ -105,6 +107,7 @@ def report_html(out: str | Path, sources: ReportSources, config: Config, shown: 
             for name in CAPTIONS
         },
         tables=study_tables(sources.evaluate),
+        reads={study: reads_sentence(sources.evaluate, study) for study in READING},
         seeds=SEEDS_SENTENCE,
         losses=probe_losses(sources.evaluate),
         table_1=demographics_table(read_tsv(sources.table_1)),

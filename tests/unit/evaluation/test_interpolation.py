@@ -22,6 +22,7 @@ from ldae.evaluation.interpolation.study import (
     run_interpolation,
     ventricle_errors,
 )
+from ldae.evaluation.reads import Reads
 from ldae.evaluation.sampling import Decoder
 from ldae.files import read_tsv
 from ldae.store import open_store
@@ -53,7 +54,7 @@ def test_baselines_are_exact(cohort: tuple) -> None:
     triplet = find_triplets(inputs.scans, 1)[0]
     skewed = Triplet(triplet.start, triplet.target, triplet.end, 0.75)
     first, target, last = (inputs.volumes.volumes(row) for row in (skewed.start, skewed.target, skewed.end))
-    results = {name: volume[0, 0] for name, volume in interpolate(Decoder(ldae, 4), inputs, [skewed]).items()}
+    results = {name: volume[0, 0] for name, volume in interpolate(Decoder(ldae, 4), Reads(inputs, [(ldae, True)]), [skewed]).items()}
     np.testing.assert_array_equal(results["copy_nearest"], last)
     np.testing.assert_allclose(results["voxel_lerp"], 0.25 * first + 0.75 * last, atol=1e-6)
     np.testing.assert_allclose(results["latent_lerp"], 0.25 * first + 0.75 * last, atol=1e-6)  # the toy AE is linear
@@ -64,7 +65,7 @@ def test_ldae_moves_both_codes_and_y_only_one(cohort: tuple) -> None:
     ldae, inputs = cohort
     found = find_triplets(inputs.scans, 1)[0]
     ends = [Triplet(found.start, found.target, found.end, alpha) for alpha in (0.0, 1.0, 0.3)]
-    results = interpolate(Decoder(ldae, 4), inputs, ends)
+    results = interpolate(Decoder(ldae, 4), Reads(inputs, [(ldae, True)]), ends)
     np.testing.assert_allclose(results["ldae"][0, 0], inputs.volumes.volumes(found.start), atol=1e-5)
     np.testing.assert_allclose(results["ldae"][1, 0], inputs.volumes.volumes(found.end), atol=1e-5)
     x_T, y = (inputs.code(name, [found.start, found.end]) for name in ("x_T", "y_sem"))
@@ -111,7 +112,7 @@ def test_the_papers_place_is_that_of_the_visits_names(cohort: tuple) -> None:
     found = find_triplets(inputs.scans, 1)[0]
     assert found.nominal_alpha == 0.5
     ends = [Triplet(found.start, found.target, found.end, alpha, months) for alpha, months in ((0.2, 0.9), (0.9, None))]
-    results = interpolate(Decoder(ldae, 4), inputs, ends)
+    results = interpolate(Decoder(ldae, 4), Reads(inputs, [(ldae, True)]), ends)
     np.testing.assert_allclose(results["ldae_months"][0], results["ldae"][1], atol=1e-6)
     np.testing.assert_allclose(results["ldae_months"][1], results["ldae"][1], atol=1e-6)
     assert np.abs(results["ldae_months"][0] - results["ldae"][0]).max() > 1e-3

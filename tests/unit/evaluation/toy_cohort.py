@@ -34,6 +34,10 @@ class LinearLDAE:
     digest, unconditional_digest = "linear", "linear, unconditional"
     missed = 0.0
 
+    @property
+    def network_calls(self) -> int:
+        return self.sampling.steps
+
     def __init__(self) -> None:
         rim = ((squared_radius() > 0.1) & (squared_radius() < 0.35)).reshape(-1, 1).astype(float)
         noise = np.random.default_rng(1).standard_normal((rim.size, DIMENSION - 1))

@@ -13,6 +13,7 @@ from ldae.evaluation.anatomy.ventricles import ventricle_ml
 from ldae.evaluation.inputs import Inputs, write_volumes
 from ldae.evaluation.interpolation.triplets import Triplet, find_triplets, longest
 from ldae.evaluation.metrics import mse, ssim_brain, ssim_whole
+from ldae.evaluation.reads import Reads
 from ldae.evaluation.sampling import Decoder, batches, volumes_of
 from ldae.evaluation.statistics import (
     estimates_table,
@@ -59,19 +60,26 @@ COLUMNS = [
 
 
 def run_interpolation(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: int, out: Path) -> None:
-    """Write triplets, summary, differences, by_group (.tsv) and, where there is a triplet, examples/ into ``out``."""
+    """Write triplets, summary, differences, by_group, reads (.tsv) and, where there is a triplet, examples/ into ``out``.
+
+    Read: y_sem of every scan, and the x_T of ``ldae``'s solver with y_sem (:class:`Reads`).
+
+    Raises:
+        UserError: no x_T of that key was computed.
+    """
     triplets = find_triplets(inputs.scans, settings.max_triplets)
-    decoder = Decoder(ldae, settings.batch)
+    decoder, reads = Decoder(ldae, settings.batch), Reads(inputs, [(ldae, True)])
     scale = TrueScale.fit(inputs)
     rows, shown = [], longest(inputs.scans, triplets, EXAMPLES)
     examples: dict[Triplet, dict[str, np.ndarray]] = {}
     for part in batches(np.arange(len(triplets)), settings.batch):
         chosen = [triplets[i] for i in part]
-        results = interpolate(decoder, inputs, chosen)
+        results = interpolate(decoder, reads, chosen)
         rows += measure(decoder, inputs, chosen, results, scale)
         for place, triplet in enumerate(chosen):
             if triplet in shown:
                 examples[triplet] = {name: volumes[place, 0].copy() for name, volumes in results.items()}
+    write_tsv(out / "reads.tsv", reads.table())
     _write_examples(inputs, {triplet: examples[triplet] for triplet in shown}, out)
     table = pd.DataFrame(rows, columns=COLUMNS)
     table = table.sort_values("method", key=lambda names: names.map(METHODS.index), kind="stable")
@@ -92,7 +100,7 @@ def write_tables(table: pd.DataFrame, bootstrap: int, seed: int, out: Path) -> N
     write_tsv(out / "differences.tsv", paired_differences(table, PAIRS, METRICS, bootstrap, seed, KEYS))
 
 
-def interpolate(decoder: Decoder, inputs: Inputs, triplets: list[Triplet]) -> dict[str, np.ndarray]:
+def interpolate(decoder: Decoder, reads: Reads, triplets: list[Triplet]) -> dict[str, np.ndarray]:
     """Predicted target volumes (B, 1, X, Y, Z) of every method.
 
     ``ldae``: y_sem on the straight line, x_T on the sphere; ``ldae_months``: the same at the nominal alpha.
@@ -102,14 +110,15 @@ def interpolate(decoder: Decoder, inputs: Inputs, triplets: list[Triplet]) -> di
     starts, targets, ends, nearest = (
         np.array([getattr(triplet, name) for triplet in triplets]) for name in ("start", "target", "end", "nearest")
     )
+    inputs = reads.inputs
     alpha = torch.tensor([triplet.alpha for triplet in triplets])
     nominal = torch.tensor([triplet.nominal_alpha for triplet in triplets])
-
-    def pair(name: str) -> tuple[torch.Tensor, torch.Tensor]:
-        return torch.from_numpy(inputs.code(name, starts)), torch.from_numpy(inputs.code(name, ends))
+    ends_x_T = [torch.from_numpy(reads.x_T(decoder.ldae, True, rows)) for rows in (starts, ends)]
+    ends_y = [torch.from_numpy(inputs.code("y_sem", rows)) for rows in (starts, ends)]
+    at_start = torch.from_numpy(nearest == starts).view(-1, *[1] * (ends_x_T[0].ndim - 1))
 
     def between(alpha: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-        return slerp(*pair("x_T"), alpha).numpy(), lerp(*pair("y_sem"), alpha).numpy()
+        return slerp(*ends_x_T, alpha).numpy(), lerp(*ends_y, alpha).numpy()
 
     x_T, y = between(alpha)
     first, last = volumes_of(inputs, starts), volumes_of(inputs, ends)
@@ -124,7 +133,7 @@ def interpolate(decoder: Decoder, inputs: Inputs, triplets: list[Triplet]) -> di
     return {
         "ldae": decoder.generate(x_T, y),
         "ldae_months": decoder.generate(*between(nominal)),
-        "y_only": decoder.generate(inputs.code("x_T", nearest), y),
+        "y_only": decoder.generate(torch.where(at_start, *ends_x_T).numpy(), y),
         "x_T_only": decoder.generate(x_T, inputs.code("y_sem", nearest)),
         "latent_lerp": decoder.decode_latent(lerp(*latents, alpha).numpy()),
         "voxel_lerp": lerp(torch.from_numpy(first), torch.from_numpy(last), alpha).numpy(),

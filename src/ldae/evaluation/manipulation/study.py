@@ -22,6 +22,7 @@ from ldae.evaluation.manipulation.edits import VOLUMES, Ruler
 from ldae.evaluation.manipulation.effects import DOSE_KEYS, dose_table, no_summary, summary
 from ldae.evaluation.manipulation.moves import Move, plan, reported_probabilities
 from ldae.evaluation.probes.linear import Probe, sigmoid
+from ldae.evaluation.reads import Reads
 from ldae.evaluation.reconstruction.study import example_rows
 from ldae.evaluation.sampling import Decoder, batches, volumes_of
 from ldae.evaluation.statistics import estimates_table
@@ -66,21 +67,24 @@ def run_manipulation(
     phantom: Phantom | None = None,
     anatomy: Path | None = None,
 ) -> None:
-    """Write scans, summary, doses (.tsv), examples/ and nifti/ into ``out``.
+    """Write scans, summary, doses, reads (.tsv), examples/ and nifti/ into ``out``.
+
+    Read: y_sem of every scan, and the x_T of ``ldae``'s solver with y_sem (:class:`Reads`).
 
     Args:
         probe_json: written by run_probes.
         phantom, anatomy: settings of a phantom cohort, and where make_phantom keeps its anatomy; needs the truth.
 
     Raises:
-        UserError: a probability outside (0, 1), or a probe of other codes.
+        UserError: a probability outside (0, 1), a probe of other codes, or no x_T of that key.
     """
     if not all(0 < probability < 1 for probability in [*settings.probabilities, *settings.dose_probabilities]):
         raise UserError("evaluation.probabilities must lie between 0 and 1: no finite step leads to 0 or 1.")
     for folder in ("examples", "nifti"):  # no figure and no viewer shows what an earlier run left
         shutil.rmtree(out / folder, ignore_errors=True)
-    content = read_json(probe_json)
+    content, reads = read_json(probe_json), Reads(inputs, [(ldae, True)])
     if "reason" in content:
+        write_tsv(out / "reads.tsv", reads.table())
         write_tsv(out / "scans.tsv", pd.DataFrame(columns=COLUMNS))
         write_tsv(out / "doses.tsv", estimates_table([], DOSE_KEYS))
         write_tsv(out / "summary.tsv", no_summary(content["reason"]))
@@ -94,7 +98,8 @@ def run_manipulation(
     known = phantom is not None and anatomy is not None and inputs.has_truth
     truth = Counterfactuals(inputs, probe, phantom, seed, anatomy) if known else None
     shown = example_rows(inputs, EXAMPLES)
-    table, kept = decode(decoder, inputs, probe, moves, truth, shown)
+    table, kept = decode(decoder, reads, probe, moves, truth, shown)
+    write_tsv(out / "reads.tsv", reads.table())
     write_tsv(out / "scans.tsv", table[COLUMNS])
     reported = reported_probabilities(scale, settings)
     write_tsv(out / "summary.tsv", summary(table, settings.directions, reported, settings.bootstrap, seed))
@@ -108,7 +113,7 @@ def run_manipulation(
 
 def decode(
     decoder: Decoder,
-    inputs: Inputs,
+    reads: Reads,
     probe: Probe,
     moves: list[Move],
     truth: Counterfactuals | None = None,
@@ -121,6 +126,7 @@ def decode(
     Args:
         keep: rows of the scans whose volumes are returned too, by the place of the move.
     """
+    inputs = reads.inputs
     ruler = Ruler(inputs.grid, decoder.ldae.device)
     lines, kept = [], {}
     unmoved: dict[int, np.ndarray] = {}
@@ -128,7 +134,7 @@ def decode(
     for part in batches(np.arange(len(moves)), decoder.batch):
         chosen = [moves[i] for i in part]
         own = np.array([move.row for move in chosen])
-        decoded = decoder.generate(inputs.code("x_T", own), np.stack([move.code for move in chosen]))
+        decoded = decoder.generate(reads.x_T(decoder.ldae, True, own), np.stack([move.code for move in chosen]))
         again = sigmoid(probe.score(decoder.encode_semantic(decoded)))
         scans, edited = volumes_of(inputs, own)[:, 0], decoded[:, 0]
         started = [i for i, move in enumerate(chosen) if move.direction == "none"]

@@ -9,6 +9,7 @@ import pandas as pd
 from ldae.config import Evaluation, Sampling
 from ldae.evaluation.inputs import Inputs
 from ldae.evaluation.perceptual import LPIPS, Perceptual
+from ldae.evaluation.reads import Reads
 from ldae.evaluation.reconstruction.dae import DaeDecoder
 from ldae.evaluation.reconstruction.image_rows import IMAGE_METRICS, code_moments, scan_rows
 from ldae.evaluation.reconstruction.references import scans_of_dae
@@ -16,7 +17,6 @@ from ldae.evaluation.reconstruction.study import by_dae
 from ldae.evaluation.sampling import Decoder, batches, volumes_of
 from ldae.evaluation.statistics import estimates_table, interval, mean, not_available
 from ldae.files import write_tsv
-from ldae.training.codes.keys import CodeKey
 from ldae.training.models.pipeline import LDAE
 
 METHODS = ["ldae_noise", "lddim_encoded", "ldae_encoded", "dae_noise", "dae_encoded"]
@@ -26,7 +26,7 @@ KEYS = ("method", "metric", "solver", "steps")
 
 
 def run_solvers(ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluation, seed: int, out: Path) -> None:
-    """Write scans.tsv and summary.tsv into ``out``: test scans, encoded and decoded by every solver.
+    """Write scans, summary and reads (.tsv) into ``out``: test scans, encoded and decoded by every solver.
 
     ``*_encoded`` decode what was inverted with the same solver and steps: of the LDAE the cached x_T of that key. The
     steps are network calls in each direction. The voxel-space baseline's results, of ``evaluation.dae_scans`` scans,
@@ -35,19 +35,21 @@ def run_solvers(ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluatio
     rows = inputs.first_scans("test", settings.scans_per_subject)
     few = scans_of_dae(inputs, rows, settings.dae_scans, seed)
     perceptual, lines = Perceptual.of(settings, ldae.device), []
-    for sampling in solvers(settings):
-        decoder = Decoder(ldae.with_sampling(sampling.solver, sampling.steps), settings.batch)
-        rival = dae.with_sampling(sampling)
-        passes = ((rows, partial(by_ldae, decoder)), (few, partial(by_upsampled_dae, rival)))
+    samplers = {sampling: ldae.with_sampling(sampling.solver, sampling.steps) for sampling in solvers(settings)}
+    reads = Reads(inputs, [(sampler, with_y) for sampler in samplers.values() for with_y in (True, False)])
+    for sampling, sampler in samplers.items():
+        ours = partial(by_ldae, Decoder(sampler, settings.batch), reads)
+        passes = ((rows, ours), (few, partial(by_upsampled_dae, dae.with_sampling(sampling), inputs)))
         for chosen, decode in passes:
             for batch in batches(chosen, settings.batch):
                 originals = volumes_of(inputs, batch)
-                for method, (result, x_T) in decode(inputs, batch, seed).items():
+                for method, (result, x_T) in decode(batch, seed).items():
                     made = scan_rows(inputs, batch, method, originals, result, perceptual, ldae.device)
                     for line, code in zip(made, x_T, strict=True):
                         moments = {f"x_T_{name}": value for name, value in code_moments(code).items()}
                         lines.append(line | moments | {"solver": sampling.solver, "steps": sampling.steps})
     table = pd.DataFrame(lines)[[*["participant_id", "session_id", "method", "solver", "steps"], *METRICS]]
+    write_tsv(out / "reads.tsv", reads.table())
     write_tsv(out / "scans.tsv", table)
     write_tsv(out / "summary.tsv", summary(table, settings.bootstrap, seed))
 
@@ -56,13 +58,13 @@ Decoded = dict[str, tuple[np.ndarray, np.ndarray]]
 """Volumes (B, 1, X, Y, Z) and the x_T they were decoded from, by method."""
 
 
-def by_ldae(decoder: Decoder, inputs: Inputs, batch: np.ndarray, seed: int) -> Decoded:
+def by_ldae(decoder: Decoder, reads: Reads, batch: np.ndarray, seed: int) -> Decoded:
     """From noise, and from the cached x_T of this solver, unconditional and with y_sem."""
-    y, names = inputs.code("y_sem", batch), [inputs.scan_id(row) for row in batch]
+    y, names = reads.inputs.code("y_sem", batch), [reads.inputs.scan_id(row) for row in batch]
     codes = {
         "ldae_noise": (decoder.noise(names, seed), y),
-        "lddim_encoded": (inputs.x_T(CodeKey.of(decoder.ldae, conditional=False), batch), None),
-        "ldae_encoded": (inputs.x_T(CodeKey.of(decoder.ldae, conditional=True), batch), y),
+        "lddim_encoded": (reads.x_T(decoder.ldae, False, batch), None),
+        "ldae_encoded": (reads.x_T(decoder.ldae, True, batch), y),
     }
     return {method: (decoder.generate(x_T, code), x_T) for method, (x_T, code) in codes.items()}
 

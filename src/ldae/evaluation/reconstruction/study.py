@@ -16,6 +16,7 @@ from ldae.config import Evaluation
 from ldae.evaluation import statistics
 from ldae.evaluation.inputs import Inputs, write_volumes
 from ldae.evaluation.perceptual import LPIPS, Perceptual
+from ldae.evaluation.reads import Reads
 from ldae.evaluation.reconstruction.dae import DaeDecoder
 from ldae.evaluation.reconstruction.image_rows import IMAGE_METRICS, code_rows, keys_of, scan_rows
 from ldae.evaluation.reconstruction.references import (
@@ -30,7 +31,6 @@ from ldae.evaluation.reconstruction.references import (
 from ldae.evaluation.sampling import Decoder, batches, volumes_of
 from ldae.evaluation.statistics import estimates_table, interval, not_available
 from ldae.files import write_tsv
-from ldae.training.codes.keys import CodeKey
 from ldae.training.models.pipeline import LDAE
 
 OWN_GRID = "_own_grid"
@@ -50,9 +50,9 @@ PAIRS = [
 
 
 def run_reconstruction(ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluation, seed: int, out: Path) -> None:
-    """Write scans, summary, differences, ventricles, x_T, code_sizes (.tsv) and examples/ into ``out``.
+    """Write scans, summary, differences, ventricles, x_T, code_sizes, reads (.tsv) and examples/ into ``out``.
 
-    Read: y_sem of every scan, the x_T of ``ldae``'s solver with y_sem and without (:class:`CodeKey`), y of the
+    Read: y_sem of every scan, the x_T of ``ldae``'s solver with y_sem and without (:class:`Reads`), y of the
     voxel-space baseline, whose x_T have as many values as a volume and are not kept. The baseline reconstructs
     ``evaluation.dae_scans`` of the scans.
     """
@@ -60,10 +60,10 @@ def run_reconstruction(ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Ev
     gathered = Gathered(inputs, Perceptual.of(settings, ldae.device), ldae.device)
     mean = mean_volume(inputs, settings.batch)
     partner = derangement(inputs.scans.loc[rows, "participant_id"].unique(), seed)
-    decoder = Decoder(ldae, settings.batch)
+    decoder, reads = Decoder(ldae, settings.batch), Reads(inputs, [(ldae, True), (ldae, False)])
     for batch in batches(rows, settings.batch):
         originals = volumes_of(inputs, batch)
-        rebuilt, x_T = reconstruct(decoder, inputs, batch, originals, mean, partner, seed)
+        rebuilt, x_T = reconstruct(decoder, reads, batch, originals, mean, partner, seed)
         gathered.add(batch, originals, {"original": originals} | rebuilt)
         gathered.codes += code_rows(inputs, batch, x_T)
     for batch in batches(scans_of_dae(inputs, rows, settings.dae_scans, seed), settings.batch):
@@ -73,6 +73,7 @@ def run_reconstruction(ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Ev
         gathered.add(batch, volumes_of(inputs, batch), fine)
         gathered.add(batch, coarse["original"], {f"{name}{OWN_GRID}": coarse[name] for name in DAE_METHODS[:2]})
         gathered.codes += code_rows(inputs, batch, {"x_T_dae": x_T})
+    write_tsv(out / "reads.tsv", reads.table())
     write_tsv(out / "x_T.tsv", pd.DataFrame(gathered.codes))
     write_tsv(out / "code_sizes.tsv", code_sizes(ldae.latent_shape, ldae.dimension, dae.shape, dae.dimension))
     write_tables(gathered.table(), settings.bootstrap, seed, out)
@@ -109,7 +110,7 @@ class Gathered:
 
 def reconstruct(
     decoder: Decoder,
-    inputs: Inputs,
+    reads: Reads,
     batch: np.ndarray,
     originals: np.ndarray,
     mean: np.ndarray,
@@ -121,8 +122,9 @@ def reconstruct(
     ``ldae_noise`` and ``ldae_shuffled_y`` start from the same noise and differ in y_sem alone; so do ``ldae_encoded``
     and ``ldae_noise`` in x_T alone.
     """
+    inputs = reads.inputs
     y = inputs.code("y_sem", batch)
-    encoded, unconditional = (inputs.x_T(CodeKey.of(decoder.ldae, with_y), batch) for with_y in (True, False))
+    encoded, unconditional = (reads.x_T(decoder.ldae, with_y, batch) for with_y in (True, False))
     names = [inputs.scan_id(row) for row in batch]
     noise = decoder.noise(names, seed)
     rebuilt = {

@@ -135,6 +135,11 @@ class LDAE:
         decode = ddim_decode if self.sampling.solver == "ddim" else dpmpp_2m_decode
         return decode(self._model(y), x_T.to(self.device), self._grid(), self.schedule, self._clamp())
 
+    @property
+    def network_calls(self) -> int:
+        """Of the UNet, for each scan in either direction."""
+        return len(self._grid()) - 1
+
     def noise(self, ids: Sequence[str], seed: int) -> Tensor:
         """Standard normal x_T (B, C, x, y, z), fixed by (seed, id), whatever the batch."""
         return torch.stack([normal(self.latent_shape, seed, "x_T", name) for name in ids]).to(self.device)

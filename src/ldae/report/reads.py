@@ -1,0 +1,33 @@
+"""One sentence under a study: which cached codes it read, and what the cache saved."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from ldae.files import read_tsv
+
+SOLVERS = {"ddim": "DDIM", "dpmpp_2m": "DPM++2M"}
+
+
+def reads_sentence(evaluate: Path, study: str) -> str | None:
+    """What ``reads.tsv`` of a study says; nothing where the study was not run or read no code.
+
+    Models are named by their digests, as in the provenance.
+    """
+    path = evaluate / study / "reads.tsv"
+    table = read_tsv(path, dtype={"model": str}) if path.is_file() else pd.DataFrame({"uses": []})
+    if table["uses"].sum() == 0:
+        return None
+    kinds = table.drop_duplicates(["conditional", "model"])
+    uses = [
+        f"{'with y_sem' if row.conditional else 'unconditional'} (model {row.model})"
+        for row in kinds.itertuples(index=False)
+    ]
+    ways = table.drop_duplicates(["solver", "steps"])
+    solvers = [f"{SOLVERS.get(row.solver, row.solver)} in {row.steps} steps" for row in ways.itertuples(index=False)]
+    calls, without = (int(table[name].sum()) for name in ("network_calls", "network_calls_without_cache"))
+    saved = "each used once" if calls == without else f"made once; at every use it would be {without:,}"
+    return (
+        f"Cached x_T, {' and '.join(uses)}, of {table['scans'].max()} scans by {', '.join(solvers)}: "
+        f"{calls:,} network calls, {saved}."
+    )
