@@ -119,6 +119,7 @@ rule eval_interpolation:
         differences=f"{RESULTS}/evaluate/interpolation/differences.tsv",
         by_group=f"{RESULTS}/evaluate/interpolation/by_group.tsv",
         reads=f"{RESULTS}/evaluate/interpolation/reads.tsv",
+        calibration=f"{RESULTS}/evaluate/interpolation/ventricle_calibration.tsv",
     log:
         f"{RESULTS}/logs/eval_interpolation.log",
     benchmark:

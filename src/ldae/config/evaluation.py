@@ -47,4 +47,7 @@ class Evaluation(Section):
         description="ways to move y_sem: the AD probe, the same adjusted for age and sex, age, random (controls)",
     )
     max_triplets: Positive = Field(2000, description="interpolation triplets, taken in subject order")
+    calibration_scans: Positive = Field(
+        128, description="training scans decoded in a phantom cohort to learn how decoded ventricles are measured"
+    )
     variations: Positive = Field(8, description="samples per y_sem in the variation figure")

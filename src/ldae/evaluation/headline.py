@@ -66,10 +66,10 @@ def _probes() -> dict[str, Place]:
 def _interpolation() -> dict[str, Place]:
     metric = "ssim_w11_brain"
     places = {f"interpolation_ssim_{method}": ("interpolation/summary.tsv", method, metric) for method in INTERPOLATION}
-    truth = "ventricle_ml_error_truth"
-    places |= {
-        f"interpolation_{truth}_{method}": ("interpolation/summary.tsv", method, truth) for method in INTERPOLATION
-    }
+    for truth in ("ventricle_ml_error_truth", "ventricle_ml_error_truth_calibrated_by_kind"):
+        places |= {
+            f"interpolation_{truth}_{method}": ("interpolation/summary.tsv", method, truth) for method in INTERPOLATION
+        }
     for rival in ("copy_nearest", "voxel_lerp"):
         places[f"interpolation_ssim_ldae_minus_{rival}"] = ("interpolation/differences.tsv", f"ldae-{rival}", metric)
     return places

@@ -39,6 +39,7 @@ TABLES = {
             "mse",
             "ventricle_ml_error",
             "ventricle_ml_error_truth",
+            "ventricle_ml_error_truth_calibrated_by_kind",
             "ventricle_change_ml_error_truth",
             "ssim_w11_brain_vs_ae",
             "mse_vs_ae",

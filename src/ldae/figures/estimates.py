@@ -30,6 +30,7 @@ METRIC_LABELS = {
     "psnr": "PSNR (dB)",
     "ventricle_ml_error": "error of the ventricles (ml)",
     "ventricle_ml_error_truth": "error of the ventricles, against the truth (ml)",
+    "ventricle_ml_error_truth_calibrated_by_kind": "error of true ventricles, calibrated by kind (ml)",
     "ventricle_change_ml_error_truth": "error of the ventricles' change, against the truth (ml)",
     "r_truth": "ventricle volume: r with the truth",
     "r_original": "ventricle volume: r with the scan",

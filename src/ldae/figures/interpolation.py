@@ -25,10 +25,10 @@ GROUPINGS = (
     ("position", "place between them (0 to 1)"),
 )
 SIMILARITY, AS_THE_PAPER, ERROR_AS_THE_PAPER = "ssim_w11_brain", "ssim_w4_paper", "mse_vs_ae"
-VENTRICLES = ("ventricle_ml_error_truth", "ventricle_ml_error")  # the first that is known
+VENTRICLES = ("ventricle_ml_error_truth_calibrated_by_kind", "ventricle_ml_error")  # the first that is known
 SHORT_LABELS = {
     "ssim_w11_brain": "SSIM in the brain",
-    "ventricle_ml_error_truth": "error of true ventricles (ml)",
+    "ventricle_ml_error_truth_calibrated_by_kind": "error of true ventricles (ml)",
     "ventricle_ml_error": "error of ventricles (ml)",
     "ssim_w4_paper": "SSIM as in the paper",
 }

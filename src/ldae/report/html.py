@@ -20,8 +20,8 @@ from ldae.report.differences import differences, missing_weights
 from ldae.report.estimates import estimates_table, metric_label
 from ldae.report.headline import headline_cards
 from ldae.report.plain_tables import Table, demographics_table, in_html, plain_table
-from ldae.report.reads import reads_sentence
 from ldae.report.run_description import NAMES, PHANTOM_FLATTERS, run_kind, steps
+from ldae.report.sentences import calibration_sentence, reads_sentence
 
 READING = ("reconstruction", "solvers", "interpolation", "manipulation")  # studies of cached x_T
 SETTINGS = ("autoencoder", "diffusion", "representation")
@@ -35,6 +35,7 @@ INTERPOLATION_METRICS = [
     "mse",
     "ventricle_ml_error",
     "ventricle_ml_error_truth",
+    "ventricle_ml_error_truth_calibrated_by_kind",
     "ssim_w4_paper",
 ]
 SAMPLE_DISTANCES = ["kernel_y_sem", "kernel_octants", "frechet_y_sem_shrunk", "frechet_octants_shrunk"]
@@ -108,6 +109,7 @@ def report_html(out: str | Path, sources: ReportSources, config: Config, shown: 
         },
         tables=study_tables(sources.evaluate),
         reads={study: reads_sentence(sources.evaluate, study) for study in READING},
+        calibration=calibration_sentence(sources.evaluate),
         seeds=SEEDS_SENTENCE,
         losses=probe_losses(sources.evaluate),
         table_1=demographics_table(read_tsv(sources.table_1)),

@@ -9,12 +9,14 @@ import torch
 
 from ldae.config import Evaluation
 from ldae.diffusion.interpolate import slerp
-from ldae.evaluation.anatomy.ventricle_truth import TrueScale
+from ldae.evaluation.anatomy.ventricle_truth import VentricleCalibration
 from ldae.evaluation.anatomy.ventricles import ventricle_ml
 from ldae.evaluation.inputs import Inputs
 from ldae.evaluation.interpolation.study import (
+    BY_KIND,
     GROUPED_METRICS,
     METHODS,
+    ONE_LINE,
     Triplet,
     find_triplets,
     interpolate,
@@ -54,7 +56,8 @@ def test_baselines_are_exact(cohort: tuple) -> None:
     triplet = find_triplets(inputs.scans, 1)[0]
     skewed = Triplet(triplet.start, triplet.target, triplet.end, 0.75)
     first, target, last = (inputs.volumes.volumes(row) for row in (skewed.start, skewed.target, skewed.end))
-    results = {name: volume[0, 0] for name, volume in interpolate(Decoder(ldae, 4), Reads(inputs, [(ldae, True)]), [skewed]).items()}
+    made = interpolate(Decoder(ldae, 4), Reads(inputs, [(ldae, True)]), [skewed])
+    results = {name: volume[0, 0] for name, volume in made.items()}
     np.testing.assert_array_equal(results["copy_nearest"], last)
     np.testing.assert_allclose(results["voxel_lerp"], 0.25 * first + 0.75 * last, atol=1e-6)
     np.testing.assert_allclose(results["latent_lerp"], 0.25 * first + 0.75 * last, atol=1e-6)  # the toy AE is linear
@@ -100,7 +103,7 @@ def test_rows_and_gaps(evaluated: Path) -> None:
     groups = read_tsv(evaluated / "interpolation" / "by_group.tsv")
     levels = groups.groupby("grouping")["level"].unique().map(list).to_dict()
     assert levels == {"gap_months": [24], "prediction_gap_months": [12], "position": [0.5]}
-    assert set(groups["metric"]) == {*GROUPED_METRICS, "ventricle_ml_error_truth"}
+    assert set(groups["metric"]) == {*GROUPED_METRICS, ONE_LINE, BY_KIND}
     shown = open_store(evaluated / "interpolation" / "examples").index
     assert shown["participant_id"].nunique() == 2
     for _, own in shown.groupby("participant_id"):
@@ -127,19 +130,20 @@ def test_the_longest_triplet_of_each_subject_is_shown() -> None:
 
 def test_the_line_to_true_volumes_is_fitted_on_training_scans_alone(cohort: tuple) -> None:
     """In training scans of the toy the truth is made 3 x measured + 7; test scans have a truth of their own."""
-    _, inputs = cohort
+    ldae, inputs = cohort
     measured = np.array([ventricle_ml(inputs.volumes.volumes(row), inputs.grid) for row in inputs.scans.index])
     true = np.where(inputs.scans["split"] == "test", -1e4, 3 * measured + 7)
     known = Inputs(inputs.store, inputs.volumes, inputs.scans.assign(truth_ventricle_ml_mni=true), inputs.grid)
-    scale = TrueScale.fit(known)
-    assert scale.true_ml(10.0) == pytest.approx(37)
+    calibration = VentricleCalibration.fit(Decoder(ldae, 4), known, 100, 1)
+    assert calibration.true_ml(10.0, decoded=False) == pytest.approx(37)
     triplet = find_triplets(inputs.scans, 1)[0]
     target = inputs.volumes.volumes(triplet.target)
-    error = ventricle_errors(known, triplet, target, target, scale)["ventricle_ml_error_truth"]
+    error = ventricle_errors(known, triplet, target, target, calibration)["ventricle_ml_error_truth"]
     assert error == pytest.approx(1e4 + 3 * measured[triplet.target] + 7)
     unknown = Inputs(inputs.store, inputs.volumes, inputs.scans.drop(columns="truth_ventricle_ml_mni"), inputs.grid)
-    assert TrueScale.fit(unknown) is None
-    assert np.isnan(ventricle_errors(unknown, triplet, target, target)["ventricle_ml_error_truth"])
+    nothing = VentricleCalibration.fit(Decoder(ldae, 4), unknown, 100, 1)
+    assert nothing.table().empty
+    assert np.isnan(ventricle_errors(unknown, triplet, target, target, nothing)["ventricle_ml_error_truth"])
 
 
 def test_no_triplet_is_said(cohort: tuple, settings: Evaluation, tmp_path: Path) -> None:

@@ -34,9 +34,9 @@ def test_x_T_of_another_key_are_refused_by_every_study(
     for name, value in STALE[changed].items():
         setattr(ldae, name, value)
     write_json(tmp_path / "probe.json", {"reason": "none"})
-    with pytest.raises(UserError, match="holds no x_T of model .* run encode_codes"):
+    with pytest.raises(UserError, match=r"holds no x_T of model .* run encode_codes"):
         run_interpolation(ldae, inputs, settings, 1, tmp_path)
-    with pytest.raises(UserError, match="holds no x_T of model .* run encode_codes"):
+    with pytest.raises(UserError, match=r"holds no x_T of model .* run encode_codes"):
         run_manipulation(ldae, inputs, tmp_path / "probe.json", settings, 1, tmp_path)
     assert not list(tmp_path.glob("*.tsv"))
 

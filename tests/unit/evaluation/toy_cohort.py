@@ -31,7 +31,7 @@ class LinearLDAE:
 
     device, method, sampling = torch.device("cpu"), Method(), Sampling(steps=20)
     latent_shape, dimension = (1, *SHAPE), DIMENSION
-    digest, unconditional_digest = "linear", "linear, unconditional"
+    digest, unconditional_digest, autoencoder_digest = "linear", "linear, unconditional", "doubling"
     missed = 0.0
 
     @property
@@ -151,7 +151,8 @@ def write_cohort(store: Path) -> tuple[LinearLDAE, pd.DataFrame, pd.DataFrame]:
     write_store(store / "volumes", volumes, index, dtype="uint8", affine=affine, spacing_mm=SPACING)
     latents = np.stack([np.stack(volumes) / 255, np.zeros((len(volumes), *SHAPE))], axis=1)[:, :, None]
     made_from = open_store(store / "volumes").digest
-    write_store(store / "latents", latents, index, scale_factor=2.0, volumes=made_from)
+    facts = {"volumes": made_from, "autoencoder": ldae.autoencoder_digest}
+    write_store(store / "latents", latents, index, scale_factor=2.0, **facts)
     pack_volumes_dae(store / "volumes", BOX, 2, store / "volumes_dae")
     x = torch.from_numpy(np.stack(volumes).astype(np.float32) / 255)[:, None]
     y = ldae.encode_semantic(x)

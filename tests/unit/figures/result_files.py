@@ -160,11 +160,22 @@ CONFOUNDS = {
 }
 
 
+def write_reads(path: Path) -> None:
+    rows = [("x_T", "aa", "1f3", True, "ddim", 20, 14, 22, 280, 440)]
+    rows += [("x_T_unconditional_dpmpp_2m-10", "bb", "2e4", False, "dpmpp_2m", 10, 14, 14, 140, 140)]
+    columns = "store digest model conditional solver steps scans uses network_calls network_calls_without_cache"
+    write_tsv(path, pd.DataFrame(rows, columns=columns.split()))
+
+
 def write_interpolation(folder: Path) -> None:
     methods = ("ae", "ldae", "ldae_months", "y_only", "x_T_only", "latent_lerp", "voxel_lerp", "copy_nearest")
     shown = ("start", "target", "end", *methods)
     rows = [(scan[0], "ses-M012", method, 0.5, 24) for scan in SCANS for method in shown]
     examples(folder / "examples", rows, "participant_id session_id method alpha gap_months")
+    write_reads(folder / "reads.tsv")
+    lines = [("scans", 1.096, -17.85, 146, 64, 0.989, 3.6), ("decoded", 1.9, 33.0, 128, 60, 0.978, 4.9)]
+    columns = "volumes slope offset scans subjects r residual_ml"
+    write_tsv(folder / "ventricle_calibration.tsv", pd.DataFrame(lines, columns=columns.split()))
     metrics = ("ssim_w11_brain", "ventricle_ml_error", "ssim_w4_paper")
     write_tsv(folder / "summary.tsv", estimates({(name, metric): 0.8 for name in methods for metric in metrics}))
     groups = [

@@ -91,6 +91,16 @@ def test_what_is_missing_is_said(page: str) -> None:
         assert words in page
 
 
+def test_what_was_read_and_fitted_is_said_in_one_line_each(page: str) -> None:
+    assert page.count("Cached x_T") == 1  # the other studies of this run wrote no list
+    assert (
+        "Cached x_T, with y_sem (model 1f3) and unconditional (model 2e4), of 14 scans by DDIM in 20 steps, DPM++2M in "
+        "10 steps: 420 network calls, made once; at every use it would be 580."
+    ) in page
+    assert "1.10 × measured \N{MINUS SIGN} 17.9 ml for scans and averages of their voxels (146 training and" in page
+    assert "1.90 × measured + 33.0 ml for decoded volumes (reconstructions of 128 training" in page
+
+
 def test_values_from_files_are_escaped(page: str) -> None:
     assert "libraries.&lt;b&gt;" in page and "libraries.<b>" not in page
 

@@ -8,7 +8,7 @@ import torch
 
 from ldae.config import Evaluation
 from ldae.diffusion.interpolate import lerp, slerp
-from ldae.evaluation.anatomy.ventricle_truth import TrueScale
+from ldae.evaluation.anatomy.ventricle_truth import VentricleCalibration
 from ldae.evaluation.anatomy.ventricles import ventricle_ml
 from ldae.evaluation.inputs import Inputs, write_volumes
 from ldae.evaluation.interpolation.triplets import Triplet, find_triplets, longest
@@ -27,6 +27,7 @@ from ldae.files import write_tsv
 from ldae.training.models.pipeline import LDAE
 
 METHODS = ["ldae", "ldae_months", "y_only", "x_T_only", "latent_lerp", "voxel_lerp", "copy_nearest", "ae"]
+FROM_VOXELS = ("voxel_lerp", "copy_nearest")  # all others decode latents
 METRICS = [
     "ssim_w11_brain",
     "mse",
@@ -35,12 +36,15 @@ METRICS = [
     "ssim_w4_paper",
     "ventricle_ml_error",
     "ventricle_ml_error_truth",
+    "ventricle_ml_error_truth_calibrated_by_kind",
     "ventricle_change_ml_error_truth",
 ]
 RIVALS = ["copy_nearest", "voxel_lerp", "latent_lerp", "y_only", "x_T_only", "ldae_months"]
 PAIRS = [("ldae", rival) for rival in RIVALS]
 GROUPINGS = ["gap_months", "prediction_gap_months", "position"]
 GROUPED_METRICS = ["ssim_w11_brain", "mse", "ssim_w4_paper", "mse_vs_ae", "ventricle_ml_error"]
+ONE_LINE, BY_KIND = "ventricle_ml_error_truth", "ventricle_ml_error_truth_calibrated_by_kind"
+AGAINST_TRUTH = (ONE_LINE, BY_KIND, "ventricle_change_ml_error_truth")
 EXAMPLES = 2
 KEYS = ["participant_id", "session_start", "session_target", "session_end"]
 GROUP_KEYS = ("method", "metric", "grouping", "level")
@@ -60,7 +64,8 @@ COLUMNS = [
 
 
 def run_interpolation(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: int, out: Path) -> None:
-    """Write triplets, summary, differences, by_group, reads (.tsv) and, where there is a triplet, examples/ into ``out``.
+    """Write triplets, summary, differences, by_group, reads, ventricle_calibration (.tsv) into ``out``, and examples/
+    where there is a triplet.
 
     Read: y_sem of every scan, and the x_T of ``ldae``'s solver with y_sem (:class:`Reads`).
 
@@ -69,13 +74,14 @@ def run_interpolation(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: in
     """
     triplets = find_triplets(inputs.scans, settings.max_triplets)
     decoder, reads = Decoder(ldae, settings.batch), Reads(inputs, [(ldae, True)])
-    scale = TrueScale.fit(inputs)
+    calibration = VentricleCalibration.fit(decoder, inputs, settings.calibration_scans, seed)
+    write_tsv(out / "ventricle_calibration.tsv", calibration.table())
     rows, shown = [], longest(inputs.scans, triplets, EXAMPLES)
     examples: dict[Triplet, dict[str, np.ndarray]] = {}
     for part in batches(np.arange(len(triplets)), settings.batch):
         chosen = [triplets[i] for i in part]
         results = interpolate(decoder, reads, chosen)
-        rows += measure(decoder, inputs, chosen, results, scale)
+        rows += measure(decoder, inputs, chosen, results, calibration)
         for place, triplet in enumerate(chosen):
             if triplet in shown:
                 examples[triplet] = {name: volumes[place, 0].copy() for name, volumes in results.items()}
@@ -147,7 +153,7 @@ def measure(
     inputs: Inputs,
     triplets: list[Triplet],
     results: dict[str, np.ndarray],
-    scale: TrueScale | None = None,
+    calibration: VentricleCalibration | None = None,
 ) -> list[dict]:
     """One row per triplet and method, against the scan and, as the paper does, against its AE reconstruction; against
     the true ventricles where they are known."""
@@ -164,26 +170,37 @@ def measure(
             "ssim_w4_paper": ssim_whole(ceiling, volume, window=4),
         }
         columns = {name: value.double().cpu().tolist() for name, value in values.items()}
+        decoded = method not in FROM_VOXELS
         for i, triplet in enumerate(triplets):
             own = {name: column[i] for name, column in columns.items()}
-            own |= ventricle_errors(inputs, triplet, scans[i, 0], results[method][i, 0], scale)
+            own |= ventricle_errors(inputs, triplet, scans[i, 0], results[method][i, 0], calibration, decoded)
             rows.append(_keys(inputs.scans, triplet) | {"method": method} | own)
     return rows
 
 
 def ventricle_errors(
-    inputs: Inputs, triplet: Triplet, target: np.ndarray, predicted: np.ndarray, scale: TrueScale | None = None
+    inputs: Inputs,
+    triplet: Triplet,
+    target: np.ndarray,
+    predicted: np.ndarray,
+    calibration: VentricleCalibration | None = None,
+    decoded: bool = False,
 ) -> dict[str, float]:
-    """Absolute errors (ml) of the predicted ventricles: against the target scan, by the same estimator; and in a
-    phantom against the true volume of the target, and of their change since the start scan against the true change,
-    in which the estimator's offset cancels."""
+    """Absolute errors (ml) of the predicted ventricles.
+
+    ``ventricle_ml_error``: against the target scan, by the same estimator. In a phantom also against the true volume
+    of the target: ``_truth`` with the line of scans for every method, ``_truth_calibrated_by_kind`` with that of scans
+    or of decoded volumes. ``ventricle_change_ml_error_truth``: their change since the start scan against the true one;
+    the estimator's offset cancels where the prediction is made of voxels.
+    """
     grid, own = inputs.grid, ventricle_ml(predicted, inputs.grid)
     errors = {"ventricle_ml_error": abs(own - ventricle_ml(target, grid))}
-    errors |= {"ventricle_ml_error_truth": np.nan, "ventricle_change_ml_error_truth": np.nan}
+    errors |= dict.fromkeys(AGAINST_TRUTH, np.nan)
     if inputs.has_truth:
         truth = inputs.scans["truth_ventricle_ml_mni"]
-        if scale is not None:
-            errors["ventricle_ml_error_truth"] = abs(scale.true_ml(own) - truth[triplet.target])
+        for name, kind in ((ONE_LINE, False), (BY_KIND, decoded)):
+            if calibration is not None:
+                errors[name] = abs(calibration.true_ml(own, kind) - truth[triplet.target])
         change = own - ventricle_ml(volumes_of(inputs, np.array([triplet.start]))[0, 0], grid)
         errors["ventricle_change_ml_error_truth"] = abs(change - (truth[triplet.target] - truth[triplet.start]))
     return errors
@@ -210,8 +227,7 @@ def _keys(scans: pd.DataFrame, triplet: Triplet) -> dict:
 
 def by_group(table: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:
     """Estimates per method by months between the ends, by months to the nearer end, and by position between them."""
-    truth = "ventricle_ml_error_truth"
-    metrics = [*GROUPED_METRICS, *([truth] if table[truth].notna().any() else [])]
+    metrics = [*GROUPED_METRICS, *(name for name in (ONE_LINE, BY_KIND) if table[name].notna().any())]
     rows = []
     for grouping in GROUPINGS:
         for (method, level), group in table.groupby(["method", grouping], sort=False):

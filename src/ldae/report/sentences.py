@@ -1,12 +1,17 @@
-"""One sentence under a study: which cached codes it read, and what the cache saved."""
+"""One sentence under a table: which cached codes a study read, and how measured ventricles became true ones."""
 
 from pathlib import Path
 
 import pandas as pd
 
+from ldae.figures.estimates import MINUS
 from ldae.files import read_tsv
 
 SOLVERS = {"ddim": "DDIM", "dpmpp_2m": "DPM++2M"}
+KINDS = {
+    "scans": "scans and averages of their voxels ({scans} training and validation scans",
+    "decoded": "decoded volumes (reconstructions of {scans} training scans",
+}
 
 
 def reads_sentence(evaluate: Path, study: str) -> str | None:
@@ -31,3 +36,17 @@ def reads_sentence(evaluate: Path, study: str) -> str | None:
         f"Cached x_T, {' and '.join(uses)}, of {table['scans'].max()} scans by {', '.join(solvers)}: "
         f"{calls:,} network calls, {saved}."
     )
+
+
+def calibration_sentence(evaluate: Path) -> str | None:
+    """The lines of ``ventricle_calibration.tsv``; nothing where the truth is unknown."""
+    path = evaluate / "interpolation" / "ventricle_calibration.tsv"
+    table = read_tsv(path) if path.is_file() else pd.DataFrame()
+    if table.empty:
+        return None
+    lines = [
+        f"{row.slope:.2f} × measured {MINUS if row.offset < 0 else '+'} {abs(row.offset):.1f} ml for "
+        f"{KINDS[row.volumes].format(scans=row.scans)}, r = {row.r:.2f})"
+        for row in table.itertuples(index=False)
+    ]
+    return f"Ventricles by kind: {'; '.join(lines)}. No test scan is in the fit."
