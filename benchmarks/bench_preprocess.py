@@ -16,6 +16,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -35,16 +36,16 @@ from ldae.preprocessing.brain_extraction import extract_brain  # noqa: E402
 from ldae.preprocessing.conform import conform, weighted  # noqa: E402
 from ldae.preprocessing.quality import alignment_metrics  # noqa: E402
 from ldae.preprocessing.reading import read_scan  # noqa: E402
-from ldae.preprocessing.registration import register  # noqa: E402
+from ldae.preprocessing.registration import Alignment, matrix_of, register  # noqa: E402
 from ldae.preprocessing.spent import Meter  # noqa: E402
 from ldae.preprocessing.template import load_template  # noqa: E402
 
 FAST_N4 = BiasField(shrink_factor=6, iterations=[50, 50], tolerance=1e-4)
 GRID = Conform(interpolation="linear", intensity="robust")
-CHAINS = {  # name: (N4, registration)
+CHAINS = {  # name: (N4 or none: its default, registration or none: ANTs' default, SyN)
     "reference affine": (None, Registration(transform="affine", resolution_mm=1.0)),
     "affine": (FAST_N4, Registration(transform="affine", resolution_mm=2.0)),
-    "reference syn": (None, Registration(transform="syn", resolution_mm=1.0)),
+    "reference syn": (None, None),
     "syn coarse-to-fine": (FAST_N4, Registration(transform="syn", resolution_mm=2.0)),
 }
 PARTS = {"affine": ("affine", "reference affine", 1 / 8), "syn": ("syn coarse-to-fine", "reference syn", 1 / 2)}
@@ -57,6 +58,16 @@ def unmasked_n4(image: nib.Nifti1Image) -> nib.Nifti1Image:
     """N4 as the authors call it: every default, no mask."""
     corrected = strictly(load_ants().n4_bias_field_correction, to_ants(image)).numpy()
     return nib.Nifti1Image(corrected, image.affine)
+
+
+def default_registration(brain: nib.Nifti1Image) -> Alignment:
+    """SyN as the authors call it: every default, whole images at 1 mm."""
+    folder = Path(tempfile.mkdtemp(prefix="ldae-reference-"))
+    images = {"fixed": to_ants(load_template().brain), "moving": to_ants(brain)}
+    found = strictly(load_ants().registration, **images, type_of_transform="SyN", outprefix=f"{folder}{os.sep}")
+    transforms = found["fwdtransforms"]
+    to_template = np.linalg.inv(matrix_of(load_ants().read_transform(transforms[-1])))
+    return Alignment(to_template, transforms, folder)
 
 
 class Pieces:
@@ -98,7 +109,10 @@ def measure(scan: str, make: Callable[[], nib.Nifti1Image], chains: list[str], p
                 f"{scan}: {kind}: extraction", lambda kind=kind: extract_brain(corrected[kind], BrainExtraction()).mask
             )
         brain = weighted(corrected[kind], masks[kind])
-        alignment = pieces.seconds(f"{scan}: {chain}: registration", lambda b=brain, r=registration: register(b, r))
+        alignment = pieces.seconds(
+            f"{scan}: {chain}: registration",
+            lambda b=brain, r=registration: default_registration(b) if r is None else register(b, r),
+        )
         volume, mask, _ = pieces.seconds(
             f"{scan}: {chain}: conform",
             lambda kind=kind, alignment=alignment: conform(corrected[kind], masks[kind], alignment, GRID),
@@ -176,8 +190,7 @@ def report(pieces: Pieces, scans: list[str], parts: list[str]) -> bool:
             met &= ratio <= target and worse <= WITHIN
     if "peer" in parts:
         met &= report_peer(pieces)
-    steps = [values["peak_mb"] for values in pieces.known.values() if "peak_mb" in values]
-    print(f"\nlargest resident memory of a step, all libraries loaded: {max(steps, default=0):.0f} MB")
+    print("\nmemory of a worker, step by step: python benchmarks/worker_memory.py")
     return met
 
 

@@ -55,7 +55,8 @@ def conform(
 
 def weighted(image: nib.Nifti1Image, weight: nib.Nifti1Image) -> nib.Nifti1Image:
     """Voxelwise product of two images on one grid."""
-    return nib.Nifti1Image(image.get_fdata(dtype=np.float32) * weight.get_fdata(dtype=np.float32), image.affine)
+    product = np.multiply(image.get_fdata(dtype=np.float32), np.asanyarray(weight.dataobj), dtype=np.float32)
+    return nib.Nifti1Image(product, image.affine)
 
 
 def resample(image: nib.Nifti1Image, grid: Any, alignment: Alignment, interpolator: str) -> np.ndarray:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import nibabel as nib
+import numpy as np
 
 from ldae import __version__
 from ldae.files import atomic_path, read_json, sha256_file, write_json
@@ -86,11 +87,11 @@ def sidecar(product: Path) -> Path:
 
 def save_image(path: Path, image: nib.Nifti1Image, dtype: str) -> None:
     """Write a NIfTI whole or not at all; int16 is scaled to the data's range, uint8 is stored as it is."""
-    stored = nib.Nifti1Image(image.get_fdata(dtype="float32"), image.affine)
+    whole = dtype == "uint8"
+    data = np.asanyarray(image.dataobj).astype(dtype) if whole else image.get_fdata(dtype="float32")
+    stored = nib.Nifti1Image(data, image.affine)
     stored.header.set_data_dtype(dtype)
     stored.header.set_xyzt_units("mm")
-    if dtype == "uint8":
-        stored = nib.Nifti1Image(image.get_fdata().astype("uint8"), image.affine, stored.header)
     with atomic_path(path) as temporary:
         nib.save(stored, temporary)
 

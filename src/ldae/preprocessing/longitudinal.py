@@ -19,7 +19,8 @@ from ldae.config import Registration
 from ldae.errors import QuarantinedScan
 from ldae.files import atomic_path
 from ldae.preprocessing.antspy import RAS_TO_LPS, affine_of, load_ants, strictly, to_ants
-from ldae.preprocessing.registration import Alignment, at_resolution, matrix_of, register
+from ldae.preprocessing.registration import Alignment, matrix_of, register
+from ldae.preprocessing.search import at_resolution
 
 ROUNDS = 2
 MARGIN_MM = 10.0
@@ -120,7 +121,7 @@ def average(brains: list[nib.Nifti1Image], to_mean: list[np.ndarray], settings: 
 
 def points_of(brain: nib.Nifti1Image, matrix: np.ndarray) -> np.ndarray:
     """(3, n) mm of the brain's voxels after ``matrix``."""
-    voxels = np.argwhere(brain.get_fdata() > 0)
+    voxels = np.argwhere(np.asanyarray(brain.dataobj) > 0)
     return (matrix @ brain.affine @ np.c_[voxels, np.ones(len(voxels))].T)[:3]
 
 

@@ -40,7 +40,7 @@ def native_metrics(image: nib.Nifti1Image, mask: nib.Nifti1Image) -> dict[str, f
         ``noise_brain``: noise between neighbouring brain voxels over that median; ``saturated``: fraction of the brain
         at the image's maximum; ``cut_cm2``: brain surface on the border of the image (a cropped brain).
     """
-    data, brain = image.get_fdata(dtype=np.float32), mask.get_fdata() > 0.5
+    data, brain = image.get_fdata(dtype=np.float32), np.asanyarray(mask.dataobj) > 0.5
     zooms = np.linalg.norm(image.affine[:3, :3], axis=0)
     typical = float(np.median(data[brain]))
     if not typical > 0:
@@ -65,7 +65,7 @@ def cut_area(brain: np.ndarray, zooms: np.ndarray) -> float:
 
 def alignment_metrics(volume: nib.Nifti1Image, mask: nib.Nifti1Image, template: Template) -> dict[str, float]:
     """Overlap and correlation with the template on the volume's grid, and brain voxels on its border."""
-    data, brain = volume.get_fdata(dtype=np.float32), mask.get_fdata() > 0.5
+    data, brain = volume.get_fdata(dtype=np.float32), np.asanyarray(mask.dataobj) > 0.5
     reference, reference_brain = on_grid(template, volume.shape, tuple(volume.affine.ravel()))
     both = reference_brain
     centred = [values[both] - values[both].mean() for values in (data, reference)]
@@ -128,7 +128,9 @@ def draw_picture(
     """Upper row: the scan with its brain mask's contour; lower row: the result with the template's contour."""
     scan, mask = (nib.as_closest_canonical(image) for image in (native, native_mask))
     reference = on_grid(template, volume.shape, tuple(volume.affine.ravel()))[1]
-    save_rows([slices_with_contour(scan, mask.get_fdata() > 0.5), slices_with_contour(volume, reference)], path)
+    save_rows(
+        [slices_with_contour(scan, np.asanyarray(mask.dataobj) > 0.5), slices_with_contour(volume, reference)], path
+    )
 
 
 def slices_with_contour(image: nib.Nifti1Image, mask: np.ndarray) -> np.ndarray:

@@ -1,11 +1,8 @@
 """Step 3a: the brain to the template with ANTs (Avants et al. 2011): affine, rigid or SyN."""
 
-import math
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +11,8 @@ import numpy as np
 
 from ldae.config import Registration
 from ldae.errors import QuarantinedScan
-from ldae.preprocessing.antspy import RAS_TO_LPS, affine_of, load_ants, strictly, to_ants
-from ldae.preprocessing.template import Template, template_of
-
-KINDS = {"affine": "Affine", "rigid": "Rigid", "syn": "SyN"}
+from ldae.preprocessing.antspy import RAS_TO_LPS, affine_of, load_ants, strictly
+from ldae.preprocessing.search import search
 
 
 @dataclass(frozen=True)
@@ -57,46 +52,15 @@ def register(brain: nib.Nifti1Image, settings: Registration, scratch: Path | Non
     Raises:
         QuarantinedScan: ANTs failed on this scan.
     """
-    ants = load_ants()
     folder = scratch or Path(tempfile.mkdtemp(prefix="ldae-register-"))
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        found = strictly(
-            ants.registration,
-            fixed=fixed_image(template_of(settings), settings.resolution_mm),
-            moving=at_resolution(to_ants(brain), settings.resolution_mm),
-            type_of_transform=KINDS[settings.transform],
-            reg_iterations=syn_levels(settings),
-            outprefix=f"{folder}{os.sep}",
-        )
+        transforms = search(brain, settings, folder)
     except (RuntimeError, ValueError) as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise QuarantinedScan(f"registration failed: {str(error).splitlines()[0]}") from error
-    transforms = found["fwdtransforms"]
     matrix = next(name for name in transforms if name.endswith(".mat"))
-    return Alignment(np.linalg.inv(matrix_of(ants.read_transform(matrix))), transforms, folder)
-
-
-def syn_levels(settings: Registration) -> tuple[int, ...]:
-    """SyN's iterations at the levels that are not finer than ``resolution_mm``, coarse to fine.
-
-    ANTs takes the last entry for the finest level of the images that it is given: at 2 mm the entry for 1 mm has to go,
-    or every level would be twice as coarse as meant.
-    """
-    finer = math.ceil(math.log2(settings.resolution_mm))
-    return tuple(settings.syn_iterations[: max(1, len(settings.syn_iterations) - finer)])
-
-
-@cache
-def fixed_image(template: Template, resolution_mm: float) -> Any:
-    return at_resolution(to_ants(template.brain), resolution_mm)
-
-
-def at_resolution(image: Any, resolution_mm: float) -> Any:
-    """Linear resampling to an isotropic grid, never finer than the image is."""
-    if min(image.spacing) >= resolution_mm - 1e-3:
-        return image
-    return strictly(load_ants().resample_image, image, [resolution_mm] * 3, use_voxels=False, interp_type=0)
+    return Alignment(np.linalg.inv(matrix_of(load_ants().read_transform(matrix))), transforms, folder)
 
 
 def matrix_of(transform: Any) -> np.ndarray:

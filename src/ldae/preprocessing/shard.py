@@ -7,7 +7,7 @@ when they are already there, so a killed shard continues where it was.
 import fcntl
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -26,9 +26,10 @@ from ldae.preprocessing.timings import Timings
 from ldae.progress import track
 
 COLUMNS = ["participant_id", "session_id", "path", "size", "sha256", "state", "reason"]
-PRELOAD = {  # heavy modules of each step
+PRELOAD = {  # heavy modules of each step; of brain extraction, of each backend
     "correct_bias_field": ["ldae.preprocessing.bias_field", "ants"],
-    "extract_brain": ["ldae.preprocessing.brain_extraction", "deepbet.bet"],
+    "deepbet": ["ldae.preprocessing.brain_extraction", "deepbet.bet"],
+    "template": ["ldae.preprocessing.brain_extraction", "ants"],
     "register_mni": ["ldae.preprocessing.quality", "ants"],
 }
 Work = Callable[[dict[str, Any]], Product]
@@ -61,12 +62,14 @@ class Shard:
 def run_bias_field(shard: Shard, bids: Path, settings: BiasField) -> None:
     """N4 over one shard."""
     describe_dataset(shard.derivatives)
-    run_shard("correct_bias_field", shard, {}, partial(bias_field_work, shard.derivatives, bids, settings))
+    work = partial(bias_field_work, shard.derivatives, bids, settings)
+    run_shard("correct_bias_field", shard, {}, work, PRELOAD["correct_bias_field"])
 
 
 def run_extract_brain(shard: Shard, previous: pd.DataFrame, settings: BrainExtraction) -> None:
     """Brain extraction over one shard; ``previous`` is the status table of the bias-field step."""
-    run_shard("extract_brain", shard, earlier_reasons(previous), partial(brain_work, shard.derivatives, settings))
+    work = partial(brain_work, shard.derivatives, settings)
+    run_shard("extract_brain", shard, earlier_reasons(previous), work, PRELOAD.get(settings.backend, ()))
 
 
 def run_register(
@@ -77,7 +80,7 @@ def run_register(
     repeated = visits_of_repeated(shard.scans, lost) if settings.longitudinal else {}
     lost |= make_means(shard, repeated, settings)
     work = partial(register_work, shard.derivatives, settings, conform, frozenset(repeated))
-    run_shard("register_mni", shard, lost, work)
+    run_shard("register_mni", shard, lost, work, PRELOAD["register_mni"])
     if not keep_corrected:
         for scan in shard.scans.to_dict("records"):
             files_of(scan, shard.derivatives).corrected.unlink(missing_ok=True)
@@ -130,14 +133,19 @@ def files_of(scan: dict[str, Any], derivatives: Path) -> ScanFiles:
     return ScanFiles(derivatives, scan["participant_id"], scan["session_id"])
 
 
-def run_shard(step: str, shard: Shard, earlier: dict[tuple[str, str], str], work: Work) -> None:
+def run_shard(
+    step: str, shard: Shard, earlier: dict[tuple[str, str], str], work: Work, preload: Sequence[str] = ()
+) -> None:
     """Apply ``work`` to every scan that has no ``earlier`` reason, and write the status table.
+
+    Args:
+        preload: modules that the server of the workers imports once.
 
     Raises:
         UserError: more than ``max_quarantined`` of the scans failed in this step (one scan alone never stops a shard).
     """
     with alone(shard.timings.with_suffix(".lock")):
-        rows = attempt_all(step, shard, earlier, work)
+        rows = attempt_all(step, shard, earlier, work, preload)
     table = pd.DataFrame(rows)
     for column in COLUMNS:
         if column not in table:
@@ -174,7 +182,9 @@ def earlier_reasons(previous: pd.DataFrame) -> dict[tuple[str, str], str]:
     }
 
 
-def attempt_all(step: str, shard: Shard, earlier: dict[tuple[str, str], str], work: Work) -> list[dict]:
+def attempt_all(
+    step: str, shard: Shard, earlier: dict[tuple[str, str], str], work: Work, preload: Sequence[str]
+) -> list[dict]:
     """One status row per scan, in table order, whatever the order in which they end."""
     scans = shard.scans.to_dict("records")
     names = [(scan["participant_id"], scan["session_id"]) for scan in scans]
@@ -182,7 +192,7 @@ def attempt_all(step: str, shard: Shard, earlier: dict[tuple[str, str], str], wo
     waiting = [scan for scan, name in zip(scans, names, strict=True) if name not in earlier]
     for scan in waiting:
         remove_leftovers(files_of(scan, shard.derivatives))
-    for name, outcome in in_workers(step, shard, waiting, work):
+    for name, outcome in in_workers(step, shard, waiting, work, preload):
         if outcome.reason:
             logger.warning("%s %s quarantined: %s", *name, "\n".join(filter(None, (outcome.reason, outcome.details))))
             rows[name] = named(name) | {"state": "quarantined", "reason": outcome.reason}
@@ -192,11 +202,11 @@ def attempt_all(step: str, shard: Shard, earlier: dict[tuple[str, str], str], wo
 
 
 def in_workers(
-    step: str, shard: Shard, scans: list[dict[str, Any]], work: Work
+    step: str, shard: Shard, scans: list[dict[str, Any]], work: Work, preload: Sequence[str]
 ) -> Iterator[tuple[tuple[str, str], Outcome]]:
     """(participant_id, session_id) and outcome of every scan as it ends, with its timing noted."""
     timings = Timings(shard.timings)
-    ends = run_isolated(work, scans, shard.workers, shard.scans_per_worker, PRELOAD.get(step, ()))
+    ends = run_isolated(work, scans, shard.workers, shard.scans_per_worker, preload)
     for position, outcome in track(ends, step, total=len(scans)):
         name = scans[position]["participant_id"], scans[position]["session_id"]
         if outcome.reason or outcome.value.fresh:

@@ -8,7 +8,7 @@ from scipy import ndimage
 from ldae.config import Registration
 from ldae.errors import QuarantinedScan, UserError
 from ldae.preprocessing.antspy import load_ants, strictly, to_ants
-from ldae.preprocessing.registration import log_jacobian, matrix_of, register, shear_of, syn_levels
+from ldae.preprocessing.registration import log_jacobian, matrix_of, register, shear_of
 from ldae.preprocessing.template import load_template
 
 SETTINGS = Registration(transform="affine", resolution_mm=4.0)
@@ -153,17 +153,3 @@ def test_log_jacobian_of_a_known_stretch(tmp_path, brain):
     found = log_jacobian(tmp_path / "warp.nii.gz")
     assert np.allclose(found.affine, brain.affine)
     assert found.get_fdata()[5:-5, 5:-5, 5:-5] == pytest.approx(np.log(1.1), abs=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("resolution_mm", "given", "expected"),
-    [
-        (1, [40, 20, 0], (40, 20, 0)),
-        (2, [40, 20, 0], (40, 20)),
-        (2.5, [40, 20, 0], (40,)),
-        (4, [40, 20, 0], (40,)),
-        (4, [40], (40,)),
-    ],
-)
-def test_levels_of_syn_keep_their_millimetres(resolution_mm, given, expected):
-    assert syn_levels(Registration(resolution_mm=resolution_mm, syn_iterations=given)) == expected
