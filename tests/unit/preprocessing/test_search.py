@@ -93,7 +93,7 @@ def test_the_displacement_vanishes_on_the_border_of_the_cropped_template(found):
 
 
 def test_two_runs_of_syn_are_bitwise_equal(warped, tmp_path):
-    runs = [register(warped, QUICK, tmp_path / name) for name in ("one", "two")]
+    runs = [register(warped, QUICK, tmp_path / name) for name in ("one", "another one")]
     assert np.array_equal(*(nib.load(run.warp).dataobj[:] for run in runs))
     assert np.array_equal(*(run.native_to_template for run in runs))
     assert sorted(path.name for path in runs[0].folder.iterdir()) == ["0GenericAffine.mat", "1Warp.nii.gz"]
