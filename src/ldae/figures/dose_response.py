@@ -31,7 +31,7 @@ CHANGES = (
     ("ventricle_ml_change_plus_minus_ad", "AD end − CN end"),
 )
 AIMED_AT = "probability of AD aimed at"
-TRUTH = "ventricle_ml_change_truth"
+CALIBRATED, TRUTH = "ventricle_ml_change_calibrated", "ventricle_ml_change_truth"
 
 
 @house_style()
@@ -66,15 +66,17 @@ def figure_7_dose_response(scans: str | Path, doses: str | Path, summary: str | 
 
 
 def _draw_subjects(axes: Axes, moved: pd.DataFrame, probe: pd.DataFrame) -> None:
-    """Every subject as a thin line, medians with intervals, and the true counterfactual where it is known."""
+    """Every subject as a thin line, medians with intervals; where the truth is known, the median change in true ml and
+    the true counterfactual."""
     for (_, _, diagnosis), curve in moved.groupby(["participant_id", "session_id", "diagnosis"], dropna=False):
         curve = curve.sort_values("target_probability")
         colour = DIAGNOSIS_COLOURS.get(diagnosis, MUTED)
         axes.plot(curve["target_probability"], curve["ventricle_ml_change"], color=colour, linewidth=0.6, alpha=0.35)
     _draw_curve(axes, probe, "ventricle_ml_change", "Ventricles", "change (ml)")
-    truth = _curve(probe, TRUTH, "all")
-    if len(truth):
-        axes.plot(truth["dose"], truth["value"], color=INK, linestyle=(0, (2, 1.5)), label="true counterfactual")
+    for measure, style, label in ((CALIBRATED, "-", "all, calibrated"), (TRUTH, (0, (2, 1.5)), "true counterfactual")):
+        curve = _curve(probe, measure, "all")
+        if len(curve):
+            axes.plot(curve["dose"], curve["value"], color=INK, linestyle=style, label=label)
     axes.legend(loc="best")
 
 

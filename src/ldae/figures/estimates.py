@@ -62,6 +62,8 @@ METRIC_LABELS = {
     "ventricle_ml_change_ad_to_cn": "ventricles, AD moved to CN (ml)",
     "ventricle_ml_change_truth_plus_ad": "true ventricles towards AD (ml)",
     "ventricle_ml_change_error_truth_plus_ad": "error of that change (ml)",
+    "ventricle_ml_change_calibrated_plus_ad": "ventricles towards AD, calibrated (ml)",
+    "ventricle_ml_change_calibrated_minus_ad": "ventricles away from AD, calibrated (ml)",
     "ventricle_ml_spearman": "ventricles over the dose (Spearman)",
     "ventricle_ml_spearman_mean": "ventricles over the dose (Spearman), mean",
     "ventricle_ml_spearman_plus_ad": "ventricles over the distance towards AD (Spearman)",

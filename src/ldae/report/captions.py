@@ -116,11 +116,12 @@ CAPTIONS = {
     "figure_7_dose_response": Caption(
         "Figure 7. Dose and response",
         "a, change of the measured ventricles against the probability aimed at: thin lines are subjects, points "
-        "medians by diagnosis, the dashed line the true counterfactual where it is known. b, tissue in the region of "
-        "the hippocampi, by the same estimator. c, what the probe says of the decoded volume when it is encoded again. "
-        "d, the ends of the calibrated steps for the probe and its controls of equal length. e, the paper's fixed "
-        "steps: scans with AD move towards CN, the others towards AD. f, similarity to the scan outside both regions, "
-        "less the autoencoder's, absolute; colours as in d; the dashed line is 0.05. " + INTERVALS,
+        "medians by diagnosis; where the truth is known, the dashed line is the true counterfactual and the solid one "
+        "the median change in true ml, by the line fitted on reconstructions of training scans. b, tissue in the "
+        "region of the hippocampi, by the same estimator. c, what the probe says of the decoded volume when it "
+        "is encoded again. d, the ends of the calibrated steps for the probe and its controls of equal length. e, the "
+        "paper's fixed steps: scans with AD move towards CN, the others towards AD. f, similarity to the scan outside "
+        "both regions, less the autoencoder's, absolute; colours as in d; the dashed line is 0.05. " + INTERVALS,
         "Ventricles, hippocampal region and probability against the dose, with controls and changes elsewhere.",
     ),
     "figure_8_interpolation": Caption(

@@ -10,11 +10,12 @@ from toy_cohort import brain
 
 from ldae.config import Evaluation
 from ldae.errors import UserError
+from ldae.evaluation.anatomy.ventricle_truth import TrueScale
 from ldae.evaluation.anatomy.ventricles import ventricle_ml
 from ldae.evaluation.inputs import Inputs
 from ldae.evaluation.manipulation.directions import Directions, moved, random_direction, step_to, without
 from ldae.evaluation.manipulation.edits import VOLUMES, Ruler
-from ldae.evaluation.manipulation.effects import dose_response, spearman_columns
+from ldae.evaluation.manipulation.effects import dose_response, spearman_columns, with_calibrated
 from ldae.evaluation.manipulation.examples import nifti_name, write_nifti
 from ldae.evaluation.manipulation.study import run_manipulation
 from ldae.evaluation.probes.linear import Probe, sigmoid
@@ -225,6 +226,17 @@ def test_ends_and_subgroups_are_medians_of_their_scans(evaluated: Path) -> None:
         values = table.query(rows)[metric.split("_plus")[0].split("_ad_to")[0].split("_cn_to")[0]]
         assert summary.loc[("probe", metric), "value"] == pytest.approx(values.median(), rel=1e-3, abs=1e-5)
         assert summary.loc[("probe", metric), "n_subjects"] == len(values)
+
+
+def test_changes_are_calibrated_by_the_line_of_decoded_volumes(evaluated: Path) -> None:
+    table = read_tsv(evaluated / "manipulation" / "scans.tsv")
+    lines = read_tsv(evaluated / "interpolation" / "ventricle_calibration.tsv").set_index("volumes")
+    expected = lines.loc["decoded", "slope"] * table["ventricle_ml_change"]
+    np.testing.assert_allclose(table["ventricle_ml_change_calibrated"], expected, rtol=1e-4, atol=1e-4)
+    known = pd.DataFrame({"ventricle_ml_change": [1.0, -2.0], "ventricle_ml_change_truth": [3.0, -7.0]})
+    found = with_calibrated(known, TrueScale(3.0, 50.0, 9, 9, 1.0, 0.0))
+    assert found["ventricle_ml_change_calibrated_error_truth"].tolist() == [0.0, 1.0]
+    assert with_calibrated(known, None)["ventricle_ml_change_calibrated"].isna().all()
 
 
 def test_doses_are_medians_with_intervals(evaluated: Path) -> None:

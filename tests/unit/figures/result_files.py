@@ -206,7 +206,7 @@ def write_manipulation(folder: Path) -> None:
     values = {(name, metric): 4.0 for name in ("probe", "random") for metric in metrics}
     write_tsv(folder / "summary.tsv", estimates(values))
     measures = ["ventricle_ml_change", "hippocampus_region_ml_change", "probability_reencoded"]
-    measures += ["ssim_w11_outside_ae_gap", "ventricle_ml_change_truth"]
+    measures += ["ssim_w11_outside_ae_gap", "ventricle_ml_change_truth", "ventricle_ml_change_calibrated"]
     doses = [
         estimates({("unused", measure): 0.4 + dose / 10 for measure in measures}).assign(
             direction=direction, calibration=calibration, dose=dose, group=group

@@ -5,16 +5,21 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from ldae.evaluation.anatomy.ventricle_truth import TrueScale
 from ldae.evaluation.statistics import estimates_table, interval, mean, median, not_available
 
 CHANGES = ("ventricle_ml_change", "hippocampus_region_ml_change", "brain_ml_change")
 FOLLOWED = "probability_reencoded"
 OUTSIDE = ("ssim_w11_outside", "ssim_w11_outside_ae_gap", "intensity_outside_change")
-TRUTH = ("ventricle_ml_change_truth", "ventricle_ml_change_error_truth")
+CALIBRATED = "ventricle_ml_change_calibrated"
+TRUTH = (
+    *("ventricle_ml_change_truth", "ventricle_ml_change_error_truth"),
+    *(CALIBRATED, f"{CALIBRATED}_error_truth"),
+)
 RANKED = ("ventricle_ml", "hippocampus_region_ml", FOLLOWED)
 LEAST_DOSES = 3
 DOSE_KEYS = ("direction", "calibration", "group", "dose", "measure")
-DOSED = (*CHANGES, FOLLOWED, *OUTSIDE[1:], TRUTH[0])
+DOSED = (*CHANGES, FOLLOWED, *OUTSIDE[1:], TRUTH[0], CALIBRATED)
 
 
 def summary(table: pd.DataFrame, directions: Sequence[str], reported: list[float], n: int, seed: int) -> pd.DataFrame:
@@ -38,6 +43,14 @@ def summary(table: pd.DataFrame, directions: Sequence[str], reported: list[float
             estimate = interval(values.to_numpy(float), values.index.to_numpy(), statistic, n, seed)
             rows.append(estimate.row(method=direction, metric=metric))
     return estimates_table(rows)
+
+
+def with_calibrated(table: pd.DataFrame, line: TrueScale | None) -> pd.DataFrame:
+    """The table with the change of the ventricles in true millilitres, by the line of decoded volumes (its offset
+    cancels), and that change's error against the true counterfactual; NaN where there is no line."""
+    change = table["ventricle_ml_change"] * (np.nan if line is None else line.slope)
+    error = (change - table["ventricle_ml_change_truth"]).abs()
+    return table.assign(**{CALIBRATED: change, f"{CALIBRATED}_error_truth": error})
 
 
 def end_columns(part: pd.DataFrame, reported: list[float]) -> dict[str, pd.Series]:

@@ -14,12 +14,13 @@ import pandas as pd
 
 from ldae.config import Evaluation, Phantom
 from ldae.errors import UserError
+from ldae.evaluation.anatomy.ventricle_truth import VentricleCalibration
 from ldae.evaluation.inputs import Inputs
 from ldae.evaluation.manipulation import examples as shown_scans
 from ldae.evaluation.manipulation.counterfactual import Counterfactuals
 from ldae.evaluation.manipulation.directions import Directions
 from ldae.evaluation.manipulation.edits import VOLUMES, Ruler
-from ldae.evaluation.manipulation.effects import DOSE_KEYS, dose_table, no_summary, summary
+from ldae.evaluation.manipulation.effects import DOSE_KEYS, dose_table, no_summary, summary, with_calibrated
 from ldae.evaluation.manipulation.moves import Move, plan, reported_probabilities
 from ldae.evaluation.probes.linear import Probe, sigmoid
 from ldae.evaluation.reads import Reads
@@ -54,6 +55,8 @@ COLUMNS = [
     "brain_ml_change",
     "ventricle_ml_change_truth",
     "ventricle_ml_change_error_truth",
+    "ventricle_ml_change_calibrated",
+    "ventricle_ml_change_calibrated_error_truth",
 ]
 
 
@@ -100,6 +103,8 @@ def run_manipulation(
     shown = example_rows(inputs, EXAMPLES)
     table, kept = decode(decoder, reads, probe, moves, truth, shown)
     write_tsv(out / "reads.tsv", reads.table())
+    calibration = VentricleCalibration.fit(decoder, inputs, settings.calibration_scans, seed)
+    table = with_calibrated(table, calibration.of_decoded)
     write_tsv(out / "scans.tsv", table[COLUMNS])
     reported = reported_probabilities(scale, settings)
     write_tsv(out / "summary.tsv", summary(table, settings.directions, reported, settings.bootstrap, seed))
