@@ -12,18 +12,10 @@ from ldae.diffusion.interpolate import slerp
 from ldae.evaluation.anatomy.ventricle_truth import VentricleCalibration
 from ldae.evaluation.anatomy.ventricles import ventricle_ml
 from ldae.evaluation.inputs import Inputs
-from ldae.evaluation.interpolation.study import (
-    BY_KIND,
-    GROUPED_METRICS,
-    METHODS,
-    ONE_LINE,
-    Triplet,
-    find_triplets,
-    interpolate,
-    longest,
-    run_interpolation,
-    ventricle_errors,
-)
+from ldae.evaluation.interpolation.measure import BY_KIND, ONE_LINE, ventricle_errors
+from ldae.evaluation.interpolation.methods import METHODS, interpolate
+from ldae.evaluation.interpolation.study import GROUPED_METRICS, run_interpolation
+from ldae.evaluation.interpolation.triplets import Triplet, find_triplets, longest
 from ldae.evaluation.reads import Reads
 from ldae.evaluation.sampling import Decoder
 from ldae.files import read_tsv

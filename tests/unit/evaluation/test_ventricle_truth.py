@@ -14,7 +14,9 @@ from ldae.config import Evaluation
 from ldae.errors import UserError
 from ldae.evaluation.anatomy.ventricle_truth import TRUTH, TrueScale, VentricleCalibration, measured_reconstructions
 from ldae.evaluation.inputs import Inputs
-from ldae.evaluation.interpolation.study import BY_KIND, FROM_VOXELS, ONE_LINE, run_interpolation
+from ldae.evaluation.interpolation.measure import BY_KIND, ONE_LINE
+from ldae.evaluation.interpolation.methods import FROM_VOXELS
+from ldae.evaluation.interpolation.study import run_interpolation
 from ldae.evaluation.sampling import Decoder
 from ldae.files import read_tsv, write_tsv
 from ldae.store import Store

@@ -4,15 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from ldae.config import Evaluation
-from ldae.diffusion.interpolate import lerp, slerp
 from ldae.evaluation.anatomy.ventricle_truth import VentricleCalibration
-from ldae.evaluation.anatomy.ventricles import ventricle_ml
 from ldae.evaluation.inputs import Inputs, write_volumes
+from ldae.evaluation.interpolation.measure import BY_KIND, METRICS, ONE_LINE, keys_of, measure
+from ldae.evaluation.interpolation.methods import METHODS, interpolate
 from ldae.evaluation.interpolation.triplets import Triplet, find_triplets, longest
-from ldae.evaluation.metrics import mse, ssim_brain, ssim_whole
 from ldae.evaluation.reads import Reads
 from ldae.evaluation.sampling import Decoder, batches, volumes_of
 from ldae.evaluation.statistics import (
@@ -26,25 +24,10 @@ from ldae.evaluation.statistics import (
 from ldae.files import write_tsv
 from ldae.training.models.pipeline import LDAE
 
-METHODS = ["ldae", "ldae_months", "y_only", "x_T_only", "latent_lerp", "voxel_lerp", "copy_nearest", "ae"]
-FROM_VOXELS = ("voxel_lerp", "copy_nearest")  # all others decode latents
-METRICS = [
-    "ssim_w11_brain",
-    "mse",
-    "ssim_w11_brain_vs_ae",
-    "mse_vs_ae",
-    "ssim_w4_paper",
-    "ventricle_ml_error",
-    "ventricle_ml_error_truth",
-    "ventricle_ml_error_truth_calibrated_by_kind",
-    "ventricle_change_ml_error_truth",
-]
 RIVALS = ["copy_nearest", "voxel_lerp", "latent_lerp", "y_only", "x_T_only", "ldae_months"]
 PAIRS = [("ldae", rival) for rival in RIVALS]
 GROUPINGS = ["gap_months", "prediction_gap_months", "position"]
 GROUPED_METRICS = ["ssim_w11_brain", "mse", "ssim_w4_paper", "mse_vs_ae", "ventricle_ml_error"]
-ONE_LINE, BY_KIND = "ventricle_ml_error_truth", "ventricle_ml_error_truth_calibrated_by_kind"
-AGAINST_TRUTH = (ONE_LINE, BY_KIND, "ventricle_change_ml_error_truth")
 EXAMPLES = 2
 KEYS = ["participant_id", "session_start", "session_target", "session_end"]
 GROUP_KEYS = ("method", "metric", "grouping", "level")
@@ -106,125 +89,6 @@ def write_tables(table: pd.DataFrame, bootstrap: int, seed: int, out: Path) -> N
     write_tsv(out / "differences.tsv", paired_differences(table, PAIRS, METRICS, bootstrap, seed, KEYS))
 
 
-def interpolate(decoder: Decoder, reads: Reads, triplets: list[Triplet]) -> dict[str, np.ndarray]:
-    """Predicted target volumes (B, 1, X, Y, Z) of every method.
-
-    ``ldae``: y_sem on the straight line, x_T on the sphere; ``ldae_months``: the same at the nominal alpha.
-    ``y_only``: the same y_sem with the nearest scan's x_T; ``x_T_only``: the same x_T with the nearest scan's y_sem.
-    ``ae``: the target's own reconstruction, the ceiling of all that is decoded.
-    """
-    starts, targets, ends, nearest = (
-        np.array([getattr(triplet, name) for triplet in triplets]) for name in ("start", "target", "end", "nearest")
-    )
-    inputs = reads.inputs
-    alpha = torch.tensor([triplet.alpha for triplet in triplets])
-    nominal = torch.tensor([triplet.nominal_alpha for triplet in triplets])
-    ends_x_T = [torch.from_numpy(reads.x_T(decoder.ldae, True, rows)) for rows in (starts, ends)]
-    ends_y = [torch.from_numpy(inputs.code("y_sem", rows)) for rows in (starts, ends)]
-    at_start = torch.from_numpy(nearest == starts).view(-1, *[1] * (ends_x_T[0].ndim - 1))
-
-    def between(alpha: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-        return slerp(*ends_x_T, alpha).numpy(), lerp(*ends_y, alpha).numpy()
-
-    x_T, y = between(alpha)
-    first, last = volumes_of(inputs, starts), volumes_of(inputs, ends)
-
-    def names(rows: np.ndarray) -> list[str]:
-        return [inputs.scan_id(row) for row in rows]
-
-    latents = [
-        torch.from_numpy(decoder.encode_latent(volumes, names(rows)))
-        for volumes, rows in ((first, starts), (last, ends))
-    ]
-    return {
-        "ldae": decoder.generate(x_T, y),
-        "ldae_months": decoder.generate(*between(nominal)),
-        "y_only": decoder.generate(torch.where(at_start, *ends_x_T).numpy(), y),
-        "x_T_only": decoder.generate(x_T, inputs.code("y_sem", nearest)),
-        "latent_lerp": decoder.decode_latent(lerp(*latents, alpha).numpy()),
-        "voxel_lerp": lerp(torch.from_numpy(first), torch.from_numpy(last), alpha).numpy(),
-        "copy_nearest": volumes_of(inputs, nearest),
-        "ae": decoder.autoencode(volumes_of(inputs, targets), names(targets)),
-    }
-
-
-def measure(
-    decoder: Decoder,
-    inputs: Inputs,
-    triplets: list[Triplet],
-    results: dict[str, np.ndarray],
-    calibration: VentricleCalibration | None = None,
-) -> list[dict]:
-    """One row per triplet and method, against the scan and, as the paper does, against its AE reconstruction; against
-    the true ventricles where they are known."""
-    scans = volumes_of(inputs, np.array([triplet.target for triplet in triplets]))
-    target, ceiling = decoder.tensor(scans), decoder.tensor(results["ae"])
-    rows = []
-    for method in METHODS:
-        volume = decoder.tensor(results[method])
-        values = {
-            "ssim_w11_brain": ssim_brain(target, volume),
-            "mse": mse(target, volume),
-            "ssim_w11_brain_vs_ae": ssim_brain(ceiling, volume, mask=target > 0),
-            "mse_vs_ae": mse(ceiling, volume),
-            "ssim_w4_paper": ssim_whole(ceiling, volume, window=4),
-        }
-        columns = {name: value.double().cpu().tolist() for name, value in values.items()}
-        decoded = method not in FROM_VOXELS
-        for i, triplet in enumerate(triplets):
-            own = {name: column[i] for name, column in columns.items()}
-            own |= ventricle_errors(inputs, triplet, scans[i, 0], results[method][i, 0], calibration, decoded)
-            rows.append(_keys(inputs.scans, triplet) | {"method": method} | own)
-    return rows
-
-
-def ventricle_errors(
-    inputs: Inputs,
-    triplet: Triplet,
-    target: np.ndarray,
-    predicted: np.ndarray,
-    calibration: VentricleCalibration | None = None,
-    decoded: bool = False,
-) -> dict[str, float]:
-    """Absolute errors (ml) of the predicted ventricles.
-
-    ``ventricle_ml_error``: against the target scan, by the same estimator. In a phantom also against the true volume
-    of the target: ``_truth`` with the line of scans for every method, ``_truth_calibrated_by_kind`` with that of scans
-    or of decoded volumes. ``ventricle_change_ml_error_truth``: their change since the start scan against the true one;
-    the estimator's offset cancels where the prediction is made of voxels.
-    """
-    grid, own = inputs.grid, ventricle_ml(predicted, inputs.grid)
-    errors = {"ventricle_ml_error": abs(own - ventricle_ml(target, grid))}
-    errors |= dict.fromkeys(AGAINST_TRUTH, np.nan)
-    if inputs.has_truth:
-        truth = inputs.scans["truth_ventricle_ml_mni"]
-        for name, kind in ((ONE_LINE, False), (BY_KIND, decoded)):
-            if calibration is not None:
-                errors[name] = abs(calibration.true_ml(own, kind) - truth[triplet.target])
-        change = own - ventricle_ml(volumes_of(inputs, np.array([triplet.start]))[0, 0], grid)
-        errors["ventricle_change_ml_error_truth"] = abs(change - (truth[triplet.target] - truth[triplet.start]))
-    return errors
-
-
-def _keys(scans: pd.DataFrame, triplet: Triplet) -> dict:
-    start, target, end = (scans.loc[row] for row in (triplet.start, triplet.target, triplet.end))
-    to_start, to_end = target["months"] - start["months"], end["months"] - target["months"]
-    return {
-        "participant_id": start["participant_id"],
-        "session_start": start["session_id"],
-        "session_target": target["session_id"],
-        "session_end": end["session_id"],
-        "months_start": start["months"],
-        "months_target": target["months"],
-        "months_end": end["months"],
-        "gap_months": end["months"] - start["months"],
-        "prediction_gap_months": min(to_start, to_end),
-        "alpha": triplet.alpha,
-        "alpha_months": triplet.nominal_alpha,
-        "position": round(10 * triplet.alpha) / 10,
-    }
-
-
 def by_group(table: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:
     """Estimates per method by months between the ends, by months to the nearer end, and by position between them."""
     metrics = [*GROUPED_METRICS, *(name for name in (ONE_LINE, BY_KIND) if table[name].notna().any())]
@@ -244,7 +108,7 @@ def _write_examples(inputs: Inputs, examples: dict[Triplet, dict[str, np.ndarray
         ends = {
             name: volumes_of(inputs, np.array([getattr(triplet, name)]))[0, 0] for name in ("start", "target", "end")
         }
-        keys = _keys(inputs.scans, triplet)
+        keys = keys_of(inputs.scans, triplet)
         label = {"participant_id": keys["participant_id"], "session_id": keys["session_target"]}
         about = {"alpha": keys["alpha"], "gap_months": keys["gap_months"]}
         shown = ends | {method: results[method] for method in METHODS}
