@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ldae.figures.estimates import format_estimate, rows_of, why_missing
+from ldae.figures.estimates import format_estimate, line_with_intervals, rows_of, why_missing
 from ldae.figures.methods import DIRECTIONS, OURS, present
 from ldae.figures.style import (
     DIAGNOSES,
@@ -86,14 +86,13 @@ def _draw_curve(axes: Axes, probe: pd.DataFrame, measure: str, title: str, label
         curve = _curve(probe, measure, diagnosis)
         if curve.empty:
             continue
-        axes.errorbar(
+        line_with_intervals(
+            axes,
             curve["dose"],
-            curve["value"],
-            _errors(curve),
+            curve,
             color=DIAGNOSIS_COLOURS[diagnosis],
             marker=DIAGNOSIS_MARKERS[diagnosis],
             linewidth=1.8,
-            elinewidth=0.9,
             label=f"{diagnosis} (n = {int(curve['n_subjects'].max())})",
         )
     axes.set_xlabel(AIMED_AT)
@@ -169,15 +168,8 @@ def _draw_elsewhere(axes: Axes, curves: pd.DataFrame) -> None:
         curve = _curve(curves[curves["direction"] == name], measure, "all")
         if len(curve):
             drawn = True
-            axes.errorbar(
-                curve["dose"],
-                curve["value"],
-                _errors(curve),
-                color=method.colour,
-                marker=method.marker,
-                linestyle=method.dash,
-                elinewidth=0.9,
-            )
+            style = {"color": method.colour, "marker": method.marker, "linestyle": method.dash}
+            line_with_intervals(axes, curve["dose"], curve, **style)
     if not drawn:
         say_why_empty(axes, "SSIM outside the regions:\nnot computed in this run")
         return
@@ -192,9 +184,3 @@ def _curve(curves: pd.DataFrame, measure: str, group: str) -> pd.DataFrame:
     """The points of one curve that have a value, by dose."""
     chosen = curves[(curves["measure"] == measure) & (curves["group"] == group)]
     return chosen[np.isfinite(chosen["value"].astype(float))].sort_values("dose")
-
-
-def _errors(curve: pd.DataFrame) -> np.ndarray:
-    """(2, points) lengths of the intervals below and above the values; 0 where there is none."""
-    errors = np.stack([curve["value"] - curve["low"], curve["high"] - curve["value"]]).astype(float)
-    return np.clip(np.nan_to_num(errors), 0, None)

@@ -1,5 +1,7 @@
 """Estimates with intervals: the panel that compares methods, read from the long tables of ``ldae.evaluation``."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -95,6 +97,17 @@ def why_missing(summary: pd.DataFrame, metric: str) -> str:
     notes = summary.loc[summary["metric"] == metric, "note"].dropna()
     label = METRIC_LABELS.get(metric, metric)
     return f"{label}:\n{notes.iloc[0]}" if len(notes) else f"{label}:\nnot computed in this run"
+
+
+def line_with_intervals(axes: Axes, x: pd.Series, curve: pd.DataFrame, **style: Any) -> None:
+    """The values of a curve over ``x``, each with its interval where it has one.
+
+    Args:
+        curve: value, low, high.
+        style: as of ``Axes.errorbar``.
+    """
+    lengths = np.stack([curve["value"] - curve["low"], curve["high"] - curve["value"]]).astype(float)
+    axes.errorbar(x, curve["value"], np.clip(np.nan_to_num(lengths), 0, None), elinewidth=0.9, **style)
 
 
 def forest(

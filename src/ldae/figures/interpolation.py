@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ldae.figures.estimates import forest, rows_of, why_missing
+from ldae.figures.estimates import forest, line_with_intervals, rows_of, why_missing
 from ldae.figures.methods import INTERPOLATION, present
 from ldae.figures.style import (
     FULL_WIDTH_MM,
@@ -84,17 +84,13 @@ def _draw_groups(axes: Axes, groups: pd.DataFrame, metric: str, label: str) -> N
     for place, (name, method) in enumerate(methods.items()):
         curve = table[table["method"] == name].sort_values("level")
         x = curve["level"] + (place - (len(methods) - 1) / 2) * 0.07 * spacing
-        errors = np.stack([curve["value"] - curve["low"], curve["high"] - curve["value"]]).astype(float)
-        errors = np.clip(np.nan_to_num(errors), 0, None)
-        axes.errorbar(
+        line_with_intervals(
+            axes,
             x,
-            curve["value"],
-            errors,
+            curve,
             color=method.colour,
             marker=method.marker,
             linestyle=method.dash,
-            elinewidth=0.9,
-            capsize=0,
             markersize=4,
             label=method.label,
         )

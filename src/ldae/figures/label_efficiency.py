@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ldae.figures.estimates import rows_of, why_missing
+from ldae.figures.estimates import line_with_intervals, rows_of, why_missing
 from ldae.figures.methods import PROBES, present
 from ldae.figures.style import (
     FAINT,
@@ -64,10 +63,8 @@ def _draw(axes: Axes, table: pd.DataFrame, metric: str, reference: float | None)
     for place, (name, method) in enumerate(methods.items()):
         own = rows[rows["method"] == name].sort_values("fraction")
         shifted = own["n_train_subjects"] * 1.04 ** (place - (len(methods) - 1) / 2)  # intervals side by side
-        known = np.isfinite(own["low"].astype(float))
-        axes.vlines(shifted[known], own.loc[known, "low"], own.loc[known, "high"], color=method.colour, alpha=0.6)
         style = {"color": method.colour, "marker": method.marker, "linestyle": method.dash, "markersize": 4.5}
-        axes.plot(shifted, own["value"], label=method.label, **style)
+        line_with_intervals(axes, shifted, own, label=method.label, **style)
     axes.set_xscale("log")
     counts = sorted(set(table.loc[table["metric"] == metric, "n_train_subjects"]))
     axes.set_xticks(counts, [str(count) for count in counts])

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
-from ldae.figures.estimates import METRIC_LABELS, rows_of, subjects_line, why_missing
+from ldae.figures.estimates import METRIC_LABELS, line_with_intervals, rows_of, subjects_line, why_missing
 from ldae.figures.methods import RECONSTRUCTION, Method, present
 from ldae.figures.style import (
     FAINT,
@@ -61,11 +60,9 @@ def _draw(axes: Axes, table: pd.DataFrame, metric: str, methods: dict[str, Metho
             if line.empty:
                 continue
             beside = 1.015 ** (place - len(methods) / 2)  # so that equal values do not hide each other
-            x, y = line["steps"] * beside, line["value"]
             style = {"color": method.colour, "marker": method.marker, "linestyle": dash}
-            axes.plot(x, y, markerfacecolor=None if filled else "white", **style)
-            bounds = np.isfinite(line["low"])
-            axes.vlines(x[bounds], line["low"][bounds], line["high"][bounds], color=method.colour, alpha=0.5)
+            face = None if filled else "white"
+            line_with_intervals(axes, line["steps"] * beside, line, markerfacecolor=face, **style)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator(steps))
     axes.xaxis.set_minor_locator(NullLocator())
