@@ -7,6 +7,9 @@ ANTs is bit-reproducible with one thread and a fixed seed, both read from the en
 import inspect
 import os
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import nibabel as nib
@@ -56,3 +59,15 @@ def strictly(function: Any, *arguments: Any, **keywords: Any) -> Any:
     if unknown:
         raise TypeError(f"{function.__name__} does not know {', '.join(sorted(unknown))}")
     return function(*arguments, **keywords)
+
+
+@contextmanager
+def own_temporary_folder() -> Iterator[None]:
+    """Whatever ANTs' functions leave in the temporary folder is gone afterwards. Not for several threads."""
+    before = tempfile.tempdir
+    with tempfile.TemporaryDirectory(prefix="ldae-ants-") as folder:
+        tempfile.tempdir = folder
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before

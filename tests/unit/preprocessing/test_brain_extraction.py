@@ -1,5 +1,6 @@
 import hashlib
 import sys
+import tempfile
 
 import nibabel as nib
 import numpy as np
@@ -9,8 +10,10 @@ from pydantic import ValidationError
 
 from ldae.config import BrainExtraction
 from ldae.errors import QuarantinedScan, UserError
+from ldae.preprocessing.antspy import to_ants
 from ldae.preprocessing.brain_extraction import extract_brain, identity
 from ldae.preprocessing.extraction.external import synthstrip
+from ldae.preprocessing.extraction.template import tissue_classes
 
 FAST = BrainExtraction(second_stage=False)
 
@@ -67,6 +70,17 @@ def test_a_stripped_scan_keeps_what_it_has(brain, extracted):
     assert dice(found.mask.get_fdata() > 0, brain.get_fdata() >= 20) > 0.99
 
 
+def test_atropos_finds_the_same_classes_every_time_and_leaves_no_file(tmp_path, monkeypatch):
+    """In noise every voxel depends on the order in which its neighbours were visited."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    noise = np.random.default_rng(0).normal(100, 30, (24, 24, 24)).astype(np.float32)
+    image, region = (to_ants(nib.Nifti1Image(data, np.eye(4))) for data in (noise, np.ones_like(noise)))
+    first, *others = (tissue_classes(image, region) for _ in range(4))
+    assert set(np.unique(first)) == {1, 2, 3}
+    assert all(np.array_equal(first, other) for other in others)
+    assert not list(tmp_path.iterdir()) and tempfile.gettempdir() == str(tmp_path)
+
+
 def test_the_template_backend_needs_no_network(head, true_mask):
     turn = ornt_transform(io_orientation(head.affine), axcodes2ornt("PIR"))
     found = extract_brain(head.as_reoriented(turn), BrainExtraction(backend="template"))
@@ -82,6 +96,7 @@ def test_a_backend_that_is_not_installed_is_named(backend, head, monkeypatch, tm
 
 COMMAND = """#!{python}
 import sys
+import tempfile
 import nibabel as nib
 arguments = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 assert arguments["--model"].endswith("weights.pt")

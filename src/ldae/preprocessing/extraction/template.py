@@ -4,7 +4,6 @@ A fallback for machines without torch, worse than a network: the mask follows th
 """
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import nibabel as nib
@@ -13,7 +12,7 @@ from scipy import ndimage
 
 from ldae.config import BrainExtraction
 from ldae.errors import QuarantinedScan
-from ldae.preprocessing.antspy import load_ants, strictly, to_ants
+from ldae.preprocessing.antspy import load_ants, own_temporary_folder, strictly, to_ants
 from ldae.preprocessing.bias_field import largest_component, quick_head_mask
 from ldae.preprocessing.template import load_template
 
@@ -58,8 +57,8 @@ def carried_mask(fixed: Any, mask: Any, moving: Any, grid: Any, ants: Any) -> np
     """The template's mask on ``grid``, through an affine found at 4 mm; a fraction per voxel."""
     spacing = [max(SPACING_MM, size) for size in moving.spacing]
     coarse = strictly(ants.resample_image, moving, spacing, use_voxels=False, interp_type=0)
-    found = strictly(ants.registration, fixed=fixed, moving=coarse, type_of_transform="Affine")
-    try:
+    with own_temporary_folder():  # the registration leaves its transforms there
+        found = strictly(ants.registration, fixed=fixed, moving=coarse, type_of_transform="Affine")
         carried = strictly(
             ants.apply_transforms,
             fixed=grid,
@@ -68,15 +67,17 @@ def carried_mask(fixed: Any, mask: Any, moving: Any, grid: Any, ants: Any) -> np
             whichtoinvert=[True],
             interpolator="linear",
         )
-    finally:
-        remove_files(found)
     return carried.numpy()
 
 
-def remove_files(found: dict[str, Any]) -> None:
-    """ANTs leaves its transforms in the temporary folder."""
-    for name in {*found["fwdtransforms"], *found["invtransforms"]}:
-        Path(name).unlink(missing_ok=True)
+def tissue_classes(image: Any, region: Any) -> np.ndarray:
+    """1, 2, 3 by rising intensity in the region, 0 outside, by Atropos: k-means, then a Markov random field.
+
+    It visits voxels in random order, by default another one at every call: of 300 masks 5 came out different.
+    """
+    with own_temporary_folder():  # Atropos leaves its probability images there
+        found = load_ants().atropos(a=image, x=region, i="kmeans[3]", m="[0.1,1x1x1]", c="[3,0]", r=0)
+        return found["segmentation"].numpy()
 
 
 def tissue(image: nib.Nifti1Image, carried: np.ndarray, ants: Any) -> np.ndarray:
@@ -88,8 +89,7 @@ def tissue(image: nib.Nifti1Image, carried: np.ndarray, ants: Any) -> np.ndarray
     prior = strictly(ants.resample_image_to_target, grid, coarse, interp_type="linear").numpy() > 0.5
     inside, outside = (ndimage.distance_transform_edt(where, coarse.spacing) for where in (prior, ~prior))
     region = coarse.new_image_like((outside <= 6).astype(np.float32))
-    classes = ants.atropos(a=coarse, x=region, i="kmeans[3]", m="[0.1,1x1x1]", c="[3,0]")["segmentation"].numpy()
-    matter = largest_component(ndimage.binary_opening((classes >= 2) & (outside <= 3)))
+    matter = largest_component(ndimage.binary_opening((tissue_classes(coarse, region) >= 2) & (outside <= 3)))
     closed = ndimage.binary_closing(np.pad(matter | (inside > 6), 2), iterations=2)[2:-2, 2:-2, 2:-2]
     brain = largest_component(ndimage.binary_fill_holes(closed & (outside <= 4)))
     fine = strictly(
