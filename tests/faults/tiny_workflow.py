@@ -40,7 +40,7 @@ class TinyWorkflow:
     def output(self) -> str:
         return (self.folder / "snakemake.log").read_text()
 
-    def job_at(self, running: subprocess.Popen, stage: str, step: int, attempt: int, seconds: float = 300.0) -> int:
+    def job_at(self, running: subprocess.Popen, stage: str, step: int, attempt: int, seconds: float = 900.0) -> int:
         """Wait until a stage's attempt has done ``step`` steps; the process that holds its lock."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and running.poll() is None:
