@@ -17,6 +17,7 @@ from tiny_workflow import RESULTS, make_workflow
 KILLS = {"autoencoder": 4, "diffusion": 3, "representation": 3}
 
 
+@pytest.mark.slow
 def test_a_retry_continues_the_step_counter(cohort, tmp_path):
     """SIGUSR1 (status 75), then SIGKILL; no kill reaches Snakemake itself, which starts the job again."""
     workflow, stage = make_workflow(tmp_path), "autoencoder"
