@@ -96,7 +96,6 @@ def test_a_backend_that_is_not_installed_is_named(backend, head, monkeypatch, tm
 
 COMMAND = """#!{python}
 import sys
-import tempfile
 import nibabel as nib
 arguments = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 assert arguments["--model"].endswith("weights.pt")
