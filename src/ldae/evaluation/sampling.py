@@ -1,18 +1,12 @@
 """Numpy in, numpy out: the networks run over any number of scans in batches of a fixed size."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from ldae.evaluation.inputs import Inputs
+from ldae.store import batches
 from ldae.training.models.pipeline import LDAE
-
-
-def batches(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
 
 
 def volumes_of(inputs: Inputs, rows: np.ndarray) -> np.ndarray:

@@ -21,6 +21,8 @@ from ldae.evaluation.sampling import Decoder
 from ldae.files import read_tsv
 from ldae.store import open_store
 
+UNKNOWN = VentricleCalibration(None, None)
+
 
 def test_triplets_in_time_order_with_alpha_from_age() -> None:
     scans = pd.DataFrame(
@@ -75,13 +77,13 @@ def test_ventricle_errors_cancel_the_offset_of_the_estimator(cohort: tuple) -> N
     _, inputs = cohort
     triplet = find_triplets(inputs.scans, 1)[0]
     start, target = (inputs.volumes.volumes(row) for row in (triplet.start, triplet.target))
-    exact = ventricle_errors(inputs, triplet, target, target)
+    exact = ventricle_errors(inputs, triplet, target, target, UNKNOWN, decoded=False)
     truth = inputs.scans["truth_ventricle_ml_mni"]
     estimated = ventricle_ml(target, inputs.grid) - ventricle_ml(start, inputs.grid)
     assert exact["ventricle_ml_error"] == 0
     true_change = truth[triplet.target] - truth[triplet.start]
     assert exact["ventricle_change_ml_error_truth"] == pytest.approx(abs(estimated - true_change))
-    copied = ventricle_errors(inputs, triplet, target, start)
+    copied = ventricle_errors(inputs, triplet, target, start, UNKNOWN, decoded=False)
     assert copied["ventricle_ml_error"] == pytest.approx(abs(estimated))
     assert copied["ventricle_change_ml_error_truth"] == pytest.approx(abs(true_change))
 
@@ -130,12 +132,14 @@ def test_the_line_to_true_volumes_is_fitted_on_training_scans_alone(cohort: tupl
     assert calibration.true_ml(10.0, decoded=False) == pytest.approx(37)
     triplet = find_triplets(inputs.scans, 1)[0]
     target = inputs.volumes.volumes(triplet.target)
-    error = ventricle_errors(known, triplet, target, target, calibration)["ventricle_ml_error_truth"]
+    error = ventricle_errors(known, triplet, target, target, calibration, decoded=False)["ventricle_ml_error_truth"]
     assert error == pytest.approx(1e4 + 3 * measured[triplet.target] + 7)
     unknown = Inputs(inputs.store, inputs.volumes, inputs.scans.drop(columns="truth_ventricle_ml_mni"), inputs.grid)
     nothing = VentricleCalibration.fit(Decoder(ldae, 4), unknown, 100, 1)
     assert nothing.table().empty
-    assert np.isnan(ventricle_errors(unknown, triplet, target, target, nothing)["ventricle_ml_error_truth"])
+    assert np.isnan(
+        ventricle_errors(unknown, triplet, target, target, nothing, decoded=False)["ventricle_ml_error_truth"]
+    )
 
 
 def test_no_triplet_is_said(cohort: tuple, settings: Evaluation, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def measure(
     inputs: Inputs,
     triplets: list[Triplet],
     results: dict[str, np.ndarray],
-    calibration: VentricleCalibration | None = None,
+    calibration: VentricleCalibration,
 ) -> list[dict]:
     """One row per triplet and method, against the scan and, as the paper does, against its AE reconstruction; against
     the true ventricles where they are known."""
@@ -59,8 +59,8 @@ def ventricle_errors(
     triplet: Triplet,
     target: np.ndarray,
     predicted: np.ndarray,
-    calibration: VentricleCalibration | None = None,
-    decoded: bool = False,
+    calibration: VentricleCalibration,
+    decoded: bool,
 ) -> dict[str, float]:
     """Absolute errors (ml) of the predicted ventricles.
 
@@ -75,8 +75,7 @@ def ventricle_errors(
     if inputs.has_truth:
         truth = inputs.scans["truth_ventricle_ml_mni"]
         for name, kind in ((ONE_LINE, False), (BY_KIND, decoded)):
-            if calibration is not None:
-                errors[name] = abs(calibration.true_ml(own, kind) - truth[triplet.target])
+            errors[name] = abs(calibration.true_ml(own, kind) - truth[triplet.target])
         change = own - ventricle_ml(volumes_of(inputs, np.array([triplet.start]))[0, 0], grid)
         errors["ventricle_change_ml_error_truth"] = abs(change - (truth[triplet.target] - truth[triplet.start]))
     return errors

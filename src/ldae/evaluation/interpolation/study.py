@@ -12,7 +12,7 @@ from ldae.evaluation.interpolation.measure import BY_KIND, METRICS, ONE_LINE, ke
 from ldae.evaluation.interpolation.methods import METHODS, interpolate
 from ldae.evaluation.interpolation.triplets import Triplet, find_triplets, longest
 from ldae.evaluation.reads import Reads
-from ldae.evaluation.sampling import Decoder, batches, volumes_of
+from ldae.evaluation.sampling import Decoder, volumes_of
 from ldae.evaluation.statistics import (
     estimates_table,
     interval,
@@ -22,6 +22,7 @@ from ldae.evaluation.statistics import (
     summarise,
 )
 from ldae.files import write_tsv
+from ldae.store import batches
 from ldae.training.models.pipeline import LDAE
 
 RIVALS = ["copy_nearest", "voxel_lerp", "latent_lerp", "y_only", "x_T_only", "ldae_months"]

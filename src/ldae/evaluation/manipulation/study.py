@@ -25,9 +25,10 @@ from ldae.evaluation.manipulation.moves import Move, plan, reported_probabilitie
 from ldae.evaluation.probes.linear import Probe, sigmoid
 from ldae.evaluation.reads import Reads
 from ldae.evaluation.reconstruction.study import example_rows
-from ldae.evaluation.sampling import Decoder, batches, volumes_of
+from ldae.evaluation.sampling import Decoder, volumes_of
 from ldae.evaluation.statistics import estimates_table
 from ldae.files import read_json, write_tsv
+from ldae.store import batches
 from ldae.training.models.pipeline import LDAE
 
 EXAMPLES = 2

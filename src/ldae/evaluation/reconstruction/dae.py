@@ -12,8 +12,8 @@ from ldae import config
 from ldae.diffusion.ddim import ddim_decode, ddim_encode, ddim_grid
 from ldae.diffusion.dpm_solver import dpmpp_2m_decode, dpmpp_2m_encode, log_sigma_grid
 from ldae.diffusion.schedule import Schedule
-from ldae.evaluation.sampling import batches
 from ldae.models.dae import DiffusionAutoencoder, denoiser, reconstruct
+from ldae.store import batches
 from ldae.training.device import pick_device
 from ldae.training.keyed import normal
 from ldae.training.models.folder import require_input

@@ -4,7 +4,8 @@ import numpy as np
 
 from ldae.evaluation import statistics
 from ldae.evaluation.inputs import Inputs
-from ldae.evaluation.sampling import batches, volumes_of
+from ldae.evaluation.sampling import volumes_of
+from ldae.store import batches
 
 EXAMPLES = 2
 

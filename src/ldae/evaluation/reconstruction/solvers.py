@@ -14,9 +14,10 @@ from ldae.evaluation.reconstruction.dae import DaeDecoder
 from ldae.evaluation.reconstruction.image_rows import IMAGE_METRICS, code_moments, scan_rows
 from ldae.evaluation.reconstruction.references import scans_of_dae
 from ldae.evaluation.reconstruction.study import by_dae
-from ldae.evaluation.sampling import Decoder, batches, volumes_of
+from ldae.evaluation.sampling import Decoder, volumes_of
 from ldae.evaluation.statistics import estimates_table, interval, mean, not_available
 from ldae.files import write_tsv
+from ldae.store import batches
 from ldae.training.models.pipeline import LDAE
 
 METHODS = ["ldae_noise", "lddim_encoded", "ldae_encoded", "dae_noise", "dae_encoded"]

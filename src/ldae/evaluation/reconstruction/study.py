@@ -28,9 +28,10 @@ from ldae.evaluation.reconstruction.references import (
     other_codes,
     scans_of_dae,
 )
-from ldae.evaluation.sampling import Decoder, batches, volumes_of
+from ldae.evaluation.sampling import Decoder, volumes_of
 from ldae.evaluation.statistics import estimates_table, interval, not_available
 from ldae.files import write_tsv
+from ldae.store import batches
 from ldae.training.models.pipeline import LDAE
 
 OWN_GRID = "_own_grid"

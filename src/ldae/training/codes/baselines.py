@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ldae.progress import track
-from ldae.store import Store, open_store, write_store
+from ldae.store import Store, batches, open_store, write_store
 from ldae.training.device import pick_device
 from ldae.training.models.folder import require_input
 from ldae.training.models.load import load_dae, load_supervised
@@ -40,7 +40,6 @@ def encode_baselines(volumes: Path, volumes_dae: Path, train: Path, out: Path, b
 def _encoded(store: Store, encode: Callable[[Tensor], Tensor], batch: int, name: str) -> np.ndarray:
     """(N, dimension) codes of every scan of a volume store."""
     device, parts = pick_device(), []
-    for first in track(range(0, len(store.index), batch), name):
-        rows = np.arange(first, min(first + batch, len(store.index)))
+    for rows in track(batches(np.arange(len(store.index)), batch), name):
         parts.append(encode(torch.from_numpy(store.volumes(rows))[:, None].to(device)).cpu().numpy())
     return np.concatenate(parts)

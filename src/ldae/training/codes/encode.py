@@ -14,7 +14,7 @@ import torch
 from ldae import config
 from ldae.files import write_tsv
 from ldae.progress import track
-from ldae.store import Store, open_store, write_store
+from ldae.store import Store, batches, open_store, write_store
 from ldae.training.codes.keys import MAIN, CodeKey
 from ldae.training.data import Latents, read_splits, scan_ids, split_rows
 from ldae.training.device import pick_device
@@ -58,7 +58,7 @@ def encode_latents(
 
     def encoded() -> Iterator[np.ndarray]:
         with torch.no_grad():
-            for rows in track(_batches(np.arange(len(store.index)), batch), "latents"):
+            for rows in track(batches(np.arange(len(store.index)), batch), "latents"):
                 x = torch.from_numpy(store.volumes(rows))[:, None].to(device)
                 pair = torch.stack(network.encode(x), dim=1).cpu().numpy()
                 for row, latent in zip(rows, pair, strict=True):
@@ -204,10 +204,6 @@ def _write(
     out: Path, images: Store, rows: np.ndarray, batch: int, encode: Callable[[np.ndarray], torch.Tensor], **meta: object
 ) -> None:
     """Encode some rows of the volume store in batches and write a store with their index rows."""
-    arrays = (code for part in track(_batches(rows, batch), out.name) for code in encode(part).cpu().numpy())
+    arrays = (code for part in track(batches(rows, batch), out.name) for code in encode(part).cpu().numpy())
     write_store(out, arrays, images.index.iloc[rows].reset_index(drop=True), **meta)
     logger.info("%s: %d scans", out.name, len(rows))
-
-
-def _batches(rows: np.ndarray, size: int) -> list[np.ndarray]:
-    return [rows[first : first + size] for first in range(0, len(rows), size)]
