@@ -34,7 +34,7 @@ class Autoencoder(nn.Module):
 
 def build_autoencoder(settings: config.Autoencoder) -> Autoencoder:
     """The network of the ``autoencoder`` section, with PyTorch's default initialisation."""
-    from monai.networks.nets import AutoencoderKL  # ten seconds of imports, only where a network is built
+    from monai.networks.nets import AutoencoderKL  # seconds of imports, only where a network is built
 
     channels = settings.patch**3
     net = AutoencoderKL(

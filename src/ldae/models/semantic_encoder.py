@@ -79,7 +79,7 @@ class SemanticEncoder(nn.Module):
 
 def build_semantic_encoder(settings: config.Representation) -> SemanticEncoder:
     """The encoder of the ``representation`` section, randomly initialised."""
-    import timm  # seven seconds of imports, only where a network is built
+    import timm  # seconds of imports, only where a network is built
 
     backbone = timm.create_model(
         settings.backbone, pretrained=False, in_chans=1, num_classes=0, drop_path_rate=settings.drop_path
