@@ -115,8 +115,3 @@ def open_store(folder: str | Path) -> Store:
             f"{folder}: array {data.shape}, index {len(index)} rows and store.json {meta['shape']} disagree."
         )
     return Store(folder, data, index, meta)
-
-
-def batches(rows: np.ndarray, size: int) -> list[np.ndarray]:
-    """Rows in their order, ``size`` at a time; the last part may be shorter."""
-    return [rows[first : first + size] for first in range(0, len(rows), size)]

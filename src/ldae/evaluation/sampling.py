@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ldae.batches import batches
 from ldae.evaluation.inputs import Inputs
-from ldae.store import batches
 from ldae.training.models.pipeline import LDAE
 
 

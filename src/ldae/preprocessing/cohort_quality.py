@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ldae.batches import batches
 from ldae.config import Quality
 from ldae.errors import UserError
 from ldae.files import read_tsv, write_tsv
@@ -114,4 +115,4 @@ def draw_worst(table: pd.DataFrame, derivatives: Path, out: Path) -> None:
         sheets = [np.zeros((40, 120, 3), np.uint8)]
     height, width = (max(sheet.shape[axis] for sheet in sheets) for axis in (0, 1))
     padded = [np.pad(s, ((0, height - s.shape[0]), (0, width - s.shape[1] + 12), (0, 0))) for s in sheets]
-    save_rows([np.concatenate(padded[first : first + 4], axis=1) for first in range(0, len(padded), 4)], out)
+    save_rows([np.concatenate(row, axis=1) for row in batches(padded, 4)], out)

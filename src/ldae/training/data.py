@@ -49,7 +49,7 @@ class Volumes:
     def __len__(self) -> int:
         return len(self.positions)
 
-    def __getitem__(self, scans: Sequence[int] | slice) -> Tensor:
+    def __getitem__(self, scans: Sequence[int]) -> Tensor:
         volumes = torch.from_numpy(self.store.volumes(self.positions[scans]))
         return volumes[:, None].to(self.device)
 

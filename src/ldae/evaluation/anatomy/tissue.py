@@ -10,11 +10,11 @@ import warnings
 
 import numpy as np
 
+from ldae.batches import batches
 from ldae.evaluation.anatomy.hippocampus import hippocampus_region, hippocampus_region_ml
 from ldae.evaluation.anatomy.ventricles import ventricle_ml
 from ldae.evaluation.inputs import Inputs
 from ldae.evaluation.sampling import volumes_of
-from ldae.store import batches
 
 BACKGROUND = 0.02  # intensities up to here are outside the brain (a preprocessed volume is [0, 1], its outside 0)
 START = np.array([0.1, 0.45, 0.85])  # quantiles of intensity where the three means start

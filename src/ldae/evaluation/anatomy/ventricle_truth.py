@@ -12,12 +12,12 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
+from ldae.batches import batches
 from ldae.errors import UserError
 from ldae.evaluation.anatomy.ventricles import ventricle_ml
 from ldae.evaluation.inputs import Inputs
 from ldae.evaluation.sampling import Decoder
 from ldae.evaluation.statistics import generator
-from ldae.store import batches
 from ldae.training.data import Latents
 
 TRUTH = "truth_ventricle_ml_mni"

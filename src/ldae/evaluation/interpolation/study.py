@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ldae.batches import batches
 from ldae.config import Evaluation
 from ldae.evaluation.anatomy.ventricle_truth import VentricleCalibration
 from ldae.evaluation.inputs import Inputs, write_volumes
@@ -22,7 +23,6 @@ from ldae.evaluation.statistics import (
     summarise,
 )
 from ldae.files import write_tsv
-from ldae.store import batches
 from ldae.training.models.pipeline import LDAE
 
 RIVALS = ["copy_nearest", "voxel_lerp", "latent_lerp", "y_only", "x_T_only", "ldae_months"]

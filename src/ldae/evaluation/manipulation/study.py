@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ldae.batches import batches
 from ldae.config import Evaluation, Phantom
 from ldae.errors import UserError
 from ldae.evaluation.anatomy.ventricle_truth import VentricleCalibration
@@ -28,7 +29,6 @@ from ldae.evaluation.reconstruction.study import example_rows
 from ldae.evaluation.sampling import Decoder, volumes_of
 from ldae.evaluation.statistics import estimates_table
 from ldae.files import read_json, write_tsv
-from ldae.store import batches
 from ldae.training.models.pipeline import LDAE
 
 EXAMPLES = 2

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ldae.batches import batches
 from ldae.evaluation.anatomy.tissue import measured_volumes
 from ldae.evaluation.inputs import Inputs
 from ldae.evaluation.probes.linear import Features, Task
 from ldae.evaluation.sampling import volumes_of
-from ldae.store import batches
 
 COMPONENTS = (5, 10, 20, 50, 100)  # of the voxel PCA, to choose from
 FACTORS = ["ventricle_ml", "hippocampus_l_ml", "hippocampus_r_ml", "brain_ml", "icv_ml", "cortical_loss", "caps"]

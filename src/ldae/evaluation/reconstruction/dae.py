@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ldae import config
+from ldae.batches import batches
 from ldae.diffusion.ddim import ddim_decode, ddim_encode, ddim_grid
 from ldae.diffusion.dpm_solver import dpmpp_2m_decode, dpmpp_2m_encode, log_sigma_grid
 from ldae.diffusion.schedule import Schedule
 from ldae.models.dae import DiffusionAutoencoder, denoiser, reconstruct
-from ldae.store import batches
 from ldae.training.device import pick_device
 from ldae.training.keyed import normal
 from ldae.training.models.folder import require_input

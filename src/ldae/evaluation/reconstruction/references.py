@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from ldae.batches import batches
 from ldae.evaluation import statistics
 from ldae.evaluation.inputs import Inputs
 from ldae.evaluation.sampling import volumes_of
-from ldae.store import batches
 
 EXAMPLES = 2
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ldae.batches import batches
 from ldae.config import Evaluation, Sampling
 from ldae.evaluation.inputs import Inputs
 from ldae.evaluation.perceptual import LPIPS, Perceptual
@@ -17,7 +18,6 @@ from ldae.evaluation.reconstruction.study import by_dae
 from ldae.evaluation.sampling import Decoder, volumes_of
 from ldae.evaluation.statistics import estimates_table, interval, mean, not_available
 from ldae.files import write_tsv
-from ldae.store import batches
 from ldae.training.models.pipeline import LDAE
 
 METHODS = ["ldae_noise", "lddim_encoded", "ldae_encoded", "dae_noise", "dae_encoded"]

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ldae.batches import batches
 from ldae.config import Evaluation
 from ldae.evaluation import statistics
 from ldae.evaluation.inputs import Inputs, write_volumes
@@ -31,7 +32,6 @@ from ldae.evaluation.reconstruction.references import (
 from ldae.evaluation.sampling import Decoder, volumes_of
 from ldae.evaluation.statistics import estimates_table, interval, not_available
 from ldae.files import write_tsv
-from ldae.store import batches
 from ldae.training.models.pipeline import LDAE
 
 OWN_GRID = "_own_grid"

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ldae.batches import batches
 from ldae.progress import track
-from ldae.store import Store, batches, open_store, write_store
+from ldae.store import Store, open_store, write_store
 from ldae.training.device import pick_device
 from ldae.training.models.folder import require_input
 from ldae.training.models.load import load_dae, load_supervised

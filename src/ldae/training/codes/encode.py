@@ -12,9 +12,10 @@ import pandas as pd
 import torch
 
 from ldae import config
+from ldae.batches import batches
 from ldae.files import write_tsv
 from ldae.progress import track
-from ldae.store import Store, batches, open_store, write_store
+from ldae.store import Store, open_store, write_store
 from ldae.training.codes.keys import MAIN, CodeKey
 from ldae.training.data import Latents, read_splits, scan_ids, split_rows
 from ldae.training.device import pick_device

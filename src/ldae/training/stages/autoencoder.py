@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ldae import config
+from ldae.batches import batches
 from ldae.models.autoencoder import build_autoencoder, kl_divergence, narrow_posterior, reparameterise
 from ldae.models.discriminator import build_discriminator, discriminator_loss, generator_loss
 from ldae.models.perceptual import build_perceptual
@@ -93,8 +94,8 @@ class AutoencoderStage(Stage):
         """L1 and SSIM of reconstructions from posterior means."""
         batch = self.settings.training.micro_batch
         absolute, similarity = [], []
-        for first in range(0, len(self.validation), batch):
-            x = self.validation[slice(first, first + batch)]
+        for scans in batches(range(len(self.validation)), batch):
+            x = self.validation[scans]
             with precision_context(self.settings.training.precision, self.device):
                 reconstruction = product.decode(product.encode(x)[0])
             reconstruction = reconstruction.float()

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ldae import config
+from ldae.batches import batches
 from ldae.diffusion.schedule import Schedule, gather
 from ldae.models.prior import GaussianPrior
 from ldae.models.rewrites import lay_out
@@ -85,4 +86,4 @@ def noisy(z: Tensor, draws: Sequence[Draw], schedule: Schedule) -> tuple[Tensor,
 def validation_draws(seed: int, stage: str, scans: int, batch: int) -> list[list[Draw]]:
     """The same noise and timesteps at every validation, in batches."""
     draws = [Draw(scan, (seed, stage, "validation", scan, i)) for scan in range(scans) for i in range(VALIDATION_DRAWS)]
-    return [draws[first : first + batch] for first in range(0, len(draws), batch)]
+    return batches(draws, batch)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ldae import config
+from ldae.batches import batches
 from ldae.diffusion.ddim import ddim_decode, ddim_grid
 from ldae.diffusion.guidance import guided, sampling_coefficient
 from ldae.diffusion.schedule import Schedule, gather
@@ -127,8 +128,7 @@ class RepresentationStage(Stage):
         count = len(self.validation_volumes)
         chosen = sorted({i * count // VALIDATION_SAMPLES for i in range(VALIDATION_SAMPLES)})
         original, reconstructed = [], []
-        for first in range(0, len(chosen), 8):
-            scans = chosen[first : first + 8]
+        for scans in batches(chosen, 8):
             x = self.validation_volumes[scans]
             samples = self._samples(scans, x, encoder, estimator)
             original.append(ssim(samples, x))

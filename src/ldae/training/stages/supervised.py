@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ldae import config
+from ldae.batches import batches
 from ldae.models.rewrites import lay_out
 from ldae.models.supervised import Target, build_supervised
 from ldae.models.weights import load_backbone
@@ -78,13 +79,12 @@ class SupervisedStage(Stage):
         return {"loss": loss.detach()}
 
     def validate(self, product: nn.Module) -> dict[str, float]:
-        scans = list(range(len(self.validation.volumes)))
-        if not scans:
+        if not len(self.validation.volumes):
             return {}
-        batch, predictions = self.settings.training.micro_batch, []
-        for first in range(0, len(scans), batch):
+        predictions = []
+        for scans in batches(range(len(self.validation.volumes)), self.settings.training.micro_batch):
             with precision_context(self.settings.training.precision, self.device):
-                predictions.append(product(self.validation.volumes[scans[first : first + batch]]).cpu())
+                predictions.append(product(self.validation.volumes[scans]).cpu())
         prediction, target = torch.cat(predictions), self.validation.target
         if self.target == "age":
             error = self._by_subject((prediction - target).abs())
