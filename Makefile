@@ -18,7 +18,7 @@ help: ## list the commands
 
 setup: $(READY) ## make .venv with everything pinned in requirements.lock
 
-# Compiled once: where PYTHONDONTWRITEBYTECODE is set, as in many containers, every job would compile its libraries anew.
+# Compiled once: where PYTHONDONTWRITEBYTECODE is set, as in many containers, every job would compile its imports anew.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
 		|| { echo "Error: $(PYTHON) is not Python 3.11 or 3.12; run again with PYTHON=python3.11."; exit 1; }

@@ -51,6 +51,6 @@ def running(log: str | Path, threads: int = 1) -> Iterator[None]:
     except UserError as error:
         logger.error("Error: %s", error)
         sys.exit(1)
-    except Exception:
+    except Exception:  # the job ends here either way; its log must say why
         logger.error("%s", traceback.format_exc())
         sys.exit(1)
