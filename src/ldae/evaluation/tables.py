@@ -99,32 +99,49 @@ def paper_table(name: str, evaluate: Path) -> pd.DataFrame:
     estimates = read_tsv(evaluate / plan.source)
     rows = []
     for method, group in estimates.groupby("method", sort=False):
-        lines, notes = group.set_index("metric"), set()
-        row: dict[str, object] = {"method": method, "subjects": int(group["n_subjects"].max())}
-        row["n_training_seeds"] = TRAINING_SEEDS
-        for metric in plan.metrics:
-            if metric not in lines.index:
-                continue
-            line = lines.loc[metric]
-            row[metric] = format_estimate(line)
-            notes.update([line["note"]] if line["note"] == FEW_NOTE else [])
-            if (method, metric) in plan.published:
-                row[f"{metric}_published"] = plan.published[method, metric]
-        rows.append(row | {"note": "; ".join(sorted(notes))})
+        lines = group.set_index("metric")
+        lines = lines.loc[[metric for metric in plan.metrics if metric in lines.index]]
+        subjects, cells = estimate_cells(lines)
+        row: dict[str, object] = {"method": method, "subjects": subjects, "n_training_seeds": TRAINING_SEEDS} | cells
+        known = {metric: plan.published[method, metric] for metric in cells if (method, metric) in plan.published}
+        row |= {f"{metric}_published": text for metric, text in known.items()}
+        rows.append(row | {"note": FEW_NOTE if (lines["note"] == FEW_NOTE).any() else ""})
     table = pd.DataFrame(rows)
     shown = [f"{metric}{suffix}" for metric in plan.metrics for suffix in ("", "_published")]
     order = ["method", "subjects", "n_training_seeds", *shown, "note"]
     return table[[column for column in order if column in table]]
 
 
-def format_estimate(line: pd.Series) -> str:
-    """``0.873 [0.861, 0.884]``, or ``n/a (reason)``; two decimals from 10 on, four significant digits below 0.01."""
+def estimate_cells(lines: pd.DataFrame) -> tuple[int, dict[str, str]]:
+    """How many subjects the numbers of a row rest on, and the cells; a cell that rests on fewer says on how many.
+
+    Args:
+        lines: the estimates that are shown in one row, by metric. Those without a value rest on nobody.
+    """
+    subjects = row_subjects(lines)
+    return subjects, {str(metric): format_estimate(line, subjects) for metric, line in lines.iterrows()}
+
+
+def row_subjects(lines: pd.DataFrame) -> int:
+    """The largest number of subjects that any of these estimates rests on; 0 where none has a value."""
+    counts = lines.loc[lines["value"].notna(), "n_subjects"]
+    return int(counts.max()) if len(counts) else 0
+
+
+def format_estimate(line: pd.Series, subjects: int | None = None) -> str:
+    """``0.873 [0.861, 0.884]``, or ``n/a (reason)``; two decimals from 10 on, four significant digits below 0.01.
+
+    Args:
+        subjects: the number that stands beside it; an estimate of other subjects ends with its own, ``(n = 23)``.
+    """
     note = line["note"] if isinstance(line["note"], str) else None
     if pd.isna(line["value"]):
         return f"n/a ({note})" if note else "n/a"
     text = _number(line["value"])
     if not pd.isna(line["low"]):
         text += f" [{_number(line['low'])}, {_number(line['high'])}]"
+    if subjects is not None and int(line["n_subjects"]) != subjects:
+        text += f" (n = {int(line['n_subjects'])})"
     return text if note in (None, FEW_NOTE) else f"{text} ({note})"
 
 

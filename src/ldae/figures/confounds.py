@@ -44,7 +44,7 @@ def figure_confounds(estimates: str | Path, stem: str | Path) -> None:
     }
     forest(panels[2], both, WITHIN, methods, 0.5)
     panels[2].set_title("AD against CN by field strength")
-    panels[2].set_xlabel("AUC" + subjects_line(both, WITHIN))
+    panels[2].set_xlabel("AUC" + subjects_line(both[both["method"].isin(methods)], WITHIN))
     controls = table[table["method"].isin((*SHOWN, "mean_predictor"))]
     _panel(panels[3], controls, CONTROLS, "Age of controls alone", "mean absolute error (years)", None)
     for axes in panels:
@@ -57,4 +57,4 @@ def _panel(axes, table: pd.DataFrame, metric: str, title: str, label: str, refer
     methods = present(PROBES, table.loc[table["metric"] == metric, "method"])
     forest(axes, table, metric, methods, reference)
     axes.set_title(title)
-    axes.set_xlabel(label + subjects_line(table, metric))
+    axes.set_xlabel(label + subjects_line(table[table["method"].isin(methods)], metric))

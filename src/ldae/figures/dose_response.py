@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ldae.figures.estimates import format_estimate, line_with_intervals, rows_of, why_missing
+from ldae.figures.estimates import count_words, format_estimate, line_with_intervals, rows_of, why_missing
 from ldae.figures.methods import DIRECTIONS, OURS, present
 from ldae.figures.style import (
     DIAGNOSES,
@@ -93,7 +93,7 @@ def _draw_curve(axes: Axes, probe: pd.DataFrame, measure: str, title: str, label
             color=DIAGNOSIS_COLOURS[diagnosis],
             marker=DIAGNOSIS_MARKERS[diagnosis],
             linewidth=1.8,
-            label=f"{diagnosis} (n = {int(curve['n_subjects'].max())})",
+            label=f"{diagnosis} (n = {count_words(curve['n_subjects'])})",
         )
     axes.set_xlabel(AIMED_AT)
     axes.set_ylabel(label)

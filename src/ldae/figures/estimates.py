@@ -132,11 +132,14 @@ def forest(
         return
     if reference is not None:
         axes.axvline(reference, color=MUTED, linewidth=0.8, linestyle=(0, (2, 2)))
+    drawn = summary[summary["method"].isin(methods)]
+    own_counts = rows_of(drawn, metric)["n_subjects"].nunique() > 1
     for place, (name, method) in enumerate(methods.items()):
         if name in table.index:
             row = table.loc[name]
             draw_interval(axes, float(row["value"]), place, row["low"], row["high"], method)
             text, colour = format_estimate(row["value"], row["low"], row["high"]), INK
+            text += f" (n = {int(row['n_subjects'])})" if own_counts else ""
         else:
             text, colour = "n/a", MUTED
         axes.annotate(
@@ -155,18 +158,26 @@ def forest(
     axes.grid(axis="x", color=FAINT)
     axes.locator_params(axis="x", nbins=4)
     axes.margins(x=0.08)
-    axes.set_xlabel(METRIC_LABELS.get(metric, metric.replace("_", " ")) + subjects_line(summary, metric))
+    axes.set_xlabel(METRIC_LABELS.get(metric, metric.replace("_", " ")) + subjects_line(drawn, metric))
 
 
 def subjects_line(summary: pd.DataFrame, metric: str) -> str:
-    """A second line for an axis label: how many subjects the estimates rest on, and whether those are too few."""
+    """A second line for an axis label: how many subjects the estimates rest on, and whether those are too few.
+
+    Args:
+        summary: the estimates that are drawn.
+    """
     rows = rows_of(summary, metric)
     if rows.empty:
         return ""
-    low, high = int(rows["n_subjects"].min()), int(rows["n_subjects"].max())
-    count = f"{low}" if low == high else f"{low} to {high}"
     few = rows["note"].astype(str).str.contains("too few").any()
-    return f"\n{count} subjects" + (": too few" if few else "")
+    return f"\n{count_words(rows['n_subjects'])} subjects" + (": too few" if few else "")
+
+
+def count_words(counts: pd.Series) -> str:
+    """``23``, or ``20 to 23`` where the estimates do not all rest on as many subjects."""
+    low, high = int(counts.min()), int(counts.max())
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def draw_interval(axes: Axes, value: float, place: float, low: float, high: float, method: Method) -> None:

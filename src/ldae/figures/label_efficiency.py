@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ldae.figures.estimates import line_with_intervals, rows_of, why_missing
+from ldae.figures.estimates import count_words, line_with_intervals, rows_of, why_missing
 from ldae.figures.methods import PROBES, present
 from ldae.figures.style import (
     FAINT,
@@ -71,4 +71,5 @@ def _draw(axes: Axes, table: pd.DataFrame, metric: str, reference: float | None)
     axes.set_xlim(0.8 * counts[0], 1.25 * counts[-1])
     axes.minorticks_off()
     axes.grid(axis="y", color=FAINT)
-    axes.set_xlabel(f"training subjects with a label\n{int(rows['n_subjects'].max())} test subjects")
+    drawn = rows[rows["method"].isin(methods)]
+    axes.set_xlabel(f"training subjects with a label\n{count_words(drawn['n_subjects'])} test subjects")

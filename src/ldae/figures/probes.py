@@ -34,6 +34,6 @@ def figure_probes(summary: str | Path, stem: str | Path) -> None:
         methods = present(PROBES, table.loc[table["metric"] == metric, "method"])
         forest(axes, table, metric, methods, reference)
         axes.set_title(title)
-        axes.set_xlabel(label + subjects_line(table, metric))
+        axes.set_xlabel(label + subjects_line(table[table["method"].isin(methods)], metric))
     letter_panels(list(panels))
     save_figure(figure, stem, table[table["metric"].isin(metrics)])

@@ -68,7 +68,7 @@ def _draw(axes: Axes, table: pd.DataFrame, metric: str, methods: dict[str, Metho
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:.0f}"))
     axes.set_xlim(min(steps) / 1.25, max(steps) * 1.25)
-    axes.set_xlabel("network calls in each direction" + subjects_line(table, metric))
+    axes.set_xlabel("network calls in each direction" + subjects_line(found[found["method"].isin(methods)], metric))
     axes.set_ylabel(METRIC_LABELS[metric].replace(" (", "\n("))
     axes.grid(axis="y", color=FAINT)
 

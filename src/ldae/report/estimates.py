@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 from markupsafe import Markup, escape
 
+from ldae.evaluation.tables import row_subjects
 from ldae.figures.estimates import METRIC_LABELS, MINUS, format_estimate
 from ldae.figures.methods import Method, present
 from ldae.files import read_tsv
@@ -50,14 +51,12 @@ def estimates_table(
         return None
     names = table.loc[table["metric"].isin(metrics), "method"]
     methods = _differences(known, names) if names.str.contains("-").all() else present(known, names)
-    rows = [
-        [
-            in_html(method.label),
-            *(_with_paper(row_of(table, name, metric), published, name, metric) for metric in metrics),
-            _subjects(table, name, metrics),
-        ]
-        for name, method in methods.items()
-    ]
+    rows = []
+    for name, method in methods.items():
+        subjects = row_subjects(table[(table["method"] == name) & table["metric"].isin(metrics)])
+        found = {metric: row_of(table, name, metric) for metric in metrics}
+        cells = [_with_paper(row, subjects, (published or {}).get((name, metric))) for metric, row in found.items()]
+        rows.append([in_html(method.label), *cells, Markup(str(subjects or ""))])
     head = [Markup(escape(first)), *(in_html(metric_label(metric)) for metric in metrics), Markup("subjects")]
     notes = table.loc[table["metric"].isin(metrics), "note"].dropna().astype(str)
     return Table(head, rows, [False] + [True] * (len(metrics) + 1), sorted(set(notes)))
@@ -70,25 +69,24 @@ def _differences(known: dict[str, Method], names: pd.Series) -> dict[str, Method
     return {name: Method(f" {MINUS} ".join(parts), "") for name, parts in pairs.items()}
 
 
-def _with_paper(row: pd.Series | None, published: Published | None, method: str, metric: str) -> Markup:
-    number = (published or {}).get((method, metric))
+def _with_paper(row: pd.Series | None, subjects: int, number: str | None) -> Markup:
     beside = Markup("") if number is None else Markup('<br><span class="paper">paper {}</span>').format(number)
-    return cell(row) + beside
+    return cell(row, subjects) + beside
 
 
-def cell(row: pd.Series | None) -> Markup:
+def cell(row: pd.Series | None, subjects: int) -> Markup:
+    """Value and interval, and how many subjects they rest on where these are not the ``subjects`` beside it."""
     if row is None or pd.isna(row["value"]):
         return Markup('<span class="missing">n/a</span>')
     number, interval = split_estimate(row)
-    return Markup('{} <span class="interval">{}</span>').format(number, interval)
+    words = [interval] if interval else []
+    words += [f"(n = {count_of(row)})"] if count_of(row) != subjects else []
+    return Markup('{} <span class="interval">{}</span>').format(number, " ".join(words))
 
 
-def _subjects(table: pd.DataFrame, method: str, metrics: list[str]) -> Markup:
-    counts = table.loc[(table["method"] == method) & table["metric"].isin(metrics), "n_subjects"].dropna()
-    if counts.empty:
-        return Markup("")
-    low, high = int(counts.min()), int(counts.max())
-    return Markup(f"{low}" if low == high else f"{low}–{high}")
+def count_of(row: pd.Series) -> int:
+    """How many subjects an estimate rests on."""
+    return int(row["n_subjects"]) if pd.notna(row["n_subjects"]) else 0
 
 
 def metric_label(metric: str) -> str:

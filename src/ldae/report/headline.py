@@ -7,7 +7,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from ldae.files import read_tsv
-from ldae.report.estimates import cell, note_of, row_of, split_estimate
+from ldae.report.estimates import cell, count_of, note_of, row_of, split_estimate
 from ldae.report.plain_tables import in_html
 
 
@@ -136,12 +136,16 @@ def _card(evaluate: Path, wanted: Wanted) -> Card | None:
         if row is not None and (pd.notna(row["value"]) or metric == wanted.metrics[-1]):
             value, interval = split_estimate(row)
             rival = row_of(table, wanted.rival, metric) if wanted.rival else None
-            compare = Markup("") if rival is None else Markup("{}: {}").format(in_html(wanted.rival_label), cell(rival))
+            compare = (
+                Markup("")
+                if rival is None
+                else Markup("{}: {}").format(in_html(wanted.rival_label), cell(rival, count_of(row)))
+            )
             return Card(
                 in_html(wanted.label),
                 value,
                 interval,
-                int(row["n_subjects"] if pd.notna(row["n_subjects"]) else 0),
+                count_of(row),
                 note_of(row),
                 compare,
             )

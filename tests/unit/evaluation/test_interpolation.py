@@ -41,6 +41,34 @@ def test_triplets_in_time_order_with_alpha_from_age() -> None:
     assert find_triplets(scans, 2) == triplets[:2]
 
 
+@pytest.mark.parametrize(
+    ("ages", "months", "alpha", "nominal"),
+    [
+        ([70, 70, 71], [0, 6, 12], 0.5, 0.5),  # whole years that tie
+        ([70, 71, 72], [0, 6, 24], 0.25, 0.25),  # whole years that do not: too coarse all the same
+        ([70.3, 70.3, 71.2], [0, 6, 12], 0.5, 0.5),  # a table that repeats the age of baseline
+        ([70.5, 70.2, 71.2], [0, 6, 12], 0.5, 0.5),  # ages that run backwards
+        ([70.0, np.nan, 71.2], [0, 6, 12], 0.5, 0.5),
+        ([70.0, 70.3, 71.2], [0, 6, 12], 0.25, 0.5),
+        ([70.0, 70.3, 71.2], [0, 0, 12], 0.25, 0.25),  # months that tie say no place
+        ([70.0, 70.3, 71.2], [np.nan] * 3, 0.25, 0.25),
+        ([70, 71, 74], [np.nan] * 3, 0.25, 0.25),  # nothing better than whole years
+        ([70.0, 70.0, 71.0], [0, 0, 12], None, None),  # two scans of one day
+        ([70.0, 71.0, 71.0], [0, 12, 12], None, None),
+        ([np.nan] * 3, [np.nan] * 3, None, None),
+    ],
+)
+def test_the_place_of_a_visit_is_strictly_between_the_others(
+    ages: list[float], months: list[float], alpha: float | None, nominal: float | None
+) -> None:
+    sessions = [f"s{i}" for i in range(3)]
+    scans = pd.DataFrame({"participant_id": "a", "session_id": sessions, "split": "test", "age": ages})
+    for column in (pd.Series(months, dtype=float), pd.Series(months).astype("Int64")):
+        found = find_triplets(scans.assign(months=column), 10)
+        places = [(triplet.alpha, triplet.nominal_alpha) for triplet in found]
+        assert places == ([] if alpha is None else [pytest.approx((alpha, nominal))])
+
+
 def test_nearest_is_the_closer_end() -> None:
     assert [Triplet(0, 1, 2, alpha).nearest for alpha in (0.4, 0.5, 0.6)] == [0, 0, 2]
 

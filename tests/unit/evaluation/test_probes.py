@@ -16,7 +16,7 @@ from ldae.evaluation.probes import study as probes
 from ldae.evaluation.probes import summary as probe_summary
 from ldae.evaluation.probes.features import TASKS, TaskSets, fixed, true_factors
 from ldae.evaluation.probes.linear import Features
-from ldae.evaluation.probes.table import difference_table, losses, probe_table
+from ldae.evaluation.probes.table import difference_table, losses, probe_table, protocol_words
 from ldae.evaluation.tables import format_estimate
 from ldae.files import read_json, read_tsv
 
@@ -313,3 +313,15 @@ def test_table_7_has_every_feature_set_and_protocol(evaluated: Path) -> None:
     assert set(table["auc_ad_verdict"].dropna()) <= wanted
     differences = difference_table(evaluated)
     assert differences["ldae_minus_rival"].str.match(r".+ \[.+, .+\]$").all()
+
+
+def test_table_7_states_the_subjects_of_each_task(evaluated: Path) -> None:
+    """Ages are known of subjects with MCI too, who are in no diagnosis task."""
+    table = probe_table(evaluated)
+    predictions = read_tsv(evaluated / "probes" / "predictions.tsv")
+    predictions["words"] = [protocol_words(*names) for names in predictions[["features", "protocol"]].to_numpy()]
+    known = predictions.groupby(["features", "words", "task"])["participant_id"].nunique()
+    for row in table.itertuples():
+        for task, stated in (("ad", row.subjects_ad), ("age", row.subjects_age)):
+            assert stated == known.get((row.method, row.protocol, task), 0)
+    assert ((table["subjects_ad"] > 0) & (table["subjects_ad"] < table["subjects_age"])).any()

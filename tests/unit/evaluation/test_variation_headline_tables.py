@@ -1,6 +1,7 @@
 """The last three: variation, the headline, and the paper's tables."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 
 from ldae.evaluation.headline import assemble_headline
-from ldae.evaluation.tables import TABLES, format_estimate, paper_table
+from ldae.evaluation.tables import TABLES, estimate_cells, format_estimate, paper_table
 from ldae.files import read_tsv
 from ldae.store import open_store
 
@@ -78,9 +79,29 @@ def test_paper_tables_have_every_method_and_metric(evaluated: Path, name: str) -
         if name == "manipulation" and "_truth_" in metric:
             assert metric not in table  # the toy is no phantom that could be made again
             continue
-        words = r"n/a \(no weights" if metric.startswith("lpips") else r".+ \[.+, .+\]$"
+        words = r"n/a \(no weights" if metric.startswith("lpips") else r".+ \[.+, .+\]( \(n = \d+\))?$"
         shown = table.loc[~(table["method"].str.endswith("_own_grid") & (metric == "ssim_w11"))]  # too small a box
         assert shown[metric].dropna().str.match(words).all(), metric
+
+
+def test_a_cell_that_rests_on_other_subjects_than_its_row_says_so() -> None:
+    columns = ["metric", "value", "low", "high", "n_subjects", "note"]
+    rows = [("mse", 0.5, 0.4, 0.6, 28, None), ("psnr", 20.0, 19.0, 21.0, 23, None), ("r", None, None, None, 40, "one")]
+    subjects, cells = estimate_cells(pd.DataFrame(rows, columns=columns).set_index("metric"))
+    assert subjects == 28  # what has no value rests on nobody
+    assert cells == {"mse": "0.500 [0.400, 0.600]", "psnr": "20.00 [19.00, 21.00] (n = 23)", "r": "n/a (one)"}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_number_stands_beside_the_subjects_it_rests_on(evaluated: Path, name: str) -> None:
+    table, plan = paper_table(name, evaluated).set_index("method"), TABLES[name]
+    summary = read_tsv(evaluated / plan.source).set_index(["method", "metric"])
+    for method, row in table.iterrows():
+        for metric in plan.metrics:
+            if metric in row and isinstance(row[metric], str) and not row[metric].startswith("n/a"):
+                own = re.search(r"\(n = (\d+)\)", row[metric])
+                stated = int(own.group(1)) if own else row["subjects"]
+                assert stated == summary.loc[(method, metric), "n_subjects"], (method, metric)
 
 
 @pytest.mark.parametrize(

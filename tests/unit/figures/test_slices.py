@@ -2,12 +2,14 @@
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 
-from ldae.figures.estimates import format_estimate
+from ldae.figures.estimates import forest, format_estimate
+from ldae.figures.methods import Method
 from ldae.figures.sheet import picture_sheet, picture_size
 from ldae.figures.slices import brain_box, cut, difference_limit
-from ldae.figures.style import STYLE, house_style
+from ldae.figures.style import STYLE, house_style, new_figure
 
 SHAPE = (6, 8, 10)
 
@@ -83,3 +85,14 @@ def test_the_house_style_does_not_leak_and_does_not_listen_to_the_users() -> Non
 )
 def test_an_estimate_is_printed_with_digits_that_suit_its_interval(numbers: tuple, text: str) -> None:
     assert format_estimate(*numbers) == text
+
+
+def test_a_panel_prints_how_many_subjects_each_estimate_rests_on_where_they_differ() -> None:
+    columns = ["method", "metric", "value", "low", "high", "n_subjects", "note"]
+    rows = [("ldae", "mse", 0.5, 0.4, 0.6, 28, None), ("ae", "mse", 0.3, 0.2, 0.4, 23, None)]
+    table = pd.DataFrame([*rows, ("dae", "mse", 0.3, 0.2, 0.4, 5, "too few")], columns=columns)
+    shown = {name: Method(name, "k") for name in ("ldae", "ae")}
+    axes = new_figure(80, 40).subplots()
+    forest(axes, table, "mse", shown)
+    assert [text.get_text() for text in axes.texts] == ["0.50 [0.40, 0.60] (n = 28)", "0.30 [0.20, 0.40] (n = 23)"]
+    assert axes.get_xlabel().endswith("\n23 to 28 subjects")  # not those of what is not drawn

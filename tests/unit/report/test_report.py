@@ -5,15 +5,19 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from result_files import estimates
 
 from ldae.config import Config, parse_config
+from ldae.figures.methods import PROBES
 from ldae.files import write_tsv
 from ldae.report.captions import CAPTIONS
 from ldae.report.differences import differences, missing_weights
+from ldae.report.estimates import estimates_table
 from ldae.report.headline import headline_cards
 from ldae.report.html import ReportSources, report_html
+from ldae.report.plain_tables import in_html
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -78,6 +82,18 @@ def test_numbers_come_with_interval_and_subjects(page: str) -> None:
     assert '0.80 <span class="interval">[0.75, 0.85]</span>' in page
     assert "24 subjects" in page
     assert "too few" in page
+
+
+def test_a_number_on_other_subjects_than_its_row_says_on_how_many(tmp_path: Path) -> None:
+    columns = ["method", "metric", "value", "low", "high", "n_subjects", "note"]
+    rows = [("ldae", "age_mae_cv", 4.0, 3.5, 4.5, 92, None), ("ldae", "auc_ad_cv", 0.8, 0.75, 0.85, 77, None)]
+    rows += [("oracle", "auc_ad_cv", 0.9, 0.85, 0.95, 77, None), ("oracle", "age_mae_cv", None, None, None, 0, "none")]
+    write_tsv(tmp_path / "summary.tsv", pd.DataFrame(rows, columns=columns))
+    table = estimates_table(tmp_path / "summary.tsv", ["auc_ad_cv", "age_mae_cv"], PROBES)
+    found = {row[0]: row[1:] for row in table.rows}
+    ours, oracle = found[in_html(PROBES["ldae"].label)], found[in_html(PROBES["oracle"].label)]
+    assert "[0.75, 0.85] (n = 77)" in ours[0] and "n =" not in ours[1] and ours[2] == "92"
+    assert "n =" not in oracle[0] and oracle[2] == "77"
 
 
 def test_the_papers_number_stands_below_ours(page: str) -> None:

@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from itertools import combinations
 
+import numpy as np
 import pandas as pd
 
 
 @dataclass(frozen=True)
 class Triplet:
     """Rows of three scans of one subject in time order; ``alpha`` = (target - start) / (end - start), by the dates of
-    the scans; ``alpha_months`` by the months in the visits' names, as in the paper (none: as ``alpha``)."""
+    the scans (:func:`times_of`); ``alpha_months`` by the months in the visits' names, as in the paper (none, where they
+    tie or are unknown: as ``alpha``). Both lie strictly between 0 and 1."""
 
     start: int
     target: int
@@ -30,20 +32,43 @@ class Triplet:
 def find_triplets(scans: pd.DataFrame, limit: int) -> list[Triplet]:
     """Every start < target < end of every test subject, in subject order.
 
-    Time is the age at the scan where all three ages are known and distinct, the months of the visit otherwise.
+    Visits are in the order of their months, those of one month in the order of age; three visits whose times
+    (:func:`times_of`) are unknown or tie are no triplet.
     """
-    triplets = []
-    test = scans[scans["split"] == "test"].sort_values(["participant_id", "months", "session_id"])
+    triplets: list[Triplet] = []
+    test = scans[scans["split"] == "test"].sort_values(["participant_id", "months", "age", "session_id"])
     for _, own in test.groupby("participant_id"):
-        time = own["age"] if own["age"].notna().all() and own["age"].is_monotonic_increasing else own["months"]
-        for start, target, end in combinations(own.index, 3):
-            span = time[end] - time[start]
-            if span > 0:
-                months = own["months"] - own.loc[start, "months"]
-                nominal = float(months[target] / months[end]) if months[end] > 0 else None
-                alpha = float((time[target] - time[start]) / span)
-                triplets.append(Triplet(start, target, end, alpha, nominal))
+        ages, months = (own[name].to_numpy(float, na_value=np.nan) for name in ("age", "months"))
+        for places in map(list, combinations(range(len(own)), 3)):
+            time = times_of(ages[places], months[places])
+            if time is not None:
+                start, target, end = (int(row) for row in own.index[places])
+                nominal = middle(months[places]) if increasing(months[places]) else None
+                triplets.append(Triplet(start, target, end, middle(time), nominal))
     return triplets[:limit]
+
+
+def times_of(ages: np.ndarray, months: np.ndarray) -> np.ndarray | None:
+    """When three visits were, by the first of these that is known and strictly increases; None where none does.
+
+    The ages at the scans (years) unless all are whole years, which are too coarse for visits months apart; the months
+    of the visits; ages in whole years.
+    """
+    coarse = bool((ages == np.round(ages)).all())
+    for time in (months, ages) if coarse else (ages, months):
+        if increasing(time):
+            return time
+    return None
+
+
+def increasing(time: np.ndarray) -> bool:
+    """Whether all times are known and each is later than the one before."""
+    return bool((np.diff(time) > 0).all())  # a comparison with NaN is False
+
+
+def middle(time: np.ndarray) -> float:
+    """Where the second of three times lies between the others: strictly between 0 and 1."""
+    return float((time[1] - time[0]) / (time[2] - time[0]))
 
 
 def longest(scans: pd.DataFrame, triplets: list[Triplet], count: int) -> list[Triplet]:

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from ldae.evaluation.probes.linear import Task
 from ldae.evaluation.probes.metrics import AGE_METRICS
 from ldae.evaluation.probes.summary import LARGER_IS_BETTER, OURS, PERMUTED, PROTOCOLS, verdict
 from ldae.evaluation.statistics import FEW_NOTE
-from ldae.evaluation.tables import TRAINING_SEEDS, format_estimate
+from ldae.evaluation.tables import TRAINING_SEEDS, format_estimate, row_subjects
 from ldae.files import read_tsv
 
 PROTOCOL_WORDS = {
@@ -16,6 +17,7 @@ PROTOCOL_WORDS = {
     "test_paper": "test subjects, the paper's gradient descent",
 }
 OWN_HEAD = "test subjects, own head"
+SUBJECTS: dict[Task, str] = {"ad": "subjects_ad", "age": "subjects_age"}
 CONSTANTS = ("majority_class", "mean_predictor")
 
 # Table 7. The paper's positive class is CN: its precision, recall and F1 are those of CN. What it does not print was
@@ -38,9 +40,10 @@ PUBLISHED = {
 def probe_table(evaluate: Path) -> pd.DataFrame:
     """One row per feature set and protocol; cells are ``value [low, high]``.
 
-    Columns: method, protocol, subjects, n_training_seeds, every metric, the paper's number beside it (in the row of the
-    paper's protocol, or of the own head), the verdicts of the paired differences (``ldae better``, ``ldae worse``,
-    ``not told apart``), note.
+    Columns: method, protocol, the subjects that the numbers of each task rest on (``subjects_ad``: those with AD or
+    CN, ``subjects_age``: those whose age is known; 0: no number), n_training_seeds, every metric, the paper's number
+    beside it (in the row of the paper's protocol, or of the own head), the verdicts of the paired differences
+    (``ldae better``, ``ldae worse``, ``not told apart``), note.
     """
     estimates = read_tsv(evaluate / "probes" / "summary.tsv")
     against = read_tsv(evaluate / "probes" / "differences.tsv")
@@ -52,11 +55,10 @@ def probe_table(evaluate: Path) -> pd.DataFrame:
         for method, group in of_protocol.groupby("method", sort=False):
             lines = group.set_index("metric")
             row = {"method": method, "protocol": protocol_words(method, protocol)}
-            row["subjects"] = int(group["n_subjects"].max())
-            row["n_training_seeds"] = TRAINING_SEEDS
+            row |= subject_columns(lines, chosen) | {"n_training_seeds": TRAINING_SEEDS}
             for metric, name in chosen.items():
                 if name in lines.index:
-                    row[metric] = format_estimate(lines.loc[name])
+                    row[metric] = format_estimate(lines.loc[name], row[f"subjects_{task_of(metric)}"])
                 if (method, metric) in PUBLISHED and protocol == ("test" if method == "supervised" else "test_paper"):
                     row[f"{metric}_published"] = PUBLISHED[method, metric]
             for metric in LARGER_IS_BETTER:
@@ -64,15 +66,32 @@ def probe_table(evaluate: Path) -> pd.DataFrame:
             row["note"] = FEW_NOTE if (lines["note"] == FEW_NOTE).any() else None
             rows.append(row)
     shown = [f"{metric}{suffix}" for metric in metrics for suffix in ("", "_published", "_verdict")]
-    order = ["method", "protocol", "subjects", "n_training_seeds", *shown, "note"]
+    order = ["method", "protocol", *SUBJECTS.values(), "n_training_seeds", *shown, "note"]
     table = pd.DataFrame(rows)
     return table[[column for column in order if column in table]]
+
+
+def task_of(metric: str) -> Task:
+    """The task that a metric (without its protocol) measures."""
+    return "age" if metric in AGE_METRICS else "ad"
+
+
+def subject_columns(lines: pd.DataFrame, chosen: dict[str, str]) -> dict[str, int]:
+    """How many subjects the numbers of each task rest on.
+
+    Args:
+        lines: the estimates of one feature set and protocol, by their full name.
+        chosen: metric -> its name with the protocol.
+    """
+    named = pd.Series({name: task_of(metric) for metric, name in chosen.items()})
+    tasks = named.reindex(lines.index)
+    return {column: row_subjects(lines[tasks == task]) for task, column in SUBJECTS.items()}
 
 
 def metric_names(estimates: pd.DataFrame) -> list[str]:
     """Metrics without their protocol, in the table's order, the diagnosis first."""
     found = [name.removesuffix("_paper").rsplit("_", 1)[0] for name in estimates["metric"]]
-    return sorted(dict.fromkeys(found), key=lambda name: name in AGE_METRICS)
+    return sorted(dict.fromkeys(found), key=lambda name: task_of(name) == "age")
 
 
 def protocol_words(method: str, protocol: str) -> str:

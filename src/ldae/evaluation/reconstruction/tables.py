@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ldae.evaluation.tables import TRAINING_SEEDS, format_estimate, paper_table
+from ldae.evaluation.tables import TRAINING_SEEDS, estimate_cells, format_estimate, paper_table
 from ldae.files import read_tsv
 
 # Numbers of a code as the paper prints them: its latents are counted without their three channels.
@@ -31,10 +31,11 @@ def solver_table(summary: pd.DataFrame) -> pd.DataFrame:
     """One row per method, solver and number of steps; each metric as ``value [low, high]``, the paper's SSIM beside."""
     rows = []
     for (method, solver, steps), group in summary.groupby(["method", "solver", "steps"], sort=False):
-        row = {"method": method, "solver": solver, "steps": steps, "subjects": int(group["n_subjects"].max())}
+        subjects, cells = estimate_cells(group.set_index("metric"))
+        row = {"method": method, "solver": solver, "steps": steps, "subjects": subjects}
         row["n_training_seeds"] = TRAINING_SEEDS
-        for metric, line in group.set_index("metric").iterrows():
-            row[metric] = format_estimate(line)
+        for metric, text in cells.items():
+            row[metric] = text
             if metric == "ssim_w3_paper":
                 row[f"{metric}_published"] = PUBLISHED_SSIM.get((solver, steps)) if method == "ldae_encoded" else None
         rows.append(row)
