@@ -15,10 +15,11 @@ from ldae.errors import UserError
 from ldae.evaluation.probes.linear import Probe
 from ldae.models import reference_names as names
 from ldae.models.autoencoder import build_autoencoder
-from ldae.models.foreign_weights import read_state_dict
+from ldae.models.foreign_weights import read_network, read_state_dict
 from ldae.models.gradient_estimator import GradientEstimator, build_shift_branch
 from ldae.models.semantic_encoder import build_semantic_encoder
 from ldae.models.unet import UNet
+from ldae.models.weights import load_weights
 from ldae.training.models.folder import read_description, require_input
 from ldae.training.models.load import load_unet
 from ldae.training.models.pipeline import LDAE
@@ -128,6 +129,113 @@ def test_a_file_of_another_network_is_named(published, tmp_path, capsys):
     assert not (tmp_path / "diffusion").exists()
 
 
+def saved(folder, content):
+    torch.save(content, folder / "some.ckpt")
+    return folder / "some.ckpt"
+
+
+def unet_in(folder, content):
+    """What is imported from a file with one tensor of a latent UNet in several places, and from where."""
+    state, prefix = read_network(saved(folder, content), "time_embed.0.weight")
+    return state["time_embed.0.weight"].item(), prefix
+
+
+RAW, AVERAGE = ({"time_embed.0.weight": torch.tensor([value])} for value in (1.0, 2.0))
+
+
+def under(prefix, state):
+    return {prefix + name: value for name, value in state.items()}
+
+
+MOMENTS = {"state": {0: {"exp_avg": torch.zeros(1)}}}
+COUNT = {"n_averaged": torch.ones(1)}
+
+
+@pytest.mark.parametrize(
+    ("content", "chosen"),
+    [
+        (under("semantic_unet.", RAW) | under("shadow.", AVERAGE), "shadow."),  # there is an "ema" in semantic
+        (under("schema.", RAW) | under("ema_unet.", AVERAGE), "ema_unet."),
+        (RAW | under("EMA.", AVERAGE), "EMA."),
+        ({"model": RAW, "ema": AVERAGE}, "ema."),
+        ({"decoder": RAW, "ema_decoder": AVERAGE, "optimizer": MOMENTS}, "ema_decoder."),
+        ({"state_dict": RAW, "state_dict_ema": AVERAGE}, "state_dict_ema."),
+        ({"state_dict": RAW, "callbacks": {"Mean": {"ema_state_dict": AVERAGE}}}, "callbacks.Mean.ema_state_dict."),
+        ({"state_dict": AVERAGE, "current_model_state": RAW, "averaging_state": COUNT}, "state_dict."),  # Lightning
+        ({"ema": under("online_model.", RAW) | under("ema_model.", AVERAGE)}, "ema.ema_model."),
+        (AVERAGE | under("shift_", RAW) | {"optimizer": MOMENTS}, ""),
+    ],
+)
+def test_the_moving_average_is_found_by_whole_parts_of_names(tmp_path, content, chosen):
+    assert unet_in(tmp_path, content) == (2.0, chosen)
+
+
+def test_two_candidates_are_refused_and_named(tmp_path):
+    for content in ({"a": RAW, "b": AVERAGE}, {"shadow": RAW, "ema": AVERAGE}, {"semantic": RAW, "other": AVERAGE}):
+        with pytest.raises(UserError, match=r"2 times \(\w+\., \w+\.\); keep one"):
+            unet_in(tmp_path, content)
+    with pytest.raises(UserError, match="several sets of tensors"):
+        read_state_dict(saved(tmp_path, {"a": RAW, "b": AVERAGE}))
+
+
+def test_a_plain_conversion_takes_the_average_too(tmp_path):
+    path = saved(tmp_path, {"model": RAW, "ema": AVERAGE, "optimizer": MOMENTS})
+    assert read_state_dict(path) == AVERAGE
+    itself = {"model": AVERAGE}
+    itself["again"] = itself
+    assert read_state_dict(saved(tmp_path, itself)) == AVERAGE
+
+
+def test_the_nested_checkpoint_of_pdae_is_one_file_for_both_networks(published, tmp_path, caplog):
+    """Encoder and estimator, raw and averaged, in dictionaries; what was chosen is said and kept."""
+    folder, _, encoder, estimator = published
+    encoded = torch.load(folder / "encoder.ckpt", weights_only=True)["state_dict"]
+    estimated = torch.load(folder / "estimator.ckpt", weights_only=True)["state_dict"]
+    parts = {"encoder": {}, "ema_encoder": {}, "decoder": {}, "ema_decoder": {}, "step": 7}
+    for name, value in (encoded | estimated).items():
+        part, rest = name.split(".", 1)
+        parts[part][rest] = value
+    parts["encoder"] = {name: value + 1 for name, value in parts["ema_encoder"].items()}
+    path = str(saved(tmp_path, parts))
+    with caplog.at_level("INFO"):
+        assert run(folder, tmp_path, "--autoencoder", "autoencoder.pth", "--encoder", path, "--estimator", path) == 0
+    assert "under ema_decoder., a moving average; also there, not used: decoder." in caplog.text
+    ldae = LDAE.load(tmp_path, config.Method(), config.Sampling(steps=2))
+    same_weights(ldae.encoder, encoder)
+    same_weights(ldae.estimator, estimator)
+    chosen = read_description(tmp_path / "representation")["chosen"]
+    assert chosen == {"estimator": "ema_decoder.", "encoder": "ema_encoder."}
+
+
+@pytest.fixture(params=["MONAI's own class is allowed", "nothing is allowed"])
+def allowed(request):
+    """Importing MONAI allows its class in PyTorch; a process that has not imported it must read the same."""
+    before = torch.serialization.get_safe_globals()
+    if request.param == "nothing is allowed":
+        torch.serialization.clear_safe_globals()
+    yield
+    torch.serialization.add_safe_globals(before)
+
+
+def test_objects_of_known_packages_are_left_out_and_tensors_of_monai_are_tensors(tmp_path, allowed):
+    """A Lightning checkpoint after batches of MONAI's MetaTensors: a callback's score is one, and so may weights be."""
+    from argparse import Namespace
+
+    from monai.data import MetaTensor, list_data_collate
+
+    items = [{"image": MetaTensor(torch.full((1, 2, 2, 2), 3.0), affine=torch.eye(4))} for _ in range(2)]
+    image = list_data_collate(items)["image"]
+    settings = Namespace(rate=np.float64(1e-3), files=[Path("somewhere")])
+    callbacks = {"ModelCheckpoint": {"best_model_score": image.square().mean()}}
+    content = {"state_dict": {"weight": image}, "callbacks": callbacks, "hyper_parameters": settings}
+    state = read_state_dict(saved(tmp_path, content))
+    assert type(state["weight"]) is torch.Tensor
+    assert torch.equal(state["weight"], torch.full((2, 1, 2, 2, 2), 3.0))
+    out = tmp_path / "some.safetensors"
+    assert cli.main(["import-weights", "--out", str(tmp_path), "--plain", str(tmp_path / "some.ckpt")]) == 0
+    assert torch.equal(load_weights(out)["weight"], state["weight"])
+
+
 class Bomb:
     def __init__(self, path):
         self.path = path
@@ -141,7 +249,7 @@ def test_a_pickle_that_runs_code_is_refused_unopened(published, tmp_path, capsys
     folder, *_ = published
     bomb, fired = tmp_path / "bomb.ckpt", tmp_path / "fired"
     torch.save({"state_dict": {}, "hyper_parameters": Bomb(fired)}, bomb, _use_new_zipfile_serialization=zipped)
-    with pytest.raises(UserError, match="is refused"):
+    with pytest.raises(UserError, match=r"is refused.*getattr"):
         read_state_dict(bomb)
     bomb.write_bytes(pickle.dumps(Bomb(fired)))
     assert run(folder, tmp_path, "--unet", str(bomb)) == 1

@@ -14,7 +14,7 @@ from ldae.files import sha256_file
 from ldae.models import reference_names as names
 from ldae.models.autoencoder import build_autoencoder
 from ldae.models.counts import count_parameters
-from ldae.models.foreign_weights import network_in, read_state_dict
+from ldae.models.foreign_weights import read_network
 from ldae.models.gradient_estimator import GradientEstimator, build_shift_branch
 from ldae.models.semantic_encoder import build_semantic_encoder
 from ldae.models.unet import UNet
@@ -33,21 +33,23 @@ def import_autoencoder(path: Path, settings: config.Config, out: Path) -> None:
     """
     with torch.device("meta"):
         network = build_autoencoder(settings.autoencoder)
-    state = network_in(read_state_dict(path), "quant_conv_mu.conv.weight", path)
+    state, prefix = read_network(path, "quant_conv_mu.conv.weight")
     map_ = names.autoencoder_names(network)
     if state.keys() == map_.keys():  # saved by MONAI itself
         map_ = {name: name for name in map_}
     weights = {f"net.{name}": tensor for name, tensor in names.from_reference(state, map_).items()}
     shape = list(settings.preprocessing.conform.shape)
-    _write(out / "autoencoder", network, weights, settings.autoencoder, settings.seed, [path], volume_shape=shape)
+    facts = {"volume_shape": shape, "chosen": {"autoencoder": prefix}}
+    _write(out / "autoencoder", network, weights, settings.autoencoder, settings.seed, [path], **facts)
 
 
 def import_unet(path: Path, settings: config.Config, scale_factor: float, out: Path) -> None:
     """Write ``diffusion/`` from the published unconditional UNet."""
-    state = network_in(read_state_dict(path), "time_embed.0.weight", path)
+    state, prefix = read_network(path, "time_embed.0.weight")
     with torch.device("meta"):
         network = UNet(_in_plane(settings), settings.autoencoder.latent_channels)
-    _write_unet(network, names.from_reference(state, names.unet_names(network)), settings, scale_factor, out, path)
+    weights = names.from_reference(state, names.unet_names(network))
+    _write_unet(network, weights, settings, scale_factor, out, path, prefix)
 
 
 def import_representation(
@@ -61,19 +63,25 @@ def import_representation(
         trunk = UNet(diffusion, channels)
         shift = build_shift_branch(diffusion, channels, settings.representation.dimension, trunk)
         whole, semantic = GradientEstimator(trunk, shift), build_semantic_encoder(settings.representation)
-    state = network_in(read_state_dict(estimator), "label_emb.weight", estimator)
+    state, prefix = read_network(estimator, "label_emb.weight")
+    chosen = {"estimator": prefix}
     ours = names.from_reference(state, names.estimator_names(whole))
     frozen = {name.removeprefix("trunk."): value for name, value in ours.items() if name.startswith("trunk.")}
     weights = {name: value for name, value in ours.items() if name.startswith("shift.")}
-    state = network_in(read_state_dict(encoder), "cross_attention.in_proj_weight", encoder)
+    state, chosen["encoder"] = read_network(encoder, "cross_attention.in_proj_weight")
     coded = names.encoder_from_reference(state, names.encoder_names(semantic))
     weights |= {f"encoder.{name}": value for name, value in coded.items()}
-    _write_unet(trunk, frozen, settings, scale_factor, out, estimator)
+    _write_unet(trunk, frozen, settings, scale_factor, out, estimator, prefix)
     inputs = {"diffusion": read_description(out / "diffusion")["digest"]}
     if (out / "autoencoder" / "model.json").is_file():
         inputs["autoencoder"] = read_description(out / "autoencoder")["digest"]
     network = nn.ModuleDict({"encoder": semantic, "shift": shift})
-    facts = {"scale_factor": scale_factor, "latent_shape": list(settings.latent_shape), "inputs": inputs}
+    facts = {
+        "scale_factor": scale_factor,
+        "latent_shape": list(settings.latent_shape),
+        "inputs": inputs,
+        "chosen": chosen,
+    }
     files = [encoder, estimator]
     _write(out / "representation", network, weights, settings.representation, settings.seed, files, **facts)
 
@@ -86,9 +94,15 @@ def _in_plane(settings: config.Config) -> config.Diffusion:
 
 
 def _write_unet(
-    network: UNet, weights: dict[str, Tensor], settings: config.Config, scale_factor: float, out: Path, path: Path
+    network: UNet,
+    weights: dict[str, Tensor],
+    settings: config.Config,
+    scale_factor: float,
+    out: Path,
+    path: Path,
+    prefix: str,
 ) -> None:
-    facts = {"scale_factor": scale_factor, "latent_shape": list(settings.latent_shape)}
+    facts = {"scale_factor": scale_factor, "latent_shape": list(settings.latent_shape), "chosen": {"unet": prefix}}
     _write(out / "diffusion", network, weights, _in_plane(settings), settings.seed, [path], **facts)
 
 
