@@ -11,4 +11,4 @@ USER 1000
 RUN make setup
 ENV PATH="/opt/ldae-adni/.venv/bin:$PATH"
 ENTRYPOINT ["snakemake"]
-CMD ["--profile", "profiles/local", "--configfile", "config/demo.yaml"]
+CMD ["--profile", "profiles/local", "--configfile", "config/small_networks.yaml", "config/demo.yaml"]

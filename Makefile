@@ -4,9 +4,9 @@ BIN := .venv/bin
 READY := .venv/.ready
 SNAKEMAKE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/local
 CONFIGS := config/config.yaml
-DEMO := --configfile config/demo.yaml
-SMOKE := --configfile config/demo.yaml config/smoke.yaml
-STUDY := --configfile config/demo.yaml config/study.yaml
+DEMO := config/small_networks.yaml config/demo.yaml
+SMOKE := $(DEMO) config/smoke.yaml
+STUDY := $(DEMO) config/study.yaml
 
 .PHONY: help setup demo smoke study all inventory test test-slow test-slurm test-slurm-ci check format \
     docs lock clean soak bench bench-dag bench-preflight bench-ingest bench-preprocess \
@@ -31,17 +31,17 @@ $(READY): requirements.lock pyproject.toml
 	@echo "Ready."
 
 demo: $(READY) ## synthetic raw ADNI -> every table and figure, on two CPU cores
-	@$(BIN)/ldae inventory --config $(CONFIGS) config/demo.yaml
-	@start=$$(date +%s); $(SNAKEMAKE) $(DEMO) \
+	@$(BIN)/ldae inventory --config $(CONFIGS) $(DEMO)
+	@start=$$(date +%s); $(SNAKEMAKE) --configfile $(DEMO) \
 		&& $(BIN)/ldae summary results/demo --seconds $$(( $$(date +%s) - start ))
 
 smoke: $(READY) ## the same chain on six subjects, in minutes
-	@$(BIN)/ldae inventory --config $(CONFIGS) config/demo.yaml config/smoke.yaml
-	@start=$$(date +%s); $(SNAKEMAKE) $(SMOKE) \
+	@$(BIN)/ldae inventory --config $(CONFIGS) $(SMOKE)
+	@start=$$(date +%s); $(SNAKEMAKE) --configfile $(SMOKE) \
 		&& $(BIN)/ldae summary results/smoke --seconds $$(( $$(date +%s) - start ))
 
 study: $(READY) ## 300 synthetic subjects from BIDS: the probes beside what an untrained encoder and the truth can do
-	@start=$$(date +%s); $(SNAKEMAKE) $(STUDY) \
+	@start=$$(date +%s); $(SNAKEMAKE) --configfile $(STUDY) \
 		&& $(BIN)/ldae summary results/study --seconds $$(( $$(date +%s) - start ))
 
 all: inventory ## your own download -> everything, on this machine (CONFIG=config/mine.yaml lies over the paper's)
@@ -67,7 +67,7 @@ check: $(READY) ## formatting and lint
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/hadolint Dockerfile
-	$(SNAKEMAKE) --lint --configfile config/demo.yaml
+	$(SNAKEMAKE) --lint --configfile $(DEMO)
 
 format: $(READY) ## format in place
 	$(BIN)/ruff check --fix --quiet .

@@ -87,7 +87,8 @@ def prepare(folder: Path, bids: Path, count: int) -> Path:
 def snakemake(overlay: Path, *options: str) -> subprocess.Popen:
     store = read_json(overlay)["results_dir"] + "/store/volumes/store.json"
     command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local", "--nolock", store]
-    command += ["--configfile", "config/demo.yaml", str(overlay.resolve()), "--allowed-rules", *RULES, *options]
+    command += ["--configfile", "config/small_networks.yaml", "config/demo.yaml", str(overlay.resolve())]
+    command += ["--allowed-rules", *RULES, *options]
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     log = open(overlay.with_name("snakemake.log"), "a")  # noqa: SIM115
     return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)

@@ -3,7 +3,7 @@
 if settings.source == "adni":
 
     rule make_phantom:
-        """Write a raw ADNI download: DICOM series and study tables."""
+        """Write a raw ADNI download, results_dir/raw: DICOM series and study tables."""
         output:
             marker=f"{RESULTS}/raw/phantom.json",
             truth=f"{RESULTS}/raw/truth.tsv",
@@ -23,12 +23,10 @@ if settings.source == "adni":
 else:
 
     rule make_phantom_bids:
-        """Write a BIDS dataset."""
+        """Write a BIDS dataset, results_dir/raw/bids."""
         output:
             marker=f"{RESULTS}/raw/phantom.json",
             truth=f"{RESULTS}/raw/truth.tsv",
-            description=f"{BIDS}/dataset_description.json",
-            participants=f"{BIDS}/participants.tsv",
         log:
             f"{RESULTS}/logs/make_phantom_bids.log",
         benchmark:

@@ -18,7 +18,7 @@ from lab import Lab
 ROOT = Path(__file__).parents[2]
 BINARIES = Path(sys.executable).parent
 PARTS = ("Snakefile", "rules", "workflow", "config", "envs", "profiles")
-SMOKE = ("config/demo.yaml", "config/smoke.yaml", "pairs.yaml")
+SMOKE = ("config/small_networks.yaml", "config/demo.yaml", "config/smoke.yaml", "pairs.yaml")
 LAB = (*SMOKE, "lab.yaml")
 PATIENCE = 1200  # seconds for anything, on a machine that does other things too
 # One thread in every network job, as in the local run: the bytes of its sums depend on the number of threads.

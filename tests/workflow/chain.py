@@ -10,7 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "rules", "workflow", "config", "envs", "profiles")
-SMOKE = ("--configfile", "config/demo.yaml", "config/smoke.yaml")
+DEMO = ("--configfile", "config/small_networks.yaml", "config/demo.yaml")
+SMOKE = (*DEMO, "config/smoke.yaml")
 
 
 @dataclass(frozen=True)

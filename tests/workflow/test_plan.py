@@ -32,7 +32,7 @@ def test_single_stage_is_a_target(paper):
 
 def test_unknown_key_is_named_and_nothing_is_written(workflow):
     (workflow.folder / "typo.json").write_text(json.dumps({"autoencoder": {"chanels": [1]}}))
-    result = workflow.run("--configfile", "config/demo.yaml", "typo.json")
+    result = workflow.run("--configfile", "config/small_networks.yaml", "typo.json")
     assert result.returncode != 0
     assert "autoencoder.chanels: unknown key" in result.stderr
     assert "Traceback" not in result.stderr

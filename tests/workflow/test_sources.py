@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from chain import DEMO
 
 TRAIN = {"build_manifest", "make_splits", "pack_volumes", "train_autoencoder", "encode_latents", "train_diffusion"}
 TRAIN |= {"train_representation"}
@@ -19,9 +20,11 @@ def once(*rules: set[str]) -> dict[str, int]:
 
 
 def overlay(workflow, **content) -> tuple[str, str, str]:
-    """The demo's configuration with ``content`` over it."""
-    (workflow.folder / "mine.json").write_text(json.dumps({"phantom": None, "results_dir": "results/mine"} | content))
-    return "--configfile", "config/demo.yaml", "mine.json"
+    """The small networks with ``content`` over it."""
+    (workflow.folder / "mine.json").write_text(
+        json.dumps({"results_dir": "results/mine", "convert": {"shards": 2}} | content)
+    )
+    return "--configfile", "config/small_networks.yaml", "mine.json"
 
 
 def planned(workflow, *arguments: str) -> dict[str, int]:
@@ -53,7 +56,7 @@ def test_bids_enters_at_the_manifest(bids):
 
 
 def test_the_study_makes_the_dataset_it_reads(workflow):
-    everything = planned(workflow, "train", "--configfile", "config/demo.yaml", "config/study.yaml")
+    everything = planned(workflow, "train", *DEMO, "config/study.yaml")
     assert everything == once(TRAIN, {"make_phantom_bids"}) | PREPROCESS
 
 

@@ -3,6 +3,7 @@
 import nibabel as nib
 import pandas as pd
 import pytest
+from chain import SMOKE
 
 from ldae.config import Phantom
 from ldae.files import read_tsv, write_json, write_tsv
@@ -41,7 +42,7 @@ def unlabelled(tmp_path_factory, copy):
 
 @pytest.mark.slow
 def test_an_unlabelled_cohort_trains(unlabelled):
-    arguments = ("train", "--configfile", "config/demo.yaml", "config/smoke.yaml", "unlabelled.json")
+    arguments = ("train", *SMOKE, "unlabelled.json")
     result = unlabelled.run(*arguments)
     assert result.returncode == 0, result.stdout + result.stderr
     results = unlabelled.folder / "results/unlabelled"

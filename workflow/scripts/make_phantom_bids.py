@@ -11,7 +11,6 @@ if __name__ == "__main__":  # worker processes import this file again
 
         make_bids(
             Path(snakemake.output.marker).parent,
-            Path(snakemake.output.description).parent,
             Phantom.model_validate(snakemake.params.settings),
             seed=snakemake.params.seed,
             processes=snakemake.threads,

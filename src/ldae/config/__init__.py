@@ -1,7 +1,7 @@
 """The configuration: typed, documented, and closed (an unknown key is an error that names the key).
 
-``config/config.yaml`` holds the paper; ``demo.yaml`` and ``smoke.yaml`` overlay it. A rule receives only the section
-it uses, so changing a key plans exactly the rules that read it.
+``config/config.yaml`` holds the paper; ``small_networks.yaml``, ``demo.yaml`` and others overlay it. A rule receives
+only the section it uses, so changing a key plans exactly the rules that read it.
 
 A file a part of the chain; :mod:`ldae.config.whole` puts them together.
 """

@@ -106,8 +106,8 @@ class Manifest(Section):
 
 
 class Phantom(Section):
-    """A synthetic cohort, made before the chain starts: a raw ADNI download (demo, smoke) or, with ``source: bids``, a
-    BIDS dataset in ``bids.path`` (study)."""
+    """A synthetic cohort, made before the chain starts, always in ``results_dir/raw`` and read there: a raw ADNI
+    download (demo, smoke) or, with ``source: bids``, a BIDS dataset (study)."""
 
     subjects: dict[Literal["CN", "MCI", "AD"], Positive] = Field(description="subjects by diagnosis at baseline")
     visits: Positive = Field(2, le=4, description="visits of an ordinary subject; the second is at month 24 or 12")

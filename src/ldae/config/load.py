@@ -31,9 +31,10 @@ def parse_config(content: dict[str, Any]) -> Config:
     except ValidationError as error:
         problems = []
         for item in error.errors():
-            name = ".".join(str(part) for part in item["loc"]) or "config"
-            unknown = item["type"] == "extra_forbidden"
-            problems.append(f"{name}: unknown key" if unknown else f"{name}: {item['msg']}")
+            name = ".".join(str(part) for part in item["loc"])
+            message = item["msg"].removeprefix("Value error, ")
+            message = "unknown key" if item["type"] == "extra_forbidden" else message
+            problems.append(f"{name}: {message}" if name else message)
         raise UserError("The configuration is not valid: " + "; ".join(problems) + ".") from None
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from ldae.config.cohort import AuthorsCsv, Bids, Convert, Manifest, Phantom, Raw, Splits
 from ldae.config.evaluation import Evaluation
@@ -14,12 +14,32 @@ from ldae.config.section import Section
 from ldae.config.training import Launch
 from ldae.switches import method_of
 
+PHANTOM_PLACES = {  # key -> place in results_dir, by source
+    "adni": {"raw.images": "raw/ADNI", "raw.tables": "raw/clinical"},
+    "bids": {"bids.path": "raw/bids"},
+}
+OWN_FOLDERS = (  # what the rules write in results_dir; nothing of the user's may lie there
+    "raw",
+    "scratch",
+    "bids",
+    "manifest",
+    "status",
+    "derivatives",
+    "store",
+    "train",
+    "evaluate",
+    "paper",
+    "public",
+    "logs",
+    "benchmarks",
+)
+
 
 class Config(Section):
-    results_dir: Path
+    results_dir: Path = Field(description="all that the workflow writes; no rule writes anywhere else")
     seed: int = 42
     source: Literal["adni", "bids", "csv"] = "adni"
-    raw: Raw
+    raw: Raw | None = Field(None, description="source adni; null with a phantom, which lies in results_dir/raw")
     bids: Bids | None = None
     csv: AuthorsCsv | None = None
     phantom: Phantom | None = None
@@ -37,13 +57,59 @@ class Config(Section):
     launch: Launch = Launch()
     evaluation: Evaluation = Evaluation()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _phantom_lies_in_results(cls, content: Any) -> Any:
+        """A phantom's source is read where it is written; one that is given must be that place."""
+        if not isinstance(content, dict) or not content.get("phantom"):
+            return content
+        if not isinstance(content.get("results_dir"), str | Path):
+            return content  # a field of its own says so
+        content = dict(content)
+        for key, place in PHANTOM_PLACES.get(content.get("source", "adni"), {}).items():
+            section, name = key.split(".")
+            values = content.get(section) or {}
+            written = Path(content["results_dir"]) / place
+            given = values.get(name, written) if isinstance(values, dict) else values
+            if not isinstance(given, str | Path) or Path(given).resolve() != written.resolve():
+                raise ValueError(
+                    f"{key} is {given}, but a phantom is written to {written} and read there: set phantom: null to "
+                    f"read your own data, or {section}: null for the phantom"
+                )
+            content[section] = values | {name: str(given)}
+        return content
+
     @model_validator(mode="after")
     def _source_has_its_section(self) -> "Config":
-        if self.source != "adni" and getattr(self, self.source) is None:
-            raise ValueError(f"source {self.source} needs the section {self.source} with its path")
+        section = "raw" if self.source == "adni" else self.source
+        if getattr(self, section) is None:
+            raise ValueError(f"source {self.source} needs the section {section} with its path")
         if self.source == "csv" and self.phantom is not None:
             raise ValueError("the phantom is a raw ADNI download or a BIDS dataset: with source csv set phantom: null")
         return self
+
+    @model_validator(mode="after")
+    def _data_lie_apart_from_results(self) -> "Config":
+        """The user's files are never among those that rules replace."""
+        if self.phantom is not None:
+            return self
+        results = self.results_dir.resolve()
+        for key, path in self.given_paths().items():
+            inside = path.resolve().is_relative_to(results)
+            if inside and path.resolve().relative_to(results).parts[:1] in [(), *((name,) for name in OWN_FOLDERS)]:
+                raise ValueError(
+                    f"{key} {path} lies where the workflow writes (results_dir {self.results_dir}): choose another "
+                    "results_dir"
+                )
+        return self
+
+    def given_paths(self) -> dict[str, Path]:
+        """Key -> path of what the user gives: the folders and tables that the source reads."""
+        if self.source == "adni":
+            return {"raw.images": self.raw.images, "raw.tables": self.raw.tables}
+        if self.source == "csv":
+            return {"csv.path": self.csv.path}
+        return {"bids.path": self.bids.path} | ({"bids.visits": self.bids.visits} if self.bids.visits else {})
 
     @model_validator(mode="after")
     def _grid_fits(self) -> "Config":
@@ -55,7 +121,10 @@ class Config(Section):
                 f"preprocessing.conform.shape {sizes} is not a multiple of the autoencoder's factor {factor}"
             )
         if self.diffusion.resample == "isotropic" and any(size % deepest for size in sizes):
-            raise ValueError(f"preprocessing.conform.shape {sizes} is not a multiple of {deepest} (autoencoder x UNet)")
+            raise ValueError(
+                f"preprocessing.conform.shape {sizes} is not a multiple of {deepest} (autoencoder x UNet); "
+                "config/demo.yaml goes over config/small_networks.yaml"
+            )
         if any(small * self.dae.factor > size for small, size in zip(self.dae.shape, sizes, strict=True)):
             raise ValueError(f"dae.shape {self.dae.shape} x dae.factor {self.dae.factor} exceeds conform.shape {sizes}")
         return self

@@ -73,15 +73,14 @@ def make_raw_adni(
     _make(Download(out / "ADNI", out / "clinical"), out, settings, seed, processes, anatomy_cache)
 
 
-def make_bids(
-    out: Path, dataset: Path, settings: Phantom, seed: int, processes: int = 1, anatomy_cache: Path | None = None
-) -> None:
-    """Make the same cohort as a BIDS dataset in ``dataset``; ``out/truth.tsv`` and ``out/phantom.json`` lie apart.
+def make_bids(out: Path, settings: Phantom, seed: int, processes: int = 1, anatomy_cache: Path | None = None) -> None:
+    """Make the same cohort as a BIDS dataset, ``out/bids``; ``out/truth.tsv`` and ``out/phantom.json`` lie beside it.
 
     Raises:
-        UserError: ``dataset`` holds anything that this function did not make.
+        UserError: ``out/bids`` holds anything that this function did not make.
     """
-    _make(BidsDataset(Path(dataset)), Path(out), settings, seed, processes, anatomy_cache)
+    out = Path(out)
+    _make(BidsDataset(out / "bids"), out, settings, seed, processes, anatomy_cache)
 
 
 def _make(form: Form, out: Path, settings: Phantom, seed: int, processes: int, anatomy_cache: Path | None) -> None:

@@ -71,10 +71,10 @@ def test_config_yaml_leaves_the_switches_to_the_mode(paper):
         assert place == {}, f"{switch.key} in config.yaml would hide method.mode"
 
 
-def test_the_demo_keeps_what_it_gives(paper):
-    demo = load_config(CONFIG, ROOT / "config" / "demo.yaml")
-    assert demo.preprocessing.registration.transform == "affine"
-    assert demo.method.posterior == "mean"
+def test_an_overlay_keeps_what_it_gives(paper):
+    small = load_config(CONFIG, ROOT / "config" / "small_networks.yaml")
+    assert small.preprocessing.registration.transform == "affine"
+    assert small.method.posterior == "mean"
 
 
 @pytest.mark.parametrize(

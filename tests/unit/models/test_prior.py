@@ -17,8 +17,8 @@ SHAPE = (4, 4, 4, 4)
 
 @pytest.fixture
 def settings():
-    demo = load_config(CONFIG / "config.yaml", CONFIG / "demo.yaml").diffusion
-    return demo.model_copy(update={"channels": 8, "norm_groups": 2})
+    small = load_config(CONFIG / "config.yaml", CONFIG / "small_networks.yaml").diffusion
+    return small.model_copy(update={"channels": 8, "norm_groups": 2})
 
 
 @pytest.fixture

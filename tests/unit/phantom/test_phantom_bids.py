@@ -17,16 +17,16 @@ SEED = 11
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, anatomy, anatomy_file, settings):
     out = tmp_path_factory.mktemp("made")
-    make_bids(out / "raw", out / "bids", settings.model_copy(update={"broken_scans": 1}), SEED, 1, anatomy_file)
+    make_bids(out, settings.model_copy(update={"broken_scans": 1}), SEED, 1, anatomy_file)
     return out
 
 
 def test_truth_is_that_of_the_download(made, raw):
-    assert (made / "raw/truth.tsv").read_bytes() == (raw / "truth.tsv").read_bytes()
+    assert (made / "truth.tsv").read_bytes() == (raw / "truth.tsv").read_bytes()
 
 
 def test_images_are_those_of_the_heads_but_for_the_broken_one(made, anatomy, settings):
-    (broken,) = read_json(made / "raw/phantom.json")["broken_images"]
+    (broken,) = read_json(made / "phantom.json")["broken_images"]
     scans = bids_scans(Bids(path=made / "bids")).set_index(["participant_id", "session_id"])
     for plan in plan_cohort(settings, SEED):
         for visit in plan.visits:
@@ -44,7 +44,7 @@ def test_images_are_those_of_the_heads_but_for_the_broken_one(made, anatomy, set
 def test_the_reader_finds_what_the_truth_says(made):
     keys = ["participant_id", "session_id"]
     scans = bids_scans(Bids(path=made / "bids")).sort_values(keys, ignore_index=True)
-    truth = read_tsv(made / "raw/truth.tsv").sort_values(keys, ignore_index=True)
+    truth = read_tsv(made / "truth.tsv").sort_values(keys, ignore_index=True)
     assert scans["reason"].isna().all()
     for column in (*keys, "sex", "diagnosis", "months", "mmse", "cdr", "field_strength"):
         assert scans[column].tolist() == truth[column].tolist(), column
@@ -56,7 +56,7 @@ def test_a_lost_image_alone_is_made_again(made, anatomy_file, settings):
     images = sorted((made / "bids").rglob("*_T1w.nii.gz"))
     before = {path: (sha256_file(path), path.stat().st_mtime_ns) for path in images}
     images[0].unlink()
-    make_bids(made / "raw", made / "bids", settings.model_copy(update={"broken_scans": 1}), SEED, 1, anatomy_file)
+    make_bids(made, settings.model_copy(update={"broken_scans": 1}), SEED, 1, anatomy_file)
     assert sha256_file(images[0]) == before[images[0]][0]
     assert all(path.stat().st_mtime_ns == before[path][1] for path in images[1:])
 
@@ -65,4 +65,4 @@ def test_a_dataset_of_others_is_never_written_to(tmp_path, anatomy_file, setting
     (tmp_path / "bids").mkdir()
     (tmp_path / "bids/dataset_description.json").write_text("{}")
     with pytest.raises(UserError, match="not synthetic"):
-        make_bids(tmp_path / "raw", tmp_path / "bids", settings, SEED, 1, anatomy_file)
+        make_bids(tmp_path, settings, SEED, 1, anatomy_file)

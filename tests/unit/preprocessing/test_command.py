@@ -25,10 +25,10 @@ FAST = {
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
-    """The demo's configuration with these settings."""
+    """The small networks' configuration with these settings."""
     path = tmp_path_factory.mktemp("config") / "fast.yaml"
     path.write_text(yaml.safe_dump({"preprocessing": FAST}))
-    return ["--config", "config/config.yaml", "config/demo.yaml", str(path)]
+    return ["--config", "config/config.yaml", "config/small_networks.yaml", str(path)]
 
 
 @pytest.fixture(scope="module")

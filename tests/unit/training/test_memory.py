@@ -169,7 +169,7 @@ def small(tmp_path_factory):
     """A configuration of small networks whose batches are as large as the estimate's."""
     path = tmp_path_factory.mktemp("small") / "small.yaml"
     path.write_text("diffusion: {training: {batch: 32, micro_batch: 16}}\n")
-    return [PAPER, ROOT / "config" / "demo.yaml", path]
+    return [PAPER, ROOT / "config" / "small_networks.yaml", path]
 
 
 def test_the_command_prints_every_stage(small, capsys):

@@ -7,8 +7,8 @@ from ldae.errors import UserError
 def given_files(settings: Config) -> list[str]:
     """What ``build_manifest`` depends on when no conversion comes before it.
 
-    A synthetic dataset is not there yet: its files are those that the rule ``make_phantom_bids`` writes. Any other BIDS
-    dataset is known by its description, its participants and its table of visits; whoever adds images to it
+    A synthetic dataset is not there yet: the rule ``make_phantom_bids`` writes the file that stands for it. Any other
+    BIDS dataset is known by its description, its participants and its table of visits; whoever adds images to it
     without adding a participant raises ``bids.revision``.
 
     Raises:
@@ -20,9 +20,9 @@ def given_files(settings: Config) -> list[str]:
         if not settings.csv.path.is_file():
             raise UserError(f"csv.path: {settings.csv.path} does not exist.")
         return [str(settings.csv.path)]
-    root = settings.bids.path
     if settings.phantom is not None:
-        return [str(root / "dataset_description.json"), str(root / "participants.tsv")]
+        return [str(settings.results_dir / "raw" / "phantom.json")]
+    root = settings.bids.path
     if not (root / "dataset_description.json").is_file():
         raise UserError(f"bids.path: {root} is not a BIDS dataset (it has no dataset_description.json).")
     if settings.bids.visits is not None and not settings.bids.visits.is_file():
