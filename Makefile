@@ -8,7 +8,7 @@ DEMO := config/small_networks.yaml config/demo.yaml
 SMOKE := $(DEMO) config/smoke.yaml
 STUDY := $(DEMO) config/study.yaml
 
-.PHONY: help setup demo smoke study all inventory test test-slow test-slurm test-slurm-ci check format \
+.PHONY: adapter help setup demo smoke study all inventory test test-slow test-slurm test-slurm-ci check lint-workflow format \
     docs lock clean soak bench bench-dag bench-preflight bench-ingest bench-preprocess \
     bench-preprocess-studies bench-shards bench-paper-scale bench-memory bench-gpu
 .DEFAULT_GOAL := help
@@ -62,17 +62,23 @@ test-slurm: $(READY) ## a real SLURM on this machine: the whole smoke chain and 
 test-slurm-ci: $(READY) ## of those the slice that continuous integration runs
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses=0 -m slurm tests/slurm/test_lab.py tests/slurm/test_slice.py
 
-check: $(READY) ## formatting and lint
+check: $(READY) lint-workflow ## formatting, lint and types (.pre-commit-config.yaml runs the same)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/hadolint Dockerfile
+
+lint-workflow: $(READY)
 	$(SNAKEMAKE) --lint --configfile $(DEMO)
 
 format: $(READY) ## format in place
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
 	$(BIN)/snakefmt Snakefile rules
+
+adapter: $(READY) ## run the adapter of one rule by hand: RULE=fit_probes CONFIG="config/small_networks.yaml config/demo.yaml", PDB=1 stops at its first line
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python workflow/run_adapter.py $(RULE) --config $(CONFIG) $(if $(PDB),--pdb)
 
 docs: $(READY) ## write the generated pages of docs/
 	$(BIN)/python docs/generate.py
