@@ -1,10 +1,15 @@
 """Stage 1 network: a 3-D autoencoder with a Gaussian latent (AutoencoderKL; paper 4.1, Table 2)."""
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
 from ldae import config
 from ldae.models.lean_autoencoder import make_lean
+
+if TYPE_CHECKING:  # seconds of imports
+    from monai.networks.nets import AutoencoderKL
 
 
 class Autoencoder(nn.Module):
@@ -18,7 +23,7 @@ class Autoencoder(nn.Module):
         patch: edge of a block, voxels.
     """
 
-    def __init__(self, net: nn.Module, patch: int):
+    def __init__(self, net: "AutoencoderKL", patch: int):
         super().__init__()
         self.net = net
         self.patch = patch
@@ -65,8 +70,9 @@ def silence_residuals(net: nn.Module) -> None:
 
     for block in net.modules():
         if isinstance(block, AEKLResBlock):
-            nn.init.zeros_(block.conv2.conv.weight)
-            nn.init.zeros_(block.conv2.conv.bias)
+            last = block.conv2.get_submodule("conv")
+            for parameter in last.parameters():
+                nn.init.zeros_(parameter)
 
 
 def narrow_posterior(autoencoder: Autoencoder, log_variance: float = -6.0) -> None:
@@ -75,7 +81,7 @@ def narrow_posterior(autoencoder: Autoencoder, log_variance: float = -6.0) -> No
     By default it is about 1, far above that of the first means, and the decoder spends its first hundreds of steps on
     learning to ignore noise that the KL weight of 1e-7 hardly asks for.
     """
-    nn.init.constant_(autoencoder.net.quant_conv_log_sigma.conv.bias, log_variance)
+    nn.init.constant_(autoencoder.net.quant_conv_log_sigma.get_parameter("conv.bias"), log_variance)
 
 
 def kl_divergence(mu: Tensor, sigma: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ class ShiftBranch(nn.Module):
         super().__init__()
         self.semantic_embedding = nn.Linear(dimension, embedding_width(settings))
         self.up = UpPath(settings, latent_channels, widths, semantic=True)
-        self.prior_mean = None
+        self.prior_mean: nn.Module | None = None
         if prior_shape is not None:
             self.prior_mean = zeroed(nn.Linear(dimension, math.prod(prior_shape), bias=False))
 
@@ -68,6 +68,7 @@ class GradientEstimator(nn.Module):
         shift = self.shift(features, time, y)
         prior = self.trunk.prior
         if prior is not None:
+            assert self.shift.prior_mean is not None  # built for this trunk
             shift = prior.error(t) * shift + prior.response(t) * self.shift.prior_mean(y).view_as(shift)
         return eps, shift
 

@@ -1,27 +1,35 @@
 """MONAI's AutoencoderKL with the rewrites of :mod:`ldae.models.rewrites`; parameters and their names stay MONAI's."""
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 
 from ldae.config import Compute
 from ldae.models.rewrites import activation, upsampled_convolution
 
+if TYPE_CHECKING:  # seconds of imports
+    from monai.networks.blocks import Convolution, Upsample
+    from monai.networks.nets import AutoencoderKL
+    from monai.networks.nets.autoencoderkl import AEKLResBlock
+
 
 class LeanUpsample(nn.Module):
     """Nearest neighbour and convolution as one transposed convolution."""
 
-    def __init__(self, upsample: nn.Module):
+    def __init__(self, upsample: "Upsample"):
         super().__init__()
-        self.postconv = upsample.postconv
+        self.postconv: Convolution = upsample.get_submodule("postconv")  # type: ignore[assignment]  # typed Module
 
     def forward(self, x: Tensor) -> Tensor:
-        convolution = self.postconv.conv
-        return upsampled_convolution(x, convolution.weight, convolution.bias, (2, 2, 2))
+        weight, bias = (self.postconv.get_parameter(f"conv.{name}") for name in ("weight", "bias"))
+        return upsampled_convolution(x, weight, bias, (2, 2, 2))
 
 
 class LeanResBlock(nn.Module):
     """MONAI's residual block, its norms and activations recomputed in the backward pass or compiled."""
 
-    def __init__(self, block: nn.Module, compute: Compute):
+    def __init__(self, block: "AEKLResBlock", compute: Compute):
         super().__init__()
         self.activate = activation(compute)
         self.norm1, self.conv1, self.norm2, self.conv2 = block.norm1, block.conv1, block.norm2, block.conv2
@@ -35,6 +43,8 @@ class LeanResBlock(nn.Module):
 class LeanNorm(nn.GroupNorm):
     """A group norm that is recomputed in the backward pass or compiled."""
 
+    activate: Callable[..., Tensor]
+
     @classmethod
     def of(cls, norm: nn.GroupNorm, compute: Compute) -> "LeanNorm":
         lean = cls(norm.num_groups, norm.num_channels, norm.eps)
@@ -45,13 +55,15 @@ class LeanNorm(nn.GroupNorm):
         return self.activate(self, x, silu=False)
 
 
-def make_lean(net: nn.Module, compute: Compute) -> None:
+def make_lean(net: "AutoencoderKL", compute: Compute) -> None:
     """Replace the layers of a MONAI AutoencoderKL by those that ``compute`` asks for."""
     from monai.networks.blocks import Upsample
     from monai.networks.nets.autoencoderkl import AEKLResBlock
 
     replaced = compute.recompute_norms or compute.compile_norms
-    for blocks in (net.encoder.blocks, net.decoder.blocks):
+    for half in (net.encoder, net.decoder):
+        blocks = half.get_submodule("blocks")
+        assert isinstance(blocks, nn.ModuleList)
         for place, block in enumerate(blocks):
             if compute.transposed_upsampling and isinstance(block, Upsample):
                 blocks[place] = LeanUpsample(block)

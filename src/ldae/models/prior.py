@@ -19,6 +19,10 @@ class GaussianPrior(nn.Module):
         variance: same shape.
     """
 
+    alpha_bar: Tensor
+    mean: Tensor
+    variance: Tensor
+
     def __init__(self, alpha_bar: Tensor, mean: Tensor, variance: Tensor):
         super().__init__()
         self.register_buffer("alpha_bar", alpha_bar.float())

@@ -30,7 +30,9 @@ def scheme(settings: config.Config) -> pd.DataFrame:
         "projected": times(slices, representation.dimension),
         "heads": str(representation.heads),
     }
-    rows = [(name, shape, None, None) for name, shape in shapes.items()]
+    rows: list[tuple[str, str | None, int | None, int | None]] = [
+        (name, shape, None, None) for name, shape in shapes.items()
+    ]
     counts = parameter_counts(settings.autoencoder, settings.diffusion, representation)
     rows += [(count.network, None, count.parameters, count.trainable) for count in counts]
     for name in ("backbone", "projection", "pooling"):

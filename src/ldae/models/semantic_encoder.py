@@ -1,6 +1,7 @@
 """Stage 3 network: a 2-D backbone over axial slices and attention over them (paper 4.3): volume -> y_sem."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -60,7 +61,7 @@ class SemanticEncoder(nn.Module):
     def __init__(self, backbone: nn.Module, width: int, settings: config.Representation):
         super().__init__()
         self.slice_step = settings.slice_step
-        self.backbone = backbone
+        self.backbone: Any = backbone  # timm adds attributes without types
         self.projection = nn.Identity() if width == settings.dimension else nn.Linear(width, settings.dimension)
         self.dropout = nn.Dropout(settings.dropout)
         self.pooling = SlicePooling(settings.dimension, settings.heads, settings.dropout)
@@ -81,7 +82,7 @@ def build_semantic_encoder(settings: config.Representation) -> SemanticEncoder:
     """The encoder of the ``representation`` section, randomly initialised."""
     import timm  # seconds of imports, only where a network is built
 
-    backbone = timm.create_model(
+    backbone: Any = timm.create_model(
         settings.backbone, pretrained=False, in_chans=1, num_classes=0, drop_path_rate=settings.drop_path
     )
     if settings.training.compute.checkpoint_backbone:

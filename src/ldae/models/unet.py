@@ -4,12 +4,12 @@ import torch
 from torch import Tensor, nn
 
 from ldae import config
-from ldae.models.blocks import FACTORS, Layer, ResBlock, SelfAttention, timestep_embedding, zeroed
+from ldae.models.blocks import FACTORS, Layer, Resampling, ResBlock, SelfAttention, timestep_embedding, zeroed
 from ldae.models.prior import GaussianPrior
 from ldae.models.rewrites import activation
 
 
-def embedding_width(settings: config.Diffusion) -> int:
+def embedding_width(settings: config.Diffusion | config.Dae) -> int:
     """Width of the time embedding and of the embedded y_sem."""
     return 4 * settings.channels
 
@@ -17,11 +17,11 @@ def embedding_width(settings: config.Diffusion) -> int:
 class LayerFactory:
     """Makes the layers of one path, all with the settings of the ``diffusion`` section."""
 
-    def __init__(self, settings: config.Diffusion, semantic: bool):
+    def __init__(self, settings: config.Diffusion | config.Dae, semantic: bool):
         self.settings, self.semantic = settings, semantic
         self.factors = FACTORS[settings.resample]
 
-    def block(self, channels: int, out_channels: int, resampling: str = "none") -> ResBlock:
+    def block(self, channels: int, out_channels: int, resampling: Resampling = "none") -> ResBlock:
         return ResBlock(
             channels,
             out_channels,
@@ -37,7 +37,7 @@ class LayerFactory:
     def attention(self, channels: int) -> SelfAttention:
         return SelfAttention(channels, self.settings.norm_groups, self.settings.training.compute)
 
-    def layer(self, channels: int, out_channels: int, factor: int, resampling: str = "none") -> Layer:
+    def layer(self, channels: int, out_channels: int, factor: int, resampling: Resampling = "none") -> Layer:
         """A layer of the level that is down-sampled by ``factor``; resampling layers carry no attention."""
         attends = resampling == "none" and factor in self.settings.attention_factors
         attention = self.attention(out_channels) if attends else None
@@ -51,7 +51,7 @@ class DownPath(nn.Module):
         semantic: whether every residual block is conditioned on an embedded code (the voxel-space baseline).
     """
 
-    def __init__(self, settings: config.Diffusion, latent_channels: int, semantic: bool = False):
+    def __init__(self, settings: config.Diffusion | config.Dae, latent_channels: int, semantic: bool = False):
         super().__init__()
         make = LayerFactory(settings, semantic)
         width = settings.channels
@@ -82,7 +82,9 @@ class UpPath(nn.Module):
         semantic: whether every residual block is conditioned on the embedded y_sem (the shift branch).
     """
 
-    def __init__(self, settings: config.Diffusion, latent_channels: int, widths: list[int], semantic: bool = False):
+    def __init__(
+        self, settings: config.Diffusion | config.Dae, latent_channels: int, widths: list[int], semantic: bool = False
+    ):
         super().__init__()
         make = LayerFactory(settings, semantic)
         widths = list(widths)
@@ -122,6 +124,8 @@ class UNet(nn.Module):
         latent_channels: channels of a latent.
         prior: predicts first, and the network adds to it; none: the network predicts alone, as in the paper.
     """
+
+    time_table: Tensor | None
 
     def __init__(self, settings: config.Diffusion, latent_channels: int, prior: GaussianPrior | None = None):
         super().__init__()

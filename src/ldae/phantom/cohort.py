@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -33,8 +33,9 @@ _worker: dict[str, Anatomy] = {}  # one anatomy per worker process
 class Form(Protocol):
     """How a cohort lies on disk."""
 
-    folders: tuple[Path, ...]
-    """They hold images and tables of the cohort and nothing else; the first holds the images."""
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """They hold images and tables of the cohort and nothing else; the first holds the images."""
 
     def holds(self, plan: Plan, visit: Visit, images: list[Image]) -> bool:
         """Whether all images of a visit are there, whole."""
@@ -177,7 +178,7 @@ def _make_subject(job: _Job) -> list[dict]:
     return rows
 
 
-def visit_scan(anatomy: Anatomy, plan: Plan, visit: Visit, seed: int, voxel_mm: float, **options: object) -> Scan:
+def visit_scan(anatomy: Anatomy, plan: Plan, visit: Visit, seed: int, voxel_mm: float, **options: Any) -> Scan:
     """The scan of one visit as it lies in the download; ``options`` go to :func:`make_scan` (clean twin, amp)."""
     months = visit.elapsed_years * 12
     return make_scan(anatomy, plan.subject, months, visit.session, seed, voxel_mm, **options)

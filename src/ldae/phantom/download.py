@@ -31,13 +31,13 @@ class Download:
 
     def write_images(self, plan: Plan, visit: Visit, images: list[Image], scan: Scan, broken: frozenset[int]) -> None:
         """One folder of slices per image; an image that the study refuses has motion ghosts."""
-        spacing = tuple(float(step) for step in np.diag(scan.affine)[:3])
+        x, y, z = (float(step) for step in np.diag(scan.affine)[:3])
         age, sex = float(scan.truth["age"]), str(scan.truth["sex"])
         for image in images:
             folder = self.images / image.folder
             if not folder.is_dir():
                 volume = scan.image if image.chosen else ghosted(scan.image)
-                write_series(volume, spacing, folder, image, sex, age, truncate=image.image_id in broken)
+                write_series(volume, (x, y, z), folder, image, sex, age, truncate=image.image_id in broken)
 
     def write_tables(self, plans: list[Plan], images: list[Image], seed: int) -> None:
         write_tables(self.tables, plans, images, seed)

@@ -36,7 +36,8 @@ def region(lower: tuple[float, ...], upper: tuple[float, ...]) -> Region:
     first = np.clip(np.floor(np.asarray(lower) - ORIGIN), 0, SHAPE).astype(int)
     last = np.clip(np.ceil(np.asarray(upper) - ORIGIN) + 1, 0, SHAPE).astype(int)
     shape = tuple(np.maximum(last - first, 0))
-    return Region(tuple(slice(a, b) for a, b in zip(first, last, strict=True)), *axes(shape, ORIGIN + first, 1.0))
+    x, y, z = (slice(a, b) for a, b in zip(first, last, strict=True))
+    return Region((x, y, z), *axes(shape, ORIGIN + first, 1.0))
 
 
 def voxel(point: tuple[float, float, float]) -> tuple[int, int, int]:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Any
 
 from ldae.phantom.schedule import Plan, Visit
 from ldae.phantom.streams import stream
@@ -66,7 +67,7 @@ def images_of(seed: int, plan: Plan, visit: Visit) -> list[Image]:
     random = stream(seed, "images", plan.subject.rid, visit.months)
     duplicate = random.random() < DUPLICATE_SHARE
     morning = dt.datetime.combine(visit.scan_date, dt.time(8)) + dt.timedelta(minutes=int(random.integers(540)))
-    common = {
+    common: dict[str, Any] = {
         "ptid": plan.subject.ptid,
         "months": visit.months,
         "study_id": STUDY_BASE + _number(plan, visit) // 10,
@@ -101,8 +102,9 @@ def _marks(phase: str, duplicate: bool) -> list[tuple[str, bool, int | None, int
     """(sequence, chosen, passed, quality, selected) of each image of a visit."""
     name = SEQUENCES[phase]
     if phase == "ADNI1":
-        refused = [(name, False, 0, None, None), (f"{name} REPEAT", True, 1, None, None)]
-        return refused if duplicate else [(name, True, 1, None, None)]
+        if duplicate:
+            return [(name, False, 0, None, None), (f"{name} REPEAT", True, 1, None, None)]
+        return [(name, True, 1, None, None)]
     if phase == "ADNI3" and duplicate:  # _ND: without correction of gradient distortion
         return [(name, True, None, 2, 1), (f"{name}_ND", False, None, None, None)]
     if duplicate:

@@ -102,7 +102,7 @@ def draw_subject(seed: int, rid: int, conversion_years: float | None = None) -> 
     """
     diagnosis = DIAGNOSES[(rid - 1) % len(DIAGNOSES)]
     random = stream(seed, "subject", rid)
-    sex = "F" if random.random() < 0.48 else "M"
+    sex: Literal["M", "F"] = "F" if random.random() < 0.48 else "M"
     age = _truncated_normal(random, AGE_MEAN[diagnosis], AGE_SD, *AGE_RANGE)
     stage, rate = _course(random, diagnosis, conversion_years)
     size = np.log(HEAD_SCALE) + (0.022 if sex == "M" else -0.022) + random.normal(0, 0.02)
@@ -118,8 +118,13 @@ def draw_subject(seed: int, rid: int, conversion_years: float | None = None) -> 
         converter=conversion_years is not None,
         residuals={name: float(random.normal(0, deviation)) for name, deviation in RESIDUAL_SD.items()},
         asymmetry={name: float(random.normal(0, deviation)) for name, deviation in ASYMMETRY_SD.items()},
-        head_scale=tuple(float(scale) for scale in np.exp(size + random.normal(0, 0.018, 3))),
+        head_scale=_three(np.exp(size + random.normal(0, 0.018, 3))),
     )
+
+
+def _three(values: np.ndarray) -> tuple[float, float, float]:
+    x, y, z = (float(value) for value in values)
+    return x, y, z
 
 
 def _truncated_normal(random: np.random.Generator, mean: float, deviation: float, low: float, high: float) -> float:

@@ -55,7 +55,8 @@ class _Geometry:
 
 def matrix_size(voxel_mm: float) -> tuple[int, int, int]:
     """Even number of voxels that covers the field of view."""
-    return tuple(2 * round(extent / voxel_mm / 2) for extent in FIELD_OF_VIEW_MM)
+    x, y, z = (2 * round(extent / voxel_mm / 2) for extent in FIELD_OF_VIEW_MM)
+    return x, y, z
 
 
 def amplitudes_for(anatomy: Anatomy, subject: Subject, state: State) -> dict[str, float]:
@@ -201,7 +202,12 @@ def _volumes(parts: dict[str, np.ndarray], voxel_ml: float) -> dict[str, float]:
 def _describe(
     subject: Subject, state: State, amplitudes: dict[str, float], acquisition: Acquisition
 ) -> dict[str, float | int | str]:
-    row = {"age": state.age, "sex": subject.sex, "site": subject.site, "converter": int(subject.converter)}
+    row: dict[str, float | int | str] = {
+        "age": state.age,
+        "sex": subject.sex,
+        "site": subject.site,
+        "converter": int(subject.converter),
+    }
     row |= {"stage": state.stage, "stage_rate": subject.stage_rate, "brainage_gap": subject.brainage_gap}
     row |= {"ventricle_target_ml": state.ventricle_ml, "hippocampus_target_ml": state.hippocampus_ml}
     row |= {"cortical_loss": state.cortical_loss, "caps": state.caps}

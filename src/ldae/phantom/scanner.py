@@ -9,7 +9,9 @@ from ldae.phantom.streams import stream
 
 ROTATION_SD = (4.0, 2.5, 3.0)  # degrees about x, y, z
 SHIFT_SD = (3.0, 5.0, 5.0)  # mm
-T1_NODES = np.float32([0, 40, 66, 105, 140, 165, 195, 224, 255])  # template T1: fluid at 66, grey 165, white 224
+T1_NODES = np.array(
+    [0, 40, 66, 105, 140, 165, 195, 224, 255], np.float32
+)  # template T1: fluid at 66, grey 165, white 224
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def inhomogeneity(shape: tuple[int, ...], inside: np.ndarray, acquisition: Acqui
         np.linspace(-1, 1, size, dtype=np.float32).reshape([-1 if i == j else 1 for j in range(3)])
         for i, size in enumerate(shape)
     )
-    c = np.float32(acquisition.bias)
+    c = np.array(acquisition.bias, np.float32)
     field = c[0] * x + c[1] * y + c[2] * z + 0.8 * (c[3] * x**2 + c[4] * y**2 + c[5] * z**2)
     field = field + 0.6 * (c[6] * x * y + c[7] * y * z + c[8] * x * z) + 0.5 * c[9] * z**3
     values = field[inside]

@@ -47,6 +47,7 @@ def _find(kind: str) -> Path:
 
 def _place(path: Path) -> np.ndarray:
     image = nibabel.load(path)
+    assert isinstance(image, nibabel.Nifti1Image)
     values = np.asanyarray(image.dataobj)
     offset = np.round(image.affine[:3, 3] - ORIGIN).astype(int)
     first = np.maximum(offset, 0)

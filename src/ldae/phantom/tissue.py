@@ -12,7 +12,8 @@ FLUID_T1, DURA_T1 = 60, 105  # template T1 values given to the space between bra
 def brain_box(brain: np.ndarray, margin: int = 4) -> tuple[slice, slice, slice]:
     """The box of ``brain``, with a margin: distances are only needed, and only computed, there."""
     found = ndimage.find_objects(brain.astype(np.uint8))[0]
-    return tuple(slice(max(part.start - margin, 0), part.stop + margin) for part in found)
+    x, y, z = (slice(max(part.start - margin, 0), part.stop + margin) for part in found)
+    return x, y, z
 
 
 def t1_contrast(template: Template, inner: np.ndarray) -> np.ndarray:

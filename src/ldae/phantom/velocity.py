@@ -109,9 +109,9 @@ def _laplacian(domain: np.ndarray) -> csr_matrix:
         both = (here >= 0) & (there >= 0)
         rows.append(here[both])
         columns.append(there[both])
-    rows, columns = np.concatenate(rows), np.concatenate(columns)
+    ends = np.concatenate(rows), np.concatenate(columns)
     size = int(domain.sum())
-    links = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(size, size)).tocsr()
+    links = coo_matrix((np.ones(len(ends[0])), ends), shape=(size, size)).tocsr()
     links = links + links.T
     degree = np.asarray(links.sum(axis=1)).ravel()
     return (diags(degree + 1e-7) - links).tocsr()  # the shift fixes the free constant of phi
@@ -126,7 +126,8 @@ def _solve(source: np.ndarray, domain: np.ndarray, laplacian: csr_matrix) -> np.
     potential[domain] = solution
     field = np.zeros((3, *domain.shape), np.float32)
     for axis in range(3):
-        phi, inside, component = (np.moveaxis(a, axis, 0) for a in (potential, domain, field[axis]))
+        phi, component = np.moveaxis(potential, axis, 0), np.moveaxis(field[axis], axis, 0)
+        inside = np.moveaxis(domain, axis, 0)
         flux = np.where(inside[:-1] & inside[1:], phi[1:] - phi[:-1], 0) / CONTROL_MM
         component[:-1] += 0.5 * flux
         component[1:] += 0.5 * flux
