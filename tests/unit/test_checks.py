@@ -48,7 +48,7 @@ def adapter(*words: str) -> subprocess.CompletedProcess[str]:
 def test_an_adapter_runs_by_hand(tmp_path):
     overlay = tmp_path / "here.yaml"
     overlay.write_text(f"results_dir: {tmp_path}/results\n")
-    ran = adapter("figure_1_method", "--config", "config/demo.yaml", str(overlay))
+    ran = adapter("figure_1_method", "--config", "config/small_networks.yaml", "config/demo.yaml", str(overlay))
     assert ran.returncode == 0, ran.stderr
     assert (tmp_path / "results/paper/figures/figure_1_method.svg").stat().st_size > 1000
 
