@@ -16,6 +16,7 @@ rule pack_volumes_dae:
     params:
         shape=settings.section("dae", "shape"),
         factor=settings.dae.factor,
+        code=code_digest("pack_volumes_dae"),
     script:
         "../workflow/scripts/pack_volumes_dae.py"
 
@@ -108,6 +109,6 @@ rule encode_baselines:
         "../envs/gpu.yaml"
     params:
         batch=settings.evaluation.batch,
-        code=code_digest("models"),
+        code=code_digest("encode_baselines"),
     script:
         "../workflow/scripts/encode_baselines.py"

@@ -1,16 +1,19 @@
 # What every rule file uses: the validated configuration and folder names.
-# `settings.section(...)` in params plans exactly the readers of a changed section; `code_digest(...)` those of changed code.
+# `settings.section(...)` in params plans exactly the readers of a changed section, `code_digest(...)` the rules that a
+# changed module can reach; expensive rules have a `revision` in their section instead (docs/reproducibility.md).
 import sys
+from pathlib import Path
 
 from ldae.cohort.sources.given import given_files
 from ldae.config import parse_config
+from ldae.core.closure import Code
 from ldae.errors import UserError
 from ldae.files import digest
-from ldae.provenance import code_digest
 
 try:
     settings = parse_config(config)
     GIVEN = given_files(settings)
+    CODE = Code(kept_in=Path(".snakemake/ldae-code.json"))
 except UserError as error:
     sys.exit(f"Error: {error}")
 
@@ -19,6 +22,11 @@ BIDS = str(settings.bids.path) if settings.source == "bids" else f"{RESULTS}/bid
 CONVERT_SHARDS = range(settings.convert.shards)
 SHARDS = range(settings.preprocessing.shards)
 TRUTH = f"{RESULTS}/raw/truth.tsv" if settings.phantom else []
+
+
+def code_digest(rule):
+    """Of all code that the adapter of a rule can reach."""
+    return CODE.digest(Path(workflow.basedir) / f"workflow/scripts/{rule}.py")
 
 
 wildcard_constraints:

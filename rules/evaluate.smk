@@ -41,7 +41,7 @@ rule eval_reconstruction:
         settings=settings.section("evaluation"),
         method=settings.method_of("eval_reconstruction"),
         seed=settings.seed,
-        code=code_digest("evaluation", "models", "diffusion"),
+        code=code_digest("eval_reconstruction"),
     script:
         "../workflow/scripts/eval_reconstruction.py"
 
@@ -72,7 +72,7 @@ rule fit_probes:
         settings=settings.section("evaluation"),
         method=settings.method_of("fit_probes"),
         seed=settings.seed,
-        code=code_digest("evaluation"),
+        code=code_digest("fit_probes"),
     script:
         "../workflow/scripts/fit_probes.py"
 
@@ -99,7 +99,7 @@ rule eval_probe_checks:
         settings=settings.section("evaluation"),
         method=settings.method_of("eval_probe_checks"),
         seed=settings.seed,
-        code=code_digest("evaluation"),
+        code=code_digest("eval_probe_checks"),
     script:
         "../workflow/scripts/eval_probe_checks.py"
 
@@ -130,7 +130,7 @@ rule eval_interpolation:
         settings=settings.section("evaluation"),
         method=settings.method_of("eval_interpolation"),
         seed=settings.seed,
-        code=code_digest("evaluation", "models", "diffusion"),
+        code=code_digest("eval_interpolation"),
     script:
         "../workflow/scripts/eval_interpolation.py"
 
@@ -163,7 +163,7 @@ rule eval_manipulation:
         seed=settings.seed,
         phantom=settings.section("phantom") if settings.phantom else None,
         anatomy=f"{RESULTS}/raw/anatomy.npz" if settings.phantom else None,
-        code=code_digest("evaluation", "models", "diffusion", "phantom"),
+        code=code_digest("eval_manipulation"),
     script:
         "../workflow/scripts/eval_manipulation.py"
 
@@ -188,7 +188,7 @@ rule eval_variation:
         settings=settings.section("evaluation"),
         method=settings.method_of("eval_variation"),
         seed=settings.seed,
-        code=code_digest("evaluation", "models", "diffusion"),
+        code=code_digest("eval_variation"),
     script:
         "../workflow/scripts/eval_variation.py"
 
@@ -217,7 +217,7 @@ rule eval_solvers:
         settings=settings.section("evaluation"),
         method=settings.method_of("eval_solvers"),
         seed=settings.seed,
-        code=code_digest("evaluation", "models", "diffusion"),
+        code=code_digest("eval_solvers"),
     script:
         "../workflow/scripts/eval_solvers.py"
 
@@ -245,7 +245,7 @@ rule eval_samples:
         settings=settings.section("evaluation"),
         method=settings.method_of("eval_samples"),
         seed=settings.seed,
-        code=code_digest("evaluation", "models", "diffusion"),
+        code=code_digest("eval_samples"),
     script:
         "../workflow/scripts/eval_samples.py"
 
@@ -274,7 +274,7 @@ rule eval_efficiency:
         settings=settings.section("evaluation"),
         method=settings.method_of("eval_efficiency"),
         seed=settings.seed,
-        code=code_digest("evaluation", "models", "diffusion"),
+        code=code_digest("eval_efficiency"),
     script:
         "../workflow/scripts/eval_efficiency.py"
 
@@ -298,6 +298,6 @@ rule assemble_headline:
     params:
         config_digest=digest(settings.section()),
         data="phantom" if settings.phantom else settings.source,
-        code=code_digest("evaluation"),
+        code=code_digest("assemble_headline"),
     script:
         "../workflow/scripts/assemble_headline.py"

@@ -14,7 +14,7 @@ rule figure_1_method:
         "../envs/cpu.yaml"
     params:
         settings=settings.section(),
-        code=code_digest("figures", "models"),
+        code=code_digest("figure_1_method"),
     script:
         "../workflow/scripts/figure_1_method.py"
 
@@ -32,7 +32,7 @@ rule figure_2_encoder:
         "../envs/cpu.yaml"
     params:
         settings=settings.section(),
-        code=code_digest("figures", "models"),
+        code=code_digest("figure_2_encoder"),
     script:
         "../workflow/scripts/figure_2_encoder.py"
 
@@ -53,7 +53,7 @@ rule figure_cohort:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("figures"),
+        code=code_digest("figure_cohort"),
     script:
         "../workflow/scripts/figure_cohort.py"
 
@@ -74,7 +74,7 @@ rule figure_training:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("figures"),
+        code=code_digest("figure_training"),
     script:
         "../workflow/scripts/figure_training.py"
 
@@ -94,7 +94,7 @@ rule figure_reconstruction_methods:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("figures"),
+        code=code_digest("figure_reconstruction_methods"),
     script:
         "../workflow/scripts/figure_reconstruction_methods.py"
 
@@ -113,7 +113,7 @@ rule figure_solvers:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("figures"),
+        code=code_digest("figure_solvers"),
     script:
         "../workflow/scripts/figure_solvers.py"
 
@@ -135,7 +135,7 @@ rule figure_samples:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("figures"),
+        code=code_digest("figure_samples"),
     script:
         "../workflow/scripts/figure_samples.py"
 
@@ -154,7 +154,7 @@ rule figure_probes:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("figures"),
+        code=code_digest("figure_probes"),
     script:
         "../workflow/scripts/figure_probes.py"
 
@@ -173,7 +173,7 @@ rule figure_label_efficiency:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("figures"),
+        code=code_digest("figure_label_efficiency"),
     script:
         "../workflow/scripts/figure_label_efficiency.py"
 
@@ -192,7 +192,7 @@ rule figure_confounds:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("figures"),
+        code=code_digest("figure_confounds"),
     script:
         "../workflow/scripts/figure_confounds.py"
 
@@ -211,7 +211,7 @@ rule figure_3_autoencoder:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("figures"),
+        code=code_digest("figure_3_autoencoder"),
     script:
         "../workflow/scripts/figure_3_autoencoder.py"
 
@@ -230,7 +230,7 @@ rule figure_reconstruction_examples:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("figures"),
+        code=code_digest("figure_reconstruction_examples"),
     script:
         "../workflow/scripts/figure_reconstruction_examples.py"
 
@@ -249,7 +249,7 @@ rule figure_4_variation:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("figures"),
+        code=code_digest("figure_4_variation"),
     script:
         "../workflow/scripts/figure_4_variation.py"
 
@@ -268,7 +268,7 @@ rule figure_5_lda:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("figures"),
+        code=code_digest("figure_5_lda"),
     script:
         "../workflow/scripts/figure_5_lda.py"
 
@@ -287,7 +287,7 @@ rule figure_6_manipulation:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("figures"),
+        code=code_digest("figure_6_manipulation"),
     script:
         "../workflow/scripts/figure_6_manipulation.py"
 
@@ -308,7 +308,7 @@ rule figure_7_dose_response:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("figures"),
+        code=code_digest("figure_7_dose_response"),
     script:
         "../workflow/scripts/figure_7_dose_response.py"
 
@@ -328,7 +328,7 @@ rule figure_8_interpolation:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("figures"),
+        code=code_digest("figure_8_interpolation"),
     script:
         "../workflow/scripts/figure_8_interpolation.py"
 
@@ -347,7 +347,7 @@ rule figure_9_interpolation_examples:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("figures"),
+        code=code_digest("figure_9_interpolation_examples"),
     script:
         "../workflow/scripts/figure_9_interpolation_examples.py"
 
@@ -367,7 +367,7 @@ rule figure_qc:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("figures"),
+        code=code_digest("figure_qc"),
     script:
         "../workflow/scripts/figure_qc.py"
 

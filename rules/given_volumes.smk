@@ -19,6 +19,7 @@ rule check_volumes:
         resample=settings.csv.resample,
         max_quarantined_fraction=settings.preprocessing.max_quarantined_fraction,
         root=str(settings.csv.path.parent),
+        code=code_digest("check_volumes"),
     script:
         "../workflow/scripts/check_volumes.py"
 
@@ -39,6 +40,7 @@ rule pack_volumes:
     params:
         conform=settings.section("preprocessing", "conform"),
         given=str(settings.csv.path.parent),
+        code=code_digest("pack_volumes"),
     script:
         "../workflow/scripts/pack_volumes.py"
 

@@ -16,6 +16,7 @@ rule inventory_raw:
     params:
         images=str(settings.raw.images),
         tables=str(settings.raw.tables),
+        code=code_digest("inventory_raw"),
     script:
         "../workflow/scripts/inventory_raw.py"
 
@@ -35,6 +36,7 @@ rule preflight_adni:
     params:
         images=str(settings.raw.images),
         tables=str(settings.raw.tables),
+        code=code_digest("preflight_adni"),
     script:
         "../workflow/scripts/preflight_adni.py"
 
@@ -55,6 +57,7 @@ rule adapt_tables:
     params:
         images=str(settings.raw.images),
         tables=str(settings.raw.tables),
+        code=code_digest("adapt_tables"),
     script:
         "../workflow/scripts/adapt_tables.py"
 
@@ -94,5 +97,7 @@ rule merge_bids:
         f"{RESULTS}/benchmarks/merge_bids.tsv"
     conda:
         "../envs/cpu.yaml"
+    params:
+        code=code_digest("merge_bids"),
     script:
         "../workflow/scripts/merge_bids.py"

@@ -30,7 +30,7 @@ rule build_manifest:
         dataset=SOURCE,
         settings=settings.section("manifest"),
         shards=settings.preprocessing.shards,
-        code=code_digest("cohort"),
+        code=code_digest("build_manifest"),
     script:
         "../workflow/scripts/build_manifest.py"
 
@@ -51,5 +51,6 @@ rule make_splits:
         settings=settings.section("splits"),
         seed=settings.seed,
         ledger=f"{RESULTS}/manifest/splits_ledger.tsv",
+        code=code_digest("make_splits"),
     script:
         "../workflow/scripts/make_splits.py"

@@ -92,6 +92,7 @@ rule qc_scans:
         "../envs/cpu.yaml"
     params:
         settings=settings.section("preprocessing", "quality"),
+        code=code_digest("qc_scans"),
     script:
         "../workflow/scripts/qc_scans.py"
 
@@ -115,5 +116,6 @@ rule pack_volumes:
         "../envs/cpu.yaml"
     params:
         conform=settings.section("preprocessing", "conform"),
+        code=code_digest("pack_volumes"),
     script:
         "../workflow/scripts/pack_volumes.py"

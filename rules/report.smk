@@ -23,7 +23,7 @@ rule report_html:
     params:
         evaluate=f"{RESULTS}/evaluate",
         settings=settings.section(),
-        code=code_digest("report", "figures"),
+        code=code_digest("report_html"),
     script:
         "../workflow/scripts/report_html.py"
 
@@ -48,7 +48,7 @@ rule model_card:
         "../envs/cpu.yaml"
     params:
         settings=settings.section(),
-        code=code_digest("report"),
+        code=code_digest("model_card"),
     script:
         "../workflow/scripts/model_card.py"
 
@@ -77,6 +77,6 @@ rule bundle_public:
     params:
         evaluate=f"{RESULTS}/evaluate",
         settings=settings.section(),
-        code=code_digest("report", "figures"),
+        code=code_digest("bundle_public"),
     script:
         "../workflow/scripts/bundle_public.py"

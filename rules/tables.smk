@@ -19,7 +19,7 @@ rule table_cohort:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("cohort", "figures"),
+        code=code_digest("table_cohort"),
     script:
         "../workflow/scripts/table_cohort.py"
 
@@ -37,7 +37,7 @@ rule table_reconstruction:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("evaluation", "figures"),
+        code=code_digest("table_reconstruction"),
     script:
         "../workflow/scripts/table_reconstruction.py"
 
@@ -55,7 +55,7 @@ rule table_solvers:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("evaluation", "figures"),
+        code=code_digest("table_solvers"),
     script:
         "../workflow/scripts/table_solvers.py"
 
@@ -74,7 +74,7 @@ rule table_samples:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("evaluation", "figures"),
+        code=code_digest("table_samples"),
     script:
         "../workflow/scripts/table_samples.py"
 
@@ -94,7 +94,7 @@ rule table_efficiency:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("evaluation", "figures"),
+        code=code_digest("table_efficiency"),
     script:
         "../workflow/scripts/table_efficiency.py"
 
@@ -116,7 +116,7 @@ rule table_probes:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("evaluation", "figures"),
+        code=code_digest("table_probes"),
     script:
         "../workflow/scripts/table_probes.py"
 
@@ -134,7 +134,7 @@ rule table_interpolation:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("evaluation", "figures"),
+        code=code_digest("table_interpolation"),
     script:
         "../workflow/scripts/table_interpolation.py"
 
@@ -152,7 +152,7 @@ rule table_manipulation:
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("evaluation", "figures"),
+        code=code_digest("table_manipulation"),
     script:
         "../workflow/scripts/table_manipulation.py"
 
@@ -175,7 +175,7 @@ rule table_settings:
         "../envs/cpu.yaml"
     params:
         settings=settings.section(),
-        code=code_digest("report", "figures"),
+        code=code_digest("table_settings"),
     script:
         "../workflow/scripts/table_settings.py"
 

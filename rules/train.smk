@@ -41,7 +41,7 @@ rule encode_latents:
     params:
         method=settings.method_of("encode_latents"),
         seed=settings.seed,
-        code=code_digest("models"),
+        code=code_digest("encode_latents"),
     script:
         "../workflow/scripts/encode_latents.py"
 
@@ -122,7 +122,7 @@ rule encode_codes:
         batch=settings.evaluation.batch,
         method=settings.method_of("encode_codes"),
         seed=settings.seed,
-        code=code_digest("models", "diffusion"),
+        code=code_digest("encode_codes"),
     script:
         "../workflow/scripts/encode_codes.py"
 
@@ -155,6 +155,6 @@ rule encode_solver_codes:
         batch=settings.evaluation.batch,
         method=settings.method_of("encode_solver_codes"),
         seed=settings.seed,
-        code=code_digest("models", "diffusion"),
+        code=code_digest("encode_solver_codes"),
     script:
         "../workflow/scripts/encode_solver_codes.py"

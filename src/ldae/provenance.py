@@ -1,13 +1,11 @@
-"""Where an output came from: digests of the code, versions of the libraries that made it."""
+"""Where an output came from: versions of the libraries, digests of the stores and models that made it."""
 
-import hashlib
 from importlib.metadata import version
 from pathlib import Path
 
 from ldae import __version__
 from ldae.files import read_json, sha256_file
 
-PACKAGE = Path(__file__).parent
 LIBRARIES = (
     "clinica",
     "antspyx",
@@ -21,20 +19,6 @@ LIBRARIES = (
     "scikit-learn",
     "snakemake",
 )
-
-
-def code_digest(*parts: str) -> str:
-    """Digest of the source of some sub-packages or modules of ``ldae`` (``"evaluation"``, ``"store"``).
-
-    Snakemake sees a change of a script, not of the package behind it: cheap rules take this digest as a parameter.
-    """
-    hasher = hashlib.sha256()
-    for part in sorted(parts):
-        module = PACKAGE / f"{part}.py"
-        for path in [module] if module.is_file() else sorted((PACKAGE / part).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                hasher.update(path.relative_to(PACKAGE).as_posix().encode() + path.read_bytes())
-    return hasher.hexdigest()[:16]
 
 
 def library_versions() -> dict[str, str]:

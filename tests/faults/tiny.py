@@ -92,7 +92,7 @@ class Cohort:
 
 def make_cohort(folder: Path) -> Cohort:
     """Stores and splits, and stages 1 to 3 trained on them without a break (the reference of all comparisons)."""
-    from ldae.training.codes.encode import encode_latents
+    from ldae.training.codes.latents import encode_latents
 
     write_volumes(folder / "volumes")
     write_splits(folder / "splits.tsv")

@@ -6,7 +6,7 @@ from ldae.runtime import running
 
 with running(snakemake.log[0], snakemake.threads):
     from ldae.config import Method
-    from ldae.training.codes.encode import encode_latents
+    from ldae.training.codes.latents import encode_latents
 
     encode_latents(
         volumes=Path(snakemake.input.volumes).parent,

@@ -7,7 +7,7 @@ from tiny_chain import AUTOENCODER, DIFFUSION, REPRESENTATION, Chain
 
 from ldae import config
 from ldae.store import write_store
-from ldae.training.codes.encode import encode_latents
+from ldae.training.codes.latents import encode_latents
 from ldae.training.run import train_autoencoder, train_diffusion, train_representation
 
 

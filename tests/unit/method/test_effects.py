@@ -14,7 +14,8 @@ from ldae.evaluation.probes.linear import Probe, fit_with_penalty, subject_folds
 from ldae.evaluation.probes.metrics import AD_METRICS, CN_METRICS
 from ldae.store import open_store
 from ldae.training.codes import encode
-from ldae.training.codes.encode import encode_codes, encode_latents
+from ldae.training.codes.encode import encode_codes
+from ldae.training.codes.latents import encode_latents
 from ldae.training.data import Latents, Volumes, keyed_noise
 from ldae.training.ema import moving_average
 from ldae.training.models.load import load_autoencoder, load_unet

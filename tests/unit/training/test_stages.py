@@ -12,8 +12,9 @@ from ldae import config
 from ldae.errors import Interrupted, UserError
 from ldae.files import read_tsv, sha256_file
 from ldae.store import open_store, write_store
-from ldae.training.codes.encode import Moments, encode_codes, encode_latents, encode_solver_codes
+from ldae.training.codes.encode import encode_codes, encode_solver_codes
 from ldae.training.codes.keys import CodeKey
+from ldae.training.codes.latents import Moments, encode_latents
 from ldae.training.data import Volumes
 from ldae.training.models.load import load_autoencoder
 from ldae.training.models.pipeline import LDAE

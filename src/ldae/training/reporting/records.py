@@ -8,13 +8,14 @@ pictures/         validation pictures;  tensorboard/: curves, on request
 
 import logging
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ldae import config
+from ldae.core.closure import Code
 from ldae.errors import Interrupted
 from ldae.files import digest
-from ldae.provenance import code_digest
 from ldae.training.jobs.attempts import Attempts
 from ldae.training.jobs.interruption import REQUEST
 from ldae.training.reporting.curves import Curves
@@ -24,12 +25,17 @@ from ldae.training.reporting.rows import append_row, rewind_rows
 from ldae.training.trainer import Step, Trainer
 
 logger = logging.getLogger("ldae")
-CODE = ("training", "models", "diffusion", "store")
+CODE = "ldae.training.run"  # and all that it imports
 
 
 def attempts_of(folder: Path, settings: config.Training, processes: int) -> Attempts:
     """The attempts at one training; a change of code, micro-batch or processes starts a new count."""
-    return Attempts(folder, digest([code_digest(*CODE), settings.micro_batch, processes]))
+    return Attempts(folder, digest([_code(), settings.micro_batch, processes]))
+
+
+@cache
+def _code() -> str:
+    return Code().digest(CODE)
 
 
 class Records:

@@ -1,0 +1,1 @@
+"""What everything stands on: files, stores, keys, keyed random numbers, errors, progress, provenance."""
