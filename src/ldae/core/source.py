@@ -5,15 +5,16 @@ Comments, docstrings, layout and what only a type checker reads (``if TYPE_CHECK
 
 import ast
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 ROOT = "ldae"
 IMPORT_ALL = "import_all"  # ldae.core.closure.import_all, the one way to import modules by a pattern
 IMPORTERS = ("import_module", "__import__", IMPORT_ALL)
 NAMES = re.compile(rf"{ROOT}(\.(\w+|\*))+")  # of modules, or a pattern of them
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")  # of statements
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -55,59 +56,78 @@ def examine(source: str, package: str = "") -> Facts:
     Args:
         package: dotted name of the package against which its relative imports are resolved.
     """
-    tree = _Code().visit(ast.parse(source))
+    tree = _code(ast.parse(source))
     asked = [node for node in tree.body if isinstance(node, SCOPES) and node.name == "__getattr__"]
     always = [node for node in tree.body if node not in asked]
     return Facts(
-        digest=hashlib.sha256(json.dumps(_plain(tree)).encode()).hexdigest(),
+        digest=hashlib.sha256(repr(_plain(tree)).encode()).hexdigest(),
         always=_imports(always, package),
         asked=_imports(asked, package),
         defined=sorted(set(_defined(tree.body))),
     )
 
 
-class _Code(ast.NodeTransformer):
-    """Drops bare strings, docstrings among them, and what stands below ``if TYPE_CHECKING``."""
+def _code(node: Any) -> Any:
+    """Without bare strings (docstrings among them) and what stands below ``if TYPE_CHECKING``, at any depth."""
+    for name in BLOCKS:
+        block = getattr(node, name, None)
+        if isinstance(block, list):
+            setattr(node, name, [_code(inner) for statement in block for inner in _kept(statement)])
+    return node
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        bare = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        return None if bare else self.generic_visit(node)
 
-    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt] | None:
-        self.generic_visit(node)
-        return node.orelse or None if ast.unparse(node.test).endswith("TYPE_CHECKING") else node
+def _kept(statement: ast.AST) -> list[ast.AST]:
+    if isinstance(statement, ast.Expr):
+        bare = isinstance(statement.value, ast.Constant) and isinstance(statement.value.value, str)
+        return [] if bare else [statement]
+    if isinstance(statement, ast.If) and ast.unparse(statement.test).endswith("TYPE_CHECKING"):
+        return statement.orelse
+    return [statement]
 
 
 def _plain(node: object) -> object:
     """A syntax tree as lists, without positions and empty fields: those differ between versions of Python."""
-    if isinstance(node, ast.AST):
-        fields = ((name, _plain(value)) for name, value in ast.iter_fields(node) if name != "kind")
-        return [type(node).__name__, *([name, value] for name, value in fields if value not in (None, []))]
     if isinstance(node, list):
         return [_plain(item) for item in node]
-    return node if node is None or isinstance(node, str) else f"{type(node).__name__} {node!r}"
+    if not isinstance(node, ast.AST):
+        return node
+    parts: list[object] = [type(node).__name__]
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if name not in ("ctx", "kind") and value is not None and value != []:
+            parts += [name, _plain(value)]
+    return parts
 
 
 def _imports(statements: list[ast.stmt], package: str) -> Imports:
     nodes = [node for statement in statements for node in ast.walk(statement)]
     names, local = set(), {}  # local: name in this file -> dotted name of what it was imported from
+    strings, attributes, unknown, excused = set(), [], [], set()
     for node in nodes:
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-            local |= {alias.asname or ROOT: alias.name if alias.asname else ROOT for alias in node.names}
+        if isinstance(node, ast.Attribute):
+            attributes.append(node)
+        elif isinstance(node, ast.Constant):
+            if isinstance(node.value, str) and NAMES.fullmatch(node.value):
+                strings.add(node.value)
+        elif isinstance(node, ast.Import):
+            ours = [alias for alias in node.names if _ours(alias.name)]
+            names |= {alias.name for alias in ours}
+            local |= {alias.asname or ROOT: alias.name if alias.asname else ROOT for alias in ours}
         elif isinstance(node, ast.ImportFrom):
             found = {alias.asname or alias.name: f"{_origin(node, package)}.{alias.name}" for alias in node.names}
             names |= set(found.values())
             local |= found
+            unknown += [node] * ("*" in found and _ours(found["*"]))
+        elif isinstance(node, ast.Call):
+            unknown += [node] * _is_computed(node)
+        elif isinstance(node, ast.FunctionDef) and node.name == IMPORT_ALL:
+            excused |= set(ast.walk(node))
     local = {short: name for short, name in local.items() if _ours(name)}
-    names |= {name for node in nodes if (name := _attribute(node, local))}
-    strings = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    excused = {node for definition in nodes if _is_import_all(definition) for node in ast.walk(definition)}
-    unknown = [node.lineno for node in nodes if node not in excused and _unknown(node, package)]
+    names |= {name for node in attributes if (name := _attribute(node, local))}
     return Imports(
         names=sorted(name for name in names if _ours(name)),
-        strings=sorted(text for text in strings if NAMES.fullmatch(text)),
-        unknown=min(unknown, default=0),
+        strings=sorted(strings),
+        unknown=min((node.lineno for node in unknown if node not in excused), default=0),
     )
 
 
@@ -134,18 +154,10 @@ def _attribute(node: ast.AST, local: dict[str, str]) -> str:
     return ""
 
 
-def _unknown(node: ast.AST, package: str) -> bool:
-    """Whether it imports a module whose name is not written out, or all names of one of ours."""
-    if isinstance(node, ast.ImportFrom):
-        return node.names[0].name == "*" and _ours(_origin(node, package))
-    if not isinstance(node, ast.Call):
-        return False
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    return name in IMPORTERS and not (node.args and isinstance(node.args[0], ast.Constant))
-
-
-def _is_import_all(node: ast.AST) -> bool:
-    return isinstance(node, ast.FunctionDef) and node.name == IMPORT_ALL
+def _is_computed(call: ast.Call) -> bool:
+    """Whether it imports a module whose name is not written out."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    return name in IMPORTERS and not (call.args and isinstance(call.args[0], ast.Constant))
 
 
 def _defined(body: list[ast.stmt]) -> Iterator[str]:
@@ -156,7 +168,7 @@ def _defined(body: list[ast.stmt]) -> Iterator[str]:
         elif isinstance(node, ast.Import | ast.ImportFrom):
             yield from (alias.asname or alias.name.split(".")[0] for alias in node.names)
         else:
-            parts = [getattr(node, name, []) for name in ("body", "orelse", "finalbody", "handlers", "cases")]
+            parts = [getattr(node, name, []) for name in BLOCKS]
             inner = [child for part in parts for child in part]
             yield from _defined(inner)
             ahead = [child for child in ast.iter_child_nodes(node) if child not in inner]

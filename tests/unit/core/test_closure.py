@@ -52,7 +52,7 @@ IMPORTS = {
     'command = [python, "-m", "ldae.alone"]': {"ldae", "ldae.alone"},
     'import_all("ldae.studies.*.record")': RECORDS | {"ldae.alone"},
     'logging.getLogger("ldae")': set(),
-    "import os, torch": set(),
+    "import os, torch\nldae = torch.load()\nldae.encode(1)": set(),
 }
 REFUSED = (
     "import_module(name)",
