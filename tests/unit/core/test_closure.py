@@ -196,7 +196,8 @@ def test_a_cheap_rule_has_the_digest_of_its_own_code_and_an_expensive_one_a_revi
         digests = re.findall(r"code_digest\((.*?)\)", body)
         assert digests == ([] if name in EXPENSIVE else [f'"{name}"'])
         if name in EXPENSIVE:
-            config = load_config(ROOT / "config/config.yaml", ROOT / "config/demo.yaml")
+            files = ("config", "small_networks", "demo")
+            config = load_config(*(ROOT / f"config/{name}.yaml" for name in files))
             (section,) = re.findall(r" settings=settings\.(?:section|supervised)\((.*?)\)", body)
             for part in re.findall(r"\w+", section):
                 config = getattr(config, part)
