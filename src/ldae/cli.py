@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from ldae import __version__
-from ldae.errors import UserError
+from ldae.errors import UserError, is_machine_error
+from ldae.machine import fault_of_the_machine
 
 COMMANDS = (
     "preflight",
@@ -30,6 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return options.run(options)
     except UserError as error:
         print(f"ldae: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        if not is_machine_error(error):
+            raise
+        print(f"ldae: {fault_of_the_machine(error)}.", file=sys.stderr)
         return 1
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ldae.errors import UserError
-from ldae.files import read_json, read_tsv, sha256_file, write_json, write_tsv
+from ldae.files import atomic_path, read_json, read_tsv, sha256_file, write_json, write_tsv
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,11 @@ def write_store(
 ) -> None:
     """Write ``arrays`` (one per row of ``index``, equal shapes) and describe them.
 
-    Everything is written beside the target and renamed at the end, so a killed writer leaves the old store whole.
+    Everything is written beside the target and renamed at the end, so a killed writer leaves the old store whole. The
+    array is written row by row, not through a mapped file: there a full disk kills the process without a word.
 
     Raises:
-        UserError: the index is empty, or there are fewer or more arrays than rows.
+        UserError: the index is empty, there are fewer or more arrays than rows, or one has another shape.
     """
     folder = Path(folder)
     if index.empty:
@@ -62,32 +63,38 @@ def write_store(
     fresh = folder.with_name(f".tmp-{folder.name}")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    data, count = None, 0
-    for array in arrays:
-        if data is None:
-            shape = (len(index), *array.shape)
-            data = np.lib.format.open_memmap(fresh / "data.npy", mode="w+", dtype=dtype, shape=shape)
-        if count == len(index):
-            raise UserError(f"{folder}: more arrays than the {len(index)} index rows.")
-        data[count] = array
-        count += 1
-    if count != len(index):
-        raise UserError(f"{folder}: {count} arrays for {len(index)} index rows.")
-    data.flush()
-    write_tsv(fresh / "index.tsv", index)
-    digests = sha256_file(fresh / "data.npy") + sha256_file(fresh / "index.tsv")
-    meta |= {
-        "shape": list(data.shape),
-        "dtype": dtype,
-        "digest": hashlib.sha256(digests.encode()).hexdigest()[:16],
-    }
-    write_json(fresh / "store.json", meta)
-    del data
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "store.json").unlink(missing_ok=True)  # incomplete until the last rename
-    for name in ("data.npy", "index.tsv", "store.json"):
-        (fresh / name).replace(folder / name)
-    fresh.rmdir()
+    try:
+        shape = _write_array(fresh / "data.npy", arrays, len(index), np.dtype(dtype), folder)
+        write_tsv(fresh / "index.tsv", index)
+        digests = sha256_file(fresh / "data.npy") + sha256_file(fresh / "index.tsv")
+        meta |= {"shape": shape, "dtype": dtype, "digest": hashlib.sha256(digests.encode()).hexdigest()[:16]}
+        write_json(fresh / "store.json", meta)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "store.json").unlink(missing_ok=True)  # incomplete until the last rename
+        for name in ("data.npy", "index.tsv", "store.json"):
+            (fresh / name).replace(folder / name)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)  # half a store would keep a full disk full
+
+
+def _write_array(path: Path, arrays: Iterable[np.ndarray], rows: int, dtype: np.dtype, folder: Path) -> list[int]:
+    """Write ``rows`` arrays of one shape as one .npy, and return its shape."""
+    shape, count = [rows], 0
+    with atomic_path(path) as temporary, open(temporary, "wb") as handle:
+        for array in arrays:
+            if count == rows:
+                raise UserError(f"{folder}: more arrays than the {rows} index rows.")
+            if count == 0:
+                shape += array.shape
+                described = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False}
+                np.lib.format.write_array_header_1_0(handle, described | {"shape": tuple(shape)})
+            if list(array.shape) != shape[1:]:
+                raise UserError(f"{folder}: an array of shape {array.shape} among those of {tuple(shape[1:])}.")
+            handle.write(np.ascontiguousarray(array, dtype=dtype).data)
+            count += 1
+        if count != rows:
+            raise UserError(f"{folder}: {count} arrays for {rows} index rows.")
+    return shape
 
 
 def open_store(folder: str | Path) -> Store:

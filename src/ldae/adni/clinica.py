@@ -16,17 +16,20 @@ import pandas as pd
 
 from ldae.cohort.shards import participant_id
 from ldae.errors import UserError
+from ldae.machine import KILLED, blaming_the_machine, require_sound
 
 OLDEST_DCM2NIIX = "v1.0.20240202"
 
 
 @dataclass(frozen=True)
 class ClinicaRun:
-    """``bids``: what it wrote; ``listed``: the images it chose (t1_paths.tsv); ``error``: its last line if it died."""
+    """``bids``: what it wrote; ``listed``: the images it chose (t1_paths.tsv); ``error``: its last line if it died,
+    ``killed``: from outside."""
 
     bids: Path
     listed: pd.DataFrame
     error: str | None
+    killed: bool = False
 
 
 def environment() -> dict[str, str]:
@@ -84,6 +87,7 @@ def run_clinica(images: Path, tables: Path, subjects: list[str], folder: Path, l
 
     Raises:
         UserError: Clinica is not installed.
+        MachineError: the run failed, and its output or its disk says why.
     """
     bids, subject_list = folder / "bids", folder / "subjects.txt"
     folder.mkdir(parents=True, exist_ok=True)
@@ -93,16 +97,21 @@ def run_clinica(images: Path, tables: Path, subjects: list[str], folder: Path, l
     command = [clinica_command(), "convert", "adni-to-bids", *options, *folders]
     done = subprocess.run(command, env=environment(), cwd=folder, capture_output=True, text=True, errors="replace")
     error = without_folders(last_error(done.stdout + done.stderr), images, tables, bids)
-    with open(log, "a", encoding="utf-8") as handle:
+    with blaming_the_machine(log.parent), open(log, "a", encoding="utf-8") as handle:
         handle.write(f"$ clinica {' '.join(command[1:])}\n{done.stdout}{done.stderr}exit status {done.returncode}\n")
+    killed = -done.returncode in KILLED
     listing = bids / "conversion_info" / "v0" / "t1_paths.tsv"
     if not listing.is_file():
-        return ClinicaRun(bids, pd.DataFrame(), error)
+        require_sound(done.stdout + done.stderr, folder)
+        return ClinicaRun(bids, pd.DataFrame(), error, killed)
     listed = pd.read_csv(listing, sep="\t", dtype=str, keep_default_na=False)
     with_image = {participant_id(subject) for subject in listed.loc[listed["Path"] != "", "Subject_ID"]}
     whole = all((bids / name / f"{name}_sessions.tsv").is_file() for name in with_image)
     participants = (bids / "participants.tsv").is_file() or not with_image
-    return ClinicaRun(bids, listed, None if whole and participants else error)
+    if whole and participants:
+        return ClinicaRun(bids, listed, None)
+    require_sound(done.stdout + done.stderr, folder)
+    return ClinicaRun(bids, listed, error, killed)
 
 
 def session_id(viscode: str) -> str:

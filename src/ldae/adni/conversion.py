@@ -25,8 +25,9 @@ from ldae.adni.records import STATUS_COLUMNS, is_current, read_record, sweep_tem
 from ldae.adni.tables import table_digests
 from ldae.cohort.shards import participant_id, shard_of
 from ldae.config import Convert
-from ldae.errors import UserError
+from ldae.errors import MachineError, UserError
 from ldae.files import digest, write_tsv
+from ldae.machine import AGAIN, MORE_MEMORY
 
 logger = logging.getLogger("ldae")
 
@@ -101,18 +102,37 @@ def converted_groups(
 
     A joint run costs about 4 s and 0.08 s per image, so one bad subject of 50 costs a dozen short runs, not 50. A run's
     folder has a name of its own: the Clinica of a killed job may outlive it for a while.
+
+    Raises:
+        MachineError: Clinica was killed twice in a row, on different subjects.
     """
     waiting = [group for group in reversed(groups) if group]
+    killed: set[str] = set()
     while waiting:
         group = waiting.pop()
         logger.info("Clinica runs on %d subjects", len(group))
         run = run_clinica(images, tables, group, Path(tempfile.mkdtemp(prefix="run-", dir=work)), work / "clinica.log")
+        killed = stop_if_killed_again(killed, set(group)) if run.killed else set()
         if run.error is None or len(group) == 1:
             yield group, run
             continue
         shutil.rmtree(run.bids.parent)
         logger.warning("Clinica died on %d subjects (%s); trying smaller groups", len(group), run.error)
         waiting += [group[len(group) // 2 :], group[: len(group) // 2]]
+
+
+def stop_if_killed_again(before: set[str], group: set[str]) -> set[str]:
+    """The subjects of a run of Clinica that was killed from outside.
+
+    Args:
+        before: those of the run before, if that was killed too.
+
+    Raises:
+        MachineError: these are others, so that no single subject can be the cause.
+    """
+    if before and before.isdisjoint(group):
+        raise MachineError(f"Clinica was killed twice in a row, on different subjects: {MORE_MEMORY}; {AGAIN}.")
+    return group
 
 
 def later_phases(images: Path, shard: int, shards: int) -> list[dict]:

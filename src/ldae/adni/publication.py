@@ -13,6 +13,7 @@ from ldae.adni.verification import checked_image
 from ldae.cohort.shards import participant_id
 from ldae.errors import QuarantinedScan
 from ldae.files import atomic_path
+from ldae.machine import blaming_the_machine
 
 logger = logging.getLogger("ldae")
 
@@ -67,7 +68,8 @@ def bring_in_scan(
         if not item["Path"]:
             raise QuarantinedScan(absence(item["Image_ID"], disk))
         source, is_dicom = Path(item["Path"]), item["Is_Dicom"] == "True"
-        content = checked_image(made / participant / session / "anat", name, source, item["Image_ID"], is_dicom)
+        with blaming_the_machine(made, incoming.parent, always=True):  # dcm2niix does not say that its disk was full
+            content = checked_image(made / participant / session / "anat", name, source, item["Image_ID"], is_dicom)
     except QuarantinedScan as broken:
         return status_row(participant, session, reason=str(broken), **facts)
     with atomic_path(incoming.parent / path) as temporary:

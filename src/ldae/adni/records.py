@@ -8,6 +8,7 @@ than is there.
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from ldae.errors import speaks_of_the_machine
 from ldae.files import read_json, sha256_file, write_json
 
 STATUS_COLUMNS = [
@@ -53,8 +54,11 @@ def read_record(status: Path, participant_id: str) -> SubjectRecord | None:
 
 
 def is_current(record: SubjectRecord | None, inputs: str, bids: Path) -> bool:
-    """Made of the same inputs, the subject's table is there, and every image still has its digest."""
+    """Made of the same inputs, no scan lost to the machine, the subject's table is there, and every image still has
+    its digest."""
     if record is None or record.retry or record.inputs != inputs:
+        return False
+    if any(speaks_of_the_machine(scan["reason"] or "") for scan in record.scans):
         return False
     products = [scan for scan in record.scans if scan["state"] == "done"]
     if products and not (bids / record.participant_id / f"{record.participant_id}_sessions.tsv").is_file():

@@ -11,7 +11,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
-from ldae.errors import QuarantinedScan
+from ldae.errors import QuarantinedScan, is_machine_error
 
 MOST_ANISOTROPIC = 2.0  # longest edge of a voxel / shortest; ADNI's MPRAGE has 1.3 at most
 EXTENT_MM = (80.0, 512.0)  # of a head scan, along each axis
@@ -29,8 +29,9 @@ def expected_voxels(source: Path, image_id: str) -> int:
         try:
             header = pydicom.dcmread(file, specific_tags=["Rows", "Columns", "NumberOfFrames"], stop_before_pixels=True)
             return len(files) * int(header.get("NumberOfFrames") or 1) * int(header.Rows) * int(header.Columns)
-        except (pydicom.errors.InvalidDicomError, AttributeError, EOFError, OSError):
-            continue
+        except (pydicom.errors.InvalidDicomError, AttributeError, EOFError, OSError) as error:
+            if is_machine_error(error):
+                raise
     raise QuarantinedScan(f"unreadable DICOM: none of the {len(files)} files of I{image_id} has a usable header")
 
 
@@ -52,8 +53,8 @@ def checked_image(anat: Path, name: str, source: Path, image_id: str, is_dicom: 
     try:
         image = nibabel.Nifti1Image.from_bytes(gzip.decompress(target.read_bytes()))
         voxels = np.asanyarray(image.dataobj)
-    except (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError, WrapStructError):
-        raise QuarantinedScan(f"unreadable image: the NIfTI made of I{image_id} is damaged") from None
+    except (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError, WrapStructError) as error:
+        raise QuarantinedScan(f"unreadable image: the NIfTI made of I{image_id} is damaged") from error
     if voxels.ndim != 3:
         raise QuarantinedScan(f"not a volume: I{image_id} has {voxels.ndim} dimensions")
     if not np.isfinite(image.affine).all() or np.linalg.det(image.affine) == 0:

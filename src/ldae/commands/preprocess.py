@@ -31,6 +31,7 @@ def run(options: Namespace) -> int:
 
     limit_threads(1)
     from ldae.config import Preprocessing, load_config
+    from ldae.machine import blaming_the_machine
     from ldae.preprocessing.derivatives import ScanFiles
     from ldae.preprocessing.scan import as_nifti, preprocess_scan, scan_names
 
@@ -38,7 +39,7 @@ def run(options: Namespace) -> int:
     participant, session = scan_names(options.scan.resolve())
     files = ScanFiles(options.out, options.subject or participant, options.session or session)
     try:
-        with tempfile.TemporaryDirectory(prefix="ldae-dicom-") as scratch:
+        with tempfile.TemporaryDirectory(prefix="ldae-dicom-") as scratch, blaming_the_machine(options.out):
             row = preprocess_scan(as_nifti(options.scan, Path(scratch)), files, settings)
     except QuarantinedScan as error:
         print(f"ldae: {options.scan} is refused: {error}.", file=sys.stderr)

@@ -4,18 +4,24 @@ ANTs is bit-reproducible with one thread and a fixed seed, both read from the en
 ``ants.registration`` swallows misspelt keywords in silence.
 """
 
+import gzip
 import inspect
+import math
 import os
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
+from nibabel.filebasedimages import ImageFileError
 
-from ldae.errors import UserError
+from ldae.errors import MachineError, UserError
+from ldae.machine import AGAIN
 
 ENVIRONMENT = {"ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1", "ANTS_RANDOM_SEED": "1"}
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -61,13 +67,41 @@ def strictly(function: Any, *arguments: Any, **keywords: Any) -> Any:
     return function(*arguments, **keywords)
 
 
+def require_whole(path: Path) -> None:
+    """ANTs does not say that a write failed, and reads an image that was cut short as one that ends in zeros.
+
+    Raises:
+        MachineError: the file is missing, empty, or ends before its time.
+    """
+    try:
+        size = path.stat().st_size
+        if path.suffix == ".gz":
+            with gzip.open(path) as handle:
+                while handle.read(2**24):
+                    continue
+        elif path.suffix == ".nii":
+            header = nib.load(path).header
+            voxels = math.prod(header.get_data_shape()) * header.get_data_dtype().itemsize
+            size -= int(header["vox_offset"]) + voxels - 1
+        if size <= 0:
+            raise EOFError
+    except (EOFError, FileNotFoundError, gzip.BadGzipFile, zlib.error, ImageFileError) as error:
+        raise MachineError(f"{path} was not written whole: look for a full disk there; {AGAIN}.") from error
+
+
 @contextmanager
 def own_temporary_folder() -> Iterator[None]:
-    """Whatever ANTs' functions leave in the temporary folder is gone afterwards. Not for several threads."""
+    """Whatever ANTs' functions leave in the temporary folder is gone afterwards. Not for several threads.
+
+    Raises:
+        MachineError: a file that they left, and have read, was not written whole.
+    """
     before = tempfile.tempdir
     with tempfile.TemporaryDirectory(prefix="ldae-ants-") as folder:
         tempfile.tempdir = folder
         try:
             yield
+            for path in sorted(Path(folder).rglob("*.nii*")):
+                require_whole(path)
         finally:
             tempfile.tempdir = before

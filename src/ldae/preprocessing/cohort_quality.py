@@ -9,6 +9,7 @@ from ldae.batches import batches
 from ldae.config import Quality
 from ldae.errors import UserError
 from ldae.files import read_tsv, write_tsv
+from ldae.machine import require_own_reasons
 from ldae.preprocessing.derivatives import ScanFiles
 from ldae.preprocessing.quality import LIMITS, save_rows, verdict
 
@@ -85,6 +86,8 @@ def reviewed(path: Path | None) -> dict[tuple[str, str], str]:
 
 def read_statuses(paths: list[Path]) -> pd.DataFrame:
     tables = [read_tsv(path) for path in paths]
+    for table in tables:
+        require_own_reasons(table.get("reason", ()))
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
 
 

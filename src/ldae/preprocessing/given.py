@@ -11,6 +11,7 @@ from nibabel.processing import resample_from_to
 from ldae.config import Conform
 from ldae.errors import QuarantinedScan
 from ldae.preprocessing.conform import grid_affine
+from ldae.preprocessing.reading import check_size
 
 SPACING_TOLERANCE = 0.01
 SPLINE_ORDER = {"linear": 1, "bspline": 3}
@@ -28,9 +29,10 @@ def given_volume(path: Path, settings: Conform, resample: bool = True) -> np.nda
     """
     try:
         image = nib.as_closest_canonical(nib.load(path))
+        check_size(image.shape)
         data = image.get_fdata(dtype=np.float32)
     except (ImageFileError, OSError, EOFError, ValueError, zlib.error) as error:
-        raise QuarantinedScan(f"unreadable volume: {error}") from None
+        raise QuarantinedScan(f"unreadable volume: {error}") from error
     if data.ndim != 3:
         raise QuarantinedScan(f"not a volume: {data.ndim} dimensions")
     if not np.isfinite(data).all():

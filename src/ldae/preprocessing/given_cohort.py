@@ -8,6 +8,7 @@ import pandas as pd
 from ldae.config import Conform
 from ldae.errors import QuarantinedScan, UserError
 from ldae.files import sha256_file, write_tsv
+from ldae.machine import blaming_the_machine
 from ldae.preprocessing.given import given_volume
 from ldae.preprocessing.quality import save_rows
 from ldae.progress import track
@@ -32,7 +33,8 @@ def check_volumes(
     for scan in track(included.itertuples(), "check_volumes", total=len(included)):
         row = dict.fromkeys(COLUMNS) | {"participant_id": scan.participant_id, "session_id": scan.session_id}
         try:
-            volume = given_volume(root / scan.t1w, settings, resample)
+            with blaming_the_machine():
+                volume = given_volume(root / scan.t1w, settings, resample)
         except QuarantinedScan as broken:
             rows.append(row | {"state": "quarantined", "reason": str(broken)})
             continue

@@ -18,7 +18,7 @@ from scipy.linalg import expm, logm
 from ldae.config import Registration
 from ldae.errors import QuarantinedScan
 from ldae.files import atomic_path
-from ldae.preprocessing.antspy import RAS_TO_LPS, affine_of, load_ants, strictly, to_ants
+from ldae.preprocessing.antspy import RAS_TO_LPS, affine_of, load_ants, require_whole, strictly, to_ants
 from ldae.preprocessing.registration import Alignment, matrix_of, register
 from ldae.preprocessing.search import at_resolution
 
@@ -164,6 +164,7 @@ def alignment_of_visit(files: SubjectMean, session_id: str, settings: Registrati
     to_mean = np.loadtxt(files.visit(session_id))
     own = scratch / "visit.mat"
     ants.write_transform(itk_transform(to_mean), str(own))
+    require_whole(own)
     transforms = files.transforms(settings.transform)
     to_template = np.linalg.inv(matrix_of(ants.read_transform(str(transforms[-1]))))
     return Alignment(to_template @ to_mean, [*map(str, transforms), str(own)], scratch)

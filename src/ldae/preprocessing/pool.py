@@ -13,10 +13,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import connection, get_context, parent_process, set_forkserver_preload
+from pathlib import Path
 from typing import Any
 
-from ldae.errors import QuarantinedScan, UserError
+from ldae.errors import MachineError, QuarantinedScan, UserError
+from ldae.machine import AGAIN, KILLED, MORE_MEMORY, blaming_the_machine, require_own
 from ldae.preprocessing.spent import Meter
 from ldae.runtime import limit_threads
 
@@ -42,7 +45,12 @@ class Outcome:
 
 
 def run_isolated(
-    work: Callable[[Any], Any], items: Sequence[Any], workers: int, items_per_worker: int, preload: Sequence[str] = ()
+    work: Callable[[Any], Any],
+    items: Sequence[Any],
+    workers: int,
+    items_per_worker: int,
+    preload: Sequence[str] = (),
+    folders: Sequence[Path] = (),
 ) -> Iterator[tuple[int, Outcome]]:
     """Yield (position, outcome) of every item, in the order in which they end.
 
@@ -52,31 +60,57 @@ def run_isolated(
     Args:
         work: a module-level function or a partial of one; it must be importable by a new process.
         preload: modules that the server imports once (without effect when this process has a server already).
+        folders: where ``work`` writes; they are looked at when it fails.
 
     Raises:
         UserError: ``work`` raised it (a wrong configuration concerns every item, not one).
+        MachineError: what failed is the machine, or two items in a row, one at a time, had their process killed.
     """
     limit_threads(1)  # the server and its workers inherit the environment
     set_forkserver_preload(list(preload))
-    died = deque()
-    for position, outcome in _run(work, deque(enumerate(items)), workers, items_per_worker):
+    guarded = partial(_guarded, work, tuple(folders))
+    died, killed = deque(), False
+    for position, outcome in _run(guarded, deque(enumerate(items)), workers, items_per_worker):
         if isinstance(outcome, int):
             died.append((position, items[position]))
+            killed = workers == 1 and stop_if_killed(outcome, killed)
         else:
+            killed = False
             yield position, outcome
-    for position, outcome in _run(work, died, 1, 1):
+    killed = False
+    for position, outcome in _run(guarded, died, 1, 1):
         if isinstance(outcome, int):
+            killed = stop_if_killed(outcome, killed)
             yield position, Outcome(reason=f"its process died twice: {name_of_end(outcome)}")
         else:
+            killed = False
             yield position, outcome
+
+
+def stop_if_killed(exit_code: int, before: bool) -> bool:
+    """Whether a process was killed from outside.
+
+    Args:
+        before: the process of the item before was, too.
+
+    Raises:
+        MachineError: both were, so it is neither item's fault.
+    """
+    killed = -exit_code in KILLED
+    if killed and before:
+        raise MachineError(
+            f"Two processes in a row, with one scan each, were killed by {signal.Signals(-exit_code).name}: "
+            f"{MORE_MEMORY}, and look for a full disk; {AGAIN}."
+        )
+    return killed
 
 
 def name_of_end(exit_code: int) -> str:
-    """-11 -> ``SIGSEGV``, -9 -> ``SIGKILL (out of memory?)``, 1 -> ``exit status 1``."""
+    """-11 -> ``SIGSEGV``, -9 -> ``SIGKILL (too little memory?)``, 1 -> ``exit status 1``."""
     if exit_code >= 0:
         return f"exit status {exit_code}"
     name = signal.Signals(-exit_code).name
-    return f"{name} (out of memory?)" if name == "SIGKILL" else name
+    return f"{name} (too little memory?)" if name == "SIGKILL" else name
 
 
 def _run(
@@ -160,6 +194,15 @@ def _end_with_parent() -> None:
     """A worker whose parent was killed must not go on writing beside the next attempt."""
     parent_process().join()
     os._exit(1)
+
+
+def _guarded(work: Callable[[Any], Any], folders: tuple[Path, ...], item: Any) -> Any:
+    with blaming_the_machine(*folders):
+        try:
+            return work(item)
+        except QuarantinedScan as broken:
+            require_own(str(broken))
+            raise
 
 
 def _attempt(work: Callable[[Any], Any], item: Any) -> Outcome | UserError:

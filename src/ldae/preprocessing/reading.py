@@ -1,5 +1,6 @@
 """Reading a scan that may be broken. nibabel reads in full; ANTs would fill a truncated file with zeros in silence."""
 
+import math
 import zlib
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from ldae.errors import QuarantinedScan
 SMALLEST_SIDE = 32  # voxels
 ZOOMS_MM = (0.3, 5.0)
 FIELD_OF_VIEW_MM = (90.0, 450.0)
+MOST_VOXELS = 1e9
 FINITE_FRACTION = 0.999
 SPIKE_FACTOR = 1000  # maximum over 99th percentile; magnitude images stay below 10
 UNREADABLE = (
@@ -32,6 +34,7 @@ def read_scan(path: str | Path) -> nib.Nifti1Image:
     try:
         image = nib.load(path)
         check_voxel_size(image, path)
+        check_size(image.shape)
         data = np.squeeze(np.asanyarray(image.dataobj))
     except UNREADABLE as error:
         raise QuarantinedScan(f"unreadable: {type(error).__name__}: {error}") from error
@@ -63,6 +66,16 @@ def check_voxel_size(image: nib.spatialimages.SpatialImage, path: str | Path) ->
         sizes = image.header_class.from_fileobj(file, check=False)["pixdim"][1:4]
     if (sizes == 0).any():
         raise QuarantinedScan(f"the header gives a voxel size of zero: {sizes.tolist()} mm")
+
+
+def check_size(shape: tuple[int, ...]) -> None:
+    """Before the voxels are read: a damaged header may ask for more memory than any machine has.
+
+    Raises:
+        QuarantinedScan: there are more voxels than any scan of a head has.
+    """
+    if math.prod(shape) > MOST_VOXELS:
+        raise QuarantinedScan(f"too large: shape {tuple(map(int, shape))}, at most {MOST_VOXELS:.0e} voxels")
 
 
 def check_orientation(image: nib.spatialimages.SpatialImage) -> None:

@@ -10,8 +10,8 @@ import nibabel as nib
 import numpy as np
 
 from ldae.config import Registration
-from ldae.errors import QuarantinedScan
-from ldae.preprocessing.antspy import RAS_TO_LPS, affine_of, load_ants, strictly
+from ldae.errors import MachineError, QuarantinedScan
+from ldae.preprocessing.antspy import RAS_TO_LPS, affine_of, load_ants, require_whole, strictly
 from ldae.preprocessing.search import search
 
 
@@ -51,11 +51,17 @@ def register(brain: nib.Nifti1Image, settings: Registration, scratch: Path | Non
 
     Raises:
         QuarantinedScan: ANTs failed on this scan.
+        MachineError: ANTs left a file that is not whole.
     """
     folder = scratch or Path(tempfile.mkdtemp(prefix="ldae-register-"))
     folder.mkdir(parents=True, exist_ok=True)
     try:
         transforms = search(brain, settings, folder)
+        for name in transforms:
+            require_whole(Path(name))
+    except MachineError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     except (RuntimeError, ValueError) as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise QuarantinedScan(f"registration failed: {str(error).splitlines()[0]}") from error

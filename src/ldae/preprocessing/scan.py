@@ -9,6 +9,7 @@ from typing import Any
 
 from ldae.config import Preprocessing
 from ldae.errors import QuarantinedScan, UserError
+from ldae.machine import require_sound
 from ldae.preprocessing.derivatives import ScanFiles, describe_dataset
 from ldae.preprocessing.quality import verdict
 from ldae.preprocessing.steps import bias_field_step, brain_step, register_step
@@ -49,6 +50,7 @@ def as_nifti(source: Path, scratch: Path) -> Path:
     Raises:
         UserError: the source does not exist, or dcm2niix is not installed.
         QuarantinedScan: the folder holds no series, more than one, or one that dcm2niix refuses.
+        MachineError: the disk of ``scratch`` is full.
     """
     if not source.exists():
         raise UserError(f"{source} does not exist; give a NIfTI file or a folder with one DICOM series.")
@@ -61,6 +63,7 @@ def as_nifti(source: Path, scratch: Path) -> Path:
     finished = subprocess.run(command, capture_output=True, text=True)
     volumes = sorted(scratch.glob("*.nii.gz"))
     if len(volumes) != 1:
+        require_sound(finished.stdout + finished.stderr, scratch)
         said = (finished.stdout + finished.stderr).strip().splitlines() or ["no message"]
         raise QuarantinedScan(f"dcm2niix made {len(volumes)} volumes of {source}, not one: {said[-1]}")
     return volumes[0]

@@ -19,7 +19,7 @@ import nibabel as nib
 import numpy as np
 
 from ldae.config import Registration
-from ldae.preprocessing.antspy import load_ants, strictly, to_ants
+from ldae.preprocessing.antspy import load_ants, require_whole, strictly, to_ants
 from ldae.preprocessing.template import Template, template_of
 
 LINEAR = {"affine": "Affine", "rigid": "Rigid"}
@@ -44,6 +44,8 @@ def search(brain: nib.Nifti1Image, settings: Registration, folder: Path) -> list
     fixed, moving = f"{prefix}fixed.nii", f"{prefix}moving.nii"
     ants.image_write(at_resolution(to_ants(cropped(template.brain)), spacing), fixed)
     ants.image_write(at_resolution(to_ants(cropped(brain)), spacing), moving)
+    for written in (fixed, moving):
+        require_whole(Path(written))
     strictly(ants.registration, fixed=syn_arguments(settings, fixed, moving, prefix), moving=None)
     for unused in (fixed, moving, f"{prefix}1InverseWarp.nii.gz"):
         Path(unused).unlink()

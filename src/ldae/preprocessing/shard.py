@@ -17,8 +17,9 @@ from typing import Any
 import pandas as pd
 
 from ldae.config import BiasField, BrainExtraction, Conform, Registration
-from ldae.errors import UserError
+from ldae.errors import MachineError, UserError
 from ldae.files import write_tsv
+from ldae.machine import require_own_reasons
 from ldae.preprocessing.derivatives import ScanFiles, describe_dataset
 from ldae.preprocessing.pool import Outcome, run_isolated
 from ldae.preprocessing.steps import Product, bias_field_step, brain_step, mean_step, register_step
@@ -120,7 +121,8 @@ def make_means(
     """Build the mean of every subject with several visits; returns the scans of those where it failed, and why."""
     groups = list(repeated.values())
     work = partial(mean_work, shard.derivatives, settings)
-    ends = run_isolated(work, groups, shard.workers, shard.scans_per_worker, PRELOAD["register_mni"])
+    preload, folders = PRELOAD["register_mni"], [shard.derivatives]
+    ends = run_isolated(work, groups, shard.workers, shard.scans_per_worker, preload, folders)
     lost = {}
     for position, outcome in track(ends, "subject means", total=len(groups)):
         if outcome.reason:
@@ -143,9 +145,13 @@ def run_shard(
 
     Raises:
         UserError: more than ``max_quarantined`` of the scans failed in this step (one scan alone never stops a shard).
+        MachineError: the machine failed; no table is written, and what is done is found there by the next attempt.
     """
     with alone(shard.timings.with_suffix(".lock")):
-        rows = attempt_all(step, shard, earlier, work, preload)
+        try:
+            rows = attempt_all(step, shard, earlier, work, preload)
+        except MachineError as error:
+            raise MachineError(f"{step} shard {shard.status.stem} stopped, no scan is lost: {error}") from error
     table = pd.DataFrame(rows)
     for column in COLUMNS:
         if column not in table:
@@ -176,6 +182,7 @@ def alone(path: Path) -> Iterator[None]:
 def earlier_reasons(previous: pd.DataFrame) -> dict[tuple[str, str], str]:
     """Scans that an earlier step quarantined, with the reason."""
     lost = previous[previous["state"] == "quarantined"]
+    require_own_reasons(lost["reason"])
     return {
         (row["participant_id"], row["session_id"]): "earlier: " + row["reason"].removeprefix("earlier: ")
         for _, row in lost.iterrows()
@@ -206,7 +213,7 @@ def in_workers(
 ) -> Iterator[tuple[tuple[str, str], Outcome]]:
     """(participant_id, session_id) and outcome of every scan as it ends, with its timing noted."""
     timings = Timings(shard.timings)
-    ends = run_isolated(work, scans, shard.workers, shard.scans_per_worker, preload)
+    ends = run_isolated(work, scans, shard.workers, shard.scans_per_worker, preload, [shard.derivatives])
     for position, outcome in track(ends, step, total=len(scans)):
         name = scans[position]["participant_id"], scans[position]["session_id"]
         if outcome.reason or outcome.value.fresh:

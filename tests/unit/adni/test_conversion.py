@@ -1,6 +1,8 @@
 """The real Clinica on two subjects: one with a damaged scan, one that ends every run it takes part in."""
 
 import gzip
+import re
+import resource
 import shutil
 from pathlib import Path
 
@@ -12,12 +14,12 @@ import pytest
 from ldae.adni import conversion
 from ldae.adni.accounting import NOT_ON_DISK
 from ldae.adni.clinica import run_clinica
-from ldae.adni.conversion import check_quarantined, convert_shard
+from ldae.adni.conversion import check_quarantined, convert_shard, stop_if_killed_again
 from ldae.adni.merge import merge_bids
 from ldae.adni.records import STATUS_COLUMNS
 from ldae.cohort.shards import participant_id
 from ldae.config import Convert
-from ldae.errors import UserError
+from ldae.errors import MachineError, UserError
 from ldae.files import read_tsv, sha256_file
 
 SETTINGS = Convert(shards=1, max_quarantined_fraction=0.9)
@@ -169,3 +171,25 @@ def test_quarantine_within_the_limit(states):
 def test_quarantine_above_the_limit(states):
     with pytest.raises(UserError, match=f"2 of {len(states.strip('-'))} scans cannot be used .2 x no image"):
         check_quarantined(status_table(states), 0.1, 0)
+
+
+def test_a_disk_that_takes_no_image_stops_the_shard_and_blames_no_scan(plans, make_download, tmp_path, conversion_job):
+    """A limit on the size of files stands for it: dcm2niix leaves half an image, and Clinica goes on."""
+    make_download(tmp_path / "raw", plans[:2])
+    size = 2600  # tables fit, images do not
+    arguments = tmp_path / "raw", tmp_path / "results", 0.5
+    full = conversion_job(*arguments, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)))
+    assert full.returncode == 1 and "Traceback" not in full.stderr
+    assert re.search(r"^Error: .*File too large.*what is done is kept\.$", full.stderr, re.MULTILINE), full.stderr
+    status = tmp_path / "results/status/convert/0.tsv"
+    assert not status.exists()
+    assert conversion_job(*arguments).returncode == 0
+    assert read_tsv(status)["state"].eq("done").all()
+
+
+def test_clinica_killed_on_one_subject_after_another_is_the_machine_s():
+    """A subject that is in every killed run may be the cause; two that have none in common are not."""
+    assert stop_if_killed_again(set(), {"a", "b", "c"}) == {"a", "b", "c"}
+    assert stop_if_killed_again({"a", "b", "c"}, {"a"}) == {"a"}
+    with pytest.raises(MachineError, match="killed twice in a row, on different subjects: give the job more memory"):
+        stop_if_killed_again({"a"}, {"b"})

@@ -1,5 +1,7 @@
 """SyN in little memory: against a warp that is known, and against ANTs' own preset on whole images."""
 
+import subprocess
+import sys
 import tempfile
 
 import nibabel as nib
@@ -99,6 +101,28 @@ def test_two_runs_of_syn_are_bitwise_equal(warped, tmp_path):
     assert sorted(path.name for path in runs[0].folder.iterdir()) == ["0GenericAffine.mat", "1Warp.nii.gz"]
 
 
+JOB = """
+import resource
+from pathlib import Path
+from ldae.runtime import limit_threads
+limit_threads(1)
+import nibabel as nib
+import numpy as np
+from scipy import ndimage
+from ldae.config import Registration
+from ldae.preprocessing.registration import register
+from ldae.preprocessing.template import load_template
+whole = load_template().brain
+data = ndimage.uniform_filter(whole.get_fdata(dtype=np.float32), 4)[::4, ::4, ::4]
+brain = nib.Nifti1Image(np.ascontiguousarray(data), whole.affine @ np.diag([4.0, 4.0, 4.0, 1.0]))
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+try:
+    register(brain, Registration(transform="syn", resolution_mm=4.0, syn_iterations=[1]), Path({folder!r}))
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
 def test_a_scan_that_syn_refuses_is_quarantined_and_leaves_no_files(warped, monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(QuarantinedScan, match="registration failed"):
@@ -136,3 +160,12 @@ def test_cropping_keeps_every_voxel_where_it_is():
 )
 def test_levels_of_syn_keep_their_millimetres_and_make_steps(resolution_mm, given, expected):
     assert syn_levels(Registration(resolution_mm=resolution_mm, syn_iterations=given)) == expected
+
+
+@pytest.mark.parametrize("bytes_of_a_file", [30_000, 420_000])
+def test_an_image_that_ants_could_not_write_whole_is_no_fault_of_the_scan(bytes_of_a_file, tmp_path):
+    """ANTs goes on with what it wrote: an image that ends in zeros, or half a displacement field."""
+    job = JOB.format(limit=bytes_of_a_file, folder=str(tmp_path / "scratch"))
+    done = subprocess.run([sys.executable, "-c", job], capture_output=True, text=True, cwd=tmp_path)
+    assert "MachineError" in done.stdout and "was not written whole" in done.stdout, done.stderr
+    assert not (tmp_path / "scratch").exists()

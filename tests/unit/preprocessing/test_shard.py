@@ -1,5 +1,6 @@
 """The shard machinery without images: crashes, kills, order, resumption."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -12,12 +13,23 @@ from threading import Thread
 import pandas as pd
 import pytest
 
-from ldae.errors import QuarantinedScan, UserError
+from ldae.errors import MachineError, QuarantinedScan, UserError
 from ldae.files import read_tsv, sha256_file
 from ldae.preprocessing.derivatives import ScanFiles, recorded, write_sidecar
 from ldae.preprocessing.pool import name_of_end, run_isolated
-from ldae.preprocessing.shard import Shard, alone, files_of, run_shard
+from ldae.preprocessing.shard import Shard, alone, earlier_reasons, files_of, run_shard
 from ldae.preprocessing.steps import Product
+
+MACHINE = {
+    "full": OSError(errno.ENOSPC, "No space left on device"),
+    "disk": OSError(errno.EIO, "Input/output error", "/raw/sub-2.nii.gz"),
+    "stale": OSError(errno.ESTALE, "Stale file handle"),
+    "files": OSError(errno.EMFILE, "Too many open files"),
+    "memory": MemoryError(),
+    "import": ModuleNotFoundError("No module named 'ants'"),
+    "itk": RuntimeError("ITK ERROR: Could not write\nNo space left on device"),
+    "words": QuarantinedScan("dcm2niix failed: No space left on device"),
+}
 
 
 def make_shard(folder: Path, count: int, **options) -> Shard:
@@ -32,6 +44,13 @@ def work(folder: Path, ends: dict[str, str], scan: dict) -> Product:
         raise QuarantinedScan(how)
     if how == "library":
         raise RuntimeError("itk::ERROR\n  Registration failed with code 1")
+    if how in MACHINE:
+        raise MACHINE[how]
+    if how == "chained":
+        try:
+            raise MACHINE["disk"]
+        except OSError as error:
+            raise QuarantinedScan("unreadable") from error
     if how == "surprise":
         raise ZeroDivisionError("division by zero")
     if how == "settings":
@@ -63,7 +82,7 @@ def test_a_crash_costs_one_scan_and_names_the_signal(tmp_path):
     assert status["participant_id"].tolist() == [f"sub-{i}" for i in range(6)]
     assert status["state"].tolist() == ["done", "quarantined", "done", "done", "quarantined", "done"]
     assert status["reason"][1] == "its process died twice: SIGSEGV"
-    assert status["reason"][4] == "its process died twice: SIGKILL (out of memory?)"
+    assert status["reason"][4] == "its process died twice: SIGKILL (too little memory?)"
 
 
 def test_an_error_inside_a_library_costs_one_scan(tmp_path):
@@ -73,6 +92,43 @@ def test_an_error_inside_a_library_costs_one_scan(tmp_path):
         "Registration failed with code 1",
         "ZeroDivisionError: division by zero",
     ]
+
+
+@pytest.mark.parametrize("how", [*MACHINE, "chained"])
+def test_an_error_of_the_machine_stops_the_shard_and_costs_no_scan(how, tmp_path, caplog):
+    shard = make_shard(tmp_path, 4, max_quarantined=1)
+    with pytest.raises(MachineError, match=r"^step shard 0 stopped, no scan is lost: .*what is done is kept\.$"):
+        run(shard, {"sub-2": how})
+    assert not shard.status.exists()
+    done = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*_T1w.json")}  # the last file of a scan
+    assert len(done) >= 2
+    with caplog.at_level("INFO", "ldae"):
+        assert run(shard)["state"].eq("done").all()
+    assert f"{4 - len(done)} processed, {len(done)} unchanged, 0 lost" in caplog.text
+    assert all(path.stat().st_mtime_ns == time for path, time in done.items())
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_two_scans_in_a_row_whose_processes_are_killed_are_not_to_blame(workers, tmp_path):
+    shard = make_shard(tmp_path, 5, max_quarantined=1, workers=workers)
+    with pytest.raises(MachineError, match=r"Two processes in a row.* killed by SIGKILL: give the job more memory"):
+        run(shard, {"sub-1": "SIGKILL", "sub-2": "SIGKILL"})
+    assert not shard.status.exists()
+    assert run(shard)["state"].eq("done").all()
+
+
+def test_crashes_in_a_row_are_their_scans_own(tmp_path):
+    status = run(make_shard(tmp_path, 4, max_quarantined=1), {"sub-1": "SIGSEGV", "sub-2": "SIGSEGV"})
+    assert status["state"].tolist() == ["done", "quarantined", "quarantined", "done"]
+
+
+def test_what_an_earlier_version_blamed_on_scans_is_not_carried_on():
+    rows = [("sub-0", "ses-M000", "quarantined", "OSError: [Errno 28] No space left on device")]
+    table = pd.DataFrame(rows, columns=["participant_id", "session_id", "state", "reason"])
+    with pytest.raises(UserError, match=r"1 scans were left out .* run `ldae inventory`"):
+        earlier_reasons(table)
+    own = table.assign(reason="constant image: every voxel is 0")
+    assert earlier_reasons(own) == {("sub-0", "ses-M000"): "earlier: constant image: every voxel is 0"}
 
 
 def test_a_wrong_configuration_stops_the_shard(tmp_path):
@@ -162,6 +218,8 @@ def test_a_shard_waits_for_a_job_that_outlived_its_snakemake(tmp_path):
     assert read_tsv(shard.status)["state"].eq("done").all()
 
 
-@pytest.mark.parametrize(("code", "name"), [(-11, "SIGSEGV"), (-9, "SIGKILL (out of memory?)"), (3, "exit status 3")])
+@pytest.mark.parametrize(
+    ("code", "name"), [(-11, "SIGSEGV"), (-9, "SIGKILL (too little memory?)"), (3, "exit status 3")]
+)
 def test_names_of_ends(code, name):
     assert name_of_end(code) == name

@@ -10,6 +10,7 @@ from ldae.cohort.sources.visits import join_facts
 from ldae.config import Bids
 from ldae.errors import UserError
 from ldae.files import read_tsv
+from ldae.machine import require_own_reasons
 
 FACTS = ["image_id", "scan_date", "field_strength"]
 
@@ -35,11 +36,12 @@ def read_statuses(statuses: list[Path]) -> pd.DataFrame:
     """The rows of all shards' status tables.
 
     Raises:
-        UserError: a scan stands in two tables.
+        UserError: a scan stands in two tables, or was left out for an error of the machine.
     """
     table = pd.concat([read_tsv(path, dtype=str) for path in statuses], ignore_index=True)
     table["size"] = pd.to_numeric(table["size"]).astype("Int64")
     table["field_strength"] = pd.to_numeric(table["field_strength"])
+    require_own_reasons(table["reason"].dropna())
     done = table[table["state"] == "done"]
     twice = done[done.duplicated(KEY)]
     if len(twice):

@@ -13,6 +13,7 @@ import numpy as np
 from ldae.config import BrainExtraction
 from ldae.errors import QuarantinedScan, UserError
 from ldae.files import sha256_file
+from ldae.machine import require_sound
 from ldae.preprocessing.antspy import load_ants, to_ants
 
 
@@ -115,6 +116,7 @@ def run_command(image: nib.Nifti1Image, command_for, suffix: str) -> np.ndarray:
         command = command_for(scan, out)
         finished = subprocess.run(command, capture_output=True, text=True)
         if finished.returncode:
+            require_sound(finished.stdout + finished.stderr, Path(folder))
             last = (finished.stderr.strip().splitlines() or ["no message"])[-1]
             raise QuarantinedScan(f"{Path(command[0]).name} failed with exit status {finished.returncode}: {last}")
         mask = nib.load(out + suffix)
