@@ -3,11 +3,12 @@
 if settings.source == "adni":
     SOURCE = {}
     INVENTORY = rules.inventory_raw.output[0]
+    PREFLIGHT = rules.preflight_adni.output
     DATASET = rules.merge_bids.output.participants
     STATUSES = expand(rules.convert_adni_to_bids.output, shard=CONVERT_SHARDS)
 else:
     SOURCE = settings.section(settings.source)
-    INVENTORY, DATASET, STATUSES = [], GIVEN, []
+    INVENTORY, PREFLIGHT, DATASET, STATUSES = [], [], GIVEN, []
 
 
 rule build_manifest:
@@ -15,10 +16,12 @@ rule build_manifest:
     input:
         dataset=DATASET,
         statuses=STATUSES,
+        preflight=PREFLIGHT,
     output:
         scans=f"{RESULTS}/manifest/scans.tsv",
         dictionary=f"{RESULTS}/manifest/scans.json",
         exclusions=f"{RESULTS}/manifest/exclusions.tsv",
+        notes=f"{RESULTS}/manifest/notes.json",
     log:
         f"{RESULTS}/logs/build_manifest.log",
     benchmark:

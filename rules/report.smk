@@ -9,6 +9,7 @@ rule report_html:
         headline=rules.assemble_headline.output.headline,
         table_1=rules.table_cohort.output.cohort,
         exclusions=rules.table_cohort.output.exclusions,
+        notes=rules.build_manifest.output.notes,
         volumes=rules.pack_volumes.output[0],
         latents=rules.encode_latents.output[0],
         models=MODELS,

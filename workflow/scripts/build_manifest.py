@@ -8,10 +8,12 @@ with running(snakemake.log[0]):
     from ldae.cohort.manifest import write_manifest
     from ldae.cohort.sources.read import read_source
     from ldae.config import Manifest
+    from ldae.files import read_json
 
     source, dataset = snakemake.params.source, snakemake.params.dataset
     if source == "adni":
         dataset = Path(snakemake.input.dataset).parent
+    findings = [item for path in snakemake.input.preflight for item in read_json(path)["findings"]]
     write_manifest(
         read_source(source, dataset, [Path(status) for status in snakemake.input.statuses]),
         source,
@@ -19,4 +21,5 @@ with running(snakemake.log[0]):
         snakemake.params.shards,
         Path(snakemake.output.scans),
         Path(snakemake.output.exclusions),
+        [f"preflight, {item['severity']}: {item['what']} ({item['where']}): {item['fix']}" for item in findings],
     )

@@ -17,6 +17,7 @@ with running(snakemake.log[0]):
             evaluate=Path(snakemake.params.evaluate),
             table_1=Path(files.table_1),
             exclusions=Path(files.exclusions),
+            notes=Path(files.notes),
             tables=Path(files.table_1).parent,
             provenance=run_provenance([files.volumes, files.latents], list(files.models)),
         ),

@@ -11,6 +11,8 @@ CLASSES = ("CN", "MCI", "AD")
 def with_reasons(scans: pd.DataFrame, require_diagnosis: bool, source_step: str) -> pd.DataFrame:
     """Add ``status``, ``step`` and the final ``reason``; the first reason that applies is the one given.
 
+    A scan without an age stays: the networks are trained on it, what needs an age leaves it out.
+
     Args:
         scans: sorted by subject and months. A visit scanned before an earlier visit is out of order: one of its dates
             is wrong, and with it its age.
@@ -25,9 +27,7 @@ def with_reasons(scans: pd.DataFrame, require_diagnosis: bool, source_step: str)
         reason = None
         if row.content in kept_images:
             reason = f"duplicate: the same image as {kept_images[row.content]}"
-        elif pd.isna(row.age):
-            reason = "age unknown"
-        elif not 0 <= row.age <= OLDEST:
+        elif not (pd.isna(row.age) or 0 <= row.age <= OLDEST):
             reason = f"impossible age: {row.age:g} years"
         elif isinstance(row.date, str) and row.date < before:
             reason = f"visits out of date order: {row.date} before {before}"

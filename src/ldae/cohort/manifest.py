@@ -1,6 +1,7 @@
 """scans.tsv: one row per scan with everything the later steps need, and a reason for every scan that is left out."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -42,6 +43,7 @@ COLUMNS = {
     "status": {"Description": "included or excluded"},
     "reason": {"Description": "Why it is excluded; exclusions.tsv names the step as well"},
 }
+NOTES = "notes.json"
 ADVICE = {
     "adni": "run `ldae preflight` on the download",
     "bids": "see bids.columns and bids.values in the configuration",
@@ -51,20 +53,29 @@ logger = logging.getLogger("ldae")
 
 
 def write_manifest(
-    scans: pd.DataFrame, source: str, settings: Manifest, shards: int, scans_tsv: Path, exclusions_tsv: Path
+    scans: pd.DataFrame,
+    source: str,
+    settings: Manifest,
+    shards: int,
+    scans_tsv: Path,
+    exclusions_tsv: Path,
+    findings: Sequence[str] = (),
 ) -> None:
     """Decide which scans stay, and write down why the others do not.
 
-    Writes ``scans_tsv`` (all scans, excluded ones with their reason), its column dictionary beside it (``scans.json``)
-    and ``exclusions_tsv`` (participant_id, session_id, step, reason).
+    Writes ``scans_tsv`` (all scans, excluded ones with their reason), its column dictionary beside it (``scans.json``),
+    what was noticed of the tables (``notes.json``, sentences for the report) and ``exclusions_tsv`` (participant_id,
+    session_id, step, reason).
 
     Args:
         scans: the table of a source (columns of :mod:`ldae.cohort.sources.columns`).
         source: adni, bids or csv.
+        findings: what the preflight noticed, for the report.
 
     Raises:
         UserError: no scan is left.
     """
+    notes = [*findings, *scans.attrs.get("notes", ())]
     scans = scans.assign(shard=[shard_of(participant, shards) for participant in scans["participant_id"]])
     order = ["participant_id", "months", "session_id", "reason"]
     scans = scans.sort_values(order, kind="stable", na_position="first", ignore_index=True)
@@ -72,9 +83,10 @@ def write_manifest(
     included = scans["status"] == "included"
     if not included.any():
         raise UserError(f"No scan is left (reasons: {tally(scans)}); {advice(scans, source)}.")
-    say(scans, included)
+    notes += say(scans, included)
     write_tsv(exclusions_tsv, scans.loc[~included, ["participant_id", "session_id", "step", "reason"]])
     write_json(scans_tsv.with_suffix(".json"), COLUMNS)
+    write_json(scans_tsv.with_name(NOTES), notes)
     write_tsv(scans_tsv, scans[list(COLUMNS)])
 
 
@@ -85,15 +97,27 @@ def advice(scans: pd.DataFrame, source: str) -> str:
     return ADVICE[source]
 
 
-def say(scans: pd.DataFrame, included: pd.Series) -> None:
-    """What the manifest holds, for the log."""
+def say(scans: pd.DataFrame, included: pd.Series) -> list[str]:
+    """What the manifest holds, for the log; returns what the report should say as well."""
     logger.info("%d scans of %d included; %s", included.sum(), len(scans), tally(scans) or "none left out")
     kept = scans[included]
-    inexact = kept["age_from"].isin(["visit", "months"]).sum()
-    if inexact:
-        logger.warning("%d ages are not those on the day of the scan: see age_from (scans.json)", inexact)
-    if kept["diagnosis"].isna().any():
-        logger.info("%d included scans have no diagnosis", kept["diagnosis"].isna().sum())
-    timeless = kept["months"].isna().sum()
-    if timeless:
-        logger.warning("%d included scans have no place in time: set bids.session_pattern, or give dates", timeless)
+    found = []
+    if inexact := kept["age_from"].isin(["visit", "months"]).sum():
+        found.append(f"{inexact} ages are not those on the day of the scan: see age_from (scans.json)")
+    if ageless := kept["age"].isna().sum():
+        found.append(
+            f"{ageless} included scans have no age: they train the networks and are left out where an age is needed"
+        )
+    if unlabelled := kept["diagnosis"].isna().sum():
+        found.append(f"{unlabelled} included scans have no diagnosis")
+    if timeless := kept["months"].isna().sum():
+        found.append(f"{timeless} included scans have no place in time: set bids.session_pattern, or give dates")
+    times = set(kept["months"].dropna().astype(int))
+    if len(times) > 1 and times == set(range(1, len(times) + 1)):
+        found.append(
+            f"the visits are at months {', '.join(map(str, sorted(times)))}, none at 0: if their names count scans, "
+            "not months, set bids.session_pattern to what never matches, such as 'none(x)'"
+        )
+    for sentence in found:
+        logger.warning("%s", sentence)
+    return found

@@ -19,7 +19,7 @@ class Raw(Section):
 class BidsColumns(Section):
     """Where a BIDS dataset keeps what the manifest needs: names tried in this order, upper or lower case.
 
-    A fact is taken from the first table that has such a column: scans.tsv, sessions.tsv, participants.tsv.
+    A fact is taken, row by row, from the first table that has a cell for it: scans.tsv, sessions.tsv, participants.tsv.
     """
 
     age: list[str] = Field(["age"], description="age at the visit, in the sessions table")
@@ -51,6 +51,12 @@ class BidsValues(Section):
     }
     sex: dict[str, Literal["M", "F"]] = {"M": "M", "male": "M", "F": "F", "female": "F"}
 
+    @field_validator("diagnosis", "sex", mode="before")
+    @classmethod
+    def _text_keys(cls, names: object) -> object:
+        """YAML reads the key in ``{1: M}`` as a number."""
+        return {str(key): value for key, value in names.items()} if isinstance(names, dict) else names
+
 
 class Bids(Section):
     """``source: bids``: a dataset of others, never written to."""
@@ -62,7 +68,7 @@ class Bids(Section):
         None, description="one table of all visits (participant_id, session_id, ...) instead of sub-*_sessions.tsv"
     )
     filters: dict[str, str | int | list[str]] = Field(
-        {}, description="pybids entities that a T1w image must have, such as {acquisition: mprage}"
+        {}, description="BIDS entities that a T1w image must have, such as {acquisition: mprage}"
     )
     age_unit: Literal["years", "months", "days"] = "years"
     session_pattern: str = Field(r"[Mm](\d+)", description="regular expression of a visit's label; group 1 is its time")

@@ -14,7 +14,7 @@ from ldae.config import Config
 from ldae.evaluation.probes.table import PUBLISHED, losses
 from ldae.evaluation.tables import SEEDS_SENTENCE, TABLES
 from ldae.figures.methods import DIRECTIONS, INTERPOLATION, PROBES, RECONSTRUCTION, SAMPLES
-from ldae.files import digest, read_tsv, write_text
+from ldae.files import digest, read_json, read_tsv, write_text
 from ldae.report.captions import CAPTIONS
 from ldae.report.differences import differences, missing_weights
 from ldae.report.estimates import estimates_table, metric_label
@@ -64,6 +64,7 @@ class ReportSources:
     exclusions: Path  # manifest/exclusions.tsv
     tables: Path  # folder of the paper's tables
     provenance: Mapping[str, Any]  # versions and digests, flat or one level deep
+    notes: Path | None = None  # manifest/notes.json; it names subjects
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ def report_html(out: str | Path, sources: ReportSources, config: Config, shown: 
         table_1=demographics_table(read_tsv(sources.table_1)),
         public=shown is not None,
         exclusions=exclusion_reasons(sources.exclusions) if shown is None else None,
+        notes=read_json(sources.notes) if shown is None and sources.notes else [],
         settings={stage: finished_table(sources.tables, f"settings_{stage}") for stage in SETTINGS},
         label_efficiency=finished_table(sources.tables, "label_efficiency"),
         confounds=finished_table(sources.tables, "confounds"),

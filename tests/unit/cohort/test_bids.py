@@ -44,7 +44,7 @@ def test_converted_adni_as_any_bids_dataset_gives_the_same_rows(tmp_path):
         tmp_path / "adni",
         {
             A: {0: ("2010-01-11", b"1"), 12: ("2011-03-01", b"22"), 24: ("2012-01-05", "no image: nothing of I24")},
-            B: {0: ("2010-01-05", b"3"), 12: ("2011-01-05", b"1"), 24: ("2010-01-01", b"5")},
+            B: {0: ("2010-02-05", b"3"), 3: ("2010-02-01", b"5"), 12: ("2011-01-05", b"1"), 24: ("2010-01-01", b"6")},
         },
     )
     ours = adni.manifest()
@@ -103,11 +103,11 @@ def test_without_sessions_and_without_labels(tmp_path, caplog):
     assert list(scans["reason"].fillna("")) == [
         "",
         "",
-        "age unknown",
+        "",
         "another image of the visit is used: sub-03_run-1_T1w.nii.gz",
     ]
     assert (root / scans["t1w"][0]).is_file()
-    with pytest.raises(UserError, match=r"2 x diagnosis missing.*require_diagnosis: false"):
+    with pytest.raises(UserError, match=r"3 x diagnosis missing.*require_diagnosis: false"):
         manifest(tmp_path, Bids(path=root), require_diagnosis=True)
 
 

@@ -30,7 +30,7 @@ def config() -> Config:
     return parse_config(
         {
             "results_dir": "results",
-            "raw": {"images": "raw/ADNI", "tables": "raw/clinical"},
+            "raw": None,
             "phantom": {"subjects": {"CN": 2, "AD": 2}},
             "convert": {"shards": 1},
             "preprocessing": {"shards": 1},

@@ -1,6 +1,7 @@
 """The report: complete, self-contained, the same bytes twice, honest about what is missing."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from result_files import estimates
 
 from ldae.config import Config, parse_config
 from ldae.figures.methods import PROBES
-from ldae.files import write_tsv
+from ldae.files import write_json, write_tsv
 from ldae.report.captions import CAPTIONS
 from ldae.report.differences import differences, missing_weights
 from ldae.report.estimates import estimates_table
@@ -119,6 +120,17 @@ def test_what_was_read_and_fitted_is_said_in_one_line_each(page: str) -> None:
 
 def test_values_from_files_are_escaped(page: str) -> None:
     assert "libraries.&lt;b&gt;" in page and "libraries.<b>" not in page
+
+
+def test_what_the_tables_left_open_is_told_and_stays_with_the_data(
+    sources: ReportSources, config: Config, tmp_path: Path
+) -> None:
+    write_json(tmp_path / "notes.json", ["participants.tsv: no row for <sub-03>"])
+    told = replace(sources, notes=tmp_path / "notes.json")
+    for shown, seen in ((None, True), ((), False)):
+        report_html(tmp_path / "report.html", told, config, shown)
+        page = (tmp_path / "report.html").read_text(encoding="utf-8")
+        assert ("no row for &lt;sub-03&gt;" in page) == seen
 
 
 def test_equal_inputs_give_equal_bytes(page: str, sources: ReportSources, config: Config, tmp_path: Path) -> None:

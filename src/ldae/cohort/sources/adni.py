@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.cohort.sources.columns import KEY
+from ldae.cohort.sources.dataset import FACTS as TABLE_FACTS
 from ldae.cohort.sources.dataset import Dataset, read_dataset
 from ldae.cohort.sources.visits import join_facts
 from ldae.config import Bids
@@ -23,10 +24,10 @@ def adni_scans(bids: Path, statuses: list[Path]) -> pd.DataFrame:
             two status tables.
     """
     settings = Bids(path=bids)
-    converted, dataset = read_statuses(statuses), read_dataset(settings)
+    converted, dataset = read_statuses(statuses), read_dataset(settings, all_visits_scanned=False)
     check_products(converted, dataset)
     done = converted["state"] == "done"
-    images = dataset.images.drop(columns=KEY)
+    images = dataset.images.drop(columns=[*KEY, "rank", "part", *(name for name in TABLE_FACTS if name not in FACTS)])
     made = converted[done].drop(columns=FACTS).merge(images, left_on="path", right_on="t1w", validate="one_to_one")
     scans = pd.concat([table for table in (made, converted[~done].assign(t1w=None)) if len(table)], ignore_index=True)
     return join_facts(scans.rename(columns={"sha256": "content"}), dataset, settings)

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from ldae.cohort.notes import Notes
 from ldae.cohort.shards import PTID, participant_id
 from ldae.cohort.sources.columns import KEY, complete
 from ldae.cohort.sources.content import content_keys
 from ldae.cohort.sources.dataset import pick, read_rows
-from ldae.cohort.sources.values import mapped, numbers
-from ldae.config import AuthorsCsv, BidsValues
+from ldae.cohort.sources.values import ages, mapped
+from ldae.config import AuthorsCsv, Bids, BidsValues
 from ldae.errors import UserError
 
 REQUIRED = ("subject", "path")
@@ -26,29 +27,32 @@ def csv_scans(settings: AuthorsCsv) -> pd.DataFrame:
     Raises:
         UserError: the table is missing, empty or lacks a column, or a row lacks its subject or path.
     """
-    table = read_table(settings.path)
+    notes = Notes()
+    table = read_table(settings.path, notes)
     codes = BidsValues()
     scans = pd.DataFrame({"participant_id": [participant(name) for name in table["subject"]], "t1w": table["path"]})
     sessions = pick_or_none(table, "session")
     months = [months_of(session, path) for session, path in zip(sessions, table["path"], strict=True)]
     scans["months"] = pd.array(months, dtype="Int64")
     scans["session_id"] = [f"ses-M{month:03d}" if month is not None else None for month in months]
-    scans["age"] = numbers(pick(table, ["age"]), table.index).round(2)
+    scans["age"] = ages(pick(table, ["age"]), table.index, "age", notes, Bids(path=settings.path)).round(2)
     scans["age_from"] = scans["age"].notna().map({True: "table", False: None})
-    scans["diagnosis"] = mapped(pick(table, ["diagnosis"]), codes.diagnosis, table.index, "diagnosis")
-    scans["sex"] = mapped(pick(table, ["sex"]), codes.sex, table.index, "sex")
+    scans["diagnosis"] = mapped(pick(table, ["diagnosis"]), codes.diagnosis, table.index, "diagnosis", notes)
+    scans["sex"] = mapped(pick(table, ["sex"]), codes.sex, table.index, "sex", notes)
     paths = [settings.path.parent / path for path in scans["t1w"]]
     scans["content"] = content_keys(paths)
     scans["reason"] = [unusable(path, month) for path, month in zip(paths, months, strict=True)]
     usable = scans[scans["reason"].isna()]
     again = scans.index.isin(usable.index[usable.duplicated(KEY)])
-    return complete(scans.assign(reason=scans["reason"].mask(again, "another row has this subject and visit")))
+    table = complete(scans.assign(reason=scans["reason"].mask(again, "another row has this subject and visit")))
+    table.attrs["notes"] = list(notes)
+    return table
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path, notes: Notes) -> pd.DataFrame:
     if not path.is_file():
         raise UserError(f"The table {path} does not exist: set csv.path.")
-    table = read_rows(path, ",")
+    table = read_rows(path, notes, ",")
     lacking = [name for name in REQUIRED if name not in table]
     if table.empty or lacking:
         raise UserError(f"{path} has no {'column ' + lacking[0] if lacking and len(table) else 'rows'}.")

@@ -4,46 +4,84 @@ import re
 
 import pandas as pd
 
+from ldae.cohort.notes import Notes
+from ldae.cohort.sources.chronology import DAYS_PER_MONTH, DAYS_PER_YEAR, disbelieved
 from ldae.cohort.sources.columns import KEY, complete
-from ldae.cohort.sources.dataset import Dataset
+from ldae.cohort.sources.dataset import FACTS, Dataset
+from ldae.cohort.sources.values import ages, dates, mapped, months, scores
 from ldae.config import Bids
 
-DAYS_PER_YEAR = 365.25
-DAYS_PER_MONTH = DAYS_PER_YEAR / 12
+BASELINE_LABELS = {"bl", "baseline", "sc", "screening"}
+DATE_LABEL = re.compile(r"ses-((?:19|20)\d{6})")
 
 
 def join_facts(scans: pd.DataFrame, dataset: Dataset, settings: Bids) -> pd.DataFrame:
     """Add what the dataset knows of the visit and the participant of each scan, and the age at the scan.
 
     Args:
-        scans: participant_id, session_id, scan_date and whatever the source adds.
+        scans: participant_id, session_id, scan_date (as a table spells it) and whatever the source adds.
 
     Returns:
-        The columns of :data:`ldae.cohort.sources.columns.COLUMNS`.
+        The columns of :data:`ldae.cohort.sources.columns.COLUMNS`; its ``attrs["notes"]`` are the sentences of what was
+        noticed.
     """
-    visits = with_months(with_scan_dates(dataset.visits, scans), settings)
-    joined = scans.merge(visits.drop(columns="scan_date"), on=KEY, how="left", validate="many_to_one")
-    joined = joined.merge(dataset.participants, on="participant_id", how="left", validate="many_to_one")
+    notes = dataset.notes
+    scans = scans.reset_index(drop=True)
+    scans["scan_date"] = dates(scans["scan_date"], scans.index, "scan date", notes)
+    visits = placed_visits(dataset.visits, scans, settings, notes)
+    wrong = disbelieved(visits, scans, notes)
+    visits, scans = without(visits, "visit_date", wrong), without(scans, "scan_date", wrong)
+    visits = with_months(with_scan_dates(visits, scans))
+    joined = scans.merge(
+        visits.drop(columns="scan_date").rename(columns={name: f"visit:{name}" for name in FACTS}),
+        on=KEY, how="left", validate="many_to_one",
+    )  # fmt: skip
+    people = dataset.participants.rename(columns={name: f"participant:{name}" for name in FACTS})
+    joined = joined.merge(people, on="participant_id", how="left", validate="many_to_one")
+    joined = read_facts(joined, settings, notes)
     joined["age"], joined["age_from"] = age_at_scan(joined)
     joined["date"] = joined["scan_date"].where(joined["scan_date"].notna(), joined["visit_date"])
-    return complete(joined)
+    table = complete(joined)
+    table.attrs["notes"] = list(notes)
+    return table
+
+
+def placed_visits(visits: pd.DataFrame, scans: pd.DataFrame, settings: Bids, notes: Notes) -> pd.DataFrame:
+    """Visits with the months of their name or column, their date and the age stated for them; visits that only a scan
+    names are added."""
+    scanned = scans.dropna(subset=["session_id"])[KEY].drop_duplicates()
+    visits = visits.merge(scanned, on=KEY, how="outer", sort=True)
+    stated = months(visits["months"], visits.index, notes)
+    labels = visits["session_id"].str.extract(DATE_LABEL, expand=False)
+    given = visits["visit_date"].where(visits["visit_date"].notna(), labels)
+    named = visits["session_id"].map(lambda session: months_of(session, settings)).astype(float)
+    return visits.assign(
+        months=stated.fillna(named),
+        visit_date=dates(given, visits.index, "date of the visit", notes),
+        visit_age=ages(visits["age"], visits.index, "age at the visit", Notes(silent=True), settings),
+    )
+
+
+def without(table: pd.DataFrame, column: str, wrong: set[tuple[str, str, str]]) -> pd.DataFrame:
+    """The table without the dates that are not believed."""
+    if not wrong:
+        return table
+    bad = [key in wrong for key in table[[*KEY, column]].itertuples(index=False, name=None)]
+    return table.assign(**{column: table[column].where([not item for item in bad], None)})
 
 
 def with_scan_dates(visits: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame:
-    """Visits with the date of their (first) scan; visits that only a scan names are added."""
+    """Visits with the date of their (first) scan."""
     first = scans.dropna(subset=["session_id"]).sort_values("scan_date").drop_duplicates(KEY)[[*KEY, "scan_date"]]
-    return visits.merge(first, on=KEY, how="outer", sort=True)
+    return visits.merge(first, on=KEY, how="left")
 
 
-def with_months(visits: pd.DataFrame, settings: Bids) -> pd.DataFrame:
-    """Add ``months`` and ``baseline_date``.
+def with_months(visits: pd.DataFrame) -> pd.DataFrame:
+    """Complete ``months`` and add ``baseline_date``.
 
     Months come from a column, else from the name of the visit, else from its date counted from the participant's first;
     the only visit of a participant is at 0. The baseline date is that of the visit at 0 months.
     """
-    visits = visits.copy()
-    named = visits["session_id"].map(lambda session: months_of(session, settings))
-    visits["months"] = visits["months"].fillna(named.astype(float))
     day = visits["visit_date"].where(visits["visit_date"].notna(), visits["scan_date"])
     day = pd.to_datetime(day, format="%Y-%m-%d")
     people = visits["participant_id"]
@@ -51,15 +89,44 @@ def with_months(visits: pd.DataFrame, settings: Bids) -> pd.DataFrame:
     start = day.where((visits["months"] == 0) | unplaced).groupby(people).transform("min")
     counted = ((day - start).dt.days / DAYS_PER_MONTH).round()
     alone = people.groupby(people).transform("size") == 1
-    visits["months"] = visits["months"].fillna(counted).mask(visits["months"].isna() & counted.isna() & alone, 0)
-    visits["months"] = visits["months"].round().astype("Int64")
-    return visits.assign(baseline_date=start)
+    time = visits["months"].fillna(counted).mask(visits["months"].isna() & counted.isna() & alone, 0)
+    return visits.assign(months=time.round().astype("Int64"), baseline_date=start)
 
 
 def months_of(session: str, settings: Bids) -> float | None:
     """``ses-M006`` -> 6, by the configured pattern and unit; None where the name says nothing."""
-    match = re.fullmatch(settings.session_pattern, session.removeprefix("ses-"))
-    return None if match is None else float(match.group(1)) / settings.session_units_per_month
+    label = session.removeprefix("ses-")
+    match = re.fullmatch(settings.session_pattern, label)
+    if match is None:
+        return 0.0 if label.casefold() in BASELINE_LABELS else None
+    return float(match.group(1)) / settings.session_units_per_month
+
+
+def read_facts(joined: pd.DataFrame, settings: Bids, notes: Notes) -> pd.DataFrame:
+    """Read each fact from the first table that has a cell for it: of the scan, its visit, its participant."""
+    index, cells = joined.index, {}
+    for name in FACTS:
+        order = [joined[place] for place in (f"scan:{name}", f"visit:{name}", f"participant:{name}") if place in joined]
+        if name == "baseline_age":
+            order.reverse()
+        if name == "age":
+            order = order[:2]
+        column = order[0]
+        for other in order[1:]:
+            column = column.where(column.notna(), other)
+        cells[name] = column
+    if "field_strength" in joined:  # of the source itself
+        cells["field_strength"] = joined["field_strength"].where(
+            joined["field_strength"].notna(), cells["field_strength"]
+        )
+    return joined.assign(
+        visit_age=ages(cells["age"], index, "age", notes, settings),
+        baseline_age=ages(cells["baseline_age"], index, "age at baseline", notes, settings),
+        sex=mapped(cells["sex"], settings.values.sex, index, "sex", notes),
+        diagnosis=mapped(cells["diagnosis"], settings.values.diagnosis, index, "diagnosis", notes),
+        study_phase=cells["study_phase"],
+        **{name: scores(cells[name], index, name, notes) for name in ("mmse", "cdr", "field_strength")},
+    )
 
 
 def age_at_scan(scans: pd.DataFrame) -> tuple[pd.Series, pd.Series]:

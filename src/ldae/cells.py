@@ -1,0 +1,157 @@
+"""Cells of tables that others wrote, as numbers and dates; what cannot be read is quoted, never dropped silently."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+MISSING = frozenset(("", "n/a", "na", "nan", "null", "none", "nat", "#n/a", ".", "-", "--", "missing", "n.a.", "<na>"))
+NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
+BOUND = re.compile(r"(?:>=?|≥)\s*(\d+(?:[.,]\d+)?)|(\d+(?:[.,]\d+)?)\s*\+")
+AGE_STRING = re.compile(r"(\d{1,3})([YMWD])", re.IGNORECASE)  # DICOM's
+YEARS_IN = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
+WITH_UNIT = re.compile(r"([+-]?\d+(?:[.,]\d+)?)\s*([A-Za-zµ]+\.?)")
+ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ].*)?")
+PACKED = re.compile(r"(\d{4})(\d\d)(\d\d)(?:\.0)?")
+PARTS = re.compile(r"(\d{1,2})([/.\-])(\d{1,2})\2(\d{4})(?:[T ].*)?")
+
+
+@dataclass
+class Reading:
+    """What was noticed while a column was read.
+
+    ``unread``: cells that mean nothing here; ``codes``: values that stand for a missing one or lie outside the scale;
+    ``otherwise``: cells read with a rule (``89+``, ``60,5``).
+    """
+
+    unread: Counter[str] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
+    otherwise: Counter[str] = field(default_factory=Counter)
+
+    def sentences(self, what: str) -> list[str]:
+        said = []
+        if self.unread:
+            said.append(f"{what}: cannot read {quoted(self.unread)}; these count as missing")
+        if self.codes:
+            said.append(f"{what}: {quoted(self.codes)} are codes of a missing value or outside the scale: n/a")
+        if self.otherwise:
+            said.append(f"{what}: read by rule: {quoted(self.otherwise)}")
+        return said
+
+
+def quoted(cells: Counter[str], shown: int = 8) -> str:
+    """``'89+' (3), '-4' (2) and 5 more``, the commonest first."""
+    listed = ", ".join(f"{cell!r} ({number})" for cell, number in cells.most_common(shown))
+    return listed + (f" and {len(cells) - shown} more" if len(cells) > shown else "")
+
+
+def is_missing(cell: object) -> bool:
+    return cell is None or cell != cell or str(cell).strip().casefold() in MISSING
+
+
+def read_number(cell: str, units: dict[str, float]) -> tuple[float | None, bool]:
+    """The number in a cell, and whether it took a rule (a decimal comma, a bound, a unit)."""
+    text = cell.strip()
+    if NUMBER.fullmatch(text):
+        return float(text.replace(",", ".")), "," in text
+    if bound := BOUND.fullmatch(text):
+        return float((bound.group(1) or bound.group(2)).replace(",", ".")), True
+    if (age := AGE_STRING.fullmatch(text)) and "years" in units:
+        return float(age.group(1)) * YEARS_IN[age.group(2).upper()] * units["years"], True
+    if (found := WITH_UNIT.fullmatch(text)) and found.group(2).rstrip(".").casefold() in units:
+        return float(found.group(1).replace(",", ".")) * units[found.group(2).rstrip(".").casefold()], True
+    return None, False
+
+
+def read_numbers(
+    cells: Iterable[object],
+    reading: Reading,
+    lowest: float = float("-inf"),
+    highest: float = float("inf"),
+    units: dict[str, float] | None = None,
+) -> list[float]:
+    """Floats, NaN where there is none.
+
+    Args:
+        lowest, highest: the scale; a number outside it is a code (-4, 88, 999) and counts as missing.
+        units: words that may follow a number, with what it is multiplied by; ``years`` allows DICOM's ``065Y`` too.
+    """
+    units, known, numbers = units or {}, {}, []
+    for cell in cells:
+        if cell not in known:
+            known[cell] = None if is_missing(cell) else read_number(str(cell), units)
+        found = known[cell]
+        if found is None:
+            numbers.append(float("nan"))
+            continue
+        number, by_rule = found
+        if number is None:
+            reading.unread[str(cell)] += 1
+        elif not lowest <= number <= highest:
+            reading.codes[str(cell)] += 1
+            number = None
+        elif by_rule:
+            reading.otherwise[str(cell)] += 1
+        numbers.append(float("nan") if number is None else number)
+    return numbers
+
+
+def read_dates(cells: Iterable[object], reading: Reading, day_first: bool | None = None) -> list[str | None]:
+    """``YYYY-MM-DD``, None where there is none.
+
+    ISO dates with or without a time, ``20060418``, and dates as spreadsheets write them. Whether ``3/4/2006`` is of
+    March or of April is told by the other cells of the column (``3/25/2006``); where they do not tell, or contradict
+    each other, it is not read.
+
+    Args:
+        day_first: the order where the cells do not tell; None: unknown.
+    """
+    cells = [None if is_missing(cell) else str(cell).strip() for cell in cells]
+    order = day_order(cells, day_first)
+    known: dict[str | None, str | None] = {None: None}
+    for cell in cells:
+        if cell not in known:
+            known[cell] = read_date(cell, order)
+        if cell is not None and known[cell] is None:
+            reading.unread[cell] += 1
+        elif cell is not None and PARTS.fullmatch(cell):
+            reading.otherwise[cell] += 1
+    return [known[cell] for cell in cells]
+
+
+def day_order(cells: Iterable[str | None], otherwise: bool | None) -> dict[str, bool | None]:
+    """Separator -> is the day first? From the cells whose day is above 12; points are always day first."""
+    order: dict[str, bool | None] = {"/": otherwise, "-": otherwise, ".": True}
+    evidence: dict[str, set[bool]] = {}
+    for cell in cells:
+        if cell is not None and (found := PARTS.fullmatch(cell)):
+            first, mark, second = int(found.group(1)), found.group(2), int(found.group(3))
+            if (first > 12) != (second > 12):
+                evidence.setdefault(mark, set()).add(first > 12)
+    for mark, kinds in evidence.items():
+        order[mark] = kinds.pop() if len(kinds) == 1 else None
+    return order
+
+
+def read_date(cell: str, order: dict[str, bool | None]) -> str | None:
+    if found := ISO.fullmatch(cell) or PACKED.fullmatch(cell):
+        return real_day(*map(int, found.groups()[:3]))
+    if found := PARTS.fullmatch(cell):
+        first, second, year = int(found.group(1)), int(found.group(3)), int(found.group(4))
+        day_first = order[found.group(2)]
+        if first == second:
+            day_first = True
+        elif first > 12 or second > 12:
+            day_first = first > 12
+        if day_first is not None:
+            return real_day(year, second, first) if day_first else real_day(year, first, second)
+    return None
+
+
+def real_day(year: int, month: int, day: int) -> str | None:
+    try:
+        return pd.Timestamp(year, month, day).strftime("%Y-%m-%d")
+    except ValueError:
+        return None

@@ -1,0 +1,37 @@
+"""What was noticed on the way to the manifest: said in the log, and kept for the report."""
+
+import logging
+from collections.abc import Iterable, Iterator
+
+from ldae.cells import Reading
+
+logger = logging.getLogger("ldae")
+
+
+class Notes:
+    """Sentences, each said once."""
+
+    def __init__(self, silent: bool = False) -> None:
+        self.sentences: list[str] = []
+        self.silent = silent  # a column that is read twice is spoken of once
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.sentences)
+
+    def say(self, sentence: str) -> None:
+        if not self.silent and sentence not in self.sentences:
+            self.sentences.append(sentence)
+            logger.warning("%s", sentence)
+
+    def say_all(self, sentences: Iterable[str]) -> None:
+        for sentence in sentences:
+            self.say(sentence)
+
+    def reading(self, reading: Reading, what: str) -> None:
+        self.say_all(reading.sentences(what))
+
+
+def listed(names: Iterable[object], shown: int = 5) -> str:
+    """``a, b and 3 more``."""
+    names = [str(name) for name in names]
+    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")

@@ -1,0 +1,238 @@
+"""The files of a BIDS dataset that the manifest is made of, by name alone: T1w images, scans and sessions tables.
+
+Images are looked for in ``sub-*/[ses-*/]anat`` and nowhere else, so ``derivatives``, ``sourcedata`` and a subject's own
+``figures`` never give one. What ``.bidsignore`` hides is not seen. A file that its author may well have meant as a T1w
+image, but whose name or place is not what BIDS asks for, is a near miss and is named.
+"""
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ldae.cohort.notes import Notes, listed
+from ldae.errors import UserError
+from ldae.text_tables import count
+
+NO_SESSION = "ses-M000"  # the name that the only visit gets in a dataset without sessions
+ENTITIES = {
+    "subject": "sub",
+    "session": "ses",
+    "acquisition": "acq",
+    "ceagent": "ce",
+    "reconstruction": "rec",
+    "direction": "dir",
+    "run": "run",
+    "echo": "echo",
+    "inversion": "inv",
+    "inv": "inv",
+    "part": "part",
+    "flip": "flip",
+    "mt": "mt",
+    "chunk": "chunk",
+    "task": "task",
+    "space": "space",
+    "suffix": "suffix",
+    "extension": "extension",
+}
+INDEXED = {"run", "echo", "inv", "flip", "chunk"}
+NAME = re.compile(r"(?P<entities>(?:[a-z]+-[A-Za-z0-9+]+_)*)(?P<suffix>[A-Za-z0-9]+)(?P<extension>\.nii(?:\.gz)?)")
+MEANT = re.compile(r"(^|[_-])t1w?\.(nii(\.gz)?|img)$|_t1w\b.*\.nii(\.gz)?$", re.IGNORECASE)
+GOOD_ACQUISITIONS, POOR_ACQUISITIONS = (
+    ("mprage", "mpr", "spgr", "uni"),
+    ("low", "fast", "loc", "scout", "survey", "test"),
+)
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """``path``: from the root; ``entities``: of the file's name, with ``suffix`` and ``extension``."""
+
+    path: str
+    participant: str
+    session: str | None
+    entities: dict[str, str]
+
+
+@dataclass
+class Tree:
+    images: list[ImageFile] = field(default_factory=list)
+    scans: list[Path] = field(default_factory=list)
+    sessions: list[Path] = field(default_factory=list)
+    near_misses: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    renamed: list[str] = field(default_factory=list)
+
+
+def read_tree(root: Path, filters: dict, notes: Notes) -> Tree:
+    """T1w images (or what ``filters`` ask for) and the tables of visits and scans, in the order of their names.
+
+    Raises:
+        UserError: a filter is no BIDS entity.
+    """
+    wanted = wanted_entities(filters)
+    hidden, tree = read_ignored(root), Tree()
+    for subject in folders(root):
+        if re.fullmatch(r"sub-[A-Za-z0-9+]+", subject.name):
+            read_visit(root, subject, subject.name, None, wanted, hidden, tree)
+            for visit in folders(subject):
+                if re.fullmatch(r"ses-[A-Za-z0-9+]+", visit.name):
+                    read_visit(root, visit, subject.name, visit.name, wanted, hidden, tree)
+                elif visit.name != "anat" and (visit / "anat").is_dir():
+                    tree.near_misses += near_misses(root, visit / "anat")
+        elif re.match(r"sub[-_]?", subject.name, re.IGNORECASE):
+            tree.near_misses += [path for place in below(subject) for path in near_misses(root, place)]
+    if tree.near_misses:
+        notes.say(
+            f"{count(len(tree.near_misses), 'file')} not read, although the name is near to "
+            f"sub-*/[ses-*/]anat/*_T1w.nii[.gz]: {listed(tree.near_misses)}; rename what shall be read"
+        )
+    if tree.ignored:
+        notes.say(f"{count(len(tree.ignored), 'image')} hidden by .bidsignore: {listed(tree.ignored)}")
+    if tree.renamed:
+        notes.say(
+            f"{count(len(tree.renamed), 'image')} whose name does not repeat its folders, which are believed: "
+            f"{listed(tree.renamed)}"
+        )
+    return tree
+
+
+def folders(place: Path) -> list[Path]:
+    return sorted((Path(item.path) for item in os.scandir(place) if item.is_dir()), key=lambda path: path.name)
+
+
+def below(place: Path) -> list[Path]:
+    return [place, *(Path(folder) / name for folder, names, _ in os.walk(place) for name in sorted(names))]
+
+
+def near_misses(root: Path, place: Path) -> list[str]:
+    if not place.is_dir():
+        return []
+    names = sorted(item.name for item in os.scandir(place))
+    return [
+        (place / name).relative_to(root).as_posix() for name in names if not name.startswith(".") and MEANT.search(name)
+    ]
+
+
+def read_visit(
+    root: Path, place: Path, subject: str, session: str | None, wanted: dict, hidden: list, tree: Tree
+) -> None:
+    """Tables and images of a subject's folder, or of one of its visits."""
+    where = f"{subject}/{session}" if session else subject
+    anat = False
+    for item in sorted(os.scandir(place), key=lambda item: item.name):
+        name = item.name
+        if name.endswith("_scans.tsv") and name.startswith("sub-"):
+            tree.scans.append(place / name)
+        elif name.endswith("_sessions.tsv") and name.startswith("sub-") and session is None:
+            tree.sessions.append(place / name)
+        elif name == "anat":
+            anat = True
+        elif not name.startswith(".") and MEANT.search(name):
+            tree.near_misses.append(f"{where}/{name}")
+    if not anat or not (place / "anat").is_dir():
+        return
+    for name in sorted(item.name for item in os.scandir(place / "anat")):
+        path = f"{where}/anat/{name}"
+        if name.startswith(".") or not re.search(r"\.(nii|nii\.gz|img)$", name, re.IGNORECASE):
+            continue
+        entities, exact = entities_of(name)
+        if entities is None or entities["suffix"] not in wanted["suffix"]:
+            if MEANT.search(name) or (entities and entities["suffix"].casefold() in ("t1w", "t1")):
+                tree.near_misses.append(path)
+        elif is_hidden(path, hidden):
+            tree.ignored.append(path)
+        elif fits(entities, subject, session, wanted):
+            if (
+                not exact
+                or entities.get("sub") != subject[4:]
+                or entities.get("ses", session and session[4:]) != (session and session[4:])
+            ):
+                tree.renamed.append(path)
+            tree.images.append(ImageFile(path, subject, session, entities))
+
+
+def entities_of(name: str) -> tuple[dict[str, str] | None, bool]:
+    """Entities of a file's name, and whether it is spelt as BIDS asks (``sess-d0129`` is not, yet it can be read)."""
+    found = NAME.fullmatch(name)
+    if found is None:
+        return None, False
+    pairs = [part.split("-", 1) for part in found["entities"].split("_") if part]
+    entities = dict(pairs) | {"suffix": found["suffix"], "extension": found["extension"]}
+    return entities, "sess" not in entities
+
+
+def wanted_entities(filters: dict) -> dict[str, set[str]]:
+    """Filters by the short names of entities; values as text."""
+    unknown = sorted(set(filters) - set(ENTITIES))
+    if unknown:
+        raise UserError(f"bids.filters: {unknown[0]!r} is no entity of a T1w image; use one of {', '.join(ENTITIES)}.")
+    wanted = {"suffix": {"T1w"}, "extension": {".nii", ".nii.gz"}}
+    for name, value in filters.items():
+        wanted[ENTITIES[name]] = {str(item) for item in (value if isinstance(value, list) else [value])}
+    return wanted
+
+
+def fits(entities: dict[str, str], subject: str, session: str | None, wanted: dict[str, set[str]]) -> bool:
+    if "desc" in entities:  # of a derivative, wherever it lies
+        return False
+    own = entities | {"sub": subject[4:], "ses": (session or "")[4:]}
+    for name, values in wanted.items():
+        value = own.get(name, "")
+        if name in INDEXED and value.isdigit():
+            if int(value) not in {int(item) for item in values if item.isdigit()}:
+                return False
+        elif value not in values:
+            return False
+    return True
+
+
+def rank(image: ImageFile) -> tuple:
+    """The order in which images of one visit are preferred; the smallest is used.
+
+    A magnitude image (part) before an unnamed one, never a phase; without contrast agent (ce) before with; without
+    inversion number (inv) before with; combined echoes (no echo) before single ones, early before late; an acquisition
+    called mprage, spgr or uni before others, those called lowres, fast or scout last; without reconstruction name (rec)
+    before with; the first run by number; at last the name.
+    """
+    get = image.entities.get
+    acquisition = get("acq", "").casefold()
+    quality = 0 if any(word in acquisition for word in GOOD_ACQUISITIONS) else 1
+    quality = 2 if any(word in acquisition for word in POOR_ACQUISITIONS) else quality
+    numbers = [index(get(name)) for name in ("inv", "echo")]
+    return ("ce" in image.entities, *numbers, quality, "rec" in image.entities, index(get("run")), image.path)
+
+
+def index(value: str | None) -> int:
+    return 0 if value is None else int(value) if value.isdigit() else 1 << 30
+
+
+def read_ignored(root: Path) -> list[tuple[bool, re.Pattern]]:
+    """Patterns of ``.bidsignore`` (those of .gitignore): is it an exception (``!``), and what it matches."""
+    path = root / ".bidsignore"
+    if not path.is_file():
+        return []
+    patterns = []
+    for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines():
+        line = line.strip()
+        if line and not line.startswith("#"):
+            patterns.append((line.startswith("!"), as_regex(line.removeprefix("!"))))
+    return patterns
+
+
+def as_regex(pattern: str) -> re.Pattern:
+    anchored = "/" in pattern.rstrip("/")
+    body = ""
+    for token in re.findall(r"\*\*/|\*\*|\*|\?|\[[^\]]*\]|[^*?\[]+|\[", pattern.strip("/")):
+        body += {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}.get(token) or (
+            token if token.startswith("[") and token.endswith("]") else re.escape(token)
+        )
+    return re.compile(("" if anchored else "(?:.*/)?") + body + "(?:/.*)?")
+
+
+def is_hidden(path: str, patterns: list[tuple[bool, re.Pattern]]) -> bool:
+    hidden = False
+    for exception, pattern in patterns:
+        if pattern.fullmatch(path):
+            hidden = not exception
+    return hidden
