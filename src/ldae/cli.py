@@ -8,6 +8,7 @@ from importlib import import_module
 from ldae import __version__
 from ldae.errors import UserError, is_machine_error
 from ldae.machine import fault_of_the_machine
+from ldae.runtime import STOPPED, STOPPED_STATUS, interruptible
 
 COMMANDS = (
     "preflight",
@@ -20,23 +21,28 @@ COMMANDS = (
     "summary",
     "unlock",
     "fresh",
+    "retry",
     "export-csv",
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; a :class:`UserError` becomes one line on stderr and exit status 1."""
-    options = parser().parse_args(arguments)
-    try:
-        return options.run(options)
-    except UserError as error:
-        print(f"ldae: {error}", file=sys.stderr)
-        return 1
-    except Exception as error:
-        if not is_machine_error(error):
-            raise
-        print(f"ldae: {fault_of_the_machine(error)}.", file=sys.stderr)
-        return 1
+    """Run one command; a :class:`UserError` becomes one line on stderr and exit status 1, Ctrl-C another and 130."""
+    with interruptible():
+        try:
+            options = parser().parse_args(arguments)
+            return options.run(options)
+        except UserError as error:
+            print(f"ldae: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print(f"ldae: {STOPPED}", file=sys.stderr)
+            return STOPPED_STATUS
+        except Exception as error:
+            if not is_machine_error(error):
+                raise
+            print(f"ldae: {fault_of_the_machine(error)}.", file=sys.stderr)
+            return 1
 
 
 def parser() -> argparse.ArgumentParser:

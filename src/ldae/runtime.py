@@ -2,11 +2,15 @@
 
 import logging
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from pathlib import Path
+from types import FrameType
 
 from ldae.errors import Interrupted, UserError, is_machine_error
 from ldae.machine import fault_of_the_machine
@@ -14,7 +18,10 @@ from ldae.machine import fault_of_the_machine
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def limit_threads(threads: int) -> None:
+THREADS = 1  # of every computation: the order of sums, and so the last bits of a result, depend on the number
+
+
+def limit_threads(threads: int = THREADS) -> None:
     """Call before numpy, torch or ants is imported: they read these variables once.
 
     Idle OpenMP threads sleep instead of spinning: spinning made two threads ten times slower than one on a busy
@@ -44,23 +51,75 @@ def start_logging(path: str | Path) -> None:
         logger.addHandler(handler)
 
 
+STOPPED = "Stopped by Ctrl-C. What was finished is kept; the same command does the rest."
+STOPPED_STATUS = 130  # 128 + SIGINT, as shells count
+
+
 @contextmanager
-def running(log: str | Path, threads: int = 1) -> Iterator[None]:
-    """Run one job of the workflow. A :class:`UserError` ends it with its sentence and exit status 1,
-    an :class:`Interrupted` training with exit status 75 (try again), an error of the machine (a full disk, no memory)
-    with a sentence that names it, anything else with its traceback."""
-    limit_threads(threads)
+def running(log: str | Path) -> Iterator[None]:
+    """Run one job of the workflow, with one thread, however many cores it was given.
+
+    A :class:`UserError` ends it with its sentence and exit status 1, an :class:`Interrupted` training with exit status
+    75 (try again), Ctrl-C with a sentence and 130, an error of the machine (a full disk, no memory) with a sentence
+    that names it, anything else with its traceback.
+    """
+    limit_threads()
     logger = logging.getLogger("ldae")
-    try:
-        start_logging(log)
+    with interruptible():
+        try:
+            start_logging(log)
+            yield
+        except Interrupted as error:
+            logger.warning("%s", error)
+            sys.exit(Interrupted.exit_status)
+        except KeyboardInterrupt:
+            logger.warning(STOPPED)
+            sys.exit(STOPPED_STATUS)
+        except UserError as error:
+            logger.error("Error: %s", error)
+            sys.exit(1)
+        except Exception as error:  # the job ends here either way; its log must say why
+            machine = fault_of_the_machine(error) if is_machine_error(error) else None
+            logger.error("%s", f"Error: {machine}." if machine else traceback.format_exc())
+            sys.exit(1)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt once; a second one would only disturb the cleaning up, and is ignored.
+
+    Where it is ignored already (a job in the background) it stays so.
+    """
+    if not _may_handle_interrupts():
         yield
-    except Interrupted as error:
-        logger.warning("%s", error)
-        sys.exit(Interrupted.exit_status)
-    except UserError as error:
-        logger.error("Error: %s", error)
-        sys.exit(1)
-    except Exception as error:  # the job ends here either way; its log must say why
-        machine = fault_of_the_machine(error) if is_machine_error(error) else None
-        logger.error("%s", f"Error: {machine}." if machine else traceback.format_exc())
-        sys.exit(1)
+        return
+    earlier = signal.signal(signal.SIGINT, _raise_once)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is _raise_once:
+            signal.signal(signal.SIGINT, earlier)
+
+
+def _raise_once(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _may_handle_interrupts() -> bool:
+    main = threading.current_thread() is threading.main_thread()
+    return main and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+
+
+@contextmanager
+def starting_deaf_processes() -> Iterator[None]:
+    """Processes started in the block never see Ctrl-C: the terminal sends it to all, but this one answers for them.
+
+    Here it is held back until the end of the block.
+    """
+    resource_tracker.ensure_running()  # it takes SIGINT out of the mask when it starts
+    earlier = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, earlier)

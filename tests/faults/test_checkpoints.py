@@ -8,32 +8,20 @@ import time
 import pytest
 import safetensors.torch
 import torch
-from tiny import ended, in_a_child
+from tiny import ended, in_a_child, killed_at
 from toy import ToyStage, training
 
 from ldae.errors import UserError
 from ldae.files import read_json
 from ldae.training.loop import train
 
-CRASH = 9  # step: checkpoints of 4 and 8 are there
-
-
-class Crash(Exception):
-    pass
+KILL = 9  # step: checkpoints of 4 and 8 are there
 
 
 def run(folder, **stage):
     stage = ToyStage(**stage)
     outcome = train(stage, training(), 1, folder, {"a": 1})
     return outcome, len(stage.seen) // 2  # two micro-batches a step
-
-
-def crash_at(step):
-    def on_step(now):
-        if now == step:
-            raise Crash
-
-    return on_step
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +31,8 @@ def whole(tmp_path_factory):
 
 @pytest.fixture
 def crashed(tmp_path):
-    """A run that ended in step 10, with checkpoints of steps 4 and 8."""
-    with pytest.raises(Crash):
-        run(tmp_path, on_step=crash_at(CRASH))
+    """A run that was killed in step 10, with checkpoints of steps 4 and 8."""
+    killed_at(KILL, 8, tmp_path, lambda on_step: run(tmp_path, on_step=on_step))
     assert sorted(path.name for path in tmp_path.glob("step-*.json")) == ["step-00000004.json", "step-00000008.json"]
     return tmp_path
 

@@ -1,14 +1,15 @@
 """What a training refuses, in one sentence: other settings or data, a second process, a third attempt."""
 
+import errno
 import json
 import os
 import signal
 import socket
-import time
 
 import pandas as pd
 import pytest
-from tiny import STAGES, assert_same_model, copied, ended, in_a_child, train, wait_for_step
+import torch
+from tiny import STAGES, assert_same_model, copied, ended, in_a_child, start_held, train
 from toy import ToyStage, training
 
 from ldae.cli import main
@@ -17,13 +18,13 @@ from ldae.files import write_json
 from ldae.training.jobs.interruption import REQUEST
 from ldae.training.jobs.lock import RunLock
 from ldae.training.loop import train as loop
+from ldae.training.stages.diffusion import DiffusionStage
 
 
 def stopped(cohort, stage, out, **changes):
     """A training that was asked to stop after its first step."""
     arguments = cohort.arguments(stage, out, **changes)
-    child = in_a_child(lambda: train(stage, arguments))
-    assert wait_for_step(child, out, 1)
+    child = start_held(stage, arguments, 1)
     os.kill(child, signal.SIGTERM)
     assert ended(child) == 75
     return arguments
@@ -103,8 +104,7 @@ def test_fresh_starts_over_and_keeps_the_old_folder_aside(cohort, interrupted, t
 
 def test_a_second_process_is_refused_and_named(cohort, tmp_path):
     arguments = cohort.arguments("diffusion", tmp_path)
-    child = in_a_child(lambda: train("diffusion", arguments))
-    assert wait_for_step(child, tmp_path, 3)
+    child = start_held("diffusion", arguments, 3)
     os.kill(child, signal.SIGSTOP)
     try:
         with pytest.raises(UserError, match=rf"Process {child} on {socket.gethostname()} trains in"):
@@ -113,6 +113,7 @@ def test_a_second_process_is_refused_and_named(cohort, tmp_path):
             main_fresh(tmp_path)
     finally:
         os.kill(child, signal.SIGCONT)
+        tmp_path.with_name(f"{tmp_path.name}-hold.json").unlink()
     assert ended(child) == 0
     assert_same_model(tmp_path, cohort.folder / "train/diffusion")
 
@@ -151,45 +152,148 @@ def test_without_kernel_locks_the_file_s_words_count(tmp_path, monkeypatch, host
             pass
 
 
-def crash(step):
-    if step == 6:
-        raise ZeroDivisionError("a bug")
+def crash_at(step):
+    def on_step(now):
+        if now == step:
+            raise ZeroDivisionError("a bug")
+
+    return on_step
 
 
-def test_the_third_attempt_at_the_same_step_is_refused_within_seconds(tmp_path):
+def faults(folder):
+    """Of every attempt whether it counts as a fault of the training's own, and why it ended."""
+    attempts = json.loads((folder / "attempts.json").read_text())["attempts"]
+    return [(attempt["fault"], attempt["reason"]) for attempt in attempts]
+
+
+def test_the_third_attempt_at_the_same_step_is_refused_before_any_step_and_one_command_lifts_it(tmp_path, capsys):
+    checkpoints = tmp_path / "toy/checkpoints"
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
-            loop(ToyStage(on_step=crash), training(), 1, tmp_path, {})
-    started = time.monotonic()
-    message = r"2 attempts .* ended after step 6 \(ZeroDivisionError: a bug\); a third would too.*attempts\.json"
+            loop(ToyStage(on_step=crash_at(6)), training(), 1, checkpoints, {})
+    message = r"2 attempts .* ended after step 6 \(ZeroDivisionError: a bug\); a third would too.*`ldae retry .*toy`"
+    third = ToyStage()
     with pytest.raises(UserError, match=message):
-        loop(ToyStage(on_step=crash), training(), 1, tmp_path, {})
-    assert time.monotonic() - started < 1
-    (tmp_path / "attempts.json").unlink()
-    assert loop(ToyStage(), training(), 1, tmp_path, {}).step == 12
+        loop(third, training(), 1, checkpoints, {})
+    assert third.seen == []
+    assert main(["retry", str(tmp_path / "toy")]) == 0
+    assert "goes on from its last checkpoint" in capsys.readouterr().out
+    assert loop(third, training(), 1, checkpoints, {}).step == 12
+    assert len(third.seen) == 2 * (12 - 6)  # the six steps before the fault were saved
+    assert main(["retry", str(tmp_path)]) == 1 and "holds no training" in capsys.readouterr().err
 
 
 def test_attempts_that_get_further_or_of_another_shape_are_not_refused(tmp_path):
     with pytest.raises(ZeroDivisionError):
-        loop(ToyStage(on_step=crash), training(), 1, tmp_path, {})
+        loop(ToyStage(on_step=crash_at(6)), training(), 1, tmp_path, {})
     for _ in range(2):  # pre-empted after a step more each time
         with pytest.raises(Interrupted):
             loop(ToyStage(on_step=lambda step: (tmp_path / REQUEST).touch()), training(), 1, tmp_path, {})
-    with pytest.raises(ZeroDivisionError):
-        loop(ToyStage(on_step=crash), training(), 1, tmp_path, {})
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            loop(ToyStage(on_step=crash_at(8)), training(), 1, tmp_path, {})
     with pytest.raises(UserError, match="2 attempts"):
         loop(ToyStage(), training(), 1, tmp_path, {})
     assert loop(ToyStage(), training(micro_batch=1), 1, tmp_path, {}).step == 12
 
 
+def full_disk():
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def io_error():
+    raise OSError(errno.EIO, "Input/output error")
+
+
+def gpu_memory():
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 10.62 GiB.")
+
+
+def interrupted_by_hand():
+    raise KeyboardInterrupt
+
+
+NOT_ITS_OWN = [
+    *(lambda number=number: os.kill(os.getpid(), number) for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)),
+    *(full_disk, io_error, gpu_memory, interrupted_by_hand),
+]
+
+
+@pytest.mark.parametrize("end", NOT_ITS_OWN, ids=["SIGKILL", "SIGTERM", "SIGINT", "ENOSPC", "EIO", "OOM", "Ctrl-C"])
+def test_ends_that_are_not_the_training_s_own_never_count(tmp_path, end):
+    """Three attempts end at the same validation; the fourth does what is left."""
+    for attempt in range(3):
+        stage = ToyStage()
+        stage.validate = lambda product: end() or {"score": 0.0}
+        status = ended(in_a_child(lambda stage=stage: loop(stage, training(steps=20), 1, tmp_path, {})))
+        assert status in (1, 75, -signal.SIGKILL), attempt
+    assert len(faults(tmp_path)) == 3 and not any(fault for fault, _ in faults(tmp_path)), faults(tmp_path)
+    assert loop(ToyStage(), training(steps=20), 1, tmp_path, {}).step == 20
+
+
+def test_a_library_that_crashes_counts(tmp_path):
+    """SIGSEGV is no one's order: the trace that it leaves is the reason."""
+    for _ in range(2):
+        stage = ToyStage(on_step=lambda step: step == 6 and os.kill(os.getpid(), signal.SIGSEGV))
+        assert ended(in_a_child(lambda stage=stage: loop(stage, training(), 1, tmp_path, {}))) == -signal.SIGSEGV
+    with pytest.raises(UserError, match=r"2 attempts .* after step 6 \(Fatal Python error: Segmentation fault\)"):
+        loop(ToyStage(), training(), 1, tmp_path, {})
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("a bug"), torch.OutOfMemoryError("CUDA out of memory. 1 GiB")])
+def test_an_error_at_the_validation_saves_the_step_first(tmp_path, error):
+    """The next run validates before its first step; the outcome is that of a run without a fault."""
+    whole = loop(ToyStage(selection="score"), training(), 1, tmp_path / "whole", {})
+    broken, rest = ToyStage(selection="score"), ToyStage(selection="score")
+    validate, broken.validate = broken.validate, lambda product: broken_at_8(product)
+
+    def broken_at_8(product):
+        if len(broken.seen) == 2 * 8:
+            raise error
+        return validate(product)
+
+    with pytest.raises((UserError, ZeroDivisionError), match=r"out of GPU memory after step 8.*step 8 is whole|a bug"):
+        loop(broken, training(), 1, tmp_path / "parts", {})
+    outcome = loop(rest, training(), 1, tmp_path / "parts", {})
+    assert len(rest.seen) == 2 * (12 - 8)
+    assert (outcome.history, outcome.step) == (whole.history, whole.step)
+    assert all(torch.equal(outcome.weights[name], whole.weights[name]) for name in whole.weights)
+    live = [json.loads(line)["step"] for line in (tmp_path / "parts/live.jsonl").read_text().splitlines()]
+    assert live == list(range(1, 13))
+
+
+def test_an_error_while_the_networks_change_saves_nothing_half_done(tmp_path):
+    """Between the two optimizers: the last checkpoint is what counts."""
+
+    class Breaking(ToyStage):
+        def learning_rate(self, network, default):
+            if network == "other" and len(self.seen) == 2 * 6:
+                raise ZeroDivisionError("a bug")
+            return super().learning_rate(network, default)
+
+    with pytest.raises(ZeroDivisionError):
+        loop(Breaking(), training(), 1, tmp_path, {})
+    assert sorted(path.name for path in tmp_path.glob("step-*.json")) == ["step-00000004.json"]
+
+
+def test_a_stop_that_comes_while_a_training_starts_costs_no_step(tmp_path):
+    (tmp_path / REQUEST).touch()  # as the launcher of several processes does at Ctrl-C
+    stage = ToyStage()
+    with pytest.raises(Interrupted, match="a stop received; none of its 12 steps was done"):
+        loop(stage, training(), 1, tmp_path, {})
+    assert stage.seen == []
+
+
 def test_a_job_is_refused_before_its_networks_are_built(cohort, tmp_path, monkeypatch):
     arguments = cohort.arguments("diffusion", tmp_path)
-    for attempt in (1, 2):
-        child = in_a_child(lambda: train("diffusion", arguments))
-        assert wait_for_step(child, tmp_path, 2, attempt)
-        os.kill(child, signal.SIGKILL)
-        ended(child)
-        (tmp_path / "checkpoints/progress").write_text(f"{attempt} 2\n")  # both killed after step 2
+
+    def broken(stage, draws, share):
+        raise ZeroDivisionError("a bug")
+
+    with monkeypatch.context() as changed:
+        changed.setattr(DiffusionStage, "backward", broken)
+        for _ in range(2):
+            assert ended(in_a_child(lambda: train("diffusion", arguments))) == 1
     monkeypatch.setattr("ldae.training.run.train_diffusion", None)
-    with pytest.raises(UserError, match=r"2 attempts .* after step 2 \(killed without a word\)"):
+    with pytest.raises(UserError, match=r"2 attempts .* after step 0 \(ZeroDivisionError: a bug\)"):
         train("diffusion", arguments)

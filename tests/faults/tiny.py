@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import time
 import traceback
 from collections.abc import Callable
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from held import hold_here, write_hold
 
-from ldae.files import sha256_file
+from ldae.files import read_json, sha256_file
 from ldae.store import write_store
 
 STEPS = 40
@@ -123,11 +125,15 @@ def write_splits(path: Path) -> None:
 def train(stage: str, arguments: dict, resources: dict | None = None, log: Path = Path("unused.log")) -> None:
     from ldae.training.jobs.launch import launch
 
-    launch(f"train_{stage}", resources or {}, 1, log, **arguments)
+    launch(f"train_{stage}", resources or {}, log, **arguments)
 
 
-def in_a_child(work: Callable[[], None]) -> int:
-    """Fork and work there; returns the child's process number. Its status is 0, 75 (interrupted) or 1."""
+def in_a_child(work: Callable[[], None], hold: Path | None = None) -> int:
+    """Fork and work there; returns the child's process number. Its status is 0, 75 (interrupted) or 1.
+
+    Args:
+        hold: the file that says where its trainings wait (:mod:`held`).
+    """
     from ldae.errors import Interrupted
 
     child = os.fork()
@@ -135,6 +141,8 @@ def in_a_child(work: Callable[[], None]) -> int:
         return child
     status = 1
     try:
+        if hold is not None:
+            hold_here(hold)
         work()
         status = 0
     except Interrupted:
@@ -151,6 +159,22 @@ def ended(child: int) -> int:
     return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
+def killed_at(step: int, saved: int, folder: Path, work: Callable[[Callable[[int], None]], None]) -> None:
+    """SIGKILL a training in its step ``step`` + 1, when the checkpoint of ``saved`` is on disk.
+
+    Args:
+        work: trains in ``folder``, and calls its argument with the number of steps done at the start of every step.
+    """
+
+    def on_step(now: int) -> None:
+        if now == step:
+            while read_json(folder / "attempts.json")["saved"] < saved:  # it is written in the background
+                time.sleep(0.001)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    assert ended(in_a_child(lambda: work(on_step))) == -signal.SIGKILL
+
+
 def progress(out: Path) -> tuple[int, int]:
     """Number of the attempt and its steps done, as the run itself says."""
     from ldae.training.jobs.attempts import read_progress
@@ -158,17 +182,24 @@ def progress(out: Path) -> tuple[int, int]:
     return read_progress(out / "checkpoints/progress") or (0, 0)
 
 
-def wait_for_step(child: int, out: Path, step: int, attempt: int = 1, seconds: float = 300.0) -> bool:
+def wait_for_step(child: int, out: Path, step: int, attempt: int = 1) -> bool:
     """Until the child, which makes this attempt, has done ``step`` steps; false if it ended before."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    while True:
         number, done = progress(out)
         if number >= attempt and done >= step:
             return True
         if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
             return False
         time.sleep(0.001)
-    raise AssertionError(f"step {step} was not reached in {seconds} s")
+
+
+def start_held(stage: str, arguments: dict, step: int, attempt: int = 1, room: int = 0) -> int:
+    """A training in a child that has done ``step`` steps and waits at ``step`` + ``room``; its process number."""
+    out = Path(arguments["out"])
+    hold = write_hold(out.with_name(f"{out.name}-hold.json"), step + room)
+    child = in_a_child(lambda: train(stage, arguments), hold)
+    assert wait_for_step(child, out, step, attempt)
+    return child
 
 
 def assert_same_model(out: Path, reference: Path) -> None:

@@ -9,10 +9,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from held import HOLD, hold_jobs, write_hold
 from tiny import SETTINGS, SIZE, STAGES, progress, write_splits, write_volumes
 
 ROOT = Path(__file__).parents[2]
 RESULTS = "results/tiny"
+MARK = "LDAE_TEST_WORKFLOW"  # in the environment of every process of one
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,10 @@ class TinyWorkflow:
         """Folder of a stage."""
         return self.folder / RESULTS / "train" / stage
 
-    def start(self, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.Popen:
+    def start(self, *arguments: str, **options) -> subprocess.Popen:
         """The real Snakemake, in the background; its output goes to snakemake.log."""
         binaries = Path(sys.executable).parent
-        variables = os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"} | (environment or {})
+        variables = os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"} | {MARK: str(self.folder)}
         command = [str(binaries / "snakemake"), "--profile", "profiles/local"]
         with open(self.folder / "snakemake.log", "ab") as log:
             return subprocess.Popen(
@@ -35,15 +37,22 @@ class TinyWorkflow:
                 env=variables,
                 stdout=log,
                 stderr=log,
+                **options,
             )
 
     def output(self) -> str:
         return (self.folder / "snakemake.log").read_text()
 
-    def job_at(self, running: subprocess.Popen, stage: str, step: int, attempt: int, seconds: float = 900.0) -> int:
+    def hold(self, stage: str, step: int) -> None:
+        """The stage waits when it has done ``step`` steps, until this is said again or :meth:`release`."""
+        write_hold(self.folder / HOLD, step, stage=stage)
+
+    def release(self) -> None:
+        (self.folder / HOLD).unlink(missing_ok=True)
+
+    def job_at(self, running: subprocess.Popen, stage: str, step: int, attempt: int) -> int:
         """Wait until a stage's attempt has done ``step`` steps; the process that holds its lock."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until and running.poll() is None:
+        while running.poll() is None:
             number, done = progress(self.train(stage))
             if number >= attempt and done >= step:
                 return json.loads((self.train(stage) / "checkpoints/.lock").read_text())["pid"]
@@ -56,6 +65,7 @@ def make_workflow(folder: Path) -> TinyWorkflow:
     for part in ("Snakefile", "rules", "workflow", "config", "envs", "profiles"):
         source = ROOT / part
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
+    hold_jobs(folder)
     write_splits(folder / RESULTS / "manifest/splits.tsv")
     write_volumes(folder / RESULTS / "store/volumes")
     overlay = {"results_dir": RESULTS, "seed": 1, "launch": {"pictures_every": 0}}

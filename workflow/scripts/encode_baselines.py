@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ldae.runtime import running
 
-with running(snakemake.log[0], snakemake.threads):
+with running(snakemake.log[0]):
     from ldae.training.codes.baselines import encode_baselines
 
     encode_baselines(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ldae.runtime import running
 
-with running(snakemake.log[0], snakemake.threads):
+with running(snakemake.log[0]):
     from ldae.config import Method, Sampling
     from ldae.training.codes.encode import encode_codes
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ldae.runtime import running
 
-with running(snakemake.log[0], snakemake.threads):
+with running(snakemake.log[0]):
     from ldae.config import Evaluation, Method
     from ldae.evaluation.inputs import read_inputs
     from ldae.evaluation.probes.study import run_probes

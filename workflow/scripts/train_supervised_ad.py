@@ -4,13 +4,12 @@ from pathlib import Path
 
 from ldae.runtime import running
 
-with running(snakemake.log[0], snakemake.threads):
+with running(snakemake.log[0]):
     from ldae.training.jobs.launch import launch
 
     launch(
         "train_supervised",
         snakemake.resources,
-        snakemake.threads,
         snakemake.log[0],
         volumes=str(Path(snakemake.input.volumes).parent),
         splits=snakemake.input.splits,

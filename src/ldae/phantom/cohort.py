@@ -23,6 +23,7 @@ from ldae.phantom.scan import Scan, make_scan
 from ldae.phantom.schedule import Plan, Visit, plan_cohort
 from ldae.phantom.streams import stream
 from ldae.progress import track
+from ldae.runtime import starting_deaf_processes
 
 VERSION = 1  # of the phantom's content; part of the digest
 LEADING_COLUMNS = ("participant_id", "session_id", "image_id", "diagnosis", "months", "age", "sex", "site")  # of truth
@@ -148,7 +149,8 @@ def _run(jobs: list[_Job], cache: Path, processes: int) -> Iterator[list[dict]]:
         return
     # spawn, not fork: the caller may have threads
     with ProcessPoolExecutor(processes, get_context("spawn"), _start_worker, (cache,)) as pool:
-        futures = [pool.submit(_make_subject, job) for job in jobs]
+        with starting_deaf_processes():  # a subject that was begun is finished
+            futures = [pool.submit(_make_subject, job) for job in jobs]
         try:
             for future in track(as_completed(futures), label, total=len(futures)):
                 yield future.result()

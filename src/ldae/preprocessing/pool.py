@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import connection, get_context, parent_process, set_forkserver_preload
+from multiprocessing import connection, forkserver, get_context, parent_process, set_forkserver_preload
 from pathlib import Path
 from typing import Any
 
 from ldae.errors import MachineError, QuarantinedScan, UserError
 from ldae.machine import AGAIN, KILLED, MORE_MEMORY, blaming_the_machine, require_own
 from ldae.preprocessing.spent import Meter
-from ldae.runtime import limit_threads
+from ldae.runtime import limit_threads, starting_deaf_processes
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,8 @@ def run_isolated(
     """
     limit_threads(1)  # the server and its workers inherit the environment
     set_forkserver_preload(list(preload))
+    with starting_deaf_processes():
+        forkserver.ensure_running()
     guarded = partial(_guarded, work, tuple(folders))
     died, killed = deque(), False
     for position, outcome in _run(guarded, deque(enumerate(items)), workers, items_per_worker):
@@ -182,6 +184,8 @@ class _Worker:
 
 def _serve(work: Callable[[Any], Any], pipe: connection.Connection) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, lambda *_: None)  # not ignored: programs started from here shall end by Ctrl-C
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     while True:
         try:
             item = pipe.recv()

@@ -86,6 +86,10 @@ class CheckpointFolder:
             f"that of step {steps[-1]} is whole, the same command continues from it" if steps else "there is none yet"
         )
 
+    def newest_step(self) -> int:
+        """Step of the newest checkpoint, whole or not; 0 where there is none."""
+        return max(self._steps(), default=0)
+
     def newest(self) -> Checkpoint | None:
         """The newest whole checkpoint; none when there is none.
 

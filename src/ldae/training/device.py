@@ -1,10 +1,13 @@
 """Which device computes, and in which precision."""
 
 import os
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
+
+from ldae.runtime import THREADS
 
 
 def pick_device() -> torch.device:
@@ -12,6 +15,18 @@ def pick_device() -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     return torch.device("cpu")
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """torch computes with one CPU thread, whatever the process has, so that a training or an encoding gives the same
+    bytes everywhere; a decorator, too."""
+    earlier = torch.get_num_threads()
+    torch.set_num_threads(THREADS)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(earlier)
 
 
 def device_name(device: torch.device) -> str:

@@ -11,18 +11,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+import torch
 
 from ldae import config
-from ldae.errors import Interrupted, UserError
+from ldae.errors import Interrupted, MachineError, UserError
 from ldae.training.checkpoint import CheckpointFolder
 from ldae.training.jobs.attempts import Attempts
 from ldae.training.jobs.distributed import World
 from ldae.training.jobs.interruption import StopFlag
 from ldae.training.jobs.walltime import Walltime
-from ldae.training.reporting.records import Records, attempts_of
+from ldae.training.reporting.records import Records, Witness, attempts_of
 from ldae.training.stages.stage import Stage
-from ldae.training.trainer import Outcome, Trainer
+from ldae.training.trainer import Outcome, Step, Trainer
 
 logger = logging.getLogger("ldae")
 LAUNCH = config.Launch()
@@ -40,9 +42,11 @@ def train(
     """Train a stage to its last step, continuing from its newest checkpoint.
 
     Raises:
-        Interrupted: SIGTERM or SIGUSR1 came, or the job's time limit is near; the state is saved.
+        Interrupted: a signal came (SIGTERM, SIGUSR1, SIGINT, SIGHUP), or the job's time limit is near; the state is
+            saved.
         UserError: the checkpoints belong to another training or are all gone, two attempts ended at the same step, too
-            many steps in a row were not finite, or the disk is full.
+            many steps in a row were not finite, the GPU's memory or the disk is full. Whatever error ends it: the steps
+            done so far are saved, if the disk allows it.
     """
     world = World.current()
     attempts = attempts_of(folder, settings, world.size)
@@ -52,17 +56,24 @@ def train(
         attempts.refuse_repeats()
     resume(trainer, checkpoints, attempts)
     walltime = Walltime(launch.stop_margin_seconds)
-    records = Records(trainer, folder, launch, attempts) if world.first else nullcontext()
-    with StopFlag() as stop, records, ending_well(checkpoints):
+    records = Records(trainer, folder, launch, attempts) if world.first else Witness(attempts)
+    with StopFlag() as stop, records, ending_well(trainer, checkpoints):
+        if trainer.step < settings.steps:
+            leave_if_asked(trainer, stop.reason(folder), checkpoints)
+        if world.first and trainer.due() and not trainer.validated:  # the last attempt ended in that validation
+            with timed(walltime, "validation"):
+                records.step(Step({}, skipped=False), trainer.validate())
         while trainer.step < settings.steps:
             with timed(walltime, "step"):
                 step = trainer.advance()
+            due = world.first and trainer.due()
+            if world.first:
+                attempts.reached(trainer.step)
+            with timed(walltime, "validation") if due else nullcontext():
+                metrics = trainer.validate() if due else {}
             reason = stop.reason(folder) or ("the end of the job's time limit is near" if walltime else None)
             stopping = world.any(reason is not None)
             if world.first:
-                due = trainer.step % settings.validate_every == 0 or trainer.step == settings.steps
-                with timed(walltime, "validation") if due else nullcontext():
-                    metrics = trainer.validate() if due else {}
                 if due or stopping:
                     with timed(walltime, "save"):
                         checkpoints.save(trainer.step, *trainer.state())
@@ -75,14 +86,24 @@ def train(
                     "them, or lower training.learning_rate."
                 )
             if stopping and trainer.step < settings.steps:
-                checkpoints.wait()
-                world.wait()  # nobody leaves before the state is on disk
-                raise Interrupted(
-                    f"{stage.name}: {reason or 'another process was asked to stop'}; saved after step {trainer.step} "
-                    f"of {settings.steps}. The same command continues."
-                )
+                leave(trainer, reason, checkpoints)
         checkpoints.wait()
     return trainer.outcome()
+
+
+def leave_if_asked(trainer: Trainer, reason: str | None, checkpoints: CheckpointFolder) -> None:
+    """Before the first step of an attempt: it was asked to stop while it was starting."""
+    if trainer.world.any(reason is not None):
+        leave(trainer, reason, checkpoints)
+
+
+def leave(trainer: Trainer, reason: str | None, checkpoints: CheckpointFolder) -> NoReturn:
+    """Every process ends here when one was asked to stop; what is saved is on disk then."""
+    checkpoints.wait()
+    trainer.world.wait()  # nobody leaves before the state is on disk
+    name, step, steps = trainer.stage.name, trainer.step, trainer.settings.steps
+    saved = f"saved after step {step} of {steps}" if step else f"none of its {steps} steps was done"
+    raise Interrupted(f"{name}: {reason or 'another process was asked to stop'}; {saved}. The same command continues.")
 
 
 def resume(trainer: Trainer, checkpoints: CheckpointFolder, attempts: Attempts) -> None:
@@ -110,17 +131,40 @@ def resume(trainer: Trainer, checkpoints: CheckpointFolder, attempts: Attempts) 
 
 
 @contextmanager
-def ending_well(checkpoints: CheckpointFolder) -> Iterator[None]:
-    """Whatever ends the training: finish the checkpoint that is being written, and say a full disk in a sentence."""
+def ending_well(trainer: Trainer, checkpoints: CheckpointFolder) -> Iterator[None]:
+    """Whatever ends the training: finish the checkpoint that is being written, save the steps done since, and say a
+    full disk in a sentence."""
     try:
         yield
-    except OSError as error:
+    except Interrupted:
+        raise
+    except Exception as error:
         checkpoints.join()
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if trainer.world.first:
+            save_what_is_done(trainer, checkpoints)
+        if isinstance(error, torch.OutOfMemoryError):
+            raise MachineError(
+                f"{trainer.stage.name}: out of GPU memory after step {trainer.step} ({str(error).partition('.')[0]}). "
+                f"Free the GPU, or use a larger one or a smaller network; of the checkpoints {checkpoints.whole()}."
+            ) from error
+        if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
-        raise UserError(f"{checkpoints.folder}: {error.strerror}: make room; {checkpoints.whole()}.") from error
+        raise MachineError(f"{checkpoints.folder}: {error.strerror}: make room; {checkpoints.whole()}.") from error
     finally:
         checkpoints.join()
+
+
+def save_what_is_done(trainer: Trainer, checkpoints: CheckpointFolder) -> None:
+    """After an error: the steps since the last checkpoint, where the state is whole and no loss went astray."""
+    if trainer.step <= checkpoints.newest_step() or trainer.skipped_in_a_row or not trainer.rewind():
+        return
+    try:
+        checkpoints.save(trainer.step, *trainer.state())
+        checkpoints.wait()
+    except Exception as error:  # the one that ended the training is told
+        logger.warning("%s: step %d could not be saved (%s)", trainer.stage.name, trainer.step, error)
+    else:
+        logger.info("%s: saved after step %d of %d", trainer.stage.name, trainer.step, trainer.settings.steps)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from ldae.models.supervised import Target
 from ldae.store import Store, open_store
 from ldae.training.checkpoint import CheckpointFolder
 from ldae.training.data import Latents, Volumes, read_splits, split_rows, splits_digest
-from ldae.training.device import pick_device
+from ldae.training.device import one_thread, pick_device
 from ldae.training.jobs.delivery import keep, restore
 from ldae.training.jobs.distributed import World
 from ldae.training.jobs.lock import RunLock
@@ -33,6 +33,7 @@ from ldae.training.stages.supervised import Labelled, SupervisedStage, labelled_
 logger = logging.getLogger("ldae")
 
 
+@one_thread()
 def train_autoencoder(
     volumes: Path, splits: Path, out: Path, settings: config.Autoencoder, seed: int, launch: config.Launch = LAUNCH
 ) -> None:
@@ -54,6 +55,7 @@ def train_autoencoder(
     _train(stage, out, settings, seed, launch, inputs, {"volume_shape": store.meta["shape"][1:]} | absent)
 
 
+@one_thread()
 def train_diffusion(
     latents: Path,
     splits: Path,
@@ -81,6 +83,7 @@ def train_diffusion(
     )
 
 
+@one_thread()
 def train_representation(
     volumes: Path,
     latents: Path,
@@ -140,6 +143,7 @@ def train_representation(
     )
 
 
+@one_thread()
 def train_dae(
     volumes: Path, splits: Path, out: Path, settings: config.Dae, seed: int, launch: config.Launch = LAUNCH
 ) -> None:
@@ -156,6 +160,7 @@ def train_dae(
     _train(stage, out, settings, seed, launch, inputs, {"volume_shape": store.meta["shape"][1:]})
 
 
+@one_thread()
 def train_supervised(
     volumes: Path,
     splits: Path,

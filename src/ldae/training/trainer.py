@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ldae import config
-from ldae.errors import UserError
+from ldae.errors import MachineError, UserError
 from ldae.training.checkpoint import Checkpoint
 from ldae.training.ema import moving_average
 from ldae.training.jobs.distributed import World, batch_norms
@@ -50,6 +50,8 @@ class Trainer:
         self.stage, self.settings, self.seed = stage, settings, seed
         self.world = world or World.current()
         self.step = self.skipped_in_a_row = 0
+        self._begun: Statistics | None = None  # what the step under way has changed so far
+        self._updating = False
         self.micro_batch = settings.micro_batch
         self.average = moving_average(stage.product, settings.ema_decay, settings.ema_updates, stage.averaged_twice)
         self.optimizers = {name: self._optimizer(name) for name in sorted(stage.networks)}
@@ -73,9 +75,10 @@ class Trainer:
         """One optimizer step on one effective batch.
 
         Raises:
-            UserError: the GPU's memory does not hold even half the micro-batch.
+            MachineError: the GPU's memory does not hold even half the micro-batch.
         """
         networks, statistics = self.stage.networks.values(), Statistics(self._batch_norms)
+        self._begun = statistics
         while (losses := self._gradients()) is None:
             statistics.restore()
             self._halve_micro_batch()
@@ -87,7 +90,10 @@ class Trainer:
         if skipped:
             statistics.restore()
         else:
+            self._updating = True
             self._update()
+            self._updating = False
+        self._begun = None
         self.skipped_in_a_row = self.skipped_in_a_row + 1 if skipped else 0
         self.step += 1
         result = Step(dict(zip(names, values[: len(names)], strict=True)), skipped)
@@ -126,7 +132,7 @@ class Trainer:
     def _halve_micro_batch(self) -> None:
         configured = self.settings.micro_batch
         if self.micro_batch != configured or configured % 2:
-            raise UserError(
+            raise MachineError(
                 f"{self.stage.name}: out of GPU memory with micro-batches of {self.micro_batch}; set a smaller "
                 "training.micro_batch (the effective batch stays) or use a larger GPU."
             )
@@ -185,6 +191,23 @@ class Trainer:
             if score is not None and score > self.best_score:
                 self.best_score, self.best_step, self.best = score, self.step, copied(product.state_dict())
         return metrics
+
+    def due(self) -> bool:
+        """Whether this step is one of those that end with a validation."""
+        settings = self.settings
+        return self.step > 0 and (self.step % settings.validate_every == 0 or self.step == settings.steps)
+
+    @property
+    def validated(self) -> bool:
+        """Whether the validation after this step has been done."""
+        return bool(self.history) and self.history[-1]["step"] == self.step
+
+    def rewind(self) -> bool:
+        """After an error: go back to the last whole step; false where the networks were being changed."""
+        if self._begun is not None and not self._updating:
+            self._begun.restore()
+            self._begun = None
+        return not self._updating
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything a continued run needs: tensors, and the rest as plain numbers."""

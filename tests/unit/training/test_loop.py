@@ -39,7 +39,7 @@ def test_stopped_and_continued_is_bit_identical(tmp_path, killed_after, selectio
     assert_equal(run(tmp_path / "parts", selection=selection), whole)
 
 
-def test_crash_continues_from_the_last_checkpoint_bit_identically(tmp_path):
+def test_an_error_saves_the_steps_done_and_the_next_run_is_bit_identical(tmp_path):
     def crash(step):
         if step == 9:
             raise ZeroDivisionError
@@ -48,7 +48,7 @@ def test_crash_continues_from_the_last_checkpoint_bit_identically(tmp_path):
         run(tmp_path / "parts", on_step=crash)
     stage = ToyStage()
     continued = train(stage, training(), 1, tmp_path / "parts", FINGERPRINT)
-    assert len(stage.seen) == 2 * (12 - 8)
+    assert len(stage.seen) == 2 * (12 - 9)
     assert_equal(continued, run(tmp_path / "whole"))
 
 

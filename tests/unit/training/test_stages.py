@@ -112,6 +112,20 @@ def test_a_second_run_gives_the_same_bytes(cohort, trained, tmp_path):
             assert sha256_file(first) == sha256_file(second), f"{stage}/{name}"
 
 
+def test_any_number_of_threads_gives_the_same_bytes(cohort, trained, tmp_path):
+    """The last bits of a sum depend on it: every training and encoding sets its own."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(before + 1)
+        train_all(cohort, tmp_path)
+        assert torch.get_num_threads() == before + 1  # as it was found
+    finally:
+        torch.set_num_threads(before)
+    for stage in ("autoencoder", "diffusion", "representation"):
+        more, fewer = (sha256_file(root / "train" / stage / "model.safetensors") for root in (tmp_path, trained))
+        assert more == fewer, stage
+
+
 def test_a_stopped_autoencoder_continues_to_the_same_bytes(cohort, trained, tmp_path, monkeypatch):
     """Two optimizers and batch normalisation included."""
     backward, calls = AutoencoderStage.backward, []

@@ -10,11 +10,12 @@ from torch import Tensor
 from ldae.batches import batches
 from ldae.progress import track
 from ldae.store import Store, open_store, write_store
-from ldae.training.device import pick_device
+from ldae.training.device import one_thread, pick_device
 from ldae.training.models.folder import require_input
 from ldae.training.models.load import load_dae, load_supervised
 
 
+@one_thread()
 def encode_baselines(volumes: Path, volumes_dae: Path, train: Path, out: Path, batch: int = 8) -> None:
     """Write the baselines' code stores below ``out``, float32 (N, dimension), one row per scan: ``y_dae``; and
     ``supervised_ad`` and ``supervised_age``, what the heads read. The latter two carry the head's own output in the

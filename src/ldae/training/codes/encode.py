@@ -18,12 +18,14 @@ from ldae.progress import track
 from ldae.store import Store, open_store, write_store
 from ldae.training.codes.keys import MAIN, CodeKey
 from ldae.training.data import Latents, read_splits, scan_ids, split_rows
+from ldae.training.device import one_thread
 from ldae.training.models.folder import require
 from ldae.training.models.pipeline import LDAE
 
 logger = logging.getLogger("ldae")
 
 
+@one_thread()
 def encode_codes(
     volumes: Path,
     latents: Path,
@@ -56,6 +58,7 @@ def encode_codes(
         _write_x_T(Path(out) / name, images, test, batch, ldae, codes, y_sem, conditional)
 
 
+@one_thread()
 def encode_solver_codes(
     volumes: Path,
     latents: Path,

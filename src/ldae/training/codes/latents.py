@@ -12,7 +12,7 @@ from ldae.batches import batches
 from ldae.progress import track
 from ldae.store import open_store, write_store
 from ldae.training.data import read_splits, split_rows
-from ldae.training.device import pick_device
+from ldae.training.device import one_thread, pick_device
 from ldae.training.keyed import scan_at
 from ldae.training.models.folder import require_input
 from ldae.training.models.load import load_autoencoder
@@ -22,6 +22,7 @@ FIRST_BATCH = 64  # scans of the batch that sets the scale in the authors' code,
 logger = logging.getLogger("ldae")
 
 
+@one_thread()
 def encode_latents(
     volumes: Path,
     autoencoder: Path,

@@ -7,6 +7,7 @@ forward pass to go through it, which encode, decode and two networks with one lo
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -16,6 +17,10 @@ from torch import Tensor, nn
 
 BUCKET = 2**24  # numbers per sum
 PATIENCE = timedelta(hours=2)  # the others wait while the first process validates
+
+
+class PeerLost(RuntimeError):
+    """Another process of the training is gone; why, it may have said itself."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,8 @@ class World:
         if self.size == 1:
             return value
         shared = torch.tensor(value)
-        dist.all_reduce(shared, dist.ReduceOp.MAX)
+        with _together():
+            dist.all_reduce(shared, dist.ReduceOp.MAX)
         return int(shared)
 
     def sum(self, tensors: Sequence[Tensor]) -> None:
@@ -51,7 +57,8 @@ class World:
         if self.size > 1:
             for bucket in _buckets(tensors):
                 flat = torch.cat([tensor.reshape(-1) for tensor in bucket])
-                dist.all_reduce(flat)
+                with _together():
+                    dist.all_reduce(flat)
                 parts = flat.split([tensor.numel() for tensor in bucket])
                 for tensor, part in zip(bucket, parts, strict=True):
                     tensor.copy_(part.view_as(tensor))
@@ -67,7 +74,8 @@ class World:
     def wait(self) -> None:
         """Until all processes are here."""
         if self.size > 1:
-            dist.barrier()
+            with _together():
+                dist.barrier()
 
 
 def join() -> World:
@@ -87,6 +95,14 @@ def batch_norms(network: nn.Module) -> list[nn.Module]:
         for module in network.modules()
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is not None
     ]
+
+
+@contextmanager
+def _together() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise PeerLost(f"another process of the training is gone ({(str(error).splitlines() or [''])[0]})") from None
 
 
 def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:

@@ -1,8 +1,9 @@
-"""Starting a training over, with the old one kept aside."""
+"""Starting a training over, with the old one kept aside; letting one try again that is refused."""
 
 from pathlib import Path
 
 from ldae.errors import UserError
+from ldae.training.jobs.attempts import Attempts
 from ldae.training.jobs.lock import RunLock
 
 
@@ -17,12 +18,28 @@ def set_aside(folder: Path) -> Path:
     Raises:
         UserError: it is no such folder, or a process trains in it.
     """
-    folder = Path(folder)
-    if not any((folder / name).exists() for name in ("checkpoints", "model.json")):
-        raise UserError(f"{folder} holds no training; give a folder like results/train/autoencoder.")
+    folder = _of_a_training(folder)
     with RunLock(folder / "checkpoints"):
         count = 1
         while (aside := folder.with_name(f"{folder.name}.aside-{count}")).exists():
             count += 1
         folder.rename(aside)
     return aside
+
+
+def forget_faults(folder: Path) -> None:
+    """The faults of a training's attempts so far count no more; its checkpoints stay.
+
+    Raises:
+        UserError: it is no such folder, or a process trains in it.
+    """
+    folder = _of_a_training(folder)
+    with RunLock(folder / "checkpoints"):
+        Attempts(folder / "checkpoints", shape="").forgive()
+
+
+def _of_a_training(folder: Path) -> Path:
+    folder = Path(folder)
+    if not any((folder / name).exists() for name in ("checkpoints", "model.json")):
+        raise UserError(f"{folder} holds no training; give a folder like results/train/autoencoder.")
+    return folder

@@ -2,7 +2,7 @@
 
 torchrun ends with status 1 whatever its processes did, and passes no SIGUSR1 on. So the processes write how they ended
 to a file, the launcher turns a signal into the file ``stop`` that the first process looks for after every step, and
-torchrun itself ignores the scheduler's signals.
+torchrun itself ignores the signals of the scheduler and the terminal.
 """
 
 import ctypes
@@ -24,15 +24,14 @@ from pydantic import BaseModel
 from ldae import config
 from ldae.errors import Interrupted, UserError
 from ldae.files import read_json, write_json, write_text
-from ldae.runtime import THREAD_VARIABLES
 from ldae.training import run
-from ldae.training.jobs.interruption import REQUEST, SIGNALS, StopFlag
+from ldae.training.jobs.interruption import REQUEST, SIGNALS, StopFlag, stop_signals
 from ldae.training.loop import CHECKPOINTS
 from ldae.training.reporting.records import attempts_of
 
 logger = logging.getLogger("ldae")
 PORTS = range(29400, 30400)  # of the first node; a job's processes meet on the one its number says
-DEAF = {"TORCHELASTIC_SIGNALS_TO_HANDLE": "SIGINT", "PET_SIGNALS_TO_HANDLE": "SIGINT"}
+DEAF = {"TORCHELASTIC_SIGNALS_TO_HANDLE": "SIGQUIT", "PET_SIGNALS_TO_HANDLE": "SIGQUIT"}  # to all but this one
 PATIENT = {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "600"}  # seconds for a save before torchrun kills its processes
 
 
@@ -59,13 +58,12 @@ class Processes:
         return self.per_node * self.nodes
 
 
-def launch(task: str, resources: Mapping[str, Any], threads: int, log: str | Path, **arguments: Any) -> None:
+def launch(task: str, resources: Mapping[str, Any], log: str | Path, **arguments: Any) -> None:
     """Run one training of :mod:`ldae.training.run`.
 
     Args:
         task: name of the function.
         resources: the job's; ``gpu`` and ``nodes`` are read.
-        threads: CPU threads of the job, shared by the processes of a node.
         log: the job's log file.
         arguments: those of the function, as plain values.
 
@@ -77,6 +75,7 @@ def launch(task: str, resources: Mapping[str, Any], threads: int, log: str | Pat
     processes, folder = Processes.of(resources), Path(arguments["out"]) / CHECKPOINTS
     settings = config.Training.model_validate(arguments["settings"]["training"])
     attempts_of(folder, settings, processes.total).refuse_repeats()  # before anything slow
+    (folder / REQUEST).unlink(missing_ok=True)  # it was for an earlier attempt
     if processes.total == 1:
         with StopFlag():
             call(task, arguments)
@@ -86,9 +85,8 @@ def launch(task: str, resources: Mapping[str, Any], threads: int, log: str | Pat
     with tempfile.TemporaryDirectory(prefix=".launch-", dir=shared) as scratch:
         job, result = Path(scratch) / "job.json", Path(scratch) / "result.json"
         write_json(job, {"task": task, "arguments": arguments, "log": str(Path(log).resolve()), "result": str(result)})
-        share = str(max(1, threads // processes.per_node))
         # On several nodes SLURM signals every torchrun by itself: those pass SIGTERM on, and wait for the save.
-        variables = PATIENT | (DEAF if processes.nodes == 1 else {}) | dict.fromkeys(THREAD_VARIABLES, share)
+        variables = PATIENT | (DEAF if processes.nodes == 1 else {})
         status = _wait(torchrun(processes, job), variables, folder / REQUEST)
         outcome = read_json(result) if result.is_file() else {}
     if outcome.get("end") == Interrupted.__name__:
@@ -135,22 +133,26 @@ def _answer(*command: str) -> str:
 
 
 def _wait(command: list[str], variables: dict[str, str], request: Path) -> int:
-    """Run torchrun to its end, with SIGTERM and SIGUSR1 turned into the stop request."""
-    request.unlink(missing_ok=True)
+    """Run torchrun to its end, with the signals turned into the stop request."""
 
     def ask(number: int, frame: FrameType | None) -> None:
         write_text(request, signal.Signals(number).name)
 
-    earlier = {number: signal.signal(number, ask) for number in SIGNALS}
+    earlier = {number: signal.signal(number, ask) for number in stop_signals()}
+    group = (
+        None if command[0] == sys.executable else 0
+    )  # srun ends its job at a second Ctrl-C: the terminal's are not for it
     try:
-        return subprocess.Popen(command, env=os.environ | variables, preexec_fn=_ignore_and_follow).wait()
+        return subprocess.Popen(
+            command, env=os.environ | variables, preexec_fn=_ignore_and_follow, process_group=group
+        ).wait()
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
 
 
 def _ignore_and_follow() -> None:
-    """In torchrun, before it starts: the scheduler's signals are not for it, and it dies with the launcher."""
+    """In torchrun, before it starts: the signals are not for it, and it dies with the launcher."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     die_with_parent()

@@ -16,15 +16,15 @@ logger = logging.getLogger("ldae")
 @torch.no_grad()
 def write_picture(path: Path, stage: Stage, product: nn.Module) -> None:
     """Middle slices of the stage's examples as a PNG, one row per scan and direction. Nothing where it has none."""
-    examples = stage.examples(product.eval())
-    if examples is None:
-        return
     from matplotlib.image import imsave
 
     try:
+        examples = stage.examples(product.eval())
+        if examples is None:
+            return
         with atomic_path(path) as temporary:
             imsave(temporary, sheet(examples.float().cpu()), cmap="gray", vmin=0, vmax=1)
-    except OSError as error:  # a full disk costs a picture, not the training
+    except (OSError, torch.OutOfMemoryError) as error:  # a full disk or GPU costs a picture, not the training
         logger.warning("%s could not be written (%s)", path, error)
 
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from ldae import config
 from ldae.core.closure import Code
-from ldae.errors import Interrupted
 from ldae.files import digest
 from ldae.training.jobs.attempts import Attempts
 from ldae.training.jobs.interruption import REQUEST
@@ -51,8 +50,7 @@ class Records:
         self.curves = Curves(folder / "tensorboard", trainer.step) if launch.tensorboard else None
 
     def __enter__(self) -> "Records":
-        (self.folder / REQUEST).unlink(missing_ok=True)
-        self.attempts.start(self.trainer.step)
+        self.attempts.start(self.trainer.step, self.trainer.world.size)
         self.reporter.__enter__()
         return self
 
@@ -62,7 +60,7 @@ class Records:
             self.curves.close()
         (self.folder / REQUEST).unlink(missing_ok=True)
         with suppress(OSError):  # a full disk has been said already
-            self.attempts.end(_reason(error), fault=not isinstance(error, Interrupted | None))
+            self.attempts.end(error)
 
     def step(self, step: Step, metrics: dict[str, Any]) -> None:
         """One step is done, with the metrics of a validation after it, if there was one."""
@@ -74,7 +72,6 @@ class Records:
                 "%s: step %d left out, a loss or gradient is not finite (%s); its scans are in %s",
                 *(trainer.stage.name, trainer.step, ", ".join(f"{n} {v}" for n, v in losses.items()), self.skipped),
             )
-        self.attempts.reached(trainer.step)
         self.reporter.step(trainer.step, {} if step.skipped else step.losses, metrics)
         if self.curves is not None:
             self.curves.add(trainer.step, ({} if step.skipped else step.losses) | metrics)
@@ -82,7 +79,15 @@ class Records:
             write_picture(self.folder / "pictures" / f"step-{trainer.step:08d}.png", trainer.stage, trainer.evaluated)
 
 
-def _reason(error: BaseException | None) -> str:
-    if error is None or isinstance(error, Interrupted):
-        return str(error or "finished")
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+class Witness:
+    """What the other processes leave: a fault of their own. A context manager in the place of :class:`Records`."""
+
+    def __init__(self, attempts: Attempts):
+        self.attempts = attempts
+
+    def __enter__(self) -> "Witness":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        with suppress(OSError):
+            self.attempts.end_of_another(error)
