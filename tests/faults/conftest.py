@@ -1,5 +1,6 @@
 """Faults of a training: a tiny cohort, tiny networks, and processes that are really killed."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 import torch
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "unit/training")]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # children inherit it where pytest runs in the background
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 torch.set_num_threads(1)  # children are forked: a pool of threads would not survive that
 
 from tiny import Cohort, make_cohort  # noqa: E402

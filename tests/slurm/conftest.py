@@ -1,9 +1,13 @@
 """One SLURM for all tests of this folder, and one local run to compare with."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "faults"))
+
 from lab import Lab
 from runs import copy_workflow, rewound, run_locally
 

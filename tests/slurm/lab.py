@@ -94,13 +94,15 @@ class Lab:
                 found.append(job)
         return sorted(found, key=lambda job: int(job["JobId"]))
 
-    def controller(self) -> int:
-        """Process id of slurmctld."""
-        return int((self.folder / "run/slurmctld.pid").read_text())
+    def controller(self) -> int | None:
+        """Process id of slurmctld; none while it is away."""
+        with suppress(FileNotFoundError, ValueError):
+            return int((self.folder / "run/slurmctld.pid").read_text())
+        return None
 
     def stop(self) -> None:
         self._guard.stdin.close()
-        self._guard.wait(timeout=60)
+        self._guard.wait()
 
 
 class Guard:
@@ -159,11 +161,11 @@ class Guard:
             f"--socket={run}/munge.sock", f"--pid-file={run}/munged.pid", f"--log-file={log}/munged.log",
             f"--seed-file={run}/munge.seed",
         )  # fmt: skip
-        wait_for(lambda: (run / "munge.sock").exists(), "munged", 10)
+        wait_for(lambda: (run / "munge.sock").exists(), "munged", 300)
         self.spawn("slurmctld", "slurmctld", "-D", "-c")
         for node in NODES:
             self.spawn(node, "slurmd", "-D", "-N", node)
-        wait_for(self.is_ready, "nodes are not idle", 60)
+        wait_for(self.is_ready, "nodes are not idle", 600)
 
     def is_ready(self) -> bool:
         dead = [name for name, process in self.running.items() if process.poll() is not None]
@@ -177,7 +179,7 @@ class Guard:
 
     def client(self, *command: str) -> str:
         with suppress(subprocess.TimeoutExpired):
-            return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=10).stdout
+            return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60).stdout
         return ""
 
     def watch(self) -> None:
@@ -193,13 +195,13 @@ class Guard:
     def stop(self) -> None:
         self.client("scancel", "--full", f"--user={getpass.getuser()}")
         with suppress(RuntimeError):
-            wait_for(lambda: not self.client("squeue", "--noheader"), "jobs are left", 10)
+            wait_for(lambda: not self.client("squeue", "--noheader"), "jobs are left", 60)
         for name in (*NODES, "slurmctld", "munged"):  # munged last: the others speak through it
             if name in self.running:
                 self.running[name].terminate()
         for process in self.running.values():
             try:
-                process.wait(timeout=5)
+                process.wait(timeout=30)
             except subprocess.TimeoutExpired:
                 process.kill()
         for process in marked_processes(self.folder):

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 import yte
+from held import HOLD, hold_jobs
 from lab import Lab
 
 ROOT = Path(__file__).parents[2]
@@ -21,8 +22,7 @@ PARTS = ("Snakefile", "rules", "workflow", "config", "envs", "profiles")
 SMOKE = ("config/small_networks.yaml", "config/demo.yaml", "config/smoke.yaml", "pairs.yaml")
 LAB = (*SMOKE, "lab.yaml")
 PATIENCE = 1200  # seconds for anything, on a machine that does other things too
-# One thread in every network job, as in the local run: the bytes of its sums depend on the number of threads.
-THREADS = {"correct_bias_field": 2, "extract_brain": 2, "register_mni": 2}
+THREADS = {"correct_bias_field": 2, "extract_brain": 2, "register_mni": 2}  # processes: this machine has not more cores
 
 
 def copy_workflow(folder: Path) -> Path:
@@ -32,6 +32,7 @@ def copy_workflow(folder: Path) -> Path:
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
     for overlay in Path(__file__).parent.glob("*.yaml"):
         shutil.copy(overlay, folder)
+    hold_jobs(folder)
     return folder
 
 
@@ -50,7 +51,12 @@ def run_locally(folder: Path, *arguments: str, configs: tuple[str, ...] = LAB) -
 def write_profile(folder: Path, changes: dict[str, dict[str, Any]], **options: Any) -> str:
     """profiles/slurm with some resources of some rules changed, and asking for job states every second at first."""
     profile = yte.process_yaml((ROOT / "profiles/slurm/config.yaml").read_text(), require_use_yte=True)
-    profile |= {"slurm-init-seconds-before-status-checks": 1, "latency-wait": 5, "set-threads": THREADS} | options
+    profile |= {
+        "slurm-init-seconds-before-status-checks": 1,
+        "latency-wait": 5,
+        "set-threads": profile["set-threads"] | THREADS,
+    }
+    profile |= options
     for rule, resources in changes.items():
         profile["set-resources"].setdefault(rule, {}).update(resources)
     (folder / "lab-profile").mkdir(exist_ok=True)
@@ -114,6 +120,20 @@ class Run:
             assert self.process.poll() is None and time.monotonic() < deadline, self.output.read_text() + self.logs()
             time.sleep(0.2)
         return found
+
+    def release(self) -> None:
+        """The trainings wait no longer where hold.json says."""
+        (self.folder / HOLD).unlink()
+
+    def release_after(self, number: str, *states: str) -> None:
+        """When SLURM says one of these of a job (anything but that it runs, without them)."""
+
+        def changed() -> bool:
+            (job,) = (job for job in self.jobs() if job["JobId"] == number)
+            return job["JobState"] in states if states else job["JobState"] != "RUNNING"
+
+        self.wait_for(changed)
+        self.release()
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """The Snakemake process only; its SLURM jobs stay."""

@@ -4,6 +4,7 @@ import filecmp
 from pathlib import Path
 
 import pytest
+from held import HOLD, write_hold
 from runs import Run, checkpointed_step, continued_from, memory_mb, rewound, write_profile
 
 FIRST_MB = 400  # less than a registration needs
@@ -20,9 +21,12 @@ def run(lab, local, shared) -> Run:
     its memory, the training is cancelled once."""
     folder = rewound(local, shared / "cluster", "register")
     profile = write_profile(folder, {"register_mni": {"mem_mb": f"{FIRST_MB} * 8 ** (attempt - 1)"}})
+    write_hold(folder / HOLD, 50)
     run = Run(lab, folder, profile, "--until", "encode_latents")
     run.wait_for(lambda: checkpointed_step(folder, "autoencoder"))
-    lab.call("scancel", run.jobs("train_autoencoder")[0]["JobId"])
+    number = run.jobs("train_autoencoder")[0]["JobId"]
+    lab.call("scancel", number)
+    run.release_after(number)
     run.wait()
     return run
 

@@ -11,6 +11,7 @@ import pytest
 
 from ldae.runtime import STOPPED, STOPPED_STATUS, THREAD_VARIABLES
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # children inherit it where pytest runs in the background
 SCRIPT = """
 from ldae.runtime import running
 from ldae.errors import Interrupted, UserError

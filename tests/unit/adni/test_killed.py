@@ -40,9 +40,7 @@ def products(results: Path) -> dict[str, str]:
 
 def kill_when(job, condition) -> None:
     """SIGKILL to the job and everything it started, as soon as ``condition()`` holds."""
-    until = time.monotonic() + 300
     while job.poll() is None and not condition():
-        assert time.monotonic() < until, "the moment never came"
         time.sleep(0.005)
     assert job.poll() is None, "the job ended before it could be killed"
     os.killpg(job.pid, signal.SIGKILL)
@@ -80,17 +78,20 @@ def test_killed_four_times(download, uninterrupted, tmp_path, conversion_job, st
 
 @pytest.mark.slow
 def test_killed_at_random_times(download, uninterrupted, tmp_path, start_conversion_job, conversion_job):
+    """Anywhere in the time that a whole conversion takes on this machine."""
     raw, draw, kills = download.images.parent, random.Random(1), 0
-    for _ in range(14):
+    started = time.monotonic()
+    assert conversion_job(raw, tmp_path / "whole", CAP).returncode == 0
+    whole = time.monotonic() - started
+    while kills < 6:
         job = start_conversion_job(raw, tmp_path, CAP)
         try:
-            job.wait(timeout=draw.uniform(1, 7))
+            job.wait(timeout=draw.uniform(0.1, 1) * whole)
         except subprocess.TimeoutExpired:
             os.killpg(job.pid, signal.SIGKILL)
             job.wait()
             kills += 1
         else:  # one subject less to keep: there is work again
             next(tmp_path.glob("status/convert/subjects/*.json")).unlink()
-    assert kills >= 5
     assert conversion_job(raw, tmp_path, CAP).returncode == 0
     assert products(tmp_path) == uninterrupted

@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 
 import pandas as pd
-import pytest
 import torch
 from torch import nn
 
@@ -48,7 +47,9 @@ def test_a_training_without_a_record_says_so(tmp_path: Path) -> None:
 
 
 def test_a_job_is_timed(cohort: tuple) -> None:
-    assert measured(lambda: time.sleep(0.05), torch.device("cpu")) == pytest.approx(0.05, abs=0.03)
+    started = time.perf_counter()
+    seconds = measured(lambda: time.sleep(0.05), torch.device("cpu"))
+    assert 0.05 <= seconds <= time.perf_counter() - started
 
 
 def test_every_method_is_timed_alone_and_in_batches(cohort: tuple, dae: DaeDecoder, settings: Evaluation) -> None:

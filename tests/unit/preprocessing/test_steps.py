@@ -147,7 +147,7 @@ def test_two_runs_are_bitwise_equal_for_any_number_of_workers(shard, head, tmp_p
 def test_sidecars_say_what_each_step_cost(shard):
     for product in (shard.files.corrected, shard.files.mask, shard.volume):
         spent = read_json(sidecar(product))["spent"]
-        assert 0 < spent["cpu_seconds"] < 600 and spent["seconds"] > 0
+        assert spent["cpu_seconds"] > 0 and spent["seconds"] > 0
         assert 50 < spent["peak_mb"] < 4000
 
 
