@@ -40,7 +40,7 @@ def run(options: Namespace) -> int:
     files = ScanFiles(options.out, options.subject or participant, options.session or session)
     try:
         with tempfile.TemporaryDirectory(prefix="ldae-dicom-") as scratch, blaming_the_machine(options.out):
-            row = preprocess_scan(as_nifti(options.scan, Path(scratch)), files, settings)
+            row = preprocess_scan(as_nifti(options.scan, Path(scratch)), files, settings, options.scan)
     except QuarantinedScan as error:
         print(f"ldae: {options.scan} is refused: {error}.", file=sys.stderr)
         return REFUSED

@@ -10,29 +10,39 @@ from typing import Any
 from ldae.config import Preprocessing
 from ldae.errors import QuarantinedScan, UserError
 from ldae.machine import require_sound
+from ldae.preprocessing.claim import claim, release
 from ldae.preprocessing.derivatives import ScanFiles, describe_dataset
 from ldae.preprocessing.quality import verdict
 from ldae.preprocessing.steps import bias_field_step, brain_step, register_step
 
 
-def preprocess_scan(t1w: Path, files: ScanFiles, settings: Preprocessing) -> dict[str, Any]:
+def preprocess_scan(t1w: Path, files: ScanFiles, settings: Preprocessing, source: Path | None = None) -> dict[str, Any]:
     """N4, brain extraction, registration and the one interpolation; what is there and unchanged is kept.
+
+    Args:
+        source: what the image was given as, for the claim (:func:`ldae.preprocessing.claim.claim`); none: ``t1w``.
 
     Returns:
         The row of qc.tsv: ids, path of the derivative, digest, ``qc``, ``qc_reason`` and all metrics.
 
     Raises:
         QuarantinedScan: the scan cannot be used; the message says why.
+        UserError: the folder holds a scan of this name that was made from another image.
     """
     describe_dataset(files.root)
-    first = bias_field_step(files, t1w, settings.bias_field)
+    digest = claim(files, source or t1w, t1w)
+    try:
+        first = bias_field_step(files, t1w, settings.bias_field, digest)
+    except QuarantinedScan:
+        release(files)
+        raise
     second = brain_step(files, settings.brain_extraction)
     third = register_step(files, settings.registration, settings.conform)
     metrics = first.record["metrics"] | second.record["metrics"] | third.record["metrics"]
     flag, reason = verdict(metrics, settings.quality.limits)
     names = {"participant_id": files.participant_id, "session_id": files.session_id}
     place = {"path": third.path.relative_to(files.root).as_posix(), "sha256": third.record["sha256"]}
-    return names | place | {"qc": flag, "qc_reason": reason or None} | metrics
+    return names | place | {"qc": flag, "qc_reason": reason or None} | dict(sorted(metrics.items()))
 
 
 def scan_names(source: Path) -> tuple[str, str]:

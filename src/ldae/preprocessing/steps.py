@@ -37,11 +37,15 @@ class Product:
     fresh: bool
 
 
-def bias_field_step(files: ScanFiles, t1w: Path, settings: BiasField) -> Product:
-    """N4: ``desc-n4_T1w``."""
+def bias_field_step(files: ScanFiles, t1w: Path, settings: BiasField, digest_of_t1w: str | None = None) -> Product:
+    """N4: ``desc-n4_T1w``.
+
+    Args:
+        digest_of_t1w: what stands for the image in the provenance; none: the sha256 of its file.
+    """
     if not t1w.is_file():
         raise QuarantinedScan(f"{t1w.name} is missing from the BIDS dataset")
-    provenance = described("bias_field", settings, {"t1w": sha256_file(t1w)})
+    provenance = described("bias_field", settings, {"t1w": digest_of_t1w or sha256_file(t1w)})
     known = recorded(files.corrected, provenance["key"])
     if known:
         return Product(files.corrected, known, fresh=False)

@@ -1,5 +1,7 @@
 """``ldae preprocess`` on one small head, as a user calls it."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -7,10 +9,12 @@ import yaml
 
 from ldae.cli import main
 from ldae.errors import QuarantinedScan, UserError
-from ldae.files import read_json, read_tsv
+from ldae.files import read_json, read_tsv, sha256_file, write_json
 from ldae.phantom.dicom import write_series
 from ldae.phantom.images import images_of
 from ldae.phantom.schedule import plan_subject
+from ldae.preprocessing.claim import claim, release
+from ldae.preprocessing.derivatives import ScanFiles, sidecar
 from ldae.preprocessing.reading import read_scan
 from ldae.preprocessing.scan import as_nifti, scan_names
 
@@ -94,3 +98,79 @@ def test_names_and_sources(tmp_path):
     (tmp_path / "scratch").mkdir()
     with pytest.raises(QuarantinedScan, match="made 0 volumes"):
         as_nifti(tmp_path / "empty", tmp_path / "scratch")
+
+
+def saved(path, image, data) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(data, image.affine), path)
+    return path
+
+
+def test_a_scan_of_the_same_name_and_other_content_is_refused(config, scan, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(__file__.split("/tests/")[0])
+    image, out = nib.load(scan), tmp_path / "out"
+    voxels = np.asarray(image.dataobj)
+    first, second = (saved(tmp_path / name, image, voxels) for name in ("a/T1.nii.gz", "b/T1.nii"))
+    other = saved(tmp_path / "c/T1.nii", image, voxels // 2)
+    assert main(["preprocess", str(first), str(out), *config]) == 0
+    line = capsys.readouterr().out
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*_desc-preproc_T1w*")}
+    assert len(before) == 2
+    assert main(["preprocess", str(other), str(out), *config]) == 1
+    said = capsys.readouterr().err.strip()
+    assert said.startswith(
+        f"ldae: {out} already holds sub-T1 ses-M000, made from {first}, and {other} has other content"
+    )
+    assert "\n" not in said and "--subject" in said
+    assert main(["preprocess", str(second), str(out), *config]) == 0  # the same image, packed otherwise: done already
+    assert capsys.readouterr().out == line
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert main(["preprocess", str(other), str(out), "--session", "ses-M001", *config]) == 0
+    assert (out / "sub-T1/ses-M001/anat").is_dir()
+
+
+def test_two_runs_of_a_visit_have_one_name_and_two_claims(tmp_path):
+    names = [f"sub-01_ses-M006_run-{run}_T1w.nii" for run in (1, 2)]
+    image = nib.Nifti1Image(np.zeros((4, 4, 4), np.uint8), np.eye(4))
+    runs = [saved(tmp_path / name, image, np.full((4, 4, 4), run, np.uint8)) for run, name in enumerate(names)]
+    assert scan_names(runs[0]) == scan_names(runs[1])
+    files = ScanFiles(tmp_path / "out", *scan_names(runs[0]))
+    assert claim(files, runs[0], runs[0]) == claim(files, runs[0], runs[0]) == sha256_file(runs[0])
+    with pytest.raises(UserError, match=r"already holds sub-01 ses-M006, made from .*run-1_T1w\.nii, and .*run-2"):
+        claim(files, runs[1], runs[1])
+    release(files)  # nothing was made of the first
+    assert claim(files, runs[1], runs[1]) == sha256_file(runs[1])
+
+
+def test_what_was_made_before_there_were_claims_is_not_replaced(tmp_path):
+    image = nib.Nifti1Image(np.zeros((4, 4, 4), np.uint8), np.eye(4))
+    old, new = (saved(tmp_path / f"{i}/T1.nii", image, np.full((4, 4, 4), i, np.uint8)) for i in range(2))
+    files = ScanFiles(tmp_path / "out", "sub-T1", "ses-M000")
+    write_json(sidecar(files.corrected), {"inputs": {"t1w": sha256_file(old)}})
+    with pytest.raises(UserError, match="made from another image"):
+        claim(files, new, new)
+    claim(files, old, old)
+
+
+def test_of_several_processes_one_takes_the_name(tmp_path):
+    image = nib.Nifti1Image(np.zeros((4, 4, 4), np.uint8), np.eye(4))
+    sources = [saved(tmp_path / f"{i}/T1.nii", image, np.full((4, 4, 4), i, np.uint8)) for i in range(6)]
+    files = ScanFiles(tmp_path / "out", "sub-T1", "ses-M000")
+    with ThreadPoolExecutor(6) as pool:
+        ends = [pool.submit(claim, files, source, source).exception() for source in sources]
+    assert sum(end is None for end in ends) == 1
+    assert not list(files.anat.glob(".tmp-*"))
+
+
+def test_dicom_folders_of_one_name_are_told_apart(tmp_path):
+    plan = plan_subject(0, 2, 2, extra=False, converter=False)
+    series = images_of(0, plan, plan.visits[0])[0]
+    volume = np.arange(40 * 44 * 36, dtype=np.int16).reshape(40, 44, 36) % 900
+    files, images = ScanFiles(tmp_path / "out", "sub-T1", "ses-M000"), []
+    for place, voxels in (("a", volume), ("b", volume), ("c", volume[::-1].copy())):
+        write_series(voxels, (4.0, 4.0, 4.0), tmp_path / place / "T1", series, "F", 70.0)
+        (tmp_path / f"scratch-{place}").mkdir()
+        images.append((tmp_path / place / "T1", as_nifti(tmp_path / place / "T1", tmp_path / f"scratch-{place}")))
+    assert claim(files, *images[0]) == claim(files, *images[1])
+    with pytest.raises(UserError, match=r"made from .*/a/T1, and .*/c/T1 has other content"):
+        claim(files, *images[2])
