@@ -25,11 +25,11 @@ import pandas as pd
 import torch
 
 from ldae import config
-from ldae.models.autoencoder import build_autoencoder
-from ldae.store import Store, open_store, write_store
-from ldae.training.data import Latents, Volumes
-from ldae.training.device import pick_device
-from ldae.training.memory import stages as memory_stages
+from ldae.core.store import Store, open_store, write_store
+from ldae.inference.device import pick_device
+from ldae.inference.readers import Latents, Volumes
+from ldae.networks.autoencoder import build_autoencoder
+from ldae.training.memory import forward_passes as memory_stages
 from ldae.training.memory.estimate import need
 from ldae.training.stages.autoencoder import AutoencoderStage
 from ldae.training.stages.dae import DaeStage

@@ -56,7 +56,7 @@ def bench_manifest(folder: Path, scans: int) -> dict[str, float]:
     from ldae.cohort.manifest import write_manifest
     from ldae.cohort.sources.read import read_source
     from ldae.config import Manifest
-    from ldae.files import read_tsv, write_tsv
+    from ldae.core.files import read_tsv, write_tsv
 
     rows = fabricate_bids(folder / "bids", scans)
     statuses = [folder / "status" / f"{number}.tsv" for number in range(STATUS_TABLES)]

@@ -12,7 +12,7 @@ import time
 import torch
 from torch import nn
 
-from ldae.models.rewrites import compiled, compiled_recomputed, normalised, recomputed
+from ldae.networks.rewrites import compiled, compiled_recomputed, normalised, recomputed
 
 WAYS = {function.__name__: function for function in (normalised, recomputed, compiled, compiled_recomputed)}
 SHAPE, GROUPS, ROUNDS = (2, 64, 16, 20, 16), 32, 15

@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 from ldae.config import Phantom
-from ldae.phantom.images import images_of
-from ldae.phantom.schedule import plan_cohort
-from ldae.phantom.tables import write_todays_tables
+from ldae.phantom.loni_images import images_of
+from ldae.phantom.loni_tables import write_todays_tables
+from ldae.phantom.visit_schedule import plan_cohort
 
 ADNI, VISITS, SEED = 10_340, 4, 5
 LIMIT = 20.0  # seconds, wall

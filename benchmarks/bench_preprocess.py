@@ -21,7 +21,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from ldae.runtime import limit_threads
+from ldae.core.runtime import limit_threads
 
 limit_threads(1)
 
@@ -29,7 +29,7 @@ import nibabel as nib  # noqa: E402
 import numpy as np  # noqa: E402
 
 from ldae.config import BiasField, BrainExtraction, Conform, Registration  # noqa: E402
-from ldae.files import read_json, write_json  # noqa: E402
+from ldae.core.files import read_json, write_json  # noqa: E402
 from ldae.preprocessing.antspy import load_ants, strictly, to_ants  # noqa: E402
 from ldae.preprocessing.bias_field import correct_bias_field  # noqa: E402
 from ldae.preprocessing.brain_extraction import extract_brain  # noqa: E402
@@ -37,8 +37,8 @@ from ldae.preprocessing.conform import conform, weighted  # noqa: E402
 from ldae.preprocessing.quality import alignment_metrics  # noqa: E402
 from ldae.preprocessing.reading import read_scan  # noqa: E402
 from ldae.preprocessing.registration import Alignment, matrix_of, register  # noqa: E402
-from ldae.preprocessing.spent import Meter  # noqa: E402
-from ldae.preprocessing.template import load_template  # noqa: E402
+from ldae.preprocessing.registration_template import load_template  # noqa: E402
+from ldae.preprocessing.resource_use import Meter  # noqa: E402
 
 FAST_N4 = BiasField(shrink_factor=6, iterations=[50, 50], tolerance=1e-4)
 GRID = Conform(interpolation="linear", intensity="robust")

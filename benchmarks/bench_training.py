@@ -18,9 +18,10 @@ import torch
 from torch import nn
 
 from ldae.config import Launch, Training
-from ldae.training import checkpoint, trainer
+from ldae.training import trainer
 from ldae.training.loop import train
-from ldae.training.reporting import records
+from ldae.training.reporting import run_records as records
+from ldae.training.safety import checkpoint
 from ldae.training.stages.stage import Stage
 
 STEP = 0.1  # seconds

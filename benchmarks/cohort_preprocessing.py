@@ -13,15 +13,15 @@ import pandas as pd
 from study_phantoms import pose_error_mm
 from study_tables import centred_within, slope, with_interval
 
-from ldae.evaluation.anatomy.ventricles import Grid, ventricle_ml
-from ldae.evaluation.statistics import correlation, median
-from ldae.files import read_json, read_tsv
+from ldae.core.files import read_json, read_tsv
+from ldae.core.store import open_store
 from ldae.phantom.population import draw_subject
 from ldae.phantom.scan import CENTRE
 from ldae.phantom.scanner import rotation_matrix
 from ldae.preprocessing.derivatives import ScanFiles
-from ldae.preprocessing.template import SPACE, load_template
-from ldae.store import open_store
+from ldae.preprocessing.registration_template import SPACE, load_template
+from ldae.studies.common.anatomy.ventricles import Grid, ventricle_ml
+from ldae.studies.common.statistics import correlation, median
 
 KEYS = ["participant_id", "session_id"]
 

@@ -14,12 +14,12 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from ldae.config import Compute, Config, load_config
-from ldae.models.autoencoder import build_autoencoder
-from ldae.models.dae import build_dae
-from ldae.models.discriminator import build_discriminator
-from ldae.models.gradient_estimator import build_shift_branch
-from ldae.models.semantic_encoder import build_semantic_encoder
-from ldae.models.unet import UNet
+from ldae.networks.autoencoder import build_autoencoder
+from ldae.networks.dae import build_dae
+from ldae.networks.discriminator import build_discriminator
+from ldae.networks.gradient_estimator import build_shift_branch
+from ldae.networks.semantic_encoder import build_semantic_encoder
+from ldae.networks.unet import UNet
 
 A100_TFLOPS = 312.0  # bf16, dense
 DELIVERED = 0.5

@@ -19,7 +19,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from ldae.config import Compute, Config, load_config
 from ldae.training.memory.dry_run import LiveBytes, saved_bytes, uncompiled, without_weights
 from ldae.training.memory.estimate import GIB, state_bytes
-from ldae.training.memory.stages import Stage, autoencoder, diffusion, representation
+from ldae.training.memory.forward_passes import Stage, autoencoder, diffusion, representation
 
 CONFIG = Path(__file__).parents[1] / "config" / "config.yaml"
 STAGES = (diffusion, representation, autoencoder)

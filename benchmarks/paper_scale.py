@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 
 from ldae.config import Compute, Config, load_config
-from ldae.models.autoencoder import build_autoencoder
+from ldae.networks.autoencoder import build_autoencoder
 from ldae.training.memory.dry_run import passes
-from ldae.training.memory.stages import autoencoder, diffusion, representation
+from ldae.training.memory.forward_passes import autoencoder, diffusion, representation
 
 sys.path.insert(0, str(Path(__file__).parent))
 from memory_table import per_scan, with_compute

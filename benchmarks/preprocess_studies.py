@@ -19,7 +19,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from ldae.runtime import limit_threads
+from ldae.core.runtime import limit_threads
 
 limit_threads(1)
 
@@ -30,9 +30,7 @@ from study_phantoms import make_phantom, pose_error_mm  # noqa: E402
 from study_tables import centred_within, slope, with_interval  # noqa: E402
 
 from ldae.config import BiasField, BrainExtraction, Conform, Registration  # noqa: E402
-from ldae.evaluation.anatomy.ventricles import Grid, ventricle_ml  # noqa: E402
-from ldae.evaluation.statistics import correlation, mean, median  # noqa: E402
-from ldae.files import read_json, write_json  # noqa: E402
+from ldae.core.files import read_json, write_json  # noqa: E402
 from ldae.phantom.anatomy import Anatomy, load_anatomy  # noqa: E402
 from ldae.phantom.deformation import subject_shape  # noqa: E402
 from ldae.phantom.grid import CONTROL_MM, ORIGIN, sample  # noqa: E402
@@ -42,8 +40,10 @@ from ldae.preprocessing.conform import conform, weighted  # noqa: E402
 from ldae.preprocessing.longitudinal import SubjectMean, alignment_of_visit, mean_of, save_mean  # noqa: E402
 from ldae.preprocessing.quality import alignment_metrics  # noqa: E402
 from ldae.preprocessing.registration import Alignment, register  # noqa: E402
-from ldae.preprocessing.spent import Meter  # noqa: E402
-from ldae.preprocessing.template import load_template  # noqa: E402
+from ldae.preprocessing.registration_template import load_template  # noqa: E402
+from ldae.preprocessing.resource_use import Meter  # noqa: E402
+from ldae.studies.common.anatomy.ventricles import Grid, ventricle_ml  # noqa: E402
+from ldae.studies.common.statistics import correlation, mean, median  # noqa: E402
 
 SHRUNKEN_MM, PAPER_SHRUNKEN_MM = 6.0, 4.0  # voxels of N4's fit
 AFFINE = Registration(transform="affine", resolution_mm=2.0)

@@ -9,7 +9,7 @@ it) is a third mask, and deepbet is run on it all the same. The pictures of qual
 import argparse
 from pathlib import Path
 
-from ldae.runtime import limit_threads
+from ldae.core.runtime import limit_threads
 
 limit_threads(1)
 
@@ -17,13 +17,13 @@ import numpy as np  # noqa: E402
 from bench_preprocess import FAST_N4, GRID  # noqa: E402
 
 from ldae.config import BrainExtraction, Preprocessing, Registration  # noqa: E402
-from ldae.files import read_json, write_json  # noqa: E402
+from ldae.core.files import read_json, write_json  # noqa: E402
 from ldae.preprocessing.brain_extraction import BACKENDS, what_was_left  # noqa: E402
 from ldae.preprocessing.derivatives import ScanFiles, sidecar  # noqa: E402
+from ldae.preprocessing.one_scan import preprocess_scan, scan_names  # noqa: E402
 from ldae.preprocessing.reading import read_scan  # noqa: E402
-from ldae.preprocessing.scan import preprocess_scan, scan_names  # noqa: E402
-from ldae.preprocessing.spent import Meter  # noqa: E402
-from ldae.preprocessing.template import template_of  # noqa: E402
+from ldae.preprocessing.registration_template import template_of  # noqa: E402
+from ldae.preprocessing.resource_use import Meter  # noqa: E402
 
 SETTINGS = Preprocessing(
     shards=1,

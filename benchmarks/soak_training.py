@@ -22,7 +22,7 @@ torch.set_num_threads(1)  # children are forked
 
 from tiny import DELIVERED, STAGES, STEPS, Cohort, ended, in_a_child, make_cohort, progress, train, wait_for_step  # noqa: E402, I001
 from tiny_workflow import RESULTS, make_workflow  # noqa: E402
-from ldae.files import sha256_file  # noqa: E402
+from ldae.core.files import sha256_file  # noqa: E402
 
 PER_TRAINING = 3  # kills
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ldae.evaluation.statistics import Statistic, interval
+from ldae.studies.common.statistics import Statistic, interval
 
 RESAMPLES, SEED = 2000, 1
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ldae.runtime import limit_threads
+from ldae.core.runtime import limit_threads
 
 limit_threads(1)
 
@@ -22,10 +22,10 @@ import nibabel as nib  # noqa: E402
 import pandas as pd  # noqa: E402
 
 from ldae.config import load_config  # noqa: E402
-from ldae.files import read_json, read_tsv, write_json  # noqa: E402
+from ldae.core.files import read_json, read_tsv, write_json  # noqa: E402
 from ldae.preprocessing.pool import run_isolated  # noqa: E402
+from ldae.preprocessing.resource_use import peak_mb  # noqa: E402
 from ldae.preprocessing.shard import Shard, run_bias_field, run_extract_brain, run_register  # noqa: E402
-from ldae.preprocessing.spent import peak_mb  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = {"participant_id": "sub-P1", "session_id": "ses-M000"}

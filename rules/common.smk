@@ -4,11 +4,11 @@
 import sys
 from pathlib import Path
 
-from ldae.cohort.sources.given import given_files
+from ldae.cohort.sources.source_files import given_files
 from ldae.config import parse_config
 from ldae.core.closure import Code
-from ldae.errors import UserError
-from ldae.files import digest
+from ldae.core.errors import UserError
+from ldae.core.files import digest
 
 try:
     settings = parse_config(config)

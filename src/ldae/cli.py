@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from ldae import __version__
-from ldae.errors import UserError, is_machine_error
-from ldae.machine import fault_of_the_machine
-from ldae.runtime import STOPPED, STOPPED_STATUS, interruptible
+from ldae.core.errors import UserError, is_machine_error
+from ldae.core.machine import fault_of_the_machine
+from ldae.core.runtime import STOPPED, STOPPED_STATUS, interruptible
 
 COMMANDS = (
     "preflight",

@@ -52,7 +52,7 @@ def hold_here(path: Path) -> None:
 
 def hold_jobs(folder: Path) -> Path:
     """The adapters of a copy of the workflow do what ``folder``/hold.json says; its path."""
-    line = "    from ldae.training.jobs.launch import launch\n"
+    line = "    from ldae.training.launch import launch\n"
     here = str(Path(__file__).parent)
     mine = f"    import sys\n\n    sys.path.append({here!r})\n    import held\n\n    held.install()\n"
     for adapter in (folder / "workflow/scripts").glob("train_*.py"):
@@ -64,13 +64,13 @@ def hold_jobs(folder: Path) -> Path:
 
 def install() -> None:
     """In a job: here, and in the processes that it starts by torchrun."""
-    from ldae.training.jobs import launch
+    from ldae.training import launch
 
     torchrun = launch.torchrun
 
     def with_this_file(processes, job):
         command = torchrun(processes, job)
-        place = command.index("ldae.training.jobs.worker")
+        place = command.index("ldae.training.worker")
         return [*command[: place - 1], str(Path(__file__).resolve()), *command[place + 1 :]]
 
     launch.torchrun = with_this_file
@@ -88,7 +88,7 @@ def _wanted(path: Path) -> dict | None:
 
 
 if __name__ == "__main__":
-    from ldae.training.jobs.worker import main
+    from ldae.training.worker import main
 
     hold_here(_path())
     sys.exit(main(sys.argv[1]))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from toy import ToyStage, training
 
-from ldae.errors import UserError
+from ldae.core.errors import UserError
 from ldae.training.loop import train
 from ldae.training.trainer import Trainer
 

@@ -11,8 +11,8 @@ import torch
 from tiny import ended, in_a_child, killed_at
 from toy import ToyStage, training
 
-from ldae.errors import UserError
-from ldae.files import read_json
+from ldae.core.errors import UserError
+from ldae.core.files import read_json
 from ldae.training.loop import train
 
 KILL = 9  # step: checkpoints of 4 and 8 are there

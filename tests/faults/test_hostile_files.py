@@ -9,12 +9,12 @@ from tiny import copied, killed_at
 from toy import ToyStage, training
 
 from ldae.config import load_config
-from ldae.errors import UserError
-from ldae.files import read_json, sha256_file, write_json
-from ldae.models.weights import load_weights
-from ldae.store import open_store
+from ldae.core.errors import UserError
+from ldae.core.files import read_json, sha256_file, write_json
+from ldae.core.store import open_store
+from ldae.inference.folder import read_model
+from ldae.networks.weights import load_weights
 from ldae.training.loop import train
-from ldae.training.models.folder import read_model
 
 
 class Bomb:

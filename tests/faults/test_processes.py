@@ -12,10 +12,10 @@ from tiny import SETTINGS, ended, in_a_child
 from toy import ToyStage, training
 
 from ldae import config
-from ldae.errors import Interrupted, UserError
-from ldae.store import open_store
-from ldae.training.data import Volumes, read_splits, split_rows
-from ldae.training.jobs.distributed import World
+from ldae.core.errors import Interrupted, UserError
+from ldae.core.store import open_store
+from ldae.inference.readers import Volumes, read_splits, split_rows
+from ldae.training.distributed import World
 from ldae.training.loop import train
 from ldae.training.stages.autoencoder import AutoencoderStage
 from ldae.training.trainer import Trainer

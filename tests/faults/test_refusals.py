@@ -13,11 +13,11 @@ from tiny import STAGES, assert_same_model, copied, ended, in_a_child, start_hel
 from toy import ToyStage, training
 
 from ldae.cli import main
-from ldae.errors import Interrupted, UserError
-from ldae.files import write_json
-from ldae.training.jobs.interruption import REQUEST
-from ldae.training.jobs.lock import RunLock
+from ldae.core.errors import Interrupted, UserError
+from ldae.core.files import write_json
 from ldae.training.loop import train as loop
+from ldae.training.safety.interruption import REQUEST
+from ldae.training.safety.lock import RunLock
 from ldae.training.stages.diffusion import DiffusionStage
 
 
@@ -119,7 +119,7 @@ def test_a_second_process_is_refused_and_named(cohort, tmp_path):
 
 
 def main_fresh(folder):
-    from ldae.training.jobs.fresh import set_aside
+    from ldae.training.safety.start_over import set_aside
 
     set_aside(folder)
 

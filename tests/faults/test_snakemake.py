@@ -144,12 +144,12 @@ sys.exit(max(task.wait() for task in tasks))
 """
 JOB = """
 import json, sys
-from ldae.runtime import running
+from ldae.core.runtime import running
 sys.path.append(sys.argv[3])
 with running(sys.argv[1]):
     import held
     held.install()
-    from ldae.training.jobs.launch import launch
+    from ldae.training.launch import launch
     launch("train_autoencoder", {"gpu": 1, "nodes": 2}, sys.argv[1], **json.loads(sys.argv[2]))
 """
 

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from held import hold_here, write_hold
 
-from ldae.files import read_json, sha256_file
-from ldae.store import write_store
+from ldae.core.files import read_json, sha256_file
+from ldae.core.store import write_store
 
 STEPS = 40
 SIZE = (32, 32, 16)
@@ -94,7 +94,7 @@ class Cohort:
 
 def make_cohort(folder: Path) -> Cohort:
     """Stores and splits, and stages 1 to 3 trained on them without a break (the reference of all comparisons)."""
-    from ldae.training.codes.latents import encode_latents
+    from ldae.inference.latents import encode_latents
 
     write_volumes(folder / "volumes")
     write_splits(folder / "splits.tsv")
@@ -123,7 +123,7 @@ def write_splits(path: Path) -> None:
 
 
 def train(stage: str, arguments: dict, resources: dict | None = None, log: Path = Path("unused.log")) -> None:
-    from ldae.training.jobs.launch import launch
+    from ldae.training.launch import launch
 
     launch(f"train_{stage}", resources or {}, log, **arguments)
 
@@ -134,7 +134,7 @@ def in_a_child(work: Callable[[], None], hold: Path | None = None) -> int:
     Args:
         hold: the file that says where its trainings wait (:mod:`held`).
     """
-    from ldae.errors import Interrupted
+    from ldae.core.errors import Interrupted
 
     child = os.fork()
     if child:
@@ -177,7 +177,7 @@ def killed_at(step: int, saved: int, folder: Path, work: Callable[[Callable[[int
 
 def progress(out: Path) -> tuple[int, int]:
     """Number of the attempt and its steps done, as the run itself says."""
-    from ldae.training.jobs.attempts import read_progress
+    from ldae.training.safety.attempts import read_progress
 
     return read_progress(out / "checkpoints/progress") or (0, 0)
 

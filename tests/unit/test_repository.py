@@ -79,5 +79,5 @@ def test_import_discipline(path):
 
 
 def test_package_imports_without_a_gpu_and_without_torch():
-    code = "import ldae.config, ldae.store, ldae.runtime, sys; sys.exit('torch' in sys.modules)"
+    code = "import ldae.config, ldae.core.store, ldae.core.runtime, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

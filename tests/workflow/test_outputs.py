@@ -10,7 +10,7 @@ from snakemake.api import SnakemakeApi
 from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, ResourceSettings
 
 from ldae.config import merge, parse_config
-from ldae.errors import UserError
+from ldae.core.errors import UserError
 
 PAPER = ROOT / "config/config.yaml"
 OVERLAYS = sorted(path for path in (ROOT / "config").glob("*.yaml") if path != PAPER)

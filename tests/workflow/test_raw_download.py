@@ -6,9 +6,9 @@ import pytest
 
 from ldae import cli
 from ldae.config import Phantom
-from ldae.phantom.images import images_of
-from ldae.phantom.schedule import plan_cohort
-from ldae.phantom.tables import write_todays_tables
+from ldae.phantom.loni_images import images_of
+from ldae.phantom.loni_tables import write_todays_tables
+from ldae.phantom.visit_schedule import plan_cohort
 
 STEPS = ("preflight_adni", "adapt_tables")
 

@@ -6,10 +6,10 @@ import pytest
 from chain import SMOKE
 
 from ldae.config import Phantom
-from ldae.files import read_tsv, write_json, write_tsv
+from ldae.core.files import read_tsv, write_json, write_tsv
 from ldae.phantom.anatomy import load_anatomy
 from ldae.phantom.cohort import visit_scan
-from ldae.phantom.schedule import plan_cohort
+from ldae.phantom.visit_schedule import plan_cohort
 
 SEED, VOXEL_MM = 11, 3.0
 OVERLAY = {

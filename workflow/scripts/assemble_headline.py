@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.evaluation.headline import assemble_headline
-    from ldae.files import write_json
+    from ldae.core.files import write_json
+    from ldae.report.headline_numbers import assemble_headline
 
     evaluate = Path(snakemake.input.probes[0]).parents[1]
     headline = assemble_headline(evaluate, snakemake.params.config_digest, snakemake.params.data)

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
     from ldae.cohort.manifest import write_manifest
     from ldae.cohort.sources.read import read_source
     from ldae.config import Manifest
-    from ldae.files import read_json
+    from ldae.core.files import read_json
 
     source, dataset = snakemake.params.source, snakemake.params.dataset
     if source == "adni":

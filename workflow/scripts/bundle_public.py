@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
     from ldae.config import parse_config
-    from ldae.files import read_tsv
-    from ldae.provenance import run_provenance
+    from ldae.core.files import read_tsv
+    from ldae.core.provenance import run_provenance
     from ldae.report.html import ReportSources
     from ldae.report.public import bundle_public
 

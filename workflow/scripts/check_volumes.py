@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
     from ldae.config import Conform
-    from ldae.files import read_tsv
-    from ldae.preprocessing.given_cohort import check_volumes
+    from ldae.core.files import read_tsv
+    from ldae.preprocessing.given_volumes_quality import check_volumes
 
     check_volumes(
         read_tsv(snakemake.input.scans),

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
     from ldae.adni.conversion import convert_shard

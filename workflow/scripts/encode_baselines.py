@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.training.codes.baselines import encode_baselines
+    from ldae.inference.encode_baselines import encode_baselines
 
     encode_baselines(
         volumes=Path(snakemake.input.volumes).parent,

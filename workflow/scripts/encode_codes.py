@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
     from ldae.config import Method, Sampling
-    from ldae.training.codes.encode import encode_codes
+    from ldae.inference.encode import encode_codes
 
     encode_codes(
         volumes=Path(snakemake.input.volumes).parent,

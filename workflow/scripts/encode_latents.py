@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
     from ldae.config import Method
-    from ldae.training.codes.latents import encode_latents
+    from ldae.inference.latents import encode_latents
 
     encode_latents(
         volumes=Path(snakemake.input.volumes).parent,

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
     from ldae.config import Evaluation, Method, Phantom
-    from ldae.evaluation.inputs import read_inputs
-    from ldae.evaluation.manipulation.study import run_manipulation
-    from ldae.training.models.pipeline import LDAE
+    from ldae.inference.pipeline import LDAE
+    from ldae.studies.common.inputs import read_inputs
+    from ldae.studies.manipulation.measure import run_manipulation
 
     settings = Evaluation.model_validate(snakemake.params.settings)
     phantom = snakemake.params.phantom

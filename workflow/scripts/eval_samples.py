@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
     from ldae.config import Evaluation, Method
-    from ldae.evaluation.inputs import read_inputs
-    from ldae.evaluation.samples.study import run_samples
-    from ldae.training.models.pipeline import LDAE
+    from ldae.inference.pipeline import LDAE
+    from ldae.studies.common.inputs import read_inputs
+    from ldae.studies.samples.measure import run_samples
 
     settings = Evaluation.model_validate(snakemake.params.settings)
     train = Path(snakemake.input.models[0]).parents[1]

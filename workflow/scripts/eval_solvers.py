@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
     from ldae.config import Evaluation, Method
-    from ldae.evaluation.inputs import read_inputs
-    from ldae.evaluation.reconstruction.dae import DaeDecoder
-    from ldae.evaluation.reconstruction.solvers import run_solvers
-    from ldae.training.models.pipeline import LDAE
+    from ldae.inference.dae_decoder import DaeDecoder
+    from ldae.inference.pipeline import LDAE
+    from ldae.studies.common.inputs import read_inputs
+    from ldae.studies.solvers.measure import run_solvers
 
     settings = Evaluation.model_validate(snakemake.params.settings)
     train = Path(snakemake.input.models[0]).parents[1]

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
     from ldae.config import parse_config
-    from ldae.figures.scheme import figure_1_method
-    from ldae.models.scheme import scheme
+    from ldae.studies.method.figure import figure_1_method
+    from ldae.studies.method.parts import scheme
 
     settings = parse_config(snakemake.params.settings)
     stem = Path(snakemake.output.png).with_suffix("")

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.figures.variation import figure_4_variation
+    from ldae.studies.variation.figure import figure_4_variation
 
     stem = Path(snakemake.output.png).with_suffix("")
     figure_4_variation(

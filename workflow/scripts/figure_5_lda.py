@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.figures.lda import figure_5_lda
+    from ldae.studies.probes.figure_lda import figure_5_lda
 
     stem = Path(snakemake.output.png).with_suffix("")
     figure_5_lda(snakemake.input.lda, stem)

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.figures.manipulation import figure_6_manipulation
+    from ldae.studies.manipulation.figure import figure_6_manipulation
 
     stem = Path(snakemake.output.png).with_suffix("")
     figure_6_manipulation(Path(snakemake.input.scans).parent / "examples", stem)

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.figures.dose_response import figure_7_dose_response
+    from ldae.studies.manipulation.figure_dose_response import figure_7_dose_response
 
     stem = Path(snakemake.output.png).with_suffix("")
     figure_7_dose_response(snakemake.input.scans, snakemake.input.doses, snakemake.input.summary, stem)

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.figures.interpolation import figure_8_interpolation
+    from ldae.studies.interpolation.figure import figure_8_interpolation
 
     stem = Path(snakemake.output.png).with_suffix("")
     figure_8_interpolation(snakemake.input.summary, snakemake.input.by_group, stem)

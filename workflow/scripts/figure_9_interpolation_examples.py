@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.figures.interpolation_examples import figure_9_interpolation_examples
+    from ldae.studies.interpolation.figure_examples import figure_9_interpolation_examples
 
     stem = Path(snakemake.output.png).with_suffix("")
     figure_9_interpolation_examples(Path(snakemake.input.triplets).parent / "examples", stem)

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.figures.cohort import figure_cohort
+    from ldae.studies.cohort.figure import figure_cohort
 
     stem = Path(snakemake.output.png).with_suffix("")
     figure_cohort(snakemake.input.flow, snakemake.input.scans, snakemake.input.splits, stem)

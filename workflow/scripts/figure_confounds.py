@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.figures.confounds import figure_confounds
+    from ldae.studies.probe_checks.figure_confounds import figure_confounds
 
     figure_confounds(snakemake.input.estimates, Path(snakemake.output.png).with_suffix(""))

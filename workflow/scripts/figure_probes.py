@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.figures.probes import figure_probes
+    from ldae.studies.probes.figure import figure_probes
 
     stem = Path(snakemake.output.png).with_suffix("")
     figure_probes(snakemake.input.summary, stem)

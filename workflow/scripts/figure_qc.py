@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.figures.qc import figure_qc
+    from ldae.studies.qc.figure import figure_qc
 
     stem = Path(snakemake.output.png).with_suffix("")
     figure_qc(snakemake.input.mosaic, snakemake.input.qc, stem)

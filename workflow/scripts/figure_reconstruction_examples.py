@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.figures.autoencoder import figure_reconstruction_examples
+    from ldae.studies.autoencoder.figure import figure_reconstruction_examples
 
     stem = Path(snakemake.output.png).with_suffix("")
     figure_reconstruction_examples(Path(snakemake.input.scans).parent / "examples", stem)

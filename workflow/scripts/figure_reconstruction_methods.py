@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.figures.reconstruction import figure_reconstruction_methods
+    from ldae.studies.reconstruction.figure import figure_reconstruction_methods
 
     stem = Path(snakemake.output.png).with_suffix("")
     figure_reconstruction_methods(snakemake.input.summary, snakemake.input.ventricles, stem)

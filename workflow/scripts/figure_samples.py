@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.figures.samples import figure_samples, figure_samples_nearest
+    from ldae.studies.samples.figure import figure_samples, figure_samples_nearest
 
     figure_samples(snakemake.input.distances, snakemake.input.curves, Path(snakemake.output.png).with_suffix(""))
     figure_samples_nearest(

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.figures.solvers import figure_solvers
+    from ldae.studies.solvers.figure import figure_solvers
 
     figure_solvers(snakemake.input.summary, Path(snakemake.output.png).with_suffix(""))

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.figures.training import figure_training
+    from ldae.studies.training_curves.figure import figure_training
 
     stem = Path(snakemake.output.png).with_suffix("")
     figure_training(dict(snakemake.input.items()), stem)

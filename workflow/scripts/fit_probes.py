@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
     from ldae.config import Evaluation, Method
-    from ldae.evaluation.inputs import read_inputs
-    from ldae.evaluation.probes.study import run_probes
+    from ldae.studies.common.inputs import read_inputs
+    from ldae.studies.probes.measure import run_probes
 
     run_probes(
         read_inputs(Path(snakemake.input.volumes).parents[1], snakemake.input.splits, snakemake.input.get("truth")),

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 if __name__ == "__main__":  # worker processes import this file again
     with running(snakemake.log[0]):

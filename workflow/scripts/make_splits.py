@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
     from ldae.cohort.splits import make_splits
     from ldae.config import Splits
-    from ldae.files import read_tsv, write_tsv
+    from ldae.core.files import read_tsv, write_tsv
 
     ledger = Path(snakemake.params.ledger)
     splits = make_splits(

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
     from ldae.config import parse_config
-    from ldae.files import read_json
+    from ldae.core.files import read_json
     from ldae.report.model_card import BASELINES, model_card
 
     stages = ("autoencoder", "diffusion", "representation")

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
     from ldae.config import Conform
-    from ldae.files import read_tsv
+    from ldae.core.files import read_tsv
     from ldae.preprocessing.pack import pack_volumes
 
     given = snakemake.params.get("given")

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 if __name__ == "__main__":  # worker processes import this file again
     with running(snakemake.log[0]):
-        from ldae.cohort.shards import scans_of_shard
         from ldae.config import Conform, Registration
-        from ldae.files import read_tsv
+        from ldae.core.files import read_tsv
+        from ldae.core.shards import scans_of_shard
         from ldae.preprocessing.shard import Shard, run_register
 
         shard = Shard(

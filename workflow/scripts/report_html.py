@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
     from ldae.config import parse_config
-    from ldae.provenance import run_provenance
+    from ldae.core.provenance import run_provenance
     from ldae.report.html import ReportSources, report_html
 
     files = snakemake.input

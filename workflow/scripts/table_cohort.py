@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.cohort.demographics import demographics, flow
     from ldae.cohort.exclusions import all_exclusions, analysed_scans
-    from ldae.figures.tables import write_table
-    from ldae.files import read_tsv, write_tsv
+    from ldae.core.files import read_tsv, write_tsv
+    from ldae.studies.cohort.table import demographics, flow
+    from ldae.studies.common.table_files import write_table
 
     scans, qc = read_tsv(snakemake.input.scans), read_tsv(snakemake.input.qc)
     exclusions = all_exclusions(read_tsv(snakemake.input.exclusions), qc)

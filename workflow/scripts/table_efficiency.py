@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.evaluation.efficiency.table import methods_table, trainings_table
-    from ldae.figures.tables import write_table
-    from ldae.files import read_tsv
+    from ldae.core.files import read_tsv
+    from ldae.studies.common.table_files import write_table
+    from ldae.studies.efficiency.table import methods_table, trainings_table
 
     files, out = snakemake.input, snakemake.output
     write_table(methods_table(read_tsv(files.methods)), Path(out.efficiency).with_suffix(""))

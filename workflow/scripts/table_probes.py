@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.evaluation.probes.checks import check_table
-    from ldae.evaluation.probes.table import difference_table, probe_table
-    from ldae.figures.tables import write_table
+    from ldae.studies.common.table_files import write_table
+    from ldae.studies.probe_checks.measure import check_table
+    from ldae.studies.probes.table import difference_table, probe_table
 
     evaluate = Path(snakemake.input.study[0]).parents[1]
     write_table(probe_table(evaluate), Path(snakemake.output.probes).with_suffix(""))

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
     from ldae.config import parse_config
-    from ldae.figures.tables import write_table
-    from ldae.files import read_json
-    from ldae.report.settings import settings_tables
+    from ldae.core.files import read_json
+    from ldae.studies.common.table_files import write_table
+    from ldae.studies.settings.table import settings_tables
 
     descriptions = {stage: read_json(path) for stage, path in snakemake.input.items()}
     for stage, table in settings_tables(parse_config(snakemake.params.settings), descriptions).items():

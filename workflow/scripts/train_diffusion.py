@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.training.jobs.launch import launch
+    from ldae.training.launch import launch
 
     launch(
         "train_diffusion",

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ldae.adni.clinica import session_id
 from ldae.adni.preflight import PHASES
-from ldae.adni.tables import TABLES, find_tables, read_table
+from ldae.adni.study_tables import TABLES, find_tables, read_table
 
 NOT_ON_DISK, REFUSED, LATER_PHASE = "not downloaded", "refused by the study", "phase not converted"
 ORDINARY = (NOT_ON_DISK, REFUSED, LATER_PHASE)  # no fault of the download or of the conversion

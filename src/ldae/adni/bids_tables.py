@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ldae.files import read_tsv, write_tsv
+from ldae.core.files import read_tsv, write_tsv
 
 PARTICIPANT_COLUMNS = {
     "participant_id": "Subject",

@@ -18,16 +18,16 @@ from ldae.adni.accounting import (
 )
 from ldae.adni.bids_tables import participant_rows
 from ldae.adni.clinica import ClinicaRun, run_clinica
+from ldae.adni.converted_subjects import STATUS_COLUMNS, is_current, read_record, sweep_temporary, write_record
 from ldae.adni.inventory import image_folders, require_folders, subject_folders
 from ldae.adni.preflight import require_ready, table_findings, tool_findings
 from ldae.adni.publication import bring_in, status_row
-from ldae.adni.records import STATUS_COLUMNS, is_current, read_record, sweep_temporary, write_record
-from ldae.adni.tables import table_digests
-from ldae.cohort.shards import participant_id, shard_of
+from ldae.adni.study_tables import table_digests
 from ldae.config import Convert
-from ldae.errors import MachineError, UserError
-from ldae.files import digest, write_tsv
-from ldae.machine import AGAIN, MORE_MEMORY
+from ldae.core.errors import MachineError, UserError
+from ldae.core.files import digest, write_tsv
+from ldae.core.machine import AGAIN, MORE_MEMORY
+from ldae.core.shards import participant_id, shard_of
 
 logger = logging.getLogger("ldae")
 

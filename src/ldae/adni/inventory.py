@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from ldae.adni.tables import TABLES, find_tables, find_todays_tables
-from ldae.cohort.shards import PTID
+from ldae.adni.study_tables import TABLES, find_tables, find_todays_tables
 from ldae.config import Config
-from ldae.errors import UserError
-from ldae.files import sha256_file, write_tsv
+from ldae.core.errors import UserError
+from ldae.core.files import sha256_file, write_tsv
+from ldae.core.shards import PTID
 
 COLUMNS = ["kind", "subject", "path", "files", "bytes", "digest"]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.adni.bids_tables import PARTICIPANT_COLUMNS, SESSION_COLUMNS, sidecar
-from ldae.adni.records import read_record
-from ldae.errors import UserError
-from ldae.files import read_tsv, write_json, write_text, write_tsv
+from ldae.adni.converted_subjects import read_record
+from ldae.core.errors import UserError
+from ldae.core.files import read_tsv, write_json, write_text, write_tsv
 
 README = """ADNI T1-weighted scans, one per visit, converted to BIDS by Clinica and verified scan by scan.
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from ldae.adni.accounting import LEFT_OUT, Listing, OnDisk, absence, visits_left_out
 from ldae.adni.bids_tables import write_scans, write_sessions
 from ldae.adni.clinica import ClinicaRun, session_id
-from ldae.adni.records import STATUS_COLUMNS, SubjectRecord
+from ldae.adni.converted_subjects import STATUS_COLUMNS, SubjectRecord
 from ldae.adni.verification import checked_image
-from ldae.cohort.shards import participant_id
-from ldae.errors import QuarantinedScan
-from ldae.files import atomic_path
-from ldae.machine import blaming_the_machine
+from ldae.core.errors import QuarantinedScan
+from ldae.core.files import atomic_path
+from ldae.core.machine import blaming_the_machine
+from ldae.core.shards import participant_id
 
 logger = logging.getLogger("ldae")
 

@@ -11,7 +11,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
-from ldae.errors import QuarantinedScan, is_machine_error
+from ldae.core.errors import QuarantinedScan, is_machine_error
 
 MOST_ANISOTROPIC = 2.0  # longest edge of a voxel / shortest; ADNI's MPRAGE has 1.3 at most
 EXTENT_MM = (80.0, 512.0)  # of a head scan, along each axis

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ldae.cohort.sources.columns import KEY
+from ldae.core.keys import KEY
 
 OLDEST = 120
 CLASSES = ("CN", "MCI", "AD")

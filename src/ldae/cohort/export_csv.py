@@ -7,13 +7,13 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from ldae.files import atomic_path, read_tsv
-from ldae.progress import track
-from ldae.store import Store, open_store
+from ldae.core.files import atomic_path, read_tsv
+from ldae.core.keys import KEY
+from ldae.core.progress import track
+from ldae.core.store import Store, open_store
 
 COLUMNS = ["subject", "path", "diagnosis", "session", "latent_path", "age", "sex", "mode"]
 MODES = {"train": "train", "validation": "val", "test": "test"}
-KEY = ["participant_id", "session_id"]
 
 
 def export_csv(results: Path, out: Path, latents: str = "mean", seed: int = 42) -> pd.DataFrame:

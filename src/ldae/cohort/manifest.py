@@ -7,10 +7,11 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.cohort.exclusions import tally, with_reasons
-from ldae.cohort.shards import shard_of
 from ldae.config import Manifest
-from ldae.errors import UserError
-from ldae.files import write_json, write_tsv
+from ldae.core.errors import UserError
+from ldae.core.files import write_json, write_tsv
+from ldae.core.keys import KEY
+from ldae.core.shards import shard_of
 
 COLUMNS = {
     "participant_id": {"Description": "Subject"},
@@ -84,7 +85,7 @@ def write_manifest(
     if not included.any():
         raise UserError(f"No scan is left (reasons: {tally(scans)}); {advice(scans, source)}.")
     notes += say(scans, included)
-    write_tsv(exclusions_tsv, scans.loc[~included, ["participant_id", "session_id", "step", "reason"]])
+    write_tsv(exclusions_tsv, scans.loc[~included, [*KEY, "step", "reason"]])
     write_json(scans_tsv.with_suffix(".json"), COLUMNS)
     write_json(scans_tsv.with_name(NOTES), notes)
     write_tsv(scans_tsv, scans[list(COLUMNS)])

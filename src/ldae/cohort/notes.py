@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator
 
-from ldae.cells import Reading
+from ldae.core.cells import Reading
 
 logger = logging.getLogger("ldae")
 

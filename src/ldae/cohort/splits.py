@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ldae.config import Splits
-from ldae.errors import UserError
+from ldae.core.errors import UserError
 
 SPLITS = ("train", "validation", "test")
 CLASSES = ("CN", "MCI", "AD")

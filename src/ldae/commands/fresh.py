@@ -11,7 +11,7 @@ def add(commands) -> None:
 
 
 def run(options: Namespace) -> int:
-    from ldae.training.jobs.fresh import set_aside
+    from ldae.training.safety.start_over import set_aside
 
     aside = set_aside(options.folder)
     print(f"{options.folder} is kept as {aside}; the next snakemake run trains it from step 0.")

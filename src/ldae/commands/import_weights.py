@@ -4,7 +4,7 @@ import logging
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ldae.errors import UserError
+from ldae.core.errors import UserError
 
 
 def add(commands) -> None:
@@ -30,7 +30,7 @@ def add(commands) -> None:
 
 def run(options: Namespace) -> int:
     from ldae.config import load_config
-    from ldae.training.models import imported
+    from ldae.inference import imported
 
     if (options.encoder is None) != (options.estimator is None):
         raise UserError("Give --encoder and --estimator together: they were trained together.")
@@ -55,9 +55,9 @@ def run(options: Namespace) -> int:
 
 def convert(path: Path, out: Path) -> None:
     """A state dict as safetensors, under its own names; prints the digest that the configuration asks for."""
-    from ldae.files import sha256_file
-    from ldae.models.foreign_weights import read_state_dict
-    from ldae.models.weights import save_weights
+    from ldae.core.files import sha256_file
+    from ldae.inference.foreign_weights import read_state_dict
+    from ldae.networks.weights import save_weights
 
     save_weights(out, read_state_dict(path))
     print(f"{out}  sha256 {sha256_file(out)}")
@@ -65,8 +65,8 @@ def convert(path: Path, out: Path) -> None:
 
 def import_probe(classifier: Path, mean: Path, std: Path, out: Path) -> None:
     """The published probe in the form of ``evaluate/probes/probe_ad.json``."""
-    from ldae.evaluation.probes.published_probe import read_published_probe
-    from ldae.files import write_json
+    from ldae.core.files import write_json
+    from ldae.studies.probes.published_probe import read_published_probe
 
     probe = read_published_probe(classifier, mean, std)
     write_json(out, probe.as_json() | {"positive": "AD", "features": "ldae"})

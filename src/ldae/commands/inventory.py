@@ -21,7 +21,7 @@ def add(commands) -> None:
 def run(options: Namespace) -> int:
     from ldae.adni.inventory import refresh_inventory
     from ldae.config import load_config
-    from ldae.machine import forget_machine_errors
+    from ldae.core.machine import forget_machine_errors
 
     config = load_config(*options.config)
     print(refresh_inventory(config))

@@ -15,7 +15,7 @@ def add(commands) -> None:
 
 def run(options: Namespace) -> int:
     from ldae.config import load_config
-    from ldae.models.counts import parameter_counts
+    from ldae.networks.counts import parameter_counts
 
     config = load_config(*options.config)
     counts = parameter_counts(config.autoencoder, config.diffusion, config.representation, config.dae)

@@ -4,7 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from ldae.commands import add_config_argument
-from ldae.errors import UserError
+from ldae.core.errors import UserError
 
 
 def add(commands) -> None:

@@ -5,7 +5,8 @@ import tempfile
 from argparse import Namespace
 from pathlib import Path
 
-from ldae.errors import QuarantinedScan
+from ldae.core.errors import QuarantinedScan
+from ldae.core.keys import KEY
 
 REFUSED = 3  # exit status
 
@@ -27,13 +28,13 @@ def add(commands) -> None:
 
 
 def run(options: Namespace) -> int:
-    from ldae.runtime import limit_threads
+    from ldae.core.runtime import limit_threads
 
     limit_threads(1)
     from ldae.config import Preprocessing, load_config
-    from ldae.machine import blaming_the_machine
+    from ldae.core.machine import blaming_the_machine
     from ldae.preprocessing.derivatives import ScanFiles
-    from ldae.preprocessing.scan import as_nifti, preprocess_scan, scan_names
+    from ldae.preprocessing.one_scan import as_nifti, preprocess_scan, scan_names
 
     settings = load_config(*options.config).preprocessing if options.config else Preprocessing(shards=1)
     participant, session = scan_names(options.scan.resolve())
@@ -55,14 +56,14 @@ def run(options: Namespace) -> int:
 def write_row(row: dict, files) -> None:
     import pandas as pd
 
-    from ldae.files import write_tsv
+    from ldae.core.files import write_tsv
 
     write_tsv(files.anat / f"{files.stem}_desc-qc_T1w.tsv", pd.DataFrame([row]))
 
 
 def line_of(row: dict) -> str:
     """The quality-control line: verdict first, then the metrics."""
-    hidden = {"participant_id", "session_id", "path", "sha256", "qc", "qc_reason"}
+    hidden = {*KEY, "path", "sha256", "qc", "qc_reason"}
     shown = {name: "n/a" if value is None else f"{value:.3g}" for name, value in row.items() if name not in hidden}
     metrics = [f"{name} {value}" for name, value in shown.items()]
     reason = f" ({row['qc_reason']})" if row["qc_reason"] else ""

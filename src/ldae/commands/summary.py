@@ -12,7 +12,7 @@ def add(commands) -> None:
 
 
 def run(options: Namespace) -> int:
-    from ldae.summary import print_summary
+    from ldae.report.run_summary import print_summary
 
     print_summary(options.results, options.seconds)
     return 0

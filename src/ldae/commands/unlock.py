@@ -16,7 +16,7 @@ def add(commands) -> None:
 
 
 def run(options: Namespace) -> int:
-    from ldae.unlock import unlock
+    from ldae.core.snakemake_lock import unlock
 
     folder = options.folder.resolve()
     print(unlock(folder, options.snakefile or folder / "Snakefile"))

@@ -6,9 +6,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from ldae.config.switches import with_mode
 from ldae.config.whole import Config
-from ldae.errors import UserError
-from ldae.switches import with_mode
+from ldae.core.errors import UserError
 
 
 def merge(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:

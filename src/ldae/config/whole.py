@@ -11,8 +11,8 @@ from ldae.config.method import Method
 from ldae.config.networks import Autoencoder, Dae, Diffusion, Representation, Supervised
 from ldae.config.preprocessing import Preprocessing
 from ldae.config.section import Section
+from ldae.config.switches import method_of
 from ldae.config.training import Launch
-from ldae.switches import method_of
 
 PHANTOM_PLACES = {  # key -> place in results_dir, by source
     "adni": {"raw.images": "raw/ADNI", "raw.tables": "raw/clinical"},

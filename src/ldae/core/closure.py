@@ -28,9 +28,9 @@ from types import ModuleType
 
 import ldae
 from ldae.core import source
+from ldae.core.errors import UserError
+from ldae.core.files import write_text
 from ldae.core.source import ROOT, Facts, Imports, examine
-from ldae.errors import UserError
-from ldae.files import write_text
 
 PACKAGE = Path(ldae.__file__).parent
 

@@ -7,8 +7,8 @@ from zipfile import BadZipFile
 import numpy as np
 from scipy import ndimage
 
-from ldae.errors import UserError
-from ldae.files import atomic_path
+from ldae.core.errors import UserError
+from ldae.core.files import atomic_path
 from ldae.phantom.calibration import Calibration, calibrate
 from ldae.phantom.deformation import support
 from ldae.phantom.grid import ORIGIN, SHAPE, axes, smooth, to_uint8

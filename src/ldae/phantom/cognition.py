@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ldae.phantom.schedule import Plan, Visit
-from ldae.phantom.streams import stream
+from ldae.core.keyed import stream
+from ldae.phantom.visit_schedule import Plan, Visit
 
 CDR_LEVELS = (0.0, 0.5, 1.0, 2.0, 3.0)
 BOXES = ("CDMEMORY", "CDORIENT", "CDJUDGE", "CDCOMMUN", "CDHOME", "CDCARE")

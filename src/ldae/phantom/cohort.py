@@ -11,22 +11,23 @@ from typing import Any, Protocol
 import pandas as pd
 
 from ldae.config import Phantom
-from ldae.errors import UserError
-from ldae.files import digest, read_json, write_json, write_tsv
+from ldae.core.errors import UserError
+from ldae.core.files import digest, read_json, write_json, write_tsv
+from ldae.core.keyed import stream
+from ldae.core.keys import KEY
+from ldae.core.progress import track
+from ldae.core.runtime import starting_deaf_processes
 from ldae.phantom.anatomy import Anatomy, load_anatomy
-from ldae.phantom.bids import BidsDataset
+from ldae.phantom.bids_dataset import BidsDataset
 from ldae.phantom.cognition import cognition_at
 from ldae.phantom.deformation import subject_shape
 from ldae.phantom.download import Download
-from ldae.phantom.images import Image, images_of
+from ldae.phantom.loni_images import Image, images_of
 from ldae.phantom.scan import Scan, make_scan
-from ldae.phantom.schedule import Plan, Visit, plan_cohort
-from ldae.phantom.streams import stream
-from ldae.progress import track
-from ldae.runtime import starting_deaf_processes
+from ldae.phantom.visit_schedule import Plan, Visit, plan_cohort
 
 VERSION = 1  # of the phantom's content; part of the digest
-LEADING_COLUMNS = ("participant_id", "session_id", "image_id", "diagnosis", "months", "age", "sex", "site")  # of truth
+LEADING_COLUMNS = (*KEY, "image_id", "diagnosis", "months", "age", "sex", "site")  # of truth
 
 _worker: dict[str, Anatomy] = {}  # one anatomy per worker process
 
@@ -101,7 +102,7 @@ def _make(form: Form, out: Path, settings: Phantom, seed: int, processes: int, a
 
 
 def _truth_table(rows: list[dict]) -> pd.DataFrame:
-    table = pd.DataFrame(rows).sort_values(["participant_id", "session_id"], ignore_index=True)
+    table = pd.DataFrame(rows).sort_values(KEY, ignore_index=True)
     return table[[*LEADING_COLUMNS, *sorted(set(table.columns) - set(LEADING_COLUMNS))]]
 
 

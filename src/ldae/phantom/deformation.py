@@ -4,8 +4,8 @@ point x shows the template at x + u(x)."""
 import numpy as np
 from scipy import ndimage
 
+from ldae.core.keyed import stream
 from ldae.phantom.grid import CONTROL_MM, CONTROL_SHAPE, sample, smooth
-from ldae.phantom.streams import stream
 
 MAX_STEP_MM = 0.35  # largest displacement of the first step of scaling and squaring
 SHAPE_MM = ((2.6, 26.0), (0.9, 10.0))  # subject shape: (standard deviation, correlation length), coarse and fine

@@ -10,7 +10,7 @@ import pydicom
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
 
-from ldae.phantom.images import Image
+from ldae.phantom.loni_images import Image
 
 MAX_VALUE = 4095  # 12 bits stored
 TYPICAL_VALUE = 1000.0  # the 99.9th percentile is scaled to this

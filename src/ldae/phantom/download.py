@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from ldae.phantom.dicom import write_series
-from ldae.phantom.images import Image
+from ldae.phantom.loni_images import Image
+from ldae.phantom.loni_tables import write_tables
 from ldae.phantom.scan import Scan
-from ldae.phantom.schedule import Plan, Visit
-from ldae.phantom.tables import write_tables
+from ldae.phantom.visit_schedule import Plan, Visit
 
 GHOST_SHIFT, GHOST_WEIGHT = 9, 0.35  # voxels, fraction: how motion spoils a refused image
 

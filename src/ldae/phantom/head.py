@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ldae.core.keyed import stream
 from ldae.phantom.face import paint_face, paint_spine
 from ldae.phantom.grid import (
     ORIGIN,
@@ -17,7 +18,6 @@ from ldae.phantom.grid import (
     smooth_union,
     upsample,
 )
-from ldae.phantom.streams import stream
 
 COARSE_MM = 2.0
 PADDING = 14  # coarse voxels, so that the closing of the brain does not touch the border

@@ -14,9 +14,9 @@ from typing import Literal
 
 import numpy as np
 
-from ldae.errors import UserError
+from ldae.core.errors import UserError
+from ldae.core.keyed import stream
 from ldae.phantom.grid import HEAD_SCALE
-from ldae.phantom.streams import stream
 
 Diagnosis = Literal["CN", "MCI", "AD"]
 DIAGNOSES: tuple[Diagnosis, ...] = ("CN", "AD", "MCI")

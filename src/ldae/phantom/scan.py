@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ldae.core.keyed import stream
 from ldae.phantom.anatomy import FOREGROUND_MM, HEAD_GAIN, Anatomy
 from ldae.phantom.deformation import compose, exponential, jacobian_determinant, subject_shape
 from ldae.phantom.grid import CONTROL_MM, ORIGIN, sample
@@ -21,7 +22,6 @@ from ldae.phantom.scanner import (
     rotation_matrix,
     tissue_signal,
 )
-from ldae.phantom.streams import stream
 
 FIELD_OF_VIEW_MM = (192.0, 224.0, 196.0)
 CENTRE = np.array([0.0, -16.0, -8.0])  # MNI point (mm) in the middle of the field of view

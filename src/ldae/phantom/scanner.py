@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ldae.core.keyed import stream
 from ldae.phantom.population import State
-from ldae.phantom.streams import stream
 
 ROTATION_SD = (4.0, 2.5, 3.0)  # degrees about x, y, z
 SHIFT_SD = (3.0, 5.0, 5.0)  # mm

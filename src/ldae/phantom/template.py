@@ -8,7 +8,7 @@ import nibabel
 import numpy as np
 from scipy import ndimage
 
-from ldae.errors import UserError
+from ldae.core.errors import UserError
 from ldae.phantom.grid import ORIGIN, SHAPE
 
 

@@ -20,8 +20,8 @@ import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 
-from ldae.errors import MachineError, UserError
-from ldae.machine import AGAIN
+from ldae.core.errors import MachineError, UserError
+from ldae.core.machine import AGAIN
 
 ENVIRONMENT = {"ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1", "ANTS_RANDOM_SEED": "1"}
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -34,7 +34,7 @@ def load_ants() -> Any:
         UserError: ants was imported before its environment was set, so its results would not repeat.
     """
     if "ants" in sys.modules and any(os.environ.get(name) != value for name, value in ENVIRONMENT.items()):
-        raise UserError("ants was imported before its seed was set; call ldae.runtime.limit_threads first.")
+        raise UserError("ants was imported before its seed was set; call ldae.core.runtime.limit_threads first.")
     os.environ.update(ENVIRONMENT)
     import ants
 

@@ -8,9 +8,10 @@ import numpy as np
 from scipy import ndimage
 
 from ldae.config import BrainExtraction
-from ldae.errors import QuarantinedScan
+from ldae.core.errors import QuarantinedScan
 from ldae.preprocessing.bias_field import largest_component
-from ldae.preprocessing.extraction import deepbet, external, template
+from ldae.preprocessing.extraction import ants_template as template
+from ldae.preprocessing.extraction import deepbet, external
 
 Backend = Callable[[nib.Nifti1Image, BrainExtraction], np.ndarray]
 BACKENDS: dict[str, Backend] = {

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import nibabel as nib
 
-from ldae.errors import UserError
-from ldae.files import read_json, sha256_file, write_json
+from ldae.core.errors import UserError
+from ldae.core.files import read_json, sha256_file, write_json
 from ldae.preprocessing.derivatives import ScanFiles, sidecar
 
 

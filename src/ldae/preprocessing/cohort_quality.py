@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ldae.batches import batches
 from ldae.config import Quality
-from ldae.errors import UserError
-from ldae.files import read_tsv, write_tsv
-from ldae.machine import require_own_reasons
+from ldae.core.batches import batches
+from ldae.core.errors import UserError
+from ldae.core.files import read_tsv, write_tsv
+from ldae.core.keys import KEY
+from ldae.core.machine import require_own_reasons
 from ldae.preprocessing.derivatives import ScanFiles
 from ldae.preprocessing.quality import LIMITS, save_rows, verdict
 
-KEYS = ["participant_id", "session_id"]
 OF_BIAS_FIELD = ["bias_range"]
 OF_BRAIN = ["brain_ml", "stripped", "noise", "noise_brain", "saturated", "cut_cm2"]
 OF_REGISTRATION = ["dice_template", "ncc_template", "determinant", "shear", "edge_fraction", "clipped"]
@@ -35,12 +35,12 @@ def qc_scans(
 
     ``state`` is ``done`` only for scans that passed every step and whose flag costs them nothing.
     """
-    table = read_statuses(register).reindex(columns=[*KEYS, "state", "reason", "path", "sha256", *OF_REGISTRATION])
+    table = read_statuses(register).reindex(columns=[*KEY, "state", "reason", "path", "sha256", *OF_REGISTRATION])
     for statuses, metrics in ((bias_field, OF_BIAS_FIELD), (brain, OF_BRAIN)):
-        table = table.merge(read_statuses(statuses).reindex(columns=[*KEYS, *metrics]), on=KEYS, how="left")
+        table = table.merge(read_statuses(statuses).reindex(columns=[*KEY, *metrics]), on=KEY, how="left")
     table = judge(table, settings)
-    write_tsv(out, table[[*KEYS, "state", "reason", "path", "sha256", "qc", "qc_reason", *METRICS]])
-    write_tsv(out.with_name("exclusions.tsv"), table.loc[table["state"] == "quarantined", [*KEYS, "reason"]])
+    write_tsv(out, table[[*KEY, "state", "reason", "path", "sha256", "qc", "qc_reason", *METRICS]])
+    write_tsv(out.with_name("exclusions.tsv"), table.loc[table["state"] == "quarantined", [*KEY, "reason"]])
     draw_worst(table, derivatives, mosaic)
 
 
@@ -52,7 +52,7 @@ def judge(table: pd.DataFrame, settings: Quality) -> pd.DataFrame:
     """
     if unknown := set(settings.limits) - set(LIMITS):
         raise UserError(f"preprocessing.quality.limits names {', '.join(sorted(unknown))}; known: {', '.join(LIMITS)}.")
-    table = table.sort_values(KEYS, ignore_index=True).astype({"reason": object}).assign(qc=None, qc_reason=None)
+    table = table.sort_values(KEY, ignore_index=True).astype({"reason": object}).assign(qc=None, qc_reason=None)
     for row in table.index[table["state"] == "done"]:
         flag, reason = verdict(table.loc[row], settings.limits)
         table.loc[row, ["qc", "qc_reason"]] = [flag, reason or None]
@@ -79,7 +79,7 @@ def reviewed(path: Path | None) -> dict[tuple[str, str], str]:
     if not path.is_file():
         raise UserError(f"The reviewer's table {path} (preprocessing.quality.exclusions) does not exist.")
     table = read_tsv(path, dtype=str)
-    if missing := {*KEYS, "reason"} - set(table):
+    if missing := {*KEY, "reason"} - set(table):
         raise UserError(f"The reviewer's table {path} lacks the column {', '.join(sorted(missing))}.")
     return {(row["participant_id"], row["session_id"]): row["reason"] for _, row in table.iterrows()}
 
@@ -111,7 +111,7 @@ def draw_worst(table: pd.DataFrame, derivatives: Path, out: Path) -> None:
     """The pictures of the scans with the lowest correlation to the template, worst first."""
     from PIL import Image
 
-    worst = table.dropna(subset=["ncc_template"]).sort_values(["ncc_template", *KEYS])[:WORST]
+    worst = table.dropna(subset=["ncc_template"]).sort_values(["ncc_template", *KEY])[:WORST]
     pictures = [ScanFiles(derivatives, row["participant_id"], row["session_id"]).picture for _, row in worst.iterrows()]
     sheets = [np.asarray(Image.open(picture)) for picture in pictures if picture.is_file()]
     if not sheets:

@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 
 from ldae.config import Conform
-from ldae.errors import QuarantinedScan
+from ldae.core.errors import QuarantinedScan
 from ldae.preprocessing.antspy import load_ants, strictly, to_ants
 from ldae.preprocessing.registration import Alignment
 

@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 
 from ldae import __version__
-from ldae.files import atomic_path, read_json, sha256_file, write_json
+from ldae.core.files import atomic_path, read_json, sha256_file, write_json
 
 DATASET = {
     "Name": "LDAE-ADNI preprocessing",

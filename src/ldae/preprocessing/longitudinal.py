@@ -16,8 +16,8 @@ import numpy as np
 from scipy.linalg import expm, logm
 
 from ldae.config import Registration
-from ldae.errors import QuarantinedScan
-from ldae.files import atomic_path
+from ldae.core.errors import QuarantinedScan
+from ldae.core.files import atomic_path
 from ldae.preprocessing.antspy import RAS_TO_LPS, affine_of, load_ants, require_whole, strictly, to_ants
 from ldae.preprocessing.registration import Alignment, matrix_of, register
 from ldae.preprocessing.search import at_resolution

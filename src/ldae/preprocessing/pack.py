@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 
 from ldae.config import Conform
-from ldae.errors import UserError
-from ldae.files import read_json, sha256_file
+from ldae.core.errors import UserError
+from ldae.core.files import read_json, sha256_file
+from ldae.core.keys import KEY
+from ldae.core.progress import track
+from ldae.core.store import write_store
 from ldae.preprocessing.conform import grid_affine
 from ldae.preprocessing.derivatives import sidecar
-from ldae.preprocessing.given import given_volume
-from ldae.progress import track
-from ldae.store import write_store
+from ldae.preprocessing.given_volumes import given_volume
 
-KEYS = ["participant_id", "session_id"]
 FACTS = ["months", "age", "sex", "diagnosis", "mmse", "cdr", "field_strength"]
 logger = logging.getLogger("ldae")
 
@@ -37,7 +37,7 @@ def pack_volumes(
             registration are mixed.
     """
     usable = scans[scans["status"] == "included"].merge(
-        qc.loc[qc["state"] == "done", [*KEYS, "path", "sha256", "determinant"]], on=KEYS
+        qc.loc[qc["state"] == "done", [*KEY, "path", "sha256", "determinant"]], on=KEY
     )
     usable = usable.sort_values(["participant_id", "months"], kind="stable", ignore_index=True)
     maker = "check_volumes read it" if given else "register_mni wrote it"
@@ -54,7 +54,7 @@ def pack_volumes(
             volume = given_volume(path, settings) if given else nib.load(path).get_fdata(dtype=np.float32)
             yield np.rint(np.clip(volume, 0, 1) * 255).astype(np.uint8)
 
-    index = usable[[*KEYS, *FACTS, "determinant"]]
+    index = usable[[*KEY, *FACTS, "determinant"]]
     facts = {
         "spacing_mm": settings.spacing_mm,
         "centre_mm": list(settings.centre_mm),

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ldae.errors import UserError
-from ldae.progress import track
-from ldae.store import open_store, write_store
+from ldae.core.errors import UserError
+from ldae.core.progress import track
+from ldae.core.store import open_store, write_store
 
 logger = logging.getLogger("ldae")
 

@@ -18,10 +18,10 @@ from multiprocessing import connection, forkserver, get_context, parent_process,
 from pathlib import Path
 from typing import Any
 
-from ldae.errors import MachineError, QuarantinedScan, UserError
-from ldae.machine import AGAIN, KILLED, MORE_MEMORY, blaming_the_machine, require_own
-from ldae.preprocessing.spent import Meter
-from ldae.runtime import limit_threads, starting_deaf_processes
+from ldae.core.errors import MachineError, QuarantinedScan, UserError
+from ldae.core.machine import AGAIN, KILLED, MORE_MEMORY, blaming_the_machine, require_own
+from ldae.core.runtime import limit_threads, starting_deaf_processes
+from ldae.preprocessing.resource_use import Meter
 
 
 @dataclass(frozen=True)

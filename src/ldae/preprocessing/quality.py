@@ -8,9 +8,9 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-from ldae.files import atomic_path
+from ldae.core.files import atomic_path
 from ldae.preprocessing.bias_field import quick_head_mask
-from ldae.preprocessing.template import Template
+from ldae.preprocessing.registration_template import Template
 
 # metric -> (fail below, warn below, warn above, fail above); from real scans and phantoms registered by an affine
 Limits = Mapping[str, tuple[float | None, float | None, float | None, float | None]]

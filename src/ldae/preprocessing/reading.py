@@ -7,7 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from ldae.errors import QuarantinedScan
+from ldae.core.errors import QuarantinedScan
 
 SMALLEST_SIDE = 32  # voxels
 ZOOMS_MM = (0.3, 5.0)

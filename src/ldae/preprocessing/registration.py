@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 
 from ldae.config import Registration
-from ldae.errors import MachineError, QuarantinedScan
+from ldae.core.errors import MachineError, QuarantinedScan
 from ldae.preprocessing.antspy import RAS_TO_LPS, affine_of, load_ants, require_whole, strictly
 from ldae.preprocessing.search import search
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from ldae.config import Registration
 from ldae.preprocessing.antspy import load_ants, require_whole, strictly, to_ants
-from ldae.preprocessing.template import Template, template_of
+from ldae.preprocessing.registration_template import Template, template_of
 
 LINEAR = {"affine": "Affine", "rigid": "Rigid"}
 MARGIN_MM = 15.0  # twice the standard deviation of SyN's smoothing at its coarsest level, 4 mm

@@ -17,16 +17,17 @@ from typing import Any
 import pandas as pd
 
 from ldae.config import BiasField, BrainExtraction, Conform, Registration
-from ldae.errors import MachineError, UserError
-from ldae.files import write_tsv
-from ldae.machine import require_own_reasons
+from ldae.core.errors import MachineError, UserError
+from ldae.core.files import write_tsv
+from ldae.core.keys import KEY
+from ldae.core.machine import require_own_reasons
+from ldae.core.progress import track
 from ldae.preprocessing.derivatives import ScanFiles, describe_dataset
 from ldae.preprocessing.pool import Outcome, run_isolated
 from ldae.preprocessing.steps import Product, bias_field_step, brain_step, mean_step, register_step
 from ldae.preprocessing.timings import Timings
-from ldae.progress import track
 
-COLUMNS = ["participant_id", "session_id", "path", "size", "sha256", "state", "reason"]
+COLUMNS = [*KEY, "path", "size", "sha256", "state", "reason"]
 PRELOAD = {  # heavy modules of each step; of brain extraction, of each backend
     "correct_bias_field": ["ldae.preprocessing.bias_field", "ants"],
     "deepbet": ["ldae.preprocessing.brain_extraction", "deepbet.bet"],
@@ -222,7 +223,7 @@ def in_workers(
 
 
 def named(name: tuple[str, str]) -> dict[str, str]:
-    return dict(zip(("participant_id", "session_id"), name, strict=True))
+    return dict(zip(KEY, name, strict=True))
 
 
 def row_of(product: Product, derivatives: Path) -> dict[str, Any]:

@@ -12,12 +12,12 @@ import nibabel as nib
 import numpy as np
 
 from ldae.config import BiasField, BrainExtraction, Conform, Registration
-from ldae.errors import QuarantinedScan, UserError
-from ldae.files import atomic_path, digest, read_json, sha256_file
+from ldae.core.errors import QuarantinedScan, UserError
+from ldae.core.files import atomic_path, digest, read_json, sha256_file
+from ldae.core.provenance import library_versions
 from ldae.preprocessing.derivatives import ScanFiles, recorded, save_image, sidecar, write_sidecar
 from ldae.preprocessing.reading import read_scan
-from ldae.preprocessing.spent import Meter
-from ldae.provenance import library_versions
+from ldae.preprocessing.resource_use import Meter
 
 Metrics = dict[str, Any]
 VERSIONS = {
@@ -80,7 +80,7 @@ def mean_step(visits: list[ScanFiles], settings: Registration) -> Product:
     """``desc-mean_T1w``: the mean of a subject's visits, with their ways to it and its own to the template."""
     from ldae.preprocessing.conform import weighted
     from ldae.preprocessing.longitudinal import SubjectMean, mean_of, save_mean
-    from ldae.preprocessing.template import template_of
+    from ldae.preprocessing.registration_template import template_of
 
     files = SubjectMean(visits[0].root, visits[0].participant_id)
     inputs = {visit.session_id: digest([content_of(visit.corrected), content_of(visit.mask)]) for visit in visits}
@@ -106,7 +106,7 @@ def register_step(files: ScanFiles, settings: Registration, grid: Conform, throu
     from ldae.preprocessing.longitudinal import SubjectMean, alignment_of_visit
     from ldae.preprocessing.quality import alignment_metrics, draw_picture
     from ldae.preprocessing.registration import log_jacobian, register, shear_of
-    from ldae.preprocessing.template import template_of
+    from ldae.preprocessing.registration_template import template_of
 
     template = template_of(settings)
     soft = read_json(sidecar(files.mask))["parameters"]["mask"] == "soft" if sidecar(files.mask).is_file() else False

@@ -3,9 +3,10 @@
 import os
 from pathlib import Path
 
+from ldae.core.keys import KEY
 from ldae.preprocessing.pool import Outcome
 
-HEADER = ("participant_id", "session_id", "state", "seconds", "cpu_seconds", "peak_mb")
+HEADER = (*KEY, "state", "seconds", "cpu_seconds", "peak_mb")
 
 
 class Timings:

@@ -1,7 +1,7 @@
 """What this run does otherwise than the paper, in words, from the configuration."""
 
 from ldae.config import Config
-from ldae.switches import SWITCHES, chosen
+from ldae.config.switches import SWITCHES, chosen
 
 PAPER_SHAPE = (128, 160, 128)
 

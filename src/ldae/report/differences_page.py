@@ -1,10 +1,10 @@
 """docs/differences.md, made from the table of switches."""
 
-from ldae.switches import SWITCHES, Switch
+from ldae.config.switches import SWITCHES, Switch
 
 HEAD = """# Where the paper, the authors' code and good sense differ
 
-This page is generated from `src/ldae/switches.py` (`make docs`).
+This page is generated from `src/ldae/config/switches.py` (`make docs`).
 
 `method.mode` sets every switch below: `paper` (the default) is the paper as written, its slips repaired; `authors_code`
 is what the authors' published code does, bugs included. A switch given in the configuration wins over the mode:

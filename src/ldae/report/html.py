@@ -11,17 +11,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ldae.config import Config
-from ldae.evaluation.probes.table import PUBLISHED, losses
-from ldae.evaluation.tables import SEEDS_SENTENCE, TABLES
-from ldae.figures.methods import DIRECTIONS, INTERPOLATION, PROBES, RECONSTRUCTION, SAMPLES
-from ldae.files import digest, read_json, read_tsv, write_text
+from ldae.core.files import digest, read_json, read_tsv, write_text
 from ldae.report.captions import CAPTIONS
 from ldae.report.differences import differences, missing_weights
-from ldae.report.estimates import estimates_table, metric_label
-from ldae.report.headline import headline_cards
+from ldae.report.estimate_tables import estimates_table, metric_label
+from ldae.report.headline_cards import headline_cards
 from ldae.report.plain_tables import Table, demographics_table, in_html, plain_table
 from ldae.report.run_description import NAMES, PHANTOM_FLATTERS, run_kind, steps
 from ldae.report.sentences import calibration_sentence, reads_sentence
+from ldae.studies.common.method_styles import DIRECTIONS, INTERPOLATION, PROBES, RECONSTRUCTION, SAMPLES
+from ldae.studies.common.paper_tables import SEEDS_SENTENCE, TABLES
+from ldae.studies.probes.table import PUBLISHED, losses
 
 READING = ("reconstruction", "solvers", "interpolation", "manipulation")  # studies of cached x_T
 SETTINGS = ("autoencoder", "diffusion", "representation")

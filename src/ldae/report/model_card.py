@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ldae.config import Config
-from ldae.files import write_text
+from ldae.core.files import write_text
 from ldae.report.differences import differences, missing_weights
 from ldae.report.run_description import run_kind
 

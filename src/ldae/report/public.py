@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ldae.config import Config
-from ldae.errors import UserError
+from ldae.core.errors import UserError
 from ldae.report.html import ReportSources, report_html
 
 FIGURES = (

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ldae.figures.estimates import MINUS
-from ldae.files import read_tsv
+from ldae.core.files import read_tsv
+from ldae.studies.common.estimate_panels import MINUS
 
 SOLVERS = {"ddim": "DDIM", "dpmpp_2m": "DPM++2M"}
 KINDS = {

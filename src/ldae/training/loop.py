@@ -16,15 +16,16 @@ from typing import Any, NoReturn
 import torch
 
 from ldae import config
-from ldae.errors import Interrupted, MachineError, UserError
-from ldae.training.checkpoint import CheckpointFolder
-from ldae.training.jobs.attempts import Attempts
-from ldae.training.jobs.distributed import World
-from ldae.training.jobs.interruption import StopFlag
-from ldae.training.jobs.walltime import Walltime
-from ldae.training.reporting.records import Records, Witness, attempts_of
+from ldae.core.errors import Interrupted, MachineError, UserError
+from ldae.inference.folder import Outcome
+from ldae.training.distributed import World
+from ldae.training.reporting.run_records import Records, Witness, attempts_of
+from ldae.training.safety.attempts import Attempts
+from ldae.training.safety.checkpoint import CheckpointFolder
+from ldae.training.safety.interruption import StopFlag
+from ldae.training.safety.walltime import Walltime
 from ldae.training.stages.stage import Stage
-from ldae.training.trainer import Outcome, Step, Trainer
+from ldae.training.trainer import Step, Trainer
 
 logger = logging.getLogger("ldae")
 LAUNCH = config.Launch()

@@ -10,19 +10,19 @@ import torch
 from pydantic import BaseModel
 
 from ldae import config
-from ldae.models.counts import count_parameters
-from ldae.models.supervised import Target
-from ldae.store import Store, open_store
-from ldae.training.checkpoint import CheckpointFolder
-from ldae.training.data import Latents, Volumes, read_splits, split_rows, splits_digest
-from ldae.training.device import one_thread, pick_device
-from ldae.training.jobs.delivery import keep, restore
-from ldae.training.jobs.distributed import World
-from ldae.training.jobs.lock import RunLock
-from ldae.training.loop import CHECKPOINTS, LAUNCH, Outcome, train
-from ldae.training.models.folder import fingerprint, require, require_input, write_model
-from ldae.training.models.load import load_autoencoder, load_unet
-from ldae.training.reporting.records import attempts_of
+from ldae.core.store import Store, open_store
+from ldae.inference.device import one_thread, pick_device
+from ldae.inference.folder import CHECKPOINTS, Outcome, fingerprint, require, require_input, write_model
+from ldae.inference.load_networks import load_autoencoder, load_unet
+from ldae.inference.readers import Latents, Volumes, read_splits, split_rows, splits_digest
+from ldae.networks.counts import count_parameters
+from ldae.networks.supervised import Target
+from ldae.training.distributed import World
+from ldae.training.loop import LAUNCH, train
+from ldae.training.reporting.run_records import attempts_of
+from ldae.training.safety.checkpoint import CheckpointFolder
+from ldae.training.safety.delivery import keep, restore
+from ldae.training.safety.lock import RunLock
 from ldae.training.stages.autoencoder import AutoencoderStage
 from ldae.training.stages.dae import DaeStage
 from ldae.training.stages.diffusion import DiffusionStage

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from ldae import config
-from ldae.errors import MachineError, UserError
-from ldae.training.checkpoint import Checkpoint
+from ldae.core.errors import MachineError, UserError
+from ldae.core.keyed import Draw, scan_at, seed_layers
+from ldae.training.distributed import World, batch_norms
 from ldae.training.ema import moving_average
-from ldae.training.jobs.distributed import World, batch_norms
-from ldae.training.keyed import scan_at, seed_layers
-from ldae.training.stages.stage import Draw, Stage
-from ldae.training.state import Statistics, copied, load_moments, moments, prefixed, under
+from ldae.training.safety.checkpoint import Checkpoint
+from ldae.training.stages.stage import Stage
+from ldae.training.tensor_names import Statistics, copied, load_moments, moments, prefixed, under
 
 
 @dataclass(frozen=True)

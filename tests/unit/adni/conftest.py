@@ -11,9 +11,9 @@ import pytest
 
 from ldae.config import Phantom
 from ldae.phantom.dicom import write_series
-from ldae.phantom.images import Image, images_of
-from ldae.phantom.schedule import Plan, plan_cohort
-from ldae.phantom.tables import write_tables
+from ldae.phantom.loni_images import Image, images_of
+from ldae.phantom.loni_tables import write_tables
+from ldae.phantom.visit_schedule import Plan, plan_cohort
 
 SEED = 3
 SHAPE = (12, 14, 10)

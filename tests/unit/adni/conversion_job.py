@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-from ldae.runtime import running
+from ldae.core.runtime import running
 
 
 def die_at(moment: int) -> None:

@@ -15,12 +15,12 @@ from ldae.adni import conversion
 from ldae.adni.accounting import NOT_ON_DISK
 from ldae.adni.clinica import run_clinica
 from ldae.adni.conversion import check_quarantined, convert_shard, stop_if_killed_again
+from ldae.adni.converted_subjects import STATUS_COLUMNS
 from ldae.adni.merge import merge_bids
-from ldae.adni.records import STATUS_COLUMNS
-from ldae.cohort.shards import participant_id
 from ldae.config import Convert
-from ldae.errors import MachineError, UserError
-from ldae.files import read_tsv, sha256_file
+from ldae.core.errors import MachineError, UserError
+from ldae.core.files import read_tsv, sha256_file
+from ldae.core.shards import participant_id
 
 SETTINGS = Convert(shards=1, max_quarantined_fraction=0.9)
 

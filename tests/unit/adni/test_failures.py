@@ -15,11 +15,11 @@ import pandas as pd
 import pydicom
 import pytest
 
-from ldae.cohort.shards import participant_id
 from ldae.config import Phantom
-from ldae.files import read_tsv
-from ldae.phantom.images import Image, images_of
-from ldae.phantom.schedule import Plan, plan_cohort
+from ldae.core.files import read_tsv
+from ldae.core.shards import participant_id
+from ldae.phantom.loni_images import Image, images_of
+from ldae.phantom.visit_schedule import Plan, plan_cohort
 
 ADAPTER = Path(__file__).parents[3] / "workflow" / "scripts" / "build_manifest.py"
 IDENTIFIERS = {

@@ -6,8 +6,8 @@ import pytest
 from ldae import cli
 from ldae.adni.conversion import input_digests
 from ldae.adni.inventory import write_inventory
-from ldae.errors import UserError
-from ldae.files import read_tsv
+from ldae.core.errors import UserError
+from ldae.core.files import read_tsv
 
 
 def test_inventory_counts_every_image_and_table(download, tmp_path):

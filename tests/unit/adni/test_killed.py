@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ldae.files import sha256_file
+from ldae.core.files import sha256_file
 
 CAP = 0.9
 

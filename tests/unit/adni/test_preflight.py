@@ -11,10 +11,10 @@ import pytest
 from ldae import cli
 from ldae.adni.preflight import preflight, require_ready, write_report
 from ldae.adni.preflight.finding import SEVERITIES
-from ldae.adni.preflight.images import COLLECTIONS
-from ldae.adni.tables import BY_NAME, TABLES, read_table
-from ldae.errors import UserError
-from ldae.files import read_json
+from ldae.adni.preflight.image_checks import COLLECTIONS
+from ldae.adni.study_tables import BY_NAME, TABLES, read_table
+from ldae.core.errors import UserError
+from ldae.core.files import read_json
 
 
 def found(download, severity=None):
@@ -381,9 +381,9 @@ def test_wrong_calls_end_with_2(download, tmp_path, capsys):
 def test_time_grows_no_faster_than_the_cohort(tmp_path):
     """Eight times the scans in at most sixteen times the seconds: nothing is compared with everything."""
     from ldae.config import Phantom
-    from ldae.phantom.images import images_of
-    from ldae.phantom.schedule import plan_cohort
-    from ldae.phantom.tables import write_tables
+    from ldae.phantom.loni_images import images_of
+    from ldae.phantom.loni_tables import write_tables
+    from ldae.phantom.visit_schedule import plan_cohort
 
     def seconds(subjects):
         folder = tmp_path / str(subjects)

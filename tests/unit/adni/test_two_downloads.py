@@ -4,12 +4,12 @@ import runpy
 from pathlib import Path
 from types import SimpleNamespace
 
-from ldae.adni.adapter import write_adapted_tables
+from ldae.adni.clinica_tables import write_adapted_tables
 from ldae.adni.conversion import convert_shard
 from ldae.adni.merge import merge_bids
 from ldae.config import Convert
-from ldae.files import read_tsv
-from ldae.phantom.tables import write_todays_tables
+from ldae.core.files import read_tsv
+from ldae.phantom.loni_tables import write_todays_tables
 
 ADAPTER = Path(__file__).parents[3] / "workflow" / "scripts" / "build_manifest.py"
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ldae.adni.verification import check_size, checked_image
-from ldae.errors import QuarantinedScan
+from ldae.core.errors import QuarantinedScan
 
 NAME = "sub-ADNI002S0295_ses-M000_T1w"
 

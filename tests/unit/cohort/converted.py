@@ -9,7 +9,7 @@ from ldae.adni.bids_tables import write_scans
 from ldae.cohort.manifest import write_manifest
 from ldae.cohort.sources.adni import adni_scans
 from ldae.config import Manifest
-from ldae.files import read_tsv, write_json, write_tsv
+from ldae.core.files import read_tsv, write_json, write_tsv
 
 
 class Dataset:

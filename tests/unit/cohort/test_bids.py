@@ -8,10 +8,10 @@ from converted import Dataset
 
 from ldae.cohort.manifest import COLUMNS, write_manifest
 from ldae.cohort.sources.bids import bids_scans
-from ldae.cohort.sources.content import content_keys
+from ldae.cohort.sources.same_images import content_keys
 from ldae.config import Bids, Manifest
-from ldae.errors import UserError
-from ldae.files import read_tsv, write_json, write_tsv
+from ldae.core.errors import UserError
+from ldae.core.files import read_tsv, write_json, write_tsv
 
 A, B = "sub-ADNI002S0001", "sub-ADNI002S0002"
 

@@ -13,8 +13,8 @@ import pytest
 from ldae.cohort.manifest import write_manifest
 from ldae.cohort.sources.bids import bids_scans
 from ldae.config import Bids, Manifest
-from ldae.errors import UserError
-from ldae.files import read_json, read_tsv
+from ldae.core.errors import UserError
+from ldae.core.files import read_json, read_tsv
 
 DESCRIPTION = json.dumps({"Name": "t", "BIDSVersion": "1.8.0"})
 

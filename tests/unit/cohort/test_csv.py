@@ -11,12 +11,12 @@ from ldae.cli import main
 from ldae.cohort.manifest import write_manifest
 from ldae.cohort.sources.authors_csv import csv_scans
 from ldae.config import AuthorsCsv, Conform, Manifest
-from ldae.errors import UserError
-from ldae.files import read_tsv, write_tsv
+from ldae.core.errors import UserError
+from ldae.core.files import read_tsv, write_tsv
+from ldae.core.store import open_store, write_store
 from ldae.preprocessing.conform import grid_affine
-from ldae.preprocessing.given_cohort import check_volumes
+from ldae.preprocessing.given_volumes_quality import check_volumes
 from ldae.preprocessing.pack import pack_volumes
-from ldae.store import open_store, write_store
 
 GRID = Conform(shape=(16, 20, 16), spacing_mm=10)
 SCANS = [

@@ -6,7 +6,7 @@ import pytest
 
 from ldae.cohort.splits import check_splits, last_diagnosis, make_splits, shares
 from ldae.config import Splits
-from ldae.errors import UserError
+from ldae.core.errors import UserError
 
 CLASSES = ("CN", "MCI", "AD")
 LENIENT = Splits(test_fraction=0.2, validation_fraction=0.1, min_test_subjects_per_class=1)

@@ -12,7 +12,7 @@ import pytest
 
 from ldae.config import load_config
 from ldae.core.closure import PACKAGE, Code, import_all, modules
-from ldae.errors import UserError
+from ldae.core.errors import UserError
 
 ROOT = Path(__file__).parents[3]
 SCRIPTS = {path.stem: path for path in sorted((ROOT / "workflow/scripts").glob("*.py"))}

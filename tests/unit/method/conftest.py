@@ -6,8 +6,8 @@ import pytest
 from tiny_chain import AUTOENCODER, DIFFUSION, REPRESENTATION, Chain
 
 from ldae import config
-from ldae.store import write_store
-from ldae.training.codes.latents import encode_latents
+from ldae.core.store import write_store
+from ldae.inference.latents import encode_latents
 from ldae.training.run import train_autoencoder, train_diffusion, train_representation
 
 

@@ -7,7 +7,7 @@ from tiny_chain import REPRESENTATION, TRAINING
 from torch import nn
 
 from ldae import config
-from ldae.training.stages.stage import Draw
+from ldae.core.keyed import Draw
 
 DRAWS = [Draw(0, (1, "representation", 0, 0)), Draw(1, (1, "representation", 0, 1))]
 

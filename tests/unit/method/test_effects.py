@@ -8,22 +8,22 @@ from tiny_chain import AUTOENCODER, DIFFUSION, REPRESENTATION, TRAINING
 from torch import nn
 
 from ldae import config
-from ldae.evaluation.manipulation.directions import paper_step, step_to
-from ldae.evaluation.probes.folds import probe_groups
-from ldae.evaluation.probes.linear import Probe, fit_with_penalty, subject_folds
-from ldae.evaluation.probes.metrics import AD_METRICS, CN_METRICS
-from ldae.store import open_store
-from ldae.training.codes import encode
-from ldae.training.codes.encode import encode_codes
-from ldae.training.codes.latents import encode_latents
-from ldae.training.data import Latents, Volumes, keyed_noise
+from ldae.core.keyed import Draw
+from ldae.core.store import open_store
+from ldae.inference import encode
+from ldae.inference.encode import encode_codes
+from ldae.inference.latents import encode_latents
+from ldae.inference.load_networks import load_autoencoder, load_unet
+from ldae.inference.pipeline import LDAE
+from ldae.inference.readers import Latents, Volumes, keyed_noise
+from ldae.studies.common.linear_probes import Probe, fit_with_penalty, subject_folds
+from ldae.studies.manipulation.directions import paper_step, step_to
+from ldae.studies.probes.folds import probe_groups
+from ldae.studies.probes.probe_metrics import AD_METRICS, CN_METRICS
 from ldae.training.ema import moving_average
-from ldae.training.models.load import load_autoencoder, load_unet
-from ldae.training.models.pipeline import LDAE
 from ldae.training.stages import representation as stage_representation
 from ldae.training.stages.autoencoder import AutoencoderStage
 from ldae.training.stages.representation import RepresentationStage
-from ldae.training.stages.stage import Draw
 from ldae.training.trainer import Trainer
 
 CPU = torch.device("cpu")

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from ldae.config import Config, load_config, merge, parse_config
-from ldae.errors import UserError
-from ldae.switches import SWITCHES, chosen, method_of
+from ldae.config.switches import SWITCHES, chosen, method_of
+from ldae.core.errors import UserError
 
 ROOT = Path(__file__).parents[3]
 CONFIG = ROOT / "config" / "config.yaml"

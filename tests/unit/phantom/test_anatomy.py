@@ -5,7 +5,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from ldae.errors import UserError
+from ldae.core.errors import UserError
 from ldae.phantom import anatomy as module
 
 

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ldae.errors import UserError
-from ldae.evaluation.anatomy.ventricles import Grid, ventricle_ml
-from ldae.evaluation.inputs import Inputs
-from ldae.evaluation.manipulation.counterfactual import Counterfactuals, matched
-from ldae.evaluation.probes.linear import Probe
+from ldae.core.errors import UserError
 from ldae.phantom.population import VENTRICLE_MAX_ML
-from ldae.phantom.schedule import plan_cohort
+from ldae.phantom.visit_schedule import plan_cohort
+from ldae.studies.common.anatomy.ventricles import Grid, ventricle_ml
+from ldae.studies.common.inputs import Inputs
+from ldae.studies.common.linear_probes import Probe
+from ldae.studies.manipulation.counterfactual import Counterfactuals, matched
 
 SEED, SHAPE, SPACING = 11, (32, 38, 32), 5.0
 LOGITS = {"AD": 2.0, "CN": -2.0, "MCI": 0.0}

@@ -11,8 +11,8 @@ import pydicom
 import pytest
 
 from ldae.phantom.dicom import write_series
-from ldae.phantom.images import images_of
-from ldae.phantom.schedule import plan_subject
+from ldae.phantom.loni_images import images_of
+from ldae.phantom.visit_schedule import plan_subject
 
 SPACING = (3.0, 2.0, 2.5)
 

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 
 from ldae.config import Phantom
-from ldae.errors import UserError
-from ldae.files import read_json, read_tsv, sha256_file
+from ldae.core.errors import UserError
+from ldae.core.files import read_json, read_tsv, sha256_file
 from ldae.phantom.cohort import broken_images, make_raw_adni
-from ldae.phantom.images import images_of
-from ldae.phantom.schedule import plan_cohort
-from ldae.phantom.tables import image_tables, study_tables
+from ldae.phantom.loni_images import images_of
+from ldae.phantom.loni_tables import image_tables, study_tables
+from ldae.phantom.visit_schedule import plan_cohort
 
 REQUIRED = {  # what Clinica 0.12 was found to need, by dropping each column in turn
     "ADNIMERGE": """PTID VISCODE EXAMDATE COLPROT ORIGPROT RID SITE DX_bl AGE PTGENDER PTEDUCAT PTETHCAT PTMARRY APOE4

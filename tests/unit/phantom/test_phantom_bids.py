@@ -6,10 +6,10 @@ import pytest
 
 from ldae.cohort.sources.bids import bids_scans
 from ldae.config import Bids
-from ldae.errors import UserError
-from ldae.files import read_json, read_tsv, sha256_file
+from ldae.core.errors import UserError
+from ldae.core.files import read_json, read_tsv, sha256_file
 from ldae.phantom.cohort import make_bids, visit_scan
-from ldae.phantom.schedule import plan_cohort
+from ldae.phantom.visit_schedule import plan_cohort
 
 SEED = 11
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from ldae.config import Phantom
-from ldae.errors import UserError
+from ldae.core.errors import UserError
+from ldae.core.keyed import picks
 from ldae.phantom.cognition import cognition_at
 from ldae.phantom.population import CONVERSION_STAGE, draw_subject, roster_number, state_at
-from ldae.phantom.schedule import plan_cohort, plan_subject
-from ldae.phantom.streams import picks
+from ldae.phantom.visit_schedule import plan_cohort, plan_subject
 
 SUBJECTS = {"CN": 36, "MCI": 20, "AD": 36}
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from ldae.core.runtime import limit_threads
+from ldae.preprocessing.registration_template import load_template
 from ldae.preprocessing.shard import PRELOAD
-from ldae.preprocessing.template import load_template
-from ldae.runtime import limit_threads
 
 SPACING_MM = 3.0
 

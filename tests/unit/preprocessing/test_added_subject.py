@@ -8,9 +8,9 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from ldae.cohort.shards import scans_of_shard, shard_of
 from ldae.config import BiasField
-from ldae.files import write_tsv
+from ldae.core.files import write_tsv
+from ldae.core.shards import scans_of_shard, shard_of
 from ldae.preprocessing.shard import Shard, run_bias_field
 
 SHARDS = 2

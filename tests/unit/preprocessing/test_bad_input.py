@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from ldae.config import BiasField, BrainExtraction, Conform, Quality, Registration
-from ldae.files import read_tsv
+from ldae.core.files import read_tsv
 from ldae.preprocessing.cohort_quality import qc_scans
 from ldae.preprocessing.shard import Shard, run_bias_field, run_extract_brain, run_register
 

@@ -9,11 +9,11 @@ from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 from pydantic import ValidationError
 
 from ldae.config import BrainExtraction
-from ldae.errors import QuarantinedScan, UserError
+from ldae.core.errors import QuarantinedScan, UserError
 from ldae.preprocessing.antspy import to_ants
 from ldae.preprocessing.brain_extraction import extract_brain, identity
+from ldae.preprocessing.extraction.ants_template import tissue_classes
 from ldae.preprocessing.extraction.external import synthstrip
-from ldae.preprocessing.extraction.template import tissue_classes
 
 FAST = BrainExtraction(second_stage=False)
 

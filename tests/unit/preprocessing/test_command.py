@@ -8,15 +8,15 @@ import pytest
 import yaml
 
 from ldae.cli import main
-from ldae.errors import QuarantinedScan, UserError
-from ldae.files import read_json, read_tsv, sha256_file, write_json
+from ldae.core.errors import QuarantinedScan, UserError
+from ldae.core.files import read_json, read_tsv, sha256_file, write_json
 from ldae.phantom.dicom import write_series
-from ldae.phantom.images import images_of
-from ldae.phantom.schedule import plan_subject
+from ldae.phantom.loni_images import images_of
+from ldae.phantom.visit_schedule import plan_subject
 from ldae.preprocessing.claim import claim, release
 from ldae.preprocessing.derivatives import ScanFiles, sidecar
+from ldae.preprocessing.one_scan import as_nifti, scan_names
 from ldae.preprocessing.reading import read_scan
-from ldae.preprocessing.scan import as_nifti, scan_names
 
 FAST = {
     "shards": 1,

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from ldae.config import Conform
-from ldae.errors import QuarantinedScan
+from ldae.core.errors import QuarantinedScan
 from ldae.preprocessing.antspy import load_ants
 from ldae.preprocessing.conform import PERIVENTRICULAR_MM, box_mask, conform, grid_affine
 from ldae.preprocessing.registration import Alignment

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from ldae.config import Conform, Registration
-from ldae.files import read_tsv, sha256_file
+from ldae.core.files import read_tsv, sha256_file
 from ldae.preprocessing.derivatives import ScanFiles, save_image, sidecar, write_sidecar
 from ldae.preprocessing.longitudinal import SubjectMean, centred, mean_of
 from ldae.preprocessing.shard import Shard, run_register

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ldae.errors import UserError
+from ldae.core.errors import UserError
+from ldae.core.store import open_store, write_store
 from ldae.preprocessing.pack_dae import averaged, grid_change, pack_volumes_dae
-from ldae.store import open_store, write_store
 
 
 @pytest.fixture

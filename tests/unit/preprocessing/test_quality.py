@@ -6,9 +6,10 @@ from nibabel.processing import resample_from_to
 from PIL import Image
 
 from ldae.config import Conform, Quality
-from ldae.errors import UserError
-from ldae.files import read_tsv, write_tsv
-from ldae.preprocessing.cohort_quality import KEYS, OF_BIAS_FIELD, OF_BRAIN, judge, qc_scans
+from ldae.core.errors import UserError
+from ldae.core.files import read_tsv, write_tsv
+from ldae.core.keys import KEY as KEYS
+from ldae.preprocessing.cohort_quality import OF_BIAS_FIELD, OF_BRAIN, judge, qc_scans
 from ldae.preprocessing.conform import grid_affine
 from ldae.preprocessing.derivatives import ScanFiles
 from ldae.preprocessing.quality import (
@@ -20,7 +21,7 @@ from ldae.preprocessing.quality import (
     slices_with_contour,
     verdict,
 )
-from ldae.preprocessing.template import load_template
+from ldae.preprocessing.registration_template import load_template
 
 GRID = Conform(shape=(48, 56, 48), spacing_mm=3.5, centre_mm=(0, -17, 5))
 COSTLY = {"none": 0, "fail": 1, "warn": 2}  # flag that costs a scan its place -> scans lost of four

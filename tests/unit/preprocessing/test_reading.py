@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from ldae.errors import QuarantinedScan
+from ldae.core.errors import QuarantinedScan
 from ldae.preprocessing.reading import read_scan
 
 SHAPE, AFFINE = (40, 44, 48), np.diag([4.0, 4, 4, 1])

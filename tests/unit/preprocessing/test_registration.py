@@ -6,10 +6,10 @@ import pytest
 from scipy import ndimage
 
 from ldae.config import Registration
-from ldae.errors import QuarantinedScan, UserError
+from ldae.core.errors import QuarantinedScan, UserError
 from ldae.preprocessing.antspy import load_ants, strictly, to_ants
 from ldae.preprocessing.registration import log_jacobian, matrix_of, register, shear_of
-from ldae.preprocessing.template import load_template
+from ldae.preprocessing.registration_template import load_template
 
 SETTINGS = Registration(transform="affine", resolution_mm=4.0)
 

@@ -11,11 +11,11 @@ import pytest
 from scipy import ndimage
 
 from ldae.config import Registration
-from ldae.errors import QuarantinedScan
+from ldae.core.errors import QuarantinedScan
 from ldae.preprocessing.antspy import load_ants, to_ants
 from ldae.preprocessing.registration import log_jacobian, register
+from ldae.preprocessing.registration_template import load_template, template_of
 from ldae.preprocessing.search import MARGIN_MM, cropped, fixed_image, syn_levels
-from ldae.preprocessing.template import load_template, template_of
 
 SYN = Registration(resolution_mm=3.0, syn_iterations=[40, 20, 0, 0, 0])  # 12 mm and 6 mm, and nothing at 3 mm
 QUICK = Registration(resolution_mm=4.0, syn_iterations=[2, 2, 0, 0, 0])
@@ -104,14 +104,14 @@ def test_two_runs_of_syn_are_bitwise_equal(warped, tmp_path):
 JOB = """
 import resource
 from pathlib import Path
-from ldae.runtime import limit_threads
+from ldae.core.runtime import limit_threads
 limit_threads(1)
 import nibabel as nib
 import numpy as np
 from scipy import ndimage
 from ldae.config import Registration
 from ldae.preprocessing.registration import register
-from ldae.preprocessing.template import load_template
+from ldae.preprocessing.registration_template import load_template
 whole = load_template().brain
 data = ndimage.uniform_filter(whole.get_fdata(dtype=np.float32), 4)[::4, ::4, ::4]
 brain = nib.Nifti1Image(np.ascontiguousarray(data), whole.affine @ np.diag([4.0, 4.0, 4.0, 1.0]))

@@ -13,8 +13,8 @@ from threading import Thread
 import pandas as pd
 import pytest
 
-from ldae.errors import MachineError, QuarantinedScan, UserError
-from ldae.files import read_tsv, sha256_file
+from ldae.core.errors import MachineError, QuarantinedScan, UserError
+from ldae.core.files import read_tsv, sha256_file
 from ldae.preprocessing.derivatives import ScanFiles, recorded, write_sidecar
 from ldae.preprocessing.pool import name_of_end, run_isolated
 from ldae.preprocessing.shard import Shard, alone, earlier_reasons, files_of, run_shard

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 
 from ldae.config import BiasField, BrainExtraction, Conform, Registration
-from ldae.errors import UserError
-from ldae.files import read_json, read_tsv
+from ldae.core.errors import UserError
+from ldae.core.files import read_json, read_tsv
+from ldae.core.store import open_store
 from ldae.preprocessing.derivatives import ScanFiles, sidecar
 from ldae.preprocessing.pack import pack_volumes
 from ldae.preprocessing.shard import Shard, run_bias_field, run_extract_brain, run_register
-from ldae.store import open_store
 
 N4 = BiasField(shrink_factor=6, iterations=[5], tolerance=1e-3)
 BRAIN = BrainExtraction(second_stage=False)

@@ -10,9 +10,9 @@ import pytest
 from test_search import brain_points, carried_back, distance_mm, native, preset, to_template
 
 from ldae.config import Registration
-from ldae.files import read_tsv
+from ldae.core.files import read_tsv
 from ldae.preprocessing.derivatives import ScanFiles, save_image
-from ldae.preprocessing.template import template_of
+from ldae.preprocessing.registration_template import template_of
 
 SYN, LIMIT_MB = Registration(), 1200
 SCAN = {"participant_id": "sub-A", "session_id": "ses-M000"}
@@ -22,7 +22,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from ldae.runtime import limit_threads
+from ldae.core.runtime import limit_threads
 
 limit_threads(1)
 

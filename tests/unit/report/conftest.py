@@ -12,10 +12,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "figures"))
 from result_files import write_results
 
 from ldae.config import Config, parse_config
-from ldae.figures.style import empty_figure
-from ldae.files import write_tsv
+from ldae.core.files import write_tsv
 from ldae.report.captions import CAPTIONS
 from ldae.report.html import ReportSources
+from ldae.studies.common.figure_style import empty_figure
 
 TRAINING = {"steps": 1, "batch": 1, "micro_batch": 1, "learning_rate": 1e-3, "validate_every": 1}
 

@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from ldae.config import merge, parse_config
+from ldae.config.switches import SWITCHES
 from ldae.report.differences import switched
 from ldae.report.differences_page import differences_page
-from ldae.switches import SWITCHES
 
 ROOT = Path(__file__).parents[3]
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ldae.files import write_tsv
+from ldae.core.files import write_tsv
 from ldae.report.html import probe_losses
 
 

@@ -5,9 +5,9 @@ import shutil
 import pandas as pd
 import pytest
 
-from ldae.errors import UserError
-from ldae.figures.tables import write_table
+from ldae.core.errors import UserError
 from ldae.report.public import bundle_public, check_public
+from ldae.studies.common.table_files import write_table
 
 SUBJECT, IMAGE = "sub-ADNI002S0295", "I123456"
 

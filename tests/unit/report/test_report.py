@@ -11,14 +11,14 @@ import pytest
 from result_files import estimates
 
 from ldae.config import Config, parse_config
-from ldae.figures.methods import PROBES
-from ldae.files import write_json, write_tsv
+from ldae.core.files import write_json, write_tsv
 from ldae.report.captions import CAPTIONS
 from ldae.report.differences import differences, missing_weights
-from ldae.report.estimates import estimates_table
-from ldae.report.headline import headline_cards
+from ldae.report.estimate_tables import estimates_table
+from ldae.report.headline_cards import headline_cards
 from ldae.report.html import ReportSources, report_html
 from ldae.report.plain_tables import in_html
+from ldae.studies.common.method_styles import PROBES
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from ldae import config
-from ldae.errors import UserError
-from ldae.files import sha256_file
-from ldae.models.dae import DiffusionAutoencoder
-from ldae.store import open_store, write_store
-from ldae.training.codes.baselines import encode_baselines
-from ldae.training.models.load import load_dae, load_supervised
+from ldae.core.errors import UserError
+from ldae.core.files import sha256_file
+from ldae.core.store import open_store, write_store
+from ldae.inference.encode_baselines import encode_baselines
+from ldae.inference.load_networks import load_dae, load_supervised
+from ldae.networks.dae import DiffusionAutoencoder
 from ldae.training.run import train_dae, train_supervised
 from ldae.training.stages.supervised import Labelled, SupervisedStage, labelled_rows
 
@@ -78,7 +78,7 @@ def trained(cohort, tmp_path_factory):
 
 
 def stage(cohort, target, **changes):
-    from ldae.training.data import Volumes, read_splits, split_rows
+    from ldae.inference.readers import Volumes, read_splits, split_rows
 
     store, table, parts = open_store(cohort / "volumes"), read_splits(cohort / "splits.tsv"), []
     for name in ("train", "validation"):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ldae.training.jobs.launch import Processes, torchrun
+from ldae.training.launch import Processes, torchrun
 
 
 def words(monkeypatch, job: str) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from toy import ToyStage, training
 
-from ldae.errors import Interrupted, UserError
+from ldae.core.errors import Interrupted, UserError
 from ldae.training.loop import train
 from ldae.training.trainer import Trainer, learning_rate_factor
 

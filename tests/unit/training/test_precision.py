@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from ldae import config
-from ldae.models.weights import load_weights, save_weights
+from ldae.core.keyed import Draw
+from ldae.networks.weights import load_weights, save_weights
 from ldae.training.loop import train
-from ldae.training.memory.stages import STAGES
-from ldae.training.stages.stage import Draw
+from ldae.training.memory.forward_passes import STAGES
 
 ROOT = Path(__file__).parents[3]
 NAMES = [stage.__name__ for stage in STAGES]

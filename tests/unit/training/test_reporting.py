@@ -12,12 +12,12 @@ import torch
 from toy import ToyStage, training
 
 from ldae.config import Launch
-from ldae.errors import UserError
-from ldae.training.device import device_name, pick_device
+from ldae.core.errors import UserError
+from ldae.core.jsonl import rewind_rows
+from ldae.inference.device import device_name, pick_device
+from ldae.studies.efficiency.device_hours import spent
 from ldae.training.loop import train
-from ldae.training.reporting.hours import spent
-from ldae.training.reporting.pictures import sheet
-from ldae.training.reporting.rows import rewind_rows
+from ldae.training.reporting.validation_pictures import sheet
 
 
 def test_a_terminal_shows_losses_speed_and_the_time_left(tmp_path, monkeypatch):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from ldae.training.checkpoint import flatten
-from ldae.training.keyed import key, normal, scan_at
-from ldae.training.validation import ssim
+from ldae.core.keyed import key, normal, scan_at
+from ldae.training.safety.checkpoint import flatten
+from ldae.training.selection_ssim import ssim
 
 
 def test_keys_are_stable_and_distinct():

@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from ldae import config
-from ldae.models.autoencoder import build_autoencoder
-from ldae.models.unet import UNet
-from ldae.store import open_store, write_store
-from ldae.training.data import Latents, Volumes
+from ldae.core.keyed import Draw
+from ldae.core.store import open_store, write_store
+from ldae.inference.readers import Latents, Volumes
+from ldae.networks.autoencoder import build_autoencoder
+from ldae.networks.unet import UNet
+from ldae.training.selection_ssim import ssim
 from ldae.training.stages.representation import RepresentationStage
-from ldae.training.stages.stage import Draw
 from ldae.training.trainer import Trainer
-from ldae.training.validation import ssim
 
 TRAINING = {"steps": 4, "batch": 2, "micro_batch": 1, "learning_rate": 1e-3, "validate_every": 2, "ema_decay": 0.9}
 DIFFUSION = config.Diffusion(

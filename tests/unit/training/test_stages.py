@@ -9,18 +9,18 @@ import pytest
 import torch
 
 from ldae import config
-from ldae.errors import Interrupted, UserError
-from ldae.files import read_tsv, sha256_file
-from ldae.store import open_store, write_store
-from ldae.training.codes.encode import encode_codes, encode_solver_codes
-from ldae.training.codes.keys import CodeKey
-from ldae.training.codes.latents import Moments, encode_latents
-from ldae.training.data import Volumes
-from ldae.training.models.load import load_autoencoder
-from ldae.training.models.pipeline import LDAE
+from ldae.core.errors import Interrupted, UserError
+from ldae.core.files import read_tsv, sha256_file
+from ldae.core.keyed import Draw
+from ldae.core.store import open_store, write_store
+from ldae.inference.code_keys import CodeKey
+from ldae.inference.encode import encode_codes, encode_solver_codes
+from ldae.inference.latents import Moments, encode_latents
+from ldae.inference.load_networks import load_autoencoder
+from ldae.inference.pipeline import LDAE
+from ldae.inference.readers import Volumes
 from ldae.training.run import train_autoencoder, train_diffusion, train_representation
 from ldae.training.stages.autoencoder import AutoencoderStage
-from ldae.training.stages.stage import Draw
 
 TRAINING = {"steps": 4, "batch": 2, "micro_batch": 1, "learning_rate": 1e-3, "validate_every": 2}
 AUTOENCODER = config.Autoencoder(

@@ -8,9 +8,9 @@ import torch
 from toy import ToyStage, training
 
 from ldae.config import Launch
-from ldae.errors import Interrupted, UserError
-from ldae.training.jobs.walltime import Walltime
+from ldae.core.errors import Interrupted, UserError
 from ldae.training.loop import train
+from ldae.training.safety.walltime import Walltime
 
 
 def walltime(margin=10.0, **environment):

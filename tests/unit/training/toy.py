@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from ldae.config import Training
-from ldae.training.keyed import normal
+from ldae.core.keyed import normal
 from ldae.training.stages.stage import Stage
 
 TRUTH = torch.tensor([[1.0, -2.0, 0.5]])

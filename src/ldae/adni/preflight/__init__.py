@@ -7,16 +7,16 @@ will pass them on, so a download with today's LONI names is as good as one with 
 from dataclasses import asdict
 from pathlib import Path
 
-from ldae.adni.adapter import adapt_tables
+from ldae.adni.clinica_tables import adapt_tables
 from ldae.adni.inventory import missing_folders, subject_folders
 from ldae.adni.preflight.finding import SEVERITIES, Finding
-from ldae.adni.preflight.images import files_by_subject, folder_findings, image_findings
-from ldae.adni.preflight.quality import rejected_visits
-from ldae.adni.preflight.tables import adapted_findings, table_findings
-from ldae.adni.preflight.tools import tool_findings
-from ldae.adni.preflight.visits import PHASES, visit_findings
-from ldae.errors import UserError
-from ldae.files import write_json
+from ldae.adni.preflight.image_checks import files_by_subject, folder_findings, image_findings
+from ldae.adni.preflight.quality_checks import rejected_visits
+from ldae.adni.preflight.table_checks import adapted_findings, table_findings
+from ldae.adni.preflight.tool_checks import tool_findings
+from ldae.adni.preflight.visit_checks import PHASES, visit_findings
+from ldae.core.errors import UserError
+from ldae.core.files import write_json
 
 __all__ = [
     "PHASES",

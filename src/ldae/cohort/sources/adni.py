@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from ldae.cohort.sources.columns import KEY
-from ldae.cohort.sources.dataset import FACTS as TABLE_FACTS
-from ldae.cohort.sources.dataset import Dataset, read_dataset
-from ldae.cohort.sources.visits import join_facts
+from ldae.cohort.sources.bids_reader import FACTS as TABLE_FACTS
+from ldae.cohort.sources.bids_reader import Dataset, read_dataset
+from ldae.cohort.sources.visit_times import join_facts
 from ldae.config import Bids
-from ldae.errors import UserError
-from ldae.files import read_tsv
-from ldae.machine import require_own_reasons
+from ldae.core.errors import UserError
+from ldae.core.files import read_tsv
+from ldae.core.keys import KEY
+from ldae.core.machine import require_own_reasons
 
 FACTS = ["image_id", "scan_date", "field_strength"]
 

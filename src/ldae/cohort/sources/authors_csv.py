@@ -6,13 +6,14 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.cohort.notes import Notes
-from ldae.cohort.shards import PTID, participant_id
-from ldae.cohort.sources.columns import KEY, complete
-from ldae.cohort.sources.content import content_keys
-from ldae.cohort.sources.dataset import pick, read_rows
-from ldae.cohort.sources.values import ages, mapped
+from ldae.cohort.sources.bids_reader import pick, read_rows
+from ldae.cohort.sources.cell_values import ages, mapped
+from ldae.cohort.sources.columns import complete
+from ldae.cohort.sources.same_images import content_keys
 from ldae.config import AuthorsCsv, Bids, BidsValues
-from ldae.errors import UserError
+from ldae.core.errors import UserError
+from ldae.core.keys import KEY
+from ldae.core.shards import PTID, participant_id
 
 REQUIRED = ("subject", "path")
 MONTHS = re.compile(r"ses-M(\d+)")

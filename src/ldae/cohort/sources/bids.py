@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from ldae.cohort.sources.columns import KEY
-from ldae.cohort.sources.content import content_keys
-from ldae.cohort.sources.dataset import FACTS, read_dataset
-from ldae.cohort.sources.visits import join_facts
+from ldae.cohort.sources.bids_reader import FACTS, read_dataset
+from ldae.cohort.sources.same_images import content_keys
+from ldae.cohort.sources.visit_times import join_facts
 from ldae.config import Bids
-from ldae.errors import UserError
+from ldae.core.errors import UserError
+from ldae.core.keys import KEY
 
 NO_MAGNITUDE = {"phase", "real", "imag"}
 POINTER_BYTES = 1024

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ldae.cohort.notes import Notes, listed
-from ldae.cohort.sources.columns import KEY
-from ldae.text_tables import count
+from ldae.core.keys import KEY
+from ldae.core.text_tables import count
 
 DAYS_PER_YEAR = 365.25
 DAYS_PER_MONTH = DAYS_PER_YEAR / 12

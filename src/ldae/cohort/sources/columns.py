@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-KEY = ["participant_id", "session_id"]
+from ldae.core.keys import KEY
+
 COLUMNS = (
     *KEY,
     "months",  # since baseline, Int64

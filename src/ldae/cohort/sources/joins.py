@@ -5,7 +5,7 @@ import re
 import pandas as pd
 
 from ldae.cohort.notes import Notes, listed
-from ldae.text_tables import count
+from ldae.core.text_tables import count
 
 
 def with_prefix(ids: pd.Series, prefix: str) -> pd.Series:

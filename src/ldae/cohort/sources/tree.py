@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ldae.cohort.notes import Notes, listed
-from ldae.errors import UserError
-from ldae.text_tables import count
+from ldae.core.errors import UserError
+from ldae.core.text_tables import count
 
 NO_SESSION = "ses-M000"  # the name that the only visit gets in a dataset without sessions
 ENTITIES = {

@@ -11,8 +11,8 @@ import numpy as np
 from nibabel.orientations import apply_orientation, axcodes2ornt, io_orientation, ornt_transform
 
 from ldae.config import BrainExtraction
-from ldae.errors import QuarantinedScan, UserError
-from ldae.files import sha256_file
+from ldae.core.errors import QuarantinedScan, UserError
+from ldae.core.files import sha256_file
 
 COARSE = (128, 128, 128)  # input of the first stage
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ldae.config import Config
 from ldae.training.memory.dry_run import passes, saved_bytes
-from ldae.training.memory.stages import STAGES, Stage
+from ldae.training.memory.forward_passes import STAGES, Stage
 
 GIB = 2**30
 SLOPE = (16, 32)  # scans; so many that gradients of weights, which come one by one, do not set the peak

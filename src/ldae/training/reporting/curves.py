@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ldae.errors import UserError
+from ldae.core.errors import UserError
 
 
 class Curves:

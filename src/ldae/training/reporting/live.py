@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ldae import config
-from ldae.training.device import device_name, pick_device
-from ldae.training.reporting.rows import append_row, rewind_rows
+from ldae.core.jsonl import append_row, rewind_rows
+from ldae.inference.device import device_name, pick_device
 
 logger = logging.getLogger("ldae")
 LINES = 20  # rows per training, beside those of validations

@@ -6,17 +6,17 @@ import torch
 from torch import Tensor, nn
 
 from ldae import config
-from ldae.batches import batches
-from ldae.models.autoencoder import build_autoencoder, kl_divergence, narrow_posterior, reparameterise
-from ldae.models.discriminator import build_discriminator, discriminator_loss, generator_loss
-from ldae.models.perceptual import build_perceptual
-from ldae.models.rewrites import lay_out
-from ldae.models.weights import start_from_generative
-from ldae.training.data import Volumes, keyed_noise
-from ldae.training.device import precision_context
-from ldae.training.keyed import key
-from ldae.training.stages.stage import EXAMPLES, Draw, Stage
-from ldae.training.validation import ssim
+from ldae.core.batches import batches
+from ldae.core.keyed import Draw, key
+from ldae.inference.device import precision_context
+from ldae.inference.readers import Volumes, keyed_noise
+from ldae.networks.autoencoder import build_autoencoder, kl_divergence, narrow_posterior, reparameterise
+from ldae.networks.discriminator import build_discriminator, discriminator_loss, generator_loss
+from ldae.networks.rewrites import lay_out
+from ldae.networks.slice_perceptual import build_perceptual
+from ldae.networks.weights import start_from_generative
+from ldae.training.selection_ssim import ssim
+from ldae.training.stages.stage import EXAMPLES, Stage
 
 
 class AutoencoderStage(Stage):

@@ -6,16 +6,16 @@ import torch
 from torch import Tensor, nn
 
 from ldae import config
+from ldae.core.keyed import Draw, key, normal
 from ldae.diffusion.ddim import ddim_decode, ddim_grid
 from ldae.diffusion.schedule import Schedule
-from ldae.models.dae import DiffusionAutoencoder, build_dae, denoiser, reconstruct
-from ldae.models.rewrites import lay_out
-from ldae.training.data import Volumes
-from ldae.training.device import precision_context
-from ldae.training.keyed import key, normal
+from ldae.inference.device import precision_context
+from ldae.inference.readers import Volumes
+from ldae.networks.dae import DiffusionAutoencoder, build_dae, denoiser, reconstruct
+from ldae.networks.rewrites import lay_out
+from ldae.training.selection_ssim import ssim
 from ldae.training.stages.diffusion import noisy, validation_draws
-from ldae.training.stages.stage import Draw, Stage
-from ldae.training.validation import ssim
+from ldae.training.stages.stage import Stage
 
 VALIDATION_SAMPLES = 4  # scans decoded from noise at a validation
 VALIDATION_STEPS = 20

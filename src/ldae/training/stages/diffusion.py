@@ -6,15 +6,15 @@ import torch
 from torch import Tensor, nn
 
 from ldae import config
-from ldae.batches import batches
+from ldae.core.batches import batches
+from ldae.core.keyed import Draw, generator, key, normal
 from ldae.diffusion.schedule import Schedule, gather
-from ldae.models.prior import GaussianPrior
-from ldae.models.rewrites import lay_out
-from ldae.models.unet import UNet
-from ldae.training.data import Latents, keyed_noise
-from ldae.training.device import precision_context
-from ldae.training.keyed import generator, key, normal
-from ldae.training.stages.stage import EXAMPLES, Draw, Stage
+from ldae.inference.device import precision_context
+from ldae.inference.readers import Latents, keyed_noise
+from ldae.networks.gaussian_prior import GaussianPrior
+from ldae.networks.rewrites import lay_out
+from ldae.networks.unet import UNet
+from ldae.training.stages.stage import EXAMPLES, Stage
 
 VALIDATION_DRAWS = 4  # noise levels per validation scan
 

@@ -6,22 +6,22 @@ import torch
 from torch import Tensor, nn
 
 from ldae import config
-from ldae.batches import batches
+from ldae.core.batches import batches
+from ldae.core.keyed import Draw, key, normal
 from ldae.diffusion.ddim import ddim_decode, ddim_grid
 from ldae.diffusion.guidance import guided, sampling_coefficient
 from ldae.diffusion.schedule import Schedule, gather
-from ldae.models.autoencoder import Autoencoder
-from ldae.models.gradient_estimator import GradientEstimator, ShiftBranch, build_shift_branch
-from ldae.models.rewrites import lay_out
-from ldae.models.semantic_encoder import SemanticEncoder, build_semantic_encoder
-from ldae.models.unet import UNet
-from ldae.models.weights import load_backbone
-from ldae.training.data import Latents, Volumes
-from ldae.training.device import precision_context
-from ldae.training.keyed import key, normal
+from ldae.inference.device import precision_context
+from ldae.inference.readers import Latents, Volumes
+from ldae.networks.autoencoder import Autoencoder
+from ldae.networks.gradient_estimator import GradientEstimator, ShiftBranch, build_shift_branch
+from ldae.networks.rewrites import lay_out
+from ldae.networks.semantic_encoder import SemanticEncoder, build_semantic_encoder
+from ldae.networks.unet import UNet
+from ldae.networks.weights import load_backbone
+from ldae.training.selection_ssim import ssim
 from ldae.training.stages.diffusion import noisy, validation_draws
-from ldae.training.stages.stage import EXAMPLES, Draw, Stage
-from ldae.training.validation import ssim
+from ldae.training.stages.stage import EXAMPLES, Stage
 
 VALIDATION_SAMPLES = 16  # scans decoded from noise at a validation
 VALIDATION_STEPS = 20

@@ -10,14 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ldae import config
-from ldae.batches import batches
-from ldae.models.rewrites import lay_out
-from ldae.models.supervised import Target, build_supervised
-from ldae.models.weights import load_backbone
-from ldae.training.data import Volumes
-from ldae.training.device import precision_context
-from ldae.training.keyed import key
-from ldae.training.stages.stage import Draw, Stage
+from ldae.core.batches import batches
+from ldae.core.keyed import Draw, key
+from ldae.inference.device import precision_context
+from ldae.inference.readers import Volumes
+from ldae.networks.rewrites import lay_out
+from ldae.networks.supervised import Target, build_supervised
+from ldae.networks.weights import load_backbone
+from ldae.training.stages.stage import Stage
 
 
 @dataclass(frozen=True)

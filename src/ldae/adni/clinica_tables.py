@@ -1,0 +1,142 @@
+"""The study tables as Clinica 0.12 reads them, made of whatever LONI gave, in a folder of our own.
+
+A download with the names from before October 2024 is copied byte for byte. Today's names and columns are translated;
+two properties that end Clinica are mended (a diagnostic summary without a repeated visit, visit codes of CDR that are
+no session). The user's files are never changed, and no table that Clinica does not need for T1w images is passed on.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ldae.adni.image_listing import image_list
+from ldae.adni.study_tables import TABLES, StudyTable, find_tables, find_todays_tables, lacking_columns, read_table
+from ldae.core.errors import UserError
+from ldae.core.files import atomic_path, sha256_file, write_json
+
+SESSION_CODES = re.compile(r"bl|sc|[mM]\d+|f|uns1|")
+DIAGNOSIS_CODES = {"CN": "1", "MCI": "2", "AD": "3", "Dementia": "3", "DEM": "3"}
+REPORT = "adapted.json"
+
+
+@dataclass(frozen=True)
+class AdaptedTable:
+    """One of Clinica's tables as it will be passed on.
+
+    ``paths``: the files it was found in (none: missing; several: nobody can tell which is meant); ``content``: its
+    cells as text, None where there is no readable file; ``changes``: what was done to them, empty for a plain copy;
+    ``error``: why the file cannot be read.
+    """
+
+    table: StudyTable
+    paths: tuple[Path, ...] = ()
+    content: pd.DataFrame | None = None
+    changes: tuple[str, ...] = ()
+    error: str | None = None
+
+    @property
+    def lacking(self) -> list[str]:
+        return [] if self.content is None else lacking_columns(self.table, self.content)
+
+    @property
+    def usable(self) -> bool:
+        return self.content is not None and not self.lacking
+
+
+def adapt_tables(images: Path, tables: Path) -> dict[str, AdaptedTable]:
+    """Every table that Clinica reads for T1w images, by Clinica's name; nothing is written."""
+    adapted: dict[str, AdaptedTable] = {}
+    for table in TABLES:  # ADNIMERGE is the first, and the visits' names come from it
+        adapted[table.name] = adapt_table(table, images, tables, adapted.get("ADNIMERGE"))
+    return adapted
+
+
+def adapt_table(table: StudyTable, images: Path, tables: Path, merge: AdaptedTable | None) -> AdaptedTable:
+    paths, source = find_tables(tables, table.name), table.name
+    for name in table.today:
+        if not paths:
+            paths, source = find_todays_tables(tables, name), name
+    if len(paths) != 1:
+        return AdaptedTable(table, tuple(paths))
+    try:
+        content = read_table(paths[0])
+        changes = []
+        if source != table.name:
+            changes.append(f"made from {paths[0].name}")
+            if table.name == "MPRAGEMETA":
+                content = listed_images(content, source, images, tables, merge)
+        content = same_spelling(table, content, changes)
+        content = mended(table, content, changes)
+    except UserError as error:
+        return AdaptedTable(table, tuple(paths), error=str(error))
+    return AdaptedTable(table, tuple(paths), content, tuple(changes))
+
+
+def listed_images(
+    content: pd.DataFrame, source: str, images: Path, tables: Path, merge: AdaptedTable | None
+) -> pd.DataFrame:
+    """MPRAGEMETA from one of today's lists of images, completed by MRIQC where that was downloaded too."""
+    quality = find_todays_tables(tables, "MRIQC") if source != "MRIQC" else []
+    known_visits = merge.content if merge is not None and merge.usable else None
+    return image_list(content, read_table(quality[0]) if len(quality) == 1 else None, images, known_visits)
+
+
+def same_spelling(table: StudyTable, content: pd.DataFrame, changes: list[str]) -> pd.DataFrame:
+    """Required columns that are there in other capitals (``LONI_IMAGE``) get the spelling Clinica asks for."""
+    wanted = [*table.required, *(column for group in table.either for column in group)]
+    lower = {column.lower(): column for column in content}
+    names = {lower[column.lower()]: column for column in wanted if column not in content and column.lower() in lower}
+    if names:
+        changes.append("columns renamed: " + ", ".join(f"{old} to {new}" for old, new in sorted(names.items())))
+    return content.rename(columns=names)
+
+
+def mended(table: StudyTable, content: pd.DataFrame, changes: list[str]) -> pd.DataFrame:
+    """Remove what ends Clinica although it says nothing that Clinica uses."""
+    if lacking_columns(table, content):
+        return content
+    if table.name == "CDR":
+        session = content["VISCODE2"].str.fullmatch(SESSION_CODES)
+        if not session.all():
+            changes.append(f"{(~session).sum()} rows left out whose VISCODE2 is no session")
+            return content[session]
+    if table.name == "DXSUM_PDXCONV":
+        if content["DIAGNOSIS"].isin(DIAGNOSIS_CODES).any():
+            changes.append("diagnoses written as 1, 2, 3")
+            content = content.assign(DIAGNOSIS=content["DIAGNOSIS"].replace(DIAGNOSIS_CODES))
+        if len(content) and not content.duplicated(["PTID", "VISCODE2"]).any():
+            # With a unique index pandas gives a bare number where Clinica expects a series.
+            changes.append("one row repeated")
+            return pd.concat([content, content.iloc[[-1]]])
+    return content
+
+
+def write_adapted_tables(images: Path, tables: Path, out: Path) -> None:
+    """Write Clinica's tables to the folder ``out`` and, last, ``adapted.json``: what each was made of.
+
+    Raises:
+        UserError: a table that Clinica needs is missing or incomplete.
+    """
+    adapted = adapt_tables(images, tables)
+    short = [name for name, item in adapted.items() if not item.usable and not item.table.optional]
+    if short:
+        names = ", ".join(short)
+        raise UserError(f"No tables for Clinica can be made of {tables}: run ldae preflight and mend {names}.")
+    report, kept = {}, set()
+    for name, item in adapted.items():
+        if not item.usable:
+            continue
+        target = out / f"{name}.csv"
+        with atomic_path(target) as temporary:
+            if item.changes:
+                item.content.to_csv(temporary, index=False, lineterminator="\n")
+            else:
+                temporary.write_bytes(item.paths[0].read_bytes())
+        kept.add(target)
+        source = item.paths[0].relative_to(tables).as_posix()
+        report[name] = {"source": source, "changes": list(item.changes), "sha256": sha256_file(target)}
+    for path in set(out.glob("*.csv")) - kept:
+        path.unlink()
+    write_json(out / REPORT, report)

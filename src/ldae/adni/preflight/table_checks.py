@@ -1,0 +1,57 @@
+"""Missing, doubled, renamed, unreadable and incomplete study tables."""
+
+from pathlib import Path
+
+from ldae.adni.clinica_tables import AdaptedTable
+from ldae.adni.preflight.finding import Finding
+from ldae.adni.study_tables import TABLES, StudyTable, find_tables, read_table
+from ldae.core.errors import UserError
+
+
+def table_findings(tables: Path) -> list[Finding]:
+    """What ails a folder of tables that have Clinica's own names, such as the table adapter writes."""
+    findings = []
+    for table in TABLES:
+        paths = tuple(find_tables(tables, table.name))
+        try:
+            content, error = read_table(paths[0]) if len(paths) == 1 else None, None
+        except UserError as problem:
+            content, error = None, str(problem)
+        findings += one_table(AdaptedTable(table, paths, content, error=error), tables)
+    return findings
+
+
+def adapted_findings(adapted: dict[str, AdaptedTable], tables: Path) -> list[Finding]:
+    """The same for a download of any age, with a note for every table that the adapter translates."""
+    findings = []
+    for item in adapted.values():
+        findings += one_table(item, tables)
+        if item.usable and item.changes:
+            what = f"table {item.table.name}: {'; '.join(item.changes)}"
+            fix = "none needed; the table adapter passes it on as Clinica 0.12 reads it, your file stays as it is"
+            findings.append(Finding("note", what, item.paths[0].name, fix, item.table.purpose))
+    return findings
+
+
+def one_table(item: AdaptedTable, tables: Path) -> list[Finding]:
+    table = item.table
+    if not item.paths:
+        return [missing_table(table, tables)]
+    names = ", ".join(path.relative_to(tables).as_posix() for path in item.paths)
+    severity = "note" if table.optional else "blocking"
+    if len(item.paths) > 1:
+        what = f"{len(item.paths)} files are table {table.name}"
+        return [Finding("blocking", what, names, "keep the newest file alone", table.purpose)]
+    if item.error:
+        return [Finding(severity, item.error, names, f"download it again from {table.page}", table.purpose)]
+    if item.lacking:
+        what = f"columns missing: {', '.join(item.lacking)}"
+        return [Finding(severity, what, names, f"download the complete table from {table.page}", table.purpose)]
+    return []
+
+
+def missing_table(table: StudyTable, tables: Path) -> Finding:
+    also = f" (today's name: {' or '.join(table.today)})" if table.today else ""
+    what = f"table {table.name} is missing{also}" + (": its columns will be n/a" if table.optional else "")
+    severity = "note" if table.optional else "blocking"
+    return Finding(severity, what, str(tables), f"download it from {table.page}", table.purpose)

@@ -1,0 +1,320 @@
+"""The one reader of BIDS: T1w images, visits and participants of a dataset, with their facts as the tables spell them.
+
+Only names are looked at and small tables read; no image and no sidecar is opened, so ADNI's 10,340 scans take seconds.
+"""
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from ldae.cohort.notes import Notes, listed
+from ldae.cohort.sources.joins import matched_participants, one_row_each, with_prefix
+from ldae.cohort.sources.tree import NO_SESSION, Tree, rank, read_tree
+from ldae.config import Bids
+from ldae.core.cells import MISSING
+from ldae.core.errors import UserError
+from ldae.core.keys import KEY
+from ldae.core.text_tables import TextTable, count, read_text_table
+
+FACTS = ("age", "baseline_age", "sex", "diagnosis", "mmse", "cdr", "study_phase", "field_strength")
+IMAGE_FACTS, VISIT_FACTS = ("image_id", "scan_date", *FACTS), ("months", "visit_date", *FACTS)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Tables of a BIDS dataset: columns under the manifest's names, cells as text, None where there is nothing.
+
+    Attributes:
+        images: one row per T1w image: participant_id, session_id, t1w (path from the root), rank (among the images of
+            its visit, the least is preferred), part, and what scans.tsv says: image_id, scan_date, :data:`FACTS`.
+        visits: one row per visit: participant_id, session_id, months, visit_date, :data:`FACTS`.
+        participants: one row per participant: participant_id, :data:`FACTS`.
+        notes: what was noticed on the way.
+    """
+
+    root: Path
+    images: pd.DataFrame
+    visits: pd.DataFrame
+    participants: pd.DataFrame
+    notes: Notes = field(default_factory=Notes)
+
+
+def read_dataset(settings: Bids, all_visits_scanned: bool = True) -> Dataset:
+    """Index the dataset and read its participants, sessions and scans tables.
+
+    A fact is taken, row by row, from the first table that has a cell for it: scans.tsv, sessions.tsv (or
+    ``bids.visits``), participants.tsv.
+
+    Args:
+        all_visits_scanned: note the visits of a table that have no image.
+
+    Raises:
+        UserError: there is no dataset, or a table cannot be read or lacks the column that names its rows.
+    """
+    root, notes = settings.path.resolve(), Notes()
+    check_root(root, settings, notes)
+    tree = read_tree(root, settings.filters, notes)
+    images = image_table(tree)
+    people = matched_participants(participant_rows(root, settings, notes), images, "participants.tsv", notes)
+    visits = visit_rows(root, tree, images, settings, notes)
+    listed_visits, people = split_visits(people, visits, settings, notes)
+    note_visits(listed_visits, images, settings, notes, all_visits_scanned)
+    facts = image_facts(scan_rows(root, tree, notes), images, settings, notes)
+    keys = images[KEY].drop_duplicates()
+    return Dataset(
+        root,
+        images.merge(facts, on="t1w", how="left", validate="one_to_one"),
+        listed_visits.merge(keys, on=KEY, how="outer", sort=True),
+        people,
+        notes,
+    )
+
+
+def check_root(root: Path, settings: Bids, notes: Notes) -> None:
+    """Raises:
+    UserError: the folder is no BIDS dataset, or its description is damaged.
+    """
+    path = root / "dataset_description.json"
+    if not path.is_file():
+        if not root.is_dir() or not any(item.is_dir() for item in root.glob("sub-*")):
+            what = "is not a BIDS dataset, it has no dataset_description.json"
+            raise UserError(f"{settings.path} {what}: set bids.path.")
+        notes.say("the root has no dataset_description.json; its folders sub-* are read all the same")
+        return
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise UserError(f"{path} is not valid JSON: mend it, or take it away.") from None
+    if not isinstance(content, dict):
+        raise UserError(f'{path} holds no JSON object: write {{"Name": ..., "BIDSVersion": ...}} there.')
+    lacking = [name for name in ("Name", "BIDSVersion") if not content.get(name)]
+    if lacking:
+        notes.say(
+            f"dataset_description.json lacks {' and '.join(lacking)}, which BIDS asks for; it is read all the same"
+        )
+
+
+def image_table(tree: Tree) -> pd.DataFrame:
+    """participant_id, session_id, t1w, rank and part of every image, sorted by path."""
+    order = {image.path: place for place, image in enumerate(sorted(tree.images, key=rank))}
+    rows = [
+        (image.participant, image.session or NO_SESSION, image.path, order[image.path], image.entities.get("part"))
+        for image in sorted(tree.images, key=lambda image: image.path)
+    ]
+    return pd.DataFrame(rows, columns=[*KEY, "t1w", "rank", "part"])
+
+
+def as_frame(table: TextTable) -> pd.DataFrame:
+    """Missing values as None."""
+    return frame(table.records(), table.header)
+
+
+def frame(rows: list[dict], columns: list[str] | None = None) -> pd.DataFrame:
+    """Text with missing values as None; without ``columns``, the columns of all rows together."""
+    table = pd.DataFrame(rows, columns=columns, dtype=object)
+    return table.where(table.notna() & ~table.apply(lambda column: column.str.casefold()).isin(MISSING), None)
+
+
+def read_rows(path: Path, notes: Notes, delimiter: str | None = None) -> pd.DataFrame:
+    table = read_text_table(path, delimiter)
+    notes.say_all(f"{path.name}: {note}" for note in table.notes)
+    return as_frame(table)
+
+
+def read_tables(root: Path, paths: list[Path], notes: Notes) -> pd.DataFrame:
+    """Rows of many small tables with the ``folder`` (from the root) and ``participant_id`` they belong to."""
+    rows, odd = [], {}
+    for path in paths:
+        table = read_text_table(path)
+        for note in table.notes:
+            odd.setdefault(note, []).append(path.name)
+        where = {"folder": path.parent.relative_to(root).as_posix()}
+        where["participant_id"] = where["folder"].split("/")[0]
+        rows += [row | where for row in table.records()]
+    for note, names in odd.items():
+        notes.say(f"{listed(names)}: {note}")
+    return frame(rows) if rows else pd.DataFrame(columns=["folder", "participant_id"], dtype=object)
+
+
+def participant_rows(root: Path, settings: Bids, notes: Notes) -> pd.DataFrame:
+    """participants.tsv with ids that begin with ``sub-``."""
+    path = next((root / name for name in ("participants.tsv", "participants.csv") if (root / name).is_file()), None)
+    if path is None:
+        return pd.DataFrame(columns=["participant_id"], dtype=object)
+    table = with_key(read_rows(path, notes), ["participant_id"], settings.path / path.name)
+    check_units(root, settings, notes)
+    return table
+
+
+def check_units(root: Path, settings: Bids, notes: Notes) -> None:
+    """Note a unit of age in participants.json that is another one than ``bids.age_unit``."""
+    path = root / "participants.json"
+    try:
+        columns = json.loads(path.read_text(encoding="utf-8-sig")) if path.is_file() else {}
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        notes.say("participants.json is not valid JSON and is not read")
+        return
+    names = {name.casefold() for name in settings.columns.baseline_age + settings.columns.age}
+    for column, facts in columns.items() if isinstance(columns, dict) else ():
+        unit = str(facts.get("Units", "")) if isinstance(facts, dict) else ""
+        known = next((name for name in ("year", "month", "day") if unit.casefold().startswith(name)), None)
+        if column.casefold() in names and known and not settings.age_unit.startswith(known):
+            notes.say(
+                f"participants.json gives {column} in {unit}, bids.age_unit says {settings.age_unit} and is believed: "
+                "set it if that is wrong"
+            )
+
+
+def with_key(table: pd.DataFrame, key: list[str], where: object) -> pd.DataFrame:
+    """The table with the columns of ``key`` under that name, whatever their case, and ids in full.
+
+    Raises:
+        UserError: one is missing.
+    """
+    have = {column.casefold(): column for column in reversed(table.columns)}
+    for name in key:
+        if name not in have:
+            asked = "BIDS asks for it" if len(key) == 1 else f"name the rows by {' and '.join(key)}"
+            raise UserError(f"{where} has no column {name}: {asked}.")
+    table = table.rename(columns={have[name]: name for name in key})
+    table = table[table[key].notna().all(axis=1)].reset_index(drop=True)
+    prefixes = {"participant_id": "sub-", "session_id": "ses-"}
+    return table.assign(**{name: with_prefix(table[name], prefixes[name]) for name in key})
+
+
+def visit_rows(root: Path, tree: Tree, images: pd.DataFrame, settings: Bids, notes: Notes) -> pd.DataFrame:
+    """Rows of the sessions tables (or of ``bids.visits``) with full ids and the facts they hold."""
+    if settings.visits is None:
+        table, where = read_tables(root, tree.sessions, notes), f"a sessions.tsv of {settings.path}"
+        if table.empty:
+            return pd.DataFrame(columns=[*KEY, *VISIT_FACTS], dtype=object)
+        table = with_key(table, KEY, where)
+    else:
+        table = with_key(read_rows(settings.visits, notes), KEY, settings.visits)
+        table = matched_participants(table, images, settings.visits.name, notes)
+    facts = facts_of(table, settings, VISIT_FACTS)
+    name = settings.visits.name if settings.visits else "sessions.tsv"
+    return one_row_each(pd.concat([table[KEY], facts], axis=1), KEY, name, notes)
+
+
+def split_visits(
+    people: pd.DataFrame, visits: pd.DataFrame, settings: Bids, notes: Notes
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Facts of visits and of participants; a participants.tsv with a row per session gives both.
+
+    What is the same in all rows of a participant is the participant's; what differs belongs to the visits.
+    """
+    session = next((column for column in people if column.casefold() == "session_id"), None)
+    facts = pd.concat([people[["participant_id"]], facts_of(people, settings, FACTS, of_participant=True)], axis=1)
+    if session is None:
+        return visits, one_row_each(facts, ["participant_id"], "participants.tsv", notes)
+    rows = people.rename(columns={session: "session_id"})
+    rows = rows[rows["session_id"].notna()].reset_index(drop=True)
+    rows["session_id"] = with_prefix(rows["session_id"], "ses-")
+    notes.say("participants.tsv has a row per session: facts that differ between them are those of the visit")
+    own = pd.concat([rows[KEY], facts_of(rows, settings, VISIT_FACTS)], axis=1)
+    own = one_row_each(own, KEY, "participants.tsv", notes)
+    return filled(visits, own, KEY), one_row_each(facts, ["participant_id"], "participants.tsv", None)
+
+
+def filled(first: pd.DataFrame, second: pd.DataFrame, key: list[str]) -> pd.DataFrame:
+    """Rows of both tables; a cell that ``first`` lacks is that of ``second``."""
+    table = first.set_index(key).combine_first(second.set_index(key)).reset_index()
+    table = table.reindex(columns=list(first)).astype(object)
+    return table.where(table.notna(), None)
+
+
+def facts_of(table: pd.DataFrame, settings: Bids, names: tuple[str, ...], of_participant: bool = False) -> pd.DataFrame:
+    """The columns of a table that the configuration names, each cell from the first of its columns that has one.
+
+    ``age`` of a participants table is the age at baseline; in a table of visits or scans it is the age at the visit.
+    """
+    columns = settings.columns
+    found = {}
+    for name in names:
+        candidates = list(getattr(columns, name))
+        if name == "baseline_age" and not of_participant:
+            candidates = [item for item in candidates if item.casefold() not in {age.casefold() for age in columns.age}]
+        if name == "age" and of_participant:
+            candidates = []
+        if name == "visit_date" and "scan_date" in names:
+            candidates = []
+        found[name] = pick(table, candidates)
+    return pd.DataFrame(
+        {name: value if value is not None else None for name, value in found.items()}, index=table.index
+    )
+
+
+def pick(table: pd.DataFrame, names: list[str]) -> pd.Series | None:
+    """Cell by cell, the first of the columns ``names`` (whatever their case) that has one; None without any column."""
+    found = None
+    for name in names:
+        for column in table.columns:
+            if str(column).casefold() == name.casefold():
+                own = table[column]
+                found = own if found is None else found.where(found.notna(), own)
+    return found
+
+
+def note_visits(
+    visits: pd.DataFrame, images: pd.DataFrame, settings: Bids, notes: Notes, all_visits_scanned: bool
+) -> None:
+    """Visits without an image, images without a visit, and a table of which nothing matches."""
+    if visits.empty or images.empty:
+        return
+    scanned = set(images[KEY].itertuples(index=False, name=None))
+    known = set(visits[KEY].itertuples(index=False, name=None))
+    name = settings.visits.name if settings.visits else "the tables of visits"
+    lost = sorted(scanned - known)
+    if not scanned & known:
+        notes.say(
+            f"{name}: none of {count(len(known), 'visit')} is that of an image (table: "
+            f"{listed(sorted(map(' '.join, known)), 2)}; images: {listed(map(' '.join, lost), 2)}): "
+            "check participant_id and session_id"
+        )
+        return
+    if lost:
+        notes.say(f"{name}: no row for {count(len(lost), 'scanned visit')}: {listed(map(' '.join, lost))}")
+    if all_visits_scanned and len(known - scanned):
+        notes.say(f"{name}: {count(len(known - scanned), 'visit')} without an image")
+
+
+def scan_rows(root: Path, tree: Tree, notes: Notes) -> pd.DataFrame:
+    """Rows of the scans tables with ``t1w``, the path of their image from the root."""
+    table = read_tables(root, tree.scans, notes)
+    have = {column.casefold(): column for column in reversed(table.columns)}
+    if "filename" not in have:
+        if len(table):
+            notes.say("the scans.tsv have no column filename and are not read")
+        return table.iloc[:0].assign(t1w=None)
+    images = {image.path for image in tree.images}
+    names = [
+        resolved(folder, name, images) for folder, name in zip(table["folder"], table[have["filename"]], strict=True)
+    ]
+    return table.assign(t1w=names)
+
+
+def resolved(folder: str, filename: str | None, images: set[str]) -> str | None:
+    """``filename`` as a path from the root: relative to its table (as BIDS asks), to the subject, or to the root."""
+    if filename is None:
+        return None
+    name = re.sub(r"^(\./|/)+", "", filename.strip().replace("\\", "/"))
+    subject = folder.split("/")[0]
+    for path in (f"{folder}/{name}", f"{subject}/{name}", name):
+        if path in images:
+            return path
+    return f"{folder}/{name}"
+
+
+def image_facts(scans: pd.DataFrame, images: pd.DataFrame, settings: Bids, notes: Notes) -> pd.DataFrame:
+    """What scans.tsv says of the images."""
+    facts = pd.concat([scans[["t1w"]], facts_of(scans, settings, IMAGE_FACTS)], axis=1)
+    facts = one_row_each(facts[facts["t1w"].notna()].reset_index(drop=True), ["t1w"], "scans.tsv", notes)
+    ours = facts["t1w"].str.contains("_T1w.nii", regex=False)
+    absent = facts.loc[ours & ~facts["t1w"].isin(images["t1w"]), "t1w"]
+    if len(absent) and not settings.filters:
+        notes.say(f"scans.tsv: {count(len(absent), 'image')} listed and not there: {listed(absent)}")
+    return facts

@@ -1,0 +1,29 @@
+"""Which shard a subject belongs to: a hash of its name, so no table has to be read to know it."""
+
+import hashlib
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from ldae.core.files import read_tsv
+from ldae.core.keys import KEY_TYPES
+
+PTID = re.compile(r"\d{3}_S_\d{4}")
+
+
+def participant_id(ptid: str) -> str:
+    """``002_S_0295`` -> ``sub-ADNI002S0295``, the name Clinica gives the subject."""
+    return "sub-ADNI" + ptid.replace("_", "")
+
+
+def shard_of(participant: str, shards: int) -> int:
+    """Shard (0 ... shards - 1) of a subject, the same for ``002_S_0295`` and ``sub-ADNI002S0295``."""
+    name = participant_id(participant) if PTID.fullmatch(participant) else participant
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") % shards
+
+
+def scans_of_shard(scans_tsv: str | Path, shard: int) -> pd.DataFrame:
+    """Rows of scans.tsv that are included and belong to a preprocessing shard."""
+    scans = read_tsv(scans_tsv, dtype=KEY_TYPES)
+    return scans[(scans["shard"] == shard) & (scans["status"] == "included")].reset_index(drop=True)

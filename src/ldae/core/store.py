@@ -1,0 +1,125 @@
+"""A store: one memory-mapped array, one index row per scan, one small description.
+
+``data.npy`` (float32 or uint8, first axis = scan), ``index.tsv`` (one row per entry of that axis) and
+``store.json`` (shape, dtype, digests and whatever the writer adds). ``store.json`` is written last, so a folder
+with a ``store.json`` is complete; train rules depend on that file alone.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ldae.core.errors import UserError
+from ldae.core.files import atomic_path, read_json, read_tsv, sha256_file, write_json, write_tsv
+from ldae.core.keys import KEY_TYPES
+
+
+@dataclass(frozen=True)
+class Store:
+    """An opened store: ``data[i]`` belongs to ``index.iloc[i]``; ``meta`` is store.json."""
+
+    path: Path
+    data: np.ndarray
+    index: pd.DataFrame
+    meta: dict[str, Any]
+
+    @property
+    def digest(self) -> str:
+        return self.meta["digest"]
+
+    def rows(self, participants: Iterable[str]) -> np.ndarray:
+        """Positions of all scans of the given subjects, in store order."""
+        return np.flatnonzero(self.index["participant_id"].isin(set(participants)))
+
+    def volumes(self, rows: Any) -> np.ndarray:
+        """Float32 arrays of the given rows; uint8 stores are scaled back to [0, 1]."""
+        values = np.asarray(self.data[rows])
+        return values.astype(np.float32) / 255 if values.dtype == np.uint8 else values.astype(np.float32)
+
+
+def write_store(
+    folder: str | Path,
+    arrays: Iterable[np.ndarray],
+    index: pd.DataFrame,
+    dtype: str = "float32",
+    **meta: Any,
+) -> None:
+    """Write ``arrays`` (one per row of ``index``, equal shapes) and describe them.
+
+    Everything is written beside the target and renamed at the end, so a killed writer leaves the old store whole. The
+    array is written row by row, not through a mapped file: there a full disk kills the process without a word.
+
+    Raises:
+        UserError: the index is empty, there are fewer or more arrays than rows, or one has another shape.
+    """
+    folder = Path(folder)
+    if index.empty:
+        raise UserError(f"No scan is left to write to {folder}; see the reasons in manifest/exclusions.tsv.")
+    fresh = folder.with_name(f".tmp-{folder.name}")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    try:
+        shape = _write_array(fresh / "data.npy", arrays, len(index), np.dtype(dtype), folder)
+        write_tsv(fresh / "index.tsv", index)
+        digests = sha256_file(fresh / "data.npy") + sha256_file(fresh / "index.tsv")
+        meta |= {"shape": shape, "dtype": dtype, "digest": hashlib.sha256(digests.encode()).hexdigest()[:16]}
+        write_json(fresh / "store.json", meta)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "store.json").unlink(missing_ok=True)  # incomplete until the last rename
+        for name in ("data.npy", "index.tsv", "store.json"):
+            (fresh / name).replace(folder / name)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)  # half a store would keep a full disk full
+
+
+def _write_array(path: Path, arrays: Iterable[np.ndarray], rows: int, dtype: np.dtype, folder: Path) -> list[int]:
+    """Write ``rows`` arrays of one shape as one .npy, and return its shape."""
+    shape, count = [rows], 0
+    with atomic_path(path) as temporary, open(temporary, "wb") as handle:
+        for array in arrays:
+            if count == rows:
+                raise UserError(f"{folder}: more arrays than the {rows} index rows.")
+            if count == 0:
+                shape += array.shape
+                described = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False}
+                np.lib.format.write_array_header_1_0(handle, described | {"shape": tuple(shape)})
+            if list(array.shape) != shape[1:]:
+                raise UserError(f"{folder}: an array of shape {array.shape} among those of {tuple(shape[1:])}.")
+            handle.write(np.ascontiguousarray(array, dtype=dtype).data)
+            count += 1
+        if count != rows:
+            raise UserError(f"{folder}: {count} arrays for {rows} index rows.")
+    return shape
+
+
+def open_store(folder: str | Path) -> Store:
+    """Open a store read-only (memory-mapped, nothing unpickled).
+
+    Raises:
+        UserError: a part is missing, or array, index and description disagree.
+    """
+    folder = Path(folder)
+    for name in ("store.json", "data.npy", "index.tsv"):
+        if not (folder / name).is_file():
+            raise UserError(
+                f"{folder / name} is missing: the store was not finished; run the rule that writes it again."
+            )
+    meta = read_json(folder / "store.json")
+    try:
+        data = np.load(folder / "data.npy", mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        raise UserError(
+            f"{folder / 'data.npy'} is not a plain array ({error}); run the rule that writes it again."
+        ) from error
+    index = read_tsv(folder / "index.tsv", dtype=KEY_TYPES)
+    if list(data.shape) != meta["shape"] or len(index) != len(data):
+        raise UserError(
+            f"{folder}: array {data.shape}, index {len(index)} rows and store.json {meta['shape']} disagree."
+        )
+    return Store(folder, data, index, meta)

@@ -1,0 +1,194 @@
+"""The one reader of text tables that others wrote: study tables, BIDS tables, a CSV of the user.
+
+Whoever saved a table, and with what: UTF-8 with or without a byte order mark, UTF-16, Windows' code page; commas,
+tabs, semicolons; a quote that opens a cell and never closes. What was read otherwise than plainly is said in ``notes``.
+Anything that is no such table ends in one sentence. Tables of our own are read by :func:`ldae.core.files.read_tsv`.
+"""
+
+import csv
+import re
+import stat
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ldae.core.errors import UserError
+
+LARGEST_BYTES = 1 << 30  # ADNI's longest table has some 0.1 GiB
+DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
+BLANKS = " \t\r\n\xa0\u200b\ufeff"  # with those that a spreadsheet or a web page leaves behind
+OTHER_FORMATS = (
+    (b"PK\x03\x04", "an Excel workbook or a zip archive: save the sheet as CSV, or unpack the archive"),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook: save the sheet as CSV"),
+    (b"\x1f\x8b", "compressed (gzip): unpack it"),
+    (b"%PDF", "a PDF: download the table itself"),
+    (b"<!doctype", "a web page (an expired log-in, often): download the table again"),
+    (b"<html", "a web page (an expired log-in, often): download the table again"),
+    (b"version https://git-lfs", "a pointer of Git LFS: fetch the file itself (git lfs pull)"),
+    (b"/annex/objects/", "a pointer of git-annex: fetch the file itself (datalad get)"),
+)
+UTF16 = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """``header``: names of the columns, each once; ``rows``: cells as text without blanks around them, one for every
+    column; ``notes``: what was read otherwise than as plain UTF-8 with the expected delimiter.
+    """
+
+    header: list[str]
+    rows: list[list[str]]
+    notes: tuple[str, ...] = ()
+
+    def frame(self) -> pd.DataFrame:
+        """Text in every cell, empty text where there is nothing."""
+        return pd.DataFrame(self.rows, columns=self.header, dtype=object)
+
+    def records(self) -> list[dict[str, str]]:
+        return [dict(zip(self.header, row, strict=True)) for row in self.rows]
+
+
+def read_text_table(path: str | Path, delimiter: str | None = None) -> TextTable:
+    """Read a table with a header line.
+
+    Args:
+        delimiter: the expected one; by default a tab for ``.tsv`` and ``.txt``, a comma for any other name. Another one
+            is taken, and noted, where the header line does not hold the expected one.
+
+    Raises:
+        UserError: the file is missing, no regular file, empty, larger than 1 GiB, or no text table.
+    """
+    path = Path(path)
+    text, notes = decoded(content_of(path), path)
+    expected = delimiter or ("\t" if path.suffix.lower() in (".tsv", ".txt") else ",")
+    first = next((line for line in text.splitlines() if line.strip(BLANKS)), "")
+    found = delimiter_of(first, expected)
+    if found != expected:
+        notes.append(f"read with {DELIMITERS[found]} between the columns")
+    lines, broken = split_cells(text, found)
+    if broken:
+        notes.append(f"{count(broken, 'line')} with a quote that does not close, read as it stands")
+    lines = [cells for cells in lines if any(cells)]
+    if not lines:
+        raise UserError(f"{path} is empty: a table with a header line is expected.")
+    header, rows = lines[0], lines[1:]
+    header = distinct(header, rows, notes)
+    return TextTable(header, squared(rows, len(header), notes), tuple(notes))
+
+
+def content_of(path: Path) -> bytes:
+    """The bytes of a regular file (or of a link to one)."""
+    try:
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode):
+            raise UserError(f"{path} is no file: a text table is expected.")
+        if facts.st_size > LARGEST_BYTES:
+            raise UserError(f"{path} has {facts.st_size >> 20} MiB: a text table of at most 1024 MiB is expected.")
+        with open(path, "rb") as handle:
+            return handle.read()
+    except FileNotFoundError:
+        what = "is a link to nowhere" if path.is_symlink() else "does not exist"
+        raise UserError(f"{path} {what}: a text table is expected.") from None
+    except PermissionError:
+        raise UserError(f"{path} must not be read by this user: change its permissions.") from None
+
+
+def decoded(content: bytes, path: Path) -> tuple[str, list[str]]:
+    """Text, and how it was written where not as UTF-8.
+
+    Raises:
+        UserError: another format, or bytes that are no text.
+    """
+    start = content[:64].lstrip().lower()
+    for mark, what in OTHER_FORMATS:
+        if start.startswith(mark.lower()):
+            raise UserError(f"{path} is no text table but {what}.")
+    if content[:2] in UTF16:
+        try:
+            return content.decode(UTF16[content[:2]]), ["UTF-16"]
+        except UnicodeDecodeError:
+            raise UserError(f"{path} is no text table: its UTF-16 is damaged; save it as CSV in UTF-8.") from None
+    if b"\0" in content:
+        raise UserError(f"{path} is no text table: it holds binary data; save it as CSV in UTF-8.")
+    try:
+        return content.decode("utf-8-sig"), []
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+    text = content.removeprefix(b"\xef\xbb\xbf")
+    try:
+        return text.decode("cp1252"), [f"not UTF-8 (line {line}), read as Windows-1252"]
+    except UnicodeDecodeError:
+        return text.decode("latin-1"), [f"not UTF-8 (line {line}), read as Latin-1"]
+
+
+def delimiter_of(header: str, expected: str) -> str:
+    """The expected delimiter if the header line holds it, else the one that it holds most often."""
+    outside = re.sub(r'"[^"]*"', "", header)
+    numbers = {mark: outside.count(mark) for mark in DELIMITERS}
+    if numbers.get(expected, header.count(expected)) or not any(numbers.values()):
+        return expected
+    return max(numbers, key=numbers.get)
+
+
+def split_cells(text: str, delimiter: str) -> tuple[list[list[str]], int]:
+    """Cells of every line, and the number of lines with a quote that does not close.
+
+    A quoted cell may hold line breaks in a comma-separated table. BIDS knows no quoting between tabs, spreadsheets
+    write it all the same: there a cell is unquoted where the quotes enclose it, and every line is a row.
+    """
+    if delimiter != "\t":
+        try:
+            reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
+            return [[cell.strip(BLANKS) for cell in row] for row in reader], 0
+        except csv.Error:
+            pass
+    if '"' not in text:
+        return [[cell.strip(BLANKS) for cell in line.split(delimiter)] for line in text.splitlines()], 0
+    lines, broken = [], 0
+    for line in text.splitlines():
+        try:
+            row = next(csv.reader([line], delimiter=delimiter, strict=True), [])
+        except csv.Error:
+            row, broken = line.split(delimiter), broken + 1
+        lines.append([cell.strip(BLANKS) for cell in row])
+    return lines, broken
+
+
+def distinct(header: list[str], rows: list[list[str]], notes: list[str]) -> list[str]:
+    """Names of the columns: the first of equal ones keeps its name, one without a name gets its number."""
+    while header and not header[-1] and all(len(row) < len(header) or not row[len(header) - 1] for row in rows):
+        header = header[:-1]
+    seen: Counter[str] = Counter()
+    names = []
+    for number, name in enumerate(header, 1):
+        name = name or f"column {number}"
+        seen[name] += 1
+        names.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    twice = [name for name, times in seen.items() if times > 1]
+    if twice:
+        notes.append(f"columns that stand twice, the first is read: {', '.join(twice)}")
+    return names
+
+
+def squared(rows: list[list[str]], width: int, notes: list[str]) -> list[list[str]]:
+    """Rows of equal length."""
+    short, long = 0, []
+    for number, row in enumerate(rows):
+        if len(row) < width:
+            short += 1
+            rows[number] = row + [""] * (width - len(row))
+        elif len(row) > width:
+            long += [cell for cell in row[width:] if cell]
+            rows[number] = row[:width]
+    if short:
+        notes.append(f"{count(short, 'row')} shorter than the header, the rest is empty")
+    if long:
+        notes.append(f"cells beyond the last column left out: {', '.join(map(repr, long[:5]))}")
+    return rows
+
+
+def count(number: int, what: str) -> str:
+    """``1 row``, ``2 rows``."""
+    return f"{number} {what}" + ("" if number == 1 else "s")

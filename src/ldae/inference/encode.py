@@ -1,0 +1,143 @@
+"""Stores made by the trained representation: y_sem of every scan, x_T of the test scans.
+
+An x_T store carries its key (:mod:`ldae.inference.code_keys`), by which the studies ask for it.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ldae import config
+from ldae.core.batches import batches
+from ldae.core.files import write_tsv
+from ldae.core.progress import track
+from ldae.core.store import Store, open_store, write_store
+from ldae.inference.code_keys import MAIN, CodeKey
+from ldae.inference.device import one_thread
+from ldae.inference.folder import require
+from ldae.inference.pipeline import LDAE
+from ldae.inference.readers import Latents, read_splits, scan_ids, split_rows
+
+logger = logging.getLogger("ldae")
+
+
+@one_thread()
+def encode_codes(
+    volumes: Path,
+    latents: Path,
+    splits: Path,
+    train: Path,
+    out: Path,
+    method: config.Method,
+    sampling: config.Sampling,
+    batch: int = 8,
+) -> None:
+    """Write the code stores below ``out``: y_sem, y_sem_untrained (N, dimension); x_T and x_T_unconditional of the
+    scans of the test split (M, C, x, y, z).
+
+    Raises:
+        UserError: stores and models do not belong together.
+    """
+    images, codes = open_store(volumes), open_store(latents)
+    ldae = LDAE.load(train, method, sampling)
+    require(f"{latents} was made by another autoencoder", codes.meta["autoencoder"], ldae.autoencoder_digest)
+    everything, test = np.arange(len(images.index)), split_rows(images, read_splits(splits), "test")
+    untrained = LDAE.load(train, method, sampling, trained_encoder=False)
+
+    def semantic(model: LDAE) -> Callable[[np.ndarray], torch.Tensor]:
+        return lambda rows: model.encode_semantic(torch.from_numpy(images.volumes(rows))[:, None])
+
+    _write(Path(out) / "y_sem", images, everything, batch, semantic(ldae), model=ldae.digest)
+    _write(Path(out) / "y_sem_untrained", images, everything, batch, semantic(untrained), model="untrained")
+    y_sem = open_store(Path(out) / "y_sem")
+    for conditional, name in MAIN.items():
+        _write_x_T(Path(out) / name, images, test, batch, ldae, codes, y_sem, conditional)
+
+
+@one_thread()
+def encode_solver_codes(
+    volumes: Path,
+    latents: Path,
+    splits: Path,
+    train: Path,
+    out: Path,
+    method: config.Method,
+    main: config.Sampling,
+    solvers: Sequence[config.Sampling],
+    batch: int = 8,
+) -> None:
+    """Write the x_T stores of the further solvers below ``out``, and the list ``x_T_solvers.tsv`` of their keys.
+
+    A store that is there already with the same key, latents, y_sem and scans is kept.
+
+    Args:
+        main: the solver whose x_T :func:`encode_codes` has written.
+
+    Raises:
+        UserError: stores and models do not belong together.
+    """
+    images, codes, y_sem = open_store(volumes), open_store(latents), open_store(Path(out) / "y_sem")
+    ldae = LDAE.load(train, method, main)
+    require(f"{latents} was made by another autoencoder", codes.meta["autoencoder"], ldae.autoencoder_digest)
+    require(f"{y_sem.path} was made by another model", y_sem.meta["model"], ldae.digest)
+    test = split_rows(images, read_splits(splits), "test")
+    keys = []
+    for sampling in solvers:
+        other = ldae.with_sampling(sampling.solver, sampling.steps)
+        for conditional in () if sampling == main else MAIN:
+            key = CodeKey.of(other, conditional)
+            if not _is_there(Path(out) / key.name, key, images, test, codes, y_sem):
+                _write_x_T(Path(out) / key.name, images, test, batch, other, codes, y_sem, conditional)
+            keys.append(_listed(open_store(Path(out) / key.name)))
+    columns = ["store", "model", "conditional", "solver", "steps", "scans", "digest"]
+    write_tsv(Path(out) / "x_T_solvers.tsv", pd.DataFrame(keys, columns=columns))
+
+
+def _listed(store: Store) -> dict[str, object]:
+    facts = {name: store.meta[name] for name in ("model", "conditional", "solver", "steps", "digest")}
+    return {"store": store.path.name, "scans": len(store.index)} | facts
+
+
+def _is_there(folder: Path, key: CodeKey, images: Store, rows: np.ndarray, codes: Store, y_sem: Store) -> bool:
+    """Whether a whole store of this key and of these scans stands in the folder."""
+    if not (folder / "store.json").is_file():
+        return False
+    store = open_store(folder)
+    same = store.meta.get("latents") == codes.digest and store.meta.get("y_sem") == y_sem.digest
+    return same and key.matches(store.meta) and scan_ids(store.index) == scan_ids(images.index.iloc[rows])
+
+
+def _write_x_T(
+    folder: Path,
+    images: Store,
+    rows: np.ndarray,
+    batch: int,
+    ldae: LDAE,
+    codes: Store,
+    y_sem: Store,
+    conditional: bool,
+) -> None:
+    """Invert the latents of some scans, with their y_sem or by the unconditional model."""
+
+    def invert(chosen: np.ndarray) -> torch.Tensor:
+        z = Latents(codes, chosen, ldae.device).evaluated(list(range(len(chosen))), ldae.method.posterior)
+        return ldae.invert(z, torch.from_numpy(y_sem.volumes(chosen)) if conditional else None)
+
+    key = CodeKey.of(ldae, conditional)
+    facts = {"model": key.model, "conditional": conditional, "solver": key.solver, "steps": key.steps}
+    facts |= {"latents": codes.digest, "y_sem": y_sem.digest}
+    method = ldae.method.model_dump(mode="json", exclude_unset=True)
+    _write(folder, images, rows, batch, invert, method=method, **facts)
+
+
+def _write(
+    out: Path, images: Store, rows: np.ndarray, batch: int, encode: Callable[[np.ndarray], torch.Tensor], **meta: object
+) -> None:
+    """Encode some rows of the volume store in batches and write a store with their index rows."""
+    arrays = (code for part in track(batches(rows, batch), out.name) for code in encode(part).cpu().numpy())
+    write_store(out, arrays, images.index.iloc[rows].reset_index(drop=True), **meta)
+    logger.info("%s: %d scans", out.name, len(rows))

@@ -1,0 +1,104 @@
+"""A trained model on disk: ``model.safetensors``, ``model.json`` and ``metrics.jsonl``, written once, at the end."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from torch import Tensor
+
+from ldae.core.errors import UserError
+from ldae.core.files import read_json, sha256_file, write_json, write_text
+from ldae.inference.folder import Outcome
+from ldae.networks.weights import load_weights, save_weights
+
+LAUNCH_SHAPE = ("micro_batch", "compute")  # may differ between the parts of one training
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model: what model.json says, and the weights."""
+
+    folder: Path
+    description: dict[str, Any]
+    weights: dict[str, Tensor]
+
+    @property
+    def digest(self) -> str:
+        return self.description["digest"]
+
+
+def fingerprint(settings: BaseModel, seed: int, inputs: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """What a training depends on; a checkpoint of another fingerprint is refused."""
+    section = settings.model_dump(mode="json")
+    section["training"] = {name: value for name, value in section["training"].items() if name not in LAUNCH_SHAPE}
+    return {"settings": section, "seed": seed, "inputs": inputs} | more
+
+
+def write_model(out: Path, outcome: Outcome, stage: str, settings: BaseModel, seed: int, **more: Any) -> None:
+    """Write the three files; model.json last, so a folder with one is whole.
+
+    Args:
+        more: further entries of model.json (inputs, parameters, what was absent).
+    """
+    save_weights(out / "model.safetensors", outcome.weights)
+    write_text(out / "metrics.jsonl", "".join(json.dumps(row, sort_keys=True) + "\n" for row in outcome.history))
+    description = {
+        "stage": stage,
+        "settings": settings.model_dump(mode="json"),
+        "seed": seed,
+        "step": outcome.step,
+        "digest": sha256_file(out / "model.safetensors")[:16],
+    }
+    write_json(out / "model.json", description | more)
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """model.json.
+
+    Raises:
+        UserError: the training is not finished.
+    """
+    path = Path(folder) / "model.json"
+    if not path.is_file():
+        raise UserError(f"{path} is missing: that training has not finished; run its rule first.")
+    return read_json(path)
+
+
+def read_model(folder: Path) -> Model:
+    """Description and weights.
+
+    Raises:
+        UserError: a file is missing, or the weights are not those that model.json describes.
+    """
+    folder = Path(folder)
+    description = read_description(folder)
+    path = folder / "model.safetensors"
+    weights = load_weights(path)
+    if (found := sha256_file(path)[:16]) != description["digest"]:
+        raise UserError(f"{path} has digest {found}, model.json says {description['digest']}: train that stage again.")
+    return Model(folder, description, weights)
+
+
+def require(what: str, found: str, expected: str) -> None:
+    """Two parts of a chain belong together.
+
+    Raises:
+        UserError: their digests differ.
+    """
+    if found != expected:
+        raise UserError(
+            f"{what}: digest {found} found, {expected} expected; run the rules after the changed part again."
+        )
+
+
+def require_input(what: str, description: dict[str, Any], name: str, digest: str) -> None:
+    """A model was trained on this input. An imported model may not know on what.
+
+    Raises:
+        UserError: its digests differ.
+    """
+    known = description["inputs"].get(name) if "imported" in description else description["inputs"][name]
+    if known is not None:
+        require(what, known, digest)

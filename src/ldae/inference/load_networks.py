@@ -1,0 +1,76 @@
+"""Trained networks from their model folders; the architecture is read from model.json."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ldae import config
+from ldae.inference.folder import Model, read_model
+from ldae.networks.autoencoder import Autoencoder, build_autoencoder
+from ldae.networks.dae import build_dae
+from ldae.networks.gaussian_prior import GaussianPrior
+from ldae.networks.representation import Representation, build_representation
+from ldae.networks.supervised import build_supervised
+from ldae.networks.unet import UNet
+from ldae.networks.weights import load_strictly
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A network in evaluation mode, its description (model.json) and its digest."""
+
+    network: nn.Module
+    description: dict[str, Any]
+    digest: str
+
+
+def load_autoencoder(folder: Path) -> Loaded:
+    """The stage-1 network of a model folder."""
+    model = read_model(folder)
+    network: Autoencoder = build_autoencoder(config.Autoencoder.model_validate(model.description["settings"]))
+    return _filled(network, model)
+
+
+def load_unet(folder: Path) -> Loaded:
+    """The stage-2 network of a model folder."""
+    model = read_model(folder)
+    settings = config.Diffusion.model_validate(model.description["settings"])
+    shape = tuple(model.description["latent_shape"])
+    prior = GaussianPrior.empty(settings.timesteps, shape) if settings.prior == "gaussian" else None
+    return _filled(UNet(settings, shape[0], prior), model)
+
+
+def load_representation(folder: Path, unet: Loaded) -> Loaded:
+    """The stage-3 networks of a model folder, fitting the given stage-2 network."""
+    model = read_model(folder)
+    return _filled(initial_representation(model.description, unet), model)
+
+
+def load_dae(folder: Path) -> Loaded:
+    """The diffusion autoencoder of a model folder."""
+    model = read_model(folder)
+    return _filled(build_dae(config.Dae.model_validate(model.description["settings"])), model)
+
+
+def load_supervised(folder: Path) -> Loaded:
+    """A supervised encoder of a model folder."""
+    model = read_model(folder)
+    return _filled(build_supervised(config.Representation.model_validate(model.description["settings"])), model)
+
+
+def initial_representation(description: dict[str, Any], unet: Loaded) -> Representation:
+    """The stage-3 networks as they were before training (same seed, same initial weights)."""
+    return build_representation(
+        config.Representation.model_validate(description["settings"]),
+        config.Diffusion.model_validate(unet.description["settings"]),
+        description["latent_shape"][0],
+        unet.network,
+        description["seed"],
+    )
+
+
+def _filled(network: nn.Module, model: Model) -> Loaded:
+    load_strictly(network, model.weights, model.folder / "model.safetensors")
+    return Loaded(network.requires_grad_(False).eval(), model.description, model.digest)

@@ -1,0 +1,158 @@
+"""The trained LDAE as one object: everything an evaluation asks of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ldae import config
+from ldae.core.keyed import normal
+from ldae.diffusion.ddim import Denoiser, ddim_decode, ddim_encode, ddim_grid
+from ldae.diffusion.dpm_solver import dpmpp_2m_decode, dpmpp_2m_encode, log_sigma_grid
+from ldae.diffusion.guidance import guided, sampling_coefficient
+from ldae.diffusion.schedule import Schedule
+from ldae.inference.device import pick_device
+from ldae.inference.folder import require_input
+from ldae.inference.load_networks import (
+    Loaded,
+    initial_representation,
+    load_autoencoder,
+    load_representation,
+    load_unet,
+)
+from ldae.inference.readers import frozen_noise
+from ldae.networks.autoencoder import reparameterise
+from ldae.networks.gradient_estimator import GradientEstimator
+
+
+class LDAE:
+    """Autoencoder, UNet, semantic encoder and gradient estimator with their averaged weights.
+
+    All methods run without gradients and in evaluation mode, and take and return tensors on ``device``.
+
+    Attributes:
+        latent_shape: (C, x, y, z).
+        scale_factor: latents are multiplied by it for everything diffusive.
+        digest: of the representation model, which names the whole chain.
+        dimension: length of y_sem.
+    """
+
+    def __init__(
+        self,
+        autoencoder: Loaded,
+        unet: Loaded,
+        representation: Loaded,
+        method: config.Method,
+        sampling: config.Sampling,
+        device: torch.device,
+    ):
+        description = representation.description
+        self.device, self.method, self.sampling = device, method, sampling
+        self.latent_shape = tuple(description["latent_shape"])
+        self.scale_factor: float = description["scale_factor"]
+        self.dimension: int = description["settings"]["dimension"]
+        self.digest, self.unconditional_digest = representation.digest, unet.digest
+        self.autoencoder_digest = autoencoder.digest
+        self.autoencoder = autoencoder.network.to(device)
+        self.encoder = representation.network.encoder.to(device)
+        self.estimator = GradientEstimator(unet.network, representation.network.shift).to(device).eval()
+        self.schedule = Schedule.of(config.Diffusion.model_validate(unet.description["settings"]))
+        self.coefficient = sampling_coefficient(self.schedule, method.shift_at_sampling)
+
+    @classmethod
+    def load(
+        cls, train: Path, method: config.Method, sampling: config.Sampling, trained_encoder: bool = True
+    ) -> "LDAE":
+        """Load the three model folders below ``train``.
+
+        Args:
+            trained_encoder: off: the semantic encoder and the estimator as they were before stage 3, as a reference.
+
+        Raises:
+            UserError: a model is missing, or the three do not belong together.
+        """
+        train = Path(train)
+        autoencoder, unet = load_autoencoder(train / "autoencoder"), load_unet(train / "diffusion")
+        representation = load_representation(train / "representation", unet)
+        description = representation.description
+        require_input(
+            f"{train / 'autoencoder'} is not the one of stage 3", description, "autoencoder", autoencoder.digest
+        )
+        require_input(f"{train / 'diffusion'} is not the one of stage 3", description, "diffusion", unet.digest)
+        if not trained_encoder:
+            network = initial_representation(representation.description, unet).requires_grad_(False).eval()
+            representation = Loaded(network, representation.description, "untrained")
+        return cls(autoencoder, unet, representation, method, sampling, pick_device())
+
+    def with_sampling(self, solver: str, steps: int) -> "LDAE":
+        """The same networks with another solver or number of steps."""
+        other = object.__new__(LDAE)
+        other.__dict__.update(self.__dict__, sampling=config.Sampling(solver=solver, steps=steps))
+        return other
+
+    @torch.no_grad()
+    def autoencode(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Volumes (B, 1, X, Y, Z) -> their stage-1 reconstructions, not clipped.
+
+        Args:
+            noise: of the posterior's sample that is decoded; none: its mean.
+        """
+        return self.autoencoder.decode(self._posterior(x, noise))
+
+    @torch.no_grad()
+    def encode_latent(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Volumes -> scaled z_0 (B, C, x, y, z): posterior means, or samples with that noise."""
+        return self._posterior(x, noise) * self.scale_factor
+
+    def _posterior(self, x: Tensor, noise: Tensor | None) -> Tensor:
+        mu, sigma = self.autoencoder.encode(x.to(self.device))
+        return mu if noise is None else reparameterise(mu, sigma, noise.to(self.device))
+
+    def posterior_noise(self, ids: Sequence[str]) -> Tensor | None:
+        """Noise of each scan's frozen sample; none where latents are posterior means (``method.posterior``)."""
+        return frozen_noise(ids, self.latent_shape) if self.method.posterior == "frozen" else None
+
+    @torch.no_grad()
+    def decode_latent(self, z: Tensor) -> Tensor:
+        """Scaled latents -> volumes (B, 1, X, Y, Z), not clipped."""
+        return self.autoencoder.decode(z.to(self.device) / self.scale_factor)
+
+    @torch.no_grad()
+    def encode_semantic(self, x: Tensor) -> Tensor:
+        """Volumes (B, 1, X, Y, Z) -> y_sem (B, dimension)."""
+        return self.encoder(x.to(self.device))
+
+    @torch.no_grad()
+    def invert(self, z: Tensor, y: Tensor | None) -> Tensor:
+        """Scaled latents -> x_T; without y_sem, by the unconditional model of stage 2."""
+        encode = ddim_encode if self.sampling.solver == "ddim" else dpmpp_2m_encode
+        return encode(self._model(y), z.to(self.device), self._grid(), self.schedule, self._clamp())
+
+    @torch.no_grad()
+    def sample(self, x_T: Tensor, y: Tensor | None) -> Tensor:
+        """x_T -> scaled latents; without y_sem, by the unconditional model of stage 2."""
+        decode = ddim_decode if self.sampling.solver == "ddim" else dpmpp_2m_decode
+        return decode(self._model(y), x_T.to(self.device), self._grid(), self.schedule, self._clamp())
+
+    @property
+    def network_calls(self) -> int:
+        """Of the UNet, for each scan in either direction."""
+        return len(self._grid()) - 1
+
+    def noise(self, ids: Sequence[str], seed: int) -> Tensor:
+        """Standard normal x_T (B, C, x, y, z), fixed by (seed, id), whatever the batch."""
+        return torch.stack([normal(self.latent_shape, seed, "x_T", name) for name in ids]).to(self.device)
+
+    def _model(self, y: Tensor | None) -> Denoiser:
+        if y is None:
+            return self.estimator.trunk
+        return guided(self.estimator, y.to(self.device), self.coefficient)
+
+    def _grid(self) -> list[int]:
+        if self.sampling.solver == "ddim":
+            return ddim_grid(self.sampling.steps, self.schedule.timesteps)
+        return log_sigma_grid(self.sampling.steps, self.schedule)
+
+    def _clamp(self) -> float | None:
+        return 1.0 if self.method.clamp_z0 else None

@@ -1,0 +1,111 @@
+"""Training data: volumes read from the store as they are needed, latents wholly in memory."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from ldae.core.errors import UserError
+from ldae.core.files import digest, read_tsv
+from ldae.core.keyed import Draw, normal
+from ldae.core.store import Store
+from ldae.networks.autoencoder import reparameterise
+
+
+def read_splits(path: Path) -> pd.DataFrame:
+    """splits.tsv: participant_id and split."""
+    return read_tsv(path, dtype={"participant_id": str})
+
+
+def split_rows(store: Store, splits: pd.DataFrame, split: str) -> np.ndarray:
+    """Store positions of the scans of one split.
+
+    Raises:
+        UserError: the split has no scan in the store.
+    """
+    rows = store.rows(splits.loc[splits["split"] == split, "participant_id"])
+    if not len(rows):
+        raise UserError(
+            f"No scan of the {split} split is in {store.path}; look at manifest/splits.tsv and exclusions.tsv."
+        )
+    return rows
+
+
+def splits_digest(splits: pd.DataFrame) -> str:
+    """Digest of who is in which split, whatever the order of the rows."""
+    return digest(sorted(zip(splits["participant_id"], splits["split"], strict=True)))
+
+
+class Volumes:
+    """Some rows of a volume store as float32 tensors (n, 1, X, Y, Z) in [0, 1]."""
+
+    def __init__(self, store: Store, rows: np.ndarray, device: torch.device):
+        self.store, self.positions, self.device = store, rows, device
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, scans: Sequence[int]) -> Tensor:
+        volumes = torch.from_numpy(self.store.volumes(self.positions[scans]))
+        return volumes[:, None].to(self.device)
+
+
+class Latents:
+    """Some rows of a latent store in memory, multiplied by its scale factor.
+
+    Attributes:
+        mean: posterior means (n, C, x, y, z).
+        spread: posterior standard deviations, same shape.
+    """
+
+    def __init__(self, store: Store, rows: np.ndarray, device: torch.device):
+        values = torch.from_numpy(store.volumes(rows)).to(device) * store.meta["scale_factor"]
+        self.mean, self.spread = values[:, 0].contiguous(), values[:, 1].contiguous()
+        self.ids = scan_ids(store.index.iloc[rows])
+
+    def __len__(self) -> int:
+        return len(self.mean)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(C, x, y, z)."""
+        return tuple(self.mean.shape[1:])
+
+    def moments(self) -> tuple[Tensor, Tensor]:
+        """Mean and variance of each latent voxel over the scans (C, x, y, z), posterior spread included."""
+        return self.mean.mean(0), self.mean.var(0) + self.spread.square().mean(0)
+
+    def draw(self, draws: Sequence[Draw], posterior: str) -> Tensor:
+        """z_0 of the drawn scans in training: a fresh sample of each posterior, or as in evaluation."""
+        scans = [draw.scan for draw in draws]
+        if posterior != "sample":
+            return self.evaluated(scans, posterior)
+        noise = keyed_noise(draws, self.shape, "posterior").to(self.mean.device)
+        return reparameterise(self.mean[scans], self.spread[scans], noise)
+
+    def evaluated(self, scans: Sequence[int], posterior: str) -> Tensor:
+        """z_0 of some scans in evaluation: the posterior's mean, or its frozen sample (``method.posterior``)."""
+        if posterior != "frozen":
+            return self.mean[scans]
+        noise = frozen_noise([self.ids[scan] for scan in scans], self.shape).to(self.mean.device)
+        return reparameterise(self.mean[scans], self.spread[scans], noise)
+
+
+def scan_ids(index: pd.DataFrame) -> list[str]:
+    """participant_session of every row of a store's index."""
+    return [
+        f"{subject}_{session}" for subject, session in zip(index["participant_id"], index["session_id"], strict=True)
+    ]
+
+
+def frozen_noise(ids: Sequence[str], shape: tuple[int, ...]) -> Tensor:
+    """The noise (n, *shape) of each scan's one sample of its posterior, fixed by its name."""
+    return torch.stack([normal(shape, "frozen posterior", name) for name in ids])
+
+
+def keyed_noise(draws: Sequence[Draw], shape: tuple[int, ...], purpose: str) -> Tensor:
+    """Standard normal noise (n, *shape), one key per scan of the batch."""
+    return torch.stack([normal(shape, *draw.key, purpose) for draw in draws])

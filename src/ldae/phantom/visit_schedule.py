@@ -1,0 +1,119 @@
+"""When subjects come: visits, dates, study phases; and who of a cohort converts or comes more often."""
+
+import datetime as dt
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ldae.config import Phantom
+from ldae.core.keyed import picks, stream
+from ldae.phantom.population import DIAGNOSES, Subject, draw_subject, roster_number
+
+YEARLY = (0, 12, 24, 36)  # months of the possible visits
+EARLY_SECOND_VISIT = 0.15  # share of the ordinary subjects whose second visit is at month 12 instead of 24
+FOUR_VISITS = 0.33  # share of the subjects with extra visits who come twice more often, not once
+EXAM_JITTER_DAYS = 20
+SCAN_LEAD_DAYS, SCAN_LAG_DAYS = 14, 7  # a scan is made this long before, or after, its examination
+PHASES = {  # first day of enrolment, days of enrolment, field strength (T)
+    "ADNI1": (dt.date(2005, 9, 7), 700, 1.5),
+    "ADNIGO": (dt.date(2010, 6, 1), 300, 3.0),
+    "ADNI2": (dt.date(2011, 4, 1), 800, 3.0),
+    "ADNI3": (dt.date(2017, 2, 1), 800, 3.0),
+}
+PHASE_SHARES = {"ADNI1": 0.40, "ADNI2": 0.35, "ADNI3": 0.25}
+GO_SHARE = 0.12  # of the subjects with MCI: ADNIGO enrolled no others
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One visit. ``months`` is nominal; ``elapsed_years`` runs from the baseline examination to the scan."""
+
+    months: int
+    exam_date: dt.date
+    scan_date: dt.date
+    elapsed_years: float
+
+    @property
+    def code(self) -> str:
+        """ADNI's VISCODE."""
+        return f"m{self.months:02d}" if self.months else "bl"
+
+    @property
+    def session(self) -> str:
+        return f"M{self.months:03d}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One subject's course through the study."""
+
+    subject: Subject
+    phase: str
+    visits: tuple[Visit, ...]
+    extra_visits: bool
+
+    @cached_property
+    def field_strength(self) -> float:
+        return PHASES[self.phase][2]
+
+    def diagnosis(self, visit: Visit) -> str:
+        return self.subject.diagnosis_at(visit.elapsed_years)
+
+
+def plan_cohort(settings: Phantom, seed: int) -> list[Plan]:
+    """All subjects in the order of their roster numbers (diagnoses interleaved).
+
+    Converters and subjects with extra visits are spread evenly over each diagnosis, converters apart, so that the
+    beginning of a cohort does not depend on its size.
+    """
+    plans = []
+    for diagnosis in DIAGNOSES:
+        seen = {True: 0, False: 0}
+        for index in range(settings.subjects.get(diagnosis, 0)):
+            converter = diagnosis == "MCI" and settings.visits > 1 and picks(index, settings.converter_fraction)
+            extra = picks(seen[converter], settings.extra_visit_fraction)
+            seen[converter] += 1
+            plans.append(plan_subject(seed, roster_number(diagnosis, index), settings.visits, extra, converter))
+    return sorted(plans, key=lambda plan: plan.subject.rid)
+
+
+def plan_subject(seed: int, rid: int, visits: int, extra: bool, converter: bool) -> Plan:
+    """Draw visits and dates from (seed, roster number) and the three facts about the subject."""
+    random = stream(seed, "visits", rid)
+    months = _visit_months(random, visits, extra)
+    conversion = _conversion_years(random, months) if converter else None
+    subject = draw_subject(seed, rid, conversion)
+    phase = _phase(random, subject)
+    first_day, span, _ = PHASES[phase]
+    baseline = first_day + dt.timedelta(days=int(random.integers(span)))
+    return Plan(subject, phase, tuple(_visit(seed, rid, baseline, month) for month in months), extra)
+
+
+def _visit_months(random: np.random.Generator, visits: int, extra: bool) -> tuple[int, ...]:
+    early, longest = random.random() < EARLY_SECOND_VISIT, random.random() < FOUR_VISITS
+    if extra:
+        return YEARLY[: min(visits + 1 + int(longest), len(YEARLY))]
+    if visits == 2:
+        return (0, 12) if early else (0, 24)
+    return YEARLY[:visits]
+
+
+def _conversion_years(random: np.random.Generator, months: tuple[int, ...]) -> float:
+    """A time between two neighbouring visits, away from both by more than the dates' jitter."""
+    last = int(random.integers(1, len(months)))
+    before, after = months[last - 1] / 12, months[last] / 12
+    return float(before + (after - before) * random.uniform(0.15, 0.85))
+
+
+def _phase(random: np.random.Generator, subject: Subject) -> str:
+    go, phase = random.random() < GO_SHARE, random.choice(list(PHASE_SHARES), p=list(PHASE_SHARES.values()))
+    return "ADNIGO" if go and subject.diagnosis == "MCI" else str(phase)
+
+
+def _visit(seed: int, rid: int, baseline: dt.date, months: int) -> Visit:
+    random = stream(seed, "dates", rid, months)
+    jitter = int(random.integers(-EXAM_JITTER_DAYS, EXAM_JITTER_DAYS + 1)) if months else 0
+    exam = baseline + dt.timedelta(days=round(months * 365.25 / 12) + jitter)
+    scan = exam + dt.timedelta(days=int(random.integers(-SCAN_LEAD_DAYS, SCAN_LAG_DAYS + 1)))
+    return Visit(months, exam, scan, (scan - baseline).days / 365.25)

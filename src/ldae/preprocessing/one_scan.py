@@ -1,0 +1,79 @@
+"""One scan from a NIfTI file or a DICOM series to its derivative: the steps of the workflow in a row."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from ldae.config import Preprocessing
+from ldae.core.errors import QuarantinedScan, UserError
+from ldae.core.machine import require_sound
+from ldae.preprocessing.claim import claim, release
+from ldae.preprocessing.derivatives import ScanFiles, describe_dataset
+from ldae.preprocessing.quality import verdict
+from ldae.preprocessing.steps import bias_field_step, brain_step, register_step
+
+
+def preprocess_scan(t1w: Path, files: ScanFiles, settings: Preprocessing, source: Path | None = None) -> dict[str, Any]:
+    """N4, brain extraction, registration and the one interpolation; what is there and unchanged is kept.
+
+    Args:
+        source: what the image was given as, for the claim (:func:`ldae.preprocessing.claim.claim`); none: ``t1w``.
+
+    Returns:
+        The row of qc.tsv: ids, path of the derivative, digest, ``qc``, ``qc_reason`` and all metrics.
+
+    Raises:
+        QuarantinedScan: the scan cannot be used; the message says why.
+        UserError: the folder holds a scan of this name that was made from another image.
+    """
+    describe_dataset(files.root)
+    digest = claim(files, source or t1w, t1w)
+    try:
+        first = bias_field_step(files, t1w, settings.bias_field, digest)
+    except QuarantinedScan:
+        release(files)
+        raise
+    second = brain_step(files, settings.brain_extraction)
+    third = register_step(files, settings.registration, settings.conform)
+    metrics = first.record["metrics"] | second.record["metrics"] | third.record["metrics"]
+    flag, reason = verdict(metrics, settings.quality.limits)
+    names = {"participant_id": files.participant_id, "session_id": files.session_id}
+    place = {"path": third.path.relative_to(files.root).as_posix(), "sha256": third.record["sha256"]}
+    return names | place | {"qc": flag, "qc_reason": reason or None} | dict(sorted(metrics.items()))
+
+
+def scan_names(source: Path) -> tuple[str, str]:
+    """participant_id and session_id from a BIDS file name, else from the name as it is and ``ses-M000``."""
+    stem = source.name.removesuffix(".gz").removesuffix(".nii")
+    found = re.match(r"(sub-[0-9A-Za-z]+)(?:_(ses-[0-9A-Za-z]+))?(?=_|$)", stem)
+    if found:
+        return found[1], found[2] or "ses-M000"
+    return "sub-" + (re.sub(r"[^0-9A-Za-z]", "", stem) or "scan"), "ses-M000"
+
+
+def as_nifti(source: Path, scratch: Path) -> Path:
+    """``source`` itself, or the one volume of a DICOM folder, converted by dcm2niix into ``scratch``.
+
+    Raises:
+        UserError: the source does not exist, or dcm2niix is not installed.
+        QuarantinedScan: the folder holds no series, more than one, or one that dcm2niix refuses.
+        MachineError: the disk of ``scratch`` is full.
+    """
+    if not source.exists():
+        raise UserError(f"{source} does not exist; give a NIfTI file or a folder with one DICOM series.")
+    if not source.is_dir():
+        return source
+    program = shutil.which("dcm2niix") or shutil.which("dcm2niix", path=str(Path(sys.executable).parent))
+    if program is None:
+        raise UserError("A DICOM folder needs dcm2niix; run `make setup`.")
+    command = [program, "-z", "y", "-b", "n", "-f", "scan", "-o", str(scratch), str(source)]
+    finished = subprocess.run(command, capture_output=True, text=True)
+    volumes = sorted(scratch.glob("*.nii.gz"))
+    if len(volumes) != 1:
+        require_sound(finished.stdout + finished.stderr, scratch)
+        said = (finished.stdout + finished.stderr).strip().splitlines() or ["no message"]
+        raise QuarantinedScan(f"dcm2niix made {len(volumes)} volumes of {source}, not one: {said[-1]}")
+    return volumes[0]

@@ -1,0 +1,1 @@
+"""What the autoencoder keeps (paper Figure 3)."""

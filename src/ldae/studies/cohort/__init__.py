@@ -1,0 +1,1 @@
+"""Who is in the cohort: Table 1, and the flow of scans into it."""

@@ -1,0 +1,1 @@
+"""What the studies share: statistics, metrics, anatomy, inputs, the style of figures and tables."""

@@ -1,0 +1,209 @@
+"""Estimates with intervals: the panel that compares methods, read from the long tables of ``ldae.studies``."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from ldae.studies.common.figure_style import FAINT, INK, MUTED, say_why_empty
+from ldae.studies.common.method_styles import Method
+
+MINUS = "\N{MINUS SIGN}"
+METRIC_LABELS = {
+    "ssim_w11_brain": "SSIM in the brain (window 11)",
+    "ssim_w11_brain_vs_ae": "SSIM in the brain, against the autoencoder",
+    "ssim_w11": "SSIM, whole box (window 11)",
+    "ssim_w3_paper": "SSIM, whole box (window 3)",
+    "lpips_squeeze_fake3d": "LPIPS (all slices)",
+    "lpips_paper_half": "LPIPS (half the slices)",
+    "kernel_y_sem": "kernel distance from training scans, y$_{sem}$",
+    "kernel_octants": "kernel distance from training scans, octants of z",
+    "frechet_y_sem_shrunk": "Fréchet distance, y$_{sem}$ (shrunken)",
+    "frechet_octants_shrunk": "Fréchet distance, octants of z (shrunken)",
+    "nearest_training_rms_median": "median distance to the nearest training scan",
+    "nearest_training_rms_auc": "P(nearer than a held-out scan)",
+    "nearest_ratio_median": "median ratio, nearest / next subject",
+    "nearest_ratio_auc": "P(lower ratio than a held-out scan)",
+    "x_T_std": "standard deviation of x$_T$",
+    "ssim_w4_paper": "SSIM against the autoencoder (window 4)",
+    "mse": "mean squared error",
+    "mse_vs_ae": "mean squared error, against the autoencoder",
+    "psnr": "PSNR (dB)",
+    "ventricle_ml_error": "error of the ventricles (ml)",
+    "ventricle_ml_error_truth": "error of the ventricles, against the truth (ml)",
+    "ventricle_ml_error_truth_calibrated_by_kind": "error of true ventricles, calibrated by kind (ml)",
+    "ventricle_change_ml_error_truth": "error of the ventricles' change, against the truth (ml)",
+    "r_truth": "ventricle volume: r with the truth",
+    "r_original": "ventricle volume: r with the scan",
+    "auc_ad_cv": "AUC, AD against CN, cross-validated",
+    "balanced_accuracy_ad_cv": "balanced accuracy, cross-validated",
+    "age_mae_cv": "age error (years), cross-validated",
+    "age_r_cv": "age r, cross-validated",
+    "auc_ad_test": "AUC, AD against CN, test",
+    "balanced_accuracy_ad_test": "balanced accuracy, test",
+    "sensitivity_ad_test": "sensitivity, test",
+    "specificity_ad_test": "specificity, test",
+    "age_mae_test": "age error (years), test",
+    "age_r_test": "age r, test",
+    "auc_field_strength_cv": "AUC of field strength",
+    "auc_study_phase_cv": "AUC of study phase",
+    "auc_ad_cv_within_field_strength": "AUC, AD against CN, within one field strength",
+    "age_mae_cv_cn": "age error of controls (years)",
+    "auc_ad_test_paper": "AUC, AD against CN",
+    "accuracy_ad_test_paper": "accuracy",
+    "mcc_ad_test_paper": "Matthews correlation",
+    "sensitivity_ad_test_paper": "recall of AD",
+    "sensitivity_cn_positive_test_paper": "recall of CN",
+    "age_mae_test_paper": "age error, MAE (years)",
+    "age_rmse_test_paper": "age error, RMSE (years)",
+    "ventricle_ml_change_plus_ad": "ventricles towards AD (ml)",
+    "ventricle_ml_change_minus_ad": "ventricles away from AD (ml)",
+    "ventricle_ml_change_plus_minus_ad": "ventricles, AD end − CN end (ml)",
+    "ventricle_ml_change_cn_to_ad": "ventricles, CN moved to AD (ml)",
+    "ventricle_ml_change_ad_to_cn": "ventricles, AD moved to CN (ml)",
+    "ventricle_ml_change_truth_plus_ad": "true ventricles towards AD (ml)",
+    "ventricle_ml_change_error_truth_plus_ad": "error of that change (ml)",
+    "ventricle_ml_change_calibrated_plus_ad": "ventricles towards AD, calibrated (ml)",
+    "ventricle_ml_change_calibrated_minus_ad": "ventricles away from AD, calibrated (ml)",
+    "ventricle_ml_spearman": "ventricles over the dose (Spearman)",
+    "ventricle_ml_spearman_mean": "ventricles over the dose (Spearman), mean",
+    "ventricle_ml_spearman_plus_ad": "ventricles over the distance towards AD (Spearman)",
+    "ventricle_ml_spearman_minus_ad": "ventricles over the distance away from AD (Spearman)",
+    "probability_reencoded_spearman": "p(AD) when encoded again over the dose (Spearman)",
+    "hippocampus_region_ml_change_plus_ad": "hippocampal region towards AD (ml)",
+    "hippocampus_region_ml_change_minus_ad": "hippocampal region away from AD (ml)",
+    "ssim_w11_outside_plus_ad": "SSIM outside both regions, towards AD",
+    "ssim_w11_outside_minus_ad": "SSIM outside both regions, away from AD",
+    "ssim_w11_outside_ae_gap_plus_ad": "|SSIM outside − autoencoder's|, towards AD",
+    "ssim_w11_outside_ae_gap_minus_ad": "|SSIM outside − autoencoder's|, away from AD",
+    "intensity_outside_change_plus_ad": "relative change of intensity outside, towards AD",
+    "intensity_outside_change_minus_ad": "relative change of intensity outside, away from AD",
+    "brain_ml_change_plus_ad": "brain towards AD (ml)",
+    "brain_ml_change_minus_ad": "brain away from AD (ml)",
+    "probability_reencoded_plus_ad": "p(AD) when encoded again, towards AD",
+    "probability_reencoded_minus_ad": "p(AD) when encoded again, away from AD",
+    "probability_reencoded_plus_minus_ad": "p(AD) when encoded again, AD end − CN end",
+}
+
+
+def rows_of(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The rows of one metric that have a value."""
+    return summary[(summary["metric"] == metric) & np.isfinite(summary["value"].astype(float))]
+
+
+def why_missing(summary: pd.DataFrame, metric: str) -> str:
+    """The words of the table for why a metric has no value, or that it was not computed."""
+    notes = summary.loc[summary["metric"] == metric, "note"].dropna()
+    label = METRIC_LABELS.get(metric, metric)
+    return f"{label}:\n{notes.iloc[0]}" if len(notes) else f"{label}:\nnot computed in this run"
+
+
+def line_with_intervals(axes: Axes, x: pd.Series, curve: pd.DataFrame, **style: Any) -> None:
+    """The values of a curve over ``x``, each with its interval where it has one.
+
+    Args:
+        curve: value, low, high.
+        style: as of ``Axes.errorbar``.
+    """
+    lengths = np.stack([curve["value"] - curve["low"], curve["high"] - curve["value"]]).astype(float)
+    axes.errorbar(x, curve["value"], np.clip(np.nan_to_num(lengths), 0, None), elinewidth=0.9, **style)
+
+
+def forest(
+    axes: Axes,
+    summary: pd.DataFrame,
+    metric: str,
+    methods: dict[str, Method],
+    reference: float | None = None,
+    names: bool = True,
+) -> None:
+    """One row per method: its value as a marker, its 95 % interval as a line, both printed at the right.
+
+    Args:
+        summary: long table (method, metric, value, low, high, n_subjects, note).
+        methods: the methods to draw, from top to bottom; one without a value gets ``n/a``.
+        reference: a vertical line, such as chance level.
+        names: print the methods' names at the left.
+    """
+    table = rows_of(summary, metric).set_index("method")
+    if table.empty:
+        say_why_empty(axes, why_missing(summary, metric))
+        return
+    if reference is not None:
+        axes.axvline(reference, color=MUTED, linewidth=0.8, linestyle=(0, (2, 2)))
+    drawn = summary[summary["method"].isin(methods)]
+    own_counts = rows_of(drawn, metric)["n_subjects"].nunique() > 1
+    for place, (name, method) in enumerate(methods.items()):
+        if name in table.index:
+            row = table.loc[name]
+            draw_interval(axes, float(row["value"]), place, row["low"], row["high"], method)
+            text, colour = format_estimate(row["value"], row["low"], row["high"]), INK
+            text += f" (n = {int(row['n_subjects'])})" if own_counts else ""
+        else:
+            text, colour = "n/a", MUTED
+        axes.annotate(
+            text,
+            (1.04, place),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            fontsize=6.5,
+            color=colour,
+        )
+    labels = [method.label for method in methods.values()] if names else []
+    axes.set_yticks(range(len(methods)) if names else [], labels)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(len(methods) - 0.4, -0.6)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x", color=FAINT)
+    axes.locator_params(axis="x", nbins=4)
+    axes.margins(x=0.08)
+    axes.set_xlabel(METRIC_LABELS.get(metric, metric.replace("_", " ")) + subjects_line(drawn, metric))
+
+
+def subjects_line(summary: pd.DataFrame, metric: str) -> str:
+    """A second line for an axis label: how many subjects the estimates rest on, and whether those are too few.
+
+    Args:
+        summary: the estimates that are drawn.
+    """
+    rows = rows_of(summary, metric)
+    if rows.empty:
+        return ""
+    few = rows["note"].astype(str).str.contains("too few").any()
+    return f"\n{count_words(rows['n_subjects'])} subjects" + (": too few" if few else "")
+
+
+def count_words(counts: pd.Series) -> str:
+    """``23``, or ``20 to 23`` where the estimates do not all rest on as many subjects."""
+    low, high = int(counts.min()), int(counts.max())
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def draw_interval(axes: Axes, value: float, place: float, low: float, high: float, method: Method) -> None:
+    """A horizontal interval with its value."""
+    if np.isfinite(low) and np.isfinite(high):
+        axes.plot([low, high], [place, place], color=method.colour, linewidth=1.8, solid_capstyle="round", alpha=0.75)
+    axes.plot([value], [place], method.marker, color=method.colour, markersize=5.5, zorder=3)
+
+
+def format_estimate(value: float, low: float = np.nan, high: float = np.nan) -> str:
+    """``0.873 [0.861, 0.884]``, with digits that suit the size of the interval."""
+    if not np.isfinite(value):
+        return "n/a"
+    finite = np.isfinite(low) and np.isfinite(high)
+    digits = _digits(value, high - low if finite else abs(value))
+    if digits is None:
+        text, bounds = f"{value:.1e}", f" [{low:.1e}, {high:.1e}]"
+    else:
+        text, bounds = f"{value:.{digits}f}", f" [{low:.{digits}f}, {high:.{digits}f}]"
+    return (text + bounds if finite else text).replace("-", MINUS)
+
+
+def _digits(value: float, width: float) -> int | None:
+    """Decimals that show two digits of the interval's width; none for numbers that need an exponent."""
+    if abs(value) < 0.002 and value != 0:
+        return None
+    if width <= 0:
+        return 3
+    return int(np.clip(1 - np.floor(np.log10(width)), 0, 4))

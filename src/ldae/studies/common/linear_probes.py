@@ -1,0 +1,163 @@
+"""Linear probes: penalised logistic and linear regression on standardised features; folds are dealt by subject."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from sklearn import config_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from ldae.core.errors import UserError
+from ldae.core.keyed import study_stream
+
+Task = Literal["ad", "age"]
+Features = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""(rows to fit on, rows to describe) -> their feature matrices; only the first may shape the features.
+
+One with an attribute ``widths`` has ordered columns: how many of the leading ones a probe reads is chosen from
+``widths`` by the inner cross-validation, together with the penalty.
+"""
+
+PENALTIES = {"ad": np.logspace(-1, 4, 6), "age": np.logspace(0, 5, 6)}
+INNER_FOLDS = 4
+
+
+@dataclass(frozen=True)
+class Probe:
+    """score(x) = weight . (x - mean) / std + bias: the logit of AD, or years."""
+
+    mean: np.ndarray
+    std: np.ndarray
+    weight: np.ndarray
+    bias: float
+    penalty: float
+
+    def standardise(self, features: np.ndarray) -> np.ndarray:
+        return (features - self.mean) / self.std
+
+    def score(self, features: np.ndarray) -> np.ndarray:
+        """(N,) scores of (N, dimension) features."""
+        return self.standardise(features) @ self.weight + self.bias
+
+    def as_json(self) -> dict[str, Any]:
+        vectors = {name: getattr(self, name).tolist() for name in ("mean", "std", "weight")}
+        return vectors | {"bias": float(self.bias), "penalty": float(self.penalty)}
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Probe":
+        vectors = {name: np.asarray(content[name], dtype=float) for name in ("mean", "std", "weight")}
+        return cls(**vectors, bias=content["bias"], penalty=content["penalty"])
+
+
+def sigmoid(score: np.ndarray) -> np.ndarray:
+    """Numerically safe 1 / (1 + exp(-score))."""
+    return 0.5 * (1 + np.tanh(0.5 * np.asarray(score, dtype=float)))
+
+
+def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each column; a constant column gets 1, so that it stays harmless."""
+    mean, std = features.mean(axis=0), features.std(axis=0)
+    return mean, np.where(std > 1e-12 * np.maximum(1, np.abs(mean)), std, 1.0)
+
+
+def fit(task: Task, features: np.ndarray, target: np.ndarray, penalty: float, width: int | None = None) -> Probe:
+    """Standardise with these rows and fit on them: sum(log loss) or sum of squares / 2, plus penalty / 2 |w|^2.
+
+    Args:
+        features: (N, dimension).
+        target: (N,) 0/1 with AD = 1, or years.
+        width: only so many leading columns get a weight. None: all.
+
+    Raises:
+        UserError: the labels hold one class only.
+    """
+    features, target = np.asarray(features, dtype=float), np.asarray(target, dtype=float)
+    if task == "ad" and len(np.unique(target)) < 2:
+        raise UserError("A probe of the diagnosis needs scans of both classes to be fitted on.")
+    mean, std = moments(features)
+    used = slice(0, width)
+    standard = ((features - mean) / std)[:, used]
+    weight = np.zeros(features.shape[1])
+    with config_context(assume_finite=True, skip_parameter_validation=True), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # Newton's steps end in rounding: goes on with L-BFGS
+        if task == "ad":
+            model = LogisticRegression(C=1 / penalty, solver="newton-cholesky", tol=1e-7, max_iter=200)
+            model.fit(standard, target)
+            weight[used], bias = model.coef_[0], float(model.intercept_[0])
+        else:
+            ridge = Ridge(alpha=penalty).fit(standard, target)
+            weight[used], bias = ridge.coef_, float(ridge.intercept_)
+    return Probe(mean, std, weight, bias, float(penalty))
+
+
+def _loss(task: Task, score: np.ndarray, target: np.ndarray) -> float:
+    if task == "ad":
+        return float((np.logaddexp(0, score) - target * score).sum())
+    return float(((score - target) ** 2).sum())
+
+
+def fit_with_penalty(
+    task: Task, features: np.ndarray, target: np.ndarray, subjects: np.ndarray, strata: np.ndarray, seed: int
+) -> Probe:
+    """Choose the penalty by subject-grouped cross-validation of the loss on these rows, then fit on all of them."""
+
+    def describe(fit_rows: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return features[fit_rows], features[rows]
+
+    penalty, width = choose(task, describe, np.arange(len(features)), target, subjects, strata, seed)
+    return fit(task, features, target, penalty, width)
+
+
+def choose(
+    task: Task,
+    features: Features,
+    rows: np.ndarray,
+    target: np.ndarray,
+    groups: np.ndarray,
+    strata: np.ndarray,
+    seed: int,
+) -> tuple[float, int | None]:
+    """Penalty and number of leading columns with the smallest loss on held-out groups (of equal ones the simplest).
+
+    Features are made anew in every inner fold. A fold whose other rows lack a class, or are one row, is left out.
+
+    Args:
+        rows: (N,) what ``features`` is called with; ``target``, ``groups`` and ``strata`` belong to them.
+    """
+    fold = subject_folds(groups, strata, INNER_FOLDS, seed)
+    penalties, widths = PENALTIES[task][::-1], sorted(getattr(features, "widths", None) or (None,), key=_size)
+    losses = np.zeros((len(widths), len(penalties)))
+    for held_out in range(INNER_FOLDS):
+        inside, outside = fold != held_out, fold == held_out
+        if not outside.any() or inside.sum() < 2 or (task == "ad" and len(np.unique(target[inside])) < 2):
+            continue
+        seen, asked = features(rows[inside], rows[outside])
+        for place, width in enumerate(widths):
+            for column, penalty in enumerate(penalties):
+                probe = fit(task, seen, target[inside], penalty, width)
+                losses[place, column] += _loss(task, probe.score(asked), target[outside])
+    best_width, best_penalty = np.unravel_index(np.argmin(losses), losses.shape)
+    return float(penalties[best_penalty]), widths[best_width]
+
+
+def _size(width: int | None) -> float:
+    return np.inf if width is None else width
+
+
+def subject_folds(subjects: Sequence[str], strata: Sequence[str], folds: int, seed: int) -> np.ndarray:
+    """(rows,) fold of each row: all scans of a subject together, every stratum spread evenly.
+
+    The stratum of a subject is that of its last row. Subjects are shuffled within their stratum and dealt in turn,
+    and the next stratum goes on where the one before stopped.
+    """
+    last = dict(zip(subjects, strata, strict=True))
+    fold, turn = {}, 0
+    for stratum in sorted(set(map(str, last.values()))):
+        names = sorted(name for name, own in last.items() if str(own) == stratum)
+        for name in study_stream(seed, "folds", stratum).permutation(names):
+            fold[str(name)] = turn % folds
+            turn += 1
+    return np.array([fold[str(name)] for name in subjects])

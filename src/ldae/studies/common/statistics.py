@@ -1,0 +1,232 @@
+"""Estimates with subject-cluster bootstrap intervals.
+
+Scans of one subject are not independent, so whole subjects are drawn. A replicate is a vector of weights (how often
+the subject of each row was drawn), and a statistic is a weighted one: ``statistic(values, weights)`` takes values
+(rows, columns) and weights (replicates, rows) and returns (replicates,), NaN where it is not defined.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ldae.core.keys import KEY
+
+Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+FEW_SUBJECTS, FEW_NOTE = 20, "too few"
+_BLOCK = 2**24  # weights (replicates x rows) held at once
+_REDRAWS = 20
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number, its 95 % interval, and how many subjects and rows it rests on.
+
+    ``value`` is None where it cannot be computed, and ``note`` says why. ``redrawn`` counts bootstrap replicates
+    that were drawn again because the statistic was undefined there (a class was missing); ``n_replicates`` those that
+    the interval rests on, fewer than were asked for when some stayed undefined.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n_subjects: int = 0
+    n_rows: int = 0
+    redrawn: int = 0
+    n_replicates: int = 0
+    note: str | None = None
+
+    def row(self, **keys: Any) -> dict[str, Any]:
+        """``keys`` followed by the fields: one line of a table of estimates."""
+        return keys | asdict(self)
+
+
+ESTIMATE_COLUMNS = ["value", "low", "high", "n_subjects", "n_rows", "redrawn", "n_replicates", "note"]
+
+
+def not_available(reason: str) -> Estimate:
+    return Estimate(value=None, note=reason)
+
+
+def generator(seed: int, *names: object) -> np.random.Generator:
+    """A random generator that depends on the seed and on what it is for, and on nothing else."""
+    key = "|".join(str(part) for part in (seed, *names))
+    return np.random.default_rng(int.from_bytes(hashlib.blake2b(key.encode(), digest_size=16).digest(), "big"))
+
+
+def interval(
+    values: np.ndarray | Sequence[float],
+    subjects: np.ndarray | Sequence[str],
+    statistic: Statistic,
+    n: int,
+    seed: int,
+    level: float = 0.95,
+) -> Estimate:
+    """Statistic of all rows and its percentile bootstrap interval over subjects.
+
+    Args:
+        values: (rows,) or (rows, columns); rows with a NaN are left out.
+        subjects: (rows,) the cluster of each row.
+        n: replicates. Undefined ones are drawn again, up to 20 times.
+    """
+    table = np.asarray(values, dtype=float)
+    table = table[:, None] if table.ndim == 1 else table
+    subjects = np.asarray(subjects)
+    usable = ~np.isnan(table).any(axis=1)
+    table, subjects = table[usable], subjects[usable]
+    if len(table) == 0:
+        return not_available("no scan")
+    names, cluster = np.unique(subjects, return_inverse=True)
+    value = float(statistic(table, np.ones((1, len(table))))[0])
+    counts = {"n_subjects": len(names), "n_rows": len(table)}
+    if math.isnan(value):
+        return Estimate(None, **counts, note="a class is missing or the values do not vary")
+    if len(names) < 2:
+        return Estimate(value, **counts, note="one subject: no interval")
+    replicates, redrawn = _replicates(table, cluster, len(names), statistic, n, generator(seed, "bootstrap"))
+    note = FEW_NOTE if len(names) < FEW_SUBJECTS else None
+    if np.isnan(replicates).all():
+        return Estimate(value, **counts, redrawn=redrawn, note="no interval: undefined in every replicate")
+    low, high = percentile_bounds(replicates, level)
+    used = int(np.isfinite(replicates).sum())
+    return Estimate(value, float(low), float(high), **counts, redrawn=redrawn, n_replicates=used, note=note)
+
+
+def resampled(cluster: np.ndarray, subjects: int, n: int, rng: np.random.Generator) -> np.ndarray:
+    """(n, rows) weights of bootstrap replicates: how often the subject of each row was drawn.
+
+    Args:
+        cluster: (rows,) number of each row's subject, 0 to ``subjects`` - 1.
+    """
+    return rng.multinomial(subjects, np.full(subjects, 1 / subjects), size=n)[:, cluster].astype(float)
+
+
+def percentile_bounds(replicates: np.ndarray, level: float = 0.95) -> np.ndarray:
+    """(2, ...) ends of the percentile interval over the first axis; undefined replicates (NaN) are left out."""
+    return np.nanpercentile(replicates, [50 * (1 - level), 50 * (1 + level)], axis=0)
+
+
+def _replicates(
+    table: np.ndarray, cluster: np.ndarray, subjects: int, statistic: Statistic, n: int, rng: np.random.Generator
+) -> tuple[np.ndarray, int]:
+    """(n,) bootstrap values, and how many had to be drawn again."""
+
+    def draw(count: int) -> np.ndarray:
+        block = max(1, _BLOCK // len(table))
+        parts = []
+        for start in range(0, count, block):
+            size = min(block, count - start)
+            parts.append(statistic(table, resampled(cluster, subjects, size, rng)))
+        return np.concatenate(parts)
+
+    values, redrawn = draw(n), 0
+    for _ in range(_REDRAWS):
+        missing = np.flatnonzero(np.isnan(values))
+        if len(missing) == 0:
+            break
+        values[missing] = draw(len(missing))
+        redrawn += len(missing)
+    return values, redrawn
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Division that is NaN where the denominator is zero."""
+    safe = np.where(denominator == 0, 1, denominator)
+    return np.where(denominator == 0, np.nan, numerator / safe)
+
+
+def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return _ratio(weights @ values[:, 0], weights.sum(1))
+
+
+def median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted median; for whole-number weights that of the repeated values (numpy's convention)."""
+    order = np.argsort(values[:, 0], kind="stable")
+    ranked = values[order, 0]
+    cumulative = np.cumsum(weights[:, order], axis=1)
+    half = cumulative[:, -1:] / 2
+    lower = ranked[np.argmax(cumulative >= half - 1e-9, axis=1)]
+    upper = ranked[np.argmax(cumulative > half + 1e-9, axis=1)]
+    return (lower + upper) / 2
+
+
+def correlation(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Pearson's r of columns 0 and 1."""
+    centred = values[:, :2] - values[:, :2].mean(axis=0)  # numerical safety; r does not depend on it
+    x, y = centred.T
+    total = weights.sum(1)
+    mean_x, mean_y = weights @ x / total, weights @ y / total
+    covariance = weights @ (x * y) / total - mean_x * mean_y
+    variance = (weights @ x**2 / total - mean_x**2) * (weights @ y**2 / total - mean_y**2)
+    scale = np.var(x) * np.var(y)
+    constant = variance <= 1e-20 * scale  # also when scale is zero
+    return np.where(constant, np.nan, covariance / np.sqrt(np.where(constant, 1, variance)))
+
+
+def auc(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Area under the ROC curve by ranks (Mann-Whitney; ties count half). Columns: score, label (1 = positive)."""
+    score, label = values[:, 0], values[:, 1]
+    levels, level = np.unique(score, return_inverse=True)
+    order = np.argsort(level, kind="stable")
+    starts = np.searchsorted(level[order], np.arange(len(levels)))
+    positive = np.add.reduceat((weights * label)[:, order], starts, axis=1)
+    negative = np.add.reduceat((weights * (1 - label))[:, order], starts, axis=1)
+    below = np.cumsum(negative, axis=1) - negative
+    wins = (positive * (below + negative / 2)).sum(1)
+    return _ratio(wins, positive.sum(1) * negative.sum(1))
+
+
+def difference_of(statistic: Statistic, columns: int) -> Statistic:
+    """``statistic(first columns) - statistic(next columns)`` on the same rows: a paired difference."""
+
+    def difference(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        return statistic(values[:, :columns], weights) - statistic(values[:, columns:], weights)
+
+    return difference
+
+
+def estimates_table(rows: list[dict[str, Any]], keys: Sequence[str] = ("method", "metric")) -> pd.DataFrame:
+    """Rows of :meth:`Estimate.row` as a table with a fixed column order, also when there is none."""
+    table = pd.DataFrame(rows, columns=[*keys, *ESTIMATE_COLUMNS])
+    whole = ["n_subjects", "n_rows", "redrawn", "n_replicates"]
+    return table.astype(dict.fromkeys(whole, "int64"))
+
+
+def summarise(
+    table: pd.DataFrame, metrics: Sequence[str], n: int, seed: int, statistic: Statistic = mean
+) -> pd.DataFrame:
+    """One estimate per method and metric of a table with one row per scan (columns participant_id, method, metrics)."""
+    rows = []
+    for method, group in table.groupby("method", sort=False):
+        for metric in metrics:
+            estimate = interval(group[metric].to_numpy(float), group["participant_id"].to_numpy(), statistic, n, seed)
+            rows.append(estimate.row(method=method, metric=metric))
+    return estimates_table(rows)
+
+
+def paired_differences(
+    table: pd.DataFrame,
+    pairs: Sequence[tuple[str, str]],
+    metrics: Sequence[str],
+    n: int,
+    seed: int,
+    keys: Sequence[str] = KEY,
+) -> pd.DataFrame:
+    """Mean difference between two methods on the same scans, per pair and metric; method is written ``a-b``."""
+    rows = []
+    for first, second in pairs:
+        sides = [table[table["method"] == name].set_index(list(keys)) for name in (first, second)]
+        for metric in metrics:
+            if any(side.empty for side in sides):
+                missing = first if sides[0].empty else second
+                estimate = not_available(f"no rows of {missing}")
+            else:
+                gap = (sides[0][metric] - sides[1][metric]).dropna()
+                estimate = interval(gap.to_numpy(float), gap.index.get_level_values(0).to_numpy(), mean, n, seed)
+            rows.append(estimate.row(method=f"{first}-{second}", metric=metric))
+    return estimates_table(rows)

@@ -1,0 +1,159 @@
+"""What training and decoding cost (paper Table 5): parameters, grids, device hours, seconds per scan on this device.
+
+Everything here is measured anew at every run: it lives in ``evaluate/efficiency`` and ``paper/timings`` alone.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from ldae.config import Evaluation, Sampling
+from ldae.core.files import write_tsv
+from ldae.inference.dae_decoder import DaeDecoder
+from ldae.inference.decoder import Decoder
+from ldae.inference.device import device_name
+from ldae.inference.folder import read_description
+from ldae.inference.pipeline import LDAE
+from ldae.networks.counts import count_parameters
+from ldae.studies.common.inputs import Inputs, volumes_of
+from ldae.studies.efficiency.device_hours import spent
+
+STAGES = ("autoencoder", "diffusion", "representation", "dae", "supervised_ad", "supervised_age")
+
+
+def run_efficiency(
+    ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluation, train: Path, seed: int, out: Path
+) -> None:
+    """Write trainings.tsv and methods.tsv into ``out``."""
+    write_tsv(out / "trainings.tsv", pd.DataFrame([training_row(train / stage) for stage in STAGES]))
+    write_tsv(out / "methods.tsv", timings(ldae, dae, inputs, settings, seed))
+
+
+def training_row(folder: Path) -> dict:
+    """One training: what it trained on what, the step whose weights were written, and its device hours."""
+    description, cost = read_description(folder), spent(folder)
+    training = description["settings"]["training"]
+    if "imported" in description:
+        devices = "imported: not trained here"
+    elif cost is None:
+        devices = description.get("training", "n/a (the live record is gone, or names no device)")
+    else:
+        devices = cost.devices
+    grid = description.get("volume_shape") or description["latent_shape"]
+    return {
+        "stage": folder.name,
+        "parameters_trained": sum(description["parameters"].values()),
+        "grid": " x ".join(str(size) for size in grid),
+        "scans": description.get("scans"),
+        "steps": description["step"],
+        "batch": training["batch"],
+        "hours": None if cost is None else cost.hours,
+        "device_hours": None if cost is None else cost.device_hours,
+        "devices": devices,
+    }
+
+
+def timings(ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluation, seed: int) -> pd.DataFrame:
+    """Seconds per scan of every method, one scan at a time (as the paper) and in batches: the median of the repeats,
+    with the least and the most, after a warm-up of one step. Reading and writing files is not in it.
+    """
+    rows, chosen = inputs.first_scans("test"), []
+    for size in sorted({1, min(settings.batch, len(rows))}):
+        scans = rows[:size]
+        quick = jobs(ldae.with_sampling("ddim", 1), dae.with_sampling(Sampling(steps=1)), inputs, scans, size, seed)
+        slow = jobs(ldae, dae, inputs, scans, size, seed)
+        for name, job in slow.items():
+            quick[name]()
+            seconds = [measured(job, ldae.device) / size for _ in range(settings.efficiency_repeats)]
+            chosen.append(
+                {
+                    "method": name,
+                    "batch": size,
+                    "solver": ldae.sampling.solver,
+                    "network_calls": CALLS[name] * ldae.sampling.steps,
+                    "parameters": parameters(ldae, dae, name),
+                    "grid": " x ".join(str(s) for s in (dae.shape if name.startswith("dae") else inputs.grid.shape)),
+                    "diffused_values": diffused(ldae, dae, name),
+                    "seconds_per_scan": float(np.median(seconds)),
+                    "least": min(seconds),
+                    "most": max(seconds),
+                    "repeats": len(seconds),
+                    "device": device_name(ldae.device),
+                }
+            )
+    return pd.DataFrame(chosen)
+
+
+CALLS = {
+    "encode_y_sem": 0,
+    "ae": 0,
+    "ldae_noise": 1,
+    "lddim_encoded": 2,
+    "ldae_encoded": 2,
+    "dae_noise": 1,
+    "dae_encoded": 2,
+}
+"""Passes over the steps of the sampler, by method."""
+
+
+def jobs(
+    ldae: LDAE, dae: DaeDecoder, inputs: Inputs, scans: np.ndarray, size: int, seed: int
+) -> dict[str, Callable[[], object]]:
+    """From the scan to its reconstruction, every encoding included, by method."""
+    decoder, names = Decoder(ldae, size), [inputs.scan_id(row) for row in scans]
+    x, small = volumes_of(inputs, scans), inputs.volumes_dae.volumes(scans)[:, None]
+    noise, coarse = decoder.noise(names, seed), dae.noise(names, seed)
+
+    def encoded(conditional: bool) -> np.ndarray:
+        y = decoder.encode_semantic(x) if conditional else None
+        z = decoder.encode_mean(x)
+        return decoder.generate(decoder.invert(z, y), y)
+
+    def by_dae() -> np.ndarray:
+        y = dae.encode(small)
+        return dae.generate(dae.invert(small, y), y, encoded=True)
+
+    return {
+        "encode_y_sem": lambda: decoder.encode_semantic(x),
+        "ae": lambda: decoder.decode_latent(decoder.encode_mean(x)),
+        "ldae_noise": lambda: decoder.generate(noise, decoder.encode_semantic(x)),
+        "lddim_encoded": lambda: encoded(conditional=False),
+        "ldae_encoded": lambda: encoded(conditional=True),
+        "dae_noise": lambda: dae.generate(coarse, dae.encode(small), encoded=False),
+        "dae_encoded": by_dae,
+    }
+
+
+def measured(job: Callable[[], object], device: torch.device) -> float:
+    """Seconds of one call, to the end of the device's work."""
+    started = time.perf_counter()
+    job()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - started
+
+
+def parameters(ldae: LDAE, dae: DaeDecoder, method: str) -> int:
+    """Parameters of all networks that a method runs."""
+    used: dict[str, list[nn.Module]] = {
+        "encode_y_sem": [ldae.encoder],
+        "ae": [ldae.autoencoder],
+        "ldae_noise": [ldae.encoder, ldae.estimator, ldae.autoencoder],
+        "lddim_encoded": [ldae.estimator.trunk, ldae.autoencoder],
+        "ldae_encoded": [ldae.encoder, ldae.estimator, ldae.autoencoder],
+        "dae_noise": [dae.network],
+        "dae_encoded": [dae.network],
+    }
+    return sum(count_parameters(network) for network in used[method])
+
+
+def diffused(ldae: LDAE, dae: DaeDecoder, method: str) -> int:
+    """Values that the sampler moves through noise."""
+    if not CALLS[method]:
+        return 0
+    return int(np.prod(dae.shape if method.startswith("dae") else ldae.latent_shape))

@@ -1,0 +1,142 @@
+"""What a phantom's head would truly look like at another stage of the disease: the answer a manipulation is held to.
+
+Along the probe a change of the logit stands for a change of the true stage, at the rate of the training subjects:
+(mean stage of AD - mean stage of CN) / (mean logit of AD - mean logit of CN). The stage stays within the one found
+among those subjects. Everything else about the subject, age and scanner included, is kept.
+"""
+
+import dataclasses
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from ldae.config import Phantom
+from ldae.core.errors import UserError
+from ldae.core.keys import KEY
+from ldae.phantom.anatomy import Anatomy, load_anatomy
+from ldae.phantom.deformation import subject_shape
+from ldae.phantom.population import State, state_at
+from ldae.phantom.scan import Scan, amplitudes_for, make_scan
+from ldae.phantom.visit_schedule import Plan, Visit, plan_cohort
+from ldae.studies.common.anatomy.ventricles import contrast_ends
+from ldae.studies.common.inputs import Inputs
+from ldae.studies.common.linear_probes import Probe
+
+
+@dataclasses.dataclass(frozen=True)
+class Counterfactuals:
+    """True counterfactuals of the scans of a phantom cohort.
+
+    Args:
+        inputs: opened with the cohort's truth.
+        probe: the AD probe along which scans are moved.
+        settings, seed: of the phantom.
+        anatomy_path: where ``make_phantom`` keeps the anatomy; built there (20 s) if it is not.
+    """
+
+    inputs: Inputs
+    probe: Probe
+    settings: Phantom
+    seed: int
+    anatomy_path: Path
+
+    @cached_property
+    def visits(self) -> dict[tuple[str, str], tuple[Plan, Visit]]:
+        """(participant_id, session_id) -> the subject's course and the visit."""
+        return {
+            (plan.subject.participant_id, f"ses-{visit.session}"): (plan, visit)
+            for plan in plan_cohort(self.settings, self.seed)
+            for visit in plan.visits
+        }
+
+    @cached_property
+    def anatomy(self) -> Anatomy:
+        return load_anatomy(self.anatomy_path)
+
+    @cached_property
+    def stage_per_logit(self) -> float:
+        """Change of the stage that stands for one unit of the probe's logit; 0 where the probe separates nothing.
+
+        Raises:
+            UserError: the training split lacks AD or CN.
+        """
+        rows = self.inputs.rows("train")
+        scans, score = self.inputs.scans.loc[rows], self.probe.score(self.inputs.code("y_sem", rows))
+        groups = [(scans["diagnosis"] == name).to_numpy() for name in ("AD", "CN")]
+        if not all(group.any() for group in groups):
+            raise UserError("The training split lacks AD or CN scans: a step along the probe has no true stage.")
+        stage = scans["truth_stage"].to_numpy(float)
+        (stage_ad, score_ad), (stage_cn, score_cn) = ((stage[g].mean(), score[g].mean()) for g in groups)
+        return float((stage_ad - stage_cn) / (score_ad - score_cn)) if score_ad > score_cn else 0.0
+
+    def stage(self, row: int, logits: float) -> float:
+        """True stage of a scan that was moved by so many logits."""
+        training = self.inputs.scans.loc[self.inputs.rows("train"), "truth_stage"]
+        own = float(self.inputs.scans.loc[row, "truth_stage"])
+        return float(np.clip(own + self.stage_per_logit * logits, min(own, training.min()), max(own, training.max())))
+
+    def ventricle_change(self, row: int, logits: float) -> float:
+        """Change of the true ventricles (ml in MNI space), from the phantom's formula and the scan's measured truth."""
+        before, after = (self._state(row, stage).ventricle_ml for stage in (None, self.stage(row, logits)))
+        return float(self.inputs.scans.loc[row, "truth_ventricle_ml_mni"]) * (after / before - 1)
+
+    def picture(self, row: int, logits: float) -> tuple[np.ndarray, float]:
+        """The clean twin of a scan as it would be, moved by so many logits.
+
+        Returns:
+            (X, Y, Z) float32 on the cohort's grid, in the scan's brain mask and on its scale of intensities; and the
+            volume of its true ventricles (ml in MNI space).
+        """
+        scan, own = self.inputs.volumes.volumes(row), self._twin(row, 0.0)
+        moved = own if logits == 0 else self._twin(row, logits)
+        ends = contrast_ends(on_grid(own, self.inputs), self.inputs.grid), contrast_ends(scan, self.inputs.grid)
+        picture = matched(on_grid(moved, self.inputs), *ends)
+        ventricles = float(moved.truth["ventricle_ml"]) * float(self.inputs.scans.loc[row, "determinant"])
+        return np.where(scan > 0, np.clip(picture, 0, 1), 0).astype(np.float32), ventricles
+
+    def _state(self, row: int, stage: float | None = None) -> State:
+        """State at the scan, or with another stage on that day."""
+        plan, visit = self._visit(row)
+        subject, years = plan.subject, visit.elapsed_years
+        if stage is not None:
+            subject = dataclasses.replace(subject, stage=stage - subject.stage_rate * years)
+        return state_at(subject, years)
+
+    def _twin(self, row: int, logits: float) -> Scan:
+        """The scan without noise, pose and inhomogeneity, its anatomy set by ``amp``."""
+        plan, visit = self._visit(row)
+        amp = amplitudes_for(self.anatomy, plan.subject, self._state(row, self.stage(row, logits)))
+        return make_scan(
+            self.anatomy,
+            plan.subject,
+            visit.elapsed_years * 12,
+            visit.session,
+            self.seed,
+            self.settings.voxel_mm,
+            shape_field=subject_shape(self.seed, plan.subject.rid),
+            nuisance=False,
+            amp=amp,
+        )
+
+    def _visit(self, row: int) -> tuple[Plan, Visit]:
+        key = tuple(self.inputs.scans.loc[row, KEY])
+        if key not in self.visits:
+            raise UserError(f"{'_'.join(key)} is not in the phantom of this configuration; run make_phantom again.")
+        return self.visits[key]
+
+
+def on_grid(scan: Scan, inputs: Inputs) -> np.ndarray:
+    """(X, Y, Z) a phantom scan on the grid of the conformed volumes, by its true pose and head size (trilinear)."""
+    grid = np.asarray(inputs.volumes.meta["affine"], dtype=float)
+    place = np.linalg.inv(scan.affine) @ np.linalg.inv(scan.to_template) @ grid
+    image = scan.image.astype(np.float32)
+    return ndimage.affine_transform(
+        image, place[:3, :3], place[:3, 3], output_shape=inputs.grid.shape, order=1, prefilter=False
+    )
+
+
+def matched(volume: np.ndarray, own: tuple[float, float], wanted: tuple[float, float]) -> np.ndarray:
+    """Intensities stretched so that fluid and white matter (:func:`contrast_ends`) go from ``own`` to ``wanted``."""
+    return (volume - own[0]) * (wanted[1] - wanted[0]) / max(own[1] - own[0], 1e-6) + wanted[0]

@@ -1,0 +1,108 @@
+"""Directions in the standardised space of y_sem along which scans are moved."""
+
+import numpy as np
+
+from ldae.config import Direction
+from ldae.core.keyed import study_stream
+from ldae.studies.common.inputs import Inputs
+from ldae.studies.common.linear_probes import Probe, fit_with_penalty
+
+PAPER_ALPHA = 2.5
+
+
+class Directions:
+    """Unit vectors by name, and how far to go along each.
+
+    ``probe``: the AD probe. ``adjusted``: the same without its part along the directions of age and sex. ``age``: the
+    direction of age. ``random``: at right angles to the probe, one per scan.
+
+    Args:
+        probe: the AD probe, whose standardisation all directions share.
+        scale: ``method.manipulation_scale``; ``sqrt_dimension`` takes the same step for every scan, alpha = 2.5 times
+            the square root of the code's length, towards AD (target 1) and away from it (target 0).
+    """
+
+    def __init__(self, inputs: Inputs, probe: Probe, seed: int, scale: str = "calibrated"):
+        self.probe, self.seed, self.scale = probe, seed, scale
+        self.unit = unit(probe.weight)
+        rows = inputs.rows("train", "validation")
+        codes, scans = inputs.code("y_sem", rows), inputs.scans.loc[rows]
+        age = fitted_direction(probe, codes, scans["age"].to_numpy(float), scans["participant_id"].to_numpy(), seed)
+        male = scans["sex"].map({"M": 1.0, "F": 0.0}).to_numpy(float)
+        sex = fitted_direction(probe, codes, male, scans["participant_id"].to_numpy(), seed)
+        self.age = self.unit if age is None else age
+        self.adjusted = without(self.unit, [direction for direction in (age, sex) if direction is not None])
+
+    def of(self, name: Direction, scan_id: str) -> np.ndarray:
+        """(dimension,) unit vector; that of ``random`` is fixed by (seed, scan)."""
+        if name == "random":
+            return random_direction(self.probe, self.seed, scan_id)
+        return {"probe": self.unit, "adjusted": self.adjusted, "age": self.age}[name]
+
+    def step(self, name: Direction, code: np.ndarray, probability: float) -> float:
+        """Alpha along a direction: to the probe probability where the direction is the probe's or its adjusted one,
+        otherwise as long as along the probe (controls of equal length)."""
+        if self.scale == "sqrt_dimension":
+            return paper_step(self.probe, probability)
+        along_probe = step_to(self.probe, code, probability)
+        return along_probe / float(self.adjusted @ self.unit) if name == "adjusted" else along_probe
+
+    def fixed_step(self, alpha: float) -> float:
+        """The paper's step, which is the same for every scan: alpha unit vectors; with the scale ``sqrt_dimension``
+        times the square root of the code's length."""
+        return alpha * (len(self.unit) ** 0.5 if self.scale == "sqrt_dimension" else 1)
+
+
+def unit(vector: np.ndarray) -> np.ndarray:
+    return vector / np.linalg.norm(vector)
+
+
+def step_to(probe: Probe, code: np.ndarray, probability: float) -> float:
+    """Alpha that takes a code (dimension,) to a probe probability: (logit(p) - logit now) / |w|."""
+    wanted = np.log(probability) - np.log1p(-probability)
+    return float((wanted - probe.score(code[None])[0]) / np.linalg.norm(probe.weight))
+
+
+def paper_step(probe: Probe, target: float, alpha: float = PAPER_ALPHA) -> float:
+    """The step of the authors' code: alpha sqrt(dimension) unit vectors, towards AD for target 1, away for 0."""
+    return (1 if target > 0.5 else -1) * alpha * len(probe.weight) ** 0.5
+
+
+def moved(probe: Probe, code: np.ndarray, direction: np.ndarray, alpha: float) -> np.ndarray:
+    """Code moved by ``alpha`` unit vectors in standardised space, back in its own units."""
+    return code + alpha * direction * probe.std
+
+
+def random_direction(probe: Probe, seed: int, scan_id: str) -> np.ndarray:
+    """A unit vector at right angles to the probe, fixed by (seed, scan); the probe itself in one dimension."""
+    vector = study_stream(seed, "random direction", scan_id).standard_normal(len(probe.weight))
+    along = unit(probe.weight)
+    across = vector - (vector @ along) * along
+    length = np.linalg.norm(across)
+    return across / length if length > 1e-9 else along
+
+
+def without(direction: np.ndarray, confounds: list[np.ndarray]) -> np.ndarray:
+    """The unit vector of what remains of ``direction`` when its part in the span of ``confounds`` is taken out; the
+    direction itself when nothing remains."""
+    if not confounds:
+        return direction
+    basis, _ = np.linalg.qr(np.stack(confounds, axis=1))
+    rest = direction - basis @ (basis.T @ direction)
+    length = np.linalg.norm(rest)
+    return rest / length if length > 1e-6 else direction
+
+
+def fitted_direction(
+    probe: Probe, codes: np.ndarray, target: np.ndarray, subjects: np.ndarray, seed: int
+) -> np.ndarray | None:
+    """Unit weight of a ridge regression of ``target`` on the standardised codes; none where the target does not vary.
+
+    Fitted on training and validation subjects, with the penalty chosen by subject-grouped cross-validation.
+    """
+    known = np.isfinite(target)
+    if known.sum() < 3 or np.ptp(target[known]) == 0:
+        return None
+    strata = np.where(target[known] > np.median(target[known]), "high", "low")
+    fitted = fit_with_penalty("age", probe.standardise(codes[known]), target[known], subjects[known], strata, seed)
+    return unit(fitted.weight / fitted.std)

@@ -1,0 +1,194 @@
+"""Moving a scan's semantic code along the AD probe: does the anatomy follow (paper 4.6, Figs. 6 and 7)?
+
+A calibrated step ends where the probe gives a wanted probability; the paper's fixed alphas stand beside. The
+original's x_T is kept. What changes is measured in the decoded volume (ventricles, hippocampal region, brain tissue,
+everything outside those regions) and by encoding it again. Controls of equal length: the direction of age, a random
+one. In a phantom the true counterfactual is known.
+"""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ldae.config import Evaluation, Phantom
+from ldae.core.batches import batches
+from ldae.core.errors import UserError
+from ldae.core.files import read_json, write_tsv
+from ldae.core.keys import KEY
+from ldae.inference.decoder import Decoder
+from ldae.inference.pipeline import LDAE
+from ldae.studies.common.anatomy.ventricle_truth import VentricleCalibration
+from ldae.studies.common.codes_read import Reads
+from ldae.studies.common.inputs import Inputs, volumes_of
+from ldae.studies.common.linear_probes import Probe, sigmoid
+from ldae.studies.common.references import example_rows
+from ldae.studies.common.statistics import estimates_table
+from ldae.studies.manipulation import examples as shown_scans
+from ldae.studies.manipulation.counterfactual import Counterfactuals
+from ldae.studies.manipulation.directions import Directions
+from ldae.studies.manipulation.edits import VOLUMES, Ruler
+from ldae.studies.manipulation.effects import DOSE_KEYS, dose_table, no_summary, summary, with_calibrated
+from ldae.studies.manipulation.target_codes import Move, plan, reported_probabilities
+
+EXAMPLES = 2
+COLUMNS = [
+    "participant_id",
+    "session_id",
+    "diagnosis",
+    "direction",
+    "calibration",
+    "target_probability",
+    "alpha",
+    "probability_before",
+    "probability_code",
+    "probability_reencoded",
+    "ssim_w11_outside",
+    "ssim_w11_outside_scan",
+    "ssim_w11_outside_ae_gap",
+    "intensity_outside_change",
+    "scan_ventricle_ml",
+    "ventricle_ml",
+    "ventricle_ml_change",
+    "hippocampus_region_ml",
+    "hippocampus_region_ml_change",
+    "brain_ml",
+    "brain_ml_change",
+    "ventricle_ml_change_truth",
+    "ventricle_ml_change_error_truth",
+    "ventricle_ml_change_calibrated",
+    "ventricle_ml_change_calibrated_error_truth",
+]
+
+
+def run_manipulation(
+    ldae: LDAE,
+    inputs: Inputs,
+    probe_json: Path,
+    settings: Evaluation,
+    seed: int,
+    out: Path,
+    phantom: Phantom | None = None,
+    anatomy: Path | None = None,
+) -> None:
+    """Write scans, summary, doses, reads (.tsv), examples/ and nifti/ into ``out``.
+
+    Read: y_sem of every scan, and the x_T of ``ldae``'s solver with y_sem (:class:`Reads`).
+
+    Args:
+        probe_json: written by run_probes.
+        phantom, anatomy: settings of a phantom cohort, and where make_phantom keeps its anatomy; needs the truth.
+
+    Raises:
+        UserError: a probability outside (0, 1), a probe of other codes, or no x_T of that key.
+    """
+    if not all(0 < probability < 1 for probability in [*settings.probabilities, *settings.dose_probabilities]):
+        raise UserError("evaluation.probabilities must lie between 0 and 1: no finite step leads to 0 or 1.")
+    for folder in ("examples", "nifti"):  # no figure and no viewer shows what an earlier run left
+        shutil.rmtree(out / folder, ignore_errors=True)
+    content, reads = read_json(probe_json), Reads(inputs, [(ldae, True)])
+    if "reason" in content:
+        write_tsv(out / "reads.tsv", reads.table())
+        write_tsv(out / "scans.tsv", pd.DataFrame(columns=COLUMNS))
+        write_tsv(out / "doses.tsv", estimates_table([], DOSE_KEYS))
+        write_tsv(out / "summary.tsv", no_summary(content["reason"]))
+        return
+    probe, decoder = Probe.from_json(content), Decoder(ldae, settings.batch)
+    rows = inputs.first_scans("test")
+    if inputs.code("y_sem", rows[:1]).shape[1] != len(probe.weight):
+        raise UserError(f"{probe_json} belongs to codes of another length; run fit_probes again.")
+    scale = ldae.method.manipulation_scale
+    moves = plan(inputs, Directions(inputs, probe, seed, scale), rows, settings)
+    known = phantom is not None and anatomy is not None and inputs.has_truth
+    truth = Counterfactuals(inputs, probe, phantom, seed, anatomy) if known else None
+    shown = example_rows(inputs, EXAMPLES)
+    table, kept = decode(decoder, reads, probe, moves, truth, shown)
+    write_tsv(out / "reads.tsv", reads.table())
+    calibration = VentricleCalibration.fit(decoder, inputs, settings.calibration_scans, seed)
+    table = with_calibrated(table, calibration.of_decoded)
+    write_tsv(out / "scans.tsv", table[COLUMNS])
+    reported = reported_probabilities(scale, settings)
+    write_tsv(out / "summary.tsv", summary(table, settings.directions, reported, settings.bootstrap, seed))
+    write_tsv(out / "doses.tsv", dose_table(table, settings.bootstrap, seed))
+    pictures = shown_scans.example_table(table, shown)
+    originals, scans = shown_scans.original_rows(inputs, shown)
+    true, heads = shown_scans.truth_rows(inputs, probe, truth, pictures)
+    volumes = [kept[place] for place in pictures.index] + scans + heads
+    shown_scans.write_examples(inputs, [pictures, originals, true], volumes, out)
+
+
+def decode(
+    decoder: Decoder,
+    reads: Reads,
+    probe: Probe,
+    moves: list[Move],
+    truth: Counterfactuals | None = None,
+    keep: list[int] | None = None,
+) -> tuple[pd.DataFrame, dict[int, np.ndarray]]:
+    """Decode every move with its scan's own x_T and measure it.
+
+    The first move of a scan must be the unmoved one: changes are measured against its decoded volume.
+
+    Args:
+        keep: rows of the scans whose volumes are returned too, by the place of the move.
+    """
+    inputs = reads.inputs
+    ruler = Ruler(inputs.grid, decoder.ldae.device)
+    lines, kept = [], {}
+    unmoved: dict[int, np.ndarray] = {}
+    rebuilt: dict[int, np.ndarray] = {}
+    for part in batches(np.arange(len(moves)), decoder.batch):
+        chosen = [moves[i] for i in part]
+        own = np.array([move.row for move in chosen])
+        decoded = decoder.generate(reads.x_T(decoder.ldae, True, own), np.stack([move.code for move in chosen]))
+        again = sigmoid(probe.score(decoder.encode_semantic(decoded)))
+        scans, edited = volumes_of(inputs, own)[:, 0], decoded[:, 0]
+        started = [i for i, move in enumerate(chosen) if move.direction == "none"]
+        unmoved = {row: unmoved[row] for row in unmoved if row in own} | {chosen[i].row: edited[i] for i in started}
+        rebuilt = {row: rebuilt[row] for row in rebuilt if row in own} | _autoencoded(decoder, inputs, own[started])
+        references = (np.stack([known[row] for row in own]) for known in (rebuilt, unmoved))
+        measured = ruler.measure(scans, *references, edited)
+        for i, (move, values) in enumerate(zip(chosen, measured, strict=True)):
+            values |= {"probability_reencoded": again[i]}
+            values |= {"scan_ventricle_ml": ruler.volumes(scans[i], scans[i])["ventricle_ml"]}
+            lines.append(_describe(inputs, probe, move) | values | _true_change(probe, move, truth, inputs))
+            if move.row in (keep or []):
+                kept[int(part[i])] = edited[i]
+    table = pd.DataFrame(lines)
+    before = table[table["direction"] == "none"].set_index("row")
+    for name in VOLUMES:
+        table[f"{name}_change"] = table[name] - table["row"].map(before[name])
+    error = (table["ventricle_ml_change"] - table["ventricle_ml_change_truth"]).abs()
+    return table.assign(ventricle_ml_change_error_truth=error), kept
+
+
+def _autoencoded(decoder: Decoder, inputs: Inputs, rows: np.ndarray) -> dict[int, np.ndarray]:
+    """Row -> the scan's reconstruction by the autoencoder."""
+    if len(rows) == 0:
+        return {}
+    volumes = decoder.autoencode(volumes_of(inputs, rows), [inputs.scan_id(row) for row in rows])
+    return {int(row): volume for row, volume in zip(rows, volumes[:, 0], strict=True)}
+
+
+def _true_change(probe: Probe, move: Move, truth: Counterfactuals | None, inputs: Inputs) -> dict[str, float]:
+    """The true counterfactual's change of the ventricles, for moves that aim at another probability of AD."""
+    change = np.nan
+    if truth is not None and move.direction in ("none", "probe", "adjusted"):
+        now = probe.score(inputs.code("y_sem", [move.row]))[0]
+        change = truth.ventricle_change(move.row, float(probe.score(move.code[None])[0] - now))
+    return {"ventricle_ml_change_truth": change}
+
+
+def _describe(inputs: Inputs, probe: Probe, move: Move) -> dict:
+    before = probe.score(inputs.code("y_sem", [move.row]))[0]
+    return {
+        "row": move.row,
+        **inputs.scans.loc[move.row, [*KEY, "diagnosis"]],
+        "direction": move.direction,
+        "calibration": move.calibration,
+        "target_probability": move.target,
+        "alpha": move.alpha,
+        "probability_before": sigmoid(before),
+        "probability_code": sigmoid(probe.score(move.code[None])[0]),
+    }

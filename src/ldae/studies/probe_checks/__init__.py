@@ -1,0 +1,1 @@
+"""What else a code knows, and how many labels a probe needs."""

@@ -1,0 +1,133 @@
+"""What the probes are fitted on: y_sem, and the references it has to beat."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ldae.core.batches import batches
+from ldae.studies.common.inputs import Inputs, volumes_of
+from ldae.studies.common.linear_probes import Features, Task
+from ldae.studies.probes.tissue_volumes import measured_volumes
+
+COMPONENTS = (5, 10, 20, 50, 100)  # of the voxel PCA, to choose from
+FACTORS = ["ventricle_ml", "hippocampus_l_ml", "hippocampus_r_ml", "brain_ml", "icv_ml", "cortical_loss", "caps"]
+TASKS: tuple[Task, ...] = ("ad", "age")
+TaskSets = dict[Task, dict[str, Features]]
+"""task -> name -> features."""
+_VOXELS = 300_000  # at most, after averaging blocks
+
+
+def feature_sets(inputs: Inputs, batch: int) -> TaskSets:
+    """Codes (``ldae``, ``dae``, ``untrained_encoder``), what needs no network (``pca_voxels``, ``tissue_volumes``,
+    ``region_volumes``, ``demographics``) and, for phantom cohorts, the truth (``oracle``).
+
+    None of them has seen a label, so that they can be cross-validated. ``demographics`` of age lacks age.
+    """
+    measured = measured_volumes(inputs, batch)
+    sets = code_sets(inputs) | {
+        "pca_voxels": VoxelPca(voxel_gram(inputs, batch)),
+        "tissue_volumes": fixed(measured["tissue"]),
+        "region_volumes": fixed(measured["regions"]),
+    }
+    if inputs.has_truth:
+        sets["oracle"] = fixed(true_factors(inputs))
+    return {task: sets | {"demographics": fixed(demographics(inputs.scans, task))} for task in TASKS}
+
+
+def code_sets(inputs: Inputs) -> dict[str, Features]:
+    """y_sem, the code of the voxel-space baseline, and what y_sem is before any training."""
+    everything = inputs.scans.index.to_numpy()
+    names = {"ldae": "y_sem", "dae": "y_dae", "untrained_encoder": "y_sem_untrained"}
+    return {name: fixed(inputs.code(code, everything)) for name, code in names.items()}
+
+
+def labelled_sets(inputs: Inputs) -> TaskSets:
+    """``supervised_features``: what the head of the supervised encoder of each task reads.
+
+    That encoder has seen the labels of all but the test subjects, so a cross-validation of it would mean nothing.
+    """
+    everything = inputs.scans.index.to_numpy()
+    return {task: {"supervised_features": fixed(inputs.code(f"supervised_{task}", everything))} for task in TASKS}
+
+
+def fixed(matrix: np.ndarray) -> Features:
+    """Features that do not depend on the rows they are fitted on, but for missing values: those become their mean."""
+    if not np.isnan(matrix).any():
+        return lambda fit_rows, rows: (matrix[fit_rows], matrix[rows])
+
+    def described(fit_rows: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        seen = matrix[fit_rows]
+        known = ~np.isnan(seen)
+        mean = np.where(known, seen, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        return tuple(np.where(np.isnan(part), mean, part) for part in (seen, matrix[rows]))
+
+    return described
+
+
+def demographics(scans: pd.DataFrame, task: Task) -> np.ndarray:
+    """(N, columns) sex (1 male), field strength in tesla, and for the diagnosis age in years; NaN where unknown."""
+    sex = scans["sex"].map({"M": 1.0, "F": 0.0})
+    columns = [sex, scans["field_strength"], *([scans["age"]] if task == "ad" else [])]
+    return np.column_stack([pd.to_numeric(column).to_numpy(float) for column in columns])
+
+
+def true_factors(inputs: Inputs) -> np.ndarray:
+    """(N, factors) what the phantom was made from: anatomy only, no diagnosis, stage or age; volumes as logarithms."""
+    names = [name for name in FACTORS if f"truth_{name}" in inputs.scans]
+    columns = inputs.scans[[f"truth_{name}" for name in names]].to_numpy(float)
+    volumes = np.array([name.endswith("_ml") for name in names])
+    return np.where(volumes, np.log(np.where(volumes, columns, 1.0)), columns)
+
+
+def voxel_gram(inputs: Inputs, batch: int) -> np.ndarray:
+    """(N, N) inner products of all scans, from which any PCA of any subset of them follows exactly.
+
+    Volumes above 300,000 voxels are averaged in blocks first (the paper's 1.5 mm becomes 3 mm).
+    """
+    factor = 1
+    while np.prod([size // factor for size in inputs.grid.shape]) > _VOXELS:
+        factor += 1
+    rows = inputs.scans.index.to_numpy()
+    voxels = np.concatenate([_blocks(volumes_of(inputs, part)[:, 0], factor) for part in batches(rows, batch)])
+    voxels -= voxels.mean(axis=0)  # only for precision: every PCA centres with its own rows
+    return (voxels @ voxels.T).astype(np.float64)
+
+
+def _blocks(volumes: np.ndarray, factor: int) -> np.ndarray:
+    """(N, voxels) means of blocks of ``factor`` voxels a side."""
+    n, *shape = volumes.shape
+    x, y, z = (size // factor for size in shape)
+    cut = volumes[:, : x * factor, : y * factor, : z * factor]
+    return cut.reshape(n, x, factor, y, factor, z, factor).mean(axis=(2, 4, 6)).reshape(n, -1)
+
+
+@dataclass(frozen=True)
+class VoxelPca:
+    """Principal components of the voxels of the fitted rows, strongest first (dual form; Turk & Pentland 1991).
+
+    Args:
+        gram: (N, N) of :func:`voxel_gram`.
+        widths: numbers of components to choose from; the largest are computed.
+    """
+
+    gram: np.ndarray
+    widths: tuple[int, ...] = COMPONENTS
+
+    def __call__(self, fit_rows: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        from scipy.linalg import eigh
+
+        inner = self.gram[np.ix_(fit_rows, fit_rows)]
+        mean, total, n = inner.mean(axis=0), inner.mean(), len(fit_rows)
+        wanted = min(max(self.widths), n - 1)
+        values, vectors = eigh(inner - mean[:, None] - mean[None] + total, subset_by_index=[n - wanted, n - 1])
+        values, vectors = values[::-1], vectors[:, ::-1]
+        keep = values > 1e-10 * values.max(initial=0)
+        axes = vectors[:, keep] / np.sqrt(values[keep])
+        axes *= np.where(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])] < 0, -1, 1)  # a fixed sign
+
+        def scores(chosen: np.ndarray) -> np.ndarray:
+            cross = self.gram[np.ix_(chosen, fit_rows)]
+            return (cross - cross.mean(axis=1, keepdims=True) - mean + total) @ axes
+
+        return scores(fit_rows), scores(rows)

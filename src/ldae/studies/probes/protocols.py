@@ -1,0 +1,135 @@
+"""Predictions of the probes by protocol, one row per scan.
+
+``cv``: subject-grouped cross-validation over all scans, which is no test result, since the encoder has seen the
+training scans. ``test``: logistic or ridge regression fitted on the training and validation subjects, measured on the
+test subjects. ``test_paper``: measured on the same scans, fitted as the paper does
+(:mod:`ldae.studies.probes.paper_protocol`).
+"""
+
+import numpy as np
+import pandas as pd
+
+from ldae.core.keys import KEY
+from ldae.studies.common.linear_probes import Features, Probe, Task, choose, fit
+from ldae.studies.probes.folds import can_be_fitted, outer_folds
+from ldae.studies.probes.paper_protocol import paper_probes
+
+CONSTANT = {"ad": "majority_class", "age": "mean_predictor"}
+Fitted = dict[str, dict]
+"""Protocol, task and features -> a probe as JSON."""
+
+
+def cross_validated(
+    scans: pd.DataFrame,
+    task: Task,
+    name: str,
+    features: Features,
+    rows: np.ndarray,
+    target: np.ndarray,
+    folds: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Out-of-fold predictions. Penalty, standardisation and PCA see the other folds only."""
+    fold = outer_folds(scans, folds, seed)[rows]
+    tables = []
+    for held_out in range(folds):
+        inside, outside = fold != held_out, fold == held_out
+        if not outside.any() or not can_be_fitted(target[inside]):
+            continue
+        probe, asked = fit_chosen(scans, task, features, rows[inside], target[inside], rows[outside], seed)
+        keys = {"protocol": "cv", "features": name, "task": task, "fold": held_out}
+        tables.append(prediction_rows(scans, rows[outside], target[outside], probe.score(asked), keys))
+    return pd.concat(tables) if tables else pd.DataFrame()
+
+
+def tested(
+    scans: pd.DataFrame, task: Task, sets: dict[str, Features], rows: np.ndarray, target: np.ndarray, seed: int
+) -> tuple[pd.DataFrame, Fitted]:
+    """Predictions for the test subjects by probes fitted on all others, and these probes."""
+    test = scans["split"].to_numpy()[rows] == "test"
+    tables, fitted = [], {}
+    if not test.any() or not can_be_fitted(target[~test]):
+        return pd.DataFrame(), fitted
+    for name, features in sets.items():
+        probe, asked = fit_chosen(scans, task, features, rows[~test], target[~test], rows[test], seed)
+        keys = {"protocol": "test", "features": name, "task": task, "fold": np.nan}
+        tables.append(prediction_rows(scans, rows[test], target[test], probe.score(asked), keys))
+        fitted[f"test {task} {name}"] = probe.as_json()
+    return pd.concat(tables), fitted
+
+
+def tested_as_paper(
+    scans: pd.DataFrame, task: Task, sets: dict[str, Features], rows: np.ndarray, target: np.ndarray, seed: int
+) -> tuple[pd.DataFrame, Fitted]:
+    """The same by the paper's protocol: fitted on the training split alone, no validation subject."""
+    split = scans["split"].to_numpy()[rows]
+    train, test = split == "train", split == "test"
+    if not test.any() or not can_be_fitted(target[train]):
+        return pd.DataFrame(), {}
+    seen, asked = {}, {}
+    groups = _groups(scans)[rows[train]]
+    for name, features in sets.items():
+        seen[name], asked[name] = features(rows[train], rows[test])
+        if getattr(features, "widths", None):  # as many components as the cross-validated probe takes
+            strata = _strata(scans, rows[train])
+            _, width = choose(task, features, rows[train], target[train], groups, strata, seed)
+            seen[name], asked[name] = seen[name][:, :width], asked[name][:, :width]
+    probes = paper_probes(task, seen, target[train], groups, seed)
+    keys = {"protocol": "test_paper", "task": task, "fold": np.nan}
+    tables = [
+        prediction_rows(scans, rows[test], target[test], probe.score(asked[name]), keys | {"features": name})
+        for name, probe in probes.items()
+    ]
+    fitted = {f"test_paper {task} {name}": probe.as_json() for name, probe in probes.items()}
+    return (pd.concat(tables) if tables else pd.DataFrame()), fitted
+
+
+def constant_predictor(
+    scans: pd.DataFrame, task: Task, rows: np.ndarray, target: np.ndarray, protocol: str, group: np.ndarray
+) -> pd.DataFrame:
+    """Every scan gets the mean age, or the more frequent class (1 AD, -1 CN), of the scans it was not fitted on.
+
+    Args:
+        group: (rows,) the fold of each scan; or whether it is a test scan, then only those are predicted.
+    """
+    tables = []
+    for held_out in np.unique(group) if protocol == "cv" else [True]:
+        inside, outside = group != held_out, group == held_out
+        if inside.any() and outside.any():
+            fold = held_out if protocol == "cv" else np.nan
+            keys = {"protocol": protocol, "features": CONSTANT[task], "task": task, "fold": fold}
+            value = target[inside].mean() if task == "age" else (1.0 if target[inside].mean() > 0.5 else -1.0)
+            tables.append(prediction_rows(scans, rows[outside], target[outside], np.full(outside.sum(), value), keys))
+    return pd.concat(tables) if tables else pd.DataFrame()
+
+
+def fit_chosen(
+    scans: pd.DataFrame,
+    task: Task,
+    features: Features,
+    fit_rows: np.ndarray,
+    target: np.ndarray,
+    rows: np.ndarray,
+    seed: int,
+) -> tuple[Probe, np.ndarray]:
+    """A probe fitted on ``fit_rows`` with the penalty their inner folds choose, and the features of ``rows``."""
+    strata = _strata(scans, fit_rows)
+    penalty, width = choose(task, features, fit_rows, target, _groups(scans)[fit_rows], strata, seed)
+    seen, asked = features(fit_rows, rows)
+    return fit(task, seen, target, penalty, width), asked
+
+
+def _groups(scans: pd.DataFrame) -> np.ndarray:
+    return scans.get("probe_group", scans["participant_id"]).to_numpy()
+
+
+def _strata(scans: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
+    """What the inner folds are stratified by: the diagnosis at the visit."""
+    return scans["diagnosis"].fillna("n/a").to_numpy()[rows]
+
+
+def prediction_rows(
+    scans: pd.DataFrame, rows: np.ndarray, target: np.ndarray, prediction: np.ndarray, keys: dict
+) -> pd.DataFrame:
+    table = scans.loc[rows, [*KEY, "diagnosis", "age", "split"]]
+    return table.assign(**keys, target=target, prediction=prediction)

@@ -1,0 +1,131 @@
+"""Table 7 from the probes' estimates: one row per feature set and protocol, the paper's numbers beside ours."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from ldae.core.files import read_tsv
+from ldae.studies.common.linear_probes import Task
+from ldae.studies.common.paper_tables import TRAINING_SEEDS, format_estimate, row_subjects
+from ldae.studies.common.statistics import FEW_NOTE
+from ldae.studies.probes.estimates import LARGER_IS_BETTER, OURS, PERMUTED, PROTOCOLS, verdict
+from ldae.studies.probes.probe_metrics import AGE_METRICS
+
+PROTOCOL_WORDS = {
+    "cv": "cross-validated, logistic / ridge",
+    "test": "test subjects, logistic / ridge",
+    "test_paper": "test subjects, the paper's gradient descent",
+}
+OWN_HEAD = "test subjects, own head"
+SUBJECTS: dict[Task, str] = {"ad": "subjects_ad", "age": "subjects_age"}
+CONSTANTS = ("majority_class", "mean_predictor")
+
+# Table 7. The paper's positive class is CN: its precision, recall and F1 are those of CN. What it does not print was
+# solved for from what it does (accuracy, precision and recall fix the four cells up to a factor).
+PUBLISHED = {
+    ("ldae", "auc_ad"): "0.90",
+    ("ldae", "accuracy_ad"): "0.84",
+    ("ldae", "mcc_ad"): "0.637",
+    ("ldae", "sensitivity_ad"): "0.704 (solved for)",
+    ("ldae", "sensitivity_cn_positive"): "0.910",
+    ("ldae", "age_mae"): "4.1",
+    ("ldae", "age_rmse"): "5.2",
+    ("dae", "sensitivity_ad"): "0.560 (solved for)",
+    ("supervised", "sensitivity_ad"): "0.805 (solved for; other test subjects)",
+    ("supervised", "age_mae"): "4.34",
+    ("supervised", "age_rmse"): "4.63 (mean over batches)",
+}
+
+
+def probe_table(evaluate: Path) -> pd.DataFrame:
+    """One row per feature set and protocol; cells are ``value [low, high]``.
+
+    Columns: method, protocol, the subjects that the numbers of each task rest on (``subjects_ad``: those with AD or
+    CN, ``subjects_age``: those whose age is known; 0: no number), n_training_seeds, every metric, the paper's number
+    beside it (in the row of the paper's protocol, or of the own head), the verdicts of the paired differences
+    (``ldae better``, ``ldae worse``, ``not told apart``), note.
+    """
+    estimates = read_tsv(evaluate / "probes" / "summary.tsv")
+    against = read_tsv(evaluate / "probes" / "differences.tsv")
+    metrics = metric_names(estimates)
+    rows = []
+    for protocol in PROTOCOLS:
+        chosen = {metric: f"{metric}_{protocol}" for metric in metrics}
+        of_protocol = estimates[estimates["metric"].isin(chosen.values())]
+        for method, group in of_protocol.groupby("method", sort=False):
+            lines = group.set_index("metric")
+            row = {"method": method, "protocol": protocol_words(method, protocol)}
+            row |= subject_columns(lines, chosen) | {"n_training_seeds": TRAINING_SEEDS}
+            for metric, name in chosen.items():
+                if name in lines.index:
+                    row[metric] = format_estimate(lines.loc[name], row[f"subjects_{task_of(metric)}"])
+                if (method, metric) in PUBLISHED and protocol == ("test" if method == "supervised" else "test_paper"):
+                    row[f"{metric}_published"] = PUBLISHED[method, metric]
+            for metric in LARGER_IS_BETTER:
+                row[f"{metric}_verdict"] = _verdict(against, method, f"{metric}_{protocol}")
+            row["note"] = FEW_NOTE if (lines["note"] == FEW_NOTE).any() else None
+            rows.append(row)
+    shown = [f"{metric}{suffix}" for metric in metrics for suffix in ("", "_published", "_verdict")]
+    order = ["method", "protocol", *SUBJECTS.values(), "n_training_seeds", *shown, "note"]
+    table = pd.DataFrame(rows)
+    return table[[column for column in order if column in table]]
+
+
+def task_of(metric: str) -> Task:
+    """The task that a metric (without its protocol) measures."""
+    return "age" if metric in AGE_METRICS else "ad"
+
+
+def subject_columns(lines: pd.DataFrame, chosen: dict[str, str]) -> dict[str, int]:
+    """How many subjects the numbers of each task rest on.
+
+    Args:
+        lines: the estimates of one feature set and protocol, by their full name.
+        chosen: metric -> its name with the protocol.
+    """
+    named = pd.Series({name: task_of(metric) for metric, name in chosen.items()})
+    tasks = named.reindex(lines.index)
+    return {column: row_subjects(lines[tasks == task]) for task, column in SUBJECTS.items()}
+
+
+def metric_names(estimates: pd.DataFrame) -> list[str]:
+    """Metrics without their protocol, in the table's order, the diagnosis first."""
+    found = [name.removesuffix("_paper").rsplit("_", 1)[0] for name in estimates["metric"]]
+    return sorted(dict.fromkeys(found), key=lambda name: task_of(name) == "age")
+
+
+def protocol_words(method: str, protocol: str) -> str:
+    if method == "supervised":
+        return OWN_HEAD
+    words = PROTOCOL_WORDS[protocol]
+    return f"{words.split(',')[0]}, constant" if method in CONSTANTS else words
+
+
+def _verdict(against: pd.DataFrame, method: str, metric: str) -> str | None:
+    found = against[(against["method"] == f"{OURS}-{method}") & (against["metric"] == metric)]
+    return None if found.empty else verdict(found.iloc[0])
+
+
+def difference_table(evaluate: Path) -> pd.DataFrame:
+    """One row per rival and metric: LDAE minus the rival ``value [low, high]``, and what it says."""
+    lines = read_tsv(evaluate / "probes" / "differences.tsv")
+    return pd.DataFrame(
+        {
+            "rival": lines["method"].str.removeprefix(f"{OURS}-"),
+            "metric": lines["metric"],
+            "ldae_minus_rival": [format_estimate(line) for _, line in lines.iterrows()],
+            "verdict": [verdict(line) for _, line in lines.iterrows()],
+            "subjects": lines["n_subjects"],
+            "n_training_seeds": TRAINING_SEEDS,
+        }
+    )
+
+
+def losses(differences: pd.DataFrame) -> dict[str, list[str]]:
+    """Metric with protocol -> rivals that LDAE loses to: the paired interval lies on their side of zero."""
+    found: dict[str, list[str]] = {}
+    for _, line in differences.iterrows():
+        rival = line["method"].removeprefix(f"{OURS}-")
+        if rival != PERMUTED and verdict(line) == "ldae worse":
+            found.setdefault(line["metric"], []).append(rival)
+    return found

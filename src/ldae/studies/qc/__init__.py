@@ -1,0 +1,1 @@
+"""The quality-control mosaic of preprocessing."""

@@ -1,0 +1,217 @@
+"""How well a held-out scan is rebuilt, from what, and how much of it each code carries (paper Table 6).
+
+Three rows come first because every number has to beat them: the mean volume of the training split, the training scan of
+the same sex and nearest age, and the semantic code of another subject. The voxel-space baseline stands twice: against
+the scan on its own coarser grid, and up-sampled against the scan; ``dae_grid`` is the scan itself on that grid,
+up-sampled: what that grid alone costs.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ldae.config import Evaluation
+from ldae.core.batches import batches
+from ldae.core.files import write_tsv
+from ldae.inference.dae_decoder import DaeDecoder
+from ldae.inference.decoder import Decoder
+from ldae.inference.pipeline import LDAE
+from ldae.studies.common import statistics
+from ldae.studies.common.codes_read import Reads
+from ldae.studies.common.inputs import Inputs, volumes_of, write_volumes
+from ldae.studies.common.perceptual import LPIPS, Perceptual
+from ldae.studies.common.references import (
+    EXAMPLES,
+    derangement,
+    example_rows,
+    mean_volume,
+    nearest_volumes,
+    other_codes,
+    scans_of_dae,
+)
+from ldae.studies.common.statistics import estimates_table, interval, not_available
+from ldae.studies.reconstruction.image_rows import IMAGE_METRICS, code_rows, keys_of, scan_rows
+
+OWN_GRID = "_own_grid"
+LDAE_METHODS = ["mean_volume", "nearest_age", "ldae_shuffled_y", "ldae_noise", "lddim_encoded", "ldae_encoded", "ae"]
+DAE_METHODS = ["dae_noise", "dae_encoded", "dae_grid"]
+METHODS = [*LDAE_METHODS, *DAE_METHODS, *(f"{name}{OWN_GRID}" for name in DAE_METHODS[:2])]
+PAIRS = [
+    ("ae", "mean_volume"),
+    ("ldae_noise", "ldae_shuffled_y"),
+    ("ldae_noise", "mean_volume"),
+    ("ldae_noise", "nearest_age"),
+    ("ldae_encoded", "ldae_noise"),
+    ("ldae_encoded", "lddim_encoded"),
+    ("ldae_noise", "dae_noise"),
+    ("ldae_encoded", "dae_encoded"),
+]
+
+
+def run_reconstruction(ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluation, seed: int, out: Path) -> None:
+    """Write scans, summary, differences, ventricles, x_T, code_sizes, reads (.tsv) and examples/ into ``out``.
+
+    Read: y_sem of every scan, the x_T of ``ldae``'s solver with y_sem and without (:class:`Reads`), y of the
+    voxel-space baseline, whose x_T have as many values as a volume and are not kept. The baseline reconstructs
+    ``evaluation.dae_scans`` of the scans.
+    """
+    rows = inputs.first_scans("test", settings.scans_per_subject)
+    gathered = Gathered(inputs, Perceptual.of(settings, ldae.device), ldae.device)
+    mean = mean_volume(inputs, settings.batch)
+    partner = derangement(inputs.scans.loc[rows, "participant_id"].unique(), seed)
+    decoder, reads = Decoder(ldae, settings.batch), Reads(inputs, [(ldae, True), (ldae, False)])
+    for batch in batches(rows, settings.batch):
+        originals = volumes_of(inputs, batch)
+        rebuilt, x_T = reconstruct(decoder, reads, batch, originals, mean, partner, seed)
+        gathered.add(batch, originals, {"original": originals} | rebuilt)
+        gathered.codes += code_rows(inputs, batch, x_T)
+    for batch in batches(scans_of_dae(inputs, rows, settings.dae_scans, seed), settings.batch):
+        coarse, x_T = by_dae(dae, inputs, batch, seed)
+        fine = {name: dae.upsampled(coarse[name], inputs.grid.shape) for name in DAE_METHODS[:2]}
+        fine["dae_grid"] = dae.upsampled(coarse["original"], inputs.grid.shape)
+        gathered.add(batch, volumes_of(inputs, batch), fine)
+        gathered.add(batch, coarse["original"], {f"{name}{OWN_GRID}": coarse[name] for name in DAE_METHODS[:2]})
+        gathered.codes += code_rows(inputs, batch, {"x_T_dae": x_T})
+    write_tsv(out / "reads.tsv", reads.table())
+    write_tsv(out / "x_T.tsv", pd.DataFrame(gathered.codes))
+    write_tsv(out / "code_sizes.tsv", code_sizes(ldae.latent_shape, ldae.dimension, dae.shape, dae.dimension))
+    write_tables(gathered.table(), settings.bootstrap, seed, out)
+    order = sorted(range(len(gathered.labels)), key=lambda i: gathered.labels[i]["participant_id"])
+    write_volumes(out / "examples", [gathered.volumes[i] for i in order], [gathered.labels[i] for i in order])
+
+
+class Gathered:
+    """Rows per scan and method, moments of codes, and the volumes of the scans that are shown."""
+
+    def __init__(self, inputs: Inputs, perceptual: Perceptual, device: torch.device):
+        self.inputs, self.perceptual, self.device = inputs, perceptual, device
+        self.shown = example_rows(inputs, EXAMPLES)
+        self.scans: list[dict] = []
+        self.codes: list[dict] = []
+        self.volumes: list[np.ndarray] = []
+        self.labels: list[dict] = []
+
+    def add(self, batch: np.ndarray, originals: np.ndarray, results: dict[str, np.ndarray]) -> None:
+        """Measure results (B, 1, x, y, z) by method against the scans, and keep those that are shown on our grid."""
+        for method, result in results.items():
+            if method != "original":
+                self.scans += scan_rows(self.inputs, batch, method, originals, result, self.perceptual, self.device)
+            for position in np.flatnonzero(np.isin(batch, self.shown)):
+                if not method.endswith(OWN_GRID):
+                    self.volumes.append(np.nan_to_num(result[position, 0]))
+                    self.labels.append(keys_of(self.inputs, batch[position]) | {"method": method})
+
+    def table(self) -> pd.DataFrame:
+        """The rows in the order of :data:`METHODS`."""
+        table = pd.DataFrame(self.scans)
+        return table.sort_values("method", key=lambda names: names.map(METHODS.index), kind="stable")
+
+
+def reconstruct(
+    decoder: Decoder,
+    reads: Reads,
+    batch: np.ndarray,
+    originals: np.ndarray,
+    mean: np.ndarray,
+    partner: dict[str, str],
+    seed: int,
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Volumes (B, 1, X, Y, Z) of every method but the voxel-space baseline's, and the x_T they started from.
+
+    ``ldae_noise`` and ``ldae_shuffled_y`` start from the same noise and differ in y_sem alone; so do ``ldae_encoded``
+    and ``ldae_noise`` in x_T alone.
+    """
+    inputs = reads.inputs
+    y = inputs.code("y_sem", batch)
+    encoded, unconditional = (reads.x_T(decoder.ldae, with_y, batch) for with_y in (True, False))
+    names = [inputs.scan_id(row) for row in batch]
+    noise = decoder.noise(names, seed)
+    rebuilt = {
+        "mean_volume": np.broadcast_to(mean, originals.shape),
+        "nearest_age": nearest_volumes(inputs, batch),
+    }
+    if partner:
+        rebuilt["ldae_shuffled_y"] = decoder.generate(noise, other_codes(inputs, batch, partner))
+    rebuilt["ldae_noise"] = decoder.generate(noise, y)
+    rebuilt["lddim_encoded"] = decoder.generate(unconditional, None)
+    rebuilt["ldae_encoded"] = decoder.generate(encoded, y)
+    rebuilt["ae"] = decoder.autoencode(originals, names)
+    return rebuilt, {"x_T": encoded, "x_T_unconditional": unconditional, "noise": noise}
+
+
+def by_dae(dae: DaeDecoder, inputs: Inputs, batch: np.ndarray, seed: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """``original``, ``dae_noise`` and ``dae_encoded`` on the baseline's grid, and the x_T it inverted them to."""
+    small, y = inputs.volumes_dae.volumes(batch)[:, None], inputs.code("y_dae", batch)
+    noise = dae.noise([inputs.scan_id(row) for row in batch], seed)
+    x_T = dae.invert(small, y)
+    volumes = {
+        "original": small,
+        "dae_noise": dae.generate(noise, y, encoded=False),
+        "dae_encoded": dae.generate(x_T, y, encoded=True),
+    }
+    return volumes, x_T
+
+
+def code_sizes(latent: tuple[int, ...], dimension: int, box: tuple[int, ...], dae_dimension: int) -> pd.DataFrame:
+    """How many numbers each method keeps of a scan: of y and of x_T or z (all channels), and in all.
+
+    At the paper's size a latent has 3 x 16 x 20 x 16 = 15,360 numbers and y_sem 768; its Table 6 leaves the channels
+    out and says 5,120 and 5,888.
+    """
+    z, x = int(np.prod(latent)), int(np.prod(box))
+    sizes = {
+        "mean_volume": (0, 0),
+        "ldae_shuffled_y": (dimension, 0),
+        "ldae_noise": (dimension, 0),
+        "lddim_encoded": (0, z),
+        "ldae_encoded": (dimension, z),
+        "ae": (0, z),
+        "dae_noise": (dae_dimension, 0),
+        "dae_encoded": (dae_dimension, x),
+        "dae_grid": (0, x),
+    }
+    sizes |= {f"{name}{OWN_GRID}": sizes[name] for name in DAE_METHODS[:2]}
+    rows = [(name, *sizes[name], sum(sizes[name])) for name in METHODS if name in sizes]
+    return pd.DataFrame(rows, columns=["method", "y_values", "x_values", "values"])
+
+
+def write_tables(table: pd.DataFrame, bootstrap: int, seed: int, out: Path) -> None:
+    """The rows per scan, and estimates with intervals from them."""
+    write_tsv(out / "scans.tsv", table)
+    write_tsv(out / "summary.tsv", summary(table, bootstrap, seed))
+    write_tsv(out / "differences.tsv", statistics.paired_differences(table, PAIRS, IMAGE_METRICS, bootstrap, seed))
+    write_tsv(out / "ventricles.tsv", ventricle_agreement(table, bootstrap, seed))
+
+
+def summary(table: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:
+    """Mean of every image metric by method, or why it is n/a."""
+    rows, without = [], table[LPIPS].isna().all(axis=None)
+    for method, group in table.groupby("method", sort=False):
+        for metric in IMAGE_METRICS + LPIPS:
+            if metric in LPIPS and without:
+                estimate = not_available("no weights given (evaluation.lpips_weights)")
+            elif str(method).endswith(OWN_GRID) and group[metric].isna().all():
+                estimate = not_available("the baseline's grid is too small for this metric")
+            else:
+                values = group[metric].to_numpy(float)
+                estimate = interval(values, group["participant_id"], statistics.mean, bootstrap, seed)
+            rows.append(estimate.row(method=method, metric=metric))
+    return estimates_table(rows)
+
+
+def ventricle_agreement(table: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:
+    """Correlation of the ventricle volume in each reconstruction with the truth (phantoms) and with the scan's own."""
+    rows = []
+    for method, group in table.groupby("method", sort=False):
+        if str(method).endswith(OWN_GRID):
+            continue
+        for metric, column in (("r_truth", "truth_ventricle_ml"), ("r_original", "original_ventricle_ml")):
+            if group[column].isna().all():
+                estimate = not_available("no true volumes: not a phantom cohort")
+            else:
+                values = group[["ventricle_ml", column]].to_numpy(float)
+                estimate = interval(values, group["participant_id"], statistics.correlation, bootstrap, seed)
+            rows.append(estimate.row(method=method, metric=metric))
+    return estimates_table(rows)

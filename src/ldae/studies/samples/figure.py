@@ -1,0 +1,102 @@
+"""Figure: unconditional samples beside real scans: distances of distributions, nearest training scans, pictures."""
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from ldae.core.files import read_tsv
+from ldae.studies.common.brain_sheets import picture_sheet
+from ldae.studies.common.brain_slices import brain_box, cut, difference_limit, mark_sides, show_difference, show_grey
+from ldae.studies.common.estimate_panels import forest, rows_of, why_missing
+from ldae.studies.common.example_volumes import open_examples
+from ldae.studies.common.figure_style import (
+    FAINT,
+    FULL_WIDTH_MM,
+    empty_figure,
+    house_style,
+    letter_panels,
+    new_figure,
+    save_figure,
+    say_why_empty,
+)
+from ldae.studies.common.method_styles import SAMPLES, present
+
+DISTANCES = ("kernel_y_sem", "kernel_octants")
+CURVES = {
+    "nearest_training_rms": "distance to the nearest training scan\n(RMS of scaled latents)",
+    "nearest_ratio": "nearest / nearest of another subject",
+}
+
+
+@house_style()
+def figure_samples(distances: str | Path, curves: str | Path, stem: str | Path) -> None:
+    """Kernel distances from the training scans, and distributions of the distance to the nearest training scan.
+
+    Args:
+        distances: ``evaluate/samples/distances.tsv``.
+        curves: ``evaluate/samples/curves.tsv``.
+        stem: output path without suffix.
+    """
+    table, shares = read_tsv(distances), read_tsv(curves)
+    if shares.empty:
+        empty_figure(stem, why_missing(table, DISTANCES[0]))
+        return
+    figure = new_figure(FULL_WIDTH_MM, 122)
+    panels = figure.subplots(2, 2, height_ratios=[1, 1.7]).ravel()
+    for axes, metric in zip(panels[:2], DISTANCES, strict=True):
+        forest(axes, table, metric, present(SAMPLES, table["method"]), 0.0, names=axes is panels[0])
+    for axes, (metric, label) in zip(panels[2:], CURVES.items(), strict=True):
+        _draw_curves(axes, shares[shares["metric"] == metric], label)
+    panels[2].set_ylabel("share of samples or scans below")
+    handles, labels = panels[2].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    letter_panels(list(panels))
+    save_figure(figure, stem, pd.concat([rows_of(table, metric) for metric in DISTANCES] + [shares]))
+
+
+def _draw_curves(axes: Axes, shares: pd.DataFrame, label: str) -> None:
+    if shares.empty:
+        say_why_empty(axes, "one training subject:\nno other to compare with")
+        return
+    for name, method in present(SAMPLES, shares["kind"]).items():
+        curve = shares[shares["kind"] == name]
+        style = {"color": method.colour, "linestyle": method.dash, "label": method.label}
+        axes.step(curve["x"], curve["share"], where="post", **style)
+        axes.fill_between(
+            curve["x"], curve["low"], curve["high"], step="post", color=method.colour, alpha=0.15, linewidth=0
+        )
+    axes.set_xlim(left=0)
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_xlabel(label)
+    axes.grid(axis="y", color=FAINT)
+
+
+@house_style()
+def figure_samples_nearest(examples: str | Path, stem: str | Path) -> None:
+    """The samples that stand out most towards one training scan, that scan, and their difference.
+
+    Args:
+        examples: the store ``evaluate/samples/examples``.
+        stem: output path without suffix.
+    """
+    store = open_examples(examples)
+    if store is None:
+        empty_figure(stem, "No sample was drawn in this run.")
+        return
+    items = store.index["item"].drop_duplicates().tolist()
+    pairs = [store.volumes([2 * place, 2 * place + 1]) for place in range(len(items))]
+    box = brain_box(pairs[0][1])
+    limit = difference_limit([sample[box] - scan[box] for sample, scan in pairs])
+    sheet = picture_sheet(box, [["axial"] * len(items)] * 3, left_mm=27, top_mm=11, largest_mm_per_voxel=0.25)
+    for column, (sample, scan) in enumerate(pairs):
+        show_grey(sheet.panels[0, column], cut(sample[box], "axial"))
+        show_grey(sheet.panels[1, column], cut(scan[box], "axial"))
+        show_difference(sheet.panels[2, column], cut(sample[box] - scan[box], "axial"), limit)
+        row = store.index.iloc[2 * column]
+        sheet.head(column, f"{row['participant_id'].removeprefix('sub-')}\n{row['session_id'].removeprefix('ses-')}")
+    for row, words in enumerate(("Sample", "Nearest\ntraining scan", "Sample\n− scan")):
+        sheet.label(row, words)
+    mark_sides(sheet.panels[0, 0], "axial")
+    sheet.colour_bar(sheet.panels[2, -1].images[0], [2], "difference")
+    save_figure(sheet.figure, stem, store.index)

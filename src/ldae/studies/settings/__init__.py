@@ -1,0 +1,1 @@
+"""The settings of the three stages (paper Tables 2 to 4)."""

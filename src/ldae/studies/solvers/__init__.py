@@ -1,0 +1,1 @@
+"""Quality of reconstructions against network calls, by solver and number of steps."""

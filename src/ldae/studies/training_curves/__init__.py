@@ -1,0 +1,1 @@
+"""The learning curves of the three stages."""

@@ -1,1 +1,0 @@
-"""Stores of codes made by trained networks."""

@@ -1,1 +1,0 @@
-"""Running a training as a job: processes, signals, time limits, attempts, locks."""

@@ -1,0 +1,173 @@
+"""Starting a training from a job: here when it has one GPU or none, by torchrun when it has more.
+
+torchrun ends with status 1 whatever its processes did, and passes no SIGUSR1 on. So the processes write how they ended
+to a file, the launcher turns a signal into the file ``stop`` that the first process looks for after every step, and
+torchrun itself ignores the signals of the scheduler and the terminal.
+"""
+
+import ctypes
+import inspect
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel
+
+from ldae import config
+from ldae.core.errors import Interrupted, UserError
+from ldae.core.files import read_json, write_json, write_text
+from ldae.inference.folder import CHECKPOINTS
+from ldae.training import run
+from ldae.training.reporting.run_records import attempts_of
+from ldae.training.safety.interruption import REQUEST, SIGNALS, StopFlag, stop_signals
+
+logger = logging.getLogger("ldae")
+PORTS = range(29400, 30400)  # of the first node; a job's processes meet on the one its number says
+DEAF = {"TORCHELASTIC_SIGNALS_TO_HANDLE": "SIGQUIT", "PET_SIGNALS_TO_HANDLE": "SIGQUIT"}  # to all but this one
+PATIENT = {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "600"}  # seconds for a save before torchrun kills its processes
+
+
+@dataclass(frozen=True)
+class Processes:
+    """How many processes a job's resources mean.
+
+    Attributes:
+        per_node: one for each GPU.
+        nodes: more than one: torchrun is started on each by srun, inside the job's allocation.
+    """
+
+    per_node: int
+    nodes: int
+
+    @classmethod
+    def of(cls, resources: Mapping[str, Any]) -> "Processes":
+        """``gpu`` (of the whole job, as SLURM counts) and ``nodes`` of a rule's resources; without them one process."""
+        nodes = max(1, int(resources.get("nodes", 1)))
+        return cls(max(1, int(resources.get("gpu", 1)) // nodes), nodes)
+
+    @property
+    def total(self) -> int:
+        return self.per_node * self.nodes
+
+
+def launch(task: str, resources: Mapping[str, Any], log: str | Path, **arguments: Any) -> None:
+    """Run one training of :mod:`ldae.training.run`.
+
+    Args:
+        task: name of the function.
+        resources: the job's; ``gpu`` and ``nodes`` are read.
+        log: the job's log file.
+        arguments: those of the function, as plain values.
+
+    Raises:
+        Interrupted: it was asked to stop and has saved.
+        UserError: what the training says.
+        RuntimeError: a process died.
+    """
+    processes, folder = Processes.of(resources), Path(arguments["out"]) / CHECKPOINTS
+    settings = config.Training.model_validate(arguments["settings"]["training"])
+    attempts_of(folder, settings, processes.total).refuse_repeats()  # before anything slow
+    (folder / REQUEST).unlink(missing_ok=True)  # it was for an earlier attempt
+    if processes.total == 1:
+        with StopFlag():
+            call(task, arguments)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    shared = None if processes.nodes == 1 else folder  # a place that all processes see
+    with tempfile.TemporaryDirectory(prefix=".launch-", dir=shared) as scratch:
+        job, result = Path(scratch) / "job.json", Path(scratch) / "result.json"
+        write_json(job, {"task": task, "arguments": arguments, "log": str(Path(log).resolve()), "result": str(result)})
+        # On several nodes SLURM signals every torchrun by itself: those pass SIGTERM on, and wait for the save.
+        variables = PATIENT | (DEAF if processes.nodes == 1 else {})
+        status = _wait(torchrun(processes, job), variables, folder / REQUEST)
+        outcome = read_json(result) if result.is_file() else {}
+    if outcome.get("end") == Interrupted.__name__:
+        raise Interrupted(outcome["message"])
+    if outcome.get("end") == UserError.__name__:
+        raise UserError(outcome["message"])
+    if status or outcome.get("end") != "done":
+        raise RuntimeError(f"A process of {task} died (torchrun ended with status {status}); its last words are above.")
+
+
+def call(task: str, arguments: Mapping[str, Any]) -> None:
+    """Call a training with plain values: paths and settings sections become what its signature asks for."""
+    function = getattr(run, task)
+    hints = get_type_hints(function)
+    values = {name: _typed(hints[name], value) for name, value in arguments.items()}
+    inspect.signature(function).bind(**values)
+    function(**values)
+
+
+def torchrun(processes: Processes, job: Path) -> list[str]:
+    """The command that starts all processes."""
+    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes.per_node}"]
+    work = ["-m", "ldae.training.worker", str(job.resolve())]
+    if processes.nodes == 1:
+        return [*command, "--standalone", *work]
+    head = os.environ.get("LDAE_HEAD_NODE") or _first_node()
+    number = os.environ.get("SLURM_JOB_ID", "0")
+    port = PORTS[int(number) % len(PORTS)]  # two jobs may share a first node
+    meeting = [f"--nnodes={processes.nodes}", "--rdzv-backend=c10d", f"--rdzv-endpoint={head}:{port}"]
+    srun = ["srun", f"--nodes={processes.nodes}", f"--ntasks={processes.nodes}", "--ntasks-per-node=1"]
+    return [*srun, *command, *meeting, f"--rdzv-id={number}", *work]
+
+
+def _first_node() -> str:
+    job = os.environ.get("SLURM_JOB_ID")  # all that Snakemake's SLURM plugin leaves of SLURM's variables
+    if not job:
+        raise UserError("nodes > 1, but this is no SLURM job: set LDAE_HEAD_NODE to the name of the first node.")
+    nodes = _answer("squeue", "--noheader", f"--jobs={job}", "--format=%N")
+    return _answer("scontrol", "show", "hostnames", nodes).split()[0]
+
+
+def _answer(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _wait(command: list[str], variables: dict[str, str], request: Path) -> int:
+    """Run torchrun to its end, with the signals turned into the stop request."""
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        write_text(request, signal.Signals(number).name)
+
+    earlier = {number: signal.signal(number, ask) for number in stop_signals()}
+    group = (
+        None if command[0] == sys.executable else 0
+    )  # srun ends its job at a second Ctrl-C: the terminal's are not for it
+    try:
+        return subprocess.Popen(
+            command, env=os.environ | variables, preexec_fn=_ignore_and_follow, process_group=group
+        ).wait()
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+def _ignore_and_follow() -> None:
+    """In torchrun, before it starts: the signals are not for it, and it dies with the launcher."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    die_with_parent()
+
+
+def die_with_parent() -> None:
+    """Linux: SIGKILL for this process when its parent ends, so that a killed job leaves no process behind."""
+    if sys.platform == "linux":
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    if hint is Path:
+        return Path(value)
+    if inspect.isclass(hint) and issubclass(hint, BaseModel):
+        return hint.model_validate(value)
+    return value

@@ -1,0 +1,168 @@
+"""The trainings as the memory estimate sees them: networks, one forward pass to a loss, numbers of parameters."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ldae.config import Autoencoder, Config, Representation, Training
+from ldae.networks.autoencoder import build_autoencoder
+from ldae.networks.counts import count_parameters
+from ldae.networks.dae import build_dae
+from ldae.networks.discriminator import build_discriminator, generator_loss
+from ldae.networks.gradient_estimator import GradientEstimator, build_shift_branch
+from ldae.networks.semantic_encoder import build_semantic_encoder
+from ldae.networks.slice_perceptual import SlicePerceptual
+from ldae.networks.supervised import build_supervised
+from ldae.networks.unet import UNet
+from ldae.training.memory.dry_run import Forward, Network
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage as the estimate sees it.
+
+    Attributes:
+        network: makes all its networks as one module.
+        forward: (module, scans) -> loss.
+        trained, averaged, frozen: numbers of parameters.
+    """
+
+    name: str
+    training: Training
+    network: Network
+    forward: Forward
+    trained: int
+    averaged: int
+    frozen: int
+
+
+class Parts(nn.Module):
+    """Several networks as one module."""
+
+    def __init__(self, **parts: nn.Module):
+        super().__init__()
+        for name, part in parts.items():
+            self.add_module(name, part)
+
+
+def autoencoder(config: Config, perceptual: bool | None = None) -> Stage:
+    """Stage 1: the generator's step, which is the larger one. ``perceptual``: none: as configured."""
+    settings, shape = config.autoencoder, config.preprocessing.conform.shape
+    perceptual = settings.perceptual_weights is not None if perceptual is None else perceptual
+
+    def network() -> Parts:
+        parts: dict[str, nn.Module] = {"autoencoder": build_autoencoder(settings)}
+        if settings.adversarial_weight:
+            parts["discriminator"] = build_discriminator(settings.discriminator).requires_grad_(False)
+        if perceptual:
+            parts["perceptual"] = _squeeze()
+        return Parts(**parts)
+
+    def forward(parts: Parts, scans: int) -> Tensor:
+        x = torch.rand(scans, 1, *shape)
+        mu, sigma = parts.autoencoder.encode(x)
+        reconstruction = parts.autoencoder.decode(mu + sigma * torch.randn_like(sigma))
+        loss = (reconstruction.float() - x).abs().mean() + (mu.float().square() + sigma.float().square()).sum()
+        if settings.adversarial_weight:
+            loss = loss + generator_loss(parts.discriminator(reconstruction).float())
+        return loss + parts.perceptual(reconstruction, x) if perceptual else loss
+
+    trained = _count(lambda: build_autoencoder(settings)) + _discriminator(settings)
+    return Stage("autoencoder", settings.training, network, forward, trained, _count_averaged(settings), 0)
+
+
+def _squeeze() -> nn.Module:
+    import lpips
+
+    return SlicePerceptual(lpips.LPIPS(net="squeeze", pnet_rand=True, verbose=False))
+
+
+def _discriminator(settings: Autoencoder) -> int:
+    return _count(lambda: build_discriminator(settings.discriminator)) if settings.adversarial_weight else 0
+
+
+def _count_averaged(settings: Autoencoder) -> int:
+    return _count(lambda: build_autoencoder(settings))
+
+
+def diffusion(config: Config) -> Stage:
+    """Stage 2."""
+    settings, shape = config.diffusion, config.latent_shape
+
+    def network() -> nn.Module:
+        return UNet(settings, shape[0])
+
+    def forward(unet: nn.Module, scans: int) -> Tensor:
+        z, t = torch.randn(scans, *shape), torch.zeros(scans, dtype=torch.int64)
+        return (unet(z, t).float() - torch.randn_like(z)).square().mean()
+
+    count = _count(network)
+    return Stage("diffusion", settings.training, network, forward, count, count, 0)
+
+
+def representation(config: Config) -> Stage:
+    """Stage 3: the encoder, the frozen trunk and the shift branch. The autoencoder of its validation is small."""
+    settings, shape, volume = config.representation, config.latent_shape, config.preprocessing.conform.shape
+    compute = settings.training.compute
+    trunk_settings = config.diffusion.model_copy(update={"training": settings.training})
+    halved = settings.training.precision == "bf16" and compute.half_trunk
+
+    def network() -> Parts:
+        trunk = UNet(trunk_settings, shape[0])
+        shift = build_shift_branch(trunk_settings, shape[0], settings.dimension, trunk)
+        estimator = GradientEstimator(trunk.halve() if halved else trunk, shift)
+        return Parts(encoder=build_semantic_encoder(settings), estimator=estimator)
+
+    def forward(parts: Parts, scans: int) -> Tensor:
+        z, t = torch.randn(scans, *shape), torch.zeros(scans, dtype=torch.int64)
+        y = parts.encoder(torch.rand(scans, 1, *volume))
+        eps, shift = (value.float() for value in parts.estimator(z, t, y))
+        return (torch.randn_like(z) - eps + shift).square().mean()
+
+    frozen = _count(lambda: UNet(trunk_settings, shape[0]))
+    trained = _count(network) - frozen
+    return Stage("representation", settings.training, network, forward, trained, trained, frozen)
+
+
+def dae(config: Config) -> Stage:
+    """The voxel-space baseline."""
+    settings = config.dae
+
+    def forward(network: nn.Module, scans: int) -> Tensor:
+        x, t = torch.rand(scans, 1, *settings.shape), torch.zeros(scans, dtype=torch.int64)
+        return (network(x, t, network.encode(x)).float() - torch.randn_like(x)).square().mean()
+
+    count = _count(lambda: build_dae(settings))
+    return Stage("dae", settings.training, lambda: build_dae(settings), forward, count, count, 0)
+
+
+def supervised_ad(config: Config) -> Stage:
+    """The supervised baseline on AD against CN."""
+    return _supervised(config, "supervised_ad")
+
+
+def supervised_age(config: Config) -> Stage:
+    """The supervised baseline on age."""
+    return _supervised(config, "supervised_age")
+
+
+def _supervised(config: Config, name: Literal["supervised_ad", "supervised_age"]) -> Stage:
+    settings = Representation.model_validate(config.supervised(name))
+    volume = config.preprocessing.conform.shape
+
+    def forward(network: nn.Module, scans: int) -> Tensor:
+        return network(torch.rand(scans, 1, *volume)).float().square().mean()
+
+    count = _count(lambda: build_supervised(settings))
+    return Stage(name, settings.training, lambda: build_supervised(settings), forward, count, count, 0)
+
+
+STAGES = (autoencoder, diffusion, representation, dae, supervised_ad, supervised_age)
+
+
+def _count(network: Callable[[], nn.Module]) -> int:
+    with torch.device("meta"):
+        return count_parameters(network())

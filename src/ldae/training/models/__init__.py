@@ -1,1 +1,0 @@
-"""Trained networks on disk and in memory."""

@@ -1,0 +1,213 @@
+"""Checkpoints: tensors as safetensors, the rest as JSON, the newest two kept.
+
+A checkpoint is complete when its JSON is there, since that is written last; the JSON carries the digest of the
+tensors. A newest one that is damaged is left out with a warning, and the one before it is used. Writing goes on in the
+background while training does: the loop waits only for the copy in memory.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ldae.core.errors import UserError
+from ldae.core.files import atomic_path, read_json, sha256_file, write_json
+
+logger = logging.getLogger("ldae")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    step: int
+    tensors: dict[str, Tensor]
+    state: dict[str, Any]
+
+
+class CheckpointFolder:
+    """The checkpoints of one training.
+
+    Args:
+        folder: where they lie; made when the first one is saved.
+        fingerprint: what the training depends on (settings, data digests, revision), flat or nested.
+        keep: how many to keep.
+        on_saved: called with the step when a checkpoint is whole on disk (by the writing thread).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        fingerprint: dict[str, Any],
+        keep: int = 2,
+        on_saved: Callable[[int], None] | None = None,
+    ):
+        self.folder, self.keep, self.on_saved = Path(folder), keep, on_saved
+        self.fingerprint = flatten(fingerprint)
+        self._writer: threading.Thread | None = None
+        self._failure: Exception | None = None
+
+    def save(self, step: int, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        """Copy the tensors, and write them in the background; waits for the write before this one.
+
+        Raises:
+            UserError: the write before this one failed.
+        """
+        self.wait()
+        copies = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+        self._writer = threading.Thread(target=self._write_or_fail, args=(step, copies, state))
+        self._writer.start()
+
+    def wait(self) -> None:
+        """Until the last save is whole on disk.
+
+        Raises:
+            UserError: it could not be written.
+        """
+        self.join()
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise UserError(
+                f"{self.folder}: the checkpoint could not be written ({failure}): make room; {self.whole()}."
+            ) from failure
+
+    def join(self) -> None:
+        """Until the writing thread has ended, well or not."""
+        if self._writer is not None:
+            self._writer.join()
+            self._writer = None
+
+    def whole(self) -> str:
+        """Which checkpoint a later run will continue from, for messages."""
+        steps = self._steps()
+        return (
+            f"that of step {steps[-1]} is whole, the same command continues from it" if steps else "there is none yet"
+        )
+
+    def newest_step(self) -> int:
+        """Step of the newest checkpoint, whole or not; 0 where there is none."""
+        return max(self._steps(), default=0)
+
+    def newest(self) -> Checkpoint | None:
+        """The newest whole checkpoint; none when there is none.
+
+        Raises:
+            UserError: it belongs to other settings, data or code (the message names the differences), or there are
+                checkpoints and all are damaged.
+        """
+        steps = self._steps()
+        for step in reversed(steps):
+            checkpoint = self._read(step)
+            if checkpoint is not None:
+                for damaged in steps[steps.index(step) + 1 :]:
+                    self._put_aside(damaged)
+                return checkpoint
+        if steps:
+            raise UserError(
+                f"All checkpoints in {self.folder} are damaged: put a good copy back, or start over with "
+                f"`ldae fresh {self.folder.parent}`."
+            )
+        return None
+
+    def at(self, step: int) -> Checkpoint:
+        """The checkpoint of one step, which the first process has found whole."""
+        checkpoint = self._read(step)
+        if checkpoint is None:
+            raise UserError(f"{self._tensors(step)} cannot be read by every process; run the same command again.")
+        return checkpoint
+
+    def clear(self) -> None:
+        """Remove all checkpoints (the training is finished and its model written)."""
+        for step in self._steps():
+            self._remove(step)
+
+    def clean(self) -> None:
+        """Remove what a kill has left half-written; only for the process that holds the lock."""
+        whole = set(self._steps())
+        for path in self.folder.glob(".tmp-*"):
+            path.unlink()
+        for path in self.folder.glob("step-*.safetensors"):
+            if int(path.stem.removeprefix("step-")) not in whole:
+                path.unlink()
+
+    def _write_or_fail(self, step: int, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        try:
+            self._write(step, tensors, state)
+        except Exception as error:
+            self._failure = error
+
+    def _write(self, step: int, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        """Write whole, then drop the oldest."""
+        from safetensors.torch import save_file
+
+        path = self._tensors(step)
+        with atomic_path(path) as temporary:
+            save_file(tensors, temporary)
+            digest = sha256_file(temporary)
+        description = {"step": step, "sha256": digest, "fingerprint": self.fingerprint, "state": state}
+        write_json(path.with_suffix(".json"), description)
+        if self.on_saved is not None:
+            self.on_saved(step)
+        for old in self._steps()[: -self.keep]:
+            self._remove(old)
+
+    def _read(self, step: int) -> Checkpoint | None:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        path = self._tensors(step)
+        try:
+            description = read_json(path.with_suffix(".json"))
+            if sha256_file(path) != description["sha256"]:
+                raise SafetensorError("its digest does not match")
+            saved, state = description["fingerprint"], description["state"]
+            tensors = load_file(path)
+        except (OSError, UserError, KeyError, TypeError, UnicodeDecodeError, SafetensorError) as error:
+            logger.warning("%s is damaged (%s); the checkpoint before it is used.", path, error)
+            return None
+        self._compare(saved)
+        return Checkpoint(step, tensors, state)
+
+    def _compare(self, saved: dict[str, Any]) -> None:
+        names = sorted(saved.keys() | self.fingerprint.keys())
+        changed = [
+            f"{name} = {saved.get(name)}, now it is {self.fingerprint.get(name)}"
+            for name in names
+            if saved.get(name) != self.fingerprint.get(name)
+        ]
+        if changed:
+            raise UserError(
+                f"The checkpoints in {self.folder} were made with {'; '.join(changed)}: put it back to continue that "
+                f"training, or start over with `ldae fresh {self.folder.parent}`, which keeps the old one aside."
+            )
+
+    def _steps(self) -> list[int]:
+        return sorted(int(path.stem.removeprefix("step-")) for path in self.folder.glob("step-*.json"))
+
+    def _tensors(self, step: int) -> Path:
+        return self.folder / f"step-{step:08d}.safetensors"
+
+    def _put_aside(self, step: int) -> None:
+        """A damaged checkpoint must not count among those that are kept."""
+        path = self._tensors(step)
+        for name in (path.with_suffix(".json"), path):
+            if name.exists():
+                name.replace(name.with_name(f"damaged-{name.name}"))
+
+    def _remove(self, step: int) -> None:
+        path = self._tensors(step)
+        path.with_suffix(".json").unlink()  # first: without it the checkpoint does not exist
+        path.unlink(missing_ok=True)
+
+
+def flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dictionaries as one, with dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in content.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat

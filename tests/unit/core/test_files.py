@@ -1,0 +1,49 @@
+import hashlib
+
+import pandas as pd
+import pytest
+
+from ldae.core.errors import UserError
+from ldae.core.files import atomic_path, digest, read_json, read_tsv, sha256_file, write_json, write_tsv
+
+
+def test_atomic_path_leaves_the_old_file_when_the_writer_fails(tmp_path):
+    target = tmp_path / "table.nii.gz"
+    target.write_text("old")
+    with pytest.raises(RuntimeError), atomic_path(target) as temporary:
+        assert temporary.name.endswith(".nii.gz")
+        temporary.write_text("half")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_tables_round_trip_with_missing_values(tmp_path):
+    table = pd.DataFrame({"participant_id": ["sub-01", "sub-NA"], "age": [71.25, None], "reason": [None, "NA"]})
+    write_tsv(tmp_path / "t.tsv", table)
+    assert (tmp_path / "t.tsv").read_text().splitlines()[2] == "sub-NA\tn/a\tNA"
+    pd.testing.assert_frame_equal(read_tsv(tmp_path / "t.tsv"), table, check_dtype=False)
+
+
+def test_empty_table_and_broken_json_are_named(tmp_path):
+    (tmp_path / "empty.tsv").touch()
+    (tmp_path / "bad.json").write_text("{")
+    with pytest.raises(UserError, match=r"empty\.tsv is an empty file"):
+        read_tsv(tmp_path / "empty.tsv")
+    with pytest.raises(UserError, match=r"bad\.json is not valid JSON"):
+        read_json(tmp_path / "bad.json")
+
+
+def test_json_has_no_nan_and_equal_content_gives_equal_bytes(tmp_path):
+    write_json(tmp_path / "a.json", {"b": 1, "a": 2})
+    write_json(tmp_path / "b.json", {"a": 2, "b": 1})
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(tmp_path / "c.json", {"a": float("nan")})
+    assert not (tmp_path / "c.json").exists()
+
+
+def test_digests(tmp_path):
+    (tmp_path / "f").write_bytes(b"abc")
+    assert sha256_file(tmp_path / "f") == hashlib.sha256(b"abc").hexdigest()
+    assert digest({"a": 1, "b": [2]}) == digest({"b": [2], "a": 1}) != digest({"a": 1, "b": [3]})

@@ -1,0 +1,82 @@
+"""`ldae unlock` where there is no SLURM, and what it reads from squeue. The real SLURM is in tests/slurm."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ldae.cli import main
+from ldae.core.snakemake_lock import living_snakemakes, unfinished_jobs
+
+SNAKEFILE = 'rule nothing:\n    output: "made.txt"\n    shell: "touch {output}"\n'
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Path:
+    """A working directory as a killed Snakemake leaves it."""
+    (tmp_path / "Snakefile").write_text(SNAKEFILE)
+    (tmp_path / ".snakemake/locks").mkdir(parents=True)
+    (tmp_path / ".snakemake/locks/0.output.lock").write_text(f"{tmp_path}/made.txt\n")
+    return tmp_path
+
+
+def answer(monkeypatch, folder: Path, text: str, status: int = 0) -> None:
+    """A squeue that prints this."""
+    binaries = folder / "bin"
+    binaries.mkdir()
+    (binaries / "answer").write_text(text)
+    stream = 2 if status else 1
+    (binaries / "squeue").write_text(f'#!/bin/sh\ncat "{binaries}/answer" >&{stream}\nexit {status}\n')
+    (binaries / "squeue").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{binaries}:/usr/bin:/bin")
+
+
+def is_locked(folder: Path) -> bool:
+    return bool(list((folder / ".snakemake").glob("locks/*.lock")))
+
+
+def test_without_squeue_it_says_what_to_do_and_unlocks_nothing(locked, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(locked / "nowhere"))
+    assert main(["unlock", str(locked)]) == 1
+    assert "on a node where squeue works" in capsys.readouterr().err
+    assert is_locked(locked)
+
+
+def test_a_controller_that_does_not_answer_is_no_permission(locked, monkeypatch, capsys):
+    answer(monkeypatch, locked, "slurm_load_jobs error: Unable to contact slurm controller", status=1)
+    assert main(["unlock", str(locked)]) == 1
+    assert "Unable to contact slurm controller" in capsys.readouterr().err
+    assert is_locked(locked)
+
+
+def test_a_pending_job_of_this_directory_is_listed_and_refused(locked, tmp_path_factory, monkeypatch, capsys):
+    link = tmp_path_factory.mktemp("other") / "link"
+    link.symlink_to(locked)
+    answer(monkeypatch, locked, f"7|RUNNING|me|rule_a|/elsewhere\n8_[2-5]|PENDING|me|rule_b|{link}\n")
+    assert [job.identifier for job in unfinished_jobs(locked)] == ["8_[2-5]"]
+    assert main(["unlock", str(locked)]) == 1
+    message = capsys.readouterr().err
+    assert "8_[2-5]  PENDING  me  rule_b" in message and "scancel 8_[2-5]" in message and "rule_a" not in message
+    assert is_locked(locked)
+
+
+def test_jobs_of_other_directories_do_not_matter(locked, monkeypatch, capsys):
+    answer(monkeypatch, locked, f"7|RUNNING|me|rule_a|{locked}-other\n")
+    assert main(["unlock", str(locked)]) == 0
+    assert "is unlocked" in capsys.readouterr().out
+    assert not is_locked(locked)
+    assert main(["unlock", str(locked)]) == 0
+    assert "is not locked" in capsys.readouterr().out
+
+
+def test_a_living_snakemake_is_not_unlocked(locked, monkeypatch, capsys):
+    answer(monkeypatch, locked, "")
+    sleeper = [sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()", "-m", "snakemake"]
+    with subprocess.Popen(sleeper, cwd=locked, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        assert living_snakemakes(locked) == [process.pid]
+        assert main(["unlock", str(locked)]) == 1
+        assert f"process {process.pid}" in capsys.readouterr().err and is_locked(locked)
+        process.stdin.close()
+    assert living_snakemakes(locked) == []

@@ -1,0 +1,174 @@
+"""Every figure: drawn from tiny results, the same bytes twice, and words where there is nothing to draw."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from result_files import SCANS, estimates
+
+from ldae.config import load_config
+from ldae.core.files import read_tsv, write_tsv
+from ldae.studies.autoencoder.figure import figure_3_autoencoder, figure_reconstruction_examples
+from ldae.studies.cohort.figure import figure_cohort
+from ldae.studies.interpolation.figure import figure_8_interpolation
+from ldae.studies.interpolation.figure_examples import figure_9_interpolation_examples
+from ldae.studies.manipulation.figure import figure_6_manipulation
+from ldae.studies.manipulation.figure_dose_response import figure_7_dose_response
+from ldae.studies.method.figure import figure_1_method, figure_2_encoder, short
+from ldae.studies.method.parts import scheme
+from ldae.studies.probe_checks.figure_confounds import figure_confounds
+from ldae.studies.probe_checks.figure_label_efficiency import figure_label_efficiency
+from ldae.studies.probes.figure import figure_probes
+from ldae.studies.probes.figure_lda import figure_5_lda
+from ldae.studies.qc.figure import figure_qc
+from ldae.studies.reconstruction.figure import figure_reconstruction_methods
+from ldae.studies.samples.figure import figure_samples, figure_samples_nearest
+from ldae.studies.solvers.figure import figure_solvers
+from ldae.studies.training_curves.figure import figure_training
+from ldae.studies.variation.figure import figure_4_variation
+
+PARTS = scheme(load_config(Path(__file__).parents[3] / "config/config.yaml"))
+STAGES = ("autoencoder", "diffusion", "representation")
+FIGURES: dict[str, Callable[[Path, Path], None]] = {
+    "figure_1_method": lambda r, stem: figure_1_method(PARTS, 1000, stem),
+    "figure_2_encoder": lambda r, stem: figure_2_encoder(PARTS, "convnext_small", "layer", stem),
+    "figure_cohort": lambda r, stem: figure_cohort(
+        r / "manifest/flow.tsv", r / "manifest/scans.tsv", r / "manifest/splits.tsv", stem
+    ),
+    "figure_training": lambda r, stem: figure_training({s: r / f"train/{s}/metrics.jsonl" for s in STAGES}, stem),
+    "figure_3_autoencoder": lambda r, stem: figure_3_autoencoder(r / "evaluate/reconstruction/examples", stem),
+    "figure_reconstruction_examples": lambda r, stem: figure_reconstruction_examples(
+        r / "evaluate/reconstruction/examples", stem
+    ),
+    "figure_reconstruction_methods": lambda r, stem: figure_reconstruction_methods(
+        r / "evaluate/reconstruction/summary.tsv", r / "evaluate/reconstruction/ventricles.tsv", stem
+    ),
+    "figure_solvers": lambda r, stem: figure_solvers(r / "evaluate/solvers/summary.tsv", stem),
+    "figure_samples": lambda r, stem: figure_samples(
+        r / "evaluate/samples/distances.tsv", r / "evaluate/samples/curves.tsv", stem
+    ),
+    "figure_samples_nearest": lambda r, stem: figure_samples_nearest(r / "evaluate/samples/examples", stem),
+    "figure_4_variation": lambda r, stem: figure_4_variation(
+        r / "evaluate/variation/samples", r / "evaluate/variation/std", r / "evaluate/variation/scans.tsv", stem
+    ),
+    "figure_5_lda": lambda r, stem: figure_5_lda(r / "evaluate/probes/lda.tsv", stem),
+    "figure_6_manipulation": lambda r, stem: figure_6_manipulation(r / "evaluate/manipulation/examples", stem),
+    "figure_7_dose_response": lambda r, stem: figure_7_dose_response(
+        *(r / f"evaluate/manipulation/{name}.tsv" for name in ("scans", "doses", "summary")), stem
+    ),
+    "figure_8_interpolation": lambda r, stem: figure_8_interpolation(
+        r / "evaluate/interpolation/summary.tsv", r / "evaluate/interpolation/by_group.tsv", stem
+    ),
+    "figure_9_interpolation_examples": lambda r, stem: figure_9_interpolation_examples(
+        r / "evaluate/interpolation/examples", stem
+    ),
+    "figure_label_efficiency": lambda r, stem: figure_label_efficiency(
+        r / "evaluate/probe_checks/label_efficiency.tsv", stem
+    ),
+    "figure_confounds": lambda r, stem: figure_confounds(r / "evaluate/probe_checks/confounds.tsv", stem),
+    "figure_qc": lambda r, stem: figure_qc(r / "manifest/qc_mosaic.png", r / "manifest/qc.tsv", stem),
+    "figure_probes": lambda r, stem: figure_probes(r / "evaluate/probes/summary.tsv", stem),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_written_in_three_forms_and_is_byte_identical_on_a_second_run(
+    name: str, results: Path, tmp_path: Path
+) -> None:
+    FIGURES[name](results, tmp_path / "first" / name)
+    FIGURES[name](results, tmp_path / "second" / name)
+    for suffix in (".svg", ".png", ".tsv"):
+        first = (tmp_path / "first" / f"{name}{suffix}").read_bytes()
+        assert first == (tmp_path / "second" / f"{name}{suffix}").read_bytes()
+    assert (tmp_path / "first" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert "reason" not in read_tsv(tmp_path / "first" / f"{name}.tsv").columns
+
+
+def test_the_scheme_names_the_papers_shapes_and_counts(tmp_path: Path) -> None:
+    table = PARTS.set_index("part")
+    assert table["shape"].dropna().to_dict() == {
+        "volume": "1 × 128 × 160 × 128",
+        "latent": "3 × 16 × 20 × 16",
+        "code": "768",
+        "slices": "128 × 128 × 160",
+        "features": "128 × 768",
+        "projected": "128 × 768",
+        "heads": "8",
+    }
+    assert table.loc["gradient_estimator", ["parameters", "trainable"]].tolist() == [865_339_142, 378_411_779]
+    parts = table.loc[["encoder_backbone", "encoder_projection", "encoder_pooling"], "parameters"].sum()
+    assert parts == table.loc["semantic_encoder", "parameters"] == 53_588_065
+    assert [short(count) for count in (999, 11_573, 505_304, 4_136_449, 486_927_363)] == [
+        "999",
+        "11.6 k",
+        "505 k",
+        "4.14 M",
+        "487 M",
+    ]
+
+
+def nothing(columns: str, path: Path) -> Path:
+    write_tsv(path, pd.DataFrame(columns=columns.split()))
+    return path
+
+
+def reason_of(stem: Path) -> str:
+    assert Path(f"{stem}.svg").stat().st_size > 1000
+    return read_tsv(f"{stem}.tsv")["reason"].iloc[0]
+
+
+def test_a_study_without_examples_says_why(tmp_path: Path) -> None:
+    figure_9_interpolation_examples(tmp_path / "absent", tmp_path / "nine")
+    figure_6_manipulation(tmp_path / "absent", tmp_path / "six")
+    figure_4_variation(tmp_path / "absent", tmp_path / "absent", tmp_path / "absent.tsv", tmp_path / "four")
+    figure_3_autoencoder(tmp_path / "absent", tmp_path / "three")
+    assert "three visits" in reason_of(tmp_path / "nine")
+    assert "AD and CN" in reason_of(tmp_path / "six")
+    assert "sampled repeatedly" in reason_of(tmp_path / "four")
+    assert "reconstructed" in reason_of(tmp_path / "three")
+
+
+def test_an_estimate_that_is_not_available_brings_its_own_reason(tmp_path: Path) -> None:
+    why = "no test subject has three visits"
+    summary, gaps = tmp_path / "summary.tsv", tmp_path / "gaps.tsv"
+    write_tsv(summary, estimates({("ldae", "ssim_w11_brain"): np.nan}, note=why))
+    write_tsv(gaps, estimates({("ldae", "mse"): np.nan}, note=why).assign(gap_months=12))
+    figure_8_interpolation(summary, gaps, tmp_path / "eight")
+    assert why in reason_of(tmp_path / "eight")
+    write_tsv(summary, estimates({("ldae", "auc_ad_cv"): np.nan}, note="one class only"))
+    figure_probes(summary, tmp_path / "probes")
+    assert "one class only" in reason_of(tmp_path / "probes")
+
+
+def test_empty_tables_give_words_and_not_an_error(tmp_path: Path) -> None:
+    lda = nothing("participant_id session_id diagnosis split axis_1 axis_2 axis_ad_cn", tmp_path / "lda.tsv")
+    figure_5_lda(lda, tmp_path / "five")
+    scans = nothing(
+        "participant_id session_id diagnosis direction calibration target_probability alpha ventricle_ml_change",
+        tmp_path / "s.tsv",
+    )
+    doses = nothing("direction calibration group dose measure value low high n_subjects note", tmp_path / "doses.tsv")
+    summary = nothing("method metric value low high n_subjects n_rows redrawn note", tmp_path / "summary.tsv")
+    figure_7_dose_response(scans, doses, summary, tmp_path / "seven")
+    assert "at least two diagnoses" in reason_of(tmp_path / "five")
+    assert "not computed" in reason_of(tmp_path / "seven")
+
+
+def test_one_discriminant_axis_and_few_scans_are_enough(tmp_path: Path) -> None:
+    rows = [(*SCANS[0], "train", -1.0, np.nan, -1.0), (*SCANS[1], "test", 1.0, np.nan, 1.0)]
+    columns = ["participant_id", "session_id", "diagnosis", "split", "axis_1", "axis_2", "axis_ad_cn"]
+    write_tsv(tmp_path / "lda.tsv", pd.DataFrame(rows, columns=columns))
+    figure_5_lda(tmp_path / "lda.tsv", tmp_path / "five")
+    assert len(read_tsv(tmp_path / "five.tsv")) == 2
+
+
+def test_a_cohort_without_labels_and_times_is_drawn(results, tmp_path):
+    scans = read_tsv(results / "manifest/scans.tsv").assign(diagnosis=None, months=None)
+    write_tsv(tmp_path / "scans.tsv", scans)
+    figure_cohort(
+        results / "manifest/flow.tsv", tmp_path / "scans.tsv", results / "manifest/splits.tsv", tmp_path / "figure"
+    )
+    drawn = (tmp_path / "figure.svg").read_text()
+    assert "unknown" in drawn and "months since baseline" in drawn

@@ -1,0 +1,139 @@
+"""Confounds and label efficiency where the answer is known."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics as sk
+from test_probes import only_ldae, signal_cohort
+
+from ldae.config import Evaluation, Method
+from ldae.core.files import read_tsv
+from ldae.studies.probe_checks import confounds as c
+from ldae.studies.probe_checks import label_efficiency as e
+from ldae.studies.probe_checks.measure import check_table, run_probe_checks
+from ldae.studies.probes import folds, protocols
+from ldae.studies.probes import measure as probes
+from ldae.studies.probes.features import fixed
+
+
+def scanned() -> tuple[pd.DataFrame, np.ndarray]:
+    """A cohort whose codes know the field strength and nothing of the three study phases."""
+    scans, codes = signal_cohort(90)
+    subject = np.repeat(np.arange(90), 2)
+    scans["field_strength"] = np.where(subject % 2, 3.0, 1.5)
+    scans["study_phase"] = np.resize(["ADNI1", "ADNI2", "ADNI3", "ADNI2"], 90)[subject // 3 % 90]
+    codes[:, 1] += 4 * (subject % 2)
+    return scans, codes
+
+
+def found(scans: pd.DataFrame, codes: np.ndarray) -> pd.DataFrame:
+    predictions, _ = probes.predict_all(scans, only_ldae(fixed(codes)), 5, 0)
+    table = c.confounds(scans, {"ldae": fixed(codes)}, predictions, 5, 200, 0)
+    return table.set_index(["method", "metric", "classes"]).sort_index()
+
+
+def test_what_the_codes_know_is_found_and_what_they_do_not_is_not() -> None:
+    scans, codes = scanned()
+    table = found(scans, codes)
+    strength, phases = "1.5 T, 3 T", "ADNI1, ADNI2, ADNI3"
+    assert table.loc[("ldae", "auc_field_strength_cv", strength), "value"] > 0.97
+    assert table.loc[("ldae", "balanced_accuracy_field_strength_cv", strength), "value"] > 0.9
+    row = table.loc[("ldae", "auc_study_phase_cv", phases)]
+    assert row["low"] < 0.5 < row["high"]
+    assert table.loc[("ldae", "balanced_accuracy_study_phase_cv", phases), "value"] == pytest.approx(1 / 3, abs=0.15)
+
+
+def test_results_with_the_confound_held_fixed_are_those_of_the_scans_chosen_by_hand() -> None:
+    scans, codes = scanned()
+    table = found(scans, codes)
+    predictions, _ = probes.predict_all(scans, only_ldae(fixed(codes)), 5, 0)
+    own = predictions.query("features == 'ldae' and protocol == 'cv'").merge(
+        scans[["participant_id", "session_id", "field_strength"]]
+    )
+    part = own.query("task == 'ad' and field_strength == 1.5")
+    expected = sk.roc_auc_score(part["target"], part["prediction"])
+    assert table.loc[("ldae", "auc_ad_cv_within_field_strength", "1.5 T"), "value"] == pytest.approx(expected)
+    controls = own.query("task == 'age' and diagnosis == 'CN'")
+    expected = (controls["prediction"] - controls["target"]).abs().mean()
+    assert table.loc[("ldae", "age_mae_cv_cn", "CN"), "value"] == pytest.approx(expected)
+    assert ("mean_predictor", "age_mae_test_cn", "CN") in table.index
+
+
+def test_one_class_or_none_is_not_available_with_its_reason() -> None:
+    scans, codes = scanned()
+    table = found(scans.assign(field_strength=3.0).drop(columns="study_phase"), codes).reset_index()
+    notes = table.set_index("metric")["note"]
+    assert notes["auc_field_strength_cv"].endswith(": 3 T")
+    assert notes["balanced_accuracy_study_phase_cv"].endswith(": unknown")
+
+
+def test_class_metrics_equal_sklearn() -> None:
+    rng = np.random.default_rng(0)
+    scores, label = rng.normal(size=(60, 3)), rng.integers(0, 3, 60)
+    weights = rng.integers(0, 3, (4, 60)).astype(float)
+    values = np.column_stack([scores, label])
+    recalls = [sk.balanced_accuracy_score(label, scores.argmax(1), sample_weight=w) for w in weights]
+    np.testing.assert_allclose(c.mean_recall(3)(values, weights), recalls)
+    aucs = [np.mean([sk.roc_auc_score(label == k, scores[:, k], sample_weight=w) for k in range(3)]) for w in weights]
+    np.testing.assert_allclose(c.mean_auc(3)(values, weights), aucs)
+
+
+SETTINGS = Evaluation(bootstrap=100, label_fractions=[0.02, 0.1, 0.5, 1.0], label_draws=3)
+
+
+def test_subsets_are_nested_proportional_and_drawn_anew() -> None:
+    scans, _ = signal_cohort(90)
+    first, again, other = e.ranked(scans, 0, 1), e.ranked(scans, 0, 1), e.ranked(scans, 1, 1)
+    assert first == again != other and sorted(first) == sorted(other) == sorted(scans["participant_id"].unique())
+    diagnosis = scans.drop_duplicates("participant_id").set_index("participant_id")["diagnosis"]
+    for count in (9, 30, 60):
+        counts = diagnosis[first[:count]].value_counts()
+        assert counts.max() - counts.min() <= 2 and len(counts) == 3
+
+
+def test_more_labels_help_and_all_of_them_give_table_7() -> None:
+    scans, codes = signal_cohort(150, strength=1.5)
+    table = e.label_efficiency(scans, {"ldae": fixed(codes)}, SETTINGS, 0)
+    auc = table[table["metric"] == "auc_ad_test"].set_index("fraction")
+    assert auc.loc[1.0, "value"] > auc.loc[0.1, "value"] - 0.02 and auc.loc[1.0, "value"] > 0.8
+    assert auc["n_train_subjects"].tolist() == [1, 7, 37, 74] and auc["n_draws"].tolist() == [3, 3, 3, 1]
+    assert np.isnan(auc.loc[0.02, "value"]) and auc.loc[0.02, "n_draws_used"] == 0  # one subject, one class
+    rows, target = folds.task_rows(scans, "ad")
+    predictions, _ = protocols.tested(scans, "ad", {"ldae": fixed(codes)}, rows, target, 0)
+    expected = sk.roc_auc_score(predictions["target"], predictions["prediction"])
+    assert auc.loc[1.0, "value"] == pytest.approx(expected)
+
+
+def test_the_value_is_the_mean_over_draws() -> None:
+    rng = np.random.default_rng(0)
+    values = np.column_stack([rng.normal(size=(40, 2)), rng.integers(0, 2, 40)])
+    expected = np.mean([sk.roc_auc_score(values[:, 2], values[:, k]) for k in range(2)])
+    ours = e.mean_over_draws(e.METRICS["ad"][1], 2)(values, np.ones((1, 40)))
+    assert ours[0] == pytest.approx(expected)
+
+
+def test_test_labels_fit_nothing() -> None:
+    """The scores of the test scans do not depend on their labels."""
+    scans, codes = signal_cohort(60)
+    rows, target = folds.task_rows(scans, "ad")
+    test = scans["split"].to_numpy()[rows] == "test"
+    subset = e.ranked(scans.loc[rows[~test]], 0, 0)[:20]
+    spoiled = np.where(test, 1 - target, target)
+    found = [e._scores(scans, "ad", fixed(codes), rows, given, test, subset, 0) for given in (target, spoiled)]
+    np.testing.assert_array_equal(*found)
+
+
+def test_files_and_tables(evaluated: Path, cohort: tuple, settings: Evaluation, tmp_path: Path) -> None:
+    _, inputs = cohort
+    few = settings.model_copy(update={"label_draws": 2, "bootstrap": 50})
+    run_probe_checks(inputs, evaluated / "probes" / "predictions.tsv", few, 1, tmp_path, Method())
+    efficiency, confounds = (check_table(tmp_path / f"{name}.tsv") for name in ("label_efficiency", "confounds"))
+    assert set(efficiency["method"]) == {"ldae", "dae", "untrained_encoder", "pca_voxels"}
+    assert set(efficiency["fraction"]) == {0.01, 0.05, 0.1, 0.5, 1} and (efficiency["n_training_seeds"] == 1).all()
+    assert {"auc_field_strength_cv", "auc_study_phase_cv", "age_mae_cv_cn"} <= set(confounds["metric"])
+    assert confounds.columns.tolist()[:4] == ["method", "metric", "classes", "estimate"]
+    for name in ("label_efficiency", "confounds"):
+        table = read_tsv(tmp_path / f"{name}.tsv")
+        assert table.loc[table["value"].isna(), "note"].notna().all()

@@ -1,0 +1,34 @@
+"""Quality against cost: every solver once, fewer steps are worse in the toy, and the moments of x_T are reported."""
+
+from pathlib import Path
+
+import pytest
+
+from ldae.config import Evaluation, Sampling
+from ldae.core.files import read_tsv
+from ldae.studies.reconstruction.table import solver_table
+from ldae.studies.solvers.measure import METHODS, solvers
+
+
+def test_every_solver_once_cheapest_first() -> None:
+    settings = Evaluation(
+        sampling=Sampling(steps=100), solvers=[Sampling(steps=100), Sampling(solver="dpmpp_2m", steps=20)]
+    )
+    assert [(s.solver, s.steps) for s in solvers(settings)] == [("dpmpp_2m", 20), ("ddim", 100)]
+
+
+def test_fewer_steps_are_worse_and_noise_does_not_depend_on_the_inversion(evaluated: Path) -> None:
+    summary = read_tsv(evaluated / "solvers" / "summary.tsv")
+    error = summary[summary["metric"] == "mse"].set_index(["method", "solver", "steps"])["value"]
+    assert error["ldae_encoded", "ddim", 5] == pytest.approx(4 * error["ldae_encoded", "ddim", 10], rel=1e-3)
+    assert error["ldae_encoded", "ddim", 20] < 1e-10  # the main one, whose inversion is exact
+    assert error["ldae_noise", "ddim", 5] == error["ldae_noise", "ddim", 20]
+    assert set(summary["metric"]) >= {"x_T_mean", "x_T_std", "x_T_kurtosis", "ssim_w11_brain"}
+
+
+def test_the_table_has_one_row_per_method_and_solver(evaluated: Path) -> None:
+    table = solver_table(read_tsv(evaluated / "solvers" / "summary.tsv"))
+    assert table[["method", "solver", "steps"]].drop_duplicates().shape[0] == len(table) == 4 * len(METHODS)
+    assert table["mse"].str.contains(r"\[").all()
+    published = table.set_index(["method", "solver", "steps"])["ssim_w3_paper_published"].dropna()
+    assert published.to_dict() == {("ldae_encoded", "ddim", 10): "0.953", ("ldae_encoded", "ddim", 20): "0.960"}

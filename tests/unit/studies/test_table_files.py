@@ -1,0 +1,30 @@
+"""One table in three forms."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ldae.studies.common.table_files import write_table
+
+TABLE = pd.DataFrame({"method": ["ldae", "a|b & 5 %"], "ssim_w11": [0.87342, np.nan], "subjects": [28, 3]})
+
+
+def test_tsv_markdown_and_latex_hold_the_same_cells(tmp_path: Path) -> None:
+    write_table(TABLE, tmp_path / "table")
+    assert (tmp_path / "table.tsv").read_text().splitlines()[2] == "a|b & 5 %\tn/a\t3"
+    assert (tmp_path / "table.md").read_text().splitlines() == [
+        "| method     | ssim_w11 | subjects |",
+        "| ---------- | -------: | -------: |",
+        "| ldae       |   0.8734 |       28 |",
+        "| a\\|b & 5 % |      n/a |        3 |",
+    ]
+    latex = (tmp_path / "table.tex").read_text()
+    assert r"\begin{tabular}{lrr}" in latex
+    assert r"method & ssim\_w11 & subjects \\" in latex
+    assert r"a|b \& 5 \% & n/a & 3 \\" in latex
+
+
+def test_an_empty_table_is_a_head_alone(tmp_path: Path) -> None:
+    write_table(TABLE.iloc[:0], tmp_path / "table")
+    assert len((tmp_path / "table.md").read_text().splitlines()) == 2
