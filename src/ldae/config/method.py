@@ -8,8 +8,8 @@ from ldae.config.section import Section
 
 
 class Method(Section):
-    """Where paper, code and good sense differ. ``mode`` sets every switch of :mod:`ldae.config.switches` that is not given,
-    those of other sections too; docs/differences.md lists them."""
+    """Where paper, code and good sense differ. ``mode`` sets every switch of :mod:`ldae.config.switches` that is not
+    given, those of other sections too; docs/differences.md lists them."""
 
     mode: Literal["paper", "authors_code"] = Field(
         "paper", description="the paper as written, its slips repaired | what the authors' code does, bugs included"

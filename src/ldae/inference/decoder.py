@@ -6,12 +6,6 @@ from torch import Tensor
 
 from ldae.core.batches import batches
 from ldae.inference.pipeline import LDAE
-from ldae.studies.common.inputs import Inputs
-
-
-def volumes_of(inputs: Inputs, rows: np.ndarray) -> np.ndarray:
-    """(B, 1, X, Y, Z) float32 scans."""
-    return inputs.volumes.volumes(rows).reshape(len(rows), 1, *inputs.grid.shape)
 
 
 class Decoder:

@@ -10,10 +10,19 @@ from torch import Tensor
 
 from ldae.core.errors import UserError
 from ldae.core.files import read_json, sha256_file, write_json, write_text
-from ldae.inference.folder import Outcome
 from ldae.networks.weights import load_weights, save_weights
 
+CHECKPOINTS = "checkpoints"  # the folder of checkpoints and records in that of a training
 LAUNCH_SHAPE = ("micro_batch", "compute")  # may differ between the parts of one training
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished training: the weights to write, the step they come from, and one metrics row per validation."""
+
+    weights: dict[str, Tensor]
+    step: int
+    history: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)

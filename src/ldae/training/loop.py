@@ -29,7 +29,6 @@ from ldae.training.trainer import Step, Trainer
 
 logger = logging.getLogger("ldae")
 LAUNCH = config.Launch()
-CHECKPOINTS = "checkpoints"  # the folder of checkpoints and records in that of a training
 
 
 def train(

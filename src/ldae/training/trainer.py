@@ -11,20 +11,12 @@ from torch import Tensor
 from ldae import config
 from ldae.core.errors import MachineError, UserError
 from ldae.core.keyed import Draw, scan_at, seed_layers
+from ldae.inference.folder import Outcome
 from ldae.training.distributed import World, batch_norms
 from ldae.training.ema import moving_average
 from ldae.training.safety.checkpoint import Checkpoint
 from ldae.training.stages.stage import Stage
 from ldae.training.tensor_names import Statistics, copied, load_moments, moments, prefixed, under
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A finished training: the weights to write, the step they come from, and one metrics row per validation."""
-
-    weights: dict[str, Tensor]
-    step: int
-    history: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "figures"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "studies"))
 
 from result_files import write_results
 

@@ -1,8 +1,9 @@
-"""The toy cohort, opened, and every study's files made from it once."""
+"""The toy cohort, opened, every study's files made from it once, and one tiny results folder for the figures."""
 
 from pathlib import Path
 
 import pytest
+from result_files import write_results
 from toy_cohort import LinearLDAE, toy_dae, write_cohort
 
 from ldae.config import Evaluation, Sampling
@@ -20,6 +21,11 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> tuple[LinearLDAE, Inputs
 @pytest.fixture(scope="session")
 def dae(cohort: tuple[LinearLDAE, Inputs]) -> DaeDecoder:
     return toy_dae(cohort[1].store)
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_results(tmp_path_factory.mktemp("results"))
 
 
 @pytest.fixture(scope="session")

@@ -176,10 +176,14 @@ def read_inputs(
     store: str | Path, splits: str | Path, truth: str | Path | None = None, manifest: str | Path | None = None
 ) -> Inputs:
     """:func:`open_inputs` from the paths of splits.tsv and, for a phantom cohort, truth.tsv; scans.tsv if asked for."""
-    names = KEY_TYPES
-    known = read_tsv(truth, dtype=names) if truth else None
-    listed = read_tsv(manifest, dtype=names) if manifest else None
-    return open_inputs(store, read_tsv(splits, dtype=names), known, listed)
+    known = read_tsv(truth, dtype=KEY_TYPES) if truth else None
+    listed = read_tsv(manifest, dtype=KEY_TYPES) if manifest else None
+    return open_inputs(store, read_tsv(splits, dtype=KEY_TYPES), known, listed)
+
+
+def volumes_of(inputs: Inputs, rows: np.ndarray) -> np.ndarray:
+    """(B, 1, X, Y, Z) float32 scans."""
+    return inputs.volumes.volumes(rows).reshape(len(rows), 1, *inputs.grid.shape)
 
 
 def write_volumes(folder: Path, volumes: list[np.ndarray], rows: list[dict], dtype: str = "uint8") -> None:

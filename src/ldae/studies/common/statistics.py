@@ -5,7 +5,6 @@ the subject of each row was drawn), and a statistic is a weighted one: ``statist
 (rows, columns) and weights (replicates, rows) and returns (replicates,), NaN where it is not defined.
 """
 
-import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ldae.core.keyed import study_stream
 from ldae.core.keys import KEY
 
 Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -53,12 +53,6 @@ def not_available(reason: str) -> Estimate:
     return Estimate(value=None, note=reason)
 
 
-def generator(seed: int, *names: object) -> np.random.Generator:
-    """A random generator that depends on the seed and on what it is for, and on nothing else."""
-    key = "|".join(str(part) for part in (seed, *names))
-    return np.random.default_rng(int.from_bytes(hashlib.blake2b(key.encode(), digest_size=16).digest(), "big"))
-
-
 def interval(
     values: np.ndarray | Sequence[float],
     subjects: np.ndarray | Sequence[str],
@@ -88,7 +82,7 @@ def interval(
         return Estimate(None, **counts, note="a class is missing or the values do not vary")
     if len(names) < 2:
         return Estimate(value, **counts, note="one subject: no interval")
-    replicates, redrawn = _replicates(table, cluster, len(names), statistic, n, generator(seed, "bootstrap"))
+    replicates, redrawn = _replicates(table, cluster, len(names), statistic, n, study_stream(seed, "bootstrap"))
     note = FEW_NOTE if len(names) < FEW_SUBJECTS else None
     if np.isnan(replicates).all():
         return Estimate(value, **counts, redrawn=redrawn, note="no interval: undefined in every replicate")

@@ -3,48 +3,28 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ldae import config
 from ldae.core.batches import batches
-from ldae.core.keyed import Draw, key, normal
+from ldae.core.keyed import Draw, normal
 from ldae.diffusion.ddim import ddim_decode, ddim_grid
 from ldae.diffusion.guidance import guided, sampling_coefficient
 from ldae.diffusion.schedule import Schedule, gather
 from ldae.inference.device import precision_context
 from ldae.inference.readers import Latents, Volumes
 from ldae.networks.autoencoder import Autoencoder
-from ldae.networks.gradient_estimator import GradientEstimator, ShiftBranch, build_shift_branch
+from ldae.networks.gradient_estimator import GradientEstimator
+from ldae.networks.representation import Representation, build_representation
 from ldae.networks.rewrites import lay_out
-from ldae.networks.semantic_encoder import SemanticEncoder, build_semantic_encoder
+from ldae.networks.semantic_encoder import SemanticEncoder
 from ldae.networks.unet import UNet
-from ldae.networks.weights import load_backbone
 from ldae.training.selection_ssim import ssim
 from ldae.training.stages.diffusion import noisy, validation_draws
 from ldae.training.stages.stage import EXAMPLES, Stage
 
 VALIDATION_SAMPLES = 16  # scans decoded from noise at a validation
 VALIDATION_STEPS = 20
-
-
-class Representation(nn.Module):
-    """The trained networks of stage 3, without the frozen trunk."""
-
-    def __init__(self, encoder: SemanticEncoder, shift: ShiftBranch):
-        super().__init__()
-        self.encoder = encoder
-        self.shift = shift
-
-
-def build_representation(
-    settings: config.Representation, diffusion: config.Diffusion, latent_channels: int, trunk: UNet, seed: int
-) -> Representation:
-    """The networks with the initial weights of this seed (and of the backbone's file, if one is given)."""
-    torch.manual_seed(key(seed, RepresentationStage.name, "initial weights"))
-    encoder = build_semantic_encoder(settings)
-    if settings.backbone_weights is not None:
-        load_backbone(encoder.backbone, settings.backbone_weights, settings.backbone_sha256)
-    return Representation(encoder, build_shift_branch(diffusion, latent_channels, settings.dimension, trunk))
 
 
 class RepresentationStage(Stage):

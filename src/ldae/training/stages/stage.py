@@ -2,19 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from ldae.core.keyed import Draw
+
 EXAMPLES = 4  # validation scans in a picture
-
-
-@dataclass(frozen=True)
-class Draw:
-    """One scan of an effective batch: its place among the training scans and the key of all its random numbers."""
-
-    scan: int
-    key: tuple[int | str, ...]
 
 
 class Stage(ABC):
