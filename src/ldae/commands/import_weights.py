@@ -36,6 +36,11 @@ def run(options: Namespace) -> int:
         raise UserError("Give --encoder and --estimator together: they were trained together.")
     if options.unet is not None and options.estimator is not None:
         raise UserError("Give --unet or --estimator, not both: the estimator's file holds its own frozen UNet.")
+    stems = [path.stem for path in options.plain]
+    if twice := [path for path in options.plain if stems.count(path.stem) > 1]:
+        raise UserError(
+            f"{twice[0]} and {twice[1]} would both become {twice[0].stem}.safetensors: convert them into two folders."
+        )
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     scale = imported.PUBLISHED_SCALE if options.scale_factor is None else options.scale_factor
     if options.autoencoder or options.unet or options.estimator:

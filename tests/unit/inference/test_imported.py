@@ -277,3 +277,13 @@ def test_the_probe_is_turned_to_ad_positive(tmp_path):
     np.testing.assert_allclose(Probe.from_json(content).score(y.numpy()), -logit_cn.numpy(), rtol=1e-5, atol=1e-6)
     torch.save(torch.zeros(5), tmp_path / "std.pt")
     assert cli.main(["import-weights", "--out", str(tmp_path), "--probe", *files]) == 1
+
+
+def test_two_plain_files_of_one_name_are_refused_before_either_is_written(tmp_path: Path, capsys) -> None:
+    paths = [tmp_path / name / "w.pt" for name in ("a", "b")]
+    for value, path in enumerate(paths):
+        path.parent.mkdir()
+        torch.save({"weight": torch.full((2,), float(value))}, path)
+    assert cli.main(["import-weights", "--out", str(tmp_path / "out"), "--plain", *map(str, paths)]) == 1
+    assert f"{paths[0]} and {paths[1]} would both become w.safetensors" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
