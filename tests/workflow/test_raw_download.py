@@ -53,3 +53,16 @@ def test_a_broken_download_stops_the_chain_and_a_changed_one_plans_its_steps(wor
     assert workflow.planned(*target) == {}
     assert cli.main(inventory) == 0
     assert workflow.planned(*target) == dict.fromkeys(STEPS, 1)
+
+
+def test_a_moved_download_is_read_again(workflow, download, monkeypatch):
+    """Its folder is a parameter of the steps that read it; their shards find the scans done."""
+    monkeypatch.chdir(workflow.folder)
+    target = ("results/manifest/preflight.json", "--configfile", "mine.json")
+    done = workflow.run(*target)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert workflow.planned(*target) == {}
+    download.rename(workflow.folder / "elsewhere")
+    overlay = {"raw": {"images": "elsewhere/ADNI", "tables": "elsewhere/clinical"}}
+    (workflow.folder / "mine.json").write_text(json.dumps(overlay))
+    assert set(workflow.planned(*target)) == {"inventory_raw", "preflight_adni"}

@@ -143,13 +143,6 @@ def test_a_moved_folder_plans_nothing(moved):
     assert moved.planned(*SMOKE) == {}
 
 
-def test_a_moved_download_is_converted_again(smoke, tmp_path, follows):
-    for name in ("ADNI", "clinical"):
-        (tmp_path / name).mkdir()
-    elsewhere = overlay(tmp_path, raw={"images": str(tmp_path / "ADNI"), "tables": str(tmp_path / "clinical")})
-    assert set(smoke.planned(*elsewhere)) >= follows["inventory_raw"]
-
-
 def test_deleted_stores_plan_nothing(smoke, tmp_path):
     """Their readers are finished; the page says how to make them again."""
     store = smoke.folder / "results/smoke/store"
