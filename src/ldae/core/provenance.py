@@ -1,5 +1,6 @@
 """Where an output came from: versions of the libraries, digests of the stores and models that made it."""
 
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,15 +20,27 @@ LIBRARIES = (
     "scikit-learn",
     "snakemake",
 )
+TRAINING = ("torch", "monai", "timm", "numpy")  # of these, what shapes a model
 
 
-def library_versions() -> dict[str, str]:
+def library_versions(names: Iterable[str] = LIBRARIES) -> dict[str, str]:
     """Installed versions of the libraries that shape the results."""
-    return {name: version(name) for name in LIBRARIES}
+    return {name: version(name) for name in names}
 
 
 def run_provenance(stores: list[str], models: list[str]) -> dict[str, dict[str, str]]:
-    """Versions, and digests of the stores (``store.json``) and of the models a run was made from."""
+    """Versions, and digests of the stores (``store.json``) and of the models a run was made from.
+
+    A model that was trained with other versions than those installed now is listed with them.
+    """
     contents = {Path(path).parent.name: read_json(path)["digest"] for path in stores}
     weights = {Path(path).parent.name: sha256_file(path)[:16] for path in models}
-    return {"Software": {"ldae-adni": __version__} | library_versions(), "Stores": contents, "Models": weights}
+    earlier = {Path(path).parent.name: _other_versions(Path(path).with_name("model.json")) for path in models}
+    content = {"Software": {"ldae-adni": __version__} | library_versions(), "Stores": contents, "Models": weights}
+    return content | {"Trained with": {name: versions for name, versions in earlier.items() if versions}}
+
+
+def _other_versions(description: Path) -> str:
+    """What a model was trained with and is installed in another version now; imported models do not say."""
+    then, now = read_json(description).get("versions", {}), library_versions(TRAINING)
+    return ", ".join(f"{name} {then[name]}" for name in TRAINING if name in then and then[name] != now[name])

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ldae.core.errors import UserError
 from ldae.core.files import read_json, sha256_file, write_json, write_text
+from ldae.core.provenance import TRAINING, library_versions
 from ldae.networks.weights import load_weights, save_weights
 
 CHECKPOINTS = "checkpoints"  # the folder of checkpoints and records in that of a training
@@ -59,6 +60,7 @@ def write_model(out: Path, outcome: Outcome, stage: str, settings: BaseModel, se
         "seed": seed,
         "step": outcome.step,
         "digest": sha256_file(out / "model.safetensors")[:16],
+        "versions": library_versions(TRAINING),
     }
     write_json(out / "model.json", description | more)
 
