@@ -3,8 +3,12 @@
 import logging
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ldae.core.errors import UserError
+
+if TYPE_CHECKING:
+    from ldae.config import Config
 
 
 def add(commands) -> None:
@@ -21,7 +25,12 @@ def add(commands) -> None:
     command.add_argument("--encoder", type=Path, metavar="FILE", help="semantic encoder; with --estimator")
     command.add_argument("--estimator", type=Path, metavar="FILE", help="gradient estimator, its frozen UNet included")
     command.add_argument("--probe", type=Path, nargs=3, metavar=("CLASSIFIER", "MEAN", "STD"), help="AD-CN probe files")
-    command.add_argument("--scale-factor", type=float, help="of the latents; the authors' code has 0.8730")
+    command.add_argument("--scale-factor", type=float, help="of the latents (imported.scale_factor)")
+    command.add_argument("--axes", metavar="LAS", help="directions of the volumes' indices in training (imported.axes)")
+    command.add_argument(
+        "--centre-mm", type=float, nargs=3, metavar=("X", "Y", "Z"), help="of their box, MNI (imported.centre_mm)"
+    )
+    command.add_argument("--spacing-mm", type=float, help="edge of their voxels (imported.spacing_mm)")
     command.add_argument(
         "--plain", type=Path, nargs="+", default=[], metavar="FILE", help="state dicts to convert as they are"
     )
@@ -42,20 +51,29 @@ def run(options: Namespace) -> int:
             f"{twice[0]} and {twice[1]} would both become {twice[0].stem}.safetensors: convert them into two folders."
         )
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    scale = imported.PUBLISHED_SCALE if options.scale_factor is None else options.scale_factor
     if options.autoencoder or options.unet or options.estimator:
-        settings = load_config(*options.config)
+        settings = with_options(load_config(*options.config), options)
         if options.autoencoder:
             imported.import_autoencoder(options.autoencoder, settings, options.out)
         if options.unet:
-            imported.import_unet(options.unet, settings, scale, options.out)
+            imported.import_unet(options.unet, settings, options.out)
         if options.estimator:
-            imported.import_representation(options.encoder, options.estimator, settings, scale, options.out)
+            imported.import_representation(options.encoder, options.estimator, settings, options.out)
     for path in options.plain:
         convert(path, options.out / f"{path.stem}.safetensors")
     if options.probe:
         import_probe(*options.probe, options.out / "probe_ad.json")
     return 0
+
+
+def with_options(settings: "Config", options: Namespace) -> "Config":
+    """The configuration with what the command line says of the weights in its section ``imported``."""
+    from ldae.config import parse_config
+
+    given = {name: getattr(options, name) for name in ("scale_factor", "axes", "centre_mm", "spacing_mm")}
+    said = {name: value for name, value in given.items() if value is not None}
+    content = settings.model_dump(mode="json", exclude_unset=True)
+    return parse_config(content | {"imported": content.get("imported", {}) | said}) if said else settings
 
 
 def convert(path: Path, out: Path) -> None:

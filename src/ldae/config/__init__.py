@@ -8,6 +8,7 @@ A file a part of the chain; :mod:`ldae.config.whole` puts them together.
 
 from ldae.config.cohort import AuthorsCsv, Bids, BidsColumns, BidsValues, Convert, Manifest, Phantom, Raw, Splits
 from ldae.config.evaluation import Direction, Evaluation, Sampling
+from ldae.config.imported import Imported
 from ldae.config.load import load_config, merge, parse_config
 from ldae.config.method import Method
 from ldae.config.networks import Autoencoder, Dae, Diffusion, Discriminator, Representation, Supervised
@@ -33,6 +34,7 @@ __all__ = [
     "Direction",
     "Discriminator",
     "Evaluation",
+    "Imported",
     "Launch",
     "Manifest",
     "Method",

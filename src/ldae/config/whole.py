@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from ldae.config.cohort import AuthorsCsv, Bids, Convert, Manifest, Phantom, Raw, Splits
 from ldae.config.evaluation import Evaluation
+from ldae.config.imported import Imported
 from ldae.config.method import Method
 from ldae.config.networks import Autoencoder, Dae, Diffusion, Representation, Supervised
 from ldae.config.preprocessing import Preprocessing
@@ -54,6 +55,7 @@ class Config(Section):
     dae: Dae
     supervised_ad: Supervised
     supervised_age: Supervised
+    imported: Imported = Imported()
     launch: Launch = Launch()
     evaluation: Evaluation = Evaluation()
 

@@ -14,6 +14,7 @@ import torch
 from ldae import config
 from ldae.core.batches import batches
 from ldae.core.files import write_tsv
+from ldae.core.latent_scale import require_scale_factor
 from ldae.core.progress import track
 from ldae.core.store import Store, open_store, write_store
 from ldae.inference.code_keys import MAIN, CodeKey
@@ -45,6 +46,8 @@ def encode_codes(
     images, codes = open_store(volumes), open_store(latents)
     ldae = LDAE.load(train, method, sampling)
     require(f"{latents} was made by another autoencoder", codes.meta["autoencoder"], ldae.autoencoder_digest)
+    ldae.require_volumes(images)
+    require_scale_factor(codes, ldae.scale_factor)
     everything, test = np.arange(len(images.index)), split_rows(images, read_splits(splits), "test")
     untrained = LDAE.load(train, method, sampling, trained_encoder=False)
 
@@ -84,6 +87,7 @@ def encode_solver_codes(
     ldae = LDAE.load(train, method, main)
     require(f"{latents} was made by another autoencoder", codes.meta["autoencoder"], ldae.autoencoder_digest)
     require(f"{y_sem.path} was made by another model", y_sem.meta["model"], ldae.digest)
+    require_scale_factor(codes, ldae.scale_factor)
     test = split_rows(images, read_splits(splits), "test")
     keys = []
     for sampling in solvers:

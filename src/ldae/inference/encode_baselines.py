@@ -10,6 +10,7 @@ from torch import Tensor
 from ldae.core.batches import batches
 from ldae.core.progress import track
 from ldae.core.store import Store, open_store, write_store
+from ldae.core.voxel_grid import require_same_grid
 from ldae.inference.device import one_thread, pick_device
 from ldae.inference.folder import require_input
 from ldae.inference.load_networks import load_dae, load_supervised
@@ -27,11 +28,13 @@ def encode_baselines(volumes: Path, volumes_dae: Path, train: Path, out: Path, b
     images, small = open_store(volumes), open_store(volumes_dae)
     dae, device = load_dae(Path(train) / "dae"), pick_device()
     require_input(f"{train}/dae was trained on other volumes", dae.description, "volumes", small.digest)
+    require_same_grid(f"{train}/dae", dae.description, small)
     codes = _encoded(small, dae.network.to(device).encode, batch, "y_dae")
     write_store(Path(out) / "y_dae", codes, small.index, model=dae.digest)
     for name in ("supervised_ad", "supervised_age"):
         model = load_supervised(Path(train) / name)
         require_input(f"{train}/{name} was trained on other volumes", model.description, "volumes", images.digest)
+        require_same_grid(f"{train}/{name}", model.description, images)
         codes = _encoded(images, model.network.to(device).features, batch, name)
         with torch.no_grad():
             prediction = model.network.predict(torch.from_numpy(codes).to(device)).cpu().numpy()

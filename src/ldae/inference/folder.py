@@ -46,13 +46,16 @@ def fingerprint(settings: BaseModel, seed: int, inputs: dict[str, Any], **more: 
     return {"settings": section, "seed": seed, "inputs": inputs} | more
 
 
-def write_model(out: Path, outcome: Outcome, stage: str, settings: BaseModel, seed: int, **more: Any) -> None:
+def write_model(
+    out: Path, outcome: Outcome, stage: str, settings: BaseModel, seed: int, note: str | None = None, **more: Any
+) -> None:
     """Write the three files; model.json last, so a folder with one is whole.
 
     Args:
+        note: what the digest has to stand for besides the weights.
         more: further entries of model.json (inputs, parameters, what was absent).
     """
-    save_weights(out / "model.safetensors", outcome.weights)
+    save_weights(out / "model.safetensors", outcome.weights, note)
     write_text(out / "metrics.jsonl", "".join(json.dumps(row, sort_keys=True) + "\n" for row in outcome.history))
     description = {
         "stage": stage,

@@ -1,5 +1,6 @@
 """The paper's published weights as model folders that every later rule reads like its own."""
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 
 from ldae import config
 from ldae.core.errors import UserError
-from ldae.core.files import sha256_file
+from ldae.core.files import sha256_file, write_json
+from ldae.core.voxel_grid import VoxelGrid
 from ldae.inference.folder import Outcome, read_description, write_model
 from ldae.inference.foreign_weights import read_network
 from ldae.networks import reference_names as names
@@ -20,7 +22,6 @@ from ldae.networks.gradient_estimator import GradientEstimator, build_shift_bran
 from ldae.networks.semantic_encoder import build_semantic_encoder
 from ldae.networks.unet import UNet
 
-PUBLISHED_SCALE = 0.8730  # 1 / standard deviation of the authors' first batch of latents; only their code has it
 logger = logging.getLogger("ldae")
 
 
@@ -28,7 +29,7 @@ def import_autoencoder(path: Path, settings: config.Config, out: Path) -> None:
     """Write ``autoencoder/`` below ``out`` from AutoencoderKL weights of MONAI Generative.
 
     Raises:
-        UserError: the file is refused, or is of another architecture.
+        UserError: the file is refused, or is of another architecture, or another model stands there.
     """
     with torch.device("meta"):
         network = build_autoencoder(settings.autoencoder)
@@ -37,25 +38,32 @@ def import_autoencoder(path: Path, settings: config.Config, out: Path) -> None:
     if state.keys() == map_.keys():  # saved by MONAI itself
         map_ = {name: name for name in map_}
     weights = {f"net.{name}": tensor for name, tensor in names.from_reference(state, map_).items()}
-    shape = list(settings.preprocessing.conform.shape)
-    facts = {"volume_shape": shape, "chosen": {"autoencoder": prefix}}
-    _write(out / "autoencoder", network, weights, settings.autoencoder, settings.seed, [path], **facts)
+    facts = {"volume_shape": list(settings.preprocessing.conform.shape), "chosen": {"autoencoder": prefix}}
+    _write(out / "autoencoder", network, weights, settings.autoencoder, settings, [path], **facts)
+    _share_scale_factor(out)
 
 
-def import_unet(path: Path, settings: config.Config, scale_factor: float, out: Path) -> None:
-    """Write ``diffusion/`` from the published unconditional UNet."""
+def import_unet(path: Path, settings: config.Config, out: Path) -> None:
+    """Write ``diffusion/`` from the published unconditional UNet.
+
+    Raises:
+        UserError: as :func:`import_autoencoder`.
+    """
     state, prefix = read_network(path, "time_embed.0.weight")
     with torch.device("meta"):
         network = UNet(_in_plane(settings), settings.autoencoder.latent_channels)
     weights = names.from_reference(state, names.unet_names(network))
-    _write_unet(network, weights, settings, scale_factor, out, path, prefix)
+    facts = _of_latents(settings) | {"chosen": {"unet": prefix}}
+    _write(out / "diffusion", network, weights, _in_plane(settings), settings, [path], **facts)
+    _share_scale_factor(out)
 
 
-def import_representation(
-    encoder: Path, estimator: Path, settings: config.Config, scale_factor: float, out: Path
-) -> None:
+def import_representation(encoder: Path, estimator: Path, settings: config.Config, out: Path) -> None:
     """Write ``representation/`` from the published semantic encoder and gradient estimator, and ``diffusion/`` from the
     frozen UNet inside the latter.
+
+    Raises:
+        UserError: as :func:`import_autoencoder`.
     """
     diffusion, channels = _in_plane(settings), settings.autoencoder.latent_channels
     with torch.device("meta"):
@@ -63,26 +71,22 @@ def import_representation(
         shift = build_shift_branch(diffusion, channels, settings.representation.dimension, trunk)
         whole, semantic = GradientEstimator(trunk, shift), build_semantic_encoder(settings.representation)
     state, prefix = read_network(estimator, "label_emb.weight")
-    chosen = {"estimator": prefix}
     ours = names.from_reference(state, names.estimator_names(whole))
     frozen = {name.removeprefix("trunk."): value for name, value in ours.items() if name.startswith("trunk.")}
     weights = {name: value for name, value in ours.items() if name.startswith("shift.")}
-    state, chosen["encoder"] = read_network(encoder, "cross_attention.in_proj_weight")
+    state, encoder_prefix = read_network(encoder, "cross_attention.in_proj_weight")
     coded = names.encoder_from_reference(state, names.encoder_names(semantic))
     weights |= {f"encoder.{name}": value for name, value in coded.items()}
-    _write_unet(trunk, frozen, settings, scale_factor, out, estimator, prefix)
+    network, files = nn.ModuleDict({"encoder": semantic, "shift": shift}), [encoder, estimator]
+    _check(out / "representation", network, weights, files)  # before the first of the two folders is written
+    facts = _of_latents(settings) | {"chosen": {"unet": prefix}}
+    _write(out / "diffusion", trunk, frozen, diffusion, settings, [estimator], **facts)
     inputs = {"diffusion": read_description(out / "diffusion")["digest"]}
     if (out / "autoencoder" / "model.json").is_file():
         inputs["autoencoder"] = read_description(out / "autoencoder")["digest"]
-    network = nn.ModuleDict({"encoder": semantic, "shift": shift})
-    facts = {
-        "scale_factor": scale_factor,
-        "latent_shape": list(settings.latent_shape),
-        "inputs": inputs,
-        "chosen": chosen,
-    }
-    files = [encoder, estimator]
-    _write(out / "representation", network, weights, settings.representation, settings.seed, files, **facts)
+    facts |= {"chosen": {"encoder": encoder_prefix, "estimator": prefix}, "inputs": inputs}
+    _write(out / "representation", network, weights, settings.representation, settings, files, **facts)
+    _share_scale_factor(out)
 
 
 def _in_plane(settings: config.Config) -> config.Diffusion:
@@ -92,37 +96,61 @@ def _in_plane(settings: config.Config) -> config.Diffusion:
     return settings.diffusion.model_copy(update={"resample": "in_plane"})
 
 
-def _write_unet(
-    network: UNet,
-    weights: dict[str, Tensor],
-    settings: config.Config,
-    scale_factor: float,
-    out: Path,
-    path: Path,
-    prefix: str,
-) -> None:
-    facts = {"scale_factor": scale_factor, "latent_shape": list(settings.latent_shape), "chosen": {"unet": prefix}}
-    _write(out / "diffusion", network, weights, _in_plane(settings), settings.seed, [path], **facts)
+def _of_latents(settings: config.Config) -> dict[str, Any]:
+    """What networks of latents say of those that they were trained on."""
+    return {"scale_factor": settings.imported.scale_factor, "latent_shape": list(settings.latent_shape)}
+
+
+def _grid(settings: config.Config) -> VoxelGrid:
+    """The grid of the volumes that the weights were trained on."""
+    where = settings.imported
+    return VoxelGrid(settings.preprocessing.conform.shape, where.spacing_mm, where.centre_mm, where.axes)
+
+
+def _share_scale_factor(out: Path) -> None:
+    """An imported autoencoder beside an imported UNet keeps the scale factor that the UNet was trained with, so that
+    ``encode_latents`` measures none."""
+    folders = [out / "autoencoder", out / "diffusion"]
+    if not all((folder / "model.json").is_file() for folder in folders):
+        return
+    autoencoder, unet = map(read_description, folders)
+    if "imported" in autoencoder and "imported" in unet:
+        write_json(folders[0] / "model.json", autoencoder | {"scale_factor": unet["scale_factor"]})
+        logger.info(
+            "%s: latents are multiplied by %g, as the networks after it were trained", out, unet["scale_factor"]
+        )
+
+
+def _check(out: Path, network: nn.Module, weights: dict[str, Tensor], files: list[Path]) -> None:
+    """The weights fit the network, and no other model stands in the folder."""
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    for name, shape in expected.items():
+        if (found := tuple(weights[name].shape)) != shape:
+            raise UserError(f"{files[0]}: {name} has shape {found}, the configuration asks for {shape}.")
+    if (out / "model.json").is_file() and read_description(out).get("imported") != _origin(files):
+        raise UserError(f"{out} holds another model: put it aside (ldae fresh {out}), or give another folder.")
+
+
+def _origin(files: list[Path]) -> dict[str, str]:
+    return {path.name: sha256_file(path) for path in files}
 
 
 def _write(
     out: Path,
     network: nn.Module,
     weights: dict[str, Tensor],
-    settings: BaseModel,
-    seed: int,
+    section: BaseModel,
+    settings: config.Config,
     files: list[Path],
     **more: Any,
 ) -> None:
-    """Check shapes and write the folder. ``inputs`` of model.json stays empty where the weights were made elsewhere."""
-    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    for name, shape in expected.items():
-        if (found := tuple(weights[name].shape)) != shape:
-            raise UserError(f"{files[0]}: {name} has shape {found}, the configuration asks for {shape}.")
-    origin = {path.name: sha256_file(path) for path in files}
-    facts = {"inputs": {}, "imported": origin, "parameters": {out.name: count_parameters(network)}} | more
-    before = read_description(out) if (out / "model.json").is_file() else None
-    write_model(out, Outcome(weights, 0, []), out.name, settings, seed, **facts)
-    if before is not None and before["digest"] != read_description(out)["digest"]:
-        logger.warning("%s held other weights; they are replaced.", out)
-    logger.info("%s: %d tensors of %s", out, len(weights), ", ".join(origin))
+    """Write the folder. ``inputs`` of model.json stays empty where the weights were made elsewhere.
+
+    Grid and scale factor are part of the digest: with others the same weights make other codes.
+    """
+    _check(out, network, weights, files)
+    grid, parameters = _grid(settings), {out.name: count_parameters(network)}
+    facts = {"inputs": {}, "imported": _origin(files), "parameters": parameters, "grid": grid.as_json()} | more
+    note = json.dumps({name: facts[name] for name in ("grid", "scale_factor") if name in facts}, sort_keys=True)
+    write_model(out, Outcome(weights, 0, []), out.name, section, settings.seed, note, **facts)
+    logger.info("%s: %d tensors; trained on %s", out, len(weights), grid)

@@ -12,6 +12,7 @@ from ldae.core.batches import batches
 from ldae.core.keyed import scan_at
 from ldae.core.progress import track
 from ldae.core.store import open_store, write_store
+from ldae.core.voxel_grid import require_same_grid
 from ldae.inference.device import one_thread, pick_device
 from ldae.inference.folder import require_input
 from ldae.inference.load_networks import load_autoencoder
@@ -36,11 +37,16 @@ def encode_latents(
 
     ``scale_factor`` in its store.json is 1 / standard deviation of the latents of the training split, posterior spread
     included: sqrt(var(mu) + mean(sigma^2)). With ``method.scale_factor: first_batch`` only the first 64 training scans
-    that stage 2 draws are measured.
+    that stage 2 draws are measured. An imported autoencoder beside imported networks of latents brings the one that
+    these were trained with.
+
+    Raises:
+        UserError: the volumes are not on the grid that the autoencoder was trained on.
     """
     store, device = open_store(volumes), pick_device()
     model = load_autoencoder(autoencoder)
     require_input(f"{autoencoder} was trained on other volumes", model.description, "volumes", store.digest)
+    require_same_grid(autoencoder, model.description, store)
     network = model.network.to(device)
     training = split_rows(store, read_splits(splits), "train").tolist()
     if method.scale_factor == "first_batch":
@@ -61,10 +67,9 @@ def encode_latents(
 
     # The scale factor is known when all latents are, so they are collected first; 0.12 MB per scan at the paper's size.
     arrays = list(encoded())
-    write_store(
-        out, arrays, store.index, scale_factor=moments.scale_factor(), autoencoder=model.digest, volumes=store.digest
-    )
-    logger.info("latents: %d scans, scale factor %.4f", len(arrays), moments.scale_factor())
+    scale = model.description.get("scale_factor", moments.scale_factor())
+    write_store(out, arrays, store.index, scale_factor=scale, autoencoder=model.digest, volumes=store.digest)
+    logger.info("latents: %d scans, scale factor %.4f", len(arrays), scale)
 
 
 class Moments:

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from ldae import config
+from ldae.core.voxel_grid import VoxelGrid
 from ldae.inference.folder import Model, read_model
 from ldae.networks.autoencoder import Autoencoder, build_autoencoder
 from ldae.networks.dae import build_dae
@@ -30,6 +31,7 @@ def load_autoencoder(folder: Path) -> Loaded:
     """The stage-1 network of a model folder."""
     model = read_model(folder)
     network: Autoencoder = build_autoencoder(config.Autoencoder.model_validate(model.description["settings"]))
+    network.flipped = _flipped(model.description)
     return _filled(network, model)
 
 
@@ -62,13 +64,21 @@ def load_supervised(folder: Path) -> Loaded:
 
 def initial_representation(description: dict[str, Any], unet: Loaded) -> Representation:
     """The stage-3 networks as they were before training (same seed, same initial weights)."""
-    return build_representation(
+    networks = build_representation(
         config.Representation.model_validate(description["settings"]),
         config.Diffusion.model_validate(unet.description["settings"]),
         description["latent_shape"][0],
         unet.network,
         description["seed"],
     )
+    networks.encoder.flipped = _flipped(description)
+    return networks
+
+
+def _flipped(description: dict[str, Any]) -> tuple[int, ...]:
+    """The axes of R-A-S volumes that are turned for a network."""
+    grid = VoxelGrid.of_model(description)
+    return () if grid is None else grid.flipped
 
 
 def _filled(network: nn.Module, model: Model) -> Loaded:

@@ -8,6 +8,9 @@ from torch import Tensor
 
 from ldae import config
 from ldae.core.keyed import normal
+from ldae.core.latent_scale import chain_scale_factor
+from ldae.core.store import Store
+from ldae.core.voxel_grid import require_same_grid
 from ldae.diffusion.ddim import Denoiser, ddim_decode, ddim_encode, ddim_grid
 from ldae.diffusion.dpm_solver import dpmpp_2m_decode, dpmpp_2m_encode, log_sigma_grid
 from ldae.diffusion.guidance import guided, sampling_coefficient
@@ -49,8 +52,10 @@ class LDAE:
     ):
         description = representation.description
         self.device, self.method, self.sampling = device, method, sampling
+        self._readers = {"autoencoder": autoencoder.description, "representation": description}
         self.latent_shape = tuple(description["latent_shape"])
-        self.scale_factor: float = description["scale_factor"]
+        models = {"autoencoder": autoencoder, "diffusion": unet, "representation": representation}
+        self.scale_factor = chain_scale_factor({name: model.description for name, model in models.items()})
         self.dimension: int = description["settings"]["dimension"]
         self.digest, self.unconditional_digest = representation.digest, unet.digest
         self.autoencoder_digest = autoencoder.digest
@@ -90,6 +95,15 @@ class LDAE:
         other = object.__new__(LDAE)
         other.__dict__.update(self.__dict__, sampling=config.Sampling(solver=solver, steps=steps))
         return other
+
+    def require_volumes(self, store: Store) -> None:
+        """The volumes of a store lie where those of the networks' training lay.
+
+        Raises:
+            UserError: they are on another grid.
+        """
+        for name, description in self._readers.items():
+            require_same_grid(name, description, store)
 
     @torch.no_grad()
     def autoencode(self, x: Tensor, noise: Tensor | None = None) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ldae import config
 from ldae.networks.lean_autoencoder import make_lean
+from ldae.networks.turned import turned
 
 if TYPE_CHECKING:  # seconds of imports
     from monai.networks.nets import AutoencoderKL
@@ -21,7 +22,13 @@ class Autoencoder(nn.Module):
     Args:
         net: MONAI AutoencoderKL with patch^3 input and output channels.
         patch: edge of a block, voxels.
+
+    Attributes:
+        flipped: axes (0, 1, 2) along which its volumes ran against R-A-S in training; those given and returned here
+            are R-A-S. Latents keep the network's own axes.
     """
+
+    flipped: tuple[int, ...] = ()
 
     def __init__(self, net: "AutoencoderKL", patch: int):
         super().__init__()
@@ -30,11 +37,11 @@ class Autoencoder(nn.Module):
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Volumes (B, 1, X, Y, Z) in [0, 1] -> posterior mean and spread, each (B, C, x, y, z), unscaled."""
-        return self.net.encode(space_to_depth(x, self.patch))
+        return self.net.encode(space_to_depth(turned(x, self.flipped), self.patch))
 
     def decode(self, z: Tensor) -> Tensor:
         """Unscaled latents (B, C, x, y, z) -> volumes (B, 1, X, Y, Z), not clipped."""
-        return depth_to_space(self.net.decode(z), self.patch)
+        return turned(depth_to_space(self.net.decode(z), self.patch), self.flipped)
 
 
 def build_autoencoder(settings: config.Autoencoder) -> Autoencoder:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ldae import config
+from ldae.networks.turned import turned
 
 
 def sinusoidal_positions(length: int, width: int, device: torch.device) -> Tensor:
@@ -56,7 +57,12 @@ class SemanticEncoder(nn.Module):
         backbone: (N, 1, X, Y) -> (N, width).
         width: of the backbone's features.
         settings: the ``representation`` section.
+
+    Attributes:
+        flipped: axes (0, 1, 2) along which its volumes ran against R-A-S in training.
     """
+
+    flipped: tuple[int, ...] = ()
 
     def __init__(self, backbone: nn.Module, width: int, settings: config.Representation):
         super().__init__()
@@ -70,7 +76,7 @@ class SemanticEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Volumes (B, 1, X, Y, Z) in [0, 1], axes R-A-S -> y_sem (B, dimension)."""
-        slices = x[:, 0, :, :, :: self.slice_step].permute(0, 3, 1, 2)
+        slices = turned(x, self.flipped)[:, 0, :, :, :: self.slice_step].permute(0, 3, 1, 2)
         batch, count = slices.shape[:2]
         features = self.projection(self.backbone(slices.reshape(batch * count, 1, *slices.shape[2:])))
         features = features.view(batch, count, -1)

@@ -9,13 +9,17 @@ from ldae.core.files import atomic_path, sha256_file
 from ldae.networks.autoencoder import Autoencoder
 
 
-def save_weights(path: str | Path, state: dict[str, Tensor]) -> None:
-    """Write a state dict; floating-point tensors as float32. Equal weights give equal bytes."""
+def save_weights(path: str | Path, state: dict[str, Tensor], note: str | None = None) -> None:
+    """Write a state dict; floating-point tensors as float32. Equal weights and notes give equal bytes.
+
+    Args:
+        note: kept in the file's header, and so part of its digest.
+    """
     from safetensors.torch import save_file
 
     tensors = {name: _storable(tensor) for name, tensor in state.items()}
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary)
+        save_file(tensors, temporary, None if note is None else {"note": note})
 
 
 def _storable(tensor: Tensor) -> Tensor:

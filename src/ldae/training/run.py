@@ -10,7 +10,9 @@ import torch
 from pydantic import BaseModel
 
 from ldae import config
+from ldae.core.latent_scale import require_scale_factor
 from ldae.core.store import Store, open_store
+from ldae.core.voxel_grid import VoxelGrid, require_same_grid
 from ldae.inference.device import one_thread, pick_device
 from ldae.inference.folder import CHECKPOINTS, Outcome, fingerprint, require, require_input, write_model
 from ldae.inference.load_networks import load_autoencoder, load_unet
@@ -52,7 +54,7 @@ def train_autoencoder(
     stage.scan_names = _scan_names(store, training.positions)
     absent = {} if settings.perceptual_weights else {"perceptual": "absent: no weights given"}
     inputs = {"volumes": store.digest, "splits": splits_digest(table)}
-    _train(stage, out, settings, seed, launch, inputs, {"volume_shape": store.meta["shape"][1:]} | absent)
+    _train(stage, out, settings, seed, launch, inputs, _seen(store) | absent)
 
 
 @one_thread()
@@ -110,6 +112,8 @@ def train_representation(
     require(f"{latents} was made by another autoencoder", codes.meta["autoencoder"], decoder.digest)
     require(f"{latents} was made from other volumes", codes.meta["volumes"], images.digest)
     require_input(f"{diffusion} was trained on other latents", unet.description, "latents", codes.digest)
+    require_scale_factor(codes, unet.description["scale_factor"])
+    require_same_grid(autoencoder, decoder.description, images)
     rows = [split_rows(images, table, name) for name in ("train", "validation")]
     stage = RepresentationStage(
         settings,
@@ -131,7 +135,7 @@ def train_representation(
         "splits": splits_digest(table),
     }
     absent = {} if settings.backbone_weights else {"backbone_weights": "absent: random start, no weights given"}
-    more = {"scale_factor": codes.meta["scale_factor"], "latent_shape": list(stage.latents.shape)}
+    more = {"scale_factor": codes.meta["scale_factor"], "latent_shape": list(stage.latents.shape)} | _grid(images)
     _train(
         stage,
         out,
@@ -157,7 +161,7 @@ def train_dae(
     stage = DaeStage(settings, training, validation, seed)
     stage.scan_names = _scan_names(store, training.positions)
     inputs = {"volumes": store.digest, "splits": splits_digest(table)}
-    _train(stage, out, settings, seed, launch, inputs, {"volume_shape": store.meta["shape"][1:]})
+    _train(stage, out, settings, seed, launch, inputs, _seen(store))
 
 
 @one_thread()
@@ -186,7 +190,7 @@ def train_supervised(
         parts.append(Labelled(Volumes(store, rows, device), torch.from_numpy(values).float(), subjects))
     stage = SupervisedStage(settings, target, *parts, seed)
     inputs = {"volumes": store.digest, "splits": splits_digest(table)}
-    more: dict[str, Any] = {"target": target, "volume_shape": store.meta["shape"][1:]}
+    more: dict[str, Any] = {"target": target} | _seen(store)
     if not stage.scans:
         logger.warning("%s: no training scan has this label; nothing is trained.", stage.name)
         absent = {"inputs": inputs, "parameters": {}, "scans": 0, "training": "absent: no training scan has this label"}
@@ -237,6 +241,16 @@ def _train(
             CheckpointFolder(folder, identity).clear()
             logger.info("%s: written to %s (weights of step %d)", stage.name, out, outcome.step)
     world.wait()
+
+
+def _seen(store: Store) -> dict[str, Any]:
+    """What model.json says of the volumes."""
+    return {"volume_shape": store.meta["shape"][1:]} | _grid(store)
+
+
+def _grid(store: Store) -> dict[str, Any]:
+    grid = VoxelGrid.of_store(store)
+    return {} if grid is None else {"grid": grid.as_json()}
 
 
 def _scan_names(store: Store, rows: np.ndarray) -> list[str]:

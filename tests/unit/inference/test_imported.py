@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
-from torch import nn
+from published import run, write_published
 
 from ldae import cli, config
 from ldae.core.errors import UserError
@@ -16,67 +15,19 @@ from ldae.inference.folder import read_description, require_input
 from ldae.inference.foreign_weights import read_network, read_state_dict
 from ldae.inference.load_networks import load_unet
 from ldae.inference.pipeline import LDAE
-from ldae.networks import reference_names as names
-from ldae.networks.autoencoder import build_autoencoder
-from ldae.networks.gradient_estimator import GradientEstimator, build_shift_branch
-from ldae.networks.semantic_encoder import build_semantic_encoder
-from ldae.networks.unet import UNet
 from ldae.networks.weights import load_weights
 from ldae.studies.common.linear_probes import Probe
-
-CONFIG = Path(__file__).parents[3] / "config" / "config.yaml"
-SMALL = {
-    "preprocessing": {"conform": {"shape": [32, 32, 32]}},
-    "autoencoder": {"channels": [8, 8], "res_blocks": 1, "norm_groups": 4},
-    "diffusion": {"channels": 8, "multipliers": [1, 2], "res_blocks": 1, "attention_factors": [2], "norm_groups": 4},
-    "dae": {"shape": [32, 32, 32]},
-    "representation": {"backbone": "convnext_atto", "dimension": 320, "heads": 4, "slice_step": 8},
-}
-
-
-def filled(module: nn.Module) -> nn.Module:
-    for parameter in module.parameters():
-        nn.init.normal_(parameter, std=0.1)
-    return module.eval()
 
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
-    """Small networks, and their weights in files as the authors' training writes them."""
-    folder = tmp_path_factory.mktemp("published")
-    (folder / "small.yaml").write_text(yaml.safe_dump(SMALL))
-    settings = config.load_config(CONFIG, folder / "small.yaml")
-    torch.manual_seed(0)
-    diffusion = settings.diffusion.model_copy(update={"resample": "in_plane"})
-    autoencoder, trunk = filled(build_autoencoder(settings.autoencoder)), filled(UNet(diffusion, 3))
-    shift = filled(build_shift_branch(diffusion, 3, 320, trunk))
-    encoder = filled(build_semantic_encoder(settings.representation))
-    estimator = GradientEstimator(trunk, shift).eval()
-    theirs = names.to_reference(autoencoder.net.state_dict(), names.autoencoder_names(autoencoder))
-    torch.save(theirs, folder / "autoencoder.pth")
-    theirs = names.to_reference(estimator.state_dict(), names.estimator_names(estimator))
-    training = {f"ema_decoder.{name}": value for name, value in theirs.items()}
-    training |= {f"decoder.{name}": value + 1 for name, value in theirs.items()}
-    torch.save({"state_dict": training, "epoch": 3}, folder / "estimator.ckpt")
-    theirs = names.encoder_to_reference(encoder.state_dict(), names.encoder_names(encoder), 128)
-    torch.save(
-        {"state_dict": {f"ema_encoder.{name}": value for name, value in theirs.items()}}, folder / "encoder.ckpt"
-    )
-    theirs = names.to_reference(trunk.state_dict(), names.unet_names(trunk))
-    torch.save({"state_dict": {f"ema_unet.{name}": value for name, value in theirs.items()}}, folder / "unet.ckpt")
-    return folder, autoencoder, encoder, estimator
+    return write_published(tmp_path_factory.mktemp("published"))
 
 
 def same_weights(ours, theirs):
     state, expected = ours.state_dict(), theirs.state_dict()
     assert state.keys() == expected.keys()
     assert all(torch.equal(state[name], expected[name]) for name in expected)
-
-
-def run(folder, out, *arguments):
-    files = [str(folder / name) if (folder / name).suffix and (folder / name).exists() else name for name in arguments]
-    configs = ["--config", str(CONFIG), str(folder / "small.yaml")]
-    return cli.main(["import-weights", *configs, "--out", str(out), *files])
 
 
 def test_the_whole_published_model_becomes_one_ldae(published, tmp_path):
@@ -89,7 +40,7 @@ def test_the_whole_published_model_becomes_one_ldae(published, tmp_path):
         same_weights(ours, theirs)
     x, t = torch.rand(2, 1, 32, 32, 32), torch.tensor([10, 900])
     with torch.no_grad():
-        z, y = autoencoder.encode(x)[0], encoder(x)
+        z, y = autoencoder.encode(x.flip(2))[0], encoder(x.flip(2))  # theirs saw L-A-S
         torch.testing.assert_close(ldae.autoencoder.encode(x)[0], z)
         torch.testing.assert_close(ldae.encode_semantic(x), y, rtol=1e-4, atol=1e-5)
         for ours, theirs in zip(ldae.estimator(z, t, y), estimator(z, t, y), strict=True):

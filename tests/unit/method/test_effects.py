@@ -10,7 +10,7 @@ from torch import nn
 from ldae import config
 from ldae.core.keyed import Draw
 from ldae.core.store import open_store
-from ldae.inference import encode
+from ldae.inference import latents
 from ldae.inference.encode import encode_codes
 from ldae.inference.latents import encode_latents
 from ldae.inference.load_networks import load_autoencoder, load_unet
@@ -97,7 +97,7 @@ def test_frozen_samples_are_what_is_inverted_and_decoded(chain, tmp_path):
 
 
 def test_scale_factor_of_the_first_batch_is_that_of_its_scans(chain, tmp_path, monkeypatch):
-    monkeypatch.setattr(encode, "FIRST_BATCH", 2)
+    monkeypatch.setattr(latents, "FIRST_BATCH", 2)
     factors = {}
     for kind in ("training_split", "first_batch"):
         method = config.Method(scale_factor=kind)

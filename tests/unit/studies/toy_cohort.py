@@ -32,7 +32,7 @@ class LinearLDAE:
     device, method, sampling = torch.device("cpu"), Method(), Sampling(steps=20)
     latent_shape, dimension = (1, *SHAPE), DIMENSION
     digest, unconditional_digest, autoencoder_digest = "linear", "linear, unconditional", "doubling"
-    missed = 0.0
+    missed, scale_factor = 0.0, 2.0
 
     @property
     def network_calls(self) -> int:

@@ -16,6 +16,7 @@ from ldae.config import Evaluation
 from ldae.core.files import write_tsv
 from ldae.core.keyed import study_stream
 from ldae.core.keys import KEY
+from ldae.core.latent_scale import require_scale_factor
 from ldae.core.store import Store
 from ldae.inference.decoder import Decoder
 from ldae.inference.pipeline import LDAE
@@ -35,6 +36,7 @@ def run_samples(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: int, out
     sample would look like.
     """
     decoder, latents = Decoder(ldae, settings.batch), inputs.latents
+    require_scale_factor(latents, ldae.scale_factor)
     train, held_out = inputs.first_scans("train"), inputs.first_scans("test")
     copied = np.sort(study_stream(seed, "copied scans").permutation(train)[: len(held_out)])
     names = [f"sample-{number:04d}" for number in range(settings.samples)]

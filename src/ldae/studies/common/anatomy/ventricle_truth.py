@@ -15,6 +15,7 @@ import pandas as pd
 from ldae.core.batches import batches
 from ldae.core.errors import UserError
 from ldae.core.keyed import study_stream
+from ldae.core.latent_scale import require_scale_factor
 from ldae.inference.decoder import Decoder
 from ldae.inference.readers import Latents
 from ldae.studies.common.anatomy.ventricles import ventricle_ml
@@ -95,6 +96,7 @@ def measured_reconstructions(decoder: Decoder, inputs: Inputs, rows: np.ndarray)
     store, measured = inputs.latents, []
     if store.meta["autoencoder"] != decoder.ldae.autoencoder_digest:
         raise UserError(f"{store.path} was made by another autoencoder; run encode_latents again.")
+    require_scale_factor(store, decoder.ldae.scale_factor)
     for batch in batches(rows, decoder.batch):
         latents = Latents(store, batch, decoder.ldae.device)
         z = latents.evaluated(list(range(len(batch))), decoder.ldae.method.posterior)
