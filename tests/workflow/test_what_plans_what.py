@@ -22,7 +22,8 @@ PAGE = (ROOT / "docs/reproducibility.md").read_text()
 CODE = Code()
 RULES = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
 TRAININGS = {rule for rule in re.findall(r"^ *rule (\w+):", RULES, flags=re.MULTILINE) if rule.startswith("train_")}
-EDITED = ("ldae.diffusion.ddim", ".encode", ".linear_probes", "ldae.report")  # sampler, codes, probes, the report's templates
+# Sampler, codes, probes, the templates of the report.
+EDITED = ("ldae.diffusion.ddim", ".encode", ".linear_probes", "ldae.report")
 
 
 @pytest.fixture(scope="module")
