@@ -41,13 +41,14 @@ smoke: $(READY) ## the same chain on six subjects, in minutes
 		&& $(BIN)/ldae summary results/smoke --seconds $$(( $$(date +%s) - start ))
 
 study: $(READY) ## 300 synthetic subjects from BIDS: the probes beside what an untrained encoder and the truth can do
+	@$(BIN)/ldae inventory --config $(CONFIGS) $(STUDY)
 	@start=$$(date +%s); $(SNAKEMAKE) --configfile $(STUDY) \
 		&& $(BIN)/ldae summary results/study --seconds $$(( $$(date +%s) - start ))
 
 all: inventory ## your own download -> everything, on this machine (CONFIG=config/mine.yaml lies over the paper's)
 	$(SNAKEMAKE) $(if $(CONFIG),--configfile $(CONFIG))
 
-inventory: $(READY) ## look whether your raw download changed; before every run on a cluster (CONFIG as for `all`)
+inventory: $(READY) ## look whether your data changed; before every run on a cluster (CONFIG as for `all`)
 	@$(BIN)/ldae inventory --config $(CONFIGS) $(CONFIG)
 
 test: $(READY) ## unit tests and the smoke chain

@@ -58,7 +58,8 @@ def name(rid: int) -> str:
 def prepare(folder: Path, bids: Path, count: int) -> Path:
     """A results folder as ingest leaves it; returns the configuration overlay."""
     results = folder / "results"
-    (results / "manifest").mkdir(parents=True, exist_ok=True)
+    for name in ("manifest", "logs"):
+        (results / name).mkdir(parents=True, exist_ok=True)
     if not (results / "bids").exists():
         (results / "bids").symlink_to(bids.resolve())
     rows = [

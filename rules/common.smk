@@ -4,6 +4,7 @@
 import sys
 from pathlib import Path
 
+from ldae.cohort.identity import require_same_cohort
 from ldae.cohort.sources.source_files import given_files
 from ldae.config import parse_config
 from ldae.core.closure import Code
@@ -13,6 +14,7 @@ from ldae.core.files import digest
 try:
     settings = parse_config(config)
     GIVEN = given_files(settings)
+    require_same_cohort(settings)
     CODE = Code(kept_in=Path(".snakemake/ldae-code.json"))
 except UserError as error:
     sys.exit(f"Error: {error}")

@@ -5,6 +5,7 @@ rule check_volumes:
     """Shape, voxel size and content of every given volume; the ones least like the others as a picture."""
     input:
         scans=rules.build_manifest.output.scans,
+        images=IMAGES,
     output:
         qc=f"{RESULTS}/status/volumes/qc.tsv",
         mosaic=f"{RESULTS}/status/volumes/qc_mosaic.png",

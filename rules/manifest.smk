@@ -1,14 +1,35 @@
 # BIDS (converted here, or a dataset of others), or the authors' table -> one row per scan -> subject-level splits.
+# A given dataset is watched by its inventory alone: `ldae inventory` rewrites it where the data changed.
 
 if settings.source == "adni":
     SOURCE = {}
-    INVENTORY = rules.inventory_raw.output[0]
+    INVENTORY, IMAGES = rules.inventory_raw.output[0], []
     PREFLIGHT = rules.preflight_adni.output
     DATASET = rules.merge_bids.output.participants
     STATUSES = expand(rules.convert_adni_to_bids.output, shard=CONVERT_SHARDS)
 else:
     SOURCE = settings.section(settings.source)
-    INVENTORY, PREFLIGHT, DATASET, STATUSES = [], [], GIVEN, []
+
+    rule inventory_dataset:
+        """List the given data: sizes and times of its images, digests of its tables and sidecars."""
+        input:
+            GIVEN,
+        output:
+            f"{RESULTS}/manifest/dataset_inventory.tsv",
+        log:
+            f"{RESULTS}/logs/inventory_dataset.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/inventory_dataset.tsv"
+        conda:
+            "../envs/cpu.yaml"
+        params:
+            given={key: str(path) for key, path in settings.given_paths().items()},
+            code=code_digest("inventory_dataset"),
+        script:
+            "../workflow/scripts/inventory_dataset.py"
+
+    DATASET = IMAGES = rules.inventory_dataset.output[0]
+    INVENTORY, PREFLIGHT, STATUSES = [], [], []
 
 
 rule build_manifest:

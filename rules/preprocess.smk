@@ -6,6 +6,7 @@ rule correct_bias_field:
     """N4 inside a quick head mask."""
     input:
         scans=rules.build_manifest.output.scans,
+        images=IMAGES,
     output:
         f"{RESULTS}/status/bias_field/{{shard}}.tsv",
     log:

@@ -49,6 +49,7 @@ def workflow(tmp_path_factory):
     for name in ("results/demo/bids/dataset_description.json", "data/ds002748/dataset_description.json"):
         (workflow.folder / name).parent.mkdir(parents=True)
         (workflow.folder / name).write_text("{}")
+    (workflow.folder / "results/demo/logs").mkdir()  # the demo made its dataset
     (workflow.folder / "exported").mkdir()
     (workflow.folder / "exported/scans.csv").write_text("subject,path\nsub-1,1.nii.gz\n")
     return workflow

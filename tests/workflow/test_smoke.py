@@ -80,10 +80,11 @@ def test_broken_scan_is_quarantined_with_its_reason(smoke):
 
 def test_the_phantoms_bids_tree_enters_as_any_dataset(smoke, tmp_path):
     """docs/other-cohorts.md: the worked example gives the rows that the conversion gave, byte for byte."""
-    example = {"bids": {"path": "results/smoke/bids"}}
+    splits = {"test_fraction": 0.5, "validation_fraction": 0.05, "min_test_subjects_per_class": 1}
+    example = {"bids": {"path": "results/smoke/bids"}, "splits": splits}
     (tmp_path / "here.json").write_text(json.dumps(example))
-    arguments = (*SMOKE, "config/bids_example.yaml", str(tmp_path / "here.json"))
-    result = smoke.run("ingest", *arguments)
+    overlays = ("config/small_networks.yaml", "config/bids_example.yaml", str(tmp_path / "here.json"))
+    result = smoke.run("ingest", "--configfile", *overlays)
     assert result.returncode == 0, result.stderr
     ours, theirs = (smoke.folder / f"results/{name}/manifest" for name in ("smoke", "bids_example"))
     rows = (ours / "scans.tsv").read_text().splitlines()

@@ -49,7 +49,7 @@ def test_adni_plans_the_conversion(workflow):
 
 def test_bids_enters_at_the_manifest(bids):
     arguments = overlay(bids, source="bids", bids={"path": "dataset"})
-    assert planned(bids, "train", *arguments) == once(TRAIN) | PREPROCESS
+    assert planned(bids, "train", *arguments) == once(TRAIN, {"inventory_dataset"}) | PREPROCESS
     everything = planned(bids, *arguments)
     assert set(once(TRAIN, STUDIES) | PREPROCESS) <= set(everything)
     assert not set(everything) & {*CONVERT, "make_phantom", "check_volumes"}
@@ -57,19 +57,19 @@ def test_bids_enters_at_the_manifest(bids):
 
 def test_the_study_makes_the_dataset_it_reads(workflow):
     everything = planned(workflow, "train", *DEMO, "config/study.yaml")
-    assert everything == once(TRAIN, {"make_phantom_bids"}) | PREPROCESS
+    assert everything == once(TRAIN, {"make_phantom_bids", "inventory_dataset"}) | PREPROCESS
 
 
 def test_a_cohort_without_labels_trains_without_the_supervised_baselines(bids):
     arguments = overlay(bids, source="bids", bids={"path": "dataset"}, manifest={"require_diagnosis": False})
     baselines = {"pack_volumes_dae", "train_dae", "encode_baselines", "train_supervised_ad", "train_supervised_age"}
-    assert planned(bids, "train", *arguments) == once(TRAIN - baselines) | PREPROCESS
+    assert planned(bids, "train", *arguments) == once(TRAIN - baselines, {"inventory_dataset"}) | PREPROCESS
 
 
 def test_csv_enters_after_preprocessing(workflow):
     (workflow.folder / "scans.csv").write_text("subject,path\nsub-1,1.nii.gz\n")
     arguments = overlay(workflow, source="csv", csv={"path": "scans.csv"})
-    assert planned(workflow, "train", *arguments) == once(TRAIN, {"check_volumes"})
+    assert planned(workflow, "train", *arguments) == once(TRAIN, {"check_volumes", "inventory_dataset"})
     everything = planned(workflow, *arguments)
     assert {*once(TRAIN, STUDIES), "check_volumes", "figure_qc", "report_html"} <= set(everything)
     assert not set(everything) & {*CONVERT, *PREPROCESS, "make_phantom"}

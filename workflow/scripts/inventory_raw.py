@@ -6,5 +6,8 @@ from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
     from ldae.adni.inventory import write_inventory
+    from ldae.cohort.inventory import remember_download
+    from ldae.config import parse_config
 
     write_inventory(Path(snakemake.params.images), Path(snakemake.params.tables), Path(snakemake.output[0]))
+    remember_download(parse_config(snakemake.config), Path(snakemake.output[0]))

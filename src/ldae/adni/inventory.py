@@ -9,7 +9,7 @@ import pandas as pd
 from ldae.adni.study_tables import TABLES, find_tables, find_todays_tables
 from ldae.config import Config
 from ldae.core.errors import UserError
-from ldae.core.files import sha256_file, write_tsv
+from ldae.core.files import sha256_file, write_tsv_if_changed
 from ldae.core.shards import PTID
 
 COLUMNS = ["kind", "subject", "path", "files", "bytes", "digest"]
@@ -89,12 +89,11 @@ def write_inventory(images: Path, tables: Path, out: Path) -> None:
     Raises:
         UserError: a raw folder does not exist.
     """
-    fresh = out.with_name(f"{out.name}.new")
-    write_tsv(fresh, read_inventory(images, tables))
-    if out.is_file() and out.read_bytes() == fresh.read_bytes():
-        fresh.unlink()
-    else:
-        fresh.replace(out)
+    write_tsv_if_changed(out, read_inventory(images, tables))
+
+
+def inventory_path(config: Config) -> Path:
+    return config.results_dir / "manifest" / "raw_inventory.tsv"
 
 
 def refresh_inventory(config: Config) -> str:
@@ -106,7 +105,7 @@ def refresh_inventory(config: Config) -> str:
     Raises:
         UserError: the raw folders that were there before are gone.
     """
-    out = config.results_dir / "manifest" / "raw_inventory.tsv"
+    out = inventory_path(config)
     made_later = config.phantom is not None and not config.raw.images.is_dir()
     if config.source != "adni" or made_later or not out.is_file():
         return "Raw download: no inventory yet; the chain makes it."

@@ -8,23 +8,37 @@ from ldae.commands import add_config_argument
 def add(commands) -> None:
     command = commands.add_parser(
         "inventory",
-        help="look whether the raw download changed (a subject or a table more, or less)",
-        description="Rewrites raw_inventory.tsv of the configuration's results only when the download is another one. "
-        "Snakemake does not watch the raw folders; this file is what plans the conversion of what is new. Status "
-        "tables of an earlier version that blame scans for a full disk or another error of the machine are removed, so "
-        "that these scans are tried again.",
+        help="look whether the raw download, or the dataset given, changed",
+        description="Rewrites raw_inventory.tsv (source bids and csv: dataset_inventory.tsv) of the configuration's "
+        "results only when it says something else. Snakemake does not watch your data; this file is what plans the "
+        "work on what is new or changed. Status tables of an earlier version that blame scans for a full disk or "
+        "another error of the machine are removed, so that these scans are tried again.",
     )
     add_config_argument(command)
+    command.add_argument(
+        "--same-cohort",
+        action="store_true",
+        help="these are the data that the results were made of, though they moved and cannot be recognised",
+    )
     command.set_defaults(run=run)
 
 
 def run(options: Namespace) -> int:
-    from ldae.adni.inventory import refresh_inventory
+    from ldae.adni import inventory as download
+    from ldae.cohort import inventory as dataset
+    from ldae.cohort.identity import require_same_cohort
     from ldae.config import load_config
     from ldae.core.machine import forget_machine_errors
 
     config = load_config(*options.config)
-    print(refresh_inventory(config))
+    if not options.same_cohort:
+        require_same_cohort(config)
+    if config.source == "adni":
+        print(download.refresh_inventory(config))
+        if (inventory := download.inventory_path(config)).is_file():
+            dataset.remember_download(config, inventory)
+    else:
+        print(dataset.refresh_inventory(config, options.same_cohort))
     for path in forget_machine_errors(config.results_dir):
         print(f"{path} blamed scans for an error of the machine: removed, they will be tried again.")
     return 0

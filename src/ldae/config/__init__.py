@@ -15,9 +15,10 @@ from ldae.config.networks import Autoencoder, Dae, Diffusion, Discriminator, Rep
 from ldae.config.preprocessing import BiasField, BrainExtraction, Conform, Preprocessing, Quality, Registration
 from ldae.config.section import Section
 from ldae.config.training import Compute, Launch, Training
-from ldae.config.whole import Config
+from ldae.config.whole import OWN_FOLDERS, Config
 
 __all__ = [
+    "OWN_FOLDERS",
     "AuthorsCsv",
     "Autoencoder",
     "BiasField",

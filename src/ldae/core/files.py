@@ -71,6 +71,17 @@ def write_tsv(path: str | Path, table: pd.DataFrame) -> None:
         table.to_csv(temporary, sep="\t", index=False, na_rep="n/a", float_format="%.6g", lineterminator="\n")
 
 
+def write_tsv_if_changed(path: str | Path, table: pd.DataFrame) -> None:
+    """:func:`write_tsv`, but a file that says the same keeps its time, which is what plans its readers."""
+    path = Path(path)
+    fresh = path.with_name(f"{path.name}.new")
+    write_tsv(fresh, table)
+    if path.is_file() and path.read_bytes() == fresh.read_bytes():
+        fresh.unlink()
+    else:
+        fresh.replace(path)
+
+
 def read_tsv(path: str | Path, **kwargs: Any) -> pd.DataFrame:
     """Read a table written by :func:`write_tsv`; an empty file is an error that names it."""
     try:

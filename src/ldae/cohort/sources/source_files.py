@@ -1,15 +1,15 @@
-"""The files of a given dataset or table whose change makes the manifest anew."""
+"""The files of a given dataset or table whose change makes its inventory, and so the manifest, anew."""
 
 from ldae.config import Config
 from ldae.core.errors import UserError
 
 
 def given_files(settings: Config) -> list[str]:
-    """What ``build_manifest`` depends on when no conversion comes before it.
+    """What ``inventory_dataset`` depends on when no conversion comes before it.
 
     A synthetic dataset is not there yet: the rule ``make_phantom_bids`` writes the file that stands for it. Any other
-    BIDS dataset is known by its description, its participants and its table of visits; whoever adds images to it
-    without adding a participant raises ``bids.revision``.
+    BIDS dataset is known by its description, its participants and its table of visits; of anything else that changed
+    ``ldae inventory`` tells.
 
     Raises:
         UserError: the dataset or the table is not there.
@@ -27,5 +27,10 @@ def given_files(settings: Config) -> list[str]:
         raise UserError(f"bids.path: {root} is not a BIDS dataset (it has no dataset_description.json).")
     if settings.bids.visits is not None and not settings.bids.visits.is_file():
         raise UserError(f"bids.visits: {settings.bids.visits} does not exist.")
-    files = [root / "dataset_description.json", root / "participants.tsv", settings.bids.visits]
+    files = [
+        root / "dataset_description.json",
+        root / "participants.tsv",
+        root / "participants.csv",
+        settings.bids.visits,
+    ]
     return [str(path) for path in files if path is not None and path.is_file()]

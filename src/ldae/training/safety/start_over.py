@@ -1,7 +1,10 @@
-"""Starting a training over, with the old one kept aside; letting one try again that is refused."""
+"""Starting a training or a cohort over, with the old one kept aside; letting a training try again that is refused."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
+from ldae.cohort.identity import MEMORY
+from ldae.config import OWN_FOLDERS
 from ldae.core.errors import UserError
 from ldae.training.safety.attempts import Attempts
 from ldae.training.safety.lock import RunLock
@@ -43,3 +46,33 @@ def _of_a_training(folder: Path) -> Path:
     if not any((folder / name).exists() for name in ("checkpoints", "model.json")):
         raise UserError(f"{folder} holds no training; give a folder like results/train/autoencoder.")
     return folder
+
+
+def set_cohort_aside(results: Path) -> Path:
+    """Move all that the workflow wrote into a results folder to ``results/aside-1`` (``-2``, ...) within it.
+
+    Only folders that the workflow writes are moved, and nothing is deleted: ``results_dir: results/aside-1`` goes on
+    with them.
+
+    Returns:
+        the folder they are in now.
+
+    Raises:
+        UserError: the folder holds no results, a process trains in it, or Snakemake is at work.
+    """
+    results = Path(results)
+    own = [results / name for name in (*OWN_FOLDERS, MEMORY) if (results / name).exists()]
+    if not own:
+        raise UserError(f"{results} holds no results; give the results_dir of a configuration.")
+    if any(Path(".snakemake/locks").glob("*")):
+        raise UserError("Snakemake is at work here, or was killed: let it end, or run `ldae unlock`, then try again.")
+    count = 1
+    while (aside := results / f"aside-{count}").exists():
+        count += 1
+    with ExitStack() as stack:
+        for checkpoints in sorted(results.glob("train/*/checkpoints")):
+            stack.enter_context(RunLock(checkpoints))
+        aside.mkdir()
+        for path in own:
+            path.rename(aside / path.name)
+    return aside

@@ -1,0 +1,112 @@
+"""What lies in a given dataset (source bids or csv): one row per image, sidecar and table.
+
+Snakemake watches none of these files. The inventory is what plans the work that a corrected table, a replaced image or
+an edited sidecar asks for; it is rewritten only when it says something else.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ldae.cohort.identity import MEMORY, remember_cohort
+from ldae.cohort.notes import Notes
+from ldae.cohort.sources.authors_csv import read_table
+from ldae.config import Config
+from ldae.core.files import read_tsv, sha256_file, write_tsv_if_changed
+
+COLUMNS = ["kind", "path", "bytes", "modified", "digest"]
+KINDS = (  # of files in the folders of subjects
+    ("image", re.compile(r"_T1w\.nii(\.gz)?$", re.IGNORECASE)),
+    ("sidecar", re.compile(r"_T1w\.json$", re.IGNORECASE)),
+    ("table", re.compile(r"_(sessions|scans)\.tsv$", re.IGNORECASE)),
+)
+ROOT_TABLES = (".tsv", ".csv", ".json", ".bidsignore")
+
+
+def inventory_path(config: Config) -> Path:
+    return config.results_dir / "manifest" / "dataset_inventory.tsv"
+
+
+def read_inventory(config: Config) -> pd.DataFrame:
+    """Images with size and time of change (ns); tables and sidecars with size and digest. No image is opened."""
+    rows = csv_rows(config.csv.path) if config.source == "csv" else bids_rows(config.bids.path, config.bids.visits)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    if config.phantom is not None:  # made anew it has other times and the same bytes
+        table["modified"] = None
+    return table.astype({"bytes": "Int64", "modified": "Int64"})
+
+
+def bids_rows(root: Path, visits: Path | None) -> list[dict[str, Any]]:
+    """What the manifest and the preprocessing may read, sorted by path within root, subjects and ``visits``."""
+    entries = sorted(root.iterdir())
+    rows = [read(path, root) for path in entries if path.name.endswith(ROOT_TABLES) and path.is_file()]
+    for subject in (path for path in entries if path.name.startswith("sub-") and path.is_dir()):
+        for folder, subfolders, names in os.walk(subject, followlinks=True):
+            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+            for name in sorted(names):
+                kind = next((kind for kind, pattern in KINDS if pattern.search(name)), None)
+                path = Path(folder) / name
+                if kind is not None:
+                    rows.append(looked_at(path, root) if kind == "image" else read(path, root, kind))
+    return rows + ([read(visits, visits.parent)] if visits else [])
+
+
+def csv_rows(table: Path) -> list[dict[str, Any]]:
+    """The table, and every volume that it names."""
+    paths = sorted(set(read_table(table, Notes(silent=True))["path"]))
+    return [read(table, table.parent)] + [looked_at(table.parent / path, table.parent, path) for path in paths]
+
+
+def looked_at(path: Path, root: Path, name: str | None = None) -> dict[str, Any]:
+    """Row of an image; size and time are n/a for one that is not there (a link to nowhere)."""
+    row = {"kind": "image", "path": name or path.relative_to(root).as_posix()}
+    if not path.exists():
+        return row
+    status = path.stat()
+    return row | {"bytes": status.st_size, "modified": status.st_mtime_ns}
+
+
+def read(path: Path, root: Path, kind: str = "table") -> dict[str, Any]:
+    """Row of a small file, known by its content."""
+    row = {"kind": kind, "path": path.relative_to(root).as_posix()}
+    return row | {"bytes": path.stat().st_size, "digest": sha256_file(path)[:16]} if path.exists() else row
+
+
+def write_inventory(config: Config, out: Path) -> None:
+    """Write the inventory where it changed, and remember the cohort.
+
+    Raises:
+        UserError: the table of ``source: csv`` is missing or damaged.
+    """
+    table = read_inventory(config)
+    write_tsv_if_changed(out, table)
+    images = table[(table["kind"] == "image") & table["bytes"].notna()]
+    remember_cohort(config, images.rename(columns={"bytes": "size"}))
+
+
+def remember_download(config: Config, raw_inventory: Path) -> None:
+    """Let the results folder remember the ADNI download that ``raw_inventory.tsv`` lists, by its image folders."""
+    rows = read_tsv(raw_inventory)
+    remember_cohort(config, rows[rows["kind"] == "image"].rename(columns={"files": "size"}))
+
+
+def refresh_inventory(config: Config, same_cohort: bool = False) -> str:
+    """Bring dataset_inventory.tsv up to date and say what was done.
+
+    Where the chain has not run yet nothing is written: the rule ``inventory_dataset`` makes the first one.
+
+    Args:
+        same_cohort: the user says that these are the data of this results folder: an inventory that is not there yet
+            is written too.
+    """
+    out = inventory_path(config)
+    known = out.is_file() or (same_cohort and (config.results_dir / MEMORY).is_file())
+    if not known or (config.phantom is not None and not config.bids.path.is_dir()):
+        return "Dataset: no inventory yet; the chain makes it."
+    before = out.read_bytes() if out.is_file() else b""
+    write_inventory(config, out)
+    changed = out.read_bytes() != before
+    return f"Dataset: {'changed, what is new will be read' if changed else 'unchanged'} ({out})."
