@@ -13,6 +13,7 @@ rule report_html:
         volumes=rules.pack_volumes.output[0],
         latents=rules.encode_latents.output[0],
         models=MODELS,
+        splits=rules.make_splits.output.splits,
     output:
         report=f"{RESULTS}/paper/report.html",
     log:
@@ -39,6 +40,8 @@ rule model_card:
         dae=rules.train_dae.output.description,
         supervised_ad=rules.train_supervised_ad.output.description,
         supervised_age=rules.train_supervised_age.output.description,
+        volumes=rules.pack_volumes.output[0],
+        splits=rules.make_splits.output.splits,
     output:
         f"{RESULTS}/paper/MODEL_CARD.md",
     log:
@@ -65,6 +68,7 @@ rule bundle_public:
         volumes=rules.pack_volumes.output[0],
         latents=rules.encode_latents.output[0],
         models=MODELS,
+        splits=rules.make_splits.output.splits,
         scans=rules.build_manifest.output.scans,
         card=rules.model_card.output,
     output:

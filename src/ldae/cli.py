@@ -22,6 +22,7 @@ COMMANDS = (
     "unlock",
     "fresh",
     "retry",
+    "refit",
     "export-csv",
 )
 

@@ -10,7 +10,7 @@ def test_deleted_deliveries_come_back_without_a_step(cohort, tmp_path, monkeypat
     for name in DELIVERED:
         (out / name).unlink()
     with monkeypatch.context() as patch:
-        patch.setattr("ldae.training.run.train", None)  # no training
+        patch.setattr("ldae.training.assignment.train", None)  # no training
         train("autoencoder", cohort.arguments("autoencoder", out))
     assert_same_model(out, cohort.folder / "train/autoencoder")
 
@@ -18,9 +18,11 @@ def test_deleted_deliveries_come_back_without_a_step(cohort, tmp_path, monkeypat
 def test_a_bumped_revision_trains_and_a_damaged_copy_is_not_delivered(cohort, tmp_path):
     out, few = tmp_path / "out", {"steps": 2, "validate_every": 2}
     train("autoencoder", cohort.arguments("autoencoder", out, training=few))
-    first = (out / "model.json").read_text()
+    first, weights = (out / "model.json").read_text(), (out / "model.safetensors").read_bytes()
     train("autoencoder", cohort.arguments("autoencoder", out, training=few | {"revision": 2}))
     assert '"revision": 2' in (out / "model.json").read_text()
+    aside = list((out / "replaced").iterdir())
+    assert [(folder / "model.safetensors").read_bytes() for folder in aside] == [weights]
     train("autoencoder", cohort.arguments("autoencoder", out, training=few))
     assert (out / "model.json").read_text() == first
     kept = out / "checkpoints/delivered/model.safetensors"

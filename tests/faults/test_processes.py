@@ -13,8 +13,9 @@ from toy import ToyStage, training
 
 from ldae import config
 from ldae.core.errors import Interrupted, UserError
+from ldae.core.scans import read_splits, split_rows
 from ldae.core.store import open_store
-from ldae.inference.readers import Volumes, read_splits, split_rows
+from ldae.inference.readers import Volumes
 from ldae.training.distributed import World
 from ldae.training.loop import train
 from ldae.training.stages.autoencoder import AutoencoderStage

@@ -57,7 +57,7 @@ def test_changed_splits_are_named(cohort, interrupted, tmp_path):
     splits.loc[0, "split"] = "test"
     splits.to_csv(tmp_path / "splits.tsv", sep="\t", index=False)
     arguments = cohort.arguments("diffusion", out) | {"splits": str(tmp_path / "splits.tsv")}
-    with pytest.raises(UserError, match=r"inputs\.splits = \w+, now it is \w+"):
+    with pytest.raises(UserError, match=r"2 left out \(sub-0_ses-M000 and 1 more\).*ldae fresh"):
         train("diffusion", arguments)
 
 
@@ -66,9 +66,13 @@ def test_a_changed_store_is_named(cohort, interrupted, tmp_path):
         copied(interrupted / "autoencoder", tmp_path / "out"),
         copied(cohort.folder / "volumes", tmp_path / "v"),
     )
-    write_json(volumes / "store.json", json.loads((volumes / "store.json").read_text()) | {"digest": "other"})
+    meta = json.loads((volumes / "store.json").read_text())
+    write_json(volumes / "store.json", meta | {"scans": ["other", *meta["scans"][1:]]})
     arguments = cohort.arguments("autoencoder", out) | {"volumes": str(volumes)}
-    with pytest.raises(UserError, match=r"inputs\.volumes = \w+, now it is other"):
+    with pytest.raises(UserError, match=r"1 changed \(sub-0_ses-M000\).*ldae fresh"):
+        train("autoencoder", arguments)
+    write_json(volumes / "store.json", meta | {"transform": "syn"})
+    with pytest.raises(UserError, match=r"inputs\.grid = \w+, now it is \w+"):
         train("autoencoder", arguments)
 
 
@@ -85,7 +89,7 @@ def test_a_changed_autoencoder_is_named(cohort, interrupted, tmp_path):
         train("diffusion", arguments)
     out = copied(interrupted / "representation", tmp_path / "three")
     arguments = cohort.arguments("representation", out) | {"latents": str(latents)}
-    with pytest.raises(UserError, match="another autoencoder: digest another found"):
+    with pytest.raises(UserError, match=r"made by another autoencoder: another found, \w+ expected"):
         train("representation", arguments)
 
 

@@ -17,7 +17,7 @@ with running(snakemake.log[0]):
     inputs = read_inputs(store, snakemake.input.splits)
     run_solvers(
         LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling),
-        DaeDecoder.load(train / "dae", inputs.volumes_dae.digest, settings.sampling, settings.batch),
+        DaeDecoder.load(train / "dae", inputs.volumes_dae, settings.sampling, settings.batch),
         inputs,
         settings,
         snakemake.params.seed,

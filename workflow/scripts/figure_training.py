@@ -5,7 +5,9 @@ from pathlib import Path
 from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
+    from ldae.core.lineage import read_chain
     from ldae.studies.training_curves.figure import figure_training
 
+    read_chain(Path(snakemake.input.autoencoder).parents[1], snakemake.input.keys())
     stem = Path(snakemake.output.png).with_suffix("")
     figure_training(dict(snakemake.input.items()), stem)

@@ -7,13 +7,18 @@ from ldae.core.runtime import running
 with running(snakemake.log[0]):
     from ldae.config import parse_config
     from ldae.core.files import read_json
+    from ldae.core.lineage import read_chain
     from ldae.report.model_card import BASELINES, model_card
+    from ldae.report.unseen import unseen_sentences
 
-    stages = ("autoencoder", "diffusion", "representation")
+    stages, files = ("autoencoder", "diffusion", "representation"), snakemake.input
+    train = Path(files.autoencoder).parents[1]
+    models = read_chain(train, [*stages, *BASELINES])
     model_card(
         Path(snakemake.output[0]),
         parse_config(snakemake.params.settings),
-        read_json(snakemake.input.headline),
-        {stage: read_json(snakemake.input[stage]) for stage in stages},
-        {name: read_json(snakemake.input[name]) for name in BASELINES},
+        read_json(files.headline),
+        {stage: models[stage] for stage in stages},
+        {name: models[name] for name in BASELINES},
+        unseen_sentences(train, Path(files.volumes).parent, Path(files.splits)),
     )

@@ -8,6 +8,7 @@ with running(snakemake.log[0]):
     from ldae.config import parse_config
     from ldae.core.provenance import run_provenance
     from ldae.report.html import ReportSources, report_html
+    from ldae.report.unseen import unseen_sentences
 
     files = snakemake.input
     report_html(
@@ -20,6 +21,7 @@ with running(snakemake.log[0]):
             notes=Path(files.notes),
             tables=Path(files.table_1).parent,
             provenance=run_provenance([files.volumes, files.latents], list(files.models)),
+            unseen=unseen_sentences(Path(files.models[0]).parents[1], Path(files.volumes).parent, Path(files.splits)),
         ),
         parse_config(snakemake.params.settings),
     )

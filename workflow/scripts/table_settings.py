@@ -6,10 +6,10 @@ from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
     from ldae.config import parse_config
-    from ldae.core.files import read_json
+    from ldae.core.lineage import read_chain
     from ldae.studies.common.table_files import write_table
     from ldae.studies.settings.table import settings_tables
 
-    descriptions = {stage: read_json(path) for stage, path in snakemake.input.items()}
+    descriptions = read_chain(Path(snakemake.input.autoencoder).parents[1], snakemake.input.keys())
     for stage, table in settings_tables(parse_config(snakemake.params.settings), descriptions).items():
         write_table(table, Path(snakemake.output[stage]).with_suffix(""))

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ldae.core.files import atomic_path, read_tsv
 from ldae.core.keys import KEY
+from ldae.core.lineage import require_scans
 from ldae.core.progress import track
 from ldae.core.store import Store, open_store
 
@@ -24,10 +25,12 @@ def export_csv(results: Path, out: Path, latents: str = "mean", seed: int = 42) 
     what the authors store. Before ``encode_latents`` has run, ``latent_path`` is empty.
 
     Raises:
-        UserError: the volume store is not finished.
+        UserError: the volume store is not finished, or the latents were made from other volumes.
     """
     volumes = open_store(results / "store" / "volumes")
     codes = open_store(results / "store" / "latents") if (results / "store/latents/store.json").is_file() else None
+    if codes is not None:
+        require_scans(codes, volumes)
     places = {} if codes is None else dict(zip(keys(codes), range(len(codes.index)), strict=True))
     splits = read_tsv(results / "manifest" / "splits.tsv", dtype=str).set_index("participant_id")["split"]
     rows = []

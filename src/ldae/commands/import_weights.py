@@ -88,9 +88,9 @@ def convert(path: Path, out: Path) -> None:
 
 def import_probe(classifier: Path, mean: Path, std: Path, out: Path) -> None:
     """The published probe in the form of ``evaluate/probes/probe_ad.json``."""
-    from ldae.core.files import write_json
+    from ldae.core.files import sha256_file, write_json
     from ldae.studies.probes.published_probe import read_published_probe
 
     probe = read_published_probe(classifier, mean, std)
-    write_json(out, probe.as_json() | {"positive": "AD", "features": "ldae"})
+    write_json(out, probe.as_json() | {"positive": "AD", "features": "ldae", "imported": sha256_file(classifier)})
     print(f"{out}  AD is positive")

@@ -53,6 +53,11 @@ class Training(Section):
         description="steps in a row whose loss or gradient is not finite that are left out before the run stops",
     )
     compute: Compute = Compute()
+    refit: Literal["when_asked", "when_changed"] = Field(
+        "when_asked",
+        description="what happens when training or validation scans were added, left out or changed: the delivered "
+        "model stays until `ldae refit`, or another is trained and the old one is moved aside",
+    )
     revision: Revision = 1
 
     @model_validator(mode="after")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from ldae import __version__
 from ldae.core.files import read_json, sha256_file
+from ldae.core.lineage import open_latents, read_chain
+from ldae.core.store import open_store
 
 LIBRARIES = (
     "clinica",
@@ -32,7 +34,15 @@ def run_provenance(stores: list[str], models: list[str]) -> dict[str, dict[str, 
     """Versions, and digests of the stores (``store.json``) and of the models a run was made from.
 
     A model that was trained with other versions than those installed now is listed with them.
+
+    Raises:
+        UserError: they do not belong together.
     """
+    train = Path(models[0]).parents[1]
+    chain = read_chain(train, [Path(path).parent.name for path in models])
+    opened = {Path(path).parent.name: open_store(Path(path).parent) for path in stores}
+    if "latents" in opened:
+        open_latents(opened["latents"].path, opened["volumes"], chain["autoencoder"])
     contents = {Path(path).parent.name: read_json(path)["digest"] for path in stores}
     weights = {Path(path).parent.name: sha256_file(path)[:16] for path in models}
     earlier = {Path(path).parent.name: _other_versions(Path(path).with_name("model.json")) for path in models}

@@ -2,12 +2,13 @@
 
 ``data.npy`` (float32 or uint8, first axis = scan), ``index.tsv`` (one row per entry of that axis) and
 ``store.json`` (shape, dtype, digests and whatever the writer adds). ``store.json`` is written last, so a folder
-with a ``store.json`` is complete; train rules depend on that file alone.
+with a ``store.json`` is complete; train rules depend on that file alone. ``scans`` in it names the content behind every
+row: the digest of the row's own bytes, or, in a store made from volumes, that of the scan's volume.
 """
 
 import hashlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,20 @@ class Store:
     def digest(self) -> str:
         return self.meta["digest"]
 
+    @property
+    def scans(self) -> list[str]:
+        """One digest per row: of its own bytes, or of the volume that it was made from.
+
+        Raises:
+            UserError: the store was written before stores knew that.
+        """
+        if "scans" not in self.meta:
+            raise UserError(
+                f"{self.path / 'store.json'} was written by an earlier version, which kept no digest of each scan: "
+                "delete that file and run the same command."
+            )
+        return self.meta["scans"]
+
     def rows(self, participants: Iterable[str]) -> np.ndarray:
         """Positions of all scans of the given subjects, in store order."""
         return np.flatnonzero(self.index["participant_id"].isin(set(participants)))
@@ -48,12 +63,16 @@ def write_store(
     arrays: Iterable[np.ndarray],
     index: pd.DataFrame,
     dtype: str = "float32",
+    scans: Sequence[str] | None = None,
     **meta: Any,
 ) -> None:
     """Write ``arrays`` (one per row of ``index``, equal shapes) and describe them.
 
     Everything is written beside the target and renamed at the end, so a killed writer leaves the old store whole. The
     array is written row by row, not through a mapped file: there a full disk kills the process without a word.
+
+    Args:
+        scans: digest of the volume behind each row; none: each row is its own source.
 
     Raises:
         UserError: the index is empty, there are fewer or more arrays than rows, or one has another shape.
@@ -65,10 +84,13 @@ def write_store(
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     try:
-        shape = _write_array(fresh / "data.npy", arrays, len(index), np.dtype(dtype), folder)
+        shape, contents = _write_array(fresh / "data.npy", arrays, len(index), np.dtype(dtype), folder)
+        if scans is not None and len(scans) != len(index):
+            raise UserError(f"{folder}: {len(scans)} digests of scans for {len(index)} index rows.")
         write_tsv(fresh / "index.tsv", index)
         digests = sha256_file(fresh / "data.npy") + sha256_file(fresh / "index.tsv")
         meta |= {"shape": shape, "dtype": dtype, "digest": hashlib.sha256(digests.encode()).hexdigest()[:16]}
+        meta["scans"] = contents if scans is None else list(scans)
         write_json(fresh / "store.json", meta)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "store.json").unlink(missing_ok=True)  # incomplete until the last rename
@@ -78,9 +100,11 @@ def write_store(
         shutil.rmtree(fresh, ignore_errors=True)  # half a store would keep a full disk full
 
 
-def _write_array(path: Path, arrays: Iterable[np.ndarray], rows: int, dtype: np.dtype, folder: Path) -> list[int]:
-    """Write ``rows`` arrays of one shape as one .npy, and return its shape."""
-    shape, count = [rows], 0
+def _write_array(
+    path: Path, arrays: Iterable[np.ndarray], rows: int, dtype: np.dtype, folder: Path
+) -> tuple[list[int], list[str]]:
+    """Write ``rows`` arrays of one shape as one .npy, and return its shape and a digest of each of them."""
+    shape, contents, count = [rows], [], 0
     with atomic_path(path) as temporary, open(temporary, "wb") as handle:
         for array in arrays:
             if count == rows:
@@ -91,11 +115,13 @@ def _write_array(path: Path, arrays: Iterable[np.ndarray], rows: int, dtype: np.
                 np.lib.format.write_array_header_1_0(handle, described | {"shape": tuple(shape)})
             if list(array.shape) != shape[1:]:
                 raise UserError(f"{folder}: an array of shape {array.shape} among those of {tuple(shape[1:])}.")
-            handle.write(np.ascontiguousarray(array, dtype=dtype).data)
+            row = np.ascontiguousarray(array, dtype=dtype)
+            handle.write(row.data)
+            contents.append(hashlib.sha256(row.data).hexdigest()[:16])
             count += 1
         if count != rows:
             raise UserError(f"{folder}: {count} arrays for {rows} index rows.")
-    return shape
+    return shape, contents
 
 
 def open_store(folder: str | Path) -> Store:

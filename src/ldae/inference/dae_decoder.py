@@ -11,11 +11,12 @@ from torch.nn import functional as F
 from ldae import config
 from ldae.core.batches import batches
 from ldae.core.keyed import normal
+from ldae.core.lineage import require_grid
+from ldae.core.store import Store
 from ldae.diffusion.ddim import ddim_decode, ddim_encode, ddim_grid
 from ldae.diffusion.dpm_solver import dpmpp_2m_decode, dpmpp_2m_encode, log_sigma_grid
 from ldae.diffusion.schedule import Schedule
 from ldae.inference.device import pick_device
-from ldae.inference.folder import require_input
 from ldae.inference.load_networks import Loaded, load_dae
 from ldae.networks.dae import DiffusionAutoencoder, denoiser, reconstruct
 
@@ -39,14 +40,17 @@ class DaeDecoder:
         self.schedule = Schedule(settings.timesteps, settings.beta_start, settings.beta_end)
 
     @classmethod
-    def load(cls, folder: Path, volumes_digest: str, sampling: config.Sampling, batch: int) -> "DaeDecoder":
+    def load(cls, folder: Path, volumes: Store, sampling: config.Sampling, batch: int) -> "DaeDecoder":
         """From its model folder.
 
+        Args:
+            volumes: ``store/volumes_dae``.
+
         Raises:
-            UserError: it was trained on other volumes than those of ``store/volumes_dae``.
+            UserError: it was trained on volumes of another grid.
         """
         baseline = load_dae(folder)
-        require_input(f"{folder} was trained on other volumes", baseline.description, "volumes", volumes_digest)
+        require_grid(folder, baseline.description, volumes)
         device = pick_device()
         baseline.network.to(device)
         return cls(baseline, sampling, batch, device)

@@ -15,13 +15,14 @@ from ldae import config
 from ldae.core.batches import batches
 from ldae.core.files import write_tsv
 from ldae.core.latent_scale import require_scale_factor
+from ldae.core.lineage import open_codes, open_latents
 from ldae.core.progress import track
+from ldae.core.scans import read_splits, scan_ids, split_rows
 from ldae.core.store import Store, open_store, write_store
 from ldae.inference.code_keys import MAIN, CodeKey
 from ldae.inference.device import one_thread
-from ldae.inference.folder import require
 from ldae.inference.pipeline import LDAE
-from ldae.inference.readers import Latents, read_splits, scan_ids, split_rows
+from ldae.inference.readers import Latents
 
 logger = logging.getLogger("ldae")
 
@@ -43,9 +44,8 @@ def encode_codes(
     Raises:
         UserError: stores and models do not belong together.
     """
-    images, codes = open_store(volumes), open_store(latents)
-    ldae = LDAE.load(train, method, sampling)
-    require(f"{latents} was made by another autoencoder", codes.meta["autoencoder"], ldae.autoencoder_digest)
+    images, ldae = open_store(volumes), LDAE.load(train, method, sampling)
+    codes = open_latents(latents, images, ldae.autoencoder_digest)
     ldae.require_volumes(images)
     require_scale_factor(codes, ldae.scale_factor)
     everything, test = np.arange(len(images.index)), split_rows(images, read_splits(splits), "test")
@@ -54,8 +54,9 @@ def encode_codes(
     def semantic(model: LDAE) -> Callable[[np.ndarray], torch.Tensor]:
         return lambda rows: model.encode_semantic(torch.from_numpy(images.volumes(rows))[:, None])
 
-    _write(Path(out) / "y_sem", images, everything, batch, semantic(ldae), model=ldae.digest)
-    _write(Path(out) / "y_sem_untrained", images, everything, batch, semantic(untrained), model="untrained")
+    _write(Path(out) / "y_sem", images, everything, batch, semantic(ldae), model=ldae.digest, volumes=images.digest)
+    facts = {"model": "untrained", "untrained": ldae.digest, "volumes": images.digest}
+    _write(Path(out) / "y_sem_untrained", images, everything, batch, semantic(untrained), **facts)
     y_sem = open_store(Path(out) / "y_sem")
     for conditional, name in MAIN.items():
         _write_x_T(Path(out) / name, images, test, batch, ldae, codes, y_sem, conditional)
@@ -83,11 +84,10 @@ def encode_solver_codes(
     Raises:
         UserError: stores and models do not belong together.
     """
-    images, codes, y_sem = open_store(volumes), open_store(latents), open_store(Path(out) / "y_sem")
-    ldae = LDAE.load(train, method, main)
-    require(f"{latents} was made by another autoencoder", codes.meta["autoencoder"], ldae.autoencoder_digest)
-    require(f"{y_sem.path} was made by another model", y_sem.meta["model"], ldae.digest)
+    images, ldae = open_store(volumes), LDAE.load(train, method, main)
+    codes = open_latents(latents, images, ldae.autoencoder_digest)
     require_scale_factor(codes, ldae.scale_factor)
+    y_sem = open_codes(Path(out), "y_sem", images, train)
     test = split_rows(images, read_splits(splits), "test")
     keys = []
     for sampling in solvers:
@@ -133,7 +133,7 @@ def _write_x_T(
 
     key = CodeKey.of(ldae, conditional)
     facts = {"model": key.model, "conditional": conditional, "solver": key.solver, "steps": key.steps}
-    facts |= {"latents": codes.digest, "y_sem": y_sem.digest}
+    facts |= {"latents": codes.digest, "y_sem": y_sem.digest, "autoencoder": ldae.autoencoder_digest}
     method = ldae.method.model_dump(mode="json", exclude_unset=True)
     _write(folder, images, rows, batch, invert, method=method, **facts)
 
@@ -143,5 +143,6 @@ def _write(
 ) -> None:
     """Encode some rows of the volume store in batches and write a store with their index rows."""
     arrays = (code for part in track(batches(rows, batch), out.name) for code in encode(part).cpu().numpy())
-    write_store(out, arrays, images.index.iloc[rows].reset_index(drop=True), **meta)
+    scans = [images.scans[row] for row in rows]
+    write_store(out, arrays, images.index.iloc[rows].reset_index(drop=True), scans=scans, **meta)
     logger.info("%s: %d scans", out.name, len(rows))

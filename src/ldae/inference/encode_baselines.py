@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from ldae.core.batches import batches
+from ldae.core.lineage import require_grid, require_scans
 from ldae.core.progress import track
 from ldae.core.store import Store, open_store, write_store
 from ldae.core.voxel_grid import require_same_grid
 from ldae.inference.device import one_thread, pick_device
-from ldae.inference.folder import require_input
-from ldae.inference.load_networks import load_dae, load_supervised
+from ldae.inference.load_networks import Loaded, load_dae, load_supervised
 
 
 @one_thread()
@@ -23,22 +23,29 @@ def encode_baselines(volumes: Path, volumes_dae: Path, train: Path, out: Path, b
     column ``prediction`` of their index: the logit of AD, or years.
 
     Raises:
-        UserError: a model is missing, or was trained on other volumes.
+        UserError: a model is missing, or was trained on another grid; the stores hold other scans.
     """
     images, small = open_store(volumes), open_store(volumes_dae)
     dae, device = load_dae(Path(train) / "dae"), pick_device()
-    require_input(f"{train}/dae was trained on other volumes", dae.description, "volumes", small.digest)
+    require_scans(small, images, everyone=True)
+    require_grid(Path(train) / "dae", dae.description, small)
     require_same_grid(f"{train}/dae", dae.description, small)
     codes = _encoded(small, dae.network.to(device).encode, batch, "y_dae")
-    write_store(Path(out) / "y_dae", codes, small.index, model=dae.digest)
+    write_store(Path(out) / "y_dae", codes, small.index, scans=small.scans, **made_by(dae, small))
     for name in ("supervised_ad", "supervised_age"):
         model = load_supervised(Path(train) / name)
-        require_input(f"{train}/{name} was trained on other volumes", model.description, "volumes", images.digest)
+        require_grid(Path(train) / name, model.description, images)
         require_same_grid(f"{train}/{name}", model.description, images)
         codes = _encoded(images, model.network.to(device).features, batch, name)
         with torch.no_grad():
             prediction = model.network.predict(torch.from_numpy(codes).to(device)).cpu().numpy()
-        write_store(Path(out) / name, codes, images.index.assign(prediction=prediction), model=model.digest)
+        index = images.index.assign(prediction=prediction)
+        write_store(Path(out) / name, codes, index, scans=images.scans, **made_by(model, images))
+
+
+def made_by(model: Loaded, store: Store) -> dict[str, str]:
+    """Entries of store.json: the model, and the store it was applied to."""
+    return {"model": model.digest, "volumes": store.digest}
 
 
 @torch.no_grad()

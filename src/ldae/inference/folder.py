@@ -9,12 +9,13 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from ldae.core.errors import UserError
-from ldae.core.files import read_json, sha256_file, write_json, write_text
+from ldae.core.files import sha256_file, write_json, write_text
+from ldae.core.lineage import read_description
 from ldae.core.provenance import TRAINING, library_versions
 from ldae.networks.weights import load_weights, save_weights
 
 CHECKPOINTS = "checkpoints"  # the folder of checkpoints and records in that of a training
-LAUNCH_SHAPE = ("micro_batch", "compute")  # may differ between the parts of one training
+NOT_COMPUTED = ("micro_batch", "compute", "refit")  # may differ between the parts of one training
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,16 @@ class Model:
         return self.description["digest"]
 
 
+def computed(settings: BaseModel) -> dict[str, Any]:
+    """The settings that shape a model, as plain values."""
+    section = settings.model_dump(mode="json")
+    section["training"] = {name: value for name, value in section["training"].items() if name not in NOT_COMPUTED}
+    return section
+
+
 def fingerprint(settings: BaseModel, seed: int, inputs: dict[str, Any], **more: Any) -> dict[str, Any]:
     """What a training depends on; a checkpoint of another fingerprint is refused."""
-    section = settings.model_dump(mode="json")
-    section["training"] = {name: value for name, value in section["training"].items() if name not in LAUNCH_SHAPE}
-    return {"settings": section, "seed": seed, "inputs": inputs} | more
+    return {"settings": computed(settings), "seed": seed, "inputs": inputs} | more
 
 
 def write_model(
@@ -68,18 +74,6 @@ def write_model(
     write_json(out / "model.json", description | more)
 
 
-def read_description(folder: Path) -> dict[str, Any]:
-    """model.json.
-
-    Raises:
-        UserError: the training is not finished.
-    """
-    path = Path(folder) / "model.json"
-    if not path.is_file():
-        raise UserError(f"{path} is missing: that training has not finished; run its rule first.")
-    return read_json(path)
-
-
 def read_model(folder: Path) -> Model:
     """Description and weights.
 
@@ -87,32 +81,9 @@ def read_model(folder: Path) -> Model:
         UserError: a file is missing, or the weights are not those that model.json describes.
     """
     folder = Path(folder)
-    description = read_description(folder)
+    described = read_description(folder)
     path = folder / "model.safetensors"
     weights = load_weights(path)
-    if (found := sha256_file(path)[:16]) != description["digest"]:
-        raise UserError(f"{path} has digest {found}, model.json says {description['digest']}: train that stage again.")
-    return Model(folder, description, weights)
-
-
-def require(what: str, found: str, expected: str) -> None:
-    """Two parts of a chain belong together.
-
-    Raises:
-        UserError: their digests differ.
-    """
-    if found != expected:
-        raise UserError(
-            f"{what}: digest {found} found, {expected} expected; run the rules after the changed part again."
-        )
-
-
-def require_input(what: str, description: dict[str, Any], name: str, digest: str) -> None:
-    """A model was trained on this input. An imported model may not know on what.
-
-    Raises:
-        UserError: its digests differ.
-    """
-    known = description["inputs"].get(name) if "imported" in description else description["inputs"][name]
-    if known is not None:
-        require(what, known, digest)
+    if (found := sha256_file(path)[:16]) != described["digest"]:
+        raise UserError(f"{path} has digest {found}, model.json says {described['digest']}: train that stage again.")
+    return Model(folder, described, weights)

@@ -9,14 +9,15 @@ import torch
 
 from ldae import config
 from ldae.core.batches import batches
+from ldae.core.files import read_json, write_json
 from ldae.core.keyed import scan_at
+from ldae.core.lineage import require_grid
 from ldae.core.progress import track
+from ldae.core.scans import read_splits, split_rows
 from ldae.core.store import open_store, write_store
 from ldae.core.voxel_grid import require_same_grid
 from ldae.inference.device import one_thread, pick_device
-from ldae.inference.folder import require_input
 from ldae.inference.load_networks import load_autoencoder
-from ldae.inference.readers import read_splits, split_rows
 
 METHOD = config.Method()
 FIRST_BATCH = 64  # scans of the batch that sets the scale in the authors' code, by its batch size
@@ -45,7 +46,7 @@ def encode_latents(
     """
     store, device = open_store(volumes), pick_device()
     model = load_autoencoder(autoencoder)
-    require_input(f"{autoencoder} was trained on other volumes", model.description, "volumes", store.digest)
+    require_grid(autoencoder, model.description, store)
     require_same_grid(autoencoder, model.description, store)
     network = model.network.to(device)
     training = split_rows(store, read_splits(splits), "train").tolist()
@@ -67,9 +68,26 @@ def encode_latents(
 
     # The scale factor is known when all latents are, so they are collected first; 0.12 MB per scan at the paper's size.
     arrays = list(encoded())
-    scale = model.description.get("scale_factor", moments.scale_factor())
-    write_store(out, arrays, store.index, scale_factor=scale, autoencoder=model.digest, volumes=store.digest)
+    how = method.scale_factor if method.scale_factor == "training_split" else f"{method.scale_factor}, seed {seed}"
+    scale = model.description.get("scale_factor")
+    if scale is None:
+        scale = _once_measured(autoencoder, model.digest, how, moments.scale_factor())
+    facts = {"autoencoder": model.digest, "volumes": store.digest, "measured_on": how}
+    write_store(out, arrays, store.index, scans=store.scans, scale_factor=scale, **facts)
     logger.info("latents: %d scans, scale factor %.4f", len(arrays), scale)
+
+
+def _once_measured(autoencoder: Path, digest: str, how: str, scale: float) -> float:
+    """The scale factor of an autoencoder's latents stays what it was when it was first measured: scans that come or go
+    change none, and models that were trained with it stay right. The note is no declared output: Snakemake never
+    deletes it."""
+    note = Path(autoencoder) / "scale_factor.json"
+    known = read_json(note) if note.is_file() else {}
+    if known.get("autoencoder") != digest:
+        known = {"autoencoder": digest}
+    if how not in known:
+        write_json(note, known | {how: scale})
+    return known.get(how, scale)
 
 
 class Moments:

@@ -9,6 +9,7 @@ from torch import Tensor
 from ldae import config
 from ldae.core.keyed import normal
 from ldae.core.latent_scale import chain_scale_factor
+from ldae.core.lineage import require_chain
 from ldae.core.store import Store
 from ldae.core.voxel_grid import require_same_grid
 from ldae.diffusion.ddim import Denoiser, ddim_decode, ddim_encode, ddim_grid
@@ -16,7 +17,6 @@ from ldae.diffusion.dpm_solver import dpmpp_2m_decode, dpmpp_2m_encode, log_sigm
 from ldae.diffusion.guidance import guided, sampling_coefficient
 from ldae.diffusion.schedule import Schedule
 from ldae.inference.device import pick_device
-from ldae.inference.folder import require_input
 from ldae.inference.load_networks import (
     Loaded,
     initial_representation,
@@ -80,11 +80,8 @@ class LDAE:
         train = Path(train)
         autoencoder, unet = load_autoencoder(train / "autoencoder"), load_unet(train / "diffusion")
         representation = load_representation(train / "representation", unet)
-        description = representation.description
-        require_input(
-            f"{train / 'autoencoder'} is not the one of stage 3", description, "autoencoder", autoencoder.digest
-        )
-        require_input(f"{train / 'diffusion'} is not the one of stage 3", description, "diffusion", unet.digest)
+        loaded = {"autoencoder": autoencoder, "diffusion": unet, "representation": representation}
+        require_chain({stage: model.description for stage, model in loaded.items()}, train)
         if not trained_encoder:
             network = initial_representation(representation.description, unet).requires_grad_(False).eval()
             representation = Loaded(network, representation.description, "untrained")

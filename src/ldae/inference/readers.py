@@ -1,42 +1,15 @@
 """Training data: volumes read from the store as they are needed, latents wholly in memory."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
-from ldae.core.errors import UserError
-from ldae.core.files import digest, read_tsv
 from ldae.core.keyed import Draw, normal
+from ldae.core.scans import scan_ids
 from ldae.core.store import Store
 from ldae.networks.autoencoder import reparameterise
-
-
-def read_splits(path: Path) -> pd.DataFrame:
-    """splits.tsv: participant_id and split."""
-    return read_tsv(path, dtype={"participant_id": str})
-
-
-def split_rows(store: Store, splits: pd.DataFrame, split: str) -> np.ndarray:
-    """Store positions of the scans of one split.
-
-    Raises:
-        UserError: the split has no scan in the store.
-    """
-    rows = store.rows(splits.loc[splits["split"] == split, "participant_id"])
-    if not len(rows):
-        raise UserError(
-            f"No scan of the {split} split is in {store.path}; look at manifest/splits.tsv and exclusions.tsv."
-        )
-    return rows
-
-
-def splits_digest(splits: pd.DataFrame) -> str:
-    """Digest of who is in which split, whatever the order of the rows."""
-    return digest(sorted(zip(splits["participant_id"], splits["split"], strict=True)))
 
 
 class Volumes:
@@ -92,13 +65,6 @@ class Latents:
             return self.mean[scans]
         noise = frozen_noise([self.ids[scan] for scan in scans], self.shape).to(self.mean.device)
         return reparameterise(self.mean[scans], self.spread[scans], noise)
-
-
-def scan_ids(index: pd.DataFrame) -> list[str]:
-    """participant_session of every row of a store's index."""
-    return [
-        f"{subject}_{session}" for subject, session in zip(index["participant_id"], index["session_id"], strict=True)
-    ]
 
 
 def frozen_noise(ids: Sequence[str], shape: tuple[int, ...]) -> Tensor:

@@ -38,8 +38,9 @@ def pack_volumes_dae(volumes: Path, shape: tuple[int, int, int], factor: int, ou
             yield np.rint(averaged(np.asarray(store.data[row], dtype=np.float32), factor)[box]).astype(np.uint8)
 
     affine = np.asarray(store.meta["affine"]) @ grid_change(factor, corner)
-    facts = {"spacing_mm": store.meta["spacing_mm"] * factor, "factor": factor}
-    write_store(out, reduced(), store.index, dtype="uint8", affine=affine.tolist(), volumes=store.digest, **facts)
+    facts = {"spacing_mm": store.meta["spacing_mm"] * factor, "factor": factor, "volumes": store.digest}
+    facts |= {name: store.meta[name] for name in ("transform",) if name in store.meta}
+    write_store(out, reduced(), store.index, dtype="uint8", scans=store.scans, affine=affine.tolist(), **facts)
     logger.info("%d volumes of %s voxels", len(store.index), shape)
 
 

@@ -1,7 +1,7 @@
 """The report of a run: one HTML file that needs nothing else, no network, no script, no clock."""
 
 import base64
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,7 @@ class ReportSources:
     tables: Path  # folder of the paper's tables
     provenance: Mapping[str, Any]  # versions and digests, flat or one level deep
     notes: Path | None = None  # manifest/notes.json; it names subjects
+    unseen: Sequence[str] = ()  # sentences on scans that came after a training
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ def report_html(out: str | Path, sources: ReportSources, config: Config, shown: 
         confounds=finished_table(sources.tables, "confounds"),
         solvers=finished_table(sources.tables, "solvers"),
         provenance=list(_flat(sources.provenance)),
+        unseen=sources.unseen,
     )
     write_text(out, page)
 

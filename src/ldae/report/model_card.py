@@ -1,6 +1,6 @@
 """MODEL_CARD.md: what the trained networks are, what they were trained on, what they can and cannot be used for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ def model_card(
     headline: Mapping[str, Any],
     descriptions: Mapping[str, Mapping[str, Any]],
     baselines: Mapping[str, Mapping[str, Any]],
+    unseen: Sequence[str] = (),
 ) -> None:
     """Write the card.
 
@@ -44,6 +45,7 @@ def model_card(
         headline: headline.json.
         descriptions: model.json of the three stages, by stage.
         baselines: model.json of the trained baselines, by name.
+        unseen: sentences on scans that came after a training.
     """
     environment = Environment(
         loader=PackageLoader("ldae.report"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -61,6 +63,7 @@ def model_card(
         baselines=baselines,
         labels=BASELINES,
         numbers=numbers,
+        unseen=unseen,
         missing_weights=missing_weights(config),
         differences=differences(config),
     )

@@ -34,7 +34,8 @@ def results(tmp_path) -> Path:
     volumes = random.integers(0, 200, (3, *GRID.shape), dtype=np.uint8)  # none reaches 255: nothing may be rescaled
     write_store(folder / "store/volumes", volumes, index, dtype="uint8", affine=grid_affine(GRID).tolist())
     moments = random.normal(size=(3, 2, 3, 2, 2, 2)).astype(np.float32)
-    write_store(folder / "store/latents", np.abs(moments)[::-1], index[::-1], scale_factor=1.0)  # in another order
+    scans = open_store(folder / "store/volumes").scans[::-1]  # in another order
+    write_store(folder / "store/latents", np.abs(moments)[::-1], index[::-1], scans=scans, scale_factor=1.0)
     splits = pd.DataFrame({"participant_id": [SCANS[0][0], SCANS[2][0]], "split": ["train", "validation"]})
     write_tsv(folder / "manifest/splits.tsv", splits)
     return folder

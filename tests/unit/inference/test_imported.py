@@ -11,7 +11,7 @@ from published import run, write_published
 
 from ldae import cli, config
 from ldae.core.errors import UserError
-from ldae.inference.folder import read_description, require_input
+from ldae.core.lineage import read_description, require_chain
 from ldae.inference.foreign_weights import read_network, read_state_dict
 from ldae.inference.load_networks import load_unet
 from ldae.inference.pipeline import LDAE
@@ -58,9 +58,9 @@ def test_the_unet_alone_keeps_the_resampling_it_was_trained_with(published, tmp_
     with torch.no_grad():
         torch.testing.assert_close(model.network(z, t), estimator.trunk(z, t), rtol=1e-4, atol=1e-5)
     assert model.description["settings"]["resample"] == "in_plane"
-    require_input("", model.description, "latents", "any: it was not trained on a store")
-    with pytest.raises(UserError):
-        require_input("other latents", {"inputs": {"latents": "a"}}, "latents", "b")
+    require_chain({"diffusion": model.description, "autoencoder": {"digest": "any: nobody knows", "inputs": {}}})
+    with pytest.raises(UserError, match=r"diffusion was trained with another model than autoencoder: a found, b exp"):
+        require_chain({"diffusion": {"inputs": {"autoencoder": "a"}}, "autoencoder": {"digest": "b", "inputs": {}}})
 
 
 def test_a_file_of_another_network_is_named(published, tmp_path, capsys):

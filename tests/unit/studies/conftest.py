@@ -13,7 +13,7 @@ from ldae.studies.common.inputs import Inputs, open_inputs
 
 @pytest.fixture(scope="session")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> tuple[LinearLDAE, Inputs]:
-    store = tmp_path_factory.mktemp("store")
+    store = tmp_path_factory.mktemp("results") / "store"
     ldae, splits, truth = write_cohort(store)
     return ldae, open_inputs(store, splits, truth)
 

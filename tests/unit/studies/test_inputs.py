@@ -36,16 +36,16 @@ def test_grid_is_that_of_the_store(cohort: tuple) -> None:
 
 
 def test_real_cohort_has_no_truth(tmp_path: Path) -> None:
-    _, splits, _ = write_cohort(tmp_path)
-    assert not open_inputs(tmp_path, splits).has_truth
+    _, splits, _ = write_cohort(tmp_path / "store")
+    assert not open_inputs(tmp_path / "store", splits).has_truth
 
 
 def test_a_scan_without_split_or_truth_is_named(tmp_path: Path) -> None:
-    _, splits, truth = write_cohort(tmp_path)
+    _, splits, truth = write_cohort(tmp_path / "store")
     with pytest.raises(UserError, match=r"splits\.tsv has no row of sub-29_ses-M000"):
-        open_inputs(tmp_path, splits[:-1])
+        open_inputs(tmp_path / "store", splits[:-1])
     with pytest.raises(UserError, match=r"truth\.tsv has no row of sub-29_ses-M012"):
-        open_inputs(tmp_path, splits, truth[:-1])
+        open_inputs(tmp_path / "store", splits, truth[:-1])
 
 
 def test_a_missing_code_is_named(cohort: tuple) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ldae.config import Dae, Method, Sampling
+from ldae.core.files import write_json
 from ldae.core.store import open_store, write_store
 from ldae.diffusion.schedule import Schedule
 from ldae.inference.code_keys import MAIN, CodeKey
@@ -139,7 +140,18 @@ def cohort_table() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names).assign(sex="F")
 
 
+def write_models(train: Path) -> None:
+    """What model.json says of each stage's model, as far as readers of stores ask."""
+    made = {"autoencoder": "doubling", "diffusion": "linear, unconditional", "representation": "linear", "dae": "known"}
+    inputs = {"diffusion": {"autoencoder": "doubling"}}
+    inputs["representation"] = inputs["diffusion"] | {"diffusion": made["diffusion"]}
+    for stage in ("supervised_ad", "supervised_age", *made):
+        description = {"digest": made.get(stage, stage), "inputs": inputs.get(stage, {})}
+        write_json(train / stage / "model.json", description)
+
+
 def write_cohort(store: Path) -> tuple[LinearLDAE, pd.DataFrame, pd.DataFrame]:
+    write_models(store.parent / "train")
     table, rng, ldae = cohort_table(), np.random.default_rng(0), LinearLDAE()
     stage = table["diagnosis"].map({"CN": 0, "MCI": 1, "AD": 2}) + rng.normal(0, 0.3, len(table))
     size = 0.1 + 0.05 * stage.clip(lower=0)
@@ -150,18 +162,21 @@ def write_cohort(store: Path) -> tuple[LinearLDAE, pd.DataFrame, pd.DataFrame]:
     volumes = [np.rint(255 * brain(v, rng.standard_normal(SHAPE))).astype(np.uint8) for v in size]
     write_store(store / "volumes", volumes, index, dtype="uint8", affine=affine, spacing_mm=SPACING)
     latents = np.stack([np.stack(volumes) / 255, np.zeros((len(volumes), *SHAPE))], axis=1)[:, :, None]
-    made_from = open_store(store / "volumes").digest
-    facts = {"volumes": made_from, "autoencoder": ldae.autoencoder_digest}
-    write_store(store / "latents", latents, index, scale_factor=2.0, **facts)
+    packed = open_store(store / "volumes")
+    facts = {"scans": packed.scans, "volumes": packed.digest}
+    write_store(store / "latents", latents, index, scale_factor=2.0, autoencoder=ldae.autoencoder_digest, **facts)
     pack_volumes_dae(store / "volumes", BOX, 2, store / "volumes_dae")
     x = torch.from_numpy(np.stack(volumes).astype(np.float32) / 255)[:, None]
     y = ldae.encode_semantic(x)
-    write_store(store / "codes" / "y_sem", y.numpy(), keys)
-    write_store(store / "codes" / "y_sem_untrained", rng.standard_normal(y.shape).astype(np.float32), keys)
-    write_store(store / "codes" / "y_dae", rng.standard_normal((len(table), 3)).astype(np.float32), keys)
+    codes = store / "codes"
+    write_store(codes / "y_sem", y.numpy(), keys, model=ldae.digest, **facts)
+    random = rng.standard_normal(y.shape).astype(np.float32)
+    write_store(codes / "y_sem_untrained", random, keys, model="untrained", untrained=ldae.digest, **facts)
+    random = rng.standard_normal((len(table), 3)).astype(np.float32)
+    write_store(codes / "y_dae", random, keys, model="known", **facts)
     for name, output in (("supervised_ad", 3 * (stage - 1)), ("supervised_age", table["age"] + 2)):
         heads = keys.assign(prediction=output.to_numpy())
-        write_store(store / "codes" / name, np.zeros((len(table), 2), np.float32), heads)
+        write_store(store / "codes" / name, np.zeros((len(table), 2), np.float32), heads, model=name, **facts)
     test = np.flatnonzero(table["split"] == "test")
     z, test_keys = ldae.encode_latent(x[test]), keys.iloc[test].reset_index(drop=True)
     for place, (solver, steps) in enumerate(SOLVERS):
@@ -169,6 +184,8 @@ def write_cohort(store: Path) -> tuple[LinearLDAE, pd.DataFrame, pd.DataFrame]:
         for conditional, main in MAIN.items():
             key = CodeKey.of(chosen, conditional)
             meta = {"model": key.model, "conditional": conditional, "solver": solver, "steps": steps, "method": {}}
+            meta |= {"latents": open_store(store / "latents").digest, "y_sem": open_store(codes / "y_sem").digest}
+            meta |= {"scans": [packed.scans[row] for row in test]}
             x_T = chosen.invert(z, y[test] if conditional else None).numpy()
             write_store(store / "codes" / (key.name if place else main), x_T, test_keys, **meta)
     truth = keys.assign(

@@ -11,12 +11,13 @@ import torch
 from ldae import config
 from ldae.core.errors import UserError
 from ldae.core.files import sha256_file
+from ldae.core.scans import labelled_rows
 from ldae.core.store import open_store, write_store
 from ldae.inference.encode_baselines import encode_baselines
 from ldae.inference.load_networks import load_dae, load_supervised
 from ldae.networks.dae import DiffusionAutoencoder
 from ldae.training.run import train_dae, train_supervised
-from ldae.training.stages.supervised import Labelled, SupervisedStage, labelled_rows
+from ldae.training.stages.supervised import Labelled, SupervisedStage
 
 TRAINING = {"steps": 4, "batch": 4, "micro_batch": 4, "learning_rate": 1e-3, "validate_every": 2}
 DAE = config.Dae(
@@ -56,7 +57,8 @@ def cohort(tmp_path_factory):
     volumes = rng.integers(0, 100, (24, 32, 32, 32), dtype=np.uint8)
     volumes[np.array(diagnosis) == "AD", :16] += 120
     write_store(folder / "volumes", volumes, index, dtype="uint8")
-    write_store(folder / "volumes_dae", volumes[:, ::4, ::4, ::4], index, dtype="uint8")
+    scans = open_store(folder / "volumes").scans
+    write_store(folder / "volumes_dae", volumes[:, ::4, ::4, ::4], index, dtype="uint8", scans=scans)
     split = ["train"] * 8 + ["validation"] * 2 + ["test"] * 2
     splits = pd.DataFrame({"participant_id": sorted(set(names)), "split": split})
     splits.to_csv(folder / "splits.tsv", sep="\t", index=False)
@@ -78,7 +80,8 @@ def trained(cohort, tmp_path_factory):
 
 
 def stage(cohort, target, **changes):
-    from ldae.inference.readers import Volumes, read_splits, split_rows
+    from ldae.core.scans import read_splits, split_rows
+    from ldae.inference.readers import Volumes
 
     store, table, parts = open_store(cohort / "volumes"), read_splits(cohort / "splits.tsv"), []
     for name in ("train", "validation"):
@@ -174,7 +177,7 @@ def test_the_baselines_codes(cohort, trained, tmp_path):
         np.testing.assert_allclose(codes.index["prediction"].to_numpy()[[3, 20]], expected, rtol=1e-3, atol=1e-4)
     other = tmp_path / "volumes"
     write_store(other, open_store(cohort / "volumes").data[:23], y.index[:23], dtype="uint8")
-    with pytest.raises(UserError, match="trained on other volumes"):
+    with pytest.raises(UserError, match=r"volumes_dae does not hold the scans of .* \(24 found, 23 expected\)"):
         encode_baselines(other, cohort / "volumes_dae", trained, tmp_path / "out")
 
 

@@ -94,7 +94,8 @@ def images(cohort, rows):
 def test_outputs_are_written_and_checkpoints_dropped(trained):
     for stage in ("autoencoder", "diffusion", "representation"):
         names = sorted(path.name for path in (trained / "train" / stage).iterdir())
-        assert names == ["checkpoints", "metrics.jsonl", "model.json", "model.safetensors"]
+        noted = ["scale_factor.json"] if stage == "autoencoder" else []
+        assert names == ["checkpoints", "metrics.jsonl", "model.json", "model.safetensors", *noted, "scans.tsv"]
         left = {path.name for path in (trained / "train" / stage / "checkpoints").iterdir()}
         assert left == {".lock", "delivered", "live.jsonl", "pictures"}
         pictures = (trained / "train" / stage / "checkpoints/pictures").iterdir()
@@ -156,9 +157,9 @@ def test_a_checkpoint_of_other_data_is_refused_by_name(cohort, tmp_path, monkeyp
     with pytest.raises(Interrupted):
         train_autoencoder(cohort / "volumes", cohort / "splits.tsv", tmp_path, AUTOENCODER, 1)
     monkeypatch.undo()
-    other = pd.read_csv(cohort / "splits.tsv", sep="\t").replace("test", "train")
+    other = pd.read_csv(cohort / "splits.tsv", sep="\t").replace("validation", "train").replace("test", "validation")
     other.to_csv(tmp_path / "splits.tsv", sep="\t", index=False)
-    with pytest.raises(UserError, match=r"inputs\.splits"):
+    with pytest.raises(UserError, match=r"2 added .*, 2 changed .*ldae fresh"):
         train_autoencoder(cohort / "volumes", tmp_path / "splits.tsv", tmp_path, AUTOENCODER, 1)
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from ldae.core.errors import UserError
 from ldae.core.files import read_tsv
 from ldae.core.keys import KEY, KEY_TYPES
+from ldae.core.lineage import open_codes, open_latents, read_description, require_maker, require_scans
 from ldae.core.store import Store, open_store, write_store
 from ldae.studies.common.anatomy.ventricles import Grid
 
@@ -37,6 +38,11 @@ class Inputs:
     grid: Grid
     _codes: dict[str, tuple[Store, dict[tuple[str, str], int]]] = field(default_factory=dict, repr=False)
 
+    @property
+    def train(self) -> Path:
+        """The folder of the models, beside that of the stores."""
+        return self.store.parent / "train"
+
     @cached_property
     def has_truth(self) -> bool:
         return "truth_ventricle_ml_mni" in self.scans
@@ -57,10 +63,18 @@ class Inputs:
         """Cached codes (y_sem, y_sem_untrained, y_dae, x_T, x_T_unconditional) of these scans, float32.
 
         Raises:
-            UserError: the cache does not hold one of the scans.
+            UserError: the cache does not hold one of the scans, or was made by another model or from other volumes.
         """
         codes, places = self._places(name, rows)
         return np.asarray(codes.data[places], dtype=np.float32)
+
+    def code_store(self, name: str) -> Store:
+        """The store of some codes.
+
+        Raises:
+            UserError: it is missing, or was made by another model or from other volumes.
+        """
+        return self._opened(name)[0]
 
     def x_T(self, key: "CodeKey", rows: Iterable[int]) -> np.ndarray:
         """Cached x_T of these scans (B, C, x, y, z), float32, of exactly this model, solver and number of steps.
@@ -74,12 +88,16 @@ class Inputs:
         """The store of x_T of exactly this key.
 
         Raises:
-            UserError: none was computed.
+            UserError: none was computed, or it was made from other latents or codes.
         """
         for name in key.names:
             described = self.store / "codes" / name / "store.json"
             if described.is_file() and key.matches(self._opened(name)[0].meta):
-                return self._opened(name)[0]
+                found = self._opened(name)[0]
+                require_maker(found, self.latents.digest, "latents")
+                if key.conditional:
+                    require_maker(found, self._opened("y_sem")[0].digest, "y_sem")
+                return found
         raise UserError(f"{self.store}/codes holds no x_T of {key}; run encode_codes and encode_solver_codes again.")
 
     @cached_property
@@ -89,28 +107,24 @@ class Inputs:
         Raises:
             UserError: they were packed from other volumes.
         """
-        return self._made_from_volumes("volumes_dae", "pack_volumes_dae")
+        store = open_store(self.store / "volumes_dae")
+        require_scans(store, self.volumes, everyone=True)
+        return store
 
     @cached_property
     def latents(self) -> Store:
         """Posterior moments of the autoencoder, one per entry of ``volumes`` and in its order.
 
         Raises:
-            UserError: they were encoded from other volumes.
+            UserError: they were encoded from other volumes, or by another autoencoder.
         """
-        return self._made_from_volumes("latents", "encode_latents")
-
-    def _made_from_volumes(self, name: str, rule: str) -> Store:
-        store = open_store(self.store / name)
-        if store.meta["volumes"] != self.volumes.digest:
-            raise UserError(f"{store.path} was made from other volumes; run {rule} again.")
-        return store
+        return open_latents(self.store / "latents", self.volumes, read_description(self.train / "autoencoder"))
 
     def supervised_output(self, name: str, rows: Iterable[int]) -> np.ndarray:
         """What a supervised encoder (supervised_ad, supervised_age) says of these scans: logit of AD, or years.
 
         Raises:
-            UserError: the cache does not hold one of the scans.
+            UserError: the cache does not hold one of the scans, or was made by another model or from other volumes.
         """
         codes, places = self._places(name, rows)
         return codes.index["prediction"].to_numpy(float)[places]
@@ -129,7 +143,7 @@ class Inputs:
     def _opened(self, name: str) -> tuple[Store, dict[tuple[str, str], int]]:
         """A code store and the place of each scan in it, opened once."""
         if name not in self._codes:
-            codes = open_store(self.store / "codes" / name)
+            codes = open_codes(self.store / "codes", name, self.volumes, self.train)
             keys = zip(codes.index["participant_id"], codes.index["session_id"], strict=True)
             self._codes[name] = codes, {key: place for place, key in enumerate(keys)}
         return self._codes[name]

@@ -14,10 +14,10 @@ from torch import nn
 
 from ldae.config import Evaluation, Sampling
 from ldae.core.files import write_tsv
+from ldae.core.lineage import read_chain, read_description
 from ldae.inference.dae_decoder import DaeDecoder
 from ldae.inference.decoder import Decoder
 from ldae.inference.device import device_name
-from ldae.inference.folder import read_description
 from ldae.inference.pipeline import LDAE
 from ldae.networks.counts import count_parameters
 from ldae.studies.common.inputs import Inputs, volumes_of
@@ -30,6 +30,7 @@ def run_efficiency(
     ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluation, train: Path, seed: int, out: Path
 ) -> None:
     """Write trainings.tsv and methods.tsv into ``out``."""
+    read_chain(train, STAGES)
     write_tsv(out / "trainings.tsv", pd.DataFrame([training_row(train / stage) for stage in STAGES]))
     write_tsv(out / "methods.tsv", timings(ldae, dae, inputs, settings, seed))
 

@@ -17,6 +17,7 @@ from ldae.core.batches import batches
 from ldae.core.errors import UserError
 from ldae.core.files import read_json, write_tsv
 from ldae.core.keys import KEY
+from ldae.core.lineage import require
 from ldae.inference.decoder import Decoder
 from ldae.inference.pipeline import LDAE
 from ldae.studies.common.anatomy.ventricle_truth import VentricleCalibration
@@ -88,6 +89,8 @@ def run_manipulation(
     for folder in ("examples", "nifti"):  # no figure and no viewer shows what an earlier run left
         shutil.rmtree(out / folder, ignore_errors=True)
     content, reads = read_json(probe_json), Reads(inputs, [(ldae, True)])
+    if "imported" not in content:
+        require(f"{probe_json} was fitted to other codes", content.get("codes"), inputs.code_store("y_sem").digest)
     if "reason" in content:
         write_tsv(out / "reads.tsv", reads.table())
         write_tsv(out / "scans.tsv", pd.DataFrame(columns=COLUMNS))

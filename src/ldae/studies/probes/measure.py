@@ -41,7 +41,8 @@ def run_probes(inputs: Inputs, settings: Evaluation, seed: int, out: Path, metho
     write_tsv(out / "summary.tsv", summary(predictions, settings.bootstrap, seed, method.positive_class))
     write_tsv(out / "differences.tsv", differences(predictions, settings.bootstrap, seed))
     write_json(out / "fitted.json", fitted)
-    write_json(out / "probe_ad.json", manipulation_probe(scans, sets["ad"]["ldae"], seed))
+    probe = manipulation_probe(scans, sets["ad"]["ldae"], seed) | {"codes": inputs.code_store("y_sem").digest}
+    write_json(out / "probe_ad.json", probe)
     write_tsv(out / "lda.tsv", lda_projection(inputs.scans, inputs.code("y_sem", inputs.scans.index)))
 
 

@@ -17,6 +17,7 @@ from ldae.core.files import write_tsv
 from ldae.core.keyed import study_stream
 from ldae.core.keys import KEY
 from ldae.core.latent_scale import require_scale_factor
+from ldae.core.lineage import require_maker
 from ldae.core.store import Store
 from ldae.inference.decoder import Decoder
 from ldae.inference.pipeline import LDAE
@@ -36,6 +37,7 @@ def run_samples(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: int, out
     sample would look like.
     """
     decoder, latents = Decoder(ldae, settings.batch), inputs.latents
+    require_maker(latents, ldae.autoencoder_digest, "autoencoder")
     require_scale_factor(latents, ldae.scale_factor)
     train, held_out = inputs.first_scans("train"), inputs.first_scans("test")
     copied = np.sort(study_stream(seed, "copied scans").permutation(train)[: len(held_out)])

@@ -1,46 +1,145 @@
-"""A second name for what a finished training has delivered, so that nothing can lose it any more.
+"""What finished trainings have delivered, under names that no one else deletes.
 
-Snakemake deletes the declared outputs of a job that is killed after its last word and before Snakemake's own note. The
-checkpoints are gone by then; these links are not declared, and the next attempt delivers them again.
+Snakemake deletes the declared outputs of a job before it runs again, and when it is killed after its last word. The
+copies here (hard links) are not declared: ``checkpoints/delivered`` holds what stands in the folder of the training,
+``replaced/<digest>`` each model that stood there before.
 """
 
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ldae.core.files import digest, read_json, sha256_file, write_json
+from pydantic import BaseModel, ValidationError
+
+from ldae.core.files import read_json, sha256_file, write_json
+from ldae.core.scans import FILE, ScanSet
+from ldae.inference.folder import computed
 
 FILES = ("metrics.jsonl", "model.safetensors", "model.json")  # model.json last: a folder with one is whole
+NOTE = "delivery.json"
 
 
-def keep(out: Path, folder: Path, fingerprint: dict[str, Any]) -> None:
-    """Link the deliveries of ``out`` into ``folder`` (a copy where the file system has no hard links)."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for name in FILES:
-        _link(out / name, folder / name)
-    contents = {name: sha256_file(folder / name) for name in FILES}
-    write_json(folder / "delivery.json", {"fingerprint": digest(fingerprint), "sha256": contents})
+@dataclass(frozen=True)
+class Delivery:
+    """One finished training: its copies, what it depended on, and the scans that it read."""
+
+    folder: Path
+    identity: dict[str, Any]
+    scans: ScanSet | None
+
+    @property
+    def digest(self) -> str:
+        return read_json(self.folder / "model.json")["digest"]
 
 
-def restore(out: Path, folder: Path, fingerprint: dict[str, Any]) -> bool:
-    """Put the deliveries of the same training back; false where there are none, or they are damaged."""
-    if not (folder / "delivery.json").is_file():
-        return False
-    delivery = read_json(folder / "delivery.json")
-    if delivery["fingerprint"] != digest(fingerprint):
-        return False
-    for name in FILES:
-        if not (folder / name).is_file() or sha256_file(folder / name) != delivery["sha256"][name]:
-            return False
-    for name in FILES:
-        (out / name).unlink(missing_ok=True)
-        _link(folder / name, out / name)
-    return True
+class Deliveries:
+    """The deliveries of one training.
+
+    Args:
+        out: its folder (``results/train/<stage>``).
+        settings: kind of its settings, by which those of an earlier version of the code are completed.
+    """
+
+    def __init__(self, out: Path, settings: type[BaseModel] | None = None):
+        self.out, self.settings = Path(out), settings
+        self.kept, self.replaced = self.out / "checkpoints" / "delivered", self.out / "replaced"
+
+    def current(self) -> Delivery | None:
+        """What was delivered last; none where there is none, or it is damaged."""
+        return self._read(self.kept)
+
+    def find(self, identity: dict[str, Any]) -> Delivery | None:
+        """What exactly this training has delivered, now or before it was replaced."""
+        folders = [self.kept, *sorted(self.replaced.iterdir() if self.replaced.is_dir() else [])]
+        found = (self._read(folder) for folder in folders)
+        return next((delivery for delivery in found if delivery and delivery.identity == identity), None)
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Put a delivery into the folder of the training (again)."""
+        if delivery.folder != self.kept:
+            self.set_aside()
+            delivery.folder.rename(self.kept)
+        for name in (*FILES, FILE):
+            if (self.kept / name).is_file():
+                (self.out / name).unlink(missing_ok=True)
+                _link(self.kept / name, self.out / name)
+
+    def keep(self, identity: dict[str, Any], scans: ScanSet) -> None:
+        """Link what stands in the folder of the training (a copy where the file system has no hard links)."""
+        scans.write(self.out)
+        self.set_aside()
+        fresh = self.kept.with_name(f".tmp-{self.kept.name}")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        for name in (*FILES, FILE):
+            _link(self.out / name, fresh / name)
+        contents = {name: sha256_file(fresh / name) for name in (*FILES, FILE)}
+        write_json(fresh / NOTE, {"identity": identity, "sha256": contents})
+        fresh.rename(self.kept)
+
+    def set_aside(self) -> Path | None:
+        """Move what was delivered last to ``replaced/<digest of its weights>``; returns the new name."""
+        if not self.kept.is_dir():
+            return None
+        delivery = self._read(self.kept)
+        aside = self._aside(delivery.digest if delivery else "damaged")
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        self.kept.rename(aside)
+        return aside
+
+    def withdraw(self) -> Path | None:
+        """Move what was delivered aside, and take it out of the folder of the training."""
+        self.preserve()
+        aside = self.set_aside()
+        for name in (*FILES, FILE):
+            (self.out / name).unlink(missing_ok=True)
+        return aside
+
+    def preserve(self) -> None:
+        """Keep what stands in the folder of the training but was not delivered by one (imported weights)."""
+        model, kept = self.out / "model.safetensors", self.kept / "model.safetensors"
+        if not (self.out / "model.json").is_file() or not model.is_file():
+            return
+        if kept.is_file() and sha256_file(kept) == sha256_file(model):
+            return
+        aside = self._aside(sha256_file(model)[:16])
+        aside.mkdir(parents=True)
+        for name in (*FILES, FILE):
+            if (self.out / name).is_file():
+                _link(self.out / name, aside / name)
+
+    def _aside(self, name: str) -> Path:
+        aside, count = self.replaced / name, 1
+        while aside.exists():
+            count += 1
+            aside = self.replaced / f"{name}-{count}"
+        return aside
+
+    def _read(self, folder: Path) -> Delivery | None:
+        """Whole and undamaged, or none."""
+        if not (folder / NOTE).is_file():
+            return None
+        note = read_json(folder / NOTE)
+        for name, content in note["sha256"].items():
+            if not (folder / name).is_file() or sha256_file(folder / name) != content:
+                return None
+        return Delivery(folder, self._identity(folder, note), ScanSet.read(folder))
+
+    def _identity(self, folder: Path, note: dict[str, Any]) -> dict[str, Any]:
+        """What it depended on; settings that are newer than the delivery had their defaults."""
+        identity = note.get("identity", {})  # an earlier version kept its digest alone
+        if self.settings is None or not identity:
+            return identity
+        try:
+            completed = self.settings.model_validate(read_json(folder / "model.json")["settings"])
+        except ValidationError:  # a setting that there was is gone
+            return identity
+        return identity | {"settings": computed(completed)}
 
 
-def _link(source: Path, target: Path) -> None:
+def _link(source: str | Path, target: str | Path) -> None:
     try:
         os.link(source, target)
     except OSError:

@@ -29,16 +29,6 @@ class Labelled:
     subjects: np.ndarray
 
 
-def labelled_rows(index: pd.DataFrame, rows: np.ndarray, target: Target) -> tuple[np.ndarray, np.ndarray]:
-    """Those of the rows that have a target, and the targets. Labels of other rows are not looked at."""
-    part = index.iloc[rows]
-    if target == "age":
-        known = part["age"].notna().to_numpy()
-        return rows[known], part["age"].to_numpy(float)[known]
-    known = part["diagnosis"].isin(["AD", "CN"]).to_numpy()
-    return rows[known], (part["diagnosis"].to_numpy()[known] == "AD").astype(float)
-
-
 class SupervisedStage(Stage):
     """Cross-entropy of AD against CN, or squared error of age in units of its spread over the training scans.
 

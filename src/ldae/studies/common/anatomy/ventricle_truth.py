@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from ldae.core.batches import batches
-from ldae.core.errors import UserError
 from ldae.core.keyed import study_stream
 from ldae.core.latent_scale import require_scale_factor
+from ldae.core.lineage import require_maker
 from ldae.inference.decoder import Decoder
 from ldae.inference.readers import Latents
 from ldae.studies.common.anatomy.ventricles import ventricle_ml
@@ -94,8 +94,7 @@ def measured_reconstructions(decoder: Decoder, inputs: Inputs, rows: np.ndarray)
         UserError: the latents are of another autoencoder.
     """
     store, measured = inputs.latents, []
-    if store.meta["autoencoder"] != decoder.ldae.autoencoder_digest:
-        raise UserError(f"{store.path} was made by another autoencoder; run encode_latents again.")
+    require_maker(store, decoder.ldae.autoencoder_digest, "autoencoder")
     require_scale_factor(store, decoder.ldae.scale_factor)
     for batch in batches(rows, decoder.batch):
         latents = Latents(store, batch, decoder.ldae.device)

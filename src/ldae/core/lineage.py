@@ -1,0 +1,171 @@
+"""What was made from what: parts of a chain that do not belong together are refused wherever they are read.
+
+A model is named by the digest of its weights, a scan by that of its volume (``Store.scans``). A store made by a model
+carries both. Every reader asks here.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ldae.core.errors import UserError
+from ldae.core.files import digest, read_json
+from ldae.core.keys import KEY
+from ldae.core.store import Store, open_store
+
+GRID = ("affine", "spacing_mm", "centre_mm", "transform", "factor")
+MADE_FROM = {  # stage -> the stages whose models it was trained with
+    "autoencoder": (),
+    "diffusion": ("autoencoder",),
+    "representation": ("autoencoder", "diffusion"),
+    "dae": (),
+    "supervised_ad": (),
+    "supervised_age": (),
+}
+MAKERS = {  # entry of store.json -> what it would mean if it were not what is expected
+    "model": "by another model",
+    "untrained": "by the untrained encoder of another model",
+    "autoencoder": "by another autoencoder",
+    "latents": "from other latents",
+    "y_sem": "with other y_sem",
+}
+CODES = {  # code store -> the stage whose model encodes it
+    "y_sem": "representation",
+    "y_sem_untrained": "representation",
+    "y_dae": "dae",
+    "supervised_ad": "supervised_ad",
+    "supervised_age": "supervised_age",
+}
+
+
+def require(what: str, found: Any, expected: Any) -> None:
+    """Two parts of a chain belong together.
+
+    Args:
+        what: the part that is read, and what is wrong with it if they do not.
+        found: what that part says of itself.
+        expected: what the other part says.
+
+    Raises:
+        UserError: they differ.
+    """
+    if found != expected:
+        raise UserError(f"{what}: {found} found, {expected} expected; run the rules after the changed part again.")
+
+
+def require_chain(models: Mapping[str, Mapping[str, Any]], folder: str | Path = "") -> None:
+    """Models were trained with one another.
+
+    Args:
+        models: model.json by stage. An imported model may not know with what it was trained.
+        folder: where their folders lie, for messages.
+
+    Raises:
+        UserError: one was trained with another than is given.
+    """
+    for stage, model in models.items():
+        for other in MADE_FROM.get(stage, ()):
+            known = model["inputs"].get(other)
+            if other in models and (known is not None or "imported" not in model):
+                what = f"{Path(folder) / stage} was trained with another model than {Path(folder) / other}"
+                require(what, known, models[other]["digest"])
+
+
+def grid(store: Store) -> str:
+    """Digest of what all volumes of a store have in common: shape, place in space, registration."""
+    facts = {name: store.meta.get(name) for name in GRID}
+    return digest(facts | {"shape": store.meta["shape"][1:]})
+
+
+def require_grid(folder: str | Path, model: Mapping[str, Any], store: Store) -> None:
+    """A model was trained on volumes of this grid. An imported model may not know on which.
+
+    Raises:
+        UserError: shape, place or registration differ.
+    """
+    known = model["inputs"].get("grid")
+    if known is not None or "imported" not in model:
+        require(f"{folder} was trained on volumes of another grid than those of {store.path}", known, grid(store))
+
+
+def require_scans(store: Store, volumes: Store, everyone: bool = False) -> None:
+    """Every row of a store was made from the volume that now stands under its name.
+
+    Args:
+        everyone: both have the same rows in the same order.
+
+    Raises:
+        UserError: a row was made from another volume, or has none.
+    """
+    rows, known = named(store), named(volumes)
+    if everyone and list(rows) != list(known):
+        raise UserError(
+            f"{store.path} does not hold the scans of {volumes.path} ({len(rows)} found, {len(known)} expected); run "
+            "the rule that writes it again."
+        )
+    for scan, content in rows.items():
+        require(f"{store.path} was made from another volume of {'_'.join(scan)}", content, known.get(scan))
+
+
+def require_maker(store: Store, model: Mapping[str, Any] | str, key: str = "model") -> None:
+    """A store was made by this model.
+
+    Args:
+        model: model.json, or the digest.
+        key: entry of store.json that names the maker.
+
+    Raises:
+        UserError: by another one.
+    """
+    expected = model if isinstance(model, str) else model["digest"]
+    require(f"{store.path} was made {MAKERS[key]}", store.meta.get(key), expected)
+
+
+def open_codes(folder: Path, name: str, volumes: Store, train: Path) -> Store:
+    """A code store below ``folder``, of these volumes and of the model that now stands in ``train``.
+
+    Raises:
+        UserError: it is missing, or was made by another model or from other volumes.
+    """
+    store = open_store(folder / name)
+    if name in CODES:
+        key = "untrained" if name == "y_sem_untrained" else "model"
+        require_maker(store, read_description(train / CODES[name]), key)
+    require_scans(store, volumes)
+    return store
+
+
+def open_latents(folder: Path, volumes: Store, autoencoder: Mapping[str, Any] | str) -> Store:
+    """A latent store, of these volumes and this autoencoder, one row per volume and in their order.
+
+    Raises:
+        UserError: it is missing, or was made by another autoencoder or from other volumes.
+    """
+    store = open_store(folder)
+    require_maker(store, autoencoder, "autoencoder")
+    require_scans(store, volumes, everyone=True)
+    return store
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """model.json of a model folder.
+
+    Raises:
+        UserError: the training is not finished.
+    """
+    path = Path(folder) / "model.json"
+    if not path.is_file():
+        raise UserError(f"{path} is missing: that training has not finished; run its rule first.")
+    return read_json(path)
+
+
+def read_chain(train: Path, stages: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """model.json of some stages, which belong together."""
+    found = {stage: read_description(Path(train) / stage) for stage in stages}
+    require_chain(found, train)
+    return found
+
+
+def named(store: Store) -> dict[tuple[str, str], str]:
+    """(participant, session) -> digest of the scan, in the order of the rows."""
+    return dict(zip(store.index[KEY].itertuples(index=False, name=None), store.scans, strict=True))

@@ -1,0 +1,269 @@
+"""Scans that come or go after a training: nothing is trained or replaced unasked, and nothing old is lost."""
+
+import json
+import os
+import shutil
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from tiny import METHOD, SETTINGS, SIZE, copied, ended, in_a_child, train, wait_for_step
+
+from ldae.cli import main
+from ldae.config import Method, Sampling
+from ldae.core.errors import UserError
+from ldae.core.files import read_json, sha256_file, write_tsv
+from ldae.core.lineage import MADE_FROM, read_chain
+from ldae.core.store import open_store, write_store
+from ldae.inference.encode import encode_codes
+from ldae.inference.encode_baselines import encode_baselines
+from ldae.inference.latents import encode_latents
+from ldae.inference.pipeline import LDAE
+from ldae.preprocessing.pack_dae import pack_volumes_dae
+from ldae.report.unseen import unseen_sentences
+from ldae.studies.common.inputs import read_inputs
+
+STEPS = {"steps": 4, "validate_every": 2}
+DAE = {
+    "factor": 2,
+    "shape": [8, 8, 8],
+    "dimension": 6,
+    "channels": 8,
+    "multipliers": [1, 2],
+    "res_blocks": 1,
+    "attention_factors": [2],
+    "norm_groups": 2,
+    "training": SETTINGS["diffusion"]["training"],
+}
+ALL = SETTINGS | {"dae": DAE} | dict.fromkeys(("supervised_ad", "supervised_age"), SETTINGS["representation"])
+FIRST = {f"sub-{i}": split for i, split in enumerate(["train", "train", "validation", "test"])}
+DELIVERED = ("model.safetensors", "model.json", "metrics.jsonl", "scans.tsv")
+
+
+@dataclass(frozen=True)
+class Results:
+    """A results folder from the packed volumes on."""
+
+    folder: Path
+
+    def pack(self, splits: dict[str, str], changed: str = "") -> None:
+        """Two scans of each subject, each fixed by its name, but for that which is ``changed``."""
+        names = [f"{subject}_ses-M{months:03d}" for subject in sorted(splits) for months in (0, 12)]
+        seeds = [[*f"{name}{'again' if name == changed else ''}".encode()] for name in names]
+        volumes = [np.random.default_rng(seed).integers(0, 255, SIZE, dtype=np.uint8) for seed in seeds]
+        subjects, sessions = zip(*(name.split("_") for name in names), strict=True)
+        index = pd.DataFrame({"participant_id": subjects, "session_id": sessions, "months": [0, 12] * len(splits)})
+        ages = [60.0 + np.random.default_rng(seed).integers(20) for seed in seeds]
+        diagnosis = ["AD" if ord(name[-1]) % 2 else "CN" for name in subjects]
+        index = index.assign(age=ages, diagnosis=diagnosis, sex="F", determinant=1.0)
+        facts = {"affine": np.eye(4).tolist(), "spacing_mm": 1.0}
+        write_store(self.folder / "store/volumes", volumes, index, dtype="uint8", **facts)
+        table = pd.DataFrame({"participant_id": list(splits), "split": list(splits.values())})
+        write_tsv(self.folder / "manifest/splits.tsv", table)
+        pack_volumes_dae(self.folder / "store/volumes", tuple(DAE["shape"]), DAE["factor"], self.store("volumes_dae"))
+
+    def store(self, name: str) -> Path:
+        return self.folder / "store" / name
+
+    def model(self, stage: str) -> Path:
+        return self.folder / "train" / stage
+
+    def arguments(self, stage: str, **training) -> dict:
+        volumes, latents = {"volumes": self.store("volumes")}, {"latents": self.store("latents")}
+        models = {name: self.model(name) for name in ("autoencoder", "diffusion")}
+        paths = {"diffusion": latents, "representation": volumes | latents | models}
+        paths |= {"dae": {"volumes": self.store("volumes_dae")}}
+        paths = paths.get(stage, volumes) | {"splits": self.folder / "manifest/splits.tsv", "out": self.model(stage)}
+        settings = ALL[stage] | {"training": ALL[stage]["training"] | STEPS | training}
+        more = {"method": METHOD[stage]} if stage in METHOD else {}
+        more |= {"target": stage.removeprefix("supervised_")} if stage.startswith("supervised") else {}
+        values = {name: str(path) for name, path in paths.items()} | more
+        return values | {"settings": settings, "seed": 1, "launch": {"pictures_every": 0}}
+
+    def train(self, *stages: str, **training) -> None:
+        """As the rules do: declared outputs are deleted first."""
+        for stage in stages or MADE_FROM:
+            for name in ("model.safetensors", "model.json", "metrics.jsonl"):
+                (self.model(stage) / name).unlink(missing_ok=True)
+            task = "supervised" if stage.startswith("supervised") else stage
+            train(task, self.arguments(stage, **training))
+            if stage == "autoencoder":
+                self.encode_latents()
+
+    def encode_latents(self) -> None:
+        splits = self.folder / "manifest/splits.tsv"
+        encode_latents(self.store("volumes"), self.model("autoencoder"), splits, self.store("latents"))
+
+    def encode(self) -> None:
+        method, splits, codes = Method(), self.folder / "manifest/splits.tsv", self.store("codes")
+        stores, train = (self.store("volumes"), self.store("latents")), self.folder / "train"
+        encode_codes(*stores, splits, train, codes, method, Sampling(steps=2))
+        encode_baselines(stores[0], self.store("volumes_dae"), train, codes)
+
+    def weights(self) -> dict[str, str]:
+        return {stage: sha256_file(self.model(stage) / "model.safetensors") for stage in MADE_FROM}
+
+    def unseen(self) -> list[str]:
+        return unseen_sentences(self.folder / "train", self.store("volumes"), self.folder / "manifest/splits.tsv")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Results:
+    results = Results(tmp_path_factory.mktemp("grown") / "results")
+    results.pack(FIRST)
+    results.train()
+    return results
+
+
+@pytest.fixture
+def results(finished, tmp_path) -> Results:
+    return Results(copied(finished.folder, tmp_path / "results"))
+
+
+@pytest.fixture
+def no_step(monkeypatch):
+    """Trainings may be asked for, but none may do a step."""
+
+    def refuse(*arguments):
+        raise AssertionError("a training was started")
+
+    monkeypatch.setattr("ldae.training.assignment.train", refuse)
+
+
+def test_a_new_test_scan_costs_no_step_of_any_training(results, no_step):
+    before, latents = results.weights(), open_store(results.store("latents"))
+    old = np.array(latents.data)
+    results.pack(FIRST | {"sub-1b": "test"})  # between the others: every later scan has another place
+    results.train()
+    assert results.weights() == before and results.unseen() == []
+    now = open_store(results.store("latents"))
+    kept = now.index["participant_id"] != "sub-1b"
+    np.testing.assert_array_equal(now.data[kept], old)
+    assert now.meta["scale_factor"] == latents.meta["scale_factor"]
+
+
+def test_a_label_of_a_test_scan_is_nothing_to_a_training(results, no_step):
+    before, store = results.weights(), open_store(results.store("volumes"))
+    index = store.index.assign(age=store.index["age"].where(store.index["participant_id"] != "sub-3", 1.0))
+    facts = {name: store.meta[name] for name in ("affine", "spacing_mm")}
+    write_store(store.path, np.array(store.data), index, dtype="uint8", **facts)
+    results.train("supervised_age", "supervised_ad")
+    assert results.weights() == before and results.unseen() == []
+
+
+def test_a_new_training_scan_leaves_the_models_until_they_are_asked_for(results, monkeypatch, caplog, capsys):
+    before = {stage: {name: (results.model(stage) / name).read_bytes() for name in DELIVERED} for stage in MADE_FROM}
+    digests = results.weights()
+    results.pack(FIRST | {"sub-1b": "train"})
+    with monkeypatch.context() as patch:
+        patch.setattr("ldae.training.assignment.train", None)
+        results.train()
+    assert "dae: the model stays, although its scans changed: 2 added (sub-1b_ses-M000 and 1 more)" in caplog.text
+    assert {s: {name: (results.model(s) / name).read_bytes() for name in DELIVERED} for s in MADE_FROM} == before
+    assert len(results.unseen()) == len(MADE_FROM)
+    assert "autoencoder" in results.unseen()[0] and "has not seen 2 of the 8 training" in results.unseen()[0]
+    results.encode()  # the kept models on the grown store
+    inputs = read_inputs(results.folder / "store", results.folder / "manifest/splits.tsv")
+    assert inputs.code("y_sem", inputs.rows("train")).shape[0] == 6
+    assert main(["refit", str(results.folder), "autoencoder"]) == 0
+    assert "autoencoder: kept as" in capsys.readouterr().out
+    results.train("autoencoder", "diffusion", "representation")
+    read_chain(results.folder / "train", MADE_FROM)
+    for stage in ("autoencoder", "diffusion", "representation"):
+        aside = list((results.model(stage) / "replaced").iterdir())
+        assert [sha256_file(folder / "model.safetensors") for folder in aside] == [digests[stage]]
+        assert sha256_file(results.model(stage) / "model.safetensors") != digests[stage]
+    assert [sentence.split()[3] for sentence in results.unseen()] == ["dae", "supervised_ad", "supervised_age"]
+    assert main(["refit", str(results.folder), "autoencoder"]) == 0
+    assert "has seen every scan" in capsys.readouterr().out
+    assert main(["refit", str(results.folder), "unet"]) == 1 and "no training 'unet'" in capsys.readouterr().err
+
+
+def test_refit_when_changed_trains_and_keeps_the_old_model_aside(results):
+    before = results.weights()["dae"]
+    results.pack(FIRST | {"sub-1b": "train"})
+    results.train("dae", refit="when_changed")
+    aside = list((results.model("dae") / "replaced").iterdir())
+    assert [sha256_file(folder / "model.safetensors") for folder in aside] == [before]
+    assert before.startswith(aside[0].name) and results.weights()["dae"] != before
+
+
+def test_a_changed_setting_asks_for_another_model_and_changed_back_the_old_one_is_there(results, monkeypatch):
+    before = results.weights()["dae"]
+    results.train("dae", steps=2)
+    other = results.weights()["dae"]
+    assert other != before
+    monkeypatch.setattr("ldae.training.assignment.train", None)
+    for steps, weights in ((4, before), (2, other), (4, before)):
+        results.train("dae", steps=steps)
+        assert results.weights()["dae"] == weights
+
+
+def test_an_upgrade_that_brings_a_setting_trains_nothing(results, no_step):
+    before = results.weights()["dae"]
+    described = results.model("dae") / "checkpoints/delivered/model.json"
+    note = described.with_name("delivery.json")
+    for path in (described, note):  # as a version without this setting has written them
+        content = read_json(path)
+        identity = content.get("identity", content)
+        del identity["settings"]["dropout"]
+        path.write_text(json.dumps(content))
+    content = read_json(note)
+    content["sha256"]["model.json"] = sha256_file(described)
+    note.write_text(json.dumps(content))
+    results.train("dae")
+    assert results.weights()["dae"] == before
+
+
+def test_a_model_of_other_scans_is_neither_kept_nor_replaced(results, no_step):
+    results.pack({f"sub-9{i}": split for i, split in enumerate(FIRST.values())})
+    with pytest.raises(UserError, match=r"none of the 6 scans .* as it was.*ldae refit \S+results autoencoder"):
+        results.train("autoencoder")
+    assert (results.model("autoencoder") / "checkpoints/delivered/model.safetensors").is_file()
+
+
+def test_a_training_subject_in_the_test_split_is_refused(results, no_step):
+    results.pack(FIRST | {"sub-0": "test"})
+    with pytest.raises(UserError, match=r"trained on sub-0, now in the test split.*ldae refit"):
+        results.train("supervised_ad")
+
+
+@pytest.fixture(scope="module")
+def begun(finished, tmp_path_factory) -> Results:
+    """A first training that was stopped after its first step."""
+    results = Results(copied(finished.folder, tmp_path_factory.mktemp("begun") / "results"))
+    shutil.rmtree(results.model("autoencoder"))
+    child = in_a_child(lambda: train("autoencoder", results.arguments("autoencoder", steps=40)))
+    assert wait_for_step(child, results.model("autoencoder"), 1)
+    os.kill(child, signal.SIGTERM)
+    assert ended(child) == 75
+    return results
+
+
+def test_a_training_that_was_begun_goes_on_with_its_own_scans(begun, tmp_path, caplog):
+    whole, grown = (Results(copied(begun.folder, tmp_path / name)) for name in ("whole", "grown"))
+    whole.train("autoencoder", steps=40)
+    grown.pack(FIRST | {"sub-1b": "train"})
+    grown.train("autoencoder", steps=40)
+    assert "goes on with its own scans; since then 2 added" in caplog.text and "ldae fresh" in caplog.text
+    assert grown.weights()["autoencoder"] == whole.weights()["autoencoder"]
+
+
+def test_a_training_that_was_begun_names_the_scans_that_changed(begun, tmp_path):
+    results = Results(copied(begun.folder, tmp_path / "results"))
+    results.pack(FIRST, changed="sub-1_ses-M012")
+    with pytest.raises(UserError, match=r"autoencoder: its scans changed .*: 1 changed \(sub-1_ses-M012\).*ldae fresh"):
+        results.train("autoencoder", steps=40)
+    results.pack(FIRST | {"sub-1b": "train"})
+    with pytest.raises(UserError, match=r"2 added .*ldae fresh"):
+        results.train("autoencoder", steps=40, refit="when_changed")
+
+
+def test_imported_or_older_models_say_nothing_of_their_scans(results):
+    (results.model("dae") / "scans.tsv").unlink()
+    results.pack(FIRST | {"sub-1b": "train"})
+    assert not any("of dae" in sentence for sentence in results.unseen())
+    assert LDAE.load(results.folder / "train", Method(), Sampling(steps=2)).digest
