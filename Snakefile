@@ -42,9 +42,15 @@ else:
 
 include: "rules/train.smk"
 include: "rules/baselines.smk"
-include: "rules/evaluate.smk"
-include: "rules/tables.smk"
-include: "rules/figures.smk"
+include: "rules/cohort.smk"
+include: "rules/method.smk"
+include: "rules/training_curves.smk"
+include: "rules/reconstruction.smk"
+include: "rules/probes.smk"
+include: "rules/interpolation.smk"
+include: "rules/manipulation.smk"
+include: "rules/samples.smk"
+include: "rules/efficiency.smk"
 include: "rules/report.smk"
 
 

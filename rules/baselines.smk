@@ -112,3 +112,16 @@ rule encode_baselines:
         code=code_digest("encode_baselines"),
     script:
         "../workflow/scripts/encode_baselines.py"
+
+
+# What the studies load: the three stages, and the voxel-space baseline.
+MODELS = [
+    rules.train_autoencoder.output.model,
+    rules.train_diffusion.output.model,
+    rules.train_representation.output.model,
+]
+DAE = [
+    rules.train_dae.output.model,
+    rules.pack_volumes_dae.output[0],
+    rules.encode_baselines.output.y_dae,
+]
