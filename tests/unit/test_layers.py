@@ -21,10 +21,6 @@ LAYERS = (  # each imports itself and those above it; those on one line do not k
     ("report",),
     ("commands", "cli"),
 )
-STUDIES_OF = {  # a study imports ``studies.common``; beyond that only
-    "probe_checks": {"probes"},
-    "solvers": {"reconstruction"},
-}
 TORCH = {"networks", "diffusion", "inference", "training", "studies"}
 HEAVY = {  # library -> where it may be imported; but for torch inside functions alone, since each costs seconds
     "torch": TORCH | {"core.keyed", "preprocessing.extraction.deepbet"},
@@ -111,13 +107,13 @@ def test_imports_point_up_the_list():
     assert not wrong
 
 
-def test_studies_import_what_they_share_and_what_is_stated():
+def test_a_study_imports_of_the_studies_only_what_they_share():
     wrong = [
         f"{found.module} -> {found.target}"
         for found in OURS
         if found.module.startswith("ldae.studies.") and found.target.startswith("ldae.studies.")
-        if (here := found.module.split(".")[2]) != (there := found.target.split(".")[2])
-        if there not in {"common"} | STUDIES_OF.get(here, set())
+        if found.module.split(".")[2] != (there := found.target.split(".")[2])
+        if there != "common"
     ]
     assert not wrong
 

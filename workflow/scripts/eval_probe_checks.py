@@ -7,7 +7,7 @@ from ldae.core.runtime import running
 with running(snakemake.log[0]):
     from ldae.config import Evaluation, Method
     from ldae.studies.common.inputs import read_inputs
-    from ldae.studies.probe_checks.measure import run_probe_checks
+    from ldae.studies.probes.checks import run_probe_checks
 
     files = snakemake.input
     run_probe_checks(

@@ -9,7 +9,7 @@ with running(snakemake.log[0]):
     from ldae.inference.dae_decoder import DaeDecoder
     from ldae.inference.pipeline import LDAE
     from ldae.studies.common.inputs import read_inputs
-    from ldae.studies.solvers.measure import run_solvers
+    from ldae.studies.reconstruction.solvers import run_solvers
 
     settings = Evaluation.model_validate(snakemake.params.settings)
     train = Path(snakemake.input.models[0]).parents[1]

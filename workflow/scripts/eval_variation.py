@@ -8,7 +8,7 @@ with running(snakemake.log[0]):
     from ldae.config import Evaluation, Method
     from ldae.inference.pipeline import LDAE
     from ldae.studies.common.inputs import read_inputs
-    from ldae.studies.variation.measure import run_variation
+    from ldae.studies.samples.variation import run_variation
 
     settings = Evaluation.model_validate(snakemake.params.settings)
     train = Path(snakemake.input.models[0]).parents[1]

@@ -5,6 +5,6 @@ from pathlib import Path
 from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.studies.solvers.figure import figure_solvers
+    from ldae.studies.reconstruction.figure_solvers import figure_solvers
 
     figure_solvers(snakemake.input.summary, Path(snakemake.output.png).with_suffix(""))

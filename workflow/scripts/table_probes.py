@@ -6,7 +6,7 @@ from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
     from ldae.studies.common.table_files import write_table
-    from ldae.studies.probe_checks.measure import check_table
+    from ldae.studies.probes.checks import check_table
     from ldae.studies.probes.table import difference_table, probe_table
 
     evaluate = Path(snakemake.input.study[0]).parents[1]

@@ -8,7 +8,7 @@ with running(snakemake.log[0]):
     from ldae.config import parse_config
     from ldae.core.lineage import read_chain
     from ldae.studies.common.table_files import write_table
-    from ldae.studies.settings.table import settings_tables
+    from ldae.studies.method.table import settings_tables
 
     descriptions = read_chain(Path(snakemake.input.autoencoder).parents[1], snakemake.input.keys())
     for stage, table in settings_tables(parse_config(snakemake.params.settings), descriptions).items():

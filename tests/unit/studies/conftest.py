@@ -54,9 +54,9 @@ def evaluated(
     from ldae.studies.manipulation import measure as manipulation
     from ldae.studies.probes import measure as probes
     from ldae.studies.reconstruction import measure as reconstruction
+    from ldae.studies.reconstruction import solvers
     from ldae.studies.samples import measure as samples
-    from ldae.studies.solvers import measure as solvers
-    from ldae.studies.variation import measure as variation
+    from ldae.studies.samples import variation
 
     out = tmp_path_factory.mktemp("evaluate")
     ldae, inputs = cohort

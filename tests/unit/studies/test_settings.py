@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ldae.config import Config, load_config
-from ldae.studies.settings.table import settings_tables
+from ldae.studies.method.table import settings_tables
 
 ROOT = Path(__file__).parents[3]
 DESCRIPTIONS = {

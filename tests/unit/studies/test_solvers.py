@@ -6,8 +6,8 @@ import pytest
 
 from ldae.config import Evaluation, Sampling
 from ldae.core.files import read_tsv
+from ldae.studies.reconstruction.solvers import METHODS, solvers
 from ldae.studies.reconstruction.table import solver_table
-from ldae.studies.solvers.measure import METHODS, solvers
 
 
 def test_every_solver_once_cheapest_first() -> None:

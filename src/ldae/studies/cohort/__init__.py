@@ -1,1 +1,1 @@
-"""Who is in the cohort: Table 1, and the flow of scans into it."""
+"""Who is in the cohort: Table 1, the flow of scans into it, and the mosaic of its quality control."""

@@ -1,1 +1,1 @@
-"""What the codes know: linear probes, what they have to beat, and what else is in them (paper Table 7, Figure 5)."""
+"""What the codes know: linear probes, what they have to beat, how many labels they need (paper Table 7, Figure 5)."""

@@ -1,1 +1,1 @@
-"""How well scans are rebuilt, by which code and solver (paper Table 6)."""
+"""How well scans are rebuilt, by which code and solver (paper Table 6, Figure 3)."""

@@ -9,10 +9,10 @@ from ldae.core.files import read_tsv, write_tsv
 from ldae.core.keys import KEY_TYPES
 from ldae.studies.common.inputs import Inputs
 from ldae.studies.common.paper_tables import TRAINING_SEEDS, format_estimate
-from ldae.studies.probe_checks.confounds import confounds
-from ldae.studies.probe_checks.label_efficiency import label_efficiency
+from ldae.studies.probes.confounds import confounds
 from ldae.studies.probes.features import VoxelPca, code_sets, voxel_gram
 from ldae.studies.probes.folds import probe_groups
+from ldae.studies.probes.label_efficiency import label_efficiency
 
 
 def run_probe_checks(

@@ -1,1 +1,0 @@
-"""What the autoencoder keeps (paper Figure 3)."""

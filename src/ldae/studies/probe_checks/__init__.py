@@ -1,1 +1,0 @@
-"""What else a code knows, and how many labels a probe needs."""

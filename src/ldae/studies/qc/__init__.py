@@ -1,1 +1,0 @@
-"""The quality-control mosaic of preprocessing."""

@@ -1,1 +1,0 @@
-"""The settings of the three stages (paper Tables 2 to 4)."""

@@ -1,1 +1,0 @@
-"""Quality of reconstructions against network calls, by solver and number of steps."""

@@ -1,1 +1,0 @@
-"""What one semantic code fixes and what it leaves open (paper Figure 4)."""
