@@ -29,7 +29,6 @@ from types import ModuleType
 import ldae
 from ldae.core import source
 from ldae.core.errors import UserError
-from ldae.core.files import write_text
 from ldae.core.source import ROOT, Facts, Imports, examine
 
 PACKAGE = Path(ldae.__file__).parent
@@ -169,6 +168,8 @@ def _facts(digest: str, always: dict, asked: dict, defined: list[str]) -> Facts:
 
 
 def _save(path: Path, facts: dict[str, Facts]) -> None:
+    from ldae.core.files import write_text  # here, because it brings pandas: the records of the studies are light
+
     with suppress(OSError):  # a folder that is not ours to write
         write_text(path, json.dumps({key: asdict(content) for key, content in facts.items()}))
 

@@ -1,8 +1,14 @@
 """How the compared methods are called and drawn: one name, colour and marker per method, in every figure and table."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import pandas as pd
+from markupsafe import Markup, escape
+
+if TYPE_CHECKING:  # the records of the studies name these methods; they stay light
+    import pandas as pd
 
 OURS = "#14506b"
 RIVAL = "#d1603d"
@@ -77,8 +83,13 @@ DIRECTIONS = {
 }
 
 
-def present(known: dict[str, Method], names: pd.Series) -> dict[str, Method]:
+def present(known: Mapping[str, Method], names: "pd.Series") -> dict[str, Method]:
     """The known methods that occur in ``names``, in house order, then unknown ones under their own name."""
     found = set(names.dropna())
     chosen = {name: method for name, method in known.items() if name in found}
     return chosen | {name: Method(name.replace("_", " "), GREY) for name in sorted(found - set(known))}
+
+
+def in_html(label: str) -> Markup:
+    """A label with matplotlib's subscripts (``y$_{sem}$``) set as HTML."""
+    return Markup(re.sub(r"\$_\{?(\w+)\}?\$", r"<sub>\1</sub>", str(escape(label))))

@@ -1,0 +1,273 @@
+"""What a study says of itself: its part of the report, its tables, its headline numbers, and what may be public.
+
+Each study has one record, ``studies/<name>/record.py``; report, public bundle, headline, model card and workflow are
+made from the records (:mod:`ldae.studies.registry`). A record is light: strings and the classes below.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ldae.studies.common.method_styles import Method
+
+PICTURES = (
+    "Pictures are in radiological convention (the subject's right on the left), all on one grey scale from 0 to 1, "
+    "smoothed for display only; difference maps of one figure share one symmetric scale."
+)
+INTERVALS = "Lines and brackets are 95 % percentile intervals over resampled subjects."
+
+Published = Mapping[tuple[str, str], str]
+"""(method, metric) -> the paper's number, as printed there."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the report: ``paper/figures/<name>.svg`` and ``.png``.
+
+    Attributes:
+        name: stem of its files.
+        public: whether it may leave the machine: aggregates only, neither a single scan nor a subject.
+        title: HTML, without a full stop.
+        text: HTML: what is shown, of how many, and how it was computed.
+        alternative: plain words for those who cannot see it.
+    """
+
+    name: str
+    public: bool
+    title: str
+    text: str
+    alternative: str
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """A table of the report, made of a long table of estimates: methods down, metrics across.
+
+    Attributes:
+        source: the long table, below ``evaluate``.
+        metrics: in the order of the columns; those that the long table does not hold are left out.
+        methods: their words, in the order of the rows (:mod:`ldae.studies.common.method_styles`).
+        heading: plain words above the table.
+        first: heading of the first column.
+        published: the paper's numbers, set below ours.
+    """
+
+    source: str
+    metrics: tuple[str, ...]
+    methods: Mapping[str, Method]
+    heading: str
+    first: str = "method"
+    published: Published = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FinishedTable:
+    """One of ``paper/tables``, of whatever study, shown in the report as it is.
+
+    Attributes:
+        name: stem of its file.
+        heading: plain words above the table.
+    """
+
+    name: str
+    heading: str
+
+
+@dataclass(frozen=True)
+class CodesRead:
+    """One sentence: which cached stochastic codes a study read.
+
+    Attributes:
+        source: its ``reads.tsv``, below ``evaluate``.
+    """
+
+    source: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """A fixed sentence in small print.
+
+    Attributes:
+        text: HTML.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a function of the study makes of the run's files: a table, or HTML.
+
+    Attributes:
+        function: its name in ``words.py`` of the study. It takes :class:`ReportSources` and whether the report is a
+            public one, and gives a ``pandas.DataFrame``, ``markupsafe.Markup``, or None where nothing is to be said.
+        heading: plain words above the table.
+        numbers: every column but the first is set flush right; otherwise those whose type is a number.
+    """
+
+    function: str
+    heading: str = ""
+    numbers: bool = False
+
+
+Shown = Figure | Estimates | FinishedTable | CodesRead | Note | Written
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the report.
+
+    Attributes:
+        anchor: its id in the page, ``[a-z_]+``.
+        title: its heading, HTML.
+        shows: what stands in it, from top to bottom.
+        link: how the contents call it; the title where this is empty.
+    """
+
+    anchor: str
+    title: str
+    shows: tuple[Shown, ...]
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """Which estimates make a table of the paper, one row per method (:mod:`ldae.studies.common.paper_tables`).
+
+    Attributes:
+        source: the long table of estimates, below ``evaluate``.
+        metrics: in the order of the columns.
+        published: the paper's numbers, each in a column of its own beside ours.
+    """
+
+    source: str
+    metrics: tuple[str, ...]
+    published: Published = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that the study's rules write: ``paper/<folder>/<name>.tsv`` (mostly with ``.md`` and ``.tex``).
+
+    Attributes:
+        name: stem of its files.
+        public: whether it may leave the machine: aggregates only, neither a single scan nor a subject.
+        folder: ``tables``, or ``timings`` for what differs between two runs and is in neither report nor bundle.
+        paper: the estimates it is made of, where it is made by ``paper_table``.
+    """
+
+    name: str
+    public: bool
+    folder: str = "tables"
+    paper: PaperTable | None = None
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One number of ``headline.json``.
+
+    Attributes:
+        key: its name there.
+        source: the long table of estimates, below ``evaluate``.
+        method: ``a-b`` for a paired difference.
+        metric: which estimate of it.
+        turned: the difference the other way round, ``b - a``.
+        in_card: the words before it in the model card, which shows only those with words.
+    """
+
+    key: str
+    source: str
+    method: str
+    metric: str
+    turned: bool = False
+    in_card: str = ""
+
+
+@dataclass(frozen=True)
+class Card:
+    """One of the numbers at the head of the report, with what it is to be compared to.
+
+    Attributes:
+        order: its place among the cards of all studies.
+        label: plain words, subscripts as matplotlib writes them (``y$_{sem}$``).
+        source: the long table of estimates, below ``evaluate``.
+        method: whose number.
+        metrics: the first that has a value is shown, or why the last has none.
+        rival: the method it is compared to.
+        rival_label: the words for that.
+    """
+
+    order: int
+    label: str
+    source: str
+    method: str
+    metrics: tuple[str, ...]
+    rival: str | None = None
+    rival_label: str = ""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study: the folder ``studies/<name>``, the rules in ``rules/<name>.smk``, and what they lead to.
+
+    Attributes:
+        name: of the folder and of the rule file.
+        order: its place in the report and among the rule files (10, 20, ...); a new study takes the next free ten.
+        sections: of the report.
+        tables: every table its rules write below ``paper``.
+        headline: its numbers in ``headline.json``.
+        cards: its numbers at the head of the report.
+        needs: what must be known of the cohort (keys of ``ldae.studies.registry.NEEDS``); without it the study is
+            not run, and its numbers are n/a with the reason.
+    """
+
+    name: str
+    order: int
+    sections: tuple[Section, ...] = ()
+    tables: tuple[Table, ...] = ()
+    headline: tuple[Headline, ...] = ()
+    cards: tuple[Card, ...] = ()
+    needs: frozenset[str] = frozenset()
+
+    @property
+    def shows(self) -> tuple[Shown, ...]:
+        """Everything in its sections, from top to bottom."""
+        return tuple(item for section in self.sections for item in section.shows)
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """Its figures, in the order of the report."""
+        return tuple(item for item in self.shows if isinstance(item, Figure))
+
+    def table(self, name: str) -> Table:
+        """The table of this name.
+
+        Raises:
+            KeyError: the study has none.
+        """
+        return {table.name: table for table in self.tables}[name]
+
+
+@dataclass(frozen=True)
+class ReportSources:
+    """The finished files a report is made from.
+
+    Attributes:
+        figures: folder of ``figure_*.svg`` (or ``.png``).
+        evaluate: folder of the studies' results.
+        table_1: demographics, TSV.
+        exclusions: ``manifest/exclusions.tsv``.
+        tables: folder of the paper's tables.
+        provenance: versions and digests, flat or one level deep.
+        notes: ``manifest/notes.json``; it names subjects.
+    """
+
+    figures: Path
+    evaluate: Path
+    table_1: Path
+    exclusions: Path
+    tables: Path
+    provenance: Mapping[str, Any]
+    notes: Path | None = None

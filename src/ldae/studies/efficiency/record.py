@@ -1,0 +1,12 @@
+"""The record of the study: what training and decoding cost (paper Table 5)."""
+
+from ldae.studies.common.study import Study, Table
+
+STUDY = Study(
+    name="efficiency",
+    order=90,
+    tables=(
+        Table("efficiency", public=False, folder="timings"),
+        Table("trainings", public=False, folder="timings"),
+    ),
+)

@@ -1,0 +1,257 @@
+"""The record of the study: what the codes know, and what is else in them (paper Table 7, Figure 5)."""
+
+from ldae.studies.common.method_styles import PROBES
+from ldae.studies.common.study import (
+    INTERVALS,
+    Card,
+    Estimates,
+    Figure,
+    FinishedTable,
+    Headline,
+    Published,
+    Section,
+    Study,
+    Table,
+    Written,
+)
+
+SUMMARY, DIFFERENCES = "probes/summary.tsv", "probes/differences.tsv"
+
+# Table 7. The paper's positive class is CN: its precision, recall and F1 are those of CN. What it does not print was
+# solved for from what it does (accuracy, precision and recall fix the four cells up to a factor).
+PUBLISHED = {
+    ("ldae", "auc_ad"): "0.90",
+    ("ldae", "accuracy_ad"): "0.84",
+    ("ldae", "mcc_ad"): "0.637",
+    ("ldae", "sensitivity_ad"): "0.704 (solved for)",
+    ("ldae", "sensitivity_cn_positive"): "0.910",
+    ("ldae", "age_mae"): "4.1",
+    ("ldae", "age_rmse"): "5.2",
+    ("dae", "sensitivity_ad"): "0.560 (solved for)",
+    ("supervised", "sensitivity_ad"): "0.805 (solved for; other test subjects)",
+    ("supervised", "age_mae"): "4.34",
+    ("supervised", "age_rmse"): "4.63 (mean over batches)",
+}
+
+
+def published_in(protocol: str, *methods: str) -> Published:
+    """The paper's numbers of some feature sets, under our names for a protocol."""
+    return {(name, f"{metric}_{protocol}"): text for (name, metric), text in PUBLISHED.items() if name in methods}
+
+
+PROBING = Figure(
+    "figure_probes",
+    public=True,
+    title="Linear probes",
+    text=(
+        "Logistic and ridge regression on fixed features: y<sub>sem</sub>, the codes of the paper's rivals, the same "
+        "encoder before training, principal components of voxels, volumes measured in the scans, demographics (sex, "
+        "field strength, and for the diagnosis age), and, for a phantom, the true volumes. Top: folds grouped by "
+        "subject; the encoder itself has seen the training scans there, the supervised ones their labels, so these are "
+        "not shown. Below: fitted on training and validation subjects, applied to test subjects, whom nothing was "
+        "trained on. AD is the positive class. " + INTERVALS
+    ),
+    alternative="AUC and age error of linear probes on each kind of features.",
+)
+
+DISCRIMINANT = Figure(
+    "figure_5_lda",
+    public=False,
+    title="Figure 5. Diagnosis in the semantic space",
+    text=(
+        "Linear discriminant analysis of y<sub>sem</sub>, fitted on training subjects alone and applied to the others. "
+        "a, every scan on the two axes of AD, MCI and CN. b and c, densities of AD and CN along the one axis fitted to "
+        "these two; each tick is one scan. The separation among training subjects is optimistic; that among test "
+        "subjects shows what generalises."
+    ),
+    alternative="Scatter of scans on two discriminant axes by diagnosis, and densities of training and test scans.",
+)
+
+LABELS = Figure(
+    "figure_label_efficiency",
+    public=True,
+    title="How many labels a probe needs",
+    text=(
+        "Probes fitted on the labels of a part of the training and validation subjects (nested subsets, diagnoses in "
+        "proportion; means over random draws), measured on the test subjects. Only labels are taken away: "
+        "the codes are those of encoders that saw every training scan. A part too small for two classes has no point. "
+        + INTERVALS
+    ),
+    alternative="AUC and age error against the number of labelled training subjects for each kind of features.",
+)
+
+CONFOUNDS = Figure(
+    "figure_confounds",
+    public=True,
+    title="What else the codes know",
+    text=(
+        "a and b, field strength and study phase read from the codes by logistic regression, cross-validated by "
+        "subject (mean AUC of one class against the rest; 0.5 is chance). A code from which the scanner can be read "
+        "may owe part of its diagnosis to it. c, AUC of the diagnosis among scans of one field strength. d, error of "
+        "age among controls alone. " + INTERVALS
+    ),
+    alternative="AUC of scanner field strength and study phase, and the main results with confounds held fixed.",
+)
+
+ESTIMATES = (
+    Estimates(
+        SUMMARY,
+        ("auc_ad_cv", "balanced_accuracy_ad_cv", "age_mae_cv", "age_r_cv"),
+        PROBES,
+        "Cross-validated, folds grouped by subject (the encoder itself has seen the training scans)",
+        first="features",
+    ),
+    Estimates(
+        SUMMARY,
+        ("auc_ad_test", "balanced_accuracy_ad_test", "sensitivity_ad_test", "specificity_ad_test", "age_mae_test"),
+        PROBES,
+        "Fitted on training and validation subjects, applied to test subjects",
+        first="features",
+        published=published_in("test", "supervised"),
+    ),
+    Estimates(
+        SUMMARY,
+        (
+            "auc_ad_test_paper",
+            "accuracy_ad_test_paper",
+            "mcc_ad_test_paper",
+            "sensitivity_ad_test_paper",
+            "sensitivity_cn_positive_test_paper",
+            "age_mae_test_paper",
+            "age_rmse_test_paper",
+        ),
+        PROBES,
+        "The paper's protocol on the same test subjects: gradient descent, best epoch on 30 % of the training "
+        "subjects; the paper's positive class is CN",
+        first="features",
+        published=published_in("test_paper", "ldae", "dae"),
+    ),
+    Estimates(
+        DIFFERENCES,
+        ("auc_ad_cv", "auc_ad_test", "age_mae_cv", "age_mae_test"),
+        PROBES,
+        "Paired differences, first − second (AUC: above 0 is better; age error: below 0 is better)",
+        first="difference",
+    ),
+)
+
+HEADLINE = (
+    Headline(
+        "auc_ad_cv",
+        SUMMARY,
+        "ldae",
+        "auc_ad_cv",
+        in_card="AUC of AD against CN, linear probe of y_sem, cross-validated by subject",
+    ),
+    Headline(
+        "untrained_encoder_auc_ad_cv",
+        SUMMARY,
+        "untrained_encoder",
+        "auc_ad_cv",
+        in_card="the same for the encoder before training",
+    ),
+    Headline(
+        "pca_voxels_auc_ad_cv",
+        SUMMARY,
+        "pca_voxels",
+        "auc_ad_cv",
+        in_card="the same for principal components of the voxels",
+    ),
+    Headline("auc_ad_test", SUMMARY, "ldae", "auc_ad_test", in_card="AUC of AD against CN, test subjects"),
+    Headline(
+        "age_mae_cv",
+        SUMMARY,
+        "ldae",
+        "age_mae_cv",
+        in_card="error of age (years), linear probe of y_sem, cross-validated by subject",
+    ),
+    Headline("age_mae_cv_mean_predictor", SUMMARY, "mean_predictor", "age_mae_cv", in_card="the same for the mean age"),
+    Headline("age_mae_test", SUMMARY, "ldae", "age_mae_test"),
+    Headline("oracle_auc_ad_cv", SUMMARY, "oracle", "auc_ad_cv"),
+    Headline("permuted_labels_auc_ad_cv", SUMMARY, "permuted_labels", "auc_ad_cv"),
+    *(
+        Headline(f"{method}_age_mae_cv", SUMMARY, method, "age_mae_cv")
+        for method in ("oracle", "untrained_encoder", "pca_voxels")
+    ),
+    *(
+        Headline(f"ldae_minus_{rival}_{metric}", DIFFERENCES, f"ldae-{rival}", metric)
+        for rival, metric in (
+            ("untrained_encoder", "auc_ad_cv"),
+            ("untrained_encoder", "age_mae_cv"),
+            ("pca_voxels", "auc_ad_cv"),
+            ("pca_voxels", "age_mae_cv"),
+            ("mean_predictor", "age_mae_cv"),
+        )
+    ),
+    Headline("auc_ad_cv_minus_untrained", DIFFERENCES, "ldae-untrained_encoder", "auc_ad_cv"),
+    Headline("age_mae_cv_minus_mean_predictor", DIFFERENCES, "ldae-mean_predictor", "age_mae_cv"),
+    Headline("auc_ad_cv_oracle_minus_ours", DIFFERENCES, "ldae-oracle", "auc_ad_cv", turned=True),
+)
+
+CARDS = (
+    Card(
+        10,
+        "Diagnosis from y$_{sem}$: AUC, AD against CN, cross-validated",
+        SUMMARY,
+        "ldae",
+        ("auc_ad_cv",),
+        rival="untrained_encoder",
+        rival_label="untrained encoder",
+    ),
+    Card(
+        20,
+        "Diagnosis from y$_{sem}$: AUC, AD against CN, test subjects",
+        SUMMARY,
+        "ldae",
+        ("auc_ad_test",),
+        rival="pca_voxels",
+        rival_label="PCA of voxels",
+    ),
+    Card(
+        30,
+        "Age from y$_{sem}$: mean error in years, cross-validated",
+        SUMMARY,
+        "ldae",
+        ("age_mae_cv",),
+        rival="mean_predictor",
+        rival_label="mean age",
+    ),
+)
+
+STUDY = Study(
+    name="probes",
+    order=40,
+    sections=(
+        Section(
+            "probes",
+            "Linear probes",
+            (
+                PROBING,
+                *ESTIMATES,
+                Written("losses"),
+                DISCRIMINANT,
+                LABELS,
+                FinishedTable(
+                    "label_efficiency",
+                    "Metrics on test subjects with the labels of a part of the training subjects; n_draws_used: random "
+                    "draws that could be fitted",
+                ),
+                CONFOUNDS,
+                FinishedTable(
+                    "confounds",
+                    "Field strength and study phase read from the codes (balanced accuracy: chance is 1 / classes), "
+                    "and results with confounds held fixed",
+                ),
+            ),
+            link="Probes",
+        ),
+    ),
+    tables=(
+        Table("probes", public=True),
+        Table("probe_differences", public=True),
+        Table("confounds", public=True),
+        Table("label_efficiency", public=True),
+    ),
+    headline=HEADLINE,
+    cards=CARDS,
+)

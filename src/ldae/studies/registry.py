@@ -1,0 +1,130 @@
+"""All studies: every ``studies/<name>/record.py``, checked against each other. There is no other list of studies."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ldae.core.closure import import_all
+from ldae.core.errors import UserError
+from ldae.studies.common.study import Card, Figure, FinishedTable, Headline, Study, Table
+
+if TYPE_CHECKING:
+    from ldae.config import Config
+
+Need = tuple["Callable[[Config], bool]", str]
+NEEDS: dict[str, Need] = {  # what a study may need -> whether a configuration has it, and why not
+    "diagnosis": (
+        lambda config: config.manifest.require_diagnosis,
+        "the diagnosis of the scans need not be known (manifest.require_diagnosis: false)",
+    ),
+    "truth": (lambda config: config.phantom is not None, "the truth is known of phantoms alone"),
+}
+
+
+def checked(studies: Iterable[Study], folders: Iterable[str]) -> tuple[Study, ...]:
+    """The studies in their order.
+
+    Args:
+        studies: by the name of their folder, in any order.
+        folders: names of the folders of studies.
+
+    Raises:
+        UserError: a folder has no record, two studies claim the same order, figure, table, section or key of the
+            headline, a table is shown that no study writes, or a need is unknown.
+    """
+    ordered = tuple(sorted(studies, key=lambda study: study.order))
+    without = sorted(set(folders) - {study.name for study in ordered})
+    if without:
+        raise UserError(f"studies/{without[0]} has no record.py with a STUDY of this name; every study has one.")
+    claims = {
+        "order": [str(study.order) for study in ordered],
+        "figure": [figure.name for figure in figures(ordered)],
+        "table": [table.name for table in tables(ordered)],
+        "section": [section.anchor for study in ordered for section in study.sections],
+        "headline key": [number.key for number in headline(ordered)],
+        "order of a card": [str(card.order) for study in ordered for card in study.cards],
+    }
+    for kind, names in claims.items():
+        twice = [name for name, times in Counter(names).items() if times > 1]
+        if twice:
+            raise UserError(f"studies/*/record.py: the {kind} {twice[0]} is given twice; each is given once.")
+    for study in ordered:
+        _check(study, set(claims["table"]))
+    return ordered
+
+
+def _check(study: Study, written: set[str]) -> None:
+    """What a record says must be possible on its own, and its finished tables must be among those written."""
+    place = f"studies/{study.name}/record.py"
+    for item in study.shows:
+        if isinstance(item, FinishedTable) and item.name not in written:
+            raise UserError(f"{place} shows the table {item.name}, which no study has among its tables.")
+    for section in study.sections:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", section.anchor):
+            raise UserError(f"{place}: the anchor {section.anchor!r} of a section is not lower_case_words.")
+    unknown = sorted(study.needs - NEEDS.keys())
+    if unknown:
+        raise UserError(f"{place} needs {unknown[0]!r}; what can be needed is {', '.join(sorted(NEEDS))}.")
+
+
+def figures(studies: Iterable[Study]) -> list[Figure]:
+    """Every figure, in the order of the report."""
+    return [figure for study in studies for figure in study.figures]
+
+
+def tables(studies: Iterable[Study]) -> list[Table]:
+    """Every table that is written below ``paper``."""
+    return [table for study in studies for table in study.tables]
+
+
+def headline(studies: Iterable[Study]) -> list[Headline]:
+    """Every number of headline.json."""
+    return [number for study in studies for number in study.headline]
+
+
+def cards(studies: Iterable[Study]) -> list[Card]:
+    """The numbers at the head of the report, in their order."""
+    return sorted((card for study in studies for card in study.cards), key=lambda card: card.order)
+
+
+def public(items: Sequence[Figure] | Sequence[Table]) -> tuple[str, ...]:
+    """Names of those figures or tables that may leave the machine."""
+    return tuple(item.name for item in items if item.public)
+
+
+def missing(study: Study, config: "Config") -> str | None:
+    """Why a study cannot be run with this configuration; None where it can."""
+    reasons = [reason for need, (known, reason) in NEEDS.items() if need in study.needs and not known(config)]
+    return "; ".join(reasons) or None
+
+
+def runnable(config: "Config") -> tuple[Study, ...]:
+    """The studies that can be run with this configuration, in their order: their rule files are included."""
+    return tuple(study for study in STUDIES if missing(study, config) is None)
+
+
+def require_rules(folder: Path) -> None:
+    """Every study has its rule file.
+
+    Raises:
+        UserError: ``<folder>/<name>.smk`` of a study is missing.
+    """
+    for study in STUDIES:
+        if not (folder / f"{study.name}.smk").is_file():
+            raise UserError(f"{folder / study.name}.smk is missing: the rules of the study {study.name} stand there.")
+
+
+def _found() -> tuple[Study, ...]:
+    studies = []
+    for module in import_all("ldae.studies.*.record"):
+        folder = module.__name__.split(".")[2]
+        study = getattr(module, "STUDY", None)
+        if not isinstance(study, Study) or study.name != folder:
+            raise UserError(f"studies/{folder}/record.py: its STUDY must be a Study with the name {folder!r}.")
+        studies.append(study)
+    return checked(studies, [study.name for study in studies])
+
+
+STUDIES = _found()
