@@ -19,12 +19,12 @@ from ldae.studies.common.inputs import Inputs, open_inputs
 from ldae.studies.efficiency.measure import run_efficiency
 from ldae.studies.interpolation.measure import run_interpolation
 from ldae.studies.manipulation.measure import run_manipulation
-from ldae.studies.probe_checks.measure import run_probe_checks
+from ldae.studies.probes.checks import run_probe_checks
 from ldae.studies.probes.measure import run_probes
 from ldae.studies.reconstruction.measure import run_reconstruction
+from ldae.studies.reconstruction.solvers import run_solvers
 from ldae.studies.samples.measure import run_samples
-from ldae.studies.solvers.measure import run_solvers
-from ldae.studies.variation.measure import run_variation
+from ldae.studies.samples.variation import run_variation
 
 LDAE = LinearLDAE()
 
