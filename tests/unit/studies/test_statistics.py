@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
+from ldae.core.keyed import study_stream
 from ldae.studies.common import statistics as s
 
 
@@ -49,7 +50,7 @@ def test_an_interval_is_made_of_what_coverage_was_measured_on() -> None:
     values = rng.normal(size=90)
     names = np.array([f"sub-{i:02d}" for i in range(30)])[cluster]
     ours = s.interval(values, names, s.mean, 500, seed=9)
-    replicates = s.mean(values[:, None], s.resampled(cluster, 30, 500, s.generator(9, "bootstrap")))
+    replicates = s.mean(values[:, None], s.resampled(cluster, 30, 500, study_stream(9, "bootstrap")))
     assert (ours.low, ours.high) == pytest.approx(tuple(s.percentile_bounds(replicates)), abs=1e-15)
     assert ours.n_replicates == 500
 

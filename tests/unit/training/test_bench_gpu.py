@@ -18,7 +18,7 @@ def bench():
 
 
 def test_a_stage_is_timed_and_set_against_what_is_counted(tmp_path, capsys):
-    configs = [str(ROOT / "config" / f"{name}.yaml") for name in ("config", "demo", "smoke")]
+    configs = [str(ROOT / "config" / f"{name}.yaml") for name in ("config", "small_networks", "demo", "smoke")]
     out = tmp_path / "bench.json"
     assert bench().main(["--config", *configs, "--stages", "dae", "--seconds", "0", "--json", str(out)]) == 0
     row = json.loads(out.read_text())["stages"]["dae"]

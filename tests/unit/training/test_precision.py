@@ -43,7 +43,7 @@ def build(bench, tmp_path_factory):
     folder = tmp_path_factory.mktemp("random")
     (folder / "toy.yaml").write_text(TOY)
     settings = config.load_config(
-        *(ROOT / "config" / f"{name}.yaml" for name in ("config", "demo")), folder / "toy.yaml"
+        *(ROOT / "config" / f"{name}.yaml" for name in ("config", "small_networks", "demo")), folder / "toy.yaml"
     )
 
     def make(name, **changes):
