@@ -21,7 +21,7 @@ import nibabel as nib
 import pandas as pd
 
 from ldae.core.files import read_json, read_tsv, write_json, write_tsv
-from ldae.core.shards import shard_of
+from ldae.core.keys import shard_of
 
 ROOT = Path(__file__).resolve().parents[1]
 RULES = ["correct_bias_field", "extract_brain", "register_mni", "qc_scans", "pack_volumes"]

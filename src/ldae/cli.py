@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from ldae import __version__
-from ldae.core.errors import UserError, is_machine_error
-from ldae.core.machine import fault_of_the_machine
+from ldae.core.errors import UserError, fault_of_the_machine, is_machine_error
 from ldae.core.runtime import STOPPED, STOPPED_STATUS, interruptible
 
 COMMANDS = (

@@ -7,7 +7,7 @@ from ldae.core.runtime import running
 if __name__ == "__main__":  # worker processes import this file again
     with running(snakemake.log[0]):
         from ldae.config import BiasField
-        from ldae.core.shards import scans_of_shard
+        from ldae.core.keys import scans_of_shard
         from ldae.preprocessing.shard import Shard, run_bias_field
 
         shard = Shard(

@@ -8,7 +8,7 @@ if __name__ == "__main__":  # worker processes import this file again
     with running(snakemake.log[0]):
         from ldae.config import Conform, Registration
         from ldae.core.files import read_tsv
-        from ldae.core.shards import scans_of_shard
+        from ldae.core.keys import scans_of_shard
         from ldae.preprocessing.shard import Shard, run_register
 
         shard = Shard(

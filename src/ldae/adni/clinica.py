@@ -14,9 +14,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ldae.core.errors import UserError
-from ldae.core.machine import KILLED, blaming_the_machine, require_sound
-from ldae.core.shards import participant_id
+from ldae.core.errors import KILLED, UserError, blaming_the_machine, require_sound
+from ldae.core.keys import participant_id
 
 OLDEST_DCM2NIIX = "v1.0.20240202"
 

@@ -24,10 +24,9 @@ from ldae.adni.preflight import require_ready, table_findings, tool_findings
 from ldae.adni.publication import bring_in, status_row
 from ldae.adni.study_tables import table_digests
 from ldae.config import Convert
-from ldae.core.errors import MachineError, UserError
+from ldae.core.errors import AGAIN, MORE_MEMORY, MachineError, UserError
 from ldae.core.files import digest, write_tsv
-from ldae.core.machine import AGAIN, MORE_MEMORY
-from ldae.core.shards import participant_id, shard_of
+from ldae.core.keys import participant_id, shard_of
 
 logger = logging.getLogger("ldae")
 

@@ -10,7 +10,7 @@ from ldae.adni.study_tables import TABLES, find_tables, find_todays_tables
 from ldae.config import Config
 from ldae.core.errors import UserError
 from ldae.core.files import sha256_file, write_tsv_if_changed
-from ldae.core.shards import PTID
+from ldae.core.keys import PTID
 
 COLUMNS = ["kind", "subject", "path", "files", "bytes", "digest"]
 

@@ -10,10 +10,9 @@ from ldae.adni.bids_tables import write_scans, write_sessions
 from ldae.adni.clinica import ClinicaRun, session_id
 from ldae.adni.converted_subjects import STATUS_COLUMNS, SubjectRecord
 from ldae.adni.verification import checked_image
-from ldae.core.errors import QuarantinedScan
+from ldae.core.errors import QuarantinedScan, blaming_the_machine
 from ldae.core.files import atomic_path
-from ldae.core.machine import blaming_the_machine
-from ldae.core.shards import participant_id
+from ldae.core.keys import participant_id
 
 logger = logging.getLogger("ldae")
 

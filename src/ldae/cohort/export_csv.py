@@ -7,10 +7,10 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
+from ldae.core.batches import track
 from ldae.core.files import atomic_path, read_tsv
 from ldae.core.keys import KEY
 from ldae.core.lineage import require_scans
-from ldae.core.progress import track
 from ldae.core.store import Store, open_store
 
 COLUMNS = ["subject", "path", "diagnosis", "session", "latent_path", "age", "sex", "mode"]

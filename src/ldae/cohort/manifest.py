@@ -10,8 +10,7 @@ from ldae.cohort.exclusions import tally, with_reasons
 from ldae.config import Manifest
 from ldae.core.errors import UserError
 from ldae.core.files import write_json, write_tsv
-from ldae.core.keys import KEY
-from ldae.core.shards import shard_of
+from ldae.core.keys import KEY, shard_of
 
 COLUMNS = {
     "participant_id": {"Description": "Subject"},

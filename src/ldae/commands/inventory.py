@@ -28,7 +28,7 @@ def run(options: Namespace) -> int:
     from ldae.cohort import inventory as dataset
     from ldae.cohort.identity import require_same_cohort
     from ldae.config import load_config
-    from ldae.core.machine import forget_machine_errors
+    from ldae.core.errors import forget_machine_errors
 
     config = load_config(*options.config)
     if not options.same_cohort:

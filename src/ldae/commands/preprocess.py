@@ -32,7 +32,7 @@ def run(options: Namespace) -> int:
 
     limit_threads(1)
     from ldae.config import Preprocessing, load_config
-    from ldae.core.machine import blaming_the_machine
+    from ldae.core.errors import blaming_the_machine
     from ldae.preprocessing.derivatives import ScanFiles
     from ldae.preprocessing.one_scan import as_nifti, preprocess_scan, scan_names
 

@@ -1,4 +1,33 @@
-"""The columns that name a scan in every table: who was scanned, and at which visit."""
+"""What names a scan in every table, who was scanned and at which visit; and the shard that a subject belongs to.
+
+The shard is a hash of the subject's name, so no table has to be read to know it.
+"""
+
+import hashlib
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from ldae.core.files import read_tsv
 
 KEY = ["participant_id", "session_id"]
 KEY_TYPES = dict.fromkeys(KEY, str)  # as text: ``002`` stays ``002``
+PTID = re.compile(r"\d{3}_S_\d{4}")
+
+
+def participant_id(ptid: str) -> str:
+    """``002_S_0295`` -> ``sub-ADNI002S0295``, the name Clinica gives the subject."""
+    return "sub-ADNI" + ptid.replace("_", "")
+
+
+def shard_of(participant: str, shards: int) -> int:
+    """Shard (0 ... shards - 1) of a subject, the same for ``002_S_0295`` and ``sub-ADNI002S0295``."""
+    name = participant_id(participant) if PTID.fullmatch(participant) else participant
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") % shards
+
+
+def scans_of_shard(scans_tsv: str | Path, shard: int) -> pd.DataFrame:
+    """Rows of scans.tsv that are included and belong to a preprocessing shard."""
+    scans = read_tsv(scans_tsv, dtype=KEY_TYPES)
+    return scans[(scans["shard"] == shard) & (scans["status"] == "included")].reset_index(drop=True)

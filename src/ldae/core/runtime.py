@@ -12,8 +12,7 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from types import FrameType
 
-from ldae.core.errors import Interrupted, UserError, is_machine_error
-from ldae.core.machine import fault_of_the_machine
+from ldae.core.errors import Interrupted, UserError, fault_of_the_machine, is_machine_error
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 

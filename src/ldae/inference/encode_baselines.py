@@ -7,9 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ldae.core.batches import batches
+from ldae.core.batches import batches, track
 from ldae.core.lineage import require_grid, require_scans
-from ldae.core.progress import track
 from ldae.core.store import Store, open_store, write_store
 from ldae.core.voxel_grid import require_same_grid
 from ldae.inference.device import one_thread, pick_device

@@ -8,11 +8,10 @@ import numpy as np
 import torch
 
 from ldae import config
-from ldae.core.batches import batches
+from ldae.core.batches import batches, track
 from ldae.core.files import read_json, write_json
 from ldae.core.keyed import scan_at
 from ldae.core.lineage import require_grid
-from ldae.core.progress import track
 from ldae.core.scans import read_splits, split_rows
 from ldae.core.store import open_store, write_store
 from ldae.core.voxel_grid import require_same_grid

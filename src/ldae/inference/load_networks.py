@@ -11,10 +11,9 @@ from ldae.core.voxel_grid import VoxelGrid
 from ldae.inference.folder import Model, read_model
 from ldae.networks.autoencoder import Autoencoder, build_autoencoder
 from ldae.networks.dae import build_dae
-from ldae.networks.gaussian_prior import GaussianPrior
 from ldae.networks.representation import Representation, build_representation
-from ldae.networks.supervised import build_supervised
-from ldae.networks.unet import UNet
+from ldae.networks.semantic_encoder import build_supervised
+from ldae.networks.unet import GaussianPrior, UNet
 from ldae.networks.weights import load_strictly
 
 

@@ -10,8 +10,7 @@ from ldae.networks.autoencoder import build_autoencoder
 from ldae.networks.dae import build_dae
 from ldae.networks.discriminator import build_discriminator
 from ldae.networks.gradient_estimator import GradientEstimator, build_shift_branch
-from ldae.networks.semantic_encoder import build_semantic_encoder
-from ldae.networks.supervised import build_supervised
+from ldae.networks.semantic_encoder import build_semantic_encoder, build_supervised
 from ldae.networks.unet import UNet
 
 

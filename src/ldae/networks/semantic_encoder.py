@@ -1,13 +1,18 @@
-"""Stage 3 network: a 2-D backbone over axial slices and attention over them (paper 4.3): volume -> y_sem."""
+"""Stage 3 network: a 2-D backbone over axial slices and attention over them (paper 4.3): volume -> y_sem.
+
+With a linear head on it, it is the supervised baselines of paper Table 7.
+"""
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from ldae import config
 from ldae.networks.turned import turned
+
+Target = Literal["ad", "age"]
 
 
 def sinusoidal_positions(length: int, width: int, device: torch.device) -> Tensor:
@@ -94,3 +99,34 @@ def build_semantic_encoder(settings: config.Representation) -> SemanticEncoder:
     if settings.training.compute.checkpoint_backbone:
         backbone.set_grad_checkpointing()
     return SemanticEncoder(backbone, backbone.num_features, settings)
+
+
+class SupervisedEncoder(nn.Module):
+    """A supervised baseline: volumes -> the logit of AD against CN, or age in years.
+
+    Args:
+        mean, std: of the target over the training scans; the head works in these units (0 and 1 for a logit).
+    """
+
+    def __init__(self, encoder: SemanticEncoder, dimension: int, mean: float = 0.0, std: float = 1.0):
+        super().__init__()
+        self.encoder = encoder
+        self.head = nn.Linear(dimension, 1)
+        self.register_buffer("mean", torch.tensor(mean))
+        self.register_buffer("std", torch.tensor(std))
+
+    def features(self, x: Tensor) -> Tensor:
+        """Volumes (B, 1, X, Y, Z) in [0, 1] -> what the head reads (B, dimension)."""
+        return self.encoder(x)
+
+    def predict(self, features: Tensor) -> Tensor:
+        """(B, dimension) -> (B,) logits or years."""
+        return self.mean + self.std * self.head(features)[:, 0].float()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.predict(self.features(x))
+
+
+def build_supervised(settings: config.Representation, mean: float = 0.0, std: float = 1.0) -> SupervisedEncoder:
+    """The encoder of the ``representation`` section, randomly initialised, with a head."""
+    return SupervisedEncoder(build_semantic_encoder(settings), settings.dimension, mean, std)

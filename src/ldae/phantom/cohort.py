@@ -11,11 +11,11 @@ from typing import Any, Protocol
 import pandas as pd
 
 from ldae.config import Phantom
+from ldae.core.batches import track
 from ldae.core.errors import UserError
 from ldae.core.files import digest, read_json, write_json, write_tsv
 from ldae.core.keyed import stream
 from ldae.core.keys import KEY
-from ldae.core.progress import track
 from ldae.core.runtime import starting_deaf_processes
 from ldae.phantom.anatomy import Anatomy, load_anatomy
 from ldae.phantom.bids_dataset import BidsDataset

@@ -20,8 +20,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 
-from ldae.core.errors import MachineError, UserError
-from ldae.core.machine import AGAIN
+from ldae.core.errors import AGAIN, MachineError, UserError
 
 ENVIRONMENT = {"ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1", "ANTS_RANDOM_SEED": "1"}
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])

@@ -7,10 +7,9 @@ import pandas as pd
 
 from ldae.config import Quality
 from ldae.core.batches import batches
-from ldae.core.errors import UserError
+from ldae.core.errors import UserError, require_own_reasons
 from ldae.core.files import read_tsv, write_tsv
 from ldae.core.keys import KEY
-from ldae.core.machine import require_own_reasons
 from ldae.preprocessing.derivatives import ScanFiles
 from ldae.preprocessing.quality import LIMITS, save_rows, verdict
 

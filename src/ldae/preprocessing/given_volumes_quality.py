@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 
 from ldae.config import Conform
-from ldae.core.errors import QuarantinedScan, UserError
+from ldae.core.batches import track
+from ldae.core.errors import QuarantinedScan, UserError, blaming_the_machine
 from ldae.core.files import sha256_file, write_tsv
 from ldae.core.keys import KEY
-from ldae.core.machine import blaming_the_machine
-from ldae.core.progress import track
 from ldae.preprocessing.given_volumes import given_volume
 from ldae.preprocessing.quality import save_rows
 

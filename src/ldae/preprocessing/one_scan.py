@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ldae.config import Preprocessing
-from ldae.core.errors import QuarantinedScan, UserError
-from ldae.core.machine import require_sound
+from ldae.core.errors import QuarantinedScan, UserError, require_sound
 from ldae.preprocessing.claim import claim, release
 from ldae.preprocessing.derivatives import ScanFiles, describe_dataset
 from ldae.preprocessing.quality import verdict

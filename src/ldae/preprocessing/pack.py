@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from ldae.config import Conform
+from ldae.core.batches import track
 from ldae.core.errors import UserError
 from ldae.core.files import read_json, sha256_file
 from ldae.core.keys import KEY
-from ldae.core.progress import track
 from ldae.core.store import write_store
 from ldae.preprocessing.conform import grid_affine
 from ldae.preprocessing.derivatives import sidecar

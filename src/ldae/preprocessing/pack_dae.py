@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ldae.core.batches import track
 from ldae.core.errors import UserError
-from ldae.core.progress import track
 from ldae.core.store import open_store, write_store
 
 logger = logging.getLogger("ldae")

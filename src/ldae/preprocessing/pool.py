@@ -18,8 +18,16 @@ from multiprocessing import connection, forkserver, get_context, parent_process,
 from pathlib import Path
 from typing import Any
 
-from ldae.core.errors import MachineError, QuarantinedScan, UserError
-from ldae.core.machine import AGAIN, KILLED, MORE_MEMORY, blaming_the_machine, require_own
+from ldae.core.errors import (
+    AGAIN,
+    KILLED,
+    MORE_MEMORY,
+    MachineError,
+    QuarantinedScan,
+    UserError,
+    blaming_the_machine,
+    require_own,
+)
 from ldae.core.runtime import limit_threads, starting_deaf_processes
 from ldae.preprocessing.resource_use import Meter
 

@@ -17,11 +17,10 @@ from typing import Any
 import pandas as pd
 
 from ldae.config import BiasField, BrainExtraction, Conform, Registration
-from ldae.core.errors import MachineError, UserError
+from ldae.core.batches import track
+from ldae.core.errors import MachineError, UserError, require_own_reasons
 from ldae.core.files import write_tsv
 from ldae.core.keys import KEY
-from ldae.core.machine import require_own_reasons
-from ldae.core.progress import track
 from ldae.preprocessing.derivatives import ScanFiles, describe_dataset
 from ldae.preprocessing.pool import Outcome, run_isolated
 from ldae.preprocessing.steps import Product, bias_field_step, brain_step, mean_step, register_step

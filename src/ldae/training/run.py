@@ -17,7 +17,7 @@ from ldae.inference.device import one_thread, pick_device
 from ldae.inference.folder import Outcome
 from ldae.inference.load_networks import load_autoencoder, load_unet
 from ldae.inference.readers import Latents, Volumes
-from ldae.networks.supervised import Target
+from ldae.networks.semantic_encoder import Target
 from ldae.training.assignment import Assignment, assigned
 from ldae.training.distributed import World
 from ldae.training.loop import LAUNCH

@@ -20,7 +20,7 @@ from ldae.adni.merge import merge_bids
 from ldae.config import Convert
 from ldae.core.errors import MachineError, UserError
 from ldae.core.files import read_tsv, sha256_file
-from ldae.core.shards import participant_id
+from ldae.core.keys import participant_id
 
 SETTINGS = Convert(shards=1, max_quarantined_fraction=0.9)
 

@@ -17,7 +17,7 @@ import pytest
 
 from ldae.config import Phantom
 from ldae.core.files import read_tsv
-from ldae.core.shards import participant_id
+from ldae.core.keys import participant_id
 from ldae.phantom.loni_images import Image, images_of
 from ldae.phantom.visit_schedule import Plan, plan_cohort
 

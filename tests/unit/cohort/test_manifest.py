@@ -5,7 +5,7 @@ from ldae.cohort.manifest import COLUMNS
 from ldae.cohort.sources.adni import adni_scans
 from ldae.core.errors import UserError
 from ldae.core.files import read_json, read_tsv
-from ldae.core.shards import shard_of
+from ldae.core.keys import shard_of
 
 A, B = "sub-ADNI002S0001", "sub-ADNI002S0002"
 

@@ -16,17 +16,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ldae.core.errors import MachineError, QuarantinedScan, UserError, is_machine_error, speaks_of_the_machine
-from ldae.core.files import read_tsv, write_text, write_tsv
-from ldae.core.machine import (
+from ldae.core.errors import (
+    MachineError,
+    QuarantinedScan,
+    UserError,
     blaming_the_machine,
     fault_of_the_machine,
     forget_machine_errors,
     full_disk,
+    is_machine_error,
     require_own,
     require_own_reasons,
     require_sound,
+    speaks_of_the_machine,
 )
+from ldae.core.files import read_tsv, write_text, write_tsv
 from ldae.core.store import open_store, write_store
 
 

@@ -7,9 +7,8 @@ import torch
 
 from ldae.config import load_config
 from ldae.diffusion.schedule import Schedule
-from ldae.networks.gaussian_prior import GaussianPrior
 from ldae.networks.gradient_estimator import GradientEstimator, build_shift_branch
-from ldae.networks.unet import UNet
+from ldae.networks.unet import GaussianPrior, UNet
 
 CONFIG = Path(__file__).parents[3] / "config"
 SHAPE = (4, 4, 4, 4)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ldae.config import BiasField
 from ldae.core.files import write_tsv
-from ldae.core.shards import scans_of_shard, shard_of
+from ldae.core.keys import scans_of_shard, shard_of
 from ldae.preprocessing.shard import Shard, run_bias_field
 
 SHARDS = 2

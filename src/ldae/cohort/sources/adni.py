@@ -8,10 +8,9 @@ from ldae.cohort.sources.bids_reader import FACTS as TABLE_FACTS
 from ldae.cohort.sources.bids_reader import Dataset, read_dataset
 from ldae.cohort.sources.visit_times import join_facts
 from ldae.config import Bids
-from ldae.core.errors import UserError
+from ldae.core.errors import UserError, require_own_reasons
 from ldae.core.files import read_tsv
 from ldae.core.keys import KEY
-from ldae.core.machine import require_own_reasons
 
 FACTS = ["image_id", "scan_date", "field_strength"]
 

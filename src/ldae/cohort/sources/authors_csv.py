@@ -12,8 +12,7 @@ from ldae.cohort.sources.columns import complete
 from ldae.cohort.sources.same_images import content_keys
 from ldae.config import AuthorsCsv, Bids, BidsValues
 from ldae.core.errors import UserError
-from ldae.core.keys import KEY
-from ldae.core.shards import PTID, participant_id
+from ldae.core.keys import KEY, PTID, participant_id
 
 REQUIRED = ("subject", "path")
 MONTHS = re.compile(r"ses-M(\d+)")

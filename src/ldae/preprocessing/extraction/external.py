@@ -11,9 +11,8 @@ import nibabel as nib
 import numpy as np
 
 from ldae.config import BrainExtraction
-from ldae.core.errors import QuarantinedScan, UserError
+from ldae.core.errors import QuarantinedScan, UserError, require_sound
 from ldae.core.files import sha256_file
-from ldae.core.machine import require_sound
 from ldae.preprocessing.antspy import load_ants, to_ants
 
 

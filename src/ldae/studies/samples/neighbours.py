@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from ldae.core.batches import track
 from ldae.core.keyed import study_stream
-from ldae.core.progress import track
 from ldae.studies.common import statistics
 from ldae.studies.common.statistics import estimates_table, interval, not_available
 

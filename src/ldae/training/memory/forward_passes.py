@@ -13,9 +13,8 @@ from ldae.networks.counts import count_parameters
 from ldae.networks.dae import build_dae
 from ldae.networks.discriminator import build_discriminator, generator_loss
 from ldae.networks.gradient_estimator import GradientEstimator, build_shift_branch
-from ldae.networks.semantic_encoder import build_semantic_encoder
+from ldae.networks.semantic_encoder import build_semantic_encoder, build_supervised
 from ldae.networks.slice_perceptual import SlicePerceptual
-from ldae.networks.supervised import build_supervised
 from ldae.networks.unet import UNet
 from ldae.training.memory.dry_run import Forward, Network
 

@@ -11,9 +11,8 @@ from ldae.core.keyed import Draw, generator, key, normal
 from ldae.diffusion.schedule import Schedule, gather
 from ldae.inference.device import precision_context
 from ldae.inference.readers import Latents, keyed_noise
-from ldae.networks.gaussian_prior import GaussianPrior
 from ldae.networks.rewrites import lay_out
-from ldae.networks.unet import UNet
+from ldae.networks.unet import GaussianPrior, UNet
 from ldae.training.stages.stage import EXAMPLES, Stage
 
 VALIDATION_DRAWS = 4  # noise levels per validation scan

@@ -15,7 +15,7 @@ from ldae.core.keyed import Draw, key
 from ldae.inference.device import precision_context
 from ldae.inference.readers import Volumes
 from ldae.networks.rewrites import lay_out
-from ldae.networks.supervised import Target, build_supervised
+from ldae.networks.semantic_encoder import Target, build_supervised
 from ldae.networks.weights import load_backbone
 from ldae.training.stages.stage import Stage
 

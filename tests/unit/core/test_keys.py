@@ -1,4 +1,4 @@
-from ldae.core.shards import participant_id, shard_of
+from ldae.core.keys import participant_id, shard_of
 
 
 def test_both_names_of_a_subject_fall_into_one_shard():
