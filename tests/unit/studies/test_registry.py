@@ -77,7 +77,7 @@ def test_records_that_do_not_fit_are_refused_in_a_sentence(other, sentence):
 
 
 def test_a_folder_without_a_record_is_named():
-    with pytest.raises(UserError, match="studies/forgotten has no record.py"):
+    with pytest.raises(UserError, match=r"studies/forgotten has no record\.py"):
         checked([TOY], ["toy", "forgotten"])
 
 
