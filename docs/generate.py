@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ldae.report.differences_page import differences_page
+from ldae.report.differences import differences_page
 
 PAGES = {"differences.md": differences_page}
 

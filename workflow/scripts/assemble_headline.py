@@ -6,7 +6,7 @@ from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
     from ldae.core.files import write_json
-    from ldae.report.headline_numbers import assemble_headline
+    from ldae.report.headline import assemble_headline
 
     evaluate = Path(snakemake.input.probes[0]).parents[1]
     headline = assemble_headline(evaluate, snakemake.params.config_digest, snakemake.params.data)

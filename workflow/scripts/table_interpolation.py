@@ -7,6 +7,7 @@ from ldae.core.runtime import running
 with running(snakemake.log[0]):
     from ldae.studies.common.paper_tables import paper_table
     from ldae.studies.common.table_files import write_table
+    from ldae.studies.interpolation.record import IN_TABLE
 
     evaluate = Path(snakemake.input.study[0]).parents[1]
-    write_table(paper_table("interpolation", evaluate), Path(snakemake.output[0]).with_suffix(""))
+    write_table(paper_table(IN_TABLE, evaluate), Path(snakemake.output[0]).with_suffix(""))

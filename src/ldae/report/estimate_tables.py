@@ -1,18 +1,48 @@
-"""Tables of estimates for the report, read from the evaluation's long tables."""
+"""Tables for the report: words only, escaped; plain ones, and estimates read from the studies' long tables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 from markupsafe import Markup, escape
 
 from ldae.core.files import read_tsv
-from ldae.report.plain_tables import Table, in_html
-from ldae.studies.common.estimate_panels import METRIC_LABELS, MINUS, format_estimate
-from ldae.studies.common.method_styles import Method, present
+from ldae.studies.common.estimate_panels import MINUS, format_estimate, metric_label
+from ldae.studies.common.method_styles import Method, in_html, present
 from ldae.studies.common.paper_tables import row_subjects
+from ldae.studies.common.study import Published
 
-Published = Mapping[tuple[str, str], str]
+
+@dataclass(frozen=True)
+class SetTable:
+    """A table ready to be set: words only, with the columns that are flush right."""
+
+    head: list[Markup]
+    rows: list[list[Markup]]
+    numeric: list[bool]
+    notes: list[str]
+
+
+def plain_table(table: pd.DataFrame, numbers: bool = False) -> SetTable:
+    """Any small table, as it is.
+
+    Args:
+        numbers: every column but the first is set flush right; otherwise those whose type is a number.
+    """
+    numeric = [
+        place > 0 if numbers else pd.api.types.is_numeric_dtype(table.iloc[:, place]) for place in range(table.shape[1])
+    ]
+    rows = [[Markup(escape(_plain(value))) for value in row] for row in table.itertuples(index=False)]
+    return SetTable([Markup(escape(str(name).replace("_", " "))) for name in table.columns], rows, numeric, [])
+
+
+def _plain(value: object) -> str:
+    if value is None or (not isinstance(value, str) and pd.isna(value)):
+        return "n/a"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value.is_integer() else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def row_of(table: pd.DataFrame, method: str | None, metric: str) -> pd.Series | None:
@@ -36,8 +66,12 @@ def split_estimate(row: pd.Series) -> tuple[str, str]:
 
 
 def estimates_table(
-    path: Path, metrics: list[str], known: dict[str, Method], first: str = "method", published: Published | None = None
-) -> Table | None:
+    path: Path,
+    metrics: Sequence[str],
+    known: Mapping[str, Method],
+    first: str = "method",
+    published: Published | None = None,
+) -> SetTable | None:
     """Methods down, metrics across, each cell value and interval; nothing when the study was not run.
 
     ``published`` holds the paper's number for some (method, metric), set below ours.
@@ -59,10 +93,10 @@ def estimates_table(
         rows.append([in_html(method.label), *cells, Markup(str(subjects or ""))])
     head = [Markup(escape(first)), *(in_html(metric_label(metric)) for metric in metrics), Markup("subjects")]
     notes = table.loc[table["metric"].isin(metrics), "note"].dropna().astype(str)
-    return Table(head, rows, [False] + [True] * (len(metrics) + 1), sorted(set(notes)))
+    return SetTable(head, rows, [False] + [True] * (len(metrics) + 1), sorted(set(notes)))
 
 
-def _differences(known: dict[str, Method], names: pd.Series) -> dict[str, Method]:
+def _differences(known: Mapping[str, Method], names: pd.Series) -> dict[str, Method]:
     """Pairs ``a-b`` of methods under the methods' own labels, in the table's order."""
     labels = {name: method.label for name, method in known.items()}
     pairs = {name: [labels.get(part, part.replace("_", " ")) for part in name.split("-", 1)] for name in names.unique()}
@@ -87,8 +121,3 @@ def cell(row: pd.Series | None, subjects: int) -> Markup:
 def count_of(row: pd.Series) -> int:
     """How many subjects an estimate rests on."""
     return int(row["n_subjects"]) if pd.notna(row["n_subjects"]) else 0
-
-
-def metric_label(metric: str) -> str:
-    """The words for a metric; an unknown one under its own name."""
-    return METRIC_LABELS.get(metric, metric.replace("_", " "))

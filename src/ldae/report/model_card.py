@@ -10,19 +10,8 @@ from ldae.config import Config
 from ldae.core.files import write_text
 from ldae.report.differences import differences, missing_weights
 from ldae.report.run_description import run_kind
-
-HEADLINES = {
-    "ae_ssim_w11_brain": "SSIM of the autoencoder's reconstructions (window 11, inside the brain, test subjects)",
-    "mean_volume_ssim_w11_brain": "the same for the mean of the training volumes",
-    "ldae_encoded_ssim_w11_brain": "the same for LDAE from the encoded x_T and y_sem",
-    "ldae_noise_ssim_w11_brain": "the same for LDAE from noise and y_sem",
-    "auc_ad_cv": "AUC of AD against CN, linear probe of y_sem, cross-validated by subject",
-    "untrained_encoder_auc_ad_cv": "the same for the encoder before training",
-    "pca_voxels_auc_ad_cv": "the same for principal components of the voxels",
-    "auc_ad_test": "AUC of AD against CN, test subjects",
-    "age_mae_cv": "error of age (years), linear probe of y_sem, cross-validated by subject",
-    "age_mae_cv_mean_predictor": "the same for the mean age",
-}
+from ldae.studies.registry import STUDIES
+from ldae.studies.registry import headline as numbers_of
 
 BASELINES = {
     "dae": "volumes, without labels",
@@ -50,7 +39,8 @@ def model_card(
     environment = Environment(
         loader=PackageLoader("ldae.report"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    numbers = [(label, estimate_words(headline[name])) for name, label in HEADLINES.items()]
+    shown = [number for number in numbers_of(STUDIES) if number.in_card]
+    numbers = [(number.in_card, estimate_words(headline[number.key])) for number in shown]
     page = environment.get_template("model_card.md.j2").render(
         kind=run_kind(config),
         phantom=config.phantom is not None,

@@ -1,7 +1,7 @@
 """What may leave the machine: tables, aggregate curves and the report without single scans, checked for identifiers.
 
-ADNI's data use agreement forbids passing on individual data. The list below names what is aggregated; everything else
-stays private.
+ADNI's data use agreement forbids passing on individual data. The record of each study says of every figure and table
+whether it is public; everything else stays private.
 """
 
 import re
@@ -11,34 +11,10 @@ from pathlib import Path
 
 from ldae.config import Config
 from ldae.core.errors import UserError
-from ldae.report.html import ReportSources, report_html
+from ldae.report.html import report_html
+from ldae.studies.common.study import ReportSources
+from ldae.studies.registry import STUDIES, figures, public, tables
 
-FIGURES = (
-    "figure_1_method",
-    "figure_2_encoder",
-    "figure_training",
-    "figure_reconstruction_methods",
-    "figure_solvers",
-    "figure_probes",
-    "figure_label_efficiency",
-    "figure_confounds",
-    "figure_8_interpolation",
-)
-TABLES = (
-    "cohort",
-    "settings_autoencoder",
-    "settings_diffusion",
-    "settings_representation",
-    "reconstruction",
-    "solvers",
-    "samples",
-    "probes",
-    "probe_differences",
-    "confounds",
-    "label_efficiency",
-    "interpolation",
-    "manipulation",
-)
 PATTERNS = (  # names of ADNI's subjects and images, in the download's spelling and in Clinica's
     re.compile(r"\b\d{3}_S_\d{4,5}\b"),
     re.compile(r"\bsub-\w*\d\w*"),
@@ -59,14 +35,15 @@ def bundle_public(out: Path, paper: Path, sources: ReportSources, config: Config
         UserError: an identifier, or a file that nobody listed, would leave the machine; ``out`` is then removed.
     """
     shutil.rmtree(out, ignore_errors=True)
-    for kind, stems in (("figures", FIGURES), ("tables", TABLES)):
+    shown = public(figures(STUDIES))
+    for kind, stems in (("figures", shown), ("tables", public(tables(STUDIES)))):
         (out / kind).mkdir(parents=True)
         for path in sorted((paper / kind).iterdir()):
             if path.stem in stems:
                 shutil.copyfile(path, out / kind / path.name)
     for name in ("headline.json", "MODEL_CARD.md"):
         shutil.copyfile(paper / name, out / name)
-    report_html(out / "report.html", sources, config, shown=FIGURES)
+    report_html(out / "report.html", sources, config, shown)
     try:
         check_public(out, names)
     except UserError:
@@ -80,11 +57,11 @@ def check_public(folder: Path, names: Iterable[str]) -> None:
     Raises:
         UserError: naming the file and what was found in it.
     """
-    known = {name for name in names if name}
+    known, shown = {name for name in names if name}, public(figures(STUDIES))
     for path in sorted(folder.rglob("*")):
         if path.is_dir():
             continue
-        if path.suffix == ".png" and path.stem not in FIGURES:
+        if path.suffix == ".png" and path.stem not in shown:
             raise UserError(f"{path} is a picture that is not on the list of aggregate figures; it must not leave.")
         if path.suffix not in TEXT:
             continue

@@ -124,7 +124,8 @@ def _found() -> tuple[Study, ...]:
         if not isinstance(study, Study) or study.name != folder:
             raise UserError(f"studies/{folder}/record.py: its STUDY must be a Study with the name {folder!r}.")
         studies.append(study)
-    return checked(studies, [study.name for study in studies])
+    folders = [path.parent.name for path in Path(__file__).parent.glob("*/__init__.py")]
+    return checked(studies, set(folders) - {"common"})
 
 
 STUDIES = _found()

@@ -13,9 +13,9 @@ from result_files import write_results
 
 from ldae.config import Config, parse_config
 from ldae.core.files import write_tsv
-from ldae.report.captions import CAPTIONS
 from ldae.report.html import ReportSources
 from ldae.studies.common.figure_style import empty_figure
+from ldae.studies.registry import STUDIES, figures
 
 TRAINING = {"steps": 1, "batch": 1, "micro_batch": 1, "learning_rate": 1e-3, "validate_every": 1}
 
@@ -46,10 +46,10 @@ def config() -> Config:
 
 @pytest.fixture(scope="module")
 def sources(results: Path) -> ReportSources:
-    figures = results / "paper/figures"
-    for name in CAPTIONS:
-        if name != "figure_qc":
-            empty_figure(figures / name, f"a stand-in for {name}")
+    folder = results / "paper/figures"
+    for figure in figures(STUDIES):
+        if figure.name != "figure_qc":
+            empty_figure(folder / figure.name, f"a stand-in for {figure.name}")
     table_1 = results / "paper/table_1.tsv"
     columns = ["diagnosis", "subjects", "scans", "age_mean", "age_sd", "female_percent"]
     write_tsv(
@@ -57,4 +57,4 @@ def sources(results: Path) -> ReportSources:
     )
     provenance = {"libraries": {"torch": "2.10", "<b>": "&"}, "code": "0f3a"}
     exclusions = results / "manifest/exclusions.tsv"
-    return ReportSources(figures, results / "evaluate", table_1, exclusions, results / "paper/tables", provenance)
+    return ReportSources(folder, results / "evaluate", table_1, exclusions, results / "paper/tables", provenance)

@@ -7,8 +7,7 @@ import yaml
 
 from ldae.config import merge, parse_config
 from ldae.config.switches import SWITCHES
-from ldae.report.differences import switched
-from ldae.report.differences_page import differences_page
+from ldae.report.differences import differences_page, switched
 
 ROOT = Path(__file__).parents[3]
 

@@ -1,16 +1,19 @@
 """The model card says what a reader must know, from the run's own numbers."""
 
-from ldae.report.model_card import HEADLINES, estimate_words, model_card
+from ldae.report.model_card import estimate_words, model_card
+from ldae.studies.registry import STUDIES, headline
+
+KEYS = [number.key for number in headline(STUDIES) if number.in_card]
 
 
 def test_the_card_has_the_runs_numbers_and_its_limits(tmp_path, config):
-    headline = {name: {"value": None, "reason": "no such study"} for name in HEADLINES}
-    headline["auc_ad_cv"] = {"value": 0.783, "low": 0.667, "high": 0.882, "n_subjects": 28, "note": "too few"}
+    numbers = {key: {"value": None, "reason": "no such study"} for key in KEYS}
+    numbers["auc_ad_cv"] = {"value": 0.783, "low": 0.667, "high": 0.882, "n_subjects": 28, "note": "too few"}
     description = {"parameters": {"unet": 1_993_892}, "scans": 6, "step": 10, "digest": "abc"}
     out = tmp_path / "MODEL_CARD.md"
     dae = {"parameters": {"dae": 129_839_553}, "scans": 6, "step": 4, "digest": "def"}
     unlabelled = {"parameters": {}, "scans": 0, "step": 0, "digest": "0"}
-    model_card(out, config, headline, {"diffusion": description}, {"dae": dae, "supervised_ad": unlabelled})
+    model_card(out, config, numbers, {"diffusion": description}, {"dae": dae, "supervised_ad": unlabelled})
     text = out.read_text()
     assert "0.783 [0.667, 0.882], 28 subjects (too few)" in text
     assert "n/a (no such study)" in text
@@ -22,9 +25,9 @@ def test_the_card_has_the_runs_numbers_and_its_limits(tmp_path, config):
 
 
 def test_the_card_of_another_cohort_does_not_speak_of_adni(tmp_path, config):
-    headline = {name: {"value": None, "reason": "no such study"} for name in HEADLINES}
+    numbers = {key: {"value": None, "reason": "no such study"} for key in KEYS}
     other = config.model_copy(update={"source": "bids", "phantom": None})
-    model_card(tmp_path / "MODEL_CARD.md", other, headline, {}, {})
+    model_card(tmp_path / "MODEL_CARD.md", other, numbers, {}, {})
     text = (tmp_path / "MODEL_CARD.md").read_text()
     assert "`source: bids`" in text and "Scans of the Alzheimer" not in text and "Trained beside it" not in text
 

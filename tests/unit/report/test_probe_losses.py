@@ -3,7 +3,7 @@
 import pandas as pd
 
 from ldae.core.files import write_tsv
-from ldae.report.html import probe_losses
+from ldae.studies.probes.words import loss_sentences
 
 
 def test_losses_are_sentences_with_the_rivals_names(tmp_path):
@@ -15,8 +15,8 @@ def test_losses_are_sentences_with_the_rivals_names(tmp_path):
         ("ldae-oracle", "age_mae_cv", 1.0, -0.5, 2.0, 30, 60, 0, 200, None),
     ]
     write_tsv(tmp_path / "probes/differences.tsv", pd.DataFrame(rows, columns=columns))
-    assert probe_losses(tmp_path) == [
+    assert loss_sentences(tmp_path) == [
         "AUC, AD against CN, cross-validated: Ventricles, hippocampi",
         "age error, MAE (years) (the paper&#39;s protocol): Voxel-space DAE",
     ]
-    assert probe_losses(tmp_path / "nothing") == []
+    assert loss_sentences(tmp_path / "nothing") == []

@@ -12,13 +12,12 @@ from result_files import estimates
 
 from ldae.config import Config, parse_config
 from ldae.core.files import write_json, write_tsv
-from ldae.report.captions import CAPTIONS
 from ldae.report.differences import differences, missing_weights
 from ldae.report.estimate_tables import estimates_table
-from ldae.report.headline_cards import headline_cards
+from ldae.report.headline import headline_cards
 from ldae.report.html import ReportSources, report_html
-from ldae.report.plain_tables import in_html
-from ldae.studies.common.method_styles import PROBES
+from ldae.studies.common.method_styles import PROBES, in_html
+from ldae.studies.registry import STUDIES, figures
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -66,7 +65,7 @@ def test_the_page_needs_nothing_from_outside(page: str, outline: Outline) -> Non
 
 
 def test_every_picture_is_inside_and_has_words(outline: Outline) -> None:
-    assert len(outline.pictures) == len(CAPTIONS) - 1
+    assert len(outline.pictures) == len(figures(STUDIES)) - 1
     for picture in outline.pictures:
         assert picture["src"].startswith("data:image/svg+xml;base64,")
         assert len(picture["alt"]) > 20
@@ -143,7 +142,7 @@ def test_a_run_without_any_study_still_has_a_report(sources: ReportSources, conf
     report_html(tmp_path / "report.html", bare, config)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "No study was evaluated in this run." in page
-    assert page.count("This figure was not made in this run.") == len(CAPTIONS)
+    assert page.count("This figure was not made in this run.") == len(figures(STUDIES))
 
 
 def test_a_headline_that_could_not_be_computed_keeps_its_reason(tmp_path: Path) -> None:

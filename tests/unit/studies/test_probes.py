@@ -17,7 +17,7 @@ from ldae.studies.probes import estimates as probe_summary
 from ldae.studies.probes import folds, probe_metrics, protocols
 from ldae.studies.probes import measure as probes
 from ldae.studies.probes.features import TASKS, TaskSets, fixed, true_factors
-from ldae.studies.probes.table import difference_table, losses, probe_table, protocol_words
+from ldae.studies.probes.table import difference_table, lost_to, probe_table, protocol_words
 
 
 def signal_cohort(subjects: int = 60, strength: float = 3.0) -> tuple[pd.DataFrame, np.ndarray]:
@@ -292,7 +292,7 @@ def test_verdicts_name_what_ldae_loses_to() -> None:
     table = pd.DataFrame(rows, columns=["method", "metric", "value", "low", "high"]).assign(note="one class")
     words = [probe_summary.verdict(line) for _, line in table.iterrows()]
     assert words == ["ldae worse", "not told apart", "ldae better", "ldae better", "ldae worse", "n/a (one class)"]
-    assert losses(table) == {"auc_ad_cv": ["a"], "age_mae_test": ["b"]}
+    assert lost_to(table) == {"auc_ad_cv": ["a"], "age_mae_test": ["b"]}
 
 
 def test_table_7_has_every_feature_set_and_protocol(evaluated: Path) -> None:

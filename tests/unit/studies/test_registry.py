@@ -30,6 +30,7 @@ def test_whoever_reads_the_registry_is_planned_by_every_record_and_no_measuremen
     code = Code()
     records = {f"ldae.studies.{study.name}.record" for study in STUDIES}
     assert records <= set(code.closure("ldae.studies.registry"))
+    assert records <= set(code.closure("ldae.report.html"))
     measures = [name for name in code.paths if name.startswith("ldae.studies.") and name.endswith(".measure")]
     assert measures
     for name in measures:

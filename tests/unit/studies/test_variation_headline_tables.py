@@ -10,9 +10,17 @@ import pytest
 
 from ldae.core.files import read_tsv
 from ldae.core.store import open_store
-from ldae.report.headline_numbers import assemble_headline
-from ldae.studies.common.paper_tables import TABLES, estimate_cells, format_estimate, paper_table
+from ldae.report.headline import assemble_headline
+from ldae.studies.common.paper_tables import estimate_cells, format_estimate, paper_table
+from ldae.studies.interpolation import record as interpolation
+from ldae.studies.manipulation import record as manipulation
+from ldae.studies.reconstruction import record as reconstruction
 
+TABLES = {
+    "reconstruction": reconstruction.IN_TABLE,
+    "interpolation": interpolation.IN_TABLE,
+    "manipulation": manipulation.IN_TABLE,
+}
 WANTED = [
     "mean_volume_ssim_w11_brain",
     "ae_ssim_w11_brain",
@@ -71,7 +79,7 @@ def test_headline_says_why_a_number_is_missing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", TABLES)
 def test_paper_tables_have_every_method_and_metric(evaluated: Path, name: str) -> None:
-    table, plan = paper_table(name, evaluated), TABLES[name]
+    table, plan = paper_table(TABLES[name], evaluated), TABLES[name]
     assert (table["n_training_seeds"] == 1).all()
     summary = read_tsv(evaluated / plan.source)
     assert table["method"].tolist() == summary["method"].drop_duplicates().tolist()
@@ -94,7 +102,7 @@ def test_a_cell_that_rests_on_other_subjects_than_its_row_says_so() -> None:
 
 @pytest.mark.parametrize("name", TABLES)
 def test_every_number_stands_beside_the_subjects_it_rests_on(evaluated: Path, name: str) -> None:
-    table, plan = paper_table(name, evaluated).set_index("method"), TABLES[name]
+    table, plan = paper_table(TABLES[name], evaluated).set_index("method"), TABLES[name]
     summary = read_tsv(evaluated / plan.source).set_index(["method", "metric"])
     for method, row in table.iterrows():
         for metric in plan.metrics:

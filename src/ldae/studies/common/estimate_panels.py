@@ -87,6 +87,11 @@ METRIC_LABELS = {
 }
 
 
+def metric_label(metric: str) -> str:
+    """The words for a metric; an unknown one under its own name."""
+    return METRIC_LABELS.get(metric, metric.replace("_", " "))
+
+
 def rows_of(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
     """The rows of one metric that have a value."""
     return summary[(summary["metric"] == metric) & np.isfinite(summary["value"].astype(float))]

@@ -1,15 +1,16 @@
 """The paper's tables from the studies' estimates: ours with intervals, and the published number beside it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from ldae.core.files import read_tsv
 from ldae.studies.common.statistics import FEW_NOTE
 
-Published = Mapping[tuple[str, str], str]
+if TYPE_CHECKING:  # not at run time: a measurement that formats numbers is not made again for words of a record
+    from ldae.studies.common.study import PaperTable
+
 TRAINING_SEEDS = 1  # the workflow trains every network once, with the configuration's one seed
 SEEDS_SENTENCE = (
     "Every network was trained once (n_training_seeds = 1): the intervals are over subjects and do not cover how the "
@@ -17,85 +18,15 @@ SEEDS_SENTENCE = (
 )
 
 
-@dataclass(frozen=True)
-class PaperTable:
-    """Which estimates make a table. ``published``: (method, metric) -> the paper's number, as printed there."""
-
-    source: str
-    metrics: Sequence[str]
-    published: Published = field(default_factory=dict)
-
-
-TABLES = {
-    "reconstruction": PaperTable(  # Table 6: T = 100, SSIM with a small window over the whole volume
-        "reconstruction/summary.tsv",
-        ("ssim_w3_paper", "ssim_w11", "ssim_w11_brain", "mse", "psnr", "lpips_squeeze_fake3d", "lpips_paper_half"),
-        {("ldae_encoded", "ssim_w3_paper"): "0.962", ("ldae_noise", "ssim_w3_paper"): "0.87"},
-    ),
-    "interpolation": PaperTable(  # six months between the outer scans, against the AE reconstruction
-        "interpolation/summary.tsv",
-        (
-            "ssim_w11_brain",
-            "mse",
-            "ventricle_ml_error",
-            "ventricle_ml_error_truth",
-            "ventricle_ml_error_truth_calibrated_by_kind",
-            "ventricle_change_ml_error_truth",
-            "ssim_w11_brain_vs_ae",
-            "mse_vs_ae",
-            "ssim_w4_paper",
-        ),
-        {
-            (method, metric): value
-            for method in ("ldae", "ldae_months")  # the paper's place is that of months
-            for metric, value in (("ssim_w4_paper", "0.969 (6 months)"), ("mse_vs_ae", "0.0019 (6 months)"))
-        },
-    ),
-    "manipulation": PaperTable(  # no number was published
-        "manipulation/summary.tsv",
-        (
-            "ventricle_ml_change_plus_ad",
-            "ventricle_ml_change_minus_ad",
-            "ventricle_ml_change_plus_minus_ad",
-            "ventricle_ml_change_cn_to_ad",
-            "ventricle_ml_change_ad_to_cn",
-            "ventricle_ml_change_truth_plus_ad",
-            "ventricle_ml_change_error_truth_plus_ad",
-            "ventricle_ml_change_calibrated_plus_ad",
-            "ventricle_ml_change_calibrated_error_truth_plus_ad",
-            "ventricle_ml_change_truth_minus_ad",
-            "ventricle_ml_change_error_truth_minus_ad",
-            "ventricle_ml_change_calibrated_minus_ad",
-            "ventricle_ml_change_calibrated_error_truth_minus_ad",
-            "ventricle_ml_spearman",
-            "ventricle_ml_spearman_mean",
-            "ventricle_ml_spearman_plus_ad",
-            "ventricle_ml_spearman_minus_ad",
-            "hippocampus_region_ml_change_plus_ad",
-            "hippocampus_region_ml_change_minus_ad",
-            "brain_ml_change_plus_ad",
-            "brain_ml_change_minus_ad",
-            "ssim_w11_outside_plus_ad",
-            "ssim_w11_outside_minus_ad",
-            "ssim_w11_outside_ae_gap_plus_ad",
-            "ssim_w11_outside_ae_gap_minus_ad",
-            "intensity_outside_change_plus_ad",
-            "intensity_outside_change_minus_ad",
-            "probability_reencoded_plus_ad",
-            "probability_reencoded_minus_ad",
-            "probability_reencoded_plus_minus_ad",
-            "probability_reencoded_spearman",
-        ),
-    ),
-}
-
-
-def paper_table(name: str, evaluate: Path) -> pd.DataFrame:
+def paper_table(plan: "PaperTable", evaluate: Path) -> pd.DataFrame:
     """One row per method: for each metric ``value [low, high]``, and the paper's number if there is one.
 
     The numbers themselves stand in the study's ``summary.tsv``.
+
+    Args:
+        plan: which estimates, from the study's record.
+        evaluate: folder of the studies' results.
     """
-    plan = TABLES[name]
     estimates = read_tsv(evaluate / plan.source)
     rows = []
     for method, group in estimates.groupby("method", sort=False):

@@ -4,7 +4,7 @@ Each study has one record, ``studies/<name>/record.py``; report, public bundle, 
 made from the records (:mod:`ldae.studies.registry`). A record is light: strings and the classes below.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,12 +98,13 @@ class Note:
 
 @dataclass(frozen=True)
 class Written:
-    """What a function of the study makes of the run's files: a table, or HTML.
+    """What a function of the study makes of the run's files.
 
     Attributes:
         function: its name in ``words.py`` of the study. It takes :class:`ReportSources` and whether the report is a
-            public one, and gives a ``pandas.DataFrame``, ``markupsafe.Markup``, or None where nothing is to be said.
-        heading: plain words above the table.
+            public one, and gives a table (``pandas.DataFrame``), a sentence in small print (str), HTML
+            (``markupsafe.Markup``), or None where nothing is to be said.
+        heading: plain words above a table.
         numbers: every column but the first is set flush right; otherwise those whose type is a number.
     """
 
@@ -134,7 +135,7 @@ class Section:
 
 @dataclass(frozen=True)
 class PaperTable:
-    """Which estimates make a table of the paper, one row per method (:mod:`ldae.studies.common.paper_tables`).
+    """Which estimates ``paper_table`` of :mod:`ldae.studies.common.paper_tables` makes a table of, one row per method.
 
     Attributes:
         source: the long table of estimates, below ``evaluate``.
@@ -155,13 +156,11 @@ class Table:
         name: stem of its files.
         public: whether it may leave the machine: aggregates only, neither a single scan nor a subject.
         folder: ``tables``, or ``timings`` for what differs between two runs and is in neither report nor bundle.
-        paper: the estimates it is made of, where it is made by ``paper_table``.
     """
 
     name: str
     public: bool
     folder: str = "tables"
-    paper: PaperTable | None = None
 
 
 @dataclass(frozen=True)
@@ -241,14 +240,6 @@ class Study:
         """Its figures, in the order of the report."""
         return tuple(item for item in self.shows if isinstance(item, Figure))
 
-    def table(self, name: str) -> Table:
-        """The table of this name.
-
-        Raises:
-            KeyError: the study has none.
-        """
-        return {table.name: table for table in self.tables}[name]
-
 
 @dataclass(frozen=True)
 class ReportSources:
@@ -262,6 +253,7 @@ class ReportSources:
         tables: folder of the paper's tables.
         provenance: versions and digests, flat or one level deep.
         notes: ``manifest/notes.json``; it names subjects.
+        unseen: sentences on scans that came after a training.
     """
 
     figures: Path
@@ -271,3 +263,4 @@ class ReportSources:
     tables: Path
     provenance: Mapping[str, Any]
     notes: Path | None = None
+    unseen: Sequence[str] = ()

@@ -16,6 +16,7 @@ from ldae.studies.common.study import (
 )
 
 SUMMARY, DIFFERENCES = "probes/summary.tsv", "probes/differences.tsv"
+COMPARED = ("auc_ad_cv", "auc_ad_test", "age_mae_cv", "age_mae_test")
 
 # Table 7. The paper's positive class is CN: its precision, recall and F1 are those of CN. What it does not print was
 # solved for from what it does (accuracy, precision and recall fix the four cells up to a factor).
@@ -128,7 +129,7 @@ ESTIMATES = (
     ),
     Estimates(
         DIFFERENCES,
-        ("auc_ad_cv", "auc_ad_test", "age_mae_cv", "age_mae_test"),
+        COMPARED,
         PROBES,
         "Paired differences, first − second (AUC: above 0 is better; age error: below 0 is better)",
         first="difference",

@@ -10,6 +10,7 @@ from ldae.studies.common.paper_tables import TRAINING_SEEDS, format_estimate, ro
 from ldae.studies.common.statistics import FEW_NOTE
 from ldae.studies.probes.estimates import LARGER_IS_BETTER, OURS, PERMUTED, PROTOCOLS, verdict
 from ldae.studies.probes.probe_metrics import AGE_METRICS
+from ldae.studies.probes.record import PUBLISHED
 
 PROTOCOL_WORDS = {
     "cv": "cross-validated, logistic / ridge",
@@ -19,22 +20,6 @@ PROTOCOL_WORDS = {
 OWN_HEAD = "test subjects, own head"
 SUBJECTS: dict[Task, str] = {"ad": "subjects_ad", "age": "subjects_age"}
 CONSTANTS = ("majority_class", "mean_predictor")
-
-# Table 7. The paper's positive class is CN: its precision, recall and F1 are those of CN. What it does not print was
-# solved for from what it does (accuracy, precision and recall fix the four cells up to a factor).
-PUBLISHED = {
-    ("ldae", "auc_ad"): "0.90",
-    ("ldae", "accuracy_ad"): "0.84",
-    ("ldae", "mcc_ad"): "0.637",
-    ("ldae", "sensitivity_ad"): "0.704 (solved for)",
-    ("ldae", "sensitivity_cn_positive"): "0.910",
-    ("ldae", "age_mae"): "4.1",
-    ("ldae", "age_rmse"): "5.2",
-    ("dae", "sensitivity_ad"): "0.560 (solved for)",
-    ("supervised", "sensitivity_ad"): "0.805 (solved for; other test subjects)",
-    ("supervised", "age_mae"): "4.34",
-    ("supervised", "age_rmse"): "4.63 (mean over batches)",
-}
 
 
 def probe_table(evaluate: Path) -> pd.DataFrame:
@@ -121,7 +106,7 @@ def difference_table(evaluate: Path) -> pd.DataFrame:
     )
 
 
-def losses(differences: pd.DataFrame) -> dict[str, list[str]]:
+def lost_to(differences: pd.DataFrame) -> dict[str, list[str]]:
     """Metric with protocol -> rivals that LDAE loses to: the paired interval lies on their side of zero."""
     found: dict[str, list[str]] = {}
     for _, line in differences.iterrows():

@@ -6,6 +6,7 @@ import pandas as pd
 
 from ldae.core.files import read_tsv
 from ldae.studies.common.paper_tables import TRAINING_SEEDS, estimate_cells, format_estimate, paper_table
+from ldae.studies.reconstruction.record import IN_TABLE
 
 # Numbers of a code as the paper prints them: its latents are counted without their three channels.
 PUBLISHED_VALUES = {
@@ -19,7 +20,7 @@ PUBLISHED_SSIM = {("ddim", 10): "0.953", ("ddim", 20): "0.960", ("ddim", 50): "0
 
 def reconstruction_table(evaluate: Path) -> pd.DataFrame:
     """One row per method: values in its code, ours and the paper's, then every metric as ``value [low, high]``."""
-    table = paper_table("reconstruction", evaluate)
+    table = paper_table(IN_TABLE, evaluate)
     sizes = read_tsv(evaluate / "reconstruction" / "code_sizes.tsv").set_index("method")["values"]
     known = table["method"].map(sizes)
     table.insert(2, "values_in_code", [None if pd.isna(size) else f"{size:,.0f}" for size in known])

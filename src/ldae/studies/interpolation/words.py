@@ -1,0 +1,26 @@
+"""What the report says of the interpolation: how measured ventricles became true ones."""
+
+import pandas as pd
+
+from ldae.core.files import read_tsv
+from ldae.studies.common.estimate_panels import MINUS
+from ldae.studies.common.study import ReportSources
+
+KINDS = {
+    "scans": "scans and averages of their voxels ({scans} training and validation scans",
+    "decoded": "decoded volumes (reconstructions of {scans} training scans",
+}
+
+
+def calibration(sources: ReportSources, public: bool) -> str:
+    """The lines of ``ventricle_calibration.tsv``; nothing where the truth is unknown."""
+    path = sources.evaluate / "interpolation" / "ventricle_calibration.tsv"
+    table = read_tsv(path) if path.is_file() else pd.DataFrame()
+    if table.empty:
+        return ""
+    lines = [
+        f"{row.slope:.2f} × measured {MINUS if row.offset < 0 else '+'} {abs(row.offset):.1f} ml for "
+        f"{KINDS[row.volumes].format(scans=row.scans)}, r = {row.r:.2f})"
+        for row in table.itertuples(index=False)
+    ]
+    return f"Ventricles by kind: {'; '.join(lines)}. No test scan is in the fit."
