@@ -18,8 +18,7 @@ from ldae.core.errors import UserError
 from ldae.core.files import read_json, sha256_file, write_tsv
 from ldae.core.lineage import MADE_FROM, read_chain
 from ldae.core.store import open_store, write_store
-from ldae.inference.encode import encode_codes
-from ldae.inference.encode_baselines import encode_baselines
+from ldae.inference.encode import encode_baselines, encode_codes
 from ldae.inference.latents import encode_latents
 from ldae.inference.pipeline import LDAE
 from ldae.preprocessing.pack_dae import pack_volumes_dae

@@ -5,7 +5,7 @@ from pathlib import Path
 from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.inference.encode_baselines import encode_baselines
+    from ldae.inference.encode import encode_baselines
 
     encode_baselines(
         volumes=Path(snakemake.input.volumes).parent,

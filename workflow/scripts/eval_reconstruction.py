@@ -6,7 +6,7 @@ from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
     from ldae.config import Evaluation, Method
-    from ldae.inference.dae_decoder import DaeDecoder
+    from ldae.inference.decoder import DaeDecoder
     from ldae.inference.pipeline import LDAE
     from ldae.studies.common.inputs import read_inputs
     from ldae.studies.reconstruction.measure import run_reconstruction

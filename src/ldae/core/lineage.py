@@ -4,15 +4,20 @@ A model is named by the digest of its weights, a scan by that of its volume (``S
 carries both. Every reader asks here.
 """
 
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ldae.core.errors import UserError
 from ldae.core.files import digest, read_json
 from ldae.core.keys import KEY
 from ldae.core.store import Store, open_store
+from ldae.core.voxel_grid import RAS, VoxelGrid
 
+SAME_MM = 1e-3  # grids nearer to each other than this are one
 GRID = ("affine", "spacing_mm", "centre_mm", "transform", "factor")
 MADE_FROM = {  # stage -> the stages whose models it was trained with
     "autoencoder": (),
@@ -36,6 +41,7 @@ CODES = {  # code store -> the stage whose model encodes it
     "supervised_ad": "supervised_ad",
     "supervised_age": "supervised_age",
 }
+logger = logging.getLogger("ldae")
 
 
 def require(what: str, found: Any, expected: Any) -> None:
@@ -78,14 +84,50 @@ def grid(store: Store) -> str:
 
 
 def require_grid(folder: str | Path, model: Mapping[str, Any], store: Store) -> None:
-    """A model was trained on volumes of this grid. An imported model may not know on which.
+    """The volumes of a store lie on the grid that a model was trained on; for a model that was trained here, they are
+    registered in the same way, too.
+
+    The store's axes are R-A-S; an imported model's may be others, and volumes are turned for it when its networks are
+    loaded. Its centre may differ by less than half a voxel, which is logged: preprocessing.conform decides.
+
+    Args:
+        folder: of the model, for messages.
+        model: model.json.
 
     Raises:
-        UserError: shape, place or registration differ.
+        UserError: axes, shape, voxel size, centre or registration differ.
     """
-    known = model["inputs"].get("grid")
-    if known is not None or "imported" not in model:
-        require(f"{folder} was trained on volumes of another grid than those of {store.path}", known, grid(store))
+    _require_place(folder, model, store)
+    if "imported" not in model:
+        what = f"{folder} was trained on volumes of another grid than those of {store.path}"
+        require(what, model["inputs"].get("grid"), grid(store))
+
+
+def _require_place(folder: str | Path, model: Mapping[str, Any], store: Store) -> None:
+    trained, volumes = VoxelGrid.of_model(model), VoxelGrid.of_store(store)
+    imported = "imported" in model
+    if trained is None:
+        if imported:
+            raise UserError(f"{folder} was imported by an earlier version and does not say its grid: import it again.")
+        return
+    if volumes is None:
+        raise UserError(f"{store.path} does not say on which grid its volumes lie; {folder} was trained on {trained}.")
+    offset = trained.offset_mm(volumes)
+    allowed = trained.spacing_mm / 2 if imported else SAME_MM
+    if (
+        volumes.axes != RAS
+        or (trained.shape, trained.spacing_mm) != (volumes.shape, volumes.spacing_mm)
+        or np.abs(offset).max() >= allowed
+    ):
+        raise UserError(
+            f"{folder} was trained on {trained}, and the volumes of {store.path} lie on {volumes}; set the grid of "
+            "preprocessing.conform to the model's."
+        )
+    if np.abs(offset).max() > SAME_MM:
+        said = ", ".join(f"{value:+.2f}" for value in offset)
+        logger.warning(
+            "%s: the volumes lie (%s) mm from where %s saw them; they are left there.", store.path, said, folder
+        )
 
 
 def require_scans(store: Store, volumes: Store, everyone: bool = False) -> None:

@@ -4,7 +4,6 @@ Every volume of this workflow has the axes R-A-S: indices grow to the right, to 
 trained elsewhere may have seen others; they carry their grid with them (model.json), and volumes are turned for them.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +15,6 @@ from ldae.core.store import Store
 
 RAS = "RAS"
 OPPOSITE = {"R": "L", "A": "P", "S": "I"}
-SAME_MM = 1e-3  # grids nearer to each other than this are one
-logger = logging.getLogger("ldae")
 
 
 @dataclass(frozen=True)
@@ -88,41 +85,6 @@ class VoxelGrid:
     def __str__(self) -> str:
         size, centre = " x ".join(map(str, self.shape)), ", ".join(f"{value:g}" for value in self.centre_mm)
         return f"{'-'.join(self.axes)}, {size} voxels of {self.spacing_mm:g} mm around ({centre}) mm"
-
-
-def require_same_grid(folder: object, description: Mapping[str, Any], store: Store) -> None:
-    """The volumes of a store lie on the grid that a model was trained on.
-
-    The store's axes are R-A-S; an imported model's may be others, and volumes are turned for it when its networks are
-    loaded. Its centre may differ by less than half a voxel, which is logged: preprocessing.conform decides.
-
-    Raises:
-        UserError: axes, shape, voxel size or centre differ.
-    """
-    model, volumes = VoxelGrid.of_model(description), VoxelGrid.of_store(store)
-    if model is None:
-        if "imported" in description:
-            raise UserError(f"{folder} was imported by an earlier version and does not say its grid: import it again.")
-        return
-    imported = "imported" in description
-    if volumes is None:
-        raise UserError(f"{store.path} does not say on which grid its volumes lie; {folder} was trained on {model}.")
-    offset = model.offset_mm(volumes)
-    allowed = model.spacing_mm / 2 if imported else SAME_MM
-    if (
-        volumes.axes != RAS
-        or (model.shape, model.spacing_mm) != (volumes.shape, volumes.spacing_mm)
-        or np.abs(offset).max() >= allowed
-    ):
-        raise UserError(
-            f"{folder} was trained on {model}, and the volumes of {store.path} lie on {volumes}; set the grid of "
-            "preprocessing.conform to the model's."
-        )
-    if np.abs(offset).max() > SAME_MM:
-        said = ", ".join(f"{value:+.2f}" for value in offset)
-        logger.warning(
-            "%s: the volumes lie (%s) mm from where %s saw them; they are left there.", store.path, said, folder
-        )
 
 
 def _whole(shape: Sequence[int]) -> tuple[int, int, int]:

@@ -1,11 +1,28 @@
-"""Numpy in, numpy out: the networks run over any number of scans in batches of a fixed size."""
+"""Numpy in, numpy out: the networks run over any number of scans in batches of a fixed size.
+
+Beside the trained chain stands its rival, the voxel-space diffusion autoencoder (Preechakul 2022).
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from ldae import config
 from ldae.core.batches import batches
+from ldae.core.keyed import normal
+from ldae.core.lineage import require_grid
+from ldae.core.store import Store
+from ldae.diffusion.ddim import ddim_decode, ddim_encode, ddim_grid
+from ldae.diffusion.dpm_solver import dpmpp_2m_decode, dpmpp_2m_encode, log_sigma_grid
+from ldae.diffusion.schedule import Schedule
+from ldae.inference.device import pick_device
+from ldae.inference.load_networks import Loaded, load_dae
 from ldae.inference.pipeline import LDAE
+from ldae.networks.dae import DiffusionAutoencoder, denoiser, reconstruct
 
 
 class Decoder:
@@ -65,3 +82,98 @@ class Decoder:
     def noise(self, ids: list[str], seed: int) -> np.ndarray:
         """Standard normal x_T, fixed by (seed, id)."""
         return self.ldae.noise(ids, seed).float().cpu().numpy()
+
+
+class DaeDecoder:
+    """The trained baseline in batches of a fixed size; numpy in, numpy out, volumes (N, 1, x, y, z) on its own grid.
+
+    Predicted volumes are held in their known range while decoding noise, as at the baseline's own validation. An
+    encoded x_T is decoded without that: only so decoding undoes the inversion.
+
+    Attributes:
+        shape: its own grid, voxels.
+        factor: its voxels are this many of ours a side.
+    """
+
+    def __init__(self, baseline: Loaded, sampling: config.Sampling, batch: int, device: torch.device):
+        settings = config.Dae.model_validate(baseline.description["settings"])
+        self.network: DiffusionAutoencoder = baseline.network
+        self.sampling, self.batch, self.device = sampling, batch, device
+        self.shape, self.factor, self.dimension = tuple(settings.shape), settings.factor, settings.dimension
+        self.schedule = Schedule(settings.timesteps, settings.beta_start, settings.beta_end)
+
+    @classmethod
+    def load(cls, folder: Path, volumes: Store, sampling: config.Sampling, batch: int) -> "DaeDecoder":
+        """From its model folder.
+
+        Args:
+            volumes: ``store/volumes_dae``.
+
+        Raises:
+            UserError: it was trained on volumes of another grid.
+        """
+        baseline = load_dae(folder)
+        require_grid(folder, baseline.description, volumes)
+        device = pick_device()
+        baseline.network.to(device)
+        return cls(baseline, sampling, batch, device)
+
+    def with_sampling(self, sampling: config.Sampling) -> "DaeDecoder":
+        """The same network with another solver or number of steps."""
+        other = object.__new__(DaeDecoder)
+        other.__dict__.update(self.__dict__, sampling=sampling)
+        return other
+
+    def encode(self, x: np.ndarray) -> np.ndarray:
+        """Volumes in [0, 1] -> y (N, dimension)."""
+        return self._run(self.network.encode, x)
+
+    def invert(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Volumes in [0, 1] with their y -> x_T (N, 1, x, y, z)."""
+        walk = ddim_encode if self.sampling.solver == "ddim" else dpmpp_2m_encode
+        centred = self.network.centred
+        return self._run(lambda v, c: walk(denoiser(self.network, c), centred(v), self._grid(), self.schedule), x, y)
+
+    def generate(self, x_T: np.ndarray, y: np.ndarray, encoded: bool) -> np.ndarray:
+        """Volumes in [0, 1] sampled from x_T and y.
+
+        Args:
+            encoded: ``x_T`` is an inverted scan, and no noise.
+        """
+        walk = ddim_decode if self.sampling.solver == "ddim" else dpmpp_2m_decode
+        clamp = None if encoded else 1.0
+        return self._run(
+            lambda v, c: reconstruct(walk(denoiser(self.network, c), v, self._grid(), self.schedule, clamp)), x_T, y
+        )
+
+    def noise(self, ids: Sequence[str], seed: int) -> np.ndarray:
+        """Standard normal x_T, fixed by (seed, id)."""
+        return torch.stack([normal((1, *self.shape), seed, "x_T of the DAE", name) for name in ids]).numpy()
+
+    def upsampled(self, volumes: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+        """Volumes of the small box on the grid they were made from (N, 1, X, Y, Z), trilinear, 0 outside the box.
+
+        The centre of a block of averaged voxels is the centre of its voxel on the small grid.
+        """
+        coarse = [size // self.factor for size in shape]
+        corner = [(large - small) // 2 * self.factor for large, small in zip(coarse, self.shape, strict=True)]
+        fine = np.zeros((*volumes.shape[:2], *shape), dtype=np.float32)
+        x, y, z = (slice(first, first + size * self.factor) for first, size in zip(corner, self.shape, strict=True))
+        given = torch.from_numpy(np.ascontiguousarray(volumes, dtype=np.float32))
+        if self.factor > 1:
+            given = F.interpolate(given, scale_factor=self.factor, mode="trilinear", align_corners=False)
+        fine[:, :, x, y, z] = given.numpy()
+        return fine
+
+    def _grid(self) -> list[int]:
+        if self.sampling.solver == "ddim":
+            return ddim_grid(self.sampling.steps, self.schedule.timesteps)
+        return log_sigma_grid(self.sampling.steps, self.schedule)
+
+    def _run(self, function: Callable[..., Tensor], *arrays: np.ndarray) -> np.ndarray:
+        parts = []
+        with torch.no_grad():
+            for rows in batches(np.arange(len(arrays[0])), self.batch):
+                given = (torch.from_numpy(np.array(array[rows], dtype=np.float32)).to(self.device) for array in arrays)
+                parts.append(function(*given).float().cpu().numpy())
+        return np.concatenate(parts)

@@ -1,4 +1,4 @@
-"""Stores made by the trained representation: y_sem of every scan, x_T of the test scans.
+"""Stores made by the trained representation: y_sem of every scan, x_T of the test scans; and by the baselines.
 
 An x_T store carries its key (:mod:`ldae.inference.code_keys`), by which the studies ask for it.
 """
@@ -10,16 +10,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from ldae import config
 from ldae.core.batches import batches, track
 from ldae.core.files import write_tsv
 from ldae.core.latent_scale import require_scale_factor
-from ldae.core.lineage import open_codes, open_latents
+from ldae.core.lineage import open_codes, open_latents, require_grid, require_scans
 from ldae.core.scans import read_splits, scan_ids, split_rows
 from ldae.core.store import Store, open_store, write_store
 from ldae.inference.code_keys import MAIN, CodeKey
-from ldae.inference.device import one_thread
+from ldae.inference.device import one_thread, pick_device
+from ldae.inference.load_networks import Loaded, load_dae, load_supervised
 from ldae.inference.pipeline import LDAE
 from ldae.inference.readers import Latents
 
@@ -145,3 +147,42 @@ def _write(
     scans = [images.scans[row] for row in rows]
     write_store(out, arrays, images.index.iloc[rows].reset_index(drop=True), scans=scans, **meta)
     logger.info("%s: %d scans", out.name, len(rows))
+
+
+@one_thread()
+def encode_baselines(volumes: Path, volumes_dae: Path, train: Path, out: Path, batch: int = 8) -> None:
+    """Write the baselines' code stores below ``out``, float32 (N, dimension), one row per scan: ``y_dae``; and
+    ``supervised_ad`` and ``supervised_age``, what the heads read. The latter two carry the head's own output in the
+    column ``prediction`` of their index: the logit of AD, or years.
+
+    Raises:
+        UserError: a model is missing, or was trained on another grid; the stores hold other scans.
+    """
+    images, small = open_store(volumes), open_store(volumes_dae)
+    dae, device = load_dae(Path(train) / "dae"), pick_device()
+    require_scans(small, images, everyone=True)
+    require_grid(Path(train) / "dae", dae.description, small)
+    codes = _encoded(small, dae.network.to(device).encode, batch, "y_dae")
+    write_store(Path(out) / "y_dae", codes, small.index, scans=small.scans, **made_by(dae, small))
+    for name in ("supervised_ad", "supervised_age"):
+        model = load_supervised(Path(train) / name)
+        require_grid(Path(train) / name, model.description, images)
+        codes = _encoded(images, model.network.to(device).features, batch, name)
+        with torch.no_grad():
+            prediction = model.network.predict(torch.from_numpy(codes).to(device)).cpu().numpy()
+        index = images.index.assign(prediction=prediction)
+        write_store(Path(out) / name, codes, index, scans=images.scans, **made_by(model, images))
+
+
+def made_by(model: Loaded, store: Store) -> dict[str, str]:
+    """Entries of store.json: the model, and the store it was applied to."""
+    return {"model": model.digest, "volumes": store.digest}
+
+
+@torch.no_grad()
+def _encoded(store: Store, encode: Callable[[Tensor], Tensor], batch: int, name: str) -> np.ndarray:
+    """(N, dimension) codes of every scan of a volume store."""
+    device, parts = pick_device(), []
+    for rows in track(batches(np.arange(len(store.index)), batch), name):
+        parts.append(encode(torch.from_numpy(store.volumes(rows))[:, None].to(device)).cpu().numpy())
+    return np.concatenate(parts)

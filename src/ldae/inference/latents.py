@@ -14,7 +14,6 @@ from ldae.core.keyed import scan_at
 from ldae.core.lineage import require_grid
 from ldae.core.scans import read_splits, split_rows
 from ldae.core.store import open_store, write_store
-from ldae.core.voxel_grid import require_same_grid
 from ldae.inference.device import one_thread, pick_device
 from ldae.inference.load_networks import load_autoencoder
 
@@ -46,7 +45,6 @@ def encode_latents(
     store, device = open_store(volumes), pick_device()
     model = load_autoencoder(autoencoder)
     require_grid(autoencoder, model.description, store)
-    require_same_grid(autoencoder, model.description, store)
     network = model.network.to(device)
     training = split_rows(store, read_splits(splits), "train").tolist()
     if method.scale_factor == "first_batch":

@@ -9,9 +9,8 @@ from torch import Tensor
 from ldae import config
 from ldae.core.keyed import normal
 from ldae.core.latent_scale import chain_scale_factor
-from ldae.core.lineage import require_chain
+from ldae.core.lineage import require_chain, require_grid
 from ldae.core.store import Store
-from ldae.core.voxel_grid import require_same_grid
 from ldae.diffusion.ddim import Denoiser, ddim_decode, ddim_encode, ddim_grid
 from ldae.diffusion.dpm_solver import dpmpp_2m_decode, dpmpp_2m_encode, log_sigma_grid
 from ldae.diffusion.guidance import guided, sampling_coefficient
@@ -100,7 +99,7 @@ class LDAE:
             UserError: they are on another grid.
         """
         for name, description in self._readers.items():
-            require_same_grid(name, description, store)
+            require_grid(name, description, store)
 
     @torch.no_grad()
     def autoencode(self, x: Tensor, noise: Tensor | None = None) -> Tensor:

@@ -9,10 +9,10 @@ import torch
 
 from ldae import config
 from ldae.core.latent_scale import require_scale_factor
-from ldae.core.lineage import grid, open_latents, require_chain
+from ldae.core.lineage import grid, open_latents, require_chain, require_grid
 from ldae.core.scans import ScanSet, labelled_rows, read_splits, scan_ids
 from ldae.core.store import Store, open_store
-from ldae.core.voxel_grid import VoxelGrid, require_same_grid
+from ldae.core.voxel_grid import VoxelGrid
 from ldae.inference.device import one_thread, pick_device
 from ldae.inference.folder import Outcome
 from ldae.inference.load_networks import load_autoencoder, load_unet
@@ -101,7 +101,7 @@ def train_representation(
     require_chain({"autoencoder": decoder.description, "diffusion": unet.description}, Path(diffusion).parent)
     codes = open_latents(latents, images, decoder.digest)
     require_scale_factor(codes, unet.description["scale_factor"])
-    require_same_grid(autoencoder, decoder.description, images)
+    require_grid(autoencoder, decoder.description, images)
     inputs = {"grid": grid(images), "autoencoder": decoder.digest, "diffusion": unet.digest}
     wanted = _assignment("representation", out, settings, seed, launch, images, table, inputs, method)
     with assigned(wanted) as job:

@@ -9,8 +9,9 @@ from published import CONFIG, run, write_published
 from ldae import config
 from ldae.core.errors import UserError
 from ldae.core.latent_scale import chain_scale_factor, require_scale_factor
+from ldae.core.lineage import require_grid
 from ldae.core.store import open_store, write_store
-from ldae.core.voxel_grid import VoxelGrid, require_same_grid
+from ldae.core.voxel_grid import VoxelGrid
 from ldae.inference.encode import encode_codes, encode_solver_codes
 from ldae.inference.folder import read_description
 from ldae.inference.imported import _grid as grid_of_config
@@ -241,7 +242,7 @@ def test_a_store_on_another_grid_is_refused(imported, tmp_path, grid):
 
 
 def test_a_quarter_of_a_millimetre_is_left_and_said(cohort, imported, caplog):
-    require_same_grid("model", read_description(imported / "autoencoder"), open_store(cohort / "volumes"))
+    require_grid("model", read_description(imported / "autoencoder"), open_store(cohort / "volumes"))
     assert "lie (+0.25, -0.25, -0.25) mm from where model saw them" in caplog.text
 
 
@@ -250,7 +251,7 @@ def test_our_own_models_say_their_grid_and_ask_for_exactly_it(cohort, tmp_path):
     train_autoencoder(cohort / "volumes", cohort / "splits.tsv", tmp_path, settings, 1)
     description = read_description(tmp_path)
     assert VoxelGrid.of_model(description) == other()
-    require_same_grid("model", description, open_store(cohort / "volumes"))
+    require_grid("model", description, open_store(cohort / "volumes"))
     nearby = write_cohort(tmp_path / "nearby", other(centre_mm=(-0.75, -17.25, 18.75)))
     with pytest.raises(UserError, match="model was trained on R-A-S"):
-        require_same_grid("model", description, open_store(nearby / "volumes"))
+        require_grid("model", description, open_store(nearby / "volumes"))

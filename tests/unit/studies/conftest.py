@@ -7,7 +7,7 @@ from result_files import write_results
 from toy_cohort import LinearLDAE, toy_dae, write_cohort
 
 from ldae.config import Evaluation, Sampling
-from ldae.inference.dae_decoder import DaeDecoder
+from ldae.inference.decoder import DaeDecoder
 from ldae.studies.common.inputs import Inputs, open_inputs
 
 

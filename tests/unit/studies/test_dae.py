@@ -9,7 +9,7 @@ from toy_cohort import BOX, SHAPE
 
 from ldae.config import Sampling
 from ldae.core.files import read_tsv
-from ldae.inference.dae_decoder import DaeDecoder
+from ldae.inference.decoder import DaeDecoder
 from ldae.studies.common.inputs import Inputs
 
 

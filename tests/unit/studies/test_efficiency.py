@@ -10,7 +10,7 @@ from torch import nn
 
 from ldae.config import Evaluation
 from ldae.core.files import write_json
-from ldae.inference.dae_decoder import DaeDecoder
+from ldae.inference.decoder import DaeDecoder
 from ldae.networks.counts import count_parameters
 from ldae.studies.efficiency.device_hours import spent
 from ldae.studies.efficiency.measure import CALLS, measured, timings, training_row

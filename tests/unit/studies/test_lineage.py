@@ -15,6 +15,7 @@ from ldae.core.files import read_json, write_json, write_tsv
 from ldae.core.lineage import read_chain, require_grid
 from ldae.core.provenance import run_provenance
 from ldae.core.store import open_store, write_store
+from ldae.core.voxel_grid import VoxelGrid
 from ldae.studies.common.inputs import Inputs, open_inputs
 from ldae.studies.efficiency.measure import run_efficiency
 from ldae.studies.interpolation.measure import run_interpolation
@@ -171,7 +172,11 @@ def test_a_model_of_another_grid_is_refused(cohort, results: Path) -> None:
     volumes = open_store(results / "store/volumes")
     with pytest.raises(UserError, match=r"dae was trained on volumes of another grid .*: old found, \w+ expected"):
         require_grid(results / "train/dae", {"inputs": {"grid": "old"}}, volumes)
-    require_grid(results / "train/dae", {"inputs": {}, "imported": {}}, volumes)
+    place = VoxelGrid.of_store(volumes)
+    assert place is not None
+    require_grid(results / "train/dae", {"inputs": {}, "imported": {}, "grid": place.as_json()}, volumes)
+    with pytest.raises(UserError, match=r"dae was imported by an earlier version .*: import it again"):
+        require_grid(results / "train/dae", {"inputs": {}, "imported": {}}, volumes)
 
 
 def test_a_store_without_digests_of_its_scans_says_what_to_do(cohort, results: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from ldae.config import Evaluation
 from ldae.core.files import read_tsv
 from ldae.core.store import open_store
-from ldae.inference.dae_decoder import DaeDecoder
+from ldae.inference.decoder import DaeDecoder
 from ldae.studies.common.inputs import Inputs
 from ldae.studies.common.references import derangement, example_rows, mean_volume, nearest_volumes, scans_of_dae
 from ldae.studies.reconstruction.measure import METHODS, OWN_GRID, code_sizes, run_reconstruction, ventricle_agreement

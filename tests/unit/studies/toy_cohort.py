@@ -12,7 +12,7 @@ from ldae.core.files import write_json
 from ldae.core.store import open_store, write_store
 from ldae.diffusion.schedule import Schedule
 from ldae.inference.code_keys import MAIN, CodeKey
-from ldae.inference.dae_decoder import DaeDecoder
+from ldae.inference.decoder import DaeDecoder
 from ldae.inference.load_networks import Loaded
 from ldae.networks.dae import DiffusionAutoencoder
 from ldae.preprocessing.pack_dae import pack_volumes_dae

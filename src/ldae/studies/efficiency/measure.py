@@ -15,8 +15,7 @@ from torch import nn
 from ldae.config import Evaluation, Sampling
 from ldae.core.files import write_tsv
 from ldae.core.lineage import read_chain, read_description
-from ldae.inference.dae_decoder import DaeDecoder
-from ldae.inference.decoder import Decoder
+from ldae.inference.decoder import DaeDecoder, Decoder
 from ldae.inference.device import device_name
 from ldae.inference.pipeline import LDAE
 from ldae.networks.counts import count_parameters

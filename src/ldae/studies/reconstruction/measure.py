@@ -15,8 +15,7 @@ import torch
 from ldae.config import Evaluation
 from ldae.core.batches import batches
 from ldae.core.files import write_tsv
-from ldae.inference.dae_decoder import DaeDecoder
-from ldae.inference.decoder import Decoder
+from ldae.inference.decoder import DaeDecoder, Decoder
 from ldae.inference.pipeline import LDAE
 from ldae.studies.common import statistics
 from ldae.studies.common.codes_read import Reads

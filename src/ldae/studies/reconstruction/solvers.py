@@ -10,8 +10,7 @@ from ldae.config import Evaluation, Sampling
 from ldae.core.batches import batches
 from ldae.core.files import write_tsv
 from ldae.core.keys import KEY
-from ldae.inference.dae_decoder import DaeDecoder
-from ldae.inference.decoder import Decoder
+from ldae.inference.decoder import DaeDecoder, Decoder
 from ldae.inference.pipeline import LDAE
 from ldae.studies.common.codes_read import Reads
 from ldae.studies.common.inputs import Inputs, volumes_of
