@@ -20,7 +20,7 @@ from ldae.phantom.scan import CENTRE
 from ldae.phantom.scanner import rotation_matrix
 from ldae.preprocessing.derivatives import ScanFiles
 from ldae.preprocessing.registration_template import SPACE, load_template
-from ldae.studies.common.anatomy.ventricles import Grid, ventricle_ml
+from ldae.studies.common.anatomy import Grid, ventricle_ml
 from ldae.studies.common.statistics import correlation, median
 
 KEYS = ["participant_id", "session_id"]

@@ -42,7 +42,7 @@ from ldae.preprocessing.quality import alignment_metrics  # noqa: E402
 from ldae.preprocessing.registration import Alignment, register  # noqa: E402
 from ldae.preprocessing.registration_template import load_template  # noqa: E402
 from ldae.preprocessing.resource_use import Meter  # noqa: E402
-from ldae.studies.common.anatomy.ventricles import Grid, ventricle_ml  # noqa: E402
+from ldae.studies.common.anatomy import Grid, ventricle_ml  # noqa: E402
 from ldae.studies.common.statistics import correlation, mean, median  # noqa: E402
 
 SHRUNKEN_MM, PAPER_SHRUNKEN_MM = 6.0, 4.0  # voxels of N4's fit

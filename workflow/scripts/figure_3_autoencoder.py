@@ -5,7 +5,7 @@ from pathlib import Path
 from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.studies.reconstruction.figure_autoencoder import figure_3_autoencoder
+    from ldae.studies.reconstruction.figure import figure_3_autoencoder
 
     stem = Path(snakemake.output.png).with_suffix("")
     figure_3_autoencoder(Path(snakemake.input.scans).parent / "examples", stem)

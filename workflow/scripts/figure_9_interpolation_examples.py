@@ -5,7 +5,7 @@ from pathlib import Path
 from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.studies.interpolation.figure_examples import figure_9_interpolation_examples
+    from ldae.studies.interpolation.figure import figure_9_interpolation_examples
 
     stem = Path(snakemake.output.png).with_suffix("")
     figure_9_interpolation_examples(Path(snakemake.input.triplets).parent / "examples", stem)

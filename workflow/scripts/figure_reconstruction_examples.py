@@ -5,7 +5,7 @@ from pathlib import Path
 from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.studies.reconstruction.figure_autoencoder import figure_reconstruction_examples
+    from ldae.studies.reconstruction.figure import figure_reconstruction_examples
 
     stem = Path(snakemake.output.png).with_suffix("")
     figure_reconstruction_examples(Path(snakemake.input.scans).parent / "examples", stem)

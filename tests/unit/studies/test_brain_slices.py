@@ -5,8 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ldae.studies.common.brain_sheets import picture_sheet, picture_size
-from ldae.studies.common.brain_slices import brain_box, cut, difference_limit
+from ldae.studies.common.brain_sheets import brain_box, cut, difference_limit, picture_sheet, picture_size
 from ldae.studies.common.estimate_panels import forest, format_estimate
 from ldae.studies.common.figure_style import STYLE, house_style, new_figure
 from ldae.studies.common.method_styles import Method

@@ -12,8 +12,7 @@ from ldae.config import Evaluation
 from ldae.core.files import write_json
 from ldae.inference.decoder import DaeDecoder
 from ldae.networks.counts import count_parameters
-from ldae.studies.efficiency.device_hours import spent
-from ldae.studies.efficiency.measure import CALLS, measured, timings, training_row
+from ldae.studies.efficiency.measure import CALLS, measured, spent, timings, training_row
 from ldae.studies.efficiency.table import methods_table, trainings_table
 
 

@@ -12,8 +12,7 @@ from ldae.config import load_config
 from ldae.core.files import read_tsv, write_tsv
 from ldae.studies.cohort.figure import figure_cohort
 from ldae.studies.cohort.figure_qc import figure_qc
-from ldae.studies.interpolation.figure import figure_8_interpolation
-from ldae.studies.interpolation.figure_examples import figure_9_interpolation_examples
+from ldae.studies.interpolation.figure import figure_8_interpolation, figure_9_interpolation_examples
 from ldae.studies.manipulation.figure import figure_6_manipulation
 from ldae.studies.manipulation.figure_dose_response import figure_7_dose_response
 from ldae.studies.method.figure import figure_1_method, figure_2_encoder, short
@@ -22,8 +21,11 @@ from ldae.studies.probes.figure import figure_probes
 from ldae.studies.probes.figure_confounds import figure_confounds
 from ldae.studies.probes.figure_label_efficiency import figure_label_efficiency
 from ldae.studies.probes.figure_lda import figure_5_lda
-from ldae.studies.reconstruction.figure import figure_reconstruction_methods
-from ldae.studies.reconstruction.figure_autoencoder import figure_3_autoencoder, figure_reconstruction_examples
+from ldae.studies.reconstruction.figure import (
+    figure_3_autoencoder,
+    figure_reconstruction_examples,
+    figure_reconstruction_methods,
+)
 from ldae.studies.reconstruction.figure_solvers import figure_solvers
 from ldae.studies.samples.figure import figure_samples, figure_samples_nearest
 from ldae.studies.samples.figure_variation import figure_4_variation

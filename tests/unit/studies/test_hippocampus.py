@@ -6,8 +6,7 @@ import pytest
 from ldae.phantom.grid import ORIGIN
 from ldae.phantom.structures import hippocampi, ventricles
 from ldae.phantom.template import load_template
-from ldae.studies.common.anatomy.hippocampus import hippocampus_region, hippocampus_region_ml
-from ldae.studies.common.anatomy.ventricles import Grid
+from ldae.studies.common.anatomy import Grid, hippocampus_region, hippocampus_region_ml
 
 PAPER = Grid((128, 160, 128), 1.5, (-0.5, -17.5, 18.5))
 

@@ -12,14 +12,12 @@ from ldae.core.files import read_tsv
 from ldae.core.store import open_store
 from ldae.diffusion.interpolate import slerp
 from ldae.inference.decoder import Decoder
-from ldae.studies.common.anatomy.ventricle_truth import VentricleCalibration
-from ldae.studies.common.anatomy.ventricles import ventricle_ml
+from ldae.studies.common.anatomy import ventricle_ml
 from ldae.studies.common.codes_read import Reads
 from ldae.studies.common.inputs import Inputs
-from ldae.studies.interpolation.measure import GROUPED_METRICS, run_interpolation
-from ldae.studies.interpolation.predictors import METHODS, interpolate
-from ldae.studies.interpolation.scores import BY_KIND, ONE_LINE, ventricle_errors
-from ldae.studies.interpolation.triplets import Triplet, find_triplets, longest
+from ldae.studies.common.ventricle_truth import VentricleCalibration
+from ldae.studies.interpolation.measure import BY_KIND, GROUPED_METRICS, ONE_LINE, run_interpolation, ventricle_errors
+from ldae.studies.interpolation.predictors import METHODS, Triplet, find_triplets, interpolate, longest
 
 UNKNOWN = VentricleCalibration(None, None)
 

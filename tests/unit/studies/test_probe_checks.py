@@ -11,9 +11,10 @@ from test_probes import only_ldae, signal_cohort
 from ldae.config import Evaluation, Method
 from ldae.core.files import read_tsv
 from ldae.studies.probes import confounds as c
-from ldae.studies.probes import folds, protocols
 from ldae.studies.probes import label_efficiency as e
 from ldae.studies.probes import measure as probes
+from ldae.studies.probes import protocols
+from ldae.studies.probes import protocols as folds
 from ldae.studies.probes.checks import check_table, run_probe_checks
 from ldae.studies.probes.features import fixed
 

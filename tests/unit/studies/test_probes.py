@@ -13,8 +13,7 @@ from ldae.config import Evaluation
 from ldae.core.files import read_json, read_tsv
 from ldae.studies.common.linear_probes import Features
 from ldae.studies.common.paper_tables import format_estimate
-from ldae.studies.probes import estimates as probe_summary
-from ldae.studies.probes import folds, probe_metrics, protocols
+from ldae.studies.probes import estimates, protocols
 from ldae.studies.probes import measure as probes
 from ldae.studies.probes.features import TASKS, TaskSets, fixed, true_factors
 from ldae.studies.probes.table import difference_table, lost_to, probe_table, protocol_words
@@ -48,7 +47,7 @@ def value(summary: pd.DataFrame, method: str, metric: str) -> float:
 def test_signal_is_found_and_permuted_labels_are_not() -> None:
     scans, codes = signal_cohort()
     predictions = predict(scans, fixed(codes))
-    summary = probe_summary.summary(predictions, 200, 0)
+    summary = estimates.summary(predictions, 200, 0)
     assert value(summary, "ldae", "auc_ad_cv") > 0.95 and value(summary, "ldae", "auc_ad_test") > 0.9
     control = summary[(summary["method"] == "permuted_labels") & (summary["metric"] == "auc_ad_cv")].iloc[0]
     assert control["low"] < 0.5 < control["high"]
@@ -56,9 +55,9 @@ def test_signal_is_found_and_permuted_labels_are_not() -> None:
 
 def test_labels_are_permuted_between_subjects_of_a_fold() -> None:
     scans, _ = signal_cohort()
-    rows, target = folds.task_rows(scans, "ad")
-    subjects, fold = scans["participant_id"].to_numpy()[rows], folds.outer_folds(scans, 5, 0)[rows]
-    shuffled = folds.permuted(subjects, target, fold, seed=0)
+    rows, target = protocols.task_rows(scans, "ad")
+    subjects, fold = scans["participant_id"].to_numpy()[rows], protocols.outer_folds(scans, 5, 0)[rows]
+    shuffled = protocols.permuted(subjects, target, fold, seed=0)
     assert (shuffled != target).any()
     assert all(len(set(shuffled[subjects == name])) == 1 for name in subjects)
     assert all(shuffled[fold == k].sum() == target[fold == k].sum() for k in range(5))
@@ -68,7 +67,7 @@ def test_subject_fingerprints_do_not_leak() -> None:
     """Codes that name the subject and nothing else: folds by scan would give an AUC near 1."""
     scans, _ = signal_cohort()
     codes = np.repeat(np.random.default_rng(1).normal(size=(60, 40)), 2, axis=0)
-    summary = probe_summary.summary(predict(scans, fixed(codes)), 50, 0)
+    summary = estimates.summary(predict(scans, fixed(codes)), 50, 0)
     assert 0.25 < value(summary, "ldae", "auc_ad_cv") < 0.75
 
 
@@ -84,7 +83,7 @@ def test_permuted_test_labels_change_no_fitted_artefact() -> None:
     assert first == second
     predictions = []
     for table in (scans, spoiled):
-        rows, target = folds.task_rows(table, "ad")
+        rows, target = protocols.task_rows(table, "ad")
         predictions.append(protocols.tested(table, "ad", {"ldae": fixed(codes)}, rows, target, 0)[0]["prediction"])
     pd.testing.assert_series_equal(*predictions)
     assert first != json.dumps(probes.manipulation_probe(scans.assign(split="train"), fixed(codes), 0), sort_keys=True)
@@ -105,7 +104,7 @@ def test_features_are_shaped_by_the_fitted_rows_alone() -> None:
 def test_a_missing_class_is_not_available_with_its_reason() -> None:
     scans, codes = signal_cohort()
     scans = scans[(scans["diagnosis"] != "AD") | (scans["split"] != "test")].reset_index(drop=True)
-    summary = probe_summary.summary(predict(scans, fixed(codes[: len(scans)])), 50, 0)
+    summary = estimates.summary(predict(scans, fixed(codes[: len(scans)])), 50, 0)
     row = summary[(summary["method"] == "ldae") & (summary["metric"] == "auc_ad_test")].iloc[0]
     assert np.isnan(row["value"]) and row["note"].startswith("no AD scan")
     no_train = scans.assign(diagnosis="CN")
@@ -143,8 +142,8 @@ def test_metrics_equal_sklearn(weighted: bool) -> None:
         "f1_ad": sk.f1_score(label, called, sample_weight=weight),
         "mcc_ad": sk.matthews_corrcoef(label, called, sample_weight=weight),
     }
-    assert expected.keys() == probe_metrics.AD_METRICS.keys()
-    for name, statistic in probe_metrics.AD_METRICS.items():
+    assert expected.keys() == estimates.AD_METRICS.keys()
+    for name, statistic in estimates.AD_METRICS.items():
         assert statistic(values, weight[None])[0] == pytest.approx(expected[name]), name
     truth = 70 + 5 * rng.normal(size=60)
     values = np.c_[truth + score, truth]
@@ -154,7 +153,7 @@ def test_metrics_equal_sklearn(weighted: bool) -> None:
         "age_r2": sk.r2_score(truth, values[:, 0], sample_weight=weight),
     }
     for name, wanted in expected.items():
-        assert probe_metrics.AGE_METRICS[name](values, weight[None])[0] == pytest.approx(wanted), name
+        assert estimates.AGE_METRICS[name](values, weight[None])[0] == pytest.approx(wanted), name
 
 
 GOLDEN = np.array([[2.0, 1], [1.0, 1], [-0.5, 1], [0.5, 0], [-1.0, 0], [-2.0, 0], [-3.0, 0], [0.25, 0]])
@@ -184,13 +183,13 @@ AGES = np.array([[70.0, 72], [75.0, 71], [80.0, 83], [66.0, 66]])
     ],
 )
 def test_golden_values(name: str, values: np.ndarray, expected: float) -> None:
-    known = probe_metrics.AD_METRICS | probe_metrics.CN_METRICS | probe_metrics.AGE_METRICS
+    known = estimates.AD_METRICS | estimates.CN_METRICS | estimates.AGE_METRICS
     assert known[name](values, np.ones((1, len(values))))[0] == pytest.approx(expected, abs=1e-5)
 
 
 def test_golden_values_cover_every_metric() -> None:
     names = {case[0] for mark in test_golden_values.pytestmark for case in mark.args[1]}
-    assert names == {*probe_metrics.AD_METRICS, *probe_metrics.CN_METRICS, *probe_metrics.AGE_METRICS}
+    assert names == {*estimates.AD_METRICS, *estimates.CN_METRICS, *estimates.AGE_METRICS}
 
 
 COMMON = {
@@ -276,10 +275,10 @@ def test_permuted_training_labels_give_chance_on_the_test_subjects() -> None:
         given |= dict(zip(names, np.resize(["AD", "CN"], len(names)), strict=True))
     spoiled = scans.assign(diagnosis=scans["participant_id"].map(given).fillna(scans["diagnosis"]))
     for table, chance in ((spoiled, True), (scans, False)):
-        rows, target = folds.task_rows(table, "ad")
+        rows, target = protocols.task_rows(table, "ad")
         for fitted in (protocols.tested, protocols.tested_as_paper):
             predictions, _ = fitted(table, "ad", {"ldae": fixed(codes)}, rows, target, 0)
-            estimate = probe_summary.estimate_of(predictions, "ad", probe_metrics.AD_METRICS["auc_ad"], 1000, 0)
+            estimate = estimates.estimate_of(predictions, "ad", estimates.AD_METRICS["auc_ad"], 1000, 0)
             assert (estimate.low <= 0.5 <= estimate.high) == chance
 
 
@@ -290,7 +289,7 @@ def test_verdicts_name_what_ldae_loses_to() -> None:
         ("ldae-b", "age_mae_test", 1, 0.5, 2), ("ldae-c", "age_mae_test", np.nan, np.nan, np.nan),
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=["method", "metric", "value", "low", "high"]).assign(note="one class")
-    words = [probe_summary.verdict(line) for _, line in table.iterrows()]
+    words = [estimates.verdict(line) for _, line in table.iterrows()]
     assert words == ["ldae worse", "not told apart", "ldae better", "ldae better", "ldae worse", "n/a (one class)"]
     assert lost_to(table) == {"auc_ad_cv": ["a"], "age_mae_test": ["b"]}
 

@@ -14,7 +14,7 @@ from ldae.inference.code_keys import SWITCHES
 from ldae.studies.common.codes_read import Reads
 from ldae.studies.common.inputs import Inputs
 from ldae.studies.interpolation.measure import run_interpolation
-from ldae.studies.interpolation.triplets import find_triplets
+from ldae.studies.interpolation.predictors import find_triplets
 from ldae.studies.manipulation.measure import run_manipulation
 
 Cohort = tuple[LinearLDAE, Inputs]

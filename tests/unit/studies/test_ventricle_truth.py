@@ -15,11 +15,10 @@ from ldae.core.errors import UserError
 from ldae.core.files import read_tsv, write_tsv
 from ldae.core.store import Store
 from ldae.inference.decoder import Decoder
-from ldae.studies.common.anatomy.ventricle_truth import TRUTH, TrueScale, VentricleCalibration, measured_reconstructions
 from ldae.studies.common.inputs import Inputs
-from ldae.studies.interpolation.measure import run_interpolation
+from ldae.studies.common.ventricle_truth import TRUTH, TrueScale, VentricleCalibration, measured_reconstructions
+from ldae.studies.interpolation.measure import BY_KIND, ONE_LINE, run_interpolation
 from ldae.studies.interpolation.predictors import FROM_VOXELS
-from ldae.studies.interpolation.scores import BY_KIND, ONE_LINE
 
 SLOPE, OFFSET = 3.0, 7.0
 
@@ -106,7 +105,7 @@ def test_the_pictures_of_test_scans_do_not_touch_the_fit(decoder: Decoder, input
 def test_latents_of_another_autoencoder_are_refused(inputs: Inputs) -> None:
     other = Blurring()
     other.autoencoder_digest = "another"
-    with pytest.raises(UserError, match="another autoencoder; run encode_latents"):
+    with pytest.raises(UserError, match="made by another autoencoder"):
         VentricleCalibration.fit(Decoder(other, 4), inputs, 10, 1)
 
 

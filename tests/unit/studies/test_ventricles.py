@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ldae.studies.common.anatomy.ventricles import LOWER_MM, UPPER_MM, Grid, brain_ml, ventricle_ml
+from ldae.studies.common.anatomy import LOWER_MM, UPPER_MM, Grid, brain_ml, ventricle_ml
 
 DEMO = Grid((48, 56, 48), 3.5, (0, -17, 5))
 PAPER = Grid((128, 160, 128), 1.5, (-0.5, -17.5, 18.5))

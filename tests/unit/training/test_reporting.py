@@ -15,7 +15,7 @@ from ldae.config import Launch
 from ldae.core.errors import UserError
 from ldae.core.jsonl import rewind_rows
 from ldae.inference.device import device_name, pick_device
-from ldae.studies.efficiency.device_hours import spent
+from ldae.studies.efficiency.measure import spent
 from ldae.training.loop import train
 from ldae.training.reporting.validation_pictures import sheet
 

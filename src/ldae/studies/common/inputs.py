@@ -15,7 +15,7 @@ from ldae.core.files import read_tsv
 from ldae.core.keys import KEY, KEY_TYPES
 from ldae.core.lineage import open_codes, open_latents, read_description, require_maker, require_scans
 from ldae.core.store import Store, open_store, write_store
-from ldae.studies.common.anatomy.ventricles import Grid
+from ldae.studies.common.anatomy import Grid
 
 if TYPE_CHECKING:  # importing it loads torch
     from ldae.inference.code_keys import CodeKey

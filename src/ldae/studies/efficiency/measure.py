@@ -5,6 +5,7 @@ Everything here is measured anew at every run: it lives in ``evaluate/efficiency
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +15,53 @@ from torch import nn
 
 from ldae.config import Evaluation, Sampling
 from ldae.core.files import write_tsv
+from ldae.core.jsonl import read_rows
 from ldae.core.lineage import read_chain, read_description
 from ldae.inference.decoder import DaeDecoder, Decoder
 from ldae.inference.device import device_name
+from ldae.inference.folder import CHECKPOINTS
 from ldae.inference.pipeline import LDAE
 from ldae.networks.counts import count_parameters
 from ldae.studies.common.inputs import Inputs, volumes_of
-from ldae.studies.efficiency.device_hours import spent
 
 STAGES = ("autoencoder", "diffusion", "representation", "dae", "supervised_ad", "supervised_age")
+CALLS = {
+    "encode_y_sem": 0,
+    "ae": 0,
+    "ldae_noise": 1,
+    "lddim_encoded": 2,
+    "ldae_encoded": 2,
+    "dae_noise": 1,
+    "dae_encoded": 2,
+}
+"""Passes over the steps of the sampler, by method."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Wall-clock hours of training and validation, and hours x devices; steps that a kill threw away do not count.
+
+    Attributes:
+        devices: names of the devices, with how many worked side by side.
+    """
+
+    hours: float
+    device_hours: float
+    devices: str
+
+
+def spent(folder: Path) -> Spent | None:
+    """What ``checkpoints/live.jsonl`` of a training folder tells; none where it is gone, or is older than the record
+    of devices."""
+    rows = read_rows(Path(folder) / CHECKPOINTS / "live.jsonl")
+    if not rows or any("device" not in row for row in rows):
+        return None
+    before, total, kinds = 0.0, 0.0, {}
+    for row in rows:
+        total += (row["seconds"] - before) * row["devices"]
+        before = row["seconds"]
+        kinds[f"{row['devices']} x {row['device']}"] = None
+    return Spent(before / 3600, total / 3600, "; ".join(kinds))
 
 
 def run_efficiency(
@@ -87,18 +126,6 @@ def timings(ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluation, s
                 }
             )
     return pd.DataFrame(chosen)
-
-
-CALLS = {
-    "encode_y_sem": 0,
-    "ae": 0,
-    "ldae_noise": 1,
-    "lddim_encoded": 2,
-    "ldae_encoded": 2,
-    "dae_noise": 1,
-    "dae_encoded": 2,
-}
-"""Passes over the steps of the sampler, by method."""
 
 
 def jobs(

@@ -1,16 +1,96 @@
-"""A visit predicted from two others, by the LDAE and by what needs less."""
+"""A visit predicted from the visits around it, by the LDAE and by what needs less.
+
+Of three visits of one subject (a triplet) the middle one is predicted from the outer two.
+"""
+
+from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import torch
 
 from ldae.diffusion.interpolate import lerp, slerp
 from ldae.inference.decoder import Decoder
 from ldae.studies.common.codes_read import Reads
 from ldae.studies.common.inputs import volumes_of
-from ldae.studies.interpolation.triplets import Triplet
 
 METHODS = ["ldae", "ldae_months", "y_only", "x_T_only", "latent_lerp", "voxel_lerp", "copy_nearest", "ae"]
 FROM_VOXELS = ("voxel_lerp", "copy_nearest")  # all others decode latents
+
+
+@dataclass(frozen=True)
+class Triplet:
+    """Rows of three scans of one subject in time order; ``alpha`` = (target - start) / (end - start), by the dates of
+    the scans (:func:`times_of`); ``alpha_months`` by the months in the visits' names, as in the paper (none, where they
+    tie or are unknown: as ``alpha``). Both lie strictly between 0 and 1."""
+
+    start: int
+    target: int
+    end: int
+    alpha: float
+    alpha_months: float | None = None
+
+    @property
+    def nearest(self) -> int:
+        """The end that is closer in time; the earlier one of two equally close."""
+        return self.start if self.alpha <= 0.5 else self.end
+
+    @property
+    def nominal_alpha(self) -> float:
+        return self.alpha if self.alpha_months is None else self.alpha_months
+
+
+def find_triplets(scans: pd.DataFrame, limit: int) -> list[Triplet]:
+    """Every start < target < end of every test subject, in subject order.
+
+    Visits are in the order of their months, those of one month in the order of age; three visits whose times
+    (:func:`times_of`) are unknown or tie are no triplet.
+    """
+    triplets: list[Triplet] = []
+    test = scans[scans["split"] == "test"].sort_values(["participant_id", "months", "age", "session_id"])
+    for _, own in test.groupby("participant_id"):
+        ages, months = (own[name].to_numpy(float, na_value=np.nan) for name in ("age", "months"))
+        for places in map(list, combinations(range(len(own)), 3)):
+            time = times_of(ages[places], months[places])
+            if time is not None:
+                start, target, end = (int(row) for row in own.index[places])
+                nominal = middle(months[places]) if increasing(months[places]) else None
+                triplets.append(Triplet(start, target, end, middle(time), nominal))
+    return triplets[:limit]
+
+
+def times_of(ages: np.ndarray, months: np.ndarray) -> np.ndarray | None:
+    """When three visits were, by the first of these that is known and strictly increases; None where none does.
+
+    The ages at the scans (years) unless all are whole years, which are too coarse for visits months apart; the months
+    of the visits; ages in whole years.
+    """
+    coarse = bool((ages == np.round(ages)).all())
+    for time in (months, ages) if coarse else (ages, months):
+        if increasing(time):
+            return time
+    return None
+
+
+def increasing(time: np.ndarray) -> bool:
+    """Whether all times are known and each is later than the one before."""
+    return bool((np.diff(time) > 0).all())  # a comparison with NaN is False
+
+
+def middle(time: np.ndarray) -> float:
+    """Where the second of three times lies between the others: strictly between 0 and 1."""
+    return float((time[1] - time[0]) / (time[2] - time[0]))
+
+
+def longest(scans: pd.DataFrame, triplets: list[Triplet], count: int) -> list[Triplet]:
+    """For the figure: the longest triplet (the first of equals) of each of the ``count`` subjects with the longest."""
+    months, best = scans["months"], {}
+    for triplet in triplets:
+        subject, gap = scans.loc[triplet.start, "participant_id"], months[triplet.end] - months[triplet.start]
+        if subject not in best or gap > best[subject][0]:
+            best[subject] = gap, triplet
+    return [triplet for _, triplet in sorted(best.values(), key=lambda found: -found[0])[:count]]
 
 
 def interpolate(decoder: Decoder, reads: Reads, triplets: list[Triplet]) -> dict[str, np.ndarray]:

@@ -20,7 +20,7 @@ from ldae.phantom.deformation import subject_shape
 from ldae.phantom.population import State, state_at
 from ldae.phantom.scan import Scan, amplitudes_for, make_scan
 from ldae.phantom.visit_schedule import Plan, Visit, plan_cohort
-from ldae.studies.common.anatomy.ventricles import contrast_ends
+from ldae.studies.common.anatomy import contrast_ends
 from ldae.studies.common.inputs import Inputs
 from ldae.studies.common.linear_probes import Probe
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ldae.core.files import atomic_path
 from ldae.core.keys import KEY
-from ldae.studies.common.anatomy.ventricles import ventricle_ml
+from ldae.studies.common.anatomy import ventricle_ml
 from ldae.studies.common.inputs import Inputs, write_volumes
 from ldae.studies.common.linear_probes import Probe
 from ldae.studies.manipulation.counterfactual import Counterfactuals

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from ldae.core.store import Store
-from ldae.studies.common.brain_sheets import Sheet, picture_sheet
-from ldae.studies.common.brain_slices import (
+from ldae.studies.common.brain_sheets import (
     Plane,
+    Sheet,
     brain_box,
     cut,
     difference_limit,
     mark_sides,
+    picture_sheet,
     show_difference,
     show_grey,
 )

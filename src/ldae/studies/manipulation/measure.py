@@ -20,18 +20,24 @@ from ldae.core.keys import KEY
 from ldae.core.lineage import require
 from ldae.inference.decoder import Decoder
 from ldae.inference.pipeline import LDAE
-from ldae.studies.common.anatomy.ventricle_truth import VentricleCalibration
 from ldae.studies.common.codes_read import Reads
 from ldae.studies.common.inputs import Inputs, volumes_of
 from ldae.studies.common.linear_probes import Probe, sigmoid
 from ldae.studies.common.references import example_rows
 from ldae.studies.common.statistics import estimates_table
+from ldae.studies.common.ventricle_truth import VentricleCalibration
 from ldae.studies.manipulation import examples as shown_scans
 from ldae.studies.manipulation.counterfactual import Counterfactuals
-from ldae.studies.manipulation.directions import Directions
-from ldae.studies.manipulation.edits import VOLUMES, Ruler
-from ldae.studies.manipulation.effects import DOSE_KEYS, dose_table, no_summary, summary, with_calibrated
-from ldae.studies.manipulation.target_codes import Move, plan, reported_probabilities
+from ldae.studies.manipulation.directions import Directions, Move, plan, reported_probabilities
+from ldae.studies.manipulation.effects import (
+    DOSE_KEYS,
+    VOLUMES,
+    Ruler,
+    dose_table,
+    no_summary,
+    summary,
+    with_calibrated,
+)
 
 EXAMPLES = 2
 COLUMNS = [

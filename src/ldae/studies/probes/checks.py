@@ -11,8 +11,8 @@ from ldae.studies.common.inputs import Inputs
 from ldae.studies.common.paper_tables import TRAINING_SEEDS, format_estimate
 from ldae.studies.probes.confounds import confounds
 from ldae.studies.probes.features import VoxelPca, code_sets, voxel_gram
-from ldae.studies.probes.folds import probe_groups
 from ldae.studies.probes.label_efficiency import label_efficiency
+from ldae.studies.probes.protocols import probe_groups
 
 
 def run_probe_checks(

@@ -13,10 +13,8 @@ import pandas as pd
 from ldae.core.keys import KEY
 from ldae.studies.common.linear_probes import Features
 from ldae.studies.common.statistics import Estimate, Statistic, auc, estimates_table, interval, not_available
-from ldae.studies.probes.estimates import PERMUTED, estimate_of
-from ldae.studies.probes.folds import NEGATIVE, outer_folds
-from ldae.studies.probes.probe_metrics import mae
-from ldae.studies.probes.protocols import CONSTANT, fit_chosen
+from ldae.studies.probes.estimates import PERMUTED, estimate_of, mae
+from ldae.studies.probes.protocols import CONSTANT, NEGATIVE, fit_chosen, outer_folds
 
 CONFOUNDS = ("field_strength", "study_phase")
 COLUMNS = ("method", "metric", "classes")

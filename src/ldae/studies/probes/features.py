@@ -1,21 +1,31 @@
-"""What the probes are fitted on: y_sem, and the references it has to beat."""
+"""What the probes are fitted on: y_sem, and the references it has to beat.
 
+Two of these need neither network nor label. ``tissue_volumes``: the share of cerebrospinal fluid, grey and white matter
+in the brain, as the weights of a mixture of three normal distributions of intensity (Wells et al. 1996, without its
+bias field: N4 came before). ``region_volumes``: fluid near the ventricles and tissue where the hippocampi lie, in ml of
+MNI space (:mod:`ldae.studies.common.anatomy`).
+"""
+
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from ldae.core.batches import batches
+from ldae.studies.common.anatomy import hippocampus_region, hippocampus_region_ml, ventricle_ml
 from ldae.studies.common.inputs import Inputs, volumes_of
 from ldae.studies.common.linear_probes import Features, Task
-from ldae.studies.probes.tissue_volumes import measured_volumes
 
 COMPONENTS = (5, 10, 20, 50, 100)  # of the voxel PCA, to choose from
 FACTORS = ["ventricle_ml", "hippocampus_l_ml", "hippocampus_r_ml", "brain_ml", "icv_ml", "cortical_loss", "caps"]
 TASKS: tuple[Task, ...] = ("ad", "age")
 TaskSets = dict[Task, dict[str, Features]]
 """task -> name -> features."""
-_VOXELS = 300_000  # at most, after averaging blocks
+_PCA_VOXELS = 300_000  # at most, after averaging blocks
+BACKGROUND = 0.02  # intensities up to here are outside the brain (a preprocessed volume is [0, 1], its outside 0)
+START = np.array([0.1, 0.45, 0.85])  # quantiles of intensity where the three means start
+_BRAIN_VOXELS, _POINTS, _FEWEST = 100_000, 2000, 30  # of the mixture: taken, quantiles, too few
 
 
 def feature_sets(inputs: Inputs, batch: int) -> TaskSets:
@@ -86,7 +96,7 @@ def voxel_gram(inputs: Inputs, batch: int) -> np.ndarray:
     Volumes above 300,000 voxels are averaged in blocks first (the paper's 1.5 mm becomes 3 mm).
     """
     factor = 1
-    while np.prod([size // factor for size in inputs.grid.shape]) > _VOXELS:
+    while np.prod([size // factor for size in inputs.grid.shape]) > _PCA_VOXELS:
         factor += 1
     rows = inputs.scans.index.to_numpy()
     voxels = np.concatenate([_blocks(volumes_of(inputs, part)[:, 0], factor) for part in batches(rows, batch)])
@@ -131,3 +141,44 @@ class VoxelPca:
             return (cross - cross.mean(axis=1, keepdims=True) - mean + total) @ axes
 
         return scores(fit_rows), scores(rows)
+
+
+def measured_volumes(inputs: Inputs, batch: int) -> dict[str, np.ndarray]:
+    """``tissue``: (N, 3) fractions of CSF, GM and WM; ``regions``: (N, 2) ventricle and hippocampus-region ml."""
+    region = hippocampus_region(inputs.grid)
+    fractions, regions = [], []
+    for rows in batches(inputs.scans.index.to_numpy(), batch):
+        for volume in volumes_of(inputs, rows)[:, 0]:
+            fractions.append(tissue_fractions(volume))
+            regions.append((ventricle_ml(volume, inputs.grid), hippocampus_region_ml(volume, inputs.grid, region)))
+    return {"tissue": np.array(fractions), "regions": np.array(regions)}
+
+
+def tissue_fractions(volume: np.ndarray) -> np.ndarray:
+    """(3,) shares of CSF, GM and WM in the brain, darkest first; they sum to 1. NaN where there is hardly any brain.
+
+    The mixture is fitted to 2,000 quantiles of the intensities, which stand for their distribution and make the result
+    a fixed function of the volume.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.mixture import GaussianMixture
+
+    inside = volume[volume > BACKGROUND]
+    if len(inside) < _FEWEST or np.ptp(inside) < 1e-6:
+        return np.full(3, np.nan)
+    inside = inside[:: max(1, len(inside) // _BRAIN_VOXELS)].astype(float)
+    points = np.quantile(inside, (np.arange(_POINTS) + 0.5) / _POINTS)
+    start = np.quantile(points, START) + np.array([-1e-6, 0, 1e-6])
+    model = GaussianMixture(
+        3,
+        weights_init=np.full(3, 1 / 3),
+        means_init=start[:, None],
+        precisions_init=np.full((3, 1, 1), 9 / np.var(points)),
+        reg_covar=1e-6,
+        max_iter=200,
+        random_state=0,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the last of 200 steps is good enough
+        model.fit(points[:, None])
+    return model.weights_[np.argsort(model.means_[:, 0], kind="stable")]

@@ -9,10 +9,9 @@ from ldae.config import Evaluation
 from ldae.core.keyed import study_stream
 from ldae.studies.common.linear_probes import Features, Task
 from ldae.studies.common.statistics import Estimate, Statistic, auc, estimates_table, interval, not_available
+from ldae.studies.probes.estimates import mae
 from ldae.studies.probes.features import TASKS
-from ldae.studies.probes.folds import can_be_fitted, task_rows
-from ldae.studies.probes.probe_metrics import mae
-from ldae.studies.probes.protocols import fit_chosen
+from ldae.studies.probes.protocols import can_be_fitted, fit_chosen, task_rows
 
 METRICS: dict[Task, tuple[str, Statistic]] = {"ad": ("auc_ad_test", auc), "age": ("age_mae_test", mae)}
 KEYS = ("method", "metric", "fraction", "n_train_subjects", "n_draws", "n_draws_used")

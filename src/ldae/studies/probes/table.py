@@ -8,8 +8,7 @@ from ldae.core.files import read_tsv
 from ldae.studies.common.linear_probes import Task
 from ldae.studies.common.paper_tables import TRAINING_SEEDS, format_estimate, row_subjects
 from ldae.studies.common.statistics import FEW_NOTE
-from ldae.studies.probes.estimates import LARGER_IS_BETTER, OURS, PERMUTED, PROTOCOLS, verdict
-from ldae.studies.probes.probe_metrics import AGE_METRICS
+from ldae.studies.probes.estimates import AGE_METRICS, LARGER_IS_BETTER, OURS, PERMUTED, PROTOCOLS, verdict
 from ldae.studies.probes.record import PUBLISHED
 
 PROTOCOL_WORDS = {

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from ldae.core.keys import KEY
-from ldae.studies.common.anatomy.ventricles import ventricle_ml
+from ldae.studies.common.anatomy import ventricle_ml
 from ldae.studies.common.image_metrics import image_metrics
 from ldae.studies.common.inputs import Inputs
 from ldae.studies.common.perceptual import Perceptual

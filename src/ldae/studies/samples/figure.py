@@ -6,8 +6,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ldae.core.files import read_tsv
-from ldae.studies.common.brain_sheets import picture_sheet
-from ldae.studies.common.brain_slices import brain_box, cut, difference_limit, mark_sides, show_difference, show_grey
+from ldae.studies.common.brain_sheets import (
+    brain_box,
+    cut,
+    difference_limit,
+    mark_sides,
+    picture_sheet,
+    show_difference,
+    show_grey,
+)
 from ldae.studies.common.estimate_panels import forest, rows_of, why_missing
 from ldae.studies.common.example_volumes import open_examples
 from ldae.studies.common.figure_style import (

@@ -7,8 +7,16 @@ import pandas as pd
 
 from ldae.core.files import read_tsv
 from ldae.core.keys import KEY_TYPES
-from ldae.studies.common.brain_sheets import Sheet, picture_sheet
-from ldae.studies.common.brain_slices import Plane, brain_box, cut, mark_sides, show_grey, show_magnitude
+from ldae.studies.common.brain_sheets import (
+    Plane,
+    Sheet,
+    brain_box,
+    cut,
+    mark_sides,
+    picture_sheet,
+    show_grey,
+    show_magnitude,
+)
 from ldae.studies.common.example_volumes import inline_label, open_examples, rows_where, scans_of, volume_of
 from ldae.studies.common.figure_style import empty_figure, house_style, save_figure
 

@@ -11,7 +11,7 @@ from ldae.core.files import write_tsv
 from ldae.core.keys import KEY
 from ldae.inference.decoder import Decoder
 from ldae.inference.pipeline import LDAE
-from ldae.studies.common.anatomy.ventricles import ventricle_ml
+from ldae.studies.common.anatomy import ventricle_ml
 from ldae.studies.common.image_metrics import ssim_brain
 from ldae.studies.common.inputs import Inputs, volumes_of, write_volumes
 from ldae.studies.common.references import example_rows

@@ -1,7 +1,11 @@
-"""Volumes measured in a conformed image (MNI space, millilitres).
+"""Volumes of anatomy measured in a conformed image (MNI space, millilitres), without any network.
 
 Scanners differ in contrast, so both ends of the scale are taken from the image itself: cerebrospinal fluid and white
 matter near the ventricles. With white matter alone normalised, changes over time are lost.
+
+Ventricles: fluid in a box about them. Hippocampi: tissue in a tube about their centre line, wide enough for the
+variation that an affine registration leaves; what atrophy takes away there is replaced by fluid. Both hold neighbouring
+anatomy, too: compare by correlation and by changes.
 """
 
 from collections.abc import Sequence
@@ -13,6 +17,18 @@ LOWER_MM = np.array([-34.0, -60.0, -6.0])  # R-A-S corners of a box round the bo
 UPPER_MM = np.array([34.0, 38.0, 36.0])  # ventricles of MNI152, with room for large ones; it stays inside the brain
 FLUID_PERCENTILE, WHITE_PERCENTILE = 1, 80
 FULL, EMPTY = 0.15, 0.55  # contrast at which a voxel is all fluid / no fluid
+CENTRE_LINE_MM = np.array(  # |x|, y, z in MNI152, from tail to head
+    [
+        (20.5, -39.5, 1.0),
+        (26.7, -33.0, -7.5),
+        (28.2, -27.0, -12.0),
+        (28.2, -21.0, -16.0),
+        (25.3, -15.0, -19.2),
+        (22.4, -9.0, -22.6),
+    ]
+)
+RADIUS_MM = 9.0
+_SPACING_MM = 1.0  # of the points on the line
 
 
 @dataclass(frozen=True)
@@ -70,3 +86,23 @@ def brain_ml(volume: np.ndarray, brain: np.ndarray, grid: Grid) -> float:
     """Brain tissue (ml in MNI space): the mask without its fluid. ``brain`` is the boolean mask of the scan."""
     fluid, white = contrast_ends(volume, grid)
     return float((1 - fluid_fraction(volume[brain], fluid, white)).sum() * grid.voxel_ml)
+
+
+def hippocampus_region(grid: Grid) -> np.ndarray:
+    """(X, Y, Z) boolean mask of both tubes on a grid."""
+    axes = [
+        centre + grid.spacing_mm * (np.arange(size) - (size - 1) / 2)
+        for size, centre in zip(grid.shape, grid.centre_mm, strict=True)
+    ]
+    x, y, z = np.meshgrid(*axes, indexing="ij", sparse=True)
+    mask = np.zeros(grid.shape, dtype=bool)
+    for place in np.arange(CENTRE_LINE_MM[0, 1], CENTRE_LINE_MM[-1, 1] + _SPACING_MM / 2, _SPACING_MM):
+        side, up = (np.interp(place, CENTRE_LINE_MM[:, 1], CENTRE_LINE_MM[:, axis]) for axis in (0, 2))
+        mask |= (np.abs(x) - side) ** 2 + (y - place) ** 2 + (z - up) ** 2 < RADIUS_MM**2
+    return mask
+
+
+def hippocampus_region_ml(volume: np.ndarray, grid: Grid, region: np.ndarray) -> float:
+    """Tissue (not fluid) inside ``region``, with the contrast measured near the ventricles, in ml of MNI space."""
+    fluid, white = contrast_ends(volume, grid)
+    return float((1 - fluid_fraction(volume[region], fluid, white)).sum() * grid.voxel_ml)

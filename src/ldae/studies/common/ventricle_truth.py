@@ -18,7 +18,7 @@ from ldae.core.latent_scale import require_scale_factor
 from ldae.core.lineage import require_maker
 from ldae.inference.decoder import Decoder
 from ldae.inference.readers import Latents
-from ldae.studies.common.anatomy.ventricles import ventricle_ml
+from ldae.studies.common.anatomy import ventricle_ml
 from ldae.studies.common.inputs import Inputs
 
 TRUTH = "truth_ventricle_ml_mni"

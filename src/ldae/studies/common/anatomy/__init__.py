@@ -1,1 +1,0 @@
-"""Volumes of anatomy measured in an image without any network."""
