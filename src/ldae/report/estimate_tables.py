@@ -46,11 +46,13 @@ def _plain(value: object) -> str:
 
 
 def row_of(table: pd.DataFrame, method: str | None, metric: str) -> pd.Series | None:
+    """The line of a long table for one method and metric; None where it has none."""
     rows = table[(table["method"] == method) & (table["metric"] == metric)]
     return None if rows.empty else rows.iloc[0]
 
 
 def note_of(row: pd.Series) -> str:
+    """What is to be said of an estimate, such as "too few"; empty where nothing is."""
     return row["note"] if isinstance(row["note"], str) else ""
 
 

@@ -1,6 +1,6 @@
 """The report of a run: one HTML file that needs nothing else, no network, no script, no clock."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,19 @@ from ldae.studies.common.study import ReportSources
 __all__ = ["ReportSources", "report_html"]
 
 
-def report_html(out: str | Path, sources: ReportSources, config: Config, shown: Collection[str] | None = None) -> None:
+def report_html(out: str | Path, sources: ReportSources, config: Config, public: bool = False) -> None:
     """Write the report of a run: headline numbers, data, flow, every study with its figures, and provenance.
 
     A figure or study that is missing is said to be missing. Equal inputs give equal bytes.
 
     Args:
-        shown: the figures that may be shown, in a report for others; without single exclusions then. None: everything.
+        out: the page, UTF-8.
+        sources: the finished files.
+        config: of the run, as validated.
+        public: for others: only the figures and tables that the studies' records call public, no single exclusion.
+
+    Raises:
+        UserError: the record of a study shows what the study cannot say.
     """
     environment = Environment(
         loader=PackageLoader("ldae.report"),
@@ -43,7 +49,7 @@ def report_html(out: str | Path, sources: ReportSources, config: Config, shown: 
         cards=headline_cards(sources.evaluate),
         steps=steps(config),
         differences=differences(config),
-        sections=Setter(environment, sources, shown).sections(config),
+        sections=Setter(environment, sources, public).sections(config),
         seeds=SEEDS_SENTENCE,
         provenance=list(_flat(sources.provenance)),
         unseen=sources.unseen,

@@ -35,15 +35,14 @@ def bundle_public(out: Path, paper: Path, sources: ReportSources, config: Config
         UserError: an identifier, or a file that nobody listed, would leave the machine; ``out`` is then removed.
     """
     shutil.rmtree(out, ignore_errors=True)
-    shown = public(figures(STUDIES))
-    for kind, stems in (("figures", shown), ("tables", public(tables(STUDIES)))):
+    for kind, stems in (("figures", public(figures(STUDIES))), ("tables", public(tables(STUDIES)))):
         (out / kind).mkdir(parents=True)
         for path in sorted((paper / kind).iterdir()):
             if path.stem in stems:
                 shutil.copyfile(path, out / kind / path.name)
     for name in ("headline.json", "MODEL_CARD.md"):
         shutil.copyfile(paper / name, out / name)
-    report_html(out / "report.html", sources, config, shown)
+    report_html(out / "report.html", sources, config, public=True)
     try:
         check_public(out, names)
     except UserError:

@@ -1,6 +1,7 @@
 """What `make demo` says at the end: headline numbers, wall time by rule, where the report is."""
 
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -19,7 +20,8 @@ def rule_seconds(benchmarks: Path) -> dict[str, tuple[int, float]]:
     return dict(sorted(times.items(), key=lambda item: -item[1][1]))
 
 
-def headline_table(headline: dict) -> Table:
+def headline_table(headline: dict[str, Any]) -> Table:
+    """headline.json for the terminal: three decimals, and the reason where there is no number."""
     table = Table(title="Headline numbers", title_justify="left")
     for column in ("metric", "value", "95 % interval", "subjects"):
         table.add_column(column, justify="left" if column == "metric" else "right")
@@ -36,6 +38,7 @@ def headline_table(headline: dict) -> Table:
 
 
 def time_table(times: dict[str, tuple[int, float]]) -> Table:
+    """Rule, jobs and seconds for the terminal, in the order given."""
     table = Table(title="Wall time by rule (the jobs that made the files now there)", title_justify="left")
     for column in ("rule", "jobs", "seconds"):
         table.add_column(column, justify="left" if column == "rule" else "right")

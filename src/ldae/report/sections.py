@@ -1,7 +1,7 @@
 """The sections of the report: what the record of each study shows, set as HTML."""
 
 import base64
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,10 @@ from ldae.studies.common.study import (
     Study,
     Written,
 )
-from ldae.studies.registry import STUDIES, missing
+from ldae.studies.registry import STUDIES, missing, tables
 
+ABSENT = '<p class="absent">n/a: {}.</p>'
+WITHHELD = '<p class="absent">{}: this table names single scans or subjects and stays with the data.</p>'
 SOLVERS = {"ddim": "DDIM", "dpmpp_2m": "DPM++2M"}
 
 
@@ -59,44 +61,42 @@ class Setter:
     Args:
         environment: where the template of the macros is found.
         sources: the finished files.
-        shown: names of the figures that may be shown, in a public report; None: all.
+        public: for a report that may leave the machine: without the figures and tables that are not public.
     """
 
-    def __init__(self, environment: Environment, sources: ReportSources, shown: Collection[str] | None):
+    def __init__(self, environment: Environment, sources: ReportSources, public: bool = False):
         self._macros: Any = environment.get_template("macros.html.j2").module
         self._words = {module.__name__.split(".")[2]: module for module in import_all("ldae.studies.*.words")}
-        self.sources, self.shown = sources, shown
+        self.sources, self.public = sources, public
 
-    def sections(self, config: Config, studies: Iterable[Study] = STUDIES) -> list[SetSection]:
+    def sections(self, config: Config, studies: Sequence[Study] = STUDIES) -> list[SetSection]:
         """Every section of every study; those of a study that this configuration cannot have say why.
 
         Raises:
             UserError: a record names a function that the study's ``words.py`` does not have.
         """
-        return [
-            SetSection(
-                section.anchor,
-                Markup(section.title),
-                Markup(section.link or section.title),
-                self._blocks(study, section.shows) if (reason := missing(study, config)) is None else [_absent(reason)],
-            )
-            for study in studies
-            for section in study.sections
-        ]
+        found, private = [], {table.name for table in tables(studies) if not table.public}
+        for study in studies:
+            reason = missing(study, config)
+            for section in study.sections:
+                blocks = [self._block(study, item, private) for item in section.shows if reason is None]
+                blocks += [Markup(ABSENT).format(reason)] if reason else []
+                shown = [block for block in blocks if block is not None]
+                link = Markup(section.link or section.title)
+                found.append(SetSection(section.anchor, Markup(section.title), link, shown))
+        return found
 
-    def _blocks(self, study: Study, shows: tuple[Shown, ...]) -> list[Markup]:
-        blocks = [self._block(study, item) for item in shows]
-        return [block for block in blocks if block is not None]
-
-    def _block(self, study: Study, item: Shown) -> Markup | None:
+    def _block(self, study: Study, item: Shown, private: Collection[str]) -> Markup | None:
         evaluate, macros = self.sources.evaluate, self._macros
         match item:
             case Figure():
-                withheld = self.shown is not None and item.name not in self.shown
+                withheld = self.public and not item.public
                 return macros.figure(load_picture(self.sources.figures, item, withheld))
             case Estimates():
                 table = estimates_table(evaluate / item.source, item.metrics, item.methods, item.first, item.published)
                 return macros.table(table, item.heading)
+            case FinishedTable() if self.public and item.name in private:
+                return Markup(WITHHELD).format(item.heading)
             case FinishedTable():
                 path = self.sources.tables / f"{item.name}.tsv"
                 made = plain_table(read_tsv(path, dtype=str)) if path.is_file() else None
@@ -112,14 +112,10 @@ class Setter:
         function = getattr(self._words.get(study.name), item.function, None)
         if function is None:
             raise UserError(f"studies/{study.name}/words.py has no {item.function}, which the study's record shows.")
-        words = function(self.sources, self.shown is not None)
+        words = function(self.sources, self.public)
         if isinstance(words, pd.DataFrame):
             return self._macros.table(plain_table(words, item.numbers), item.heading)
         return words if words is None or isinstance(words, Markup) else self._macros.note(words)
-
-
-def _absent(reason: str) -> Markup:
-    return Markup('<p class="absent">n/a: {}.</p>').format(reason)
 
 
 def load_picture(folder: Path, figure: Figure, withheld: bool = False) -> Picture:

@@ -22,6 +22,8 @@ NEEDS: dict[str, Need] = {  # what a study may need -> whether a configuration h
     "truth": (lambda config: config.phantom is not None, "the truth is known of phantoms alone"),
 }
 
+FOLDERS = ("tables", "timings")  # of tables, below ``paper``
+
 
 def checked(studies: Iterable[Study], folders: Iterable[str]) -> tuple[Study, ...]:
     """The studies in their order.
@@ -32,7 +34,7 @@ def checked(studies: Iterable[Study], folders: Iterable[str]) -> tuple[Study, ..
 
     Raises:
         UserError: a folder has no record, two studies claim the same order, figure, table, section or key of the
-            headline, a table is shown that no study writes, or a need is unknown.
+            headline, a table is shown that no study writes, a name or folder is impossible, or a need is unknown.
     """
     ordered = tuple(sorted(studies, key=lambda study: study.order))
     without = sorted(set(folders) - {study.name for study in ordered})
@@ -61,6 +63,15 @@ def _check(study: Study, written: set[str]) -> None:
     for item in study.shows:
         if isinstance(item, FinishedTable) and item.name not in written:
             raise UserError(f"{place} shows the table {item.name}, which no study has among its tables.")
+    for figure in study.figures:
+        if not re.fullmatch(r"figure_[a-z0-9_]+", figure.name):
+            raise UserError(f"{place}: a figure is called figure_<lower_case_words>, not {figure.name!r}.")
+    for table in study.tables:
+        if table.folder not in FOLDERS or (table.public and table.folder != "tables"):
+            raise UserError(
+                f"{place}: the table {table.name} in the folder {table.folder!r}; a table is in 'tables', or in "
+                "'timings' and not public."
+            )
     for section in study.sections:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", section.anchor):
             raise UserError(f"{place}: the anchor {section.anchor!r} of a section is not lower_case_words.")

@@ -126,8 +126,8 @@ def test_what_the_tables_left_open_is_told_and_stays_with_the_data(
 ) -> None:
     write_json(tmp_path / "notes.json", ["participants.tsv: no row for <sub-03>"])
     told = replace(sources, notes=tmp_path / "notes.json")
-    for shown, seen in ((None, True), ((), False)):
-        report_html(tmp_path / "report.html", told, config, shown)
+    for public, seen in ((False, True), (True, False)):
+        report_html(tmp_path / "report.html", told, config, public)
         page = (tmp_path / "report.html").read_text(encoding="utf-8")
         assert ("no row for &lt;sub-03&gt;" in page) == seen
 

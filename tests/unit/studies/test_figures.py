@@ -27,6 +27,7 @@ from ldae.studies.reconstruction.figure import (
     figure_reconstruction_methods,
 )
 from ldae.studies.reconstruction.figure_solvers import figure_solvers
+from ldae.studies.registry import STUDIES, figures
 from ldae.studies.samples.figure import figure_samples, figure_samples_nearest
 from ldae.studies.samples.figure_variation import figure_4_variation
 from ldae.studies.training_curves.figure import figure_training
@@ -73,6 +74,10 @@ FIGURES: dict[str, Callable[[Path, Path], None]] = {
     "figure_qc": lambda r, stem: figure_qc(r / "manifest/qc_mosaic.png", r / "manifest/qc.tsv", stem),
     "figure_probes": lambda r, stem: figure_probes(r / "evaluate/probes/summary.tsv", stem),
 }
+
+
+def test_every_figure_of_the_studies_is_drawn_here() -> None:
+    assert FIGURES.keys() == {figure.name for figure in figures(STUDIES)}
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -67,6 +67,12 @@ SHOWN_TWICE = Section("second", "Second", (replace(FIGURE, title="Another"),))
             "studies/other/record.py shows the table nobodys, which no study has among its tables",
         ),
         (replace(OTHER, sections=(Section("An other", "Other", ()),)), "the anchor 'An other'"),
+        (
+            replace(OTHER, sections=(Section("a", "A", (replace(FIGURE, name="Toy"),)),)),
+            "a figure is called figure_<lower",
+        ),
+        (replace(OTHER, tables=(Table("a", public=True, folder="timings"),)), "in 'timings' and not public"),
+        (replace(OTHER, tables=(Table("a", public=False, folder="notes"),)), "the table a in the folder 'notes'"),
         (replace(OTHER, needs=frozenset({"luck"})), "needs 'luck'; what can be needed is diagnosis, truth"),
     ],
 )
