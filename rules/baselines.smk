@@ -108,6 +108,8 @@ rule encode_baselines:
     conda:
         "../envs/gpu.yaml"
     params:
+        train=TRAIN,
+        store=STORE,
         batch=settings.evaluation.batch,
         code=code_digest("encode_baselines"),
     script:

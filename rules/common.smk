@@ -20,6 +20,8 @@ except UserError as error:
     sys.exit(f"Error: {error}")
 
 RESULTS = str(settings.results_dir)
+STORE, TRAIN = f"{RESULTS}/store", f"{RESULTS}/train"
+EVALUATE, PAPER = f"{RESULTS}/evaluate", f"{RESULTS}/paper"
 BIDS = str(settings.bids.path) if settings.source == "bids" else f"{RESULTS}/bids"
 CONVERT_SHARDS = range(settings.convert.shards)
 SHARDS = range(settings.preprocessing.shards)

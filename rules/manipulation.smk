@@ -24,6 +24,9 @@ rule eval_manipulation:
     conda:
         "../envs/gpu.yaml"
     params:
+        train=TRAIN,
+        store=STORE,
+        folder=f"{EVALUATE}/manipulation",
         settings=settings.section("evaluation"),
         method=settings.method_of("eval_manipulation"),
         seed=settings.seed,
@@ -47,6 +50,7 @@ rule table_manipulation:
     conda:
         "../envs/cpu.yaml"
     params:
+        evaluate=EVALUATE,
         code=code_digest("table_manipulation"),
     script:
         "../workflow/scripts/table_manipulation.py"
@@ -66,6 +70,7 @@ rule figure_6_manipulation:
     conda:
         "../envs/cpu.yaml"
     params:
+        examples=f"{EVALUATE}/manipulation/examples",
         code=code_digest("figure_6_manipulation"),
     script:
         "../workflow/scripts/figure_6_manipulation.py"

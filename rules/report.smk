@@ -51,6 +51,7 @@ rule assemble_headline:
     conda:
         "../envs/cpu.yaml"
     params:
+        evaluate=EVALUATE,
         config_digest=digest(settings.section()),
         data="phantom" if settings.phantom else settings.source,
         code=code_digest("assemble_headline"),
@@ -80,7 +81,10 @@ rule report_html:
     conda:
         "../envs/cpu.yaml"
     params:
-        evaluate=f"{RESULTS}/evaluate",
+        train=TRAIN,
+        store=STORE,
+        evaluate=EVALUATE,
+        paper=PAPER,
         settings=settings.section(),
         code=code_digest("report_html"),
     script:
@@ -108,6 +112,8 @@ rule model_card:
     conda:
         "../envs/cpu.yaml"
     params:
+        train=TRAIN,
+        store=STORE,
         settings=settings.section(),
         code=code_digest("model_card"),
     script:
@@ -137,7 +143,11 @@ rule bundle_public:
     conda:
         "../envs/cpu.yaml"
     params:
-        evaluate=f"{RESULTS}/evaluate",
+        train=TRAIN,
+        store=STORE,
+        evaluate=EVALUATE,
+        paper=PAPER,
+        public=f"{RESULTS}/public",
         settings=settings.section(),
         code=code_digest("bundle_public"),
     script:

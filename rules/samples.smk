@@ -21,6 +21,9 @@ rule eval_samples:
     conda:
         "../envs/gpu.yaml"
     params:
+        train=TRAIN,
+        store=STORE,
+        folder=f"{EVALUATE}/samples",
         settings=settings.section("evaluation"),
         method=settings.method_of("eval_samples"),
         seed=settings.seed,
@@ -46,6 +49,9 @@ rule eval_variation:
     conda:
         "../envs/gpu.yaml"
     params:
+        train=TRAIN,
+        store=STORE,
+        folder=f"{EVALUATE}/variation",
         settings=settings.section("evaluation"),
         method=settings.method_of("eval_variation"),
         seed=settings.seed,
@@ -90,6 +96,7 @@ rule figure_samples:
     conda:
         "../envs/cpu.yaml"
     params:
+        examples=f"{EVALUATE}/samples/examples",
         code=code_digest("figure_samples"),
     script:
         "../workflow/scripts/figure_samples.py"
@@ -109,6 +116,8 @@ rule figure_4_variation:
     conda:
         "../envs/cpu.yaml"
     params:
+        samples=f"{EVALUATE}/variation/samples",
+        std=f"{EVALUATE}/variation/std",
         code=code_digest("figure_4_variation"),
     script:
         "../workflow/scripts/figure_4_variation.py"

@@ -25,6 +25,21 @@ def test_adapters_are_thin(path):
     assert len(path.read_text().splitlines()) <= 50
 
 
+CHAIN = {"common", "phantom", "ingest", "manifest", "preprocess", "given_volumes", "train", "baselines"}
+
+
+def test_adapters_get_folders():
+    """Not the parent of a file whose siblings are then read by name.
+
+    Up to the trainings a folder stays the parent of its one file: a new parameter there would train anew.
+    """
+    for path in (ROOT / "rules").glob("*.smk"):
+        named = set(re.findall(r"^ *rule (\w+):", path.read_text(), flags=re.MULTILINE))
+        for rule in named:
+            adapter = (ROOT / f"workflow/scripts/{rule}.py").read_text()
+            assert ".parents" not in adapter and (path.stem in CHAIN or ".parent" not in adapter), rule
+
+
 def test_every_rule_names_log_benchmark_and_environment():
     for path in (ROOT / "rules").glob("*.smk"):
         text = path.read_text()

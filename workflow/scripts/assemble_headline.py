@@ -8,6 +8,6 @@ with running(snakemake.log[0]):
     from ldae.core.files import write_json
     from ldae.report.headline import assemble_headline
 
-    evaluate = Path(snakemake.input.probes[0]).parents[1]
+    evaluate = Path(snakemake.params.evaluate)
     headline = assemble_headline(evaluate, snakemake.params.config_digest, snakemake.params.data)
     write_json(snakemake.output.headline, headline)

@@ -12,20 +12,20 @@ with running(snakemake.log[0]):
     from ldae.report.public import bundle_public
     from ldae.report.unseen import unseen_sentences
 
-    files = snakemake.input
+    files, folders = snakemake.input, snakemake.params
     scans = read_tsv(files.scans, dtype=str)
     bundle_public(
-        Path(snakemake.output.report).parent,
-        Path(files.headline).parent,
+        Path(folders.public),
+        Path(folders.paper),
         ReportSources(
-            figures=Path(files.figures[0]).parent,
-            evaluate=Path(snakemake.params.evaluate),
+            figures=Path(folders.paper) / "figures",
+            evaluate=Path(folders.evaluate),
             table_1=Path(files.table_1),
             exclusions=Path(files.exclusions),
-            tables=Path(files.table_1).parent,
+            tables=Path(folders.paper) / "tables",
             provenance=run_provenance([files.volumes, files.latents], list(files.models)),
-            unseen=unseen_sentences(Path(files.models[0]).parents[1], Path(files.volumes).parent, Path(files.splits)),
+            unseen=unseen_sentences(Path(folders.train), Path(folders.store) / "volumes", Path(files.splits)),
         ),
-        parse_config(snakemake.params.settings),
+        parse_config(folders.settings),
         names={*scans["participant_id"], *scans["image_id"].dropna()},
     )

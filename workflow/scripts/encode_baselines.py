@@ -7,10 +7,11 @@ from ldae.core.runtime import running
 with running(snakemake.log[0]):
     from ldae.inference.encode import encode_baselines
 
+    store = Path(snakemake.params.store)
     encode_baselines(
-        volumes=Path(snakemake.input.volumes).parent,
-        volumes_dae=Path(snakemake.input.volumes_dae).parent,
-        train=Path(snakemake.input.models[0]).parents[1],
-        out=Path(snakemake.output.y_dae).parents[1],
+        volumes=store / "volumes",
+        volumes_dae=store / "volumes_dae",
+        train=Path(snakemake.params.train),
+        out=store / "codes",
         batch=snakemake.params.batch,
     )

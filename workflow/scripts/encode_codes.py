@@ -8,12 +8,13 @@ with running(snakemake.log[0]):
     from ldae.config import Method, Sampling
     from ldae.inference.encode import encode_codes
 
+    store = Path(snakemake.params.store)
     encode_codes(
-        volumes=Path(snakemake.input.volumes).parent,
-        latents=Path(snakemake.input.latents).parent,
+        volumes=store / "volumes",
+        latents=store / "latents",
         splits=Path(snakemake.input.splits),
-        train=Path(snakemake.input.models[0]).parents[1],
-        out=Path(snakemake.output.y_sem).parents[1],
+        train=Path(snakemake.params.train),
+        out=store / "codes",
         method=Method.model_validate(snakemake.params.method),
         sampling=Sampling.model_validate(snakemake.params.sampling),
         batch=snakemake.params.batch,

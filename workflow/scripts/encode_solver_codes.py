@@ -8,12 +8,13 @@ with running(snakemake.log[0]):
     from ldae.config import Method, Sampling
     from ldae.inference.encode import encode_solver_codes
 
+    store = Path(snakemake.params.store)
     encode_solver_codes(
-        volumes=Path(snakemake.input.volumes).parent,
-        latents=Path(snakemake.input.latents).parent,
+        volumes=store / "volumes",
+        latents=store / "latents",
         splits=Path(snakemake.input.splits),
-        train=Path(snakemake.input.models[0]).parents[1],
-        out=Path(snakemake.output[0]).parent,
+        train=Path(snakemake.params.train),
+        out=store / "codes",
         method=Method.model_validate(snakemake.params.method),
         main=Sampling.model_validate(snakemake.params.sampling),
         solvers=[Sampling.model_validate(solver) for solver in snakemake.params.solvers],

@@ -12,8 +12,8 @@ with running(snakemake.log[0]):
     from ldae.studies.efficiency.measure import run_efficiency
 
     settings = Evaluation.model_validate(snakemake.params.settings)
-    train = Path(snakemake.input.models[0]).parents[1]
-    inputs = read_inputs(Path(snakemake.input.volumes).parents[1], snakemake.input.splits)
+    train = Path(snakemake.params.train)
+    inputs = read_inputs(snakemake.params.store, snakemake.input.splits)
     run_efficiency(
         LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling),
         DaeDecoder.load(train / "dae", inputs.volumes_dae, settings.sampling, settings.batch),
@@ -21,5 +21,5 @@ with running(snakemake.log[0]):
         settings,
         train,
         snakemake.params.seed,
-        Path(snakemake.output.methods).parent,
+        Path(snakemake.params.folder),
     )

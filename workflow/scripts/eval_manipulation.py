@@ -12,14 +12,14 @@ with running(snakemake.log[0]):
 
     settings = Evaluation.model_validate(snakemake.params.settings)
     phantom = snakemake.params.phantom
-    train = Path(snakemake.input.models[0]).parents[1]
+    train = Path(snakemake.params.train)
     run_manipulation(
         LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling),
-        read_inputs(Path(snakemake.input.volumes).parents[1], snakemake.input.splits, snakemake.input.truth or None),
+        read_inputs(snakemake.params.store, snakemake.input.splits, snakemake.input.truth or None),
         Path(snakemake.input.probe),
         settings,
         snakemake.params.seed,
-        Path(snakemake.output.scans).parent,
+        Path(snakemake.params.folder),
         Phantom.model_validate(phantom) if phantom else None,
         Path(snakemake.params.anatomy) if snakemake.params.anatomy else None,
     )

@@ -11,10 +11,10 @@ with running(snakemake.log[0]):
 
     files = snakemake.input
     run_probe_checks(
-        read_inputs(Path(files.volumes).parents[1], files.splits, manifest=files.scans),
+        read_inputs(snakemake.params.store, files.splits, manifest=files.scans),
         Path(files.predictions),
         Evaluation.model_validate(snakemake.params.settings),
         snakemake.params.seed,
-        Path(snakemake.output.confounds).parent,
+        Path(snakemake.params.folder),
         Method.model_validate(snakemake.params.method),
     )

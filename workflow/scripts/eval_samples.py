@@ -11,12 +11,11 @@ with running(snakemake.log[0]):
     from ldae.studies.samples.measure import run_samples
 
     settings = Evaluation.model_validate(snakemake.params.settings)
-    train = Path(snakemake.input.models[0]).parents[1]
-    store = Path(snakemake.input.volumes).parents[1]
+    train = Path(snakemake.params.train)
     run_samples(
         LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling),
-        read_inputs(store, snakemake.input.splits),
+        read_inputs(snakemake.params.store, snakemake.input.splits),
         settings,
         snakemake.params.seed,
-        Path(snakemake.output.neighbours).parent,
+        Path(snakemake.params.folder),
     )

@@ -12,14 +12,13 @@ with running(snakemake.log[0]):
     from ldae.studies.reconstruction.solvers import run_solvers
 
     settings = Evaluation.model_validate(snakemake.params.settings)
-    train = Path(snakemake.input.models[0]).parents[1]
-    store = Path(snakemake.input.volumes).parents[1]
-    inputs = read_inputs(store, snakemake.input.splits)
+    train = Path(snakemake.params.train)
+    inputs = read_inputs(snakemake.params.store, snakemake.input.splits)
     run_solvers(
         LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling),
         DaeDecoder.load(train / "dae", inputs.volumes_dae, settings.sampling, settings.batch),
         inputs,
         settings,
         snakemake.params.seed,
-        Path(snakemake.output.scans).parent,
+        Path(snakemake.params.folder),
     )

@@ -8,4 +8,4 @@ with running(snakemake.log[0]):
     from ldae.studies.reconstruction.figure import figure_3_autoencoder
 
     stem = Path(snakemake.output.png).with_suffix("")
-    figure_3_autoencoder(Path(snakemake.input.scans).parent / "examples", stem)
+    figure_3_autoencoder(Path(snakemake.params.examples), stem)

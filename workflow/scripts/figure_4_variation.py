@@ -9,8 +9,8 @@ with running(snakemake.log[0]):
 
     stem = Path(snakemake.output.png).with_suffix("")
     figure_4_variation(
-        Path(snakemake.input.scans).parent / "samples",
-        Path(snakemake.input.scans).parent / "std",
+        Path(snakemake.params.samples),
+        Path(snakemake.params.std),
         snakemake.input.scans,
         stem,
     )

@@ -8,4 +8,4 @@ with running(snakemake.log[0]):
     from ldae.studies.manipulation.figure import figure_6_manipulation
 
     stem = Path(snakemake.output.png).with_suffix("")
-    figure_6_manipulation(Path(snakemake.input.scans).parent / "examples", stem)
+    figure_6_manipulation(Path(snakemake.params.examples), stem)

@@ -8,4 +8,4 @@ with running(snakemake.log[0]):
     from ldae.studies.interpolation.figure import figure_9_interpolation_examples
 
     stem = Path(snakemake.output.png).with_suffix("")
-    figure_9_interpolation_examples(Path(snakemake.input.triplets).parent / "examples", stem)
+    figure_9_interpolation_examples(Path(snakemake.params.examples), stem)

@@ -8,4 +8,4 @@ with running(snakemake.log[0]):
     from ldae.studies.reconstruction.figure import figure_reconstruction_examples
 
     stem = Path(snakemake.output.png).with_suffix("")
-    figure_reconstruction_examples(Path(snakemake.input.scans).parent / "examples", stem)
+    figure_reconstruction_examples(Path(snakemake.params.examples), stem)

@@ -8,6 +8,4 @@ with running(snakemake.log[0]):
     from ldae.studies.samples.figure import figure_samples, figure_samples_nearest
 
     figure_samples(snakemake.input.distances, snakemake.input.curves, Path(snakemake.output.png).with_suffix(""))
-    figure_samples_nearest(
-        Path(snakemake.input.curves).parent / "examples", Path(snakemake.output.nearest_png).with_suffix("")
-    )
+    figure_samples_nearest(Path(snakemake.params.examples), Path(snakemake.output.nearest_png).with_suffix(""))

@@ -8,6 +8,6 @@ with running(snakemake.log[0]):
     from ldae.core.lineage import read_chain
     from ldae.studies.training_curves.figure import figure_training
 
-    read_chain(Path(snakemake.input.autoencoder).parents[1], snakemake.input.keys())
+    read_chain(Path(snakemake.params.train), snakemake.input.keys())
     stem = Path(snakemake.output.png).with_suffix("")
     figure_training(dict(snakemake.input.items()), stem)

@@ -10,9 +10,9 @@ with running(snakemake.log[0]):
     from ldae.studies.probes.measure import run_probes
 
     run_probes(
-        read_inputs(Path(snakemake.input.volumes).parents[1], snakemake.input.splits, snakemake.input.get("truth")),
+        read_inputs(snakemake.params.store, snakemake.input.splits, snakemake.input.get("truth")),
         Evaluation.model_validate(snakemake.params.settings),
         snakemake.params.seed,
-        Path(snakemake.output.summary).parent,
+        Path(snakemake.params.folder),
         Method.model_validate(snakemake.params.method),
     )

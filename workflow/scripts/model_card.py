@@ -12,7 +12,7 @@ with running(snakemake.log[0]):
     from ldae.report.unseen import unseen_sentences
 
     stages, files = ("autoencoder", "diffusion", "representation"), snakemake.input
-    train = Path(files.autoencoder).parents[1]
+    train = Path(snakemake.params.train)
     models = read_chain(train, [*stages, *BASELINES])
     model_card(
         Path(snakemake.output[0]),
@@ -20,5 +20,5 @@ with running(snakemake.log[0]):
         read_json(files.headline),
         {stage: models[stage] for stage in stages},
         {name: models[name] for name in BASELINES},
-        unseen_sentences(train, Path(files.volumes).parent, Path(files.splits)),
+        unseen_sentences(train, Path(snakemake.params.store) / "volumes", Path(files.splits)),
     )

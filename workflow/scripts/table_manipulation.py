@@ -9,5 +9,5 @@ with running(snakemake.log[0]):
     from ldae.studies.common.table_files import write_table
     from ldae.studies.manipulation.record import IN_TABLE
 
-    evaluate = Path(snakemake.input.study[0]).parents[1]
+    evaluate = Path(snakemake.params.evaluate)
     write_table(paper_table(IN_TABLE, evaluate), Path(snakemake.output[0]).with_suffix(""))

@@ -9,11 +9,11 @@ with running(snakemake.log[0]):
     from ldae.studies.probes.checks import check_table
     from ldae.studies.probes.table import difference_table, probe_table
 
-    evaluate = Path(snakemake.input.study[0]).parents[1]
+    evaluate = Path(snakemake.params.evaluate)
     write_table(probe_table(evaluate), Path(snakemake.output.probes).with_suffix(""))
     write_table(difference_table(evaluate), Path(snakemake.output.differences).with_suffix(""))
     for name in ("confounds", "label_efficiency"):
         write_table(
-            check_table(Path(snakemake.input.checks[0]).with_name(f"{name}.tsv")),
+            check_table(evaluate / "probe_checks" / f"{name}.tsv"),
             Path(snakemake.output[name]).with_suffix(""),
         )

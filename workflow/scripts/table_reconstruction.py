@@ -8,5 +8,5 @@ with running(snakemake.log[0]):
     from ldae.studies.common.table_files import write_table
     from ldae.studies.reconstruction.table import reconstruction_table
 
-    evaluate = Path(snakemake.input.study[0]).parents[1]
+    evaluate = Path(snakemake.params.evaluate)
     write_table(reconstruction_table(evaluate), Path(snakemake.output[0]).with_suffix(""))

@@ -10,6 +10,6 @@ with running(snakemake.log[0]):
     from ldae.studies.common.table_files import write_table
     from ldae.studies.method.table import settings_tables
 
-    descriptions = read_chain(Path(snakemake.input.autoencoder).parents[1], snakemake.input.keys())
+    descriptions = read_chain(Path(snakemake.params.train), snakemake.input.keys())
     for stage, table in settings_tables(parse_config(snakemake.params.settings), descriptions).items():
         write_table(table, Path(snakemake.output[stage]).with_suffix(""))
