@@ -3,10 +3,11 @@
 #   ingest      raw DICOM + study tables -> preflight -> Clinica -> BIDS -> manifest -> splits
 #   preprocess  N4 -> brain extraction -> MNI registration -> quality control -> volume store
 #   train       autoencoder -> latents -> latent diffusion -> semantic encoder + gradient estimator -> codes
-#   evaluate    reconstruction, probes, interpolation, manipulation, variation
-#   figures     the paper's tables and figures, headline numbers, one HTML report
+#   studies     rules/<study>.smk: what is measured, and the tables and figures made of it, one file per study
+#   report      headline numbers, one HTML report, the model card, what may be public
 #
-# The DAG is static: the number of shards is in the configuration, no table is read to plan.
+# Studies are found by their records (src/ldae/studies/*/record.py). The DAG is static: the number of shards is in the
+# configuration, no table is read to plan.
 from snakemake.utils import min_version
 
 min_version("9.20")
@@ -42,15 +43,13 @@ else:
 
 include: "rules/train.smk"
 include: "rules/baselines.smk"
-include: "rules/cohort.smk"
-include: "rules/method.smk"
-include: "rules/training_curves.smk"
-include: "rules/reconstruction.smk"
-include: "rules/probes.smk"
-include: "rules/interpolation.smk"
-include: "rules/manipulation.smk"
-include: "rules/samples.smk"
-include: "rules/efficiency.smk"
+
+
+for study in RUN:
+
+    include: f"rules/{study.name}.smk"
+
+
 include: "rules/report.smk"
 
 
@@ -91,6 +90,7 @@ rule train:
 
 rule evaluate:
     input:
+        [path for made in workflow.rules for path in made.output if path.startswith(f"{EVALUATE}/")],
         rules.assemble_headline.output,
 
 

@@ -1,47 +1,14 @@
 # What a reader opens: the report, the model card, and the bundle that may leave the machine.
 
-TABLES = [
-    rules.table_cohort.output,
-    rules.table_settings.output,
-    rules.table_reconstruction.output,
-    rules.table_solvers.output,
-    rules.table_samples.output,
-    rules.table_efficiency.output,
-    rules.table_probes.output,
-    rules.table_interpolation.output,
-    rules.table_manipulation.output,
-]
-FIGURES = [
-    rules.figure_1_method.output,
-    rules.figure_2_encoder.output,
-    rules.figure_cohort.output,
-    rules.figure_training.output,
-    rules.figure_reconstruction_methods.output,
-    rules.figure_solvers.output,
-    rules.figure_samples.output,
-    rules.figure_probes.output,
-    rules.figure_label_efficiency.output,
-    rules.figure_confounds.output,
-    rules.figure_3_autoencoder.output,
-    rules.figure_reconstruction_examples.output,
-    rules.figure_4_variation.output,
-    rules.figure_5_lda.output,
-    rules.figure_6_manipulation.output,
-    rules.figure_7_dose_response.output,
-    rules.figure_8_interpolation.output,
-    rules.figure_9_interpolation_examples.output,
-    rules.figure_qc.output,
-]
+FIGURES = [f"{PAPER}/figures/{figure.name}.{form}" for figure in figures(RUN) for form in ("svg", "png")]
+TABLES = [f"{PAPER}/{table.folder}/{table.name}.tsv" for table in tables(RUN)]
+HEADLINE = sorted({f"{EVALUATE}/{number.source}" for number in headline(RUN)})
 
 
 rule assemble_headline:
     """The numbers a reader asks for first, in one flat JSON file."""
     input:
-        reconstruction=rules.eval_reconstruction.output,
-        probes=rules.fit_probes.output,
-        interpolation=rules.eval_interpolation.output,
-        manipulation=rules.eval_manipulation.output,
-        variation=rules.eval_variation.output,
+        HEADLINE,
     output:
         headline=f"{RESULTS}/paper/headline.json",
     log:
