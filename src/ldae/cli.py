@@ -46,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
+    """The command line: every command of :data:`COMMANDS` adds its own arguments."""
     top = argparse.ArgumentParser(prog="ldae", description="Latent diffusion autoencoders of brain MRI, from raw ADNI.")
     top.add_argument("--version", action="version", version=f"ldae {__version__}")
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")

@@ -21,7 +21,7 @@ from ldae.core.store import open_store, write_store
 from ldae.inference.encode import encode_baselines, encode_codes
 from ldae.inference.latents import encode_latents
 from ldae.inference.pipeline import LDAE
-from ldae.preprocessing.pack_dae import pack_volumes_dae
+from ldae.preprocessing.pack import pack_volumes_dae
 from ldae.report.unseen import unseen_sentences
 from ldae.studies.common.inputs import read_inputs
 

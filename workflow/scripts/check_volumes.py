@@ -7,7 +7,7 @@ from ldae.core.runtime import running
 with running(snakemake.log[0]):
     from ldae.config import Conform
     from ldae.core.files import read_tsv
-    from ldae.preprocessing.given_volumes_quality import check_volumes
+    from ldae.preprocessing.given_volumes import check_volumes
 
     check_volumes(
         read_tsv(snakemake.input.scans),

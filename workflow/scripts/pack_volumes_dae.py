@@ -5,7 +5,7 @@ from pathlib import Path
 from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.preprocessing.pack_dae import pack_volumes_dae
+    from ldae.preprocessing.pack import pack_volumes_dae
 
     pack_volumes_dae(
         Path(snakemake.input.volumes).parent,

@@ -9,6 +9,7 @@ from ldae.core.errors import UserError
 
 if TYPE_CHECKING:
     from ldae.config import Config
+    from ldae.studies.common.linear_probes import Probe
 
 
 def add(commands) -> None:
@@ -62,7 +63,8 @@ def run(options: Namespace) -> int:
     for path in options.plain:
         convert(path, options.out / f"{path.stem}.safetensors")
     if options.probe:
-        import_probe(*options.probe, options.out / "probe_ad.json")
+        classifier, mean, std = options.probe
+        import_probe(classifier, mean, std, options.out / "probe_ad.json")
     return 0
 
 
@@ -89,8 +91,37 @@ def convert(path: Path, out: Path) -> None:
 def import_probe(classifier: Path, mean: Path, std: Path, out: Path) -> None:
     """The published probe in the form of ``evaluate/probes/probe_ad.json``."""
     from ldae.core.files import sha256_file, write_json
-    from ldae.studies.probes.published_probe import read_published_probe
 
     probe = read_published_probe(classifier, mean, std)
     write_json(out, probe.as_json() | {"positive": "AD", "features": "ldae", "imported": sha256_file(classifier)})
     print(f"{out}  AD is positive")
+
+
+def read_published_probe(classifier: Path, mean: Path, std: Path) -> "Probe":
+    """The authors' probe with the sign turned: score(y_sem) is the logit of AD, which is class 0 in their code.
+
+    Args:
+        classifier: state dict with a weight (1, dimension) and a bias (1,); its logit is that of CN.
+        mean, std: moments of y_sem (dimension,) by which the features were standardised.
+
+    Raises:
+        UserError: a file is refused, or the shapes do not belong together.
+    """
+    import numpy as np
+
+    from ldae.inference.foreign_weights import read_state_dict, read_tensor
+    from ldae.studies.common.linear_probes import Probe
+
+    state = read_state_dict(classifier)
+    tensors = {name.rsplit(".", 1)[-1]: tensor for name, tensor in state.items()}
+    if tensors.keys() != {"weight", "bias"} or len(state) != 2 or tensors["weight"].dim() != 2:
+        raise UserError(f"{classifier} is not one linear layer: it holds {', '.join(sorted(state))}.")
+    moments = [read_tensor(path).double().flatten().numpy() for path in (mean, std)]
+    dimension = tensors["weight"].shape[1]
+    if tensors["weight"].shape[0] != 1 or any(len(moment) != dimension for moment in moments):
+        raise UserError(
+            f"{classifier} ({tuple(tensors['weight'].shape)}), {mean} ({len(moments[0])}) and {std} "
+            f"({len(moments[1])}) do not belong together."
+        )
+    weight, bias = tensors["weight"].double().numpy()[0], float(tensors["bias"])
+    return Probe(moments[0], np.asarray(moments[1]), -weight, -bias, 0.0)

@@ -54,6 +54,7 @@ def run(options: Namespace) -> int:
 
 
 def write_row(row: dict, files) -> None:
+    """The quality-control row as a table of one line beside the scan's derivatives."""
     import pandas as pd
 
     from ldae.core.files import write_tsv

@@ -1,7 +1,24 @@
-"""``ldae unlock [FOLDER]``."""
+"""``ldae unlock [FOLDER]``: unlocks a folder whose Snakemake was killed, once nothing writes into it any more.
 
+Snakemake that is killed (``kill -9``, a login node that restarts) leaves its lock and its SLURM jobs behind. Unlocked
+and run again at once, it submits every unfinished job a second time, onto the same outputs as the first.
+"""
+
+import os
+import subprocess
+import sys
 from argparse import Namespace
 from pathlib import Path
+from typing import NamedTuple
+
+from ldae.core.errors import UserError
+
+SQUEUE = ("squeue", "--noheader", "--format=%i|%T|%u|%k|%Z")
+NO_SQUEUE = (
+    "squeue is not on this machine, so SLURM jobs that still write into {folder} cannot be seen. If the run was "
+    "submitted to a cluster, call `ldae unlock` on a node where squeue works. If it ran on this machine only, "
+    "`snakemake --unlock` is enough once its processes are gone."
+)
 
 
 def add(commands) -> None:
@@ -16,8 +33,94 @@ def add(commands) -> None:
 
 
 def run(options: Namespace) -> int:
-    from ldae.core.snakemake_lock import unlock
-
     folder = options.folder.resolve()
     print(unlock(folder, options.snakefile or folder / "Snakefile"))
     return 0
+
+
+class Job(NamedTuple):
+    """A SLURM job that is not finished, and the working directory it was submitted from."""
+
+    identifier: str
+    state: str
+    user: str
+    comment: str
+    folder: str
+
+    def __str__(self) -> str:
+        return f"{self.identifier}  {self.state}  {self.user}  {self.comment}"
+
+
+def unlock(folder: Path, snakefile: Path) -> str:
+    """Remove Snakemake's lock when no SLURM job and no Snakemake of the folder is left.
+
+    Returns:
+        One sentence: what was done.
+
+    Raises:
+        UserError: jobs are still pending or running (they are listed), a Snakemake is alive, or neither can be known.
+    """
+    jobs = unfinished_jobs(folder)
+    if jobs:
+        identifiers = " ".join(job.identifier for job in jobs)
+        raise UserError(
+            f"{folder} stays locked: {len(jobs)} SLURM job(s) submitted from it are not finished, and a second run "
+            "would submit them again onto the same files.\n  "
+            + "\n  ".join(map(str, jobs))
+            + f"\nWait until they end, or cancel them (`scancel {identifiers}`); then call `ldae unlock` again."
+        )
+    alive = living_snakemakes(folder)
+    if alive:
+        raise UserError(
+            f"{folder} stays locked: Snakemake is running in it (process {', '.join(map(str, alive))}); "
+            "wait until it ends or stop it with Ctrl-C."
+        )
+    if not any((folder / ".snakemake/locks").glob("*.lock")):
+        return f"{folder} is not locked."
+    command = [sys.executable, "-m", "snakemake", "--unlock", "--directory", str(folder), "--snakefile", str(snakefile)]
+    done = subprocess.run([*command, "--cores", "1"], capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(f"`snakemake --unlock` failed: {done.stderr.strip() or done.stdout.strip()}")
+    return f"{folder} is unlocked: none of its SLURM jobs is left. The same command as before continues the run."
+
+
+def unfinished_jobs(folder: Path) -> list[Job]:
+    """Jobs of any user, pending, running or ending, that were submitted from the folder.
+
+    Raises:
+        UserError: squeue is not there, or does not answer.
+    """
+    try:
+        done = subprocess.run(SQUEUE, capture_output=True, text=True, timeout=60)
+    except FileNotFoundError:
+        raise UserError(NO_SQUEUE.format(folder=folder)) from None
+    except subprocess.TimeoutExpired:
+        done = subprocess.CompletedProcess(SQUEUE, 1, "", "no answer within 60 seconds")
+    if done.returncode:
+        raise UserError(
+            f"squeue failed ({done.stderr.strip()}), so jobs that still write into {folder} cannot be seen; "
+            "nothing was unlocked. Try again when the controller answers."
+        )
+    jobs = (Job(*line.split("|", 4)) for line in done.stdout.splitlines() if line.count("|") >= 4)
+    return [job for job in jobs if _same(job.folder, folder)]
+
+
+def living_snakemakes(folder: Path) -> list[int]:
+    """Processes of this machine that run Snakemake in the folder (as far as this user may see them)."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            if any(Path(os.fsdecode(word)).name == "snakemake" for word in words) and _same(process / "cwd", folder):
+                found.append(int(process.name))
+        except OSError:  # ended meanwhile, or another user's
+            continue
+    return sorted(found)
+
+
+def _same(path: str | Path, folder: Path) -> bool:
+    """One directory, however it is spelled (links, mounts)."""
+    try:
+        return Path(path).samefile(folder)
+    except OSError:
+        return os.path.realpath(path) == os.path.realpath(folder)

@@ -1,4 +1,4 @@
-"""The template head that every scan is made from: built once, kept in a file."""
+"""The template head that every scan is made from: built once, kept in a file; which amplitudes give which volumes."""
 
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -9,19 +9,65 @@ from scipy import ndimage
 
 from ldae.core.errors import UserError
 from ldae.core.files import atomic_path
-from ldae.phantom.calibration import Calibration, calibrate
-from ldae.phantom.deformation import support
+from ldae.phantom.deformation import exponential, roi_volume_ml, support
 from ldae.phantom.grid import ORIGIN, SHAPE, axes, smooth, to_uint8
 from ldae.phantom.head import BACKGROUND_SKIN_MM, head_image, head_surfaces
-from ldae.phantom.structures import hippocampi, ventricles
+from ldae.phantom.structures import (
+    hippocampi,
+    sulcal_weight,
+    t1_contrast,
+    ventricle_distance,
+    ventricles,
+    white_matter_caps,
+)
 from ldae.phantom.template import load_template
-from ldae.phantom.tissue import sulcal_weight, t1_contrast, ventricle_distance, white_matter_caps
 from ldae.phantom.velocity import BASES, intracranial_domain, velocity_bases
 
+VENTRICLE_AMPLITUDES = np.array([-1.2, -0.6, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.5])
+HIPPOCAMPUS_AMPLITUDES = np.array([-0.6, -0.3, 0.0, 0.3, 0.6, 0.9, 1.3, 1.8])
 VERSION = 1  # of the anatomy's content
 HEAD_GAIN = 1.2  # the head channel holds signals of 0...1.2 in 0...255
 FOREGROUND_MM = 4  # spacing of the coarse mask of voxels worth sampling
 REACH_MM = 15  # subject shapes move points by less
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Volumes (ml, template space) at the tabulated amplitudes.
+
+    ``ventricles_ml`` and ``squeezed_hippocampus_ml`` (a left hippocampus beside ventricles of that size) belong to
+    ``VENTRICLE_AMPLITUDES``; ``hippocampus_ml`` (left) to ``HIPPOCAMPUS_AMPLITUDES``.
+    """
+
+    ventricles_ml: np.ndarray
+    squeezed_hippocampus_ml: np.ndarray
+    hippocampus_ml: np.ndarray
+
+    def ventricle_amplitude(self, volume_ml: float) -> float:
+        """Amplitude that gives both lateral and third ventricles this volume."""
+        return float(np.interp(volume_ml, self.ventricles_ml, VENTRICLE_AMPLITUDES))
+
+    def hippocampus_amplitude(self, mean_volume_ml: float, ventricle_amplitude: float) -> float:
+        """Amplitude for a hippocampus of this volume, given how the ventricles already press on it."""
+        rest = np.interp(0.0, VENTRICLE_AMPLITUDES, self.squeezed_hippocampus_ml)
+        squeeze = np.interp(ventricle_amplitude, VENTRICLE_AMPLITUDES, self.squeezed_hippocampus_ml) / rest
+        order = np.argsort(self.hippocampus_ml)
+        return float(np.interp(mean_volume_ml / squeeze, self.hippocampus_ml[order], HIPPOCAMPUS_AMPLITUDES[order]))
+
+
+def calibrate(
+    velocity: dict[str, np.ndarray], nodes: np.ndarray, ventricles: np.ndarray, hippocampus_l: np.ndarray
+) -> Calibration:
+    """Deform the template with both sides at once and measure. The left hippocampus stands for both (symmetric)."""
+    ventricle = velocity["ventricle_l"] + velocity["ventricle_r"]
+    hippocampus = velocity["hippocampus_l"] + velocity["hippocampus_r"]
+    grown = [exponential(np.float32(-a) * ventricle, nodes) for a in VENTRICLE_AMPLITUDES]
+    shrunk = [exponential(np.float32(-a) * hippocampus, nodes) for a in HIPPOCAMPUS_AMPLITUDES]
+    return Calibration(
+        ventricles_ml=np.array([roi_volume_ml(ventricles, field) for field in grown]),
+        squeezed_hippocampus_ml=np.array([roi_volume_ml(hippocampus_l, field) for field in grown]),
+        hippocampus_ml=np.array([roi_volume_ml(hippocampus_l, field) for field in shrunk]),
+    )
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,9 @@ import nibabel as nib
 import pandas as pd
 
 from ldae.core.files import atomic_path, write_json, write_tsv
-from ldae.phantom.cognition import cognition_at
 from ldae.phantom.loni_images import Image
 from ldae.phantom.scan import Scan
-from ldae.phantom.visit_schedule import Plan, Visit
+from ldae.phantom.visit_schedule import Plan, Visit, cognition_at
 
 DESCRIPTION = {"Name": "Synthetic heads with known anatomy", "BIDSVersion": "1.10.0", "DatasetType": "raw"}
 
@@ -24,12 +23,15 @@ class BidsDataset:
 
     @cached_property
     def folders(self) -> tuple[Path, ...]:
+        """Folders that the cohort is written to: here the dataset alone."""
         return (self.root,)
 
     def holds(self, plan: Plan, visit: Visit, images: list[Image]) -> bool:
+        """Whether the visit's image is there, so that a cohort that was interrupted goes on behind it."""
         return self.image(plan, visit).is_file()
 
     def image(self, plan: Plan, visit: Visit) -> Path:
+        """Place of the visit's T1w image."""
         return self._session(plan, visit) / "anat" / f"{_stem(plan, visit)}_T1w.nii.gz"
 
     def write_images(self, plan: Plan, visit: Visit, images: list[Image], scan: Scan, broken: frozenset[int]) -> None:

@@ -1,7 +1,9 @@
-"""Write one image as a DICOM series: one sagittal slice a file, the header encoded once and patched per slice."""
+"""A cohort as LONI offers it: DICOM series, one sagittal slice a file, in folders by subject, and the study tables."""
 
 import hashlib
 import shutil
+from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 
@@ -11,6 +13,9 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
 
 from ldae.phantom.loni_images import Image
+from ldae.phantom.loni_tables import write_tables
+from ldae.phantom.scan import Scan
+from ldae.phantom.visit_schedule import Plan, Visit
 
 MAX_VALUE = 4095  # 12 bits stored
 TYPICAL_VALUE = 1000.0  # the 99.9th percentile is scaled to this
@@ -20,6 +25,7 @@ INSTANCE_DIGITS = 4
 UID_MARK = "9" * INSTANCE_DIGITS
 NUMBER_MARK = "+99997"
 POSITION_MARKS = ("+9991.000000", "+9992.000000", "+9993.000000")
+GHOST_SHIFT, GHOST_WEIGHT = 9, 0.35  # voxels, fraction: how motion spoils a refused image
 
 
 def write_series(
@@ -142,3 +148,40 @@ def _set_pixels(dataset: FileDataset, pixels: np.ndarray, spacing: tuple[float, 
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 12, 11, 0
     dataset.WindowCenter, dataset.WindowWidth = 500, 1000
     dataset.PixelData = np.ascontiguousarray(pixels[0]).tobytes()
+
+
+@dataclass(frozen=True)
+class Download:
+    """``images``: one folder per subject (NNN_S_NNNN); ``tables``: ADNIMERGE, MPRAGEMETA, ..."""
+
+    images: Path
+    tables: Path
+
+    @cached_property
+    def folders(self) -> tuple[Path, ...]:
+        """Folders that the cohort is written to: images and tables."""
+        return self.images, self.tables
+
+    def holds(self, plan: Plan, visit: Visit, images: list[Image]) -> bool:
+        """Whether all series of the visit are there, so that a cohort that was interrupted goes on behind it."""
+        return all((self.images / image.folder).is_dir() for image in images)
+
+    def write_images(self, plan: Plan, visit: Visit, images: list[Image], scan: Scan, broken: frozenset[int]) -> None:
+        """One folder of slices per image; an image that the study refuses has motion ghosts."""
+        x, y, z = (float(step) for step in np.diag(scan.affine)[:3])
+        age, sex = float(scan.truth["age"]), str(scan.truth["sex"])
+        for image in images:
+            folder = self.images / image.folder
+            if not folder.is_dir():
+                volume = scan.image if image.chosen else ghosted(scan.image)
+                write_series(volume, (x, y, z), folder, image, sex, age, truncate=image.image_id in broken)
+
+    def write_tables(self, plans: list[Plan], images: list[Image], seed: int) -> None:
+        """The study tables of all subjects, in LONI's names and columns; ``seed`` draws the cognitive scores."""
+        write_tables(self.tables, plans, images, seed)
+
+
+def ghosted(image: np.ndarray) -> np.ndarray:
+    """The same head with motion ghosts along the phase-encoding axis (y): why quality control refuses it."""
+    ghosts = np.roll(image, GHOST_SHIFT, axis=1) + np.roll(image, -GHOST_SHIFT, axis=1)
+    return (image * (1 - GHOST_WEIGHT) + ghosts * (GHOST_WEIGHT / 2)).astype(np.int16)

@@ -7,9 +7,8 @@ import pandas as pd
 
 from ldae.core.files import atomic_path
 from ldae.core.keyed import stream
-from ldae.phantom.cognition import BOXES, Cognition, cognition_at
 from ldae.phantom.loni_images import Image
-from ldae.phantom.visit_schedule import Plan, Visit
+from ldae.phantom.visit_schedule import BOXES, Cognition, Plan, Visit, cognition_at
 
 STAMP = "01Jan2025"  # LONI adds the day of the download to a table's name
 DIAGNOSIS_NAME = {"CN": "CN", "MCI": "MCI", "AD": "Dementia"}

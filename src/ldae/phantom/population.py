@@ -59,9 +59,11 @@ class Subject:
 
     @property
     def participant_id(self) -> str:
+        """The name that Clinica gives the subject in BIDS."""
         return "sub-ADNI" + self.ptid.replace("_", "")
 
     def stage_at(self, years: float) -> float:
+        """Disease stage ``years`` after the baseline examination: s(t) = s0 + r t."""
         return self.stage + self.stage_rate * years
 
     def diagnosis_at(self, years: float) -> Diagnosis:

@@ -1,4 +1,4 @@
-"""When subjects come: visits, dates, study phases; and who of a cohort converts or comes more often."""
+"""When subjects come (visits, dates, study phases), who converts or comes more often, and how they score."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -23,6 +23,9 @@ PHASES = {  # first day of enrolment, days of enrolment, field strength (T)
 }
 PHASE_SHARES = {"ADNI1": 0.40, "ADNI2": 0.35, "ADNI3": 0.25}
 GO_SHARE = 0.12  # of the subjects with MCI: ADNIGO enrolled no others
+CDR_LEVELS = (0.0, 0.5, 1.0, 2.0, 3.0)
+BOXES = ("CDMEMORY", "CDORIENT", "CDJUDGE", "CDCOMMUN", "CDHOME", "CDCARE")
+MMSE_RANGE = {"CN": (24, 30), "MCI": (23, 30), "AD": (0, 27)}
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Visit:
 
     @property
     def session(self) -> str:
+        """BIDS label of the session, without ``ses-``: ``M000``, ``M024``."""
         return f"M{self.months:03d}"
 
 
@@ -55,9 +59,11 @@ class Plan:
 
     @cached_property
     def field_strength(self) -> float:
+        """Of the scanner (T), which follows from the study phase."""
         return PHASES[self.phase][2]
 
     def diagnosis(self, visit: Visit) -> str:
+        """The diagnosis on the day of the scan: CN, MCI or AD."""
         return self.subject.diagnosis_at(visit.elapsed_years)
 
 
@@ -117,3 +123,32 @@ def _visit(seed: int, rid: int, baseline: dt.date, months: int) -> Visit:
     exam = baseline + dt.timedelta(days=round(months * 365.25 / 12) + jitter)
     scan = exam + dt.timedelta(days=int(random.integers(-SCAN_LEAD_DAYS, SCAN_LAG_DAYS + 1)))
     return Visit(months, exam, scan, (scan - baseline).days / 365.25)
+
+
+@dataclass(frozen=True)
+class Cognition:
+    """MMSE (0-30), CDR global (0, 0.5, 1, 2) and the six boxes; their sum is CDR-SB (0-18)."""
+
+    mmse: int
+    cdr_global: float
+    boxes: tuple[float, ...]
+
+    @property
+    def cdr_sum(self) -> float:
+        """CDR-SB, the sum of the six boxes (0-18)."""
+        return sum(self.boxes)
+
+
+def cognition_at(seed: int, plan: Plan, visit: Visit) -> Cognition:
+    """Expected MMSE 29.2 - 6 s^1.7 (CN 29, MCI 27, AD 23); CDR global 0 for CN, 0.5 for MCI, from 0.5 up for AD.
+
+    Memory has the global rating; each other box has it too, or one level less, more often the same with higher stage.
+    """
+    random = stream(seed, "cognition", plan.subject.rid, visit.months)
+    stage, diagnosis = plan.subject.stage_at(visit.elapsed_years), plan.diagnosis(visit)
+    expected = 29.2 - 6.0 * max(stage, 0.0) ** 1.7
+    mmse = round(expected + random.normal(0, 1.0 + max(stage, 0.0)))
+    level = {"CN": 0, "MCI": 1}.get(diagnosis, 1 + int(np.searchsorted((1.0, 1.6), stage + random.normal(0, 0.15))))
+    same = random.random(len(BOXES) - 1) < np.clip(0.25 + 0.5 * stage, 0.05, 0.95)
+    boxes = [CDR_LEVELS[level], *(CDR_LEVELS[level if equal else max(level - 1, 0)] for equal in same)]
+    return Cognition(int(np.clip(mmse, *MMSE_RANGE[diagnosis])), CDR_LEVELS[level], tuple(boxes))

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import nibabel as nib
 import numpy as np
@@ -79,7 +79,7 @@ def require_whole(path: Path) -> None:
                 while handle.read(2**24):
                     continue
         elif path.suffix == ".nii":
-            header = nib.load(path).header
+            header = cast(nib.Nifti1Header, nib.load(path).header)
             voxels = math.prod(header.get_data_shape()) * header.get_data_dtype().itemsize
             size -= int(header["vox_offset"]) + voxels - 1
         if size <= 0:

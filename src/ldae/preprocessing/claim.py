@@ -52,6 +52,7 @@ def write_once(path: Path, held: dict[str, str]) -> None:
 
 
 def taken(files: ScanFiles, source: Path, held: str) -> str:
+    """The sentence for a name that belongs to another scan; ``held``: what that one was made from."""
     return (
         f"{files.root} already holds {files.participant_id} {files.session_id}, made from {held}, and {source} has "
         "other content: give it a name of its own with --subject or --session, or another OUT_DIR."
@@ -59,6 +60,7 @@ def taken(files: ScanFiles, source: Path, held: str) -> str:
 
 
 def claim_of(files: ScanFiles) -> Path:
+    """File that holds the claim, beside the scan's derivatives."""
     return files.anat / f"{files.stem}_desc-source_T1w.json"
 
 
@@ -73,7 +75,7 @@ def content_of(image: Path) -> str:
     unpacked."""
     digest = hashlib.sha256()
     try:
-        with nib.openers.ImageOpener(image) as handle:
+        with nib.openers.ImageOpener(str(image)) as handle:
             while block := handle.read(2**24):
                 digest.update(block)
     except (EOFError, OSError, zlib.error):

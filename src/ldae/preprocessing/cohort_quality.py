@@ -84,6 +84,11 @@ def reviewed(path: Path | None) -> dict[tuple[str, str], str]:
 
 
 def read_statuses(paths: list[Path]) -> pd.DataFrame:
+    """The status tables of all shards of a step as one.
+
+    Raises:
+        UserError: a table of an earlier version blames a scan for an error of the machine.
+    """
     tables = [read_tsv(path) for path in paths]
     for table in tables:
         require_own_reasons(table.get("reason", ()))

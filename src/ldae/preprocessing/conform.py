@@ -60,6 +60,7 @@ def weighted(image: nib.Nifti1Image, weight: nib.Nifti1Image) -> nib.Nifti1Image
 
 
 def resample(image: nib.Nifti1Image, grid: Any, alignment: Alignment, interpolator: str) -> np.ndarray:
+    """An image on ``grid`` (an ANTs image), through all transforms of the alignment in one interpolation."""
     ants = load_ants()
     moved = strictly(
         ants.apply_transforms,

@@ -33,37 +33,47 @@ class ScanFiles:
 
     @property
     def stem(self) -> str:
+        """``sub-X_ses-Y``, with which every file name of the scan begins."""
         return f"{self.participant_id}_{self.session_id}"
 
     @property
     def anat(self) -> Path:
+        """Folder of the scan's images."""
         return self.root / self.participant_id / self.session_id / "anat"
 
     @property
     def corrected(self) -> Path:
+        """The scan after N4, on its own grid."""
         return self.anat / f"{self.stem}_desc-n4_T1w.nii.gz"
 
     @property
     def mask(self) -> Path:
+        """Brain mask on the scan's own grid."""
         return self.anat / f"{self.stem}_desc-brain_mask.nii.gz"
 
     def volume(self, space: str, spacing_mm: float) -> Path:
+        """The volume that is packed: brain alone, on the configured grid, in [0, 1]."""
         return self.anat / f"{self.stem}_space-{space}_res-{resolution(spacing_mm)}_desc-preproc_T1w.nii.gz"
 
     def template_mask(self, space: str, spacing_mm: float) -> Path:
+        """Brain mask on the grid of the volume."""
         return self.anat / f"{self.stem}_space-{space}_res-{resolution(spacing_mm)}_desc-brain_mask.nii.gz"
 
     def transform(self, space: str) -> Path:
+        """The affine as text: 4x4, R-A-S mm of the scan -> R-A-S mm of the template."""
         return self.anat / f"{self.stem}_from-T1w_to-{space}_mode-image_xfm.txt"
 
     def warp(self, space: str) -> Path:
+        """Displacement field of SyN."""
         return self.anat / f"{self.stem}_from-T1w_to-{space}_mode-image_warp.nii.gz"
 
     @property
     def probability(self) -> Path:
+        """Probability of brain on the scan's own grid, where it is kept."""
         return self.anat / f"{self.stem}_desc-brain_probseg.nii.gz"
 
     def jacobian(self, space: str) -> Path:
+        """Log of the Jacobian determinant of SyN's field, where it is kept."""
         return self.anat / f"{self.stem}_space-{space}_desc-logjacobian_T1w.nii.gz"
 
     @property
@@ -73,6 +83,7 @@ class ScanFiles:
 
     @property
     def picture(self) -> Path:
+        """The picture for quality control."""
         return self.root / self.participant_id / "figures" / f"{self.stem}_desc-qc_T1w.png"
 
 
@@ -82,6 +93,7 @@ def resolution(spacing_mm: float) -> str:
 
 
 def sidecar(product: Path) -> Path:
+    """The JSON file beside a product that says how it was made."""
     return product.with_name(product.name.removesuffix(".nii.gz") + ".json")
 
 
@@ -112,6 +124,7 @@ def write_sidecar(product: Path, record: dict[str, Any]) -> dict[str, Any]:
 
 
 def describe_dataset(root: Path) -> None:
+    """Write ``dataset_description.json``, unless it is there and says the same."""
     path = root / "dataset_description.json"
     if not path.is_file() or read_json(path) != DATASET:
         write_json(path, DATASET)

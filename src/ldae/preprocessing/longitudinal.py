@@ -19,8 +19,7 @@ from ldae.config import Registration
 from ldae.core.errors import QuarantinedScan
 from ldae.core.files import atomic_path
 from ldae.preprocessing.antspy import RAS_TO_LPS, affine_of, load_ants, require_whole, strictly, to_ants
-from ldae.preprocessing.registration import Alignment, matrix_of, register
-from ldae.preprocessing.search import at_resolution
+from ldae.preprocessing.registration import Alignment, at_resolution, matrix_of, register
 
 ROUNDS = 2
 MARGIN_MM = 10.0
@@ -38,10 +37,12 @@ class SubjectMean:
     participant_id: str
 
     def file(self, entities: str) -> Path:
+        """A file of the subject; ``entities``: what follows the subject in its BIDS name."""
         return self.root / self.participant_id / "anat" / f"{self.participant_id}_{entities}"
 
     @property
     def image(self) -> Path:
+        """The mean itself."""
         return self.file("desc-mean_T1w.nii.gz")
 
     def transforms(self, transform: str) -> list[Path]:
@@ -59,6 +60,7 @@ class SubjectMean:
 
     @property
     def scratch(self) -> Path:
+        """Folder of one attempt; it is removed afterwards."""
         return self.file("").with_name(f".tmp-{os.getpid()}-{self.participant_id}_mean")
 
 
@@ -115,7 +117,7 @@ def average(brains: list[nib.Nifti1Image], to_mean: list[np.ndarray], settings: 
     affine = np.diag([spacing] * 3 + [1.0])
     affine[:3, 3] = low
     grid = to_ants(nib.Nifti1Image(np.zeros(np.ceil((high - low) / spacing).astype(int), np.float32), affine))
-    total = sum(moved(brain, matrix, grid) for brain, matrix in zip(brains, to_mean, strict=True))
+    total: Any = sum(moved(brain, matrix, grid) for brain, matrix in zip(brains, to_mean, strict=True))
     return grid.new_image_like((total / len(brains)).astype(np.float32))
 
 

@@ -12,7 +12,6 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing import connection, forkserver, get_context, parent_process, set_forkserver_preload
 from pathlib import Path
@@ -29,27 +28,7 @@ from ldae.core.errors import (
     require_own,
 )
 from ldae.core.runtime import limit_threads, starting_deaf_processes
-from ldae.preprocessing.resource_use import Meter
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one item.
-
-    Attributes:
-        value: what ``work`` returned; None when the item was quarantined.
-        reason: why it was quarantined, in one line; empty otherwise.
-        details: the traceback of an error that nobody foresaw, for the log.
-        seconds, cpu_seconds: of this item alone.
-        peak_mb: largest resident memory of the worker while it had the item (MB).
-    """
-
-    value: Any = None
-    reason: str = ""
-    details: str = ""
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    peak_mb: float = 0.0
+from ldae.preprocessing.resource_use import Meter, Outcome
 
 
 def run_isolated(
@@ -79,7 +58,8 @@ def run_isolated(
     with starting_deaf_processes():
         forkserver.ensure_running()
     guarded = partial(_guarded, work, tuple(folders))
-    died, killed = deque(), False
+    died: deque[tuple[int, Any]] = deque()
+    killed = False
     for position, outcome in _run(guarded, deque(enumerate(items)), workers, items_per_worker):
         if isinstance(outcome, int):
             died.append((position, items[position]))
@@ -179,7 +159,8 @@ class _Worker:
         except (EOFError, OSError):
             self.items_left = 0
             self.process.join()
-            return int(self.process.exitcode)
+            assert self.process.exitcode is not None  # joined
+            return self.process.exitcode
 
     def stop(self) -> None:
         self.pipe.close()
@@ -204,7 +185,9 @@ def _serve(work: Callable[[Any], Any], pipe: connection.Connection) -> None:
 
 def _end_with_parent() -> None:
     """A worker whose parent was killed must not go on writing beside the next attempt."""
-    parent_process().join()
+    parent = parent_process()
+    assert parent is not None  # this is a worker
+    parent.join()
     os._exit(1)
 
 

@@ -96,7 +96,7 @@ def on_grid(template: Template, shape: tuple[int, ...], affine: tuple[float, ...
 def verdict(metrics: Mapping[str, float | None], limits: Limits | None = None) -> tuple[str, str]:
     """``pass``, ``warn`` or ``fail``, and the metrics that decided it; ``limits`` replace the built-in ones by name."""
     failed, warned = [], []
-    for name, (fail_low, warn_low, warn_high, fail_high) in (LIMITS | dict(limits or {})).items():
+    for name, (fail_low, warn_low, warn_high, fail_high) in {**LIMITS, **(limits or {})}.items():
         value = metrics.get(name)
         value = np.nan if value is None else float(value)
         if np.isnan(value) and name in UNKNOWN_ALLOWED:
@@ -110,6 +110,7 @@ def verdict(metrics: Mapping[str, float | None], limits: Limits | None = None) -
 
 
 def said(name: str, value: float) -> str:
+    """A metric with its value, as ``qc_reason`` quotes it."""
     return "already skull-stripped" if name == "stripped" else f"{name} {value:.3g}"
 
 

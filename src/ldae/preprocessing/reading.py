@@ -3,6 +3,7 @@
 import math
 import zlib
 from pathlib import Path
+from typing import cast
 
 import nibabel as nib
 import numpy as np
@@ -32,7 +33,7 @@ def read_scan(path: str | Path) -> nib.Nifti1Image:
         QuarantinedScan: the file cannot be read to its end, or it is not a usable T1w volume; the message says why.
     """
     try:
-        image = nib.load(path)
+        image = cast(nib.spatialimages.SpatialImage, nib.load(path))
         check_voxel_size(image, path)
         check_size(image.shape)
         data = np.squeeze(np.asanyarray(image.dataobj))
@@ -62,7 +63,7 @@ def check_voxel_size(image: nib.spatialimages.SpatialImage, path: str | Path) ->
     """
     if not isinstance(image, nib.Nifti1Image):
         return
-    with nib.openers.ImageOpener(path) as file:
+    with nib.openers.ImageOpener(str(path)) as file:
         sizes = image.header_class.from_fileobj(file, check=False)["pixdim"][1:4]
     if (sizes == 0).any():
         raise QuarantinedScan(f"the header gives a voxel size of zero: {sizes.tolist()} mm")

@@ -1,8 +1,20 @@
-"""Step 3a: the brain to the template with ANTs (Avants et al. 2011): affine, rigid or SyN."""
+"""Step 3a: the brain to the template with ANTs (Avants et al. 2011): affine, rigid, or SyN in little memory.
 
+SyN is ANTs' own preset (``type_of_transform="SyN"`` of antspyx: the same stages, metrics and numbers) but for two
+things, which take its memory at 1 mm to less than half:
+
+- Both brains are cropped to their bounding box with a margin. The displacement is zero on the border of that box, as
+  ANTs makes it, and outside.
+- Levels that make no step are left out. The preset ends with one at the full resolution, which does nothing but sample
+  the displacement there, in eight times the memory; the displacement stays on the grid of its last real level.
+"""
+
+import math
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +23,12 @@ import numpy as np
 
 from ldae.config import Registration
 from ldae.core.errors import MachineError, QuarantinedScan
-from ldae.preprocessing.antspy import RAS_TO_LPS, affine_of, load_ants, require_whole, strictly
-from ldae.preprocessing.search import search
+from ldae.preprocessing.antspy import RAS_TO_LPS, affine_of, load_ants, require_whole, strictly, to_ants
+from ldae.preprocessing.registration_template import Template, template_of
+
+LINEAR = {"affine": "Affine", "rigid": "Rigid"}
+MARGIN_MM = 15.0  # twice the standard deviation of SyN's smoothing at its coarsest level, 4 mm
+AFFINE_LEVELS = ((4, 3, 2100), (2, 2, 1200), (2, 1, 1200))  # of SyN's first stage: shrink, smoothing, iterations
 
 
 @dataclass(frozen=True)
@@ -40,6 +56,7 @@ class Alignment:
         return next((Path(name) for name in self.transforms if name.endswith(".nii.gz")), None)
 
     def discard(self) -> None:
+        """Remove the scratch folder with its transforms."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -93,3 +110,90 @@ def log_jacobian(warp: Path) -> nib.Nifti1Image:
     domain = ants.image_read(str(warp)).split_channels()[0]
     found = strictly(ants.create_jacobian_determinant_image, domain, str(warp), do_log=True)
     return nib.Nifti1Image(found.numpy(), affine_of(found))
+
+
+def search(brain: nib.Nifti1Image, settings: Registration, folder: Path) -> list[str]:
+    """Transform files in ``folder``, in the order of ``ants.apply_transforms``: template point -> native point.
+
+    Raises:
+        RuntimeError, ValueError: ANTs failed on this scan.
+    """
+    ants, template, spacing = load_ants(), template_of(settings), settings.resolution_mm
+    prefix = f"{folder}{os.sep}"
+    if settings.transform in LINEAR:
+        kind = LINEAR[settings.transform]
+        moving, fixed = at_resolution(to_ants(brain), spacing), fixed_image(template, spacing)
+        found = strictly(ants.registration, fixed=fixed, moving=moving, type_of_transform=kind, outprefix=prefix)
+        return found["fwdtransforms"]
+    # by file: of images that it is given in memory ANTs keeps copies
+    fixed, moving = f"{prefix}fixed.nii", f"{prefix}moving.nii"
+    ants.image_write(at_resolution(to_ants(cropped(template.brain)), spacing), fixed)
+    ants.image_write(at_resolution(to_ants(cropped(brain)), spacing), moving)
+    for written in (fixed, moving):
+        require_whole(Path(written))
+    strictly(ants.registration, fixed=syn_arguments(settings, fixed, moving, prefix), moving=None)
+    for unused in (fixed, moving, f"{prefix}1InverseWarp.nii.gz"):
+        Path(unused).unlink()
+    return [f"{prefix}1Warp.nii.gz", f"{prefix}0GenericAffine.mat"]
+
+
+def syn_arguments(settings: Registration, fixed: str, moving: str, prefix: str) -> list[str]:
+    """Of antsRegistration: what antspyx calls SyN, without its empty levels."""
+    levels = [(shrink, int(math.log2(shrink)), iterations) for shrink, iterations in syn_levels(settings)]
+    metric = f"mattes[{fixed},{moving},1,32"
+    return [
+        *("--dimensionality", "3", "--float", "1", "-r", f"[{fixed},{moving},1]"),
+        *("--metric", f"{metric},regular,0.2]", "--transform", "Affine[0.25]"),
+        *schedule(AFFINE_LEVELS, ""),
+        *("--metric", f"{metric}]", "--transform", "SyN[0.2,3,0]"),
+        *schedule(levels, ",1e-7,8"),
+        *("-u", "0", "-z", "1", "--output", f"[{prefix}]", "--write-composite-transform", "0"),
+    ]
+
+
+def schedule(levels: Any, convergence: str) -> list[str]:
+    """Shrink factors, smoothing (voxels) and iterations of one stage."""
+    shrink, smoothing, iterations = ("x".join(map(str, column)) for column in zip(*levels, strict=True))
+    limits = f"[{iterations}{convergence}]" if convergence else iterations
+    return ["--convergence", limits, "--smoothing-sigmas", smoothing, "--shrink-factors", shrink]
+
+
+def syn_levels(settings: Registration) -> list[tuple[int, int]]:
+    """(shrink factor, iterations) of SyN, none finer than ``resolution_mm``, no empty ones at the end.
+
+    ``syn_iterations`` ends with the entry for 1 mm whatever the resolution; an image at 2 mm has no such level.
+    """
+    finer = math.ceil(math.log2(settings.resolution_mm))
+    iterations = settings.syn_iterations[: max(1, len(settings.syn_iterations) - finer)]
+    levels = [(2 ** (len(iterations) - 1 - level), count) for level, count in enumerate(iterations)]
+    while len(levels) > 1 and levels[-1][1] == 0:
+        levels.pop()
+    return levels
+
+
+def cropped(image: nib.Nifti1Image) -> nib.Nifti1Image:
+    """The part of an image within :data:`MARGIN_MM` of the bounding box of what is not zero; the place in mm stays."""
+    data = image.get_fdata(dtype=np.float32)
+    margin = np.ceil(MARGIN_MM / np.linalg.norm(image.affine[:3, :3], axis=0)).astype(int)
+    box = []
+    for axis in range(3):
+        filled = np.flatnonzero(data.any(axis=tuple(other for other in range(3) if other != axis)))
+        if not len(filled):
+            return image
+        box.append(slice(max(0, filled[0] - margin[axis]), filled[-1] + 1 + margin[axis]))
+    affine = image.affine.copy()
+    affine[:3, 3] = nib.affines.apply_affine(affine, [part.start for part in box])
+    return nib.Nifti1Image(data[tuple(box)], affine)
+
+
+@cache
+def fixed_image(template: Template, resolution_mm: float) -> Any:
+    """The template's brain at the resolution of the search, kept for the next scan of the process."""
+    return at_resolution(to_ants(template.brain), resolution_mm)
+
+
+def at_resolution(image: Any, resolution_mm: float) -> Any:
+    """Linear resampling to an isotropic grid, never finer than the image is."""
+    if min(image.spacing) >= resolution_mm - 1e-3:
+        return image
+    return strictly(load_ants().resample_image, image, [resolution_mm] * 3, use_voxels=False, interp_type=0)

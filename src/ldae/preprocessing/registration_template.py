@@ -62,6 +62,11 @@ def load_template(name: str | None = None, mask: Path | None = None, expected_sh
 
 
 def template_of(settings: Registration) -> Template:
+    """The template that the configuration names.
+
+    Raises:
+        UserError: as :func:`load_template`.
+    """
     return load_template(settings.template, settings.template_mask, settings.template_sha256)
 
 
@@ -69,6 +74,7 @@ def locate(name: str | None, mask: Path | None) -> tuple[Path, Path | None]:
     """Template file and mask file."""
     if name is None:
         return nilearn_data() / MNI152, None
+    files: tuple[Path, Path | None]
     if name.startswith(TEMPLATEFLOW):
         name = name.removeprefix(TEMPLATEFLOW)
         folder = Path(os.environ.get("TEMPLATEFLOW_HOME", Path.home() / ".cache/templateflow")) / f"tpl-{name}"

@@ -1,8 +1,34 @@
-"""Seconds and memory of one piece of work."""
+"""What a piece of work cost, seconds and memory; kept apart from what must be byte-identical."""
 
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from ldae.core.keys import KEY
+
+HEADER = (*KEY, "state", "seconds", "cpu_seconds", "peak_mb")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one item.
+
+    Attributes:
+        value: what ``work`` returned; None when the item was quarantined.
+        reason: why it was quarantined, in one line; empty otherwise.
+        details: the traceback of an error that nobody foresaw, for the log.
+        seconds, cpu_seconds: of this item alone.
+        peak_mb: largest resident memory of the worker while it had the item (MB).
+    """
+
+    value: Any = None
+    reason: str = ""
+    details: str = ""
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_mb: float = 0.0
 
 
 class Meter:
@@ -44,3 +70,22 @@ def peak_mb() -> float:
         return 0.0
     line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) / 1024
+
+
+class Timings:
+    """A table that only grows: a scan that was done twice would stand in it twice."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def note(self, participant_id: str, session_id: str, outcome: Outcome) -> None:
+        """Append one row and bring it to the disk."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        spent = (f"{outcome.seconds:.3f}", f"{outcome.cpu_seconds:.3f}", f"{outcome.peak_mb:.0f}")
+        row = (participant_id, session_id, "quarantined" if outcome.reason else "done", *spent)
+        with open(self.path, "a", encoding="utf-8") as table:
+            if table.tell() == 0:
+                table.write("\t".join(HEADER) + "\n")
+            table.write("\t".join(row) + "\n")
+            table.flush()
+            os.fsync(table.fileno())

@@ -22,9 +22,9 @@ from ldae.core.errors import MachineError, UserError, require_own_reasons
 from ldae.core.files import write_tsv
 from ldae.core.keys import KEY
 from ldae.preprocessing.derivatives import ScanFiles, describe_dataset
-from ldae.preprocessing.pool import Outcome, run_isolated
+from ldae.preprocessing.pool import run_isolated
+from ldae.preprocessing.resource_use import Outcome, Timings
 from ldae.preprocessing.steps import Product, bias_field_step, brain_step, mean_step, register_step
-from ldae.preprocessing.timings import Timings
 
 COLUMNS = [*KEY, "path", "size", "sha256", "state", "reason"]
 PRELOAD = {  # heavy modules of each step; of brain extraction, of each backend
@@ -88,21 +88,25 @@ def run_register(
 
 
 def bias_field_work(derivatives: Path, bids: Path, settings: BiasField, scan: dict[str, Any]) -> Product:
+    """N4 of one scan (a row of scans.tsv), in a worker process."""
     return bias_field_step(files_of(scan, derivatives), bids / scan["t1w"], settings)
 
 
 def brain_work(derivatives: Path, settings: BrainExtraction, scan: dict[str, Any]) -> Product:
+    """Brain extraction of one scan, in a worker process."""
     return brain_step(files_of(scan, derivatives), settings)
 
 
 def register_work(
     derivatives: Path, settings: Registration, conform: Conform, repeated: frozenset[str], scan: dict[str, Any]
 ) -> Product:
+    """Registration of one scan, in a worker process; through the subject's mean where there are several visits."""
     through_mean = scan["participant_id"] in repeated
     return register_step(files_of(scan, derivatives), settings, conform, through_mean)
 
 
 def mean_work(derivatives: Path, settings: Registration, scans: list[dict[str, Any]]) -> Product:
+    """The mean of one subject's visits, in a worker process."""
     return mean_step([files_of(scan, derivatives) for scan in scans], settings)
 
 
@@ -123,7 +127,7 @@ def make_means(
     work = partial(mean_work, shard.derivatives, settings)
     preload, folders = PRELOAD["register_mni"], [shard.derivatives]
     ends = run_isolated(work, groups, shard.workers, shard.scans_per_worker, preload, folders)
-    lost = {}
+    lost: dict[tuple[str, str], str] = {}
     for position, outcome in track(ends, "subject means", total=len(groups)):
         if outcome.reason:
             reason = f"the subject's mean could not be made: {outcome.reason}"
@@ -132,6 +136,7 @@ def make_means(
 
 
 def files_of(scan: dict[str, Any], derivatives: Path) -> ScanFiles:
+    """Where the files of a scan (a row of scans.tsv) lie."""
     return ScanFiles(derivatives, scan["participant_id"], scan["session_id"])
 
 
@@ -222,6 +227,7 @@ def in_workers(
 
 
 def named(name: tuple[str, str]) -> dict[str, str]:
+    """The first columns of a status row."""
     return dict(zip(KEY, name, strict=True))
 
 

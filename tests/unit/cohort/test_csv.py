@@ -15,7 +15,7 @@ from ldae.core.errors import UserError
 from ldae.core.files import read_tsv, write_tsv
 from ldae.core.store import open_store, write_store
 from ldae.preprocessing.conform import grid_affine
-from ldae.preprocessing.given_volumes_quality import check_volumes
+from ldae.preprocessing.given_volumes import check_volumes
 from ldae.preprocessing.pack import pack_volumes
 
 GRID = Conform(shape=(16, 20, 16), spacing_mm=10)

@@ -6,9 +6,8 @@ import pytest
 from ldae.config import Phantom
 from ldae.core.errors import UserError
 from ldae.core.keyed import picks
-from ldae.phantom.cognition import cognition_at
 from ldae.phantom.population import CONVERSION_STAGE, draw_subject, roster_number, state_at
-from ldae.phantom.visit_schedule import plan_cohort, plan_subject
+from ldae.phantom.visit_schedule import cognition_at, plan_cohort, plan_subject
 
 SUBJECTS = {"CN": 36, "MCI": 20, "AD": 36}
 

@@ -6,7 +6,7 @@ import pytest
 
 from ldae.core.errors import UserError
 from ldae.core.store import open_store, write_store
-from ldae.preprocessing.pack_dae import averaged, grid_change, pack_volumes_dae
+from ldae.preprocessing.pack import averaged, grid_change, pack_volumes_dae
 
 
 @pytest.fixture

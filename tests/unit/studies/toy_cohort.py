@@ -15,7 +15,7 @@ from ldae.inference.code_keys import MAIN, CodeKey
 from ldae.inference.decoder import DaeDecoder
 from ldae.inference.load_networks import Loaded
 from ldae.networks.dae import DiffusionAutoencoder
-from ldae.preprocessing.pack_dae import pack_volumes_dae
+from ldae.preprocessing.pack import pack_volumes_dae
 
 SHAPE, SPACING, CENTRE = (16, 20, 16), 8.0, (0.0, -10.0, 15.0)
 BOX = (8, 8, 6)  # of the voxel-space baseline, after averaging by 2

@@ -39,6 +39,7 @@ def probability(image: nib.Nifti1Image, settings: BrainExtraction) -> np.ndarray
 
 
 def identity(settings: BrainExtraction) -> str:
+    """Start of the template's sha256: another template makes other masks."""
     return load_template().sha256[:16]
 
 
@@ -115,7 +116,7 @@ def coarse_template(spacing_mm: int) -> tuple[nib.Nifti1Image, nib.Nifti1Image]:
     template, margin = load_template(), 24 // spacing_mm
     affine = template.brain.affine @ np.diag([spacing_mm] * 3 + [1.0])
     affine[:3, 3] -= spacing_mm * margin
-    return tuple(
+    brain, mask = (
         nib.Nifti1Image(
             np.pad(
                 ndimage.uniform_filter(part.get_fdata(dtype=np.float32), spacing_mm)[
@@ -127,3 +128,4 @@ def coarse_template(spacing_mm: int) -> tuple[nib.Nifti1Image, nib.Nifti1Image]:
         )
         for part in (template.brain, template.mask)
     )
+    return brain, mask

@@ -3,9 +3,11 @@
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import cast
 
 import nibabel as nib
 import numpy as np
@@ -77,6 +79,7 @@ def identity(settings: BrainExtraction) -> str:
 def checked_weights(settings: BrainExtraction) -> Path:
     """The weights file, if it is there and has the digest of the configuration."""
     path = settings.weights
+    assert path is not None  # whoever asks has looked
     if not path.is_file():
         raise UserError(f"The weights {path} (preprocessing.brain_extraction.weights) do not exist.")
     if settings.weights_sha256 and sha256_file(path) != settings.weights_sha256.lower():
@@ -85,11 +88,19 @@ def checked_weights(settings: BrainExtraction) -> Path:
 
 
 def need_module(backend: str, module: str, install: str) -> None:
+    """Raises:
+    UserError: the module is not installed; the sentence says how to install it.
+    """
     if find_spec(module) is None:
         raise UserError(not_installed(backend, install))
 
 
 def need_command(backend: str, commands: list[str], install: str) -> str:
+    """Path of the first of ``commands`` that is installed.
+
+    Raises:
+        UserError: none is; the sentence says how to install one.
+    """
     found = next((path for path in map(shutil.which, commands) if path), None)
     if found is None:
         raise UserError(not_installed(backend, install))
@@ -97,13 +108,14 @@ def need_command(backend: str, commands: list[str], install: str) -> str:
 
 
 def not_installed(backend: str, install: str) -> str:
+    """The sentence for a backend that is not there."""
     return (
         f"preprocessing.brain_extraction.backend is {backend}, which is not installed ({install}); "
         "install it, or choose deepbet."
     )
 
 
-def run_command(image: nib.Nifti1Image, command_for, suffix: str) -> np.ndarray:
+def run_command(image: nib.Nifti1Image, command_for: Callable[[str, str], list[str]], suffix: str) -> np.ndarray:
     """Run a command on the image in a scratch folder and read the mask it leaves at ``out`` + ``suffix``.
 
     Raises:
@@ -118,7 +130,7 @@ def run_command(image: nib.Nifti1Image, command_for, suffix: str) -> np.ndarray:
             require_sound(finished.stdout + finished.stderr, Path(folder))
             last = (finished.stderr.strip().splitlines() or ["no message"])[-1]
             raise QuarantinedScan(f"{Path(command[0]).name} failed with exit status {finished.returncode}: {last}")
-        mask = nib.load(out + suffix)
+        mask = cast(nib.Nifti1Image, nib.load(out + suffix))
         if mask.shape != image.shape or not np.allclose(mask.affine, image.affine, atol=1e-3):
             raise QuarantinedScan(f"{Path(command[0]).name} wrote a mask on another grid than the scan's")
         return mask.get_fdata(dtype=np.float32)

@@ -13,9 +13,8 @@ from scipy import ndimage
 from ldae.config import Registration
 from ldae.core.errors import QuarantinedScan
 from ldae.preprocessing.antspy import load_ants, to_ants
-from ldae.preprocessing.registration import log_jacobian, register
+from ldae.preprocessing.registration import MARGIN_MM, cropped, fixed_image, log_jacobian, register, syn_levels
 from ldae.preprocessing.registration_template import load_template, template_of
-from ldae.preprocessing.search import MARGIN_MM, cropped, fixed_image, syn_levels
 
 SYN = Registration(resolution_mm=3.0, syn_iterations=[40, 20, 0, 0, 0])  # 12 mm and 6 mm, and nothing at 3 mm
 QUICK = Registration(resolution_mm=4.0, syn_iterations=[2, 2, 0, 0, 0])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ldae.cli import main
-from ldae.core.snakemake_lock import living_snakemakes, unfinished_jobs
+from ldae.commands.unlock import living_snakemakes, unfinished_jobs
 
 SNAKEFILE = 'rule nothing:\n    output: "made.txt"\n    shell: "touch {output}"\n'
 
