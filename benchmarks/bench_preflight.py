@@ -1,10 +1,12 @@
-"""What the preflight costs on a cohort of ADNI's size: study tables of 10,340 scans and empty image folders.
+"""What the preflight costs on a cohort of ADNI's size: study tables of 10,340 scans, and their folders with
+170 empty files each: names are all that is read.
 
 python benchmarks/bench_preflight.py    # one line of JSON; exit status 1 above the limit
 """
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -15,18 +17,21 @@ from ldae.phantom.loni_images import images_of
 from ldae.phantom.loni_tables import write_todays_tables
 from ldae.phantom.visit_schedule import plan_cohort
 
-ADNI, VISITS, SEED = 10_340, 4, 5
+ADNI, VISITS, FILES, SEED = 10_340, 4, 170, 5
 LIMIT = 20.0  # seconds, wall
 
 
 def fabricate(folder: Path, scans: int) -> tuple[Path, Path]:
-    """Tables of ``scans`` visits (a few more) with today's LONI names, and an empty folder for every image."""
+    """Tables of ``scans`` visits (a few more) with today's LONI names, and a folder of empty files for every image."""
     group = -(-scans // VISITS // 3)
     settings = Phantom(subjects={"CN": group, "MCI": group, "AD": group}, visits=VISITS, extra_visit_fraction=0)
     plans = plan_cohort(settings, SEED)
     images = [image for plan in plans for visit in plan.visits for image in images_of(SEED, plan, visit)]
     for image in images:
-        (folder / "ADNI" / image.folder).mkdir(parents=True)
+        place = folder / "ADNI" / image.folder
+        place.mkdir(parents=True)
+        for number in range(FILES):
+            os.close(os.open(place / image.file_name(number), os.O_CREAT))
     write_todays_tables(folder / "clinical", plans, images, SEED)
     return folder / "ADNI", folder / "clinical"
 

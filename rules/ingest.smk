@@ -36,6 +36,7 @@ rule preflight_adni:
     params:
         images=str(settings.raw.images),
         tables=str(settings.raw.tables),
+        max_quarantined_fraction=settings.convert.max_quarantined_fraction,
         code=code_digest("preflight_adni"),
     script:
         "../workflow/scripts/preflight_adni.py"

@@ -5,8 +5,10 @@ from pathlib import Path
 from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.adni.preflight import preflight, require_ready, write_report
+    from ldae.adni.preflight import log, preflight, require_ready, write_report
 
-    findings = preflight(Path(snakemake.params.images), Path(snakemake.params.tables))
+    folders = Path(snakemake.params.images), Path(snakemake.params.tables)
+    findings = preflight(*folders, snakemake.params.max_quarantined_fraction)
+    log(findings)
     require_ready(findings)
     write_report(findings, Path(snakemake.output[0]))

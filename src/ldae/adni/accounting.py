@@ -1,25 +1,30 @@
 """Every visit on disk is accounted for: what the study tables say of its images, and why Clinica made nothing of it.
 
-Clinica leaves a visit out without a word in its exit status, and one row of a table can end its run for everybody.
+Clinica leaves a visit out without a word in its exit status, and one row of a table can end its run for everybody: such
+rows are withheld from it. The same account, made of the prediction of what Clinica will choose, is the preflight's.
 """
 
-import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
 
 from ldae.adni.clinica import session_id
-from ldae.adni.preflight import PHASES
+from ldae.adni.disk import SubjectFiles
+from ldae.adni.selection import PHASES, Rules, expected_name
 from ldae.adni.study_tables import TABLES, find_tables, read_table
+from ldae.adni.visit_names import visit_name
 
 NOT_ON_DISK, REFUSED, LATER_PHASE = "not downloaded", "refused by the study", "phase not converted"
 ORDINARY = (NOT_ON_DISK, REFUSED, LATER_PHASE)  # no fault of the download or of the conversion
-LEFT_OUT = "left out by Clinica"
+LEFT_OUT, UNUSABLE_ROW, NO_VISIT = "left out by Clinica", "unusable visit", "no visit near"
 FARTHEST = pd.Timedelta(days=90)  # Clinica's own limit between a scan and its visit
+MISTAKEN_DAYS = 183  # a scan this far from the visit that its date alone gave it is of another visit
 VISIT = re.compile(r"bl|[mM]\d+")
-FIVE_DIGITS = re.compile(r"\d{3}_S_\d{5,}")
+NEEDED = ("ADNIMERGE", "MPRAGEMETA", "MRIQUALITY", "MAYOADIRL_MRI_IMAGEQC_05_07_15")
 
 
 @dataclass(frozen=True)
@@ -27,38 +32,96 @@ class Listing:
     """What the study tables list.
 
     ``images``: MPRAGEMETA with ``refusal`` (why Clinica must not or will not take the image, or None) and ``withheld``
-    (Clinica dies on such a row); ``visits``: ADNIMERGE with ``day`` (of the examination).
+    (Clinica dies on such a row); ``visits``: ADNIMERGE with ``day`` (of the examination) and ``fault`` (why Clinica
+    would die on it, or None); ``failed``: series without a PASS; ``ratings``: Mayo's table.
     """
 
     images: pd.DataFrame
     visits: pd.DataFrame
+    failed: set[str]
+    ratings: pd.DataFrame
 
     def suspects(self, subjects: list[str]) -> list[str]:
-        """Subjects on whom Clinica is known to die: a visit without a date, or enrolled in a phase it does not know."""
-        bad = self.visits[self.visits["day"].isna() | ~self.visits["ORIGPROT"].isin(PHASES)]
-        return [name for name in subjects if name in set(bad["PTID"])]
+        """Subjects on whom Clinica is known to die: a later visit whose EXAMDATE_bl is no date."""
+        usable = self.visits[self.visits["fault"].isna() & (self.visits["VISCODE"] != "bl")]
+        days = pd.to_datetime(usable["EXAMDATE_bl"], format="%Y-%m-%d", errors="coerce")
+        bad = set(usable.loc[days.isna(), "PTID"])
+        return [name for name in subjects if name in bad]
+
+    def shown(self, on_disk: Mapping[str, set[str]]) -> pd.Series:
+        """Rows of ``images`` that Clinica is to see.
+
+        Of a visit that has a usable image on disk, those that are not there are withheld, so that Clinica does not
+        choose one of them; without any, they stay, and the visit is listed as not downloaded.
+
+        Args:
+            on_disk: PTID -> image IDs that can be had.
+        """
+        images = self.images
+        here = pd.Series(
+            [
+                image in on_disk.get(subject, ())
+                for subject, image in zip(images["SubjectID"], images["ImageUID"], strict=True)
+            ],
+            index=images.index,
+        )
+        usable = here & images["refusal"].isna()
+        served = usable.groupby([images["SubjectID"], images["Visit"]]).transform("any")
+        return ~images["withheld"] & (here | ~served)
+
+    def rules(self, shown: pd.Series) -> Rules:
+        usable = self.visits[self.visits["fault"].isna()]
+        return Rules(usable, self.images[shown], self.failed, self.ratings)
 
 
 def read_listing(tables: Path) -> Listing:
     """Read ADNIMERGE, MPRAGEMETA and the two quality tables (which must be there)."""
-    images, visits = content(tables, "MPRAGEMETA"), content(tables, "ADNIMERGE")
+    return listing_of({name: read_table(find_tables(tables, name)[0]) for name in NEEDED})
+
+
+def listing_of(contents: Mapping[str, pd.DataFrame]) -> Listing:
+    """The same of tables that are read already, by Clinica's names."""
+    images, visits = contents["MPRAGEMETA"].copy(), contents["ADNIMERGE"].copy()
+    ratings = contents["MAYOADIRL_MRI_IMAGEQC_05_07_15"]
     visits["day"] = pd.to_datetime(visits["EXAMDATE"], format="%Y-%m-%d", errors="coerce")
     images["day"] = pd.to_datetime(images["ScanDate"], format="%Y-%m-%d", errors="coerce")
-    failed = failed_series(content(tables, "MRIQUALITY"))
-    refused = refused_images(content(tables, "MAYOADIRL_MRI_IMAGEQC_05_07_15"))
-    rejected = images["ImageUID"].isin(refused) & (images["Orig/Proc"] == "Original")
+    visits["fault"] = None
+    visits.loc[~visits["ORIGPROT"].isin(PHASES), "fault"] = "ORIGPROT"
+    visits.loc[visits["day"].isna(), "fault"] = "EXAMDATE"
+    visits.loc[~visits["VISCODE"].str.fullmatch(VISIT), "fault"] = "VISCODE"
+    failed = failed_series(contents["MRIQUALITY"])
+    rejected = images["ImageUID"].isin(refused_images(ratings)) & (images["Orig/Proc"] == "Original")
     rejected &= pd.to_numeric(images["MagStrength"], errors="coerce") == 3.0
     images["refusal"] = None
     images.loc[images["SeriesID"].isin(failed), "refusal"] = f"{REFUSED}: MRIQUALITY has no PASS for it"
     images.loc[rejected, "refusal"] = f"{REFUSED}: Mayo's quality table rejects it"
     images.loc[images["day"].isna(), "refusal"] = "unreadable scan date: MPRAGEMETA must have it as YYYY-MM-DD"
-    images["withheld"] = rejected | images["day"].isna()
-    return Listing(images, visits)
+    images["withheld"] = rejected | images["day"].isna() | of_faulty_visit(images, visits)
+    return Listing(images, visits, failed, ratings)
 
 
-def content(tables: Path, name: str) -> pd.DataFrame:
-    table = read_table(find_tables(tables, name)[0])
-    return table.apply(lambda column: column.str.strip())
+def of_faulty_visit(images: pd.DataFrame, visits: pd.DataFrame) -> pd.Series:
+    """Images of a faulty row's visit, by its name or, where the row has a date, by being nearest to it.
+
+    Without that row Clinica would take them for the next visit.
+    """
+    faulty = visits[visits["fault"].notna()]
+    names = {
+        (row.PTID, name)
+        for row in faulty.itertuples()
+        for name in (visit_name(row.ORIGPROT, row.VISCODE), expected_name(row.ORIGPROT, row.VISCODE))
+        if name is not None
+    }
+    pairs = zip(images["SubjectID"], images["Visit"], strict=True)
+    named = pd.Series([pair in names for pair in pairs], index=images.index, dtype=bool)
+    concerned = images["SubjectID"].isin(faulty.loc[faulty["fault"] == "VISCODE", "PTID"]) & images["day"].notna()
+    if not concerned.any():
+        return named
+    left = images.loc[concerned, ["SubjectID", "day"]].rename(columns={"SubjectID": "PTID"})
+    left = left.rename_axis("row").reset_index().sort_values("day")
+    right = visits.dropna(subset=["day"])[["PTID", "day", "fault"]].sort_values("day")
+    nearest = pd.merge_asof(left, right, on="day", by="PTID", direction="nearest").set_index("row")["fault"]
+    return named | nearest.notna().reindex(images.index, fill_value=False)
 
 
 def failed_series(quality: pd.DataFrame) -> set[str]:
@@ -79,77 +142,105 @@ def refused_images(ratings: pd.DataFrame) -> set[str]:
     return {name.removeprefix("I") for name in set(ratings["loni_image"]) - usable}
 
 
-def write_readable_tables(tables: Path, listing: Listing, folder: Path) -> None:
-    """The tables as Clinica is to see them: MPRAGEMETA without the rows it dies on, links to all others."""
+def write_readable_tables(tables: Path, listing: Listing, shown: pd.Series, folder: Path) -> None:
+    """The tables as Clinica is to see them: ADNIMERGE and MPRAGEMETA without the rows that are withheld, links to all
+    others."""
     folder.mkdir(parents=True)
+    kept = {"MPRAGEMETA": shown, "ADNIMERGE": listing.visits["fault"].isna()}
     for table in TABLES:
         for path in find_tables(tables, table.name):
-            if table.name != "MPRAGEMETA":
+            if table.name in kept and not kept[table.name].all():
+                read_table(path)[kept[table.name]].to_csv(folder / f"{table.name}.csv", index=False)
+            else:
                 (folder / path.name).symlink_to(path.resolve())
-    meta = read_table(find_tables(tables, "MPRAGEMETA")[0])
-    meta[~listing.images["withheld"]].to_csv(folder / "MPRAGEMETA.csv", index=False)
 
 
-@dataclass(frozen=True)
-class OnDisk:
-    """Image ids of a subject: ``named`` by their files, as Clinica looks for them, and by ``folders`` alone."""
+def absence(image_id: str, disk: SubjectFiles, reasons: Mapping[str, str]) -> str:
+    """Why Clinica found no file of an image it had chosen.
 
-    named: frozenset[str]
-    folders: frozenset[str]
-
-
-def images_on_disk(subject: Path) -> OnDisk:
-    named, folders = set(), set()
-    for folder, _, names in os.walk(subject):
-        found = {match.group(1) for name in names if (match := re.search(r"_I(\d+)\.", name))}
-        named |= found
-        if names and re.fullmatch(r"I\d+", Path(folder).name):
-            folders.add(Path(folder).name.removeprefix("I"))
-    return OnDisk(frozenset(named), frozenset(folders))
-
-
-def absence(image_id: str, disk: OnDisk) -> str:
-    """Why Clinica found no file of an image it had chosen."""
-    if image_id in disk.folders:
-        return f"wrong file names: the files of I{image_id} do not end in _I{image_id}.dcm, as LONI names them"
+    Args:
+        reasons: image ID -> why its files were not staged.
+    """
+    if image_id in reasons:
+        return reasons[image_id]
+    if image_id in disk.empty:
+        return f"{NOT_ON_DISK}: the folder I{image_id} is empty"
     return f"{NOT_ON_DISK}: no file is named after I{image_id}, which MPRAGEMETA lists"
 
 
-def visits_left_out(subject: str, listing: Listing, disk: OnDisk, chosen: set[str], taken: set[str]) -> list[dict]:
+def visits_left_out(
+    subject: str, listing: Listing, disk: SubjectFiles, chosen: set[str], taken: set[str], reasons: Mapping[str, str]
+) -> list[dict]:
     """One entry for each visit with an image on disk of which Clinica chose none.
 
     Args:
         chosen: ids of the images Clinica chose.
         taken: sessions that have an entry already.
+        reasons: image ID -> why its files were not staged.
 
     Returns:
         ``session_id`` (None where no visit is near), ``image_id``, ``scan_date``, ``field_strength``, ``reason``.
     """
     images = listing.images[listing.images["SubjectID"] == subject]
     visits = listing.visits[listing.visits["PTID"] == subject]
-    here = images[images["ImageUID"].isin(disk.named | disk.folders)]
+    here = images[images["ImageUID"].isin(disk.ids)]
     entries = []
     for visit, group in here.groupby("Visit", sort=False):
         if chosen & set(images.loc[images["Visit"] == visit, "ImageUID"]):
             continue
         first = group.iloc[0]
         session, phase = nearest_visit(first["day"], visits)
-        refusals = group["refusal"].dropna()
-        if visits.empty:
-            reason = "no visit: ADNIMERGE has no row of this subject"
-        elif len(refusals) == len(group):
-            reason = f"{refusals.iloc[0]} (I{first['ImageUID']})"
-        elif phase is not None and phase not in PHASES:
-            reason = f"{LATER_PHASE}: the visit is of {phase}, Clinica knows {', '.join(sorted(PHASES))}"
-        else:
-            reason = f"{LEFT_OUT}: it finds no T1w scan of an ADNIMERGE visit in the visit {visit!r}"
         session = None if session in taken else session
-        date = None if pd.isna(first["day"]) else first["ScanDate"]
-        facts = {"image_id": first["ImageUID"], "scan_date": date, "field_strength": first["MagStrength"]}
+        scanned = None if pd.isna(first["day"]) else first["ScanDate"]
+        facts = {"image_id": first["ImageUID"], "scan_date": scanned, "field_strength": first["MagStrength"]}
+        reason = left_out(visit, group, visits, phase, reasons)
         entries.append({"session_id": session, "reason": reason, **facts})
-    if images.empty and disk.named | disk.folders:
+    if images.empty and disk.ids:
         entries.append({"session_id": None, "reason": "unknown images: MPRAGEMETA has no row of this subject"})
     return entries
+
+
+def left_out(
+    visit: str, images: pd.DataFrame, visits: pd.DataFrame, phase: str | None, reasons: Mapping[str, str]
+) -> str:
+    """Why none of a visit's images was chosen."""
+    first, refusals = images.iloc[0]["ImageUID"], images["refusal"].dropna()
+    faults = visits[visits["fault"].notna()]
+    if visits.empty:
+        return "no visit: ADNIMERGE has no row of this subject"
+    if len(refusals) == len(images):
+        return f"{refusals.iloc[0]} (I{first})"
+    if broken := next((reasons[image] for image in images["ImageUID"] if image in reasons), None):
+        return broken
+    if len(faults) == len(visits) and (faults["fault"] == "ORIGPROT").all():
+        return (
+            f"{LATER_PHASE}: the subject was enrolled in {faults.iloc[0]['ORIGPROT'] or 'no phase'}, " + known_phases()
+        )
+    if phase is not None and phase not in PHASES:
+        return f"{LATER_PHASE}: the visit is of {phase}, {known_phases()}"
+    if len(faults):
+        row = faults.iloc[0]
+        return (
+            f"{UNUSABLE_ROW}: ADNIMERGE has {row['fault']} {row[row['fault']]!r} for {row['VISCODE'] or 'a visit'} "
+            "of this subject, which Clinica cannot read"
+        )
+    return f"{LEFT_OUT}: it finds no T1w scan of an ADNIMERGE visit in the visit {visit!r}"
+
+
+def known_phases() -> str:
+    return f"Clinica knows {', '.join(PHASES)}"
+
+
+def mistaken_visit(subject: str, code: str, image_id: str, rules: Rules) -> str | None:
+    """Why the visit that Clinica gave an image cannot be the image's: its date alone speaks for it, and is far away."""
+    visit = next((row for row in rules.visits.get(subject, ()) if row["VISCODE"] == code), None)
+    scan = next((row for row in rules.images.get(subject, ()) if row["ImageUID"] == image_id), None)
+    if visit is None or scan is None or scan["Visit"] == expected_name(visit["ORIGPROT"], code):
+        return None
+    distance = abs((date.fromisoformat(visit["EXAMDATE"]) - date.fromisoformat(scan["ScanDate"])).days)
+    if distance <= MISTAKEN_DAYS or scan["Visit"] == visit_name(visit["ORIGPROT"], code):
+        return None
+    return f"{NO_VISIT}: I{image_id} was scanned {distance} days from {code}, the visit that Clinica takes it for"
 
 
 def nearest_visit(day: pd.Timestamp, visits: pd.DataFrame) -> tuple[str | None, str | None]:

@@ -1,8 +1,9 @@
 """The study tables as Clinica 0.12 reads them, made of whatever LONI gave, in a folder of our own.
 
 A download with the names from before October 2024 is copied byte for byte. Today's names and columns are translated;
-two properties that end Clinica are mended (a diagnostic summary without a repeated visit, visit codes of CDR that are
-no session). The user's files are never changed, and no table that Clinica does not need for T1w images is passed on.
+what a spreadsheet program did to a table is undone (:mod:`ldae.adni.spelling`); two properties that end Clinica are
+mended (a diagnostic summary without a repeated visit, visit codes of CDR that are no session). The user's files are
+never changed, and no table that Clinica does not need for T1w images is passed on.
 """
 
 import re
@@ -11,13 +12,26 @@ from pathlib import Path
 
 import pandas as pd
 
-from ldae.adni.image_listing import image_list
-from ldae.adni.study_tables import TABLES, StudyTable, find_tables, find_todays_tables, lacking_columns, read_table
+from ldae.adni.image_listing import image_list, renamed
+from ldae.adni.spelling import normalised, plain_number
+from ldae.adni.study_tables import (
+    BY_NAME,
+    TABLES,
+    StudyTable,
+    files_of_tables,
+    find_tables,
+    find_todays_tables,
+    lacking_columns,
+    read_table,
+)
 from ldae.core.errors import UserError
 from ldae.core.files import atomic_path, sha256_file, write_json
+from ldae.core.text_tables import read_text_table
 
 SESSION_CODES = re.compile(r"bl|sc|[mM]\d+|f|uns1|")
 DIAGNOSIS_CODES = {"CN": "1", "MCI": "2", "AD": "3", "Dementia": "3", "DEM": "3"}
+CURRENT = {"1": "1", "2": "2", "3": "3"}  # DXCURREN of ADNI1: normal, MCI, AD
+CHANGE = dict(zip("123456789", "123233121", strict=True))  # DXCHANGE of ADNIGO and 2: what it is after the change
 REPORT = "adapted.json"
 
 
@@ -58,16 +72,25 @@ def adapt_table(table: StudyTable, images: Path, tables: Path, merge: AdaptedTab
     for name in table.today:
         if not paths:
             paths, source = find_todays_tables(tables, name), name
+    if not paths and table.name == "MPRAGEMETA":
+        paths, source = lists_of_images(tables), "All_Images"
+    changes: list[str] = []
+    if len(paths) > 1 and len({sha256_file(path) for path in paths}) == 1:
+        changes.append(f"{len(paths)} equal files, the first is read")
+        paths = paths[:1]
     if len(paths) != 1:
         return AdaptedTable(table, tuple(paths))
     try:
-        content = read_table(paths[0])
-        changes = []
+        raw = read_text_table(paths[0])
+        content = raw.frame()
+        changes += raw.notes
         if source != table.name:
             changes.append(f"made from {paths[0].name}")
             if table.name == "MPRAGEMETA":
                 content = listed_images(content, source, images, tables, merge)
         content = same_spelling(table, content, changes)
+        content = derived(table, content, merge, changes)
+        content = normalised(table, content, changes)
         content = mended(table, content, changes)
     except UserError as error:
         return AdaptedTable(table, tuple(paths), error=str(error))
@@ -84,13 +107,52 @@ def listed_images(
 
 
 def same_spelling(table: StudyTable, content: pd.DataFrame, changes: list[str]) -> pd.DataFrame:
-    """Required columns that are there in other capitals (``LONI_IMAGE``) get the spelling Clinica asks for."""
-    wanted = [*table.required, *(column for group in table.either for column in group)]
+    """Columns that are there in other capitals (``LONI_IMAGE``) get the spelling Clinica asks for."""
+    wanted = [*table.required, *table.used, *(column for group in table.either for column in group)]
     lower = {column.lower(): column for column in content}
     names = {lower[column.lower()]: column for column in wanted if column not in content and column.lower() in lower}
     if names:
         changes.append("columns renamed: " + ", ".join(f"{old} to {new}" for old, new in sorted(names.items())))
     return content.rename(columns=names)
+
+
+def lists_of_images(tables: Path) -> list[Path]:
+    """Files that are a list of images by their columns, whatever their name (LONI's ``idaSearch_...``)."""
+    others = [path for path in files_of_tables(tables) if path.suffix.lower() == ".csv"]
+    known = {path for name in BY_NAME for path in find_tables(tables, name)}
+    found = []
+    for path in others:
+        if path in known:
+            continue
+        try:
+            header = pd.DataFrame(columns=read_text_table(path).header)
+        except UserError:
+            continue
+        if {"SubjectID", "ImageUID", "Sequence", "ScanDate"} <= set(renamed(header.astype(object))):
+            found.append(path)
+    return found
+
+
+def derived(table: StudyTable, content: pd.DataFrame, merge: AdaptedTable | None, changes: list[str]) -> pd.DataFrame:
+    """Columns of the diagnostic summary that older editions spell out otherwise: PTID by RID, DIAGNOSIS by its
+    change."""
+    if table.name != "DXSUM_PDXCONV":
+        return content
+    have = {column.casefold(): column for column in content}
+    if "DIAGNOSIS" not in content and {"dxcurren", "dxchange"} & set(have):
+        diagnosis = pd.Series("", index=content.index, dtype=object)
+        for name, codes in (("dxcurren", CURRENT), ("dxchange", CHANGE)):
+            if name in have:
+                cells = content[have[name]].map(plain_number).map(codes)
+                diagnosis = diagnosis.where((diagnosis != "") | cells.isna(), cells)
+        changes.append("DIAGNOSIS made from DXCURREN and DXCHANGE")
+        content = content.assign(DIAGNOSIS=diagnosis)
+    if "PTID" not in content and "rid" in have and merge is not None and merge.usable:
+        people = merge.content.assign(RID=merge.content["RID"].map(plain_number)).drop_duplicates("RID")
+        names = people.set_index("RID")["PTID"]
+        changes.append("PTID filled in by RID from ADNIMERGE")
+        content = content.assign(PTID=content[have["rid"]].map(plain_number).map(names).fillna(""))
+    return content
 
 
 def mended(table: StudyTable, content: pd.DataFrame, changes: list[str]) -> pd.DataFrame:

@@ -1,30 +1,28 @@
 """One shard of subjects from raw ADNI to BIDS: Clinica converts, every image is verified, then it is moved in place."""
 
 import logging
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
-from ldae.adni.accounting import (
-    FIVE_DIGITS,
-    LATER_PHASE,
-    ORDINARY,
-    images_on_disk,
-    read_listing,
-    write_readable_tables,
-)
+from ldae.adni.accounting import LATER_PHASE, ORDINARY, Listing, read_listing, write_readable_tables
 from ldae.adni.bids_tables import participant_rows
+from ldae.adni.census import FIVE_DIGITS
 from ldae.adni.clinica import ClinicaRun, run_clinica
 from ldae.adni.converted_subjects import STATUS_COLUMNS, is_current, read_record, sweep_temporary, write_record
+from ldae.adni.disk import subject_files
 from ldae.adni.inventory import image_folders, require_folders, subject_folders
 from ldae.adni.preflight import require_ready, table_findings, tool_findings
-from ldae.adni.publication import bring_in, status_row
+from ldae.adni.publication import OnDisk, bring_in, status_row
+from ldae.adni.staging import stage_subject
 from ldae.adni.study_tables import table_digests
 from ldae.config import Convert
-from ldae.core.errors import AGAIN, MORE_MEMORY, MachineError, UserError
+from ldae.core.errors import AGAIN, MORE_MEMORY, MachineError, UserError, blaming_the_machine
 from ldae.core.files import digest, write_tsv
 from ldae.core.keys import participant_id, shard_of
 
@@ -57,19 +55,24 @@ def convert_shard(
         shutil.rmtree(folder, ignore_errors=True)
     sweep_temporary(status, [participant_id(name) for name in subjects])
     if stale:
-        listing = read_listing(tables)
-        write_readable_tables(tables, listing, work / "tables")
+        listing, tree = read_listing(tables), work / "images"
+        with blaming_the_machine(work):
+            disks = staged(images, stale, listing, tree)
+        had = {name: disk.files.ids - set(disk.reasons) for name, disk in disks.items()}
+        shown = listing.shown(had)
+        rules = listing.rules(shown)
+        write_readable_tables(tables, listing, shown, work / "tables")
         suspects = listing.suspects(stale)
         ordinary = [name for name in stale if name not in suspects]
-        for group, run in converted_groups(images, work / "tables", [ordinary, *([name] for name in suspects)], work):
+        for group, run in converted_groups(tree, work / "tables", [ordinary, *([name] for name in suspects)], work):
             participants = participant_rows(run.bids)
             for name in group:
                 facts = inputs[name], participants.get(participant_id(name), {})
-                disk = images_on_disk(images / name)
-                record = bring_in(name, run, listing, disk, facts, incoming / participant_id(name), bids)
+                record = bring_in(name, run, listing, rules, disks[name], facts, incoming / participant_id(name), bids)
                 write_record(status, record)
             shutil.rmtree(run.bids.parent)
-        shutil.rmtree(work / "tables")
+        for folder in (work / "tables", tree):
+            shutil.rmtree(folder)
     shutil.rmtree(incoming, ignore_errors=True)
     records = [read_record(status, participant_id(name)) for name in subjects]
     rows = [scan for record in records for scan in record.scans] + later_phases(images, shard, settings.shards)
@@ -77,6 +80,20 @@ def convert_shard(
     table = table.astype({"size": "Int64"})  # as float it would lose digits in the file
     check_quarantined(table, settings.max_quarantined_fraction, shard)
     write_tsv(status, table)
+
+
+def staged(images: Path, subjects: list[str], listing: Listing, tree: Path) -> dict[str, OnDisk]:
+    """Build the tree that Clinica sees, of the images that are listed and not withheld."""
+    rows = listing.images[~listing.images["withheld"]]
+    listed = rows.groupby("SubjectID")["ImageUID"].agg(set).to_dict()
+    disks = {}
+    for name in subjects:
+        files = subject_files(images / name)
+        result = stage_subject(name, files, listed.get(name, set()), tree)
+        for note in result.notes:
+            logger.warning("%s: %s", participant_id(name), note)
+        disks[name] = OnDisk(files, result.reasons)
+    return disks
 
 
 def input_digests(images: Path, tables: Path, subjects: list[str], revision: int) -> dict[str, str]:
@@ -100,24 +117,66 @@ def converted_groups(
     """Run Clinica on each group of subjects; where a run dies, halve its group until those that kill it stand alone.
 
     A joint run costs about 4 s and 0.08 s per image, so one bad subject of 50 costs a dozen short runs, not 50. A run's
-    folder has a name of its own: the Clinica of a killed job may outlive it for a while.
+    folder has a name of its own: the Clinica of a killed job may outlive it for a while. Where both halves of a group
+    die alike, and so do single subjects of both and of the rest, the cause is no subject's.
 
     Raises:
         MachineError: Clinica was killed twice in a row, on different subjects.
+        UserError: Clinica dies on all subjects alike.
     """
-    waiting = [group for group in reversed(groups) if group]
-    killed: set[str] = set()
-    while waiting:
-        group = waiting.pop()
+
+    def run_on(group: list[str]) -> ClinicaRun:
         logger.info("Clinica runs on %d subjects", len(group))
-        run = run_clinica(images, tables, group, Path(tempfile.mkdtemp(prefix="run-", dir=work)), work / "clinica.log")
+        folder = Path(tempfile.mkdtemp(prefix="run-", dir=work))
+        return run_clinica(images, tables, group, folder, work / "clinica.log")
+
+    waiting = [(group, Halves()) for group in reversed(groups) if group]
+    killed: set[str] = set()
+    cleared: set[str | None] = set()  # kinds of errors that some subjects do not have
+    while waiting:
+        group, halves = waiting.pop()
+        run = run_on(group)
         killed = stop_if_killed_again(killed, set(group)) if run.killed else set()
+        if halves.both_died_alike(group, run) and halves.kind not in cleared:
+            probes = [half[-1:] for half in halves.dead if len(half) > 1]
+            probes += [[name] for name in groups[0][-1:] if not any(name in half for half in halves.dead)]
+            if probes and all(dies_alike(run_on(probe), halves.kind) for probe in probes):
+                shutil.rmtree(run.bids.parent)
+                raise UserError(
+                    f"Clinica dies on all subjects alike ({run.error}): the cause is none of theirs; run "
+                    f"`ldae preflight`, look at the study tables, and at the end of {work / 'clinica.log'}."
+                )
+            cleared.add(halves.kind)
         if run.error is None or len(group) == 1:
             yield group, run
             continue
         shutil.rmtree(run.bids.parent)
         logger.warning("Clinica died on %d subjects (%s); trying smaller groups", len(group), run.error)
-        waiting += [group[len(group) // 2 :], group[: len(group) // 2]]
+        both = Halves(kind_of(run.error))
+        waiting += [(group[len(group) // 2 :], both), (group[: len(group) // 2], both)]
+
+
+@dataclass
+class Halves:
+    """The two halves of a group on which Clinica died with an error of this kind, and those that died of it again."""
+
+    kind: str | None = None
+    dead: list[list[str]] = field(default_factory=list)
+
+    def both_died_alike(self, group: list[str], run: ClinicaRun) -> bool:
+        if run.error is not None and not run.killed and kind_of(run.error) == self.kind:
+            self.dead.append(group)
+        return len(self.dead) == 2
+
+
+def dies_alike(probe: ClinicaRun, kind: str | None) -> bool:
+    shutil.rmtree(probe.bids.parent)
+    return probe.error is not None and kind_of(probe.error) == kind
+
+
+def kind_of(error: str) -> str:
+    """An error without the names and numbers of a subject, its visits and images."""
+    return re.sub(r"\S*\d{3}_S_\d{4}\S*|\S*ADNI\d{3}S\d{4}\S*|\S*ses-M\d+\S*|\d+", "#", error)
 
 
 def stop_if_killed_again(before: set[str], group: set[str]) -> set[str]:

@@ -10,18 +10,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from ldae.adni.visit_names import named_visits
+from ldae.adni.spelling import field_strength, subject_id, visit_code
+from ldae.adni.visit_names import dated_visits, named_visits
 
 SPELLINGS = {
-    "SubjectID": ("subject_id", "participantid", "ptid"),
-    "Visit": ("viscode2", "image_visit", "mri_visit"),
-    "MagStrength": ("mri_field_str", "mri_field_strength", "magneticfieldstrength"),
-    "Sequence": ("image_description", "mri_description", "seriesdescription"),
-    "ScanDate": ("image_date", "mri_date", "studydate"),
-    "StudyID": ("study_id", "lonistudy"),
-    "SeriesID": ("series_id", "loniseries"),
-    "ImageUID": ("image_id", "loniimage"),
-    "Orig/Proc": ("image_type",),
+    "SubjectID": ("subject_id", "participantid", "ptid", "subject id", "subject"),
+    "Visit": ("viscode2", "image_visit", "mri_visit", "viscode"),
+    "MagStrength": ("mri_field_str", "mri_field_strength", "magneticfieldstrength", "imaging protocol"),
+    "Sequence": ("image_description", "mri_description", "seriesdescription", "description"),
+    "ScanDate": ("image_date", "mri_date", "studydate", "study date", "acq date"),
+    "StudyID": ("study_id", "lonistudy", "study id"),
+    "SeriesID": ("series_id", "loniseries", "series id"),
+    "ImageUID": ("image_id", "loniimage", "image id", "image data id"),
+    "Orig/Proc": ("image_type", "type"),
 }
 KINDS = {"original": "Original", "processed": "Processed", "pre-processed": "Processed"}
 COLUMNS = ("Orig/Proc", "SubjectID", "Visit", "MagStrength", "Sequence", "ScanDate", "StudyID", "SeriesID", "ImageUID")
@@ -69,8 +70,7 @@ def iso_dates(values: pd.Series) -> pd.Series:
 
 def field_strengths(values: pd.Series) -> pd.Series:
     """``3``, ``3.0 Tesla`` -> ``3.0``, the numbers that Clinica compares."""
-    numbers = pd.to_numeric(values.str.extract(r"(\d+(?:\.\d+)?)")[0])
-    return numbers.map(lambda number: f"{number:.1f}", na_action="ignore").fillna("")
+    return values.map({cell: field_strength(cell) for cell in values.unique()})
 
 
 def series_on_disk(images: Path) -> dict[str, str]:
@@ -119,6 +119,13 @@ def image_list(
         table["Orig/Proc"] = table["Orig/Proc"].str.lower().map(KINDS).fillna(table["Orig/Proc"])
     elif "Sequence" in table:
         table["Orig/Proc"] = table["Sequence"].str.contains(";").map({True: "Processed", False: "Original"})
+    if "SubjectID" in table:
+        table["SubjectID"] = table["SubjectID"].map(subject_id)
+    if "Visit" not in table and "ScanDate" in table:
+        table["Visit"] = ""
     if merge is not None and {"Visit", "SubjectID"} <= set(table):
+        table["Visit"] = table["Visit"].map(visit_code)
+        if "ScanDate" in table:
+            table["Visit"] = dated_visits(table["SubjectID"], table["Visit"], table["ScanDate"], merge)
         table["Visit"] = named_visits(table["SubjectID"], table["Visit"], merge)
     return table[[column for column in COLUMNS if column in table]].reset_index(drop=True)

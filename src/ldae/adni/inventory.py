@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ldae.adni.census import outsiders
 from ldae.adni.study_tables import TABLES, find_tables, find_todays_tables
 from ldae.config import Config
 from ldae.core.errors import UserError
@@ -49,7 +50,7 @@ def image_folders(subject: Path) -> list[dict]:
     rows = []
     for folder, subfolders, names in os.walk(subject):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        files = sorted((name, (Path(folder) / name).stat().st_size) for name in names if not name.startswith("."))
+        files = sorted((name, size_of(Path(folder) / name)) for name in names if not name.startswith("."))
         if files:
             rows.append(
                 {
@@ -62,6 +63,22 @@ def image_folders(subject: Path) -> list[dict]:
                 }
             )
     return rows
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file; -1 where it is a link to nowhere."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return -1
+
+
+def outside_rows(images: Path) -> list[dict]:
+    """One row for whatever lies beside the subjects."""
+    return [
+        {"kind": "outside", "path": item.path, "files": item.files, "bytes": item.bytes, "digest": ""}
+        for item in outsiders(images)
+    ]
 
 
 def study_tables(tables: Path) -> list[Path]:
@@ -80,6 +97,7 @@ def read_inventory(images: Path, tables: Path) -> pd.DataFrame:
         rows.append({"kind": "table", "path": name, "files": 1, "bytes": size, "digest": sha256_file(path)[:16]})
     for subject in subject_folders(images):
         rows += image_folders(subject)
+    rows += outside_rows(images)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

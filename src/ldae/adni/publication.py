@@ -3,12 +3,16 @@
 import hashlib
 import logging
 import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from ldae.adni.accounting import LEFT_OUT, Listing, OnDisk, absence, visits_left_out
+from ldae.adni.accounting import LEFT_OUT, Listing, absence, mistaken_visit, visits_left_out
 from ldae.adni.bids_tables import write_scans, write_sessions
 from ldae.adni.clinica import ClinicaRun, session_id
 from ldae.adni.converted_subjects import STATUS_COLUMNS, SubjectRecord
+from ldae.adni.disk import SubjectFiles
+from ldae.adni.selection import Rules
 from ldae.adni.verification import checked_image
 from ldae.core.errors import QuarantinedScan, blaming_the_machine
 from ldae.core.files import atomic_path
@@ -17,12 +21,28 @@ from ldae.core.keys import participant_id
 logger = logging.getLogger("ldae")
 
 
+@dataclass(frozen=True)
+class OnDisk:
+    """A subject's files, and ``reasons``: image ID -> why its files were not staged for Clinica."""
+
+    files: SubjectFiles
+    reasons: Mapping[str, str]
+
+
 def bring_in(
-    name: str, run: ClinicaRun, listing: Listing, disk: OnDisk, facts: tuple[str, dict], incoming: Path, bids: Path
+    name: str,
+    run: ClinicaRun,
+    listing: Listing,
+    rules: Rules,
+    disk: OnDisk,
+    facts: tuple[str, dict],
+    incoming: Path,
+    bids: Path,
 ) -> SubjectRecord:
     """Verify the scans of one subject, build its folder at ``incoming`` (on the disk of ``bids``), rename it in.
 
     Args:
+        rules: the tables as Clinica saw them.
         disk: the subject's images on disk.
         facts: digest of the subject's inputs, and its row of participants.tsv.
     """
@@ -31,7 +51,8 @@ def bring_in(
     if run.error is not None:
         shutil.rmtree(bids / participant, ignore_errors=True)
         reason = f"Clinica died: {run.error}"
-        visits = visits_left_out(name, listing, disk, set(), set()) or [{"session_id": None, "reason": LEFT_OUT}]
+        visits = visits_left_out(name, listing, disk.files, set(), set(), disk.reasons)
+        visits = visits or [{"session_id": None, "reason": LEFT_OUT}]
         visits = [visit | ({"reason": reason} if visit["reason"].startswith(LEFT_OUT) else {}) for visit in visits]
         scans = [status_row(participant, **visit) for visit in visits]
         logger.warning("%s quarantined: %s", participant, reason)
@@ -40,10 +61,13 @@ def bring_in(
     scans: list[dict] = []
     for item in listed.to_dict("records"):
         session = session_id(item["VISCODE"])
-        repeated = any(scan["session_id"] == session for scan in scans)
-        scans.append(bring_in_scan(participant, session, item, run.bids, disk, incoming, repeated))
+        trouble = mistaken_visit(name, item["VISCODE"], item["Image_ID"], rules)
+        if any(scan["session_id"] == session for scan in scans):
+            trouble = f"second image of the visit: I{item['Image_ID']}"
+        scans.append(bring_in_scan(participant, session, item, run.bids, disk, incoming, trouble))
     chosen, taken = {scan["image_id"] for scan in scans}, {scan["session_id"] for scan in scans}
-    scans += [status_row(participant, **visit) for visit in visits_left_out(name, listing, disk, chosen, taken)]
+    rest = visits_left_out(name, listing, disk.files, chosen, taken, disk.reasons)
+    scans += [status_row(participant, **visit) for visit in rest]
     for scan in scans:
         if scan["state"] == "quarantined":
             logger.warning("%s %s quarantined: %s", participant, scan["session_id"] or "", scan["reason"])
@@ -55,17 +79,21 @@ def bring_in(
 
 
 def bring_in_scan(
-    participant: str, session: str, item: dict, made: Path, disk: OnDisk, incoming: Path, repeated: bool
+    participant: str, session: str, item: dict, made: Path, disk: OnDisk, incoming: Path, trouble: str | None
 ) -> dict:
-    """Verify one scan and write it with its scans.tsv under ``incoming``; a row of the status table either way."""
+    """Verify one scan and write it with its scans.tsv under ``incoming``; a row of the status table either way.
+
+    Args:
+        trouble: why the image is not to be used, whatever Clinica made of it.
+    """
     facts = {"image_id": item["Image_ID"], "scan_date": item["Scan_Date"], "field_strength": item["Field_Strength"]}
     name = f"{participant}_{session}_T1w"
     path = f"{participant}/{session}/anat/{name}.nii.gz"
     try:
-        if repeated:
-            raise QuarantinedScan(f"second image of the visit: I{item['Image_ID']}")
+        if trouble:
+            raise QuarantinedScan(trouble)
         if not item["Path"]:
-            raise QuarantinedScan(absence(item["Image_ID"], disk))
+            raise QuarantinedScan(absence(item["Image_ID"], disk.files, disk.reasons))
         source, is_dicom = Path(item["Path"]), item["Is_Dicom"] == "True"
         with blaming_the_machine(made, incoming.parent, always=True):  # dcm2niix does not say that its disk was full
             content = checked_image(made / participant / session / "anat", name, source, item["Image_ID"], is_dicom)

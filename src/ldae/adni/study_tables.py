@@ -5,17 +5,20 @@ a table today is taken from public issues of Clinica (#1570, #1572 to #1584) and
 docs/adni-download.md says which of it we could not see ourselves.
 """
 
+import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from ldae.core.errors import UserError
 from ldae.core.files import digest
+from ldae.core.keys import PTID
+from ldae.core.text_tables import read_text_table
 
-DATED_CSV = r"(_\d{1,2}[A-Za-z]{3}\d{4})?\.csv"  # what Clinica accepts after a table's name
-TODAY_CSV = r"(_\d[\w-]*)?\.csv"  # any date: the names LONI gives today are read here, not by Clinica
+DATE_AND_COPY = r"(?:[ _-]+\d[\w ,.-]*?)?(?: ?\(\d+\))?"  # a date in any spelling, a browser's number of the copy
+OTHER_FORMATS = (".xlsx", ".xls", ".ods", ".zip", ".gz", ".csv.zip", ".csv.gz", ".rdata", ".rda", ".sas7bdat")
 FILES = "LONI IDA, Search & Download > Study Files"
 
 
@@ -106,24 +109,50 @@ TABLES = (
 BY_NAME = {table.name: table for table in TABLES}
 
 
-def find_tables(folder: Path, name: str) -> list[Path]:
-    """Files that Clinica takes for table ``name`` (``NAME.csv``, ``NAME_01Jan2025.csv``), in any subfolder.
+def files_of_tables(folder: Path) -> Iterator[Path]:
+    """Every file below ``folder`` that is not hidden, but for those in the folder of a subject."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and not PTID.fullmatch(name))
+        yield from (Path(place) / name for name in sorted(names) if not name.startswith((".", "~$")))
 
-    Clinica searches the pattern anywhere in the file's name, so ``old_NAME.csv`` counts too; more than one is an
-    error there. The diagnostic summary may also be the table of all phases, ``DXSUM_PDXCONV_ADNIALL``.
+
+def named(path: Path, pattern: str) -> bool:
+    """Is the file's name (without its ending) that of a table, whatever date and number of a copy follow?"""
+    return bool(re.fullmatch(pattern + DATE_AND_COPY, path.stem, re.IGNORECASE))
+
+
+def find_tables(folder: Path, name: str) -> list[Path]:
+    """Files that are table ``name``: ``NAME.csv``, ``NAME_01Jan2025.csv``, ``name_2025-01-01 (1).CSV``, in any
+    subfolder.
+
+    The diagnostic summary may also be the table of all phases, ``DXSUM_PDXCONV_ADNIALL``.
     """
-    files = sorted(path for path in folder.rglob("*.csv") if not path.name.startswith("."))
+    files = [path for path in files_of_tables(folder) if path.suffix.lower() == ".csv"]
     if name == "DXSUM_PDXCONV":
-        all_phases = [path for path in files if re.search(rf"{name}_ADNIALL{DATED_CSV}", path.name)]
+        all_phases = [path for path in files if named(path, f"{name}_ADNIALL")]
         if len(all_phases) == 1:
             return all_phases
-    return [path for path in files if re.search(name + DATED_CSV, path.name)]
+    return sorted(path for path in files if named(path, name))
 
 
 def find_todays_tables(folder: Path, name: str) -> list[Path]:
-    """Files with a name that LONI gives today, ``All_Images_15Dec2025.csv`` or ``MyCohort_All_Images.csv``."""
-    files = sorted(path for path in folder.rglob("*.csv") if not path.name.startswith("."))
-    return [path for path in files if re.search(rf"(^|_){name}{TODAY_CSV}$", path.name)]
+    """Files with a name that LONI gives today, ``All_Images_15Dec2025.csv`` or ``My Cohort_All Images.csv``."""
+    pattern = r"(?:.*[ _-])?" + name.replace("_", "[ _-]")
+    files = (path for path in files_of_tables(folder) if path.suffix.lower() == ".csv")
+    return sorted(path for path in files if named(path, pattern))
+
+
+def find_other_formats(folder: Path, names: tuple[str, ...]) -> list[Path]:
+    """Files named like a table that are no CSV: workbooks and archives."""
+    found = []
+    for path in files_of_tables(folder):
+        ending = "".join(path.suffixes[-2:]).lower()
+        if not ending.endswith(OTHER_FORMATS):
+            continue
+        bare = path.with_name(re.sub(r"(\.csv)?\.[^.]+$", "", path.name, flags=re.IGNORECASE) + ".csv")
+        if any(named(bare, r"(?:.*[ _-])?" + name.replace("_", "[ _-]")) for name in names):
+            found.append(path)
+    return found
 
 
 def lacking_columns(table: StudyTable, content: pd.DataFrame) -> list[str]:
@@ -135,15 +164,12 @@ def lacking_columns(table: StudyTable, content: pd.DataFrame) -> list[str]:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A study table, every cell as text, empty cells as empty text.
+    """A study table, every cell as text without blanks around it, empty cells as empty text.
 
     Raises:
-        UserError: the file is empty or not a comma-separated table.
+        UserError: the file is no comma-separated text table.
     """
-    try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding_errors="replace")
-    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
-        raise UserError(f"{path} cannot be read as a study table ({error}); download it again from LONI.") from error
+    return read_text_table(path).frame()
 
 
 def table_digests(folder: Path, subjects: list[str]) -> dict[str, str]:

@@ -5,6 +5,7 @@ import re
 import pandas as pd
 
 SCREENING_CODES = {"sc", "scmri"}
+FARTHEST = pd.Timedelta(days=90)  # Clinica's own limit between a scan and its visit
 
 
 def visit_name(study: str, code: str) -> str | None:
@@ -25,6 +26,23 @@ def visit_name(study: str, code: str) -> str | None:
     if months == 3:
         return "ADNIGO Month 3 MRI"
     return f"ADNI1/GO Month {months}" if months < 54 else f"ADNIGO Month {months}"
+
+
+def dated_visits(subjects: pd.Series, codes: pd.Series, dates: pd.Series, merge: pd.DataFrame) -> pd.Series:
+    """Visit codes, those that are empty filled in: the code of the subject's ADNIMERGE visit nearest to the scan within
+    Clinica's 90 days, else ``scanned <date>``, so that scans of different days are not taken for one visit."""
+    empty = codes.str.strip() == ""
+    if not empty.any():
+        return codes
+    left = pd.DataFrame(
+        {"PTID": subjects[empty], "day": pd.to_datetime(dates[empty], format="%Y-%m-%d", errors="coerce")}
+    )
+    left = left.dropna().rename_axis("row").reset_index().sort_values("day")
+    right = merge[["PTID", "VISCODE"]].assign(day=pd.to_datetime(merge["EXAMDATE"], format="%Y-%m-%d", errors="coerce"))
+    right = right.dropna().sort_values("day")
+    nearest = pd.merge_asof(left, right, on="day", by="PTID", direction="nearest", tolerance=FARTHEST)
+    found = nearest.set_index("row")["VISCODE"].reindex(codes.index)
+    return codes.mask(empty, found.fillna("scanned " + dates))
 
 
 def named_visits(subjects: pd.Series, codes: pd.Series, merge: pd.DataFrame) -> pd.Series:

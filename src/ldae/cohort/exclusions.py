@@ -1,14 +1,20 @@
 """Why a scan is left out: the reasons of the manifest, and those that later steps add."""
 
+import re
+from collections.abc import Collection
+
 import pandas as pd
 
 from ldae.core.keys import KEY
 
+ADNI_SITE = re.compile(r"sub-ADNI(\d{3})S\d{4,}$")
 OLDEST = 120
 CLASSES = ("CN", "MCI", "AD")
 
 
-def with_reasons(scans: pd.DataFrame, require_diagnosis: bool, source_step: str) -> pd.DataFrame:
+def with_reasons(
+    scans: pd.DataFrame, require_diagnosis: bool, source_step: str, excluded_sites: Collection[str] = ()
+) -> pd.DataFrame:
     """Add ``status``, ``step`` and the final ``reason``; the first reason that applies is the one given.
 
     A scan without an age stays: the networks are trained on it, what needs an age leaves it out.
@@ -17,6 +23,7 @@ def with_reasons(scans: pd.DataFrame, require_diagnosis: bool, source_step: str)
         scans: sorted by subject and months. A visit scanned before an earlier visit is out of order: one of its dates
             is wrong, and with it its age.
         source_step: the step that gave the reasons which ``scans`` already carries.
+        excluded_sites: of ADNI, three digits each.
     """
     reasons = scans["reason"].astype(object).copy()
     steps = pd.Series(None, index=scans.index, dtype=object).where(reasons.isna(), source_step)
@@ -25,7 +32,9 @@ def with_reasons(scans: pd.DataFrame, require_diagnosis: bool, source_step: str)
     for row in scans[reasons.isna()].itertuples():
         before = latest.get(row.participant_id, "")
         reason = None
-        if row.content in kept_images:
+        if (site := ADNI_SITE.match(row.participant_id)) and site.group(1) in excluded_sites:
+            reason = f"site excluded: {site.group(1)} stands in manifest.exclude_sites"
+        elif row.content in kept_images:
             reason = f"duplicate: the same image as {kept_images[row.content]}"
         elif not (pd.isna(row.age) or 0 <= row.age <= OLDEST):
             reason = f"impossible age: {row.age:g} years"

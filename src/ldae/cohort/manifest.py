@@ -79,7 +79,8 @@ def write_manifest(
     scans = scans.assign(shard=[shard_of(participant, shards) for participant in scans["participant_id"]])
     order = ["participant_id", "months", "session_id", "reason"]
     scans = scans.sort_values(order, kind="stable", na_position="first", ignore_index=True)
-    scans = with_reasons(scans, settings.require_diagnosis, "convert" if source == "adni" else "read")
+    step = "convert" if source == "adni" else "read"
+    scans = with_reasons(scans, settings.require_diagnosis, step, settings.exclude_sites)
     included = scans["status"] == "included"
     if not included.any():
         raise UserError(f"No scan is left (reasons: {tally(scans)}); {advice(scans, source)}.")

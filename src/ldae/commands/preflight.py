@@ -46,5 +46,6 @@ def run(options: Namespace) -> int:
     if "blocking" in severities:
         return 1
     left_out = ", but for the scans above" if "quarantine" in severities else ""
-    print(f"The download is ready to be converted{left_out}.")
+    arrivals = f": {findings.arrivals.sentence()}" if findings.arrivals is not None else ""
+    print(f"The download is ready to be converted{left_out}{arrivals}.")
     return 0

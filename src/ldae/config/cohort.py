@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -108,6 +108,10 @@ class AuthorsCsv(Section):
 class Manifest(Section):
     require_diagnosis: bool = Field(
         True, description="leave out scans without CN, MCI or AD at the visit (the paper); false trains on them as well"
+    )
+    exclude_sites: list[Annotated[str, Field(pattern=r"^\d{3}$")]] = Field(
+        [],
+        description='ADNI sites whose subjects are left out, three digits each, such as ["381"]',
     )
 
 

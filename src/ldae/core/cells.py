@@ -13,7 +13,7 @@ BOUND = re.compile(r"(?:>=?|≥)\s*(\d+(?:[.,]\d+)?)|(\d+(?:[.,]\d+)?)\s*\+")
 AGE_STRING = re.compile(r"(\d{1,3})([YMWD])", re.IGNORECASE)  # DICOM's
 YEARS_IN = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
 WITH_UNIT = re.compile(r"([+-]?\d+(?:[.,]\d+)?)\s*([A-Za-zµ]+\.?)")
-ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ].*)?")
+ISO = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:[T ].*)?")
 PACKED = re.compile(r"(\d{4})(\d\d)(\d\d)(?:\.0)?")
 PARTS = re.compile(r"(\d{1,2})([/.\-])(\d{1,2})\2(\d{4})(?:[T ].*)?")
 

@@ -42,7 +42,7 @@ def converted(tmp_path_factory, plans, make_download):
     healthy, killer = plans[0].subject, plans[1].subject
     images = make_download(folder / "raw", plans[:2]).chosen(healthy.ptid)
     download = make_download(folder / "harmed", plans[:2], broken={images[1].image_id})
-    download.edit("ADNIMERGE", {"PTID": killer.ptid, "VISCODE": plans[1].visits[1].code}, "VISCODE", "uns1")
+    download.edit("ADNIMERGE", {"PTID": killer.ptid}, "EXAMDATE_bl", "unknown")
     return download, folder / "results", convert(download, folder / "results")
 
 
@@ -69,7 +69,7 @@ def test_broken_scan_and_killer_are_quarantined_and_the_rest_arrives(converted, 
     assert [row.image_id for row in lost] == [str(image.image_id) for image in download.chosen(plans[1].subject.ptid)]
     for row in lost:
         assert row.state == "quarantined"
-        assert row.reason.startswith("Clinica died: ValueError: Cannot extract month from visit code uns1")
+        assert row.reason.startswith("Clinica died: ValueError: time data 'unknown' does not match")
     assert not (results / "bids" / killer).exists()
 
 
@@ -77,8 +77,7 @@ def test_second_run_touches_nothing_and_a_mended_subject_arrives(converted, plan
     download, results, first = converted
     before = times(results / "bids")
     killer = plans[1]
-    code = killer.visits[1].code
-    download.edit("ADNIMERGE", {"PTID": killer.subject.ptid, "VISCODE": "uns1"}, "VISCODE", code)
+    download.edit("ADNIMERGE", {"PTID": killer.subject.ptid}, "EXAMDATE_bl", str(killer.visits[0].exam_date))
     second = convert(download, results)
     healthy = participant_id(plans[0].subject.ptid)
     pd.testing.assert_frame_equal(

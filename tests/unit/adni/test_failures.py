@@ -94,6 +94,10 @@ def visit_without_a_date(download, visits):
     download.edit("ADNIMERGE", merge_row(visits[1]), "EXAMDATE", "")
 
 
+def baseline_date_unknown(download, visits):
+    download.edit("ADNIMERGE", {"PTID": visits[0].ptid}, "EXAMDATE_bl", "unknown")
+
+
 def american_scan_date(download, visits):
     date = f"{visits[1].acquired:%m/%d/%Y}"
     download.edit("MPRAGEMETA", {"ImageUID": str(visits[1].image_id)}, "ScanDate", date)
@@ -145,16 +149,17 @@ CASES = (
     Case(LATE, nothing, visits=3),
     Case(ANY, folder_missing, {1: "not downloaded: no file is named after I"}),
     Case(ANY, slice_cut_short, {1: "no image: dcm2niix made nothing of I"}),
-    Case(ANY, garbage, {1: "no image: dcm2niix made nothing of I"}),
+    Case(ANY, garbage, {1: "unreadable DICOM: none of the 12 files of I"}),
     Case(EARLY, slice_missing, {1: SPLIT}),
     Case(LATE, slice_missing, {1: SPLIT}, visits=3),
-    Case(ANY, slice_empty, {1: SPLIT}),
-    Case(ANY, wrong_file_names, {1: "wrong file names: the files of I"}),
+    Case(ANY, slice_empty, {1: "unreadable DICOM: 1 of 12 files of I"}),
+    Case(ANY, wrong_file_names),
     Case(LATE, refused_by_mayo, {1: "refused by the study: Mayo's quality table rejects it (I"}),
     Case(EARLY, refused_by_mriquality, {1: "refused by the study: MRIQUALITY has no PASS for it (I"}),
-    Case(ANY, enrolled_in_adni4, {0: f"{DIED}ValueError: 'ADNI4' is not a valid ", 1: f"{DIED}ValueError: 'ADNI4'"}),
+    Case(ANY, enrolled_in_adni4, dict.fromkeys(range(2), "phase not converted: the subject was enrolled in ADNI4")),
     Case(LATE, visit_of_adni4, {1: "phase not converted: the visit is of ADNI4"}),
-    Case(LATE, visit_without_a_date, dict.fromkeys(range(3), f"{DIED}TypeError: strptime() argument 1"), visits=3),
+    Case(LATE, visit_without_a_date, {1: "unusable visit: ADNIMERGE has EXAMDATE '' for m"}, visits=3),
+    Case(LATE, baseline_date_unknown, dict.fromkeys(range(2), f"{DIED}ValueError: time data 'unknown' does not match")),
     Case(LATE, american_scan_date, {1: "unreadable scan date: MPRAGEMETA must have it as YYYY-MM-DD (I"}, visits=3),
     Case(ANY, diagnosis_empty),
     Case(ANY, diagnosis_unknown),
@@ -205,7 +210,7 @@ class Cohort:
         statuses = [self.results / "status" / "convert" / "0.tsv"]
         settings = {"require_diagnosis": False}
         job = {
-            "input": SimpleNamespace(participants=participants, dataset=participants, statuses=statuses),
+            "input": SimpleNamespace(participants=participants, dataset=participants, statuses=statuses, preflight=[]),
             "params": SimpleNamespace(shards=3, source="adni", dataset=None, settings=settings),
             "output": SimpleNamespace(scans=folder / "scans.tsv", exclusions=folder / "exclusions.tsv"),
             "log": [folder / "log"],

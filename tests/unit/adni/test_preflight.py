@@ -16,14 +16,25 @@ from ldae.adni.study_tables import BY_NAME, TABLES, read_table
 from ldae.core.errors import UserError
 from ldae.core.files import read_json
 
+ACCOUNT = "tables and files"
+
 
 def found(download, severity=None):
+    """The findings but for the account of what will arrive."""
     findings = preflight(download.images, download.tables)
-    return [finding for finding in findings if severity in (None, finding.severity)]
+    named = [finding for finding in findings if finding.where != ACCOUNT]
+    return [finding for finding in named if severity in (None, finding.severity)]
+
+
+def account(download):
+    """What will arrive: the findings about it, and the sentence."""
+    findings = preflight(download.images, download.tables)
+    return [finding for finding in findings if finding.where == ACCOUNT], findings.arrivals.sentence()
 
 
 def test_clean_download_has_no_finding(download):
     assert found(download) == []
+    assert account(download) == ([], "6 of 6 visits on disk will arrive")
     require_ready([])
 
 
@@ -46,7 +57,11 @@ def test_missing_table(download, name):
 @pytest.mark.parametrize("name", ["ADNIMERGE", "MPRAGEMETA"])
 def test_doubled_table(download, name):
     (download.tables / "older").mkdir()
-    (download.tables / "older" / f"{name}.csv").write_bytes(download.table(name).read_bytes())
+    twin = download.tables / "older" / f"{name}.csv"
+    twin.write_bytes(download.table(name).read_bytes())
+    (finding,) = found(download)
+    assert finding.severity == "note" and "2 equal files, the first is read" in finding.what
+    twin.write_bytes(download.table(name).read_bytes() + b"\n")
     (finding,) = found(download, "blocking")
     assert "2 files" in finding.what and f"older/{name}.csv" in finding.where
 
@@ -65,15 +80,17 @@ def test_missing_column(download, name, column):
 def test_empty_table_file(download):
     download.table("MRIQUALITY").write_text("")
     (finding,) = found(download, "blocking")
-    assert "cannot be read as a study table" in finding.what
+    assert "is empty: a table with a header line is expected" in finding.what
 
 
-@pytest.mark.parametrize("value", ["", "3/10/2006", "2006-13-01", "10-Mar-06", "2006-3-1"])
+@pytest.mark.parametrize("value", ["", "3/10/2006", "2006-13-01", "10-Mar-06"])
 def test_bad_exam_date(download, value):
     ptid = download.plans[1].subject.ptid
     download.edit("ADNIMERGE", {"PTID": ptid, "VISCODE": "bl"}, "EXAMDATE", value)
     (finding,) = found(download)
     assert finding.severity == "quarantine" and "EXAMDATE" in finding.what and ptid in finding.what
+    (lost,), sentence = account(download)
+    assert sentence == "5 of 6 visits on disk will arrive" and f"unusable visit: {ptid}" in lost.what
 
 
 def test_dates_of_subjects_that_are_not_on_disk_do_not_matter(download):
@@ -88,6 +105,7 @@ def test_scan_date(download):
     download.edit("MPRAGEMETA", {"SubjectID": ptid}, "ScanDate", "1/2/2008")
     (finding,) = found(download)
     assert finding.severity == "quarantine" and finding.where == "MPRAGEMETA"
+    assert account(download)[1] == "4 of 6 visits on disk will arrive"
 
 
 def test_diagnosis_outside_the_map(download):
@@ -100,6 +118,7 @@ def test_phase_that_ends_clinica(download):
     download.edit("ADNIMERGE", {"PTID": download.plans[0].subject.ptid}, "ORIGPROT", "ADNI4")
     (finding,) = found(download)
     assert finding.severity == "quarantine" and "ORIGPROT" in finding.what
+    assert account(download) == ([], "4 of 4 visits on disk will arrive (beside them 2 phase not converted)")
 
 
 def test_listed_image_that_is_not_on_disk(download):
@@ -149,7 +168,8 @@ def test_dcm2niix(download, tmp_path, monkeypatch, version):
 def test_command_line(download, tmp_path, capsys):
     command = ["preflight", str(download.images), str(download.tables), "--json", str(tmp_path / "report.json")]
     assert cli.main(command) == 0
-    assert read_json(tmp_path / "report.json") == {"findings": [], "ready": True}
+    visits = {"on_disk": 6, "arriving": 6}
+    assert read_json(tmp_path / "report.json") == {"findings": [], "ready": True, "visits": visits}
     download.edit("ADNIMERGE", {"PTID": download.plans[0].subject.ptid}, "ORIGPROT", "ADNI4")
     assert cli.main(command) == 0
     assert "but for the scans above" in capsys.readouterr().out
@@ -187,6 +207,7 @@ def test_visit_code_that_ends_clinica(download):
     download.edit("ADNIMERGE", {"PTID": ptid, "VISCODE": "bl"}, "VISCODE", "v01")
     (finding,) = found(download)
     assert finding.severity == "quarantine" and "VISCODE holds v01" in finding.what and ptid in finding.what
+    assert account(download)[1] == "5 of 6 visits on disk will arrive"
 
 
 def test_subject_of_adni4(download):
@@ -200,8 +221,9 @@ def test_file_names_that_clinica_cannot_find(download):
     for number, path in enumerate(files_of(download, image)):
         path.rename(path.with_name(f"slice{number}.dcm"))
     (finding,) = found(download)
-    assert finding.severity == "quarantine"
-    assert finding.what.startswith(f"1 images whose files do not end _I<image ID>.dcm: I{image.image_id}")
+    assert finding.severity == "note" and finding.what.startswith("1 images are known by their folder alone")
+    assert finding.what.endswith(f": I{image.image_id}")
+    assert account(download) == ([], "6 of 6 visits on disk will arrive")
 
 
 def test_empty_image_folder(download):
@@ -223,11 +245,14 @@ def test_image_on_disk_that_is_not_listed(download):
 
 def test_processed_image_that_was_not_downloaded(download):
     table = read_table(download.table("MPRAGEMETA"))
-    row = table.iloc[[0]].assign(**{"Orig/Proc": "Processed", "Sequence": "MPR; ; N3; Scaled", "ImageUID": "77"})
+    row = table.iloc[[0]].assign(
+        **{"Orig/Proc": "Processed", "Sequence": "MPR; ; N3; Scaled", "ImageUID": "77", "SeriesID": "78"}
+    )
     pd.concat([table, row]).to_csv(download.table("MPRAGEMETA"), index=False)
-    lost, absent = found(download)
-    assert lost.severity == "quarantine" and "processed image that Clinica prefers is not on disk" in lost.what
+    absent, other = found(download)
     assert absent.severity == "note" and absent.what == "1 listed images are not on disk: I77"
+    assert other.severity == "note" and "the best image on disk is taken" in other.what
+    assert account(download) == ([], "6 of 6 visits on disk will arrive")
 
 
 def rate(download, image, quality, selected="0"):
@@ -279,7 +304,8 @@ def test_ordinary_rejected_candidates_are_ready(download, capsys):
     download.edit("MRIQUALITY", {"LONIUID": f"S{early.series_id}"}, "PASS", "0")
     assert found(download) == []
     assert cli.main(["preflight", str(download.images), str(download.tables)]) == 0
-    assert capsys.readouterr().out == "The download is ready to be converted.\n"
+    ready = "The download is ready to be converted: 6 of 6 visits on disk will arrive.\n"
+    assert capsys.readouterr().out == ready
 
 
 def test_unrated_image_ending_nd_does_not_save_the_visit(download):
@@ -288,6 +314,7 @@ def test_unrated_image_ending_nd_does_not_save_the_visit(download):
     beside(download, image, Sequence="Accelerated Sagittal MPRAGE_ND" if image.sequence.startswith("Acc") else "T2")
     (finding,) = found(download)
     assert "rejected by Mayo" in finding.what
+    assert "5 of" in account(download)[1]
 
 
 @pytest.mark.parametrize("strength", ["1.5", "3.0"])

@@ -23,7 +23,7 @@ def scans_tsv(images, tables, results):
     merge_bids([status], bids)
     participants = bids / "participants.tsv"
     job = {
-        "input": SimpleNamespace(participants=participants, dataset=participants, statuses=[status]),
+        "input": SimpleNamespace(participants=participants, dataset=participants, preflight=[], statuses=[status]),
         "params": SimpleNamespace(shards=1, source="adni", dataset=None, settings={"require_diagnosis": False}),
         "output": SimpleNamespace(scans=results / "scans.tsv", exclusions=results / "exclusions.tsv"),
         "log": [results / "log"],

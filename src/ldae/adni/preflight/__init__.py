@@ -4,24 +4,32 @@ Reads the study tables and the names of folders and files, never an image. The t
 will pass them on, so a download with today's LONI names is as good as one with the names of 2023.
 """
 
+import logging
 from dataclasses import asdict
 from pathlib import Path
 
+from ldae.adni.accounting import NEEDED
 from ldae.adni.clinica_tables import adapt_tables
 from ldae.adni.inventory import missing_folders, subject_folders
+from ldae.adni.preflight.arrivals import Arrivals, arrival_findings, predicted
 from ldae.adni.preflight.finding import SEVERITIES, Finding
-from ldae.adni.preflight.image_checks import files_by_subject, folder_findings, image_findings
+from ldae.adni.preflight.image_checks import archive_findings, files_by_subject, folder_findings, image_findings
 from ldae.adni.preflight.quality_checks import rejected_visits
+from ldae.adni.preflight.reported import diagnosis_findings, doubled_visits, site_findings
 from ldae.adni.preflight.table_checks import adapted_findings, table_findings
 from ldae.adni.preflight.tool_checks import tool_findings
-from ldae.adni.preflight.visit_checks import PHASES, visit_findings
+from ldae.adni.preflight.visit_checks import visit_findings
+from ldae.adni.selection import PHASES
+from ldae.adni.study_tables import BY_NAME
 from ldae.core.errors import UserError
 from ldae.core.files import write_json
 
 __all__ = [
     "PHASES",
     "Finding",
+    "Findings",
     "as_json",
+    "log",
     "preflight",
     "require_ready",
     "table_findings",
@@ -30,22 +38,54 @@ __all__ = [
 ]
 
 
-def preflight(images: Path, tables: Path) -> list[Finding]:
-    """All findings about a download and the tools that convert it, the gravest first."""
+logger = logging.getLogger("ldae")
+
+
+class Findings(list[Finding]):
+    """Findings, the gravest first; ``arrivals``: what will arrive, None where the tables do not tell."""
+
+    arrivals: Arrivals | None = None
+
+
+def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1) -> Findings:
+    """All findings about a download and the tools that convert it, the gravest first.
+
+    Args:
+        max_quarantined_fraction: more lost visits than this block (``convert.max_quarantined_fraction``).
+    """
     missing = [Finding("blocking", *problem) for problem in missing_folders(images, tables)]
     if missing:
-        return missing + tool_findings()
+        return Findings(missing + tool_findings())
     adapted = adapt_tables(images, tables)
     contents = {name: item.content for name, item in adapted.items() if item.usable}
     subjects = [path.name for path in subject_folders(images)]
     findings = tool_findings() + adapted_findings(adapted, tables) + folder_findings(images)
+    findings += site_findings(subjects)
     if "ADNIMERGE" in contents:
-        findings += visit_findings(contents["ADNIMERGE"], subjects)
+        merge, table = contents["ADNIMERGE"], BY_NAME["ADNIMERGE"]
+        findings += visit_findings(merge, subjects)
+        findings += doubled_visits(merge, subjects, table.required + table.used)
+        if "DXSUM_PDXCONV" in contents:
+            findings += diagnosis_findings(merge, contents["DXSUM_PDXCONV"], subjects)
+    files, arrivals = files_by_subject(images, subjects), None
+    findings += archive_findings(files, images)
     if "MPRAGEMETA" in contents:
-        findings += image_findings(contents["MPRAGEMETA"], files_by_subject(images, subjects), images)
-    if {"ADNIMERGE", "MPRAGEMETA", "MRIQUALITY", "MAYOADIRL_MRI_IMAGEQC_05_07_15"} <= set(contents):
+        findings += image_findings(contents["MPRAGEMETA"], files, images)
+    if set(NEEDED) <= set(contents):
         findings += rejected_visits(contents, subjects)
-    return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
+        arrivals = predicted(contents, files)
+        findings += arrival_findings(arrivals, max_quarantined_fraction)
+    found = Findings(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
+    found.arrivals = arrivals
+    return found
+
+
+def log(findings: list[Finding]) -> None:
+    """Say every finding in the log, and what will arrive."""
+    for finding in findings:
+        logger.warning("%s: %s", finding.severity, finding)
+    if (arrivals := getattr(findings, "arrivals", None)) is not None:
+        logger.info("%s", arrivals.sentence())
 
 
 def require_ready(findings: list[Finding]) -> None:
@@ -58,9 +98,12 @@ def require_ready(findings: list[Finding]) -> None:
 
 
 def as_json(findings: list[Finding]) -> dict:
-    """``{"ready": ..., "findings": [...]}``."""
+    """``{"ready": ..., "findings": [...], "visits": {"on_disk": 6, "arriving": 5}}`` (without visits where unknown)."""
     ready = all(finding.severity != "blocking" for finding in findings)
-    return {"ready": ready, "findings": [asdict(finding) for finding in findings]}
+    report: dict = {"ready": ready, "findings": [asdict(finding) for finding in findings]}
+    if (arrivals := getattr(findings, "arrivals", None)) is not None:
+        report["visits"] = {"on_disk": arrivals.possible, "arriving": len(arrivals.arriving)}
+    return report
 
 
 def write_report(findings: list[Finding], path: Path) -> None:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from ldae.adni.clinica_tables import AdaptedTable
-from ldae.adni.preflight.finding import Finding
-from ldae.adni.study_tables import TABLES, StudyTable, find_tables, read_table
+from ldae.adni.preflight.finding import Finding, shortened
+from ldae.adni.study_tables import TABLES, StudyTable, find_other_formats, find_tables, read_table
 from ldae.core.errors import UserError
 
 
@@ -52,6 +52,9 @@ def one_table(item: AdaptedTable, tables: Path) -> list[Finding]:
 
 def missing_table(table: StudyTable, tables: Path) -> Finding:
     also = f" (today's name: {' or '.join(table.today)})" if table.today else ""
+    other = find_other_formats(tables, (table.name, *table.today))
+    if other:
+        also += f"; {shortened(path.name for path in other)} cannot be read: save it as CSV, or unpack it"
     what = f"table {table.name} is missing{also}" + (": its columns will be n/a" if table.optional else "")
     severity = "note" if table.optional else "blocking"
     return Finding(severity, what, str(tables), f"download it from {table.page}", table.purpose)

@@ -4,9 +4,9 @@ import pandas as pd
 
 from ldae.adni.bids_tables import DIAGNOSES
 from ldae.adni.preflight.finding import Finding, shortened
+from ldae.adni.selection import PHASES
 from ldae.adni.study_tables import BY_NAME
 
-PHASES = {"ADNI1", "ADNIGO", "ADNI2", "ADNI3"}
 PAGE = BY_NAME["ADNIMERGE"].page
 
 
@@ -28,7 +28,7 @@ def visit_findings(merge: pd.DataFrame, subjects: list[str]) -> list[Finding]:
 
 
 def bad_dates(
-    table: pd.DataFrame, column: str, subject: str, name: str, effect: str = "Clinica dies on such a subject"
+    table: pd.DataFrame, column: str, subject: str, name: str, effect: str = "such a visit is left out"
 ) -> list[Finding]:
     dates = pd.to_datetime(table[column], format="%Y-%m-%d", errors="coerce", exact=True)
     bad = sorted(set(table.loc[dates.isna() | (table[column].str.len() != 10), subject]))
@@ -46,7 +46,7 @@ def bad_codes(rows: pd.DataFrame) -> list[Finding]:
         return []
     codes = shortened(sorted(set(bad["VISCODE"])))
     names = shortened(sorted(set(bad["PTID"])))
-    what = f"VISCODE holds {codes or 'nothing'} for {names}; Clinica dies on such a subject"
+    what = f"VISCODE holds {codes or 'nothing'} for {names}; such a visit is left out"
     fix = f"download the table again from {PAGE}"
     return [Finding("quarantine", what, "ADNIMERGE", fix, "the months since baseline")]
 
@@ -54,7 +54,7 @@ def bad_codes(rows: pd.DataFrame) -> list[Finding]:
 def unknown_phases(rows: pd.DataFrame) -> list[Finding]:
     findings = []
     for column, effect in (
-        ("ORIGPROT", "Clinica dies on such a subject"),
+        ("ORIGPROT", "such a subject is left out"),
         ("COLPROT", "Clinica leaves such a visit out"),
     ):
         outside = rows[~rows[column].isin(PHASES)]

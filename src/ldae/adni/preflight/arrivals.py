@@ -1,0 +1,148 @@
+"""What will arrive, visit by visit: the tables, folders and files are matched as the conversion will match them."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from ldae.adni.accounting import LEFT_OUT, ORDINARY, Listing, absence, listing_of, mistaken_visit, visits_left_out
+from ldae.adni.disk import SubjectFiles
+from ldae.adni.preflight.finding import Finding, shortened
+from ldae.core.text_tables import count
+
+USED = "converting the scans"
+CAUSES = 3
+
+
+@dataclass
+class Arrivals:
+    """``arriving``: (PTID, visit code) of the visits that will arrive; ``lost``: reason -> what it loses, of those that
+    could have been converted; ``ordinary``: reason -> number of visits that are no loss of the download;
+    ``replaced``: subjects of whom an image on disk stands in for one that is not there."""
+
+    arriving: list[tuple[str, str]] = field(default_factory=list)
+    lost: dict[str, list[str]] = field(default_factory=dict)
+    ordinary: Counter[str] = field(default_factory=Counter)
+    replaced: list[str] = field(default_factory=list)
+
+    @property
+    def possible(self) -> int:
+        return len(self.arriving) + sum(map(len, self.lost.values()))
+
+    def sentence(self) -> str:
+        """``5 of 6 visits on disk will arrive (beside them 1 refused by the study)``."""
+        others = ", ".join(f"{number} {reason}" for reason, number in self.ordinary.most_common())
+        beside = f" (beside them {others})" if others else ""
+        return f"{len(self.arriving)} of {count(self.possible, 'visit')} on disk will arrive{beside}"
+
+    def add(self, subject: str, reason: str) -> None:
+        kind = reason.split(":")[0]
+        if reason.startswith(ORDINARY):
+            self.ordinary[kind] += 1
+        else:
+            self.lost.setdefault(kind, []).append(f"{subject} ({reason.split(': ', 1)[-1]})")
+
+
+def predicted(contents: Mapping[str, pd.DataFrame], files: Mapping[str, SubjectFiles]) -> Arrivals:
+    """Arrivals of the subjects on disk.
+
+    Args:
+        contents: ADNIMERGE, MPRAGEMETA, MRIQUALITY and Mayo's table as the adapter passes them on.
+        files: PTID -> files on disk.
+    """
+    listing = narrowed(listing_of(contents), set(files))
+    reasons = {name: unusable_files(item) for name, item in files.items()}
+    had = {name: item.ids - set(reasons[name]) for name, item in files.items()}
+    shown = listing.shown(had)
+    rules, found, dying = listing.rules(shown), Arrivals(), set(listing.suspects(list(files)))
+    rows = listing.images.groupby("SubjectID").indices
+    visit_names, ids = listing.images["Visit"].to_numpy(), listing.images["ImageUID"].to_numpy()
+    pieces = by_subject(listing)
+    for name, item in files.items():
+        chosen: dict[str, str] = {}
+        if name not in dying:
+            for choice in rules.choices(name):
+                if choice.image is not None:
+                    trouble = mistaken_visit(name, choice.code, choice.image, rules)
+                    if choice.image not in had[name]:
+                        trouble = absence(choice.image, item, reasons[name])
+                    if choice.code in chosen.values():
+                        trouble = f"second image of the visit: I{choice.image}"
+                    chosen[choice.image] = choice.code
+                    found.add(name, trouble) if trouble else found.arriving.append((name, choice.code))
+        own = rows.get(name, ())
+        served = {visit_names[row] for row in own if ids[row] in chosen}
+        if len(own) and all(visit_names[row] in served for row in own if ids[row] in item.ids):
+            continue
+        for entry in visits_left_out(name, pieces(name), item, set(chosen), set(), reasons[name]):
+            dies = name in dying and entry["reason"].startswith(LEFT_OUT)
+            found.add(name, "Clinica dies: EXAMDATE_bl is no date" if dies else entry["reason"])
+    found.replaced = sorted(replaced(listing, shown))
+    return found
+
+
+def narrowed(listing: Listing, subjects: set[str]) -> Listing:
+    """The rows of some subjects."""
+    images, visits = listing.images, listing.visits
+    images = images[images["SubjectID"].isin(subjects)].reset_index(drop=True)
+    visits = visits[visits["PTID"].isin(subjects)].reset_index(drop=True)
+    return Listing(images, visits, listing.failed, listing.ratings)
+
+
+def by_subject(listing: Listing):
+    """A function that gives the listing of one subject, in constant time."""
+    images, visits = (
+        dict(list(table.groupby(key))) for table, key in ((listing.images, "SubjectID"), (listing.visits, "PTID"))
+    )
+    empty = listing.images.iloc[:0], listing.visits.iloc[:0]
+
+    def piece(name: str) -> Listing:
+        return Listing(images.get(name, empty[0]), visits.get(name, empty[1]), listing.failed, listing.ratings)
+
+    return piece
+
+
+def unusable_files(item: SubjectFiles) -> dict[str, str]:
+    """Image ID -> why its files will not be staged, as far as names tell."""
+    return {
+        image: f"not on disk: {len(files.broken)} of its files are links to nowhere"
+        for image, files in item.images.items()
+        if files.broken
+    }
+
+
+def replaced(listing: Listing, shown: pd.Series) -> set[str]:
+    """Subjects with a processed image that Clinica prefers and that is not on disk while another image is."""
+    images = listing.images
+    preferred = (images["Orig/Proc"] == "Processed") & images["Sequence"].str.endswith(("Scaled", "N3m"))
+    return set(images.loc[preferred & ~shown & images["refusal"].isna(), "SubjectID"])
+
+
+def arrival_findings(found: Arrivals, limit: float) -> list[Finding]:
+    """``N of M visits will arrive``, and why the others will not, the commonest cause first.
+
+    Args:
+        limit: fraction of lost visits above which the conversion stops (``convert.max_quarantined_fraction``).
+    """
+    findings = []
+    lost = found.possible - len(found.arriving)
+    if lost:
+        causes = sorted(found.lost.items(), key=lambda item: -len(item[1]))
+        listed = "; ".join(f"{len(where)} x {reason}: {shortened(where, 2)}" for reason, where in causes[:CAUSES])
+        more = f"; {len(causes) - CAUSES} further causes" if len(causes) > CAUSES else ""
+        subjects = {entry.split(" (")[0] for _, where in causes for entry in where}
+        blocking = not found.arriving or (len(subjects) > 1 and lost > limit * found.possible)
+        fix = "mend the commonest cause first" if len(causes) > 1 else "mend it"
+        if blocking:
+            fix += ", or raise convert.max_quarantined_fraction to accept the loss"
+        severity = "blocking" if blocking else "quarantine"
+        findings.append(Finding(severity, f"{found.sentence()}; lost: {listed}{more}", "tables and files", fix, USED))
+    if found.replaced:
+        what = (
+            f"the processed image that Clinica prefers is not on disk for visits of {shortened(found.replaced)}; "
+            "the best image on disk is taken"
+        )
+        fix = "to have it as well: tick Original, Pre-processed and Post-processed, and add the missing images"
+        findings.append(Finding("note", what, "MPRAGEMETA", fix, "choosing one image for a visit"))
+    return findings

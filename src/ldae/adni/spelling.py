@@ -1,0 +1,110 @@
+"""Cells of the study tables as Clinica 0.12 reads them: identifiers, dates, numbers and words, however they were saved.
+
+A spreadsheet program turns dates into ``3/10/2006``, identifiers into ``1234.0`` and points into commas; people type
+blanks and capitals. What can be put right without a guess is put right, and said once for each column.
+"""
+
+import re
+from collections.abc import Callable
+
+import pandas as pd
+
+from ldae.adni.study_tables import StudyTable
+from ldae.core.cells import Reading, read_dates, read_number
+from ldae.core.text_tables import count
+
+PTID = re.compile(r"(\d{1,3})[\s_-]*S[\s_-]*(\d{1,5})", re.IGNORECASE)
+DATES = ("EXAMDATE", "EXAMDATE_bl", "ScanDate")
+NUMBERS = (
+    "AGE", "PTEDUCAT", "APOE4", "MMSE", "MMSE_bl", "CDRSB", "ADAS11", "ADAS13", "ADASQ4", "FAQ", "MOCA",
+    "RAVLT_immediate", "CDGLOBAL", "PASS", "series_quality", "series_selected",
+)  # fmt: skip
+WORDS = {
+    "PTGENDER": {"male": "Male", "m": "Male", "female": "Female", "f": "Female"},
+    "DX": {"cn": "CN", "nl": "CN", "mci": "MCI", "dementia": "Dementia", "ad": "AD"},
+    "Orig/Proc": {"original": "Original", "processed": "Processed", "pre-processed": "Processed"},
+    "COLPROT": {name.lower(): name for name in ("ADNI1", "ADNIGO", "ADNI2", "ADNI3", "ADNI4")},
+}
+WORDS["ORIGPROT"] = WORDS["COLPROT"]
+
+
+def plain_number(cell: str) -> str:
+    """``I123``, ``S123``, ``123.0``, ``00123`` -> ``123``."""
+    found = re.fullmatch(r"[IS]?0*(\d+)(?:[.,]0*)?", cell.strip(), re.IGNORECASE)
+    return found.group(1) if found else cell
+
+
+def with_letter(letter: str) -> Callable[[str], str]:
+    def spelt(cell: str) -> str:
+        number = plain_number(cell)
+        return f"{letter}{number}" if number.isdigit() else cell
+
+    return spelt
+
+
+def subject_id(cell: str) -> str:
+    """``2-s-295`` -> ``002_S_0295``."""
+    found = PTID.fullmatch(cell.strip())
+    return f"{int(found.group(1)):03d}_S_{int(found.group(2)):04d}" if found else cell
+
+
+def visit_code(cell: str) -> str:
+    """``M06`` -> ``m06``, ``Baseline`` -> ``bl``."""
+    code = cell.strip().lower()
+    return {"baseline": "bl", "screening": "sc"}.get(code, code)
+
+
+def point_number(cell: str) -> str:
+    """``68,4`` and ``>90`` -> ``68.4`` and ``90``; what is no number stays."""
+    number, by_rule = read_number(cell, {})
+    return f"{number:g}" if number is not None and by_rule else cell
+
+
+def field_strength(cell: str) -> str:
+    """``3``, ``3.0 Tesla``, ``Field Strength=3.0;...`` -> ``3.0``, the numbers that Clinica compares."""
+    found = re.search(r"field strength\s*=\s*(\d+(?:[.,]\d+)?)", cell, re.IGNORECASE) or re.search(
+        r"(\d+(?:[.,]\d+)?)", cell
+    )
+    return f"{float(found.group(1).replace(',', '.')):.1f}" if found else ""
+
+
+def word(names: dict[str, str]) -> Callable[[str], str]:
+    return lambda cell: names.get(re.sub(r"[\s_]", "", cell).lower().replace("adni-go", "adnigo"), cell)
+
+
+RULES: dict[str, Callable[[str], str]] = {
+    **dict.fromkeys(("PTID", "SubjectID"), subject_id),
+    **dict.fromkeys(("RID", "ImageUID", "SeriesID", "StudyID", "SITE"), plain_number),
+    "LONIUID": with_letter("S"),
+    "loni_image": with_letter("I"),
+    "MagStrength": field_strength,
+    **dict.fromkeys(("VISCODE", "VISCODE2"), visit_code),
+    **dict.fromkeys(NUMBERS, point_number),
+    **{column: word(names) for column, names in WORDS.items()},
+}
+
+
+def normalised(table: StudyTable, content: pd.DataFrame, changes: list[str]) -> pd.DataFrame:
+    """The columns that Clinica uses, spelt as it reads them; every change is said in ``changes``."""
+    used = {*table.required, *table.used, *(name for group in table.either for name in group), table.subject}
+    fresh = {}
+    for column in content:
+        if column not in used:
+            continue
+        old = content[column]
+        if column in DATES:
+            new = pd.Series(read_dates(old, Reading()), index=old.index, dtype=object)
+            new = new.where(new.notna(), old)
+        elif column in RULES:
+            names = {cell: RULES[column](cell) for cell in old.unique()}
+            new = old.map(names)
+        else:
+            continue
+        different = old != new
+        if different.any():
+            fresh[column] = new
+            first = different.idxmax()
+            changes.append(
+                f"{column}: {count(int(different.sum()), 'cell')} respelt ({old[first]!r} as {new[first]!r})"
+            )
+    return content.assign(**fresh)

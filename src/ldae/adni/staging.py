@@ -1,0 +1,106 @@
+"""The tree that Clinica sees: links to the verified files of the images that are listed, and nothing else.
+
+A user's tree may hold anything beside the slices: hidden files, metadata, NIfTI made in place, slices copied twice,
+other series, names that Clinica does not find. Which of the files are the image is decided here, from the DICOM
+headers; an image whose files cannot be trusted is not staged and gets its reason.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pydicom
+
+from ldae.adni.disk import ImageFiles, SubjectFiles
+from ldae.core.errors import QuarantinedScan, is_machine_error
+from ldae.core.text_tables import count
+
+TAGS = ["SOPInstanceUID", "SeriesInstanceUID", "InstanceNumber", "Rows", "Columns"]
+
+
+@dataclass
+class Staged:
+    """``reasons``: image ID -> why it was not staged; ``notes``: what was left aside of staged images."""
+
+    reasons: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def stage_subject(subject: str, files: SubjectFiles, listed: set[str], out: Path) -> Staged:
+    """Link the files of the listed images of one subject into ``out/<subject>/I<image ID>``.
+
+    DICOM comes before NIfTI: a NIfTI beside the slices is the user's own.
+    """
+    staged = Staged()
+    (out / subject).mkdir(parents=True)
+    for image in sorted(listed & set(files.images)):
+        try:
+            paths = image_paths(image, files.images[image], staged.notes)
+        except QuarantinedScan as broken:
+            staged.reasons[image] = str(broken)
+            continue
+        folder = out / subject / f"I{image}"
+        folder.mkdir()
+        for number, path in enumerate(paths, 1):
+            suffix = ".nii.gz" if path.name.lower().endswith(".nii.gz") else ".nii"
+            suffix = ".dcm" if str(path) in files.images[image].dicom else suffix
+            (folder / f"{number:05d}_I{image}{suffix}").symlink_to(path.resolve())
+    return staged
+
+
+def image_paths(image: str, files: ImageFiles, notes: list[str]) -> list[Path]:
+    """The DICOM files of an image, each slice once, or its one NIfTI file.
+
+    Raises:
+        QuarantinedScan: links to nowhere, files without a usable header, or no file at all.
+    """
+    if files.broken:
+        of = f"{len(files.broken)} of {len(files.broken) + len(files.dicom) + len(files.nifti)} files"
+        raise QuarantinedScan(
+            f"not on disk: {of} of I{image} are links to nowhere (run `datalad get`, or copy them again)"
+        )
+    if not files.dicom:
+        if not files.nifti:
+            raise QuarantinedScan(f"not on disk: I{image} has no DICOM and no NIfTI file")
+        nifti = [Path(path) for path in files.nifti]
+        if len(nifti) > 1:
+            notes.append(f"I{image}: {nifti[0].name} is used, {count(len(nifti) - 1, 'other NIfTI file')} not")
+        return nifti[:1]
+    headers = {path: header_of(path) for path in map(Path, files.dicom)}
+    good = {path: header for path, header in headers.items() if header is not None}
+    bad = [path for path, header in headers.items() if header is None and path.suffix]
+    if not good:
+        raise QuarantinedScan(f"unreadable DICOM: none of the {len(files.dicom)} files of I{image} has a usable header")
+    if bad:
+        raise QuarantinedScan(
+            f"unreadable DICOM: {len(bad)} of {len(files.dicom)} files of I{image} have no usable header"
+        )
+    good = of_one_series(image, good, notes)
+    once: dict[object, Path] = {}
+    for path, header in good.items():
+        once.setdefault(header.get("SOPInstanceUID") or path, path)
+    if len(once) < len(good):
+        notes.append(f"I{image}: {count(len(good) - len(once), 'slice')} copied twice, read once")
+    return list(once.values())
+
+
+def of_one_series(image: str, headers: dict[Path, pydicom.Dataset], notes: list[str]) -> dict[Path, pydicom.Dataset]:
+    """The files of the largest series, where another one was copied into the image's folder without a name of its
+    own."""
+    sizes = Counter(str(header.get("SeriesInstanceUID", "")) for header in headers.values())
+    series, number = sizes.most_common(1)[0]
+    if len(sizes) == 1 or 2 * number <= len(headers):
+        return headers
+    notes.append(f"I{image}: {count(len(headers) - number, 'file')} of another series left aside")
+    return {path: header for path, header in headers.items() if str(header.get("SeriesInstanceUID", "")) == series}
+
+
+def header_of(path: Path) -> pydicom.Dataset | None:
+    """The few tags that tell slices apart, or None where the file is no DICOM image."""
+    try:
+        header = pydicom.dcmread(path, specific_tags=TAGS, stop_before_pixels=True)
+    except (pydicom.errors.InvalidDicomError, AttributeError, EOFError, ValueError, KeyError, OSError) as error:
+        if is_machine_error(error):
+            raise
+        return None
+    return header if header.get("Rows") and header.get("Columns") else None
