@@ -18,9 +18,8 @@ import torch
 from torch import nn
 
 from ldae.config import Launch, Training
-from ldae.training import trainer
+from ldae.training import records, trainer
 from ldae.training.loop import train
-from ldae.training.reporting import run_records as records
 from ldae.training.safety import checkpoint
 from ldae.training.stages.stage import Stage
 

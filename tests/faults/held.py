@@ -70,7 +70,7 @@ def install() -> None:
 
     def with_this_file(processes, job):
         command = torchrun(processes, job)
-        place = command.index("ldae.training.worker")
+        place = command.index("ldae.training.launch")
         return [*command[: place - 1], str(Path(__file__).resolve()), *command[place + 1 :]]
 
     launch.torchrun = with_this_file
@@ -88,7 +88,7 @@ def _wanted(path: Path) -> dict | None:
 
 
 if __name__ == "__main__":
-    from ldae.training.worker import main
+    from ldae.training.launch import main
 
     hold_here(_path())
     sys.exit(main(sys.argv[1]))

@@ -24,7 +24,7 @@ from ldae.inference.folder import CHECKPOINTS, Outcome, fingerprint, write_model
 from ldae.networks.counts import count_parameters
 from ldae.training.distributed import World
 from ldae.training.loop import train
-from ldae.training.reporting.run_records import attempts_of
+from ldae.training.records import attempts_of
 from ldae.training.safety.checkpoint import CheckpointFolder, flatten
 from ldae.training.safety.delivery import Deliveries
 from ldae.training.safety.lock import RunLock

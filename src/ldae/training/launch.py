@@ -2,7 +2,8 @@
 
 torchrun ends with status 1 whatever its processes did, and passes no SIGUSR1 on. So the processes write how they ended
 to a file, the launcher turns a signal into the file ``stop`` that the first process looks for after every step, and
-torchrun itself ignores the signals of the scheduler and the terminal.
+torchrun itself ignores the signals of the scheduler and the terminal. The processes that torchrun starts are this
+module, too: ``python -m ldae.training.launch JOB.json``.
 """
 
 import ctypes
@@ -13,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,13 +28,15 @@ from ldae.core.errors import Interrupted, UserError
 from ldae.core.files import read_json, write_json, write_text
 from ldae.inference.folder import CHECKPOINTS
 from ldae.training import run
-from ldae.training.reporting.run_records import attempts_of
+from ldae.training.distributed import join
+from ldae.training.records import attempts_of
 from ldae.training.safety.interruption import REQUEST, SIGNALS, StopFlag, stop_signals
 
 logger = logging.getLogger("ldae")
 PORTS = range(29400, 30400)  # of the first node; a job's processes meet on the one its number says
 DEAF = {"TORCHELASTIC_SIGNALS_TO_HANDLE": "SIGQUIT", "PET_SIGNALS_TO_HANDLE": "SIGQUIT"}  # to all but this one
 PATIENT = {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "600"}  # seconds for a save before torchrun kills its processes
+GRACE = 10.0  # seconds the other processes leave the first one to say what was wrong
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ def call(task: str, arguments: Mapping[str, Any]) -> None:
 def torchrun(processes: Processes, job: Path) -> list[str]:
     """The command that starts all processes."""
     command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes.per_node}"]
-    work = ["-m", "ldae.training.worker", str(job.resolve())]
+    work = ["-m", "ldae.training.launch", str(job.resolve())]
     if processes.nodes == 1:
         return [*command, "--standalone", *work]
     head = os.environ.get("LDAE_HEAD_NODE") or _first_node()
@@ -171,3 +175,37 @@ def _typed(hint: Any, value: Any) -> Any:
     if inspect.isclass(hint) and issubclass(hint, BaseModel):
         return hint.model_validate(value)
     return value
+
+
+def main(path: str) -> int:
+    """Do the job; the first process writes how it ended."""
+    die_with_parent()
+    job = read_json(path)
+    with StopFlag():
+        world = join()
+        _start_logging(job["log"], world.first, world.rank)
+        logging.getLogger("ldae").info("%d processes", world.size)
+        result = {"end": "done"}
+        try:
+            call(job["task"], job["arguments"])
+        except (Interrupted, UserError) as error:
+            result = {"end": type(error).__name__, "message": str(error)}
+        if world.first:
+            write_json(Path(job["result"]), result)
+        elif result["end"] == UserError.__name__:
+            time.sleep(GRACE)
+    return int(result["end"] == UserError.__name__)
+
+
+def _start_logging(path: str, first: bool, rank: int) -> None:
+    """The first process goes on in the job's log; the others say only what is wrong."""
+    logger = logging.getLogger("ldae")
+    logger.setLevel(logging.INFO if first else logging.WARNING)
+    handlers = [logging.StreamHandler(sys.stderr)] + ([logging.FileHandler(path, mode="a")] if first else [])
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter("%(message)s" if first else f"process {rank}: %(message)s"))
+        logger.addHandler(handler)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -19,11 +19,10 @@ from ldae import config
 from ldae.core.errors import Interrupted, MachineError, UserError
 from ldae.inference.folder import Outcome
 from ldae.training.distributed import World
-from ldae.training.reporting.run_records import Records, Witness, attempts_of
+from ldae.training.records import Records, Witness, attempts_of
 from ldae.training.safety.attempts import Attempts
 from ldae.training.safety.checkpoint import CheckpointFolder
-from ldae.training.safety.interruption import StopFlag
-from ldae.training.safety.walltime import Walltime
+from ldae.training.safety.interruption import StopFlag, Walltime
 from ldae.training.stages.stage import Stage
 from ldae.training.trainer import Step, Trainer
 

@@ -20,11 +20,10 @@ from ldae.studies.common.linear_probes import Probe, fit_with_penalty, subject_f
 from ldae.studies.manipulation.directions import paper_step, step_to
 from ldae.studies.probes.estimates import AD_METRICS, CN_METRICS
 from ldae.studies.probes.protocols import probe_groups
-from ldae.training.ema import moving_average
 from ldae.training.stages import representation as stage_representation
 from ldae.training.stages.autoencoder import AutoencoderStage
 from ldae.training.stages.representation import RepresentationStage
-from ldae.training.trainer import Trainer
+from ldae.training.trainer import Trainer, moving_average
 
 CPU = torch.device("cpu")
 

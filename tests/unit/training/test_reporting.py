@@ -17,7 +17,7 @@ from ldae.core.jsonl import rewind_rows
 from ldae.inference.device import device_name, pick_device
 from ldae.studies.efficiency.measure import spent
 from ldae.training.loop import train
-from ldae.training.reporting.validation_pictures import sheet
+from ldae.training.records import sheet
 
 
 def test_a_terminal_shows_losses_speed_and_the_time_left(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import torch
 
 from ldae.core.keyed import key, normal, scan_at
 from ldae.training.safety.checkpoint import flatten
-from ldae.training.selection_ssim import ssim
+from ldae.training.stages.stage import ssim
 
 
 def test_keys_are_stable_and_distinct():

@@ -11,8 +11,8 @@ from ldae.core.store import open_store, write_store
 from ldae.inference.readers import Latents, Volumes
 from ldae.networks.autoencoder import build_autoencoder
 from ldae.networks.unet import UNet
-from ldae.training.selection_ssim import ssim
 from ldae.training.stages.representation import RepresentationStage
+from ldae.training.stages.stage import ssim
 from ldae.training.trainer import Trainer
 
 TRAINING = {"steps": 4, "batch": 2, "micro_batch": 1, "learning_rate": 1e-3, "validate_every": 2, "ema_decay": 0.9}

@@ -10,7 +10,7 @@ from toy import ToyStage, training
 from ldae.config import Launch
 from ldae.core.errors import Interrupted, UserError
 from ldae.training.loop import train
-from ldae.training.safety.walltime import Walltime
+from ldae.training.safety.interruption import Walltime
 
 
 def walltime(margin=10.0, **environment):

@@ -15,8 +15,7 @@ from ldae.networks.discriminator import build_discriminator, discriminator_loss,
 from ldae.networks.rewrites import lay_out
 from ldae.networks.slice_perceptual import build_perceptual
 from ldae.networks.weights import start_from_generative
-from ldae.training.selection_ssim import ssim
-from ldae.training.stages.stage import EXAMPLES, Stage
+from ldae.training.stages.stage import EXAMPLES, Stage, ssim
 
 
 class AutoencoderStage(Stage):

@@ -13,9 +13,7 @@ from ldae.inference.device import precision_context
 from ldae.inference.readers import Volumes
 from ldae.networks.dae import DiffusionAutoencoder, build_dae, denoiser, reconstruct
 from ldae.networks.rewrites import lay_out
-from ldae.training.selection_ssim import ssim
-from ldae.training.stages.diffusion import noisy, validation_draws
-from ldae.training.stages.stage import Stage
+from ldae.training.stages.stage import Stage, noisy, ssim, validation_draws
 
 VALIDATION_SAMPLES = 4  # scans decoded from noise at a validation
 VALIDATION_STEPS = 20

@@ -6,16 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from ldae import config
-from ldae.core.batches import batches
-from ldae.core.keyed import Draw, generator, key, normal
+from ldae.core.keyed import Draw, key, normal
 from ldae.diffusion.schedule import Schedule, gather
 from ldae.inference.device import precision_context
-from ldae.inference.readers import Latents, keyed_noise
+from ldae.inference.readers import Latents
 from ldae.networks.rewrites import lay_out
 from ldae.networks.unet import GaussianPrior, UNet
-from ldae.training.stages.stage import EXAMPLES, Stage
-
-VALIDATION_DRAWS = 4  # noise levels per validation scan
+from ldae.training.stages.stage import EXAMPLES, Stage, noisy, validation_draws
 
 
 class DiffusionStage(Stage):
@@ -72,17 +69,3 @@ class DiffusionStage(Stage):
         shown = torch.stack([z[:, 0], z_t[:, 0], guess[:, 0]], dim=1)
         low, high = z[:, 0].amin(), z[:, 0].amax()
         return (shown - low) / (high - low)
-
-
-def noisy(z: Tensor, draws: Sequence[Draw], schedule: Schedule) -> tuple[Tensor, Tensor, Tensor]:
-    """z_t, its noise and its timesteps for latents z_0 (B, C, x, y, z), all keyed by the draws."""
-    noise = keyed_noise(draws, tuple(z.shape[1:]), "noise").to(z.device)
-    steps = [int(torch.randint(schedule.timesteps, (), generator=generator(*draw.key, "timestep"))) for draw in draws]
-    t = torch.tensor(steps, device=z.device)
-    return schedule.add_noise(z, noise, t), noise, t
-
-
-def validation_draws(seed: int, stage: str, scans: int, batch: int) -> list[list[Draw]]:
-    """The same noise and timesteps at every validation, in batches."""
-    draws = [Draw(scan, (seed, stage, "validation", scan, i)) for scan in range(scans) for i in range(VALIDATION_DRAWS)]
-    return batches(draws, batch)

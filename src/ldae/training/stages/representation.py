@@ -19,9 +19,7 @@ from ldae.networks.representation import Representation, build_representation
 from ldae.networks.rewrites import lay_out
 from ldae.networks.semantic_encoder import SemanticEncoder
 from ldae.networks.unet import UNet
-from ldae.training.selection_ssim import ssim
-from ldae.training.stages.diffusion import noisy, validation_draws
-from ldae.training.stages.stage import EXAMPLES, Stage
+from ldae.training.stages.stage import EXAMPLES, Stage, noisy, ssim, validation_draws
 
 VALIDATION_SAMPLES = 16  # scans decoded from noise at a validation
 VALIDATION_STEPS = 20

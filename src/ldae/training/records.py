@@ -12,15 +12,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from torch import Tensor, nn
+
 from ldae import config
 from ldae.core.closure import Code
-from ldae.core.files import digest
+from ldae.core.errors import UserError
+from ldae.core.files import atomic_path, digest
 from ldae.core.jsonl import append_row, rewind_rows
-from ldae.training.reporting.curves import Curves
-from ldae.training.reporting.live import Reporter
-from ldae.training.reporting.validation_pictures import write_picture
+from ldae.training.live import Reporter
 from ldae.training.safety.attempts import Attempts
 from ldae.training.safety.interruption import REQUEST
+from ldae.training.stages.stage import Stage
 from ldae.training.trainer import Step, Trainer
 
 logger = logging.getLogger("ldae")
@@ -91,3 +95,57 @@ class Witness:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         with suppress(OSError):
             self.attempts.end_of_another(error)
+
+
+@torch.no_grad()
+def write_picture(path: Path, stage: Stage, product: nn.Module) -> None:
+    """Middle slices of the stage's examples as a PNG, one row per scan and direction. Nothing where it has none."""
+    from matplotlib.image import imsave
+
+    try:
+        examples = stage.examples(product.eval())
+        if examples is None:
+            return
+        with atomic_path(path) as temporary:
+            imsave(temporary, sheet(examples.float().cpu()), cmap="gray", vmin=0, vmax=1)
+    except (OSError, torch.OutOfMemoryError) as error:  # a full disk or GPU costs a picture, not the training
+        logger.warning("%s could not be written (%s)", path, error)
+
+
+def sheet(examples: Tensor) -> np.ndarray:
+    """Scans x columns of volumes (n, k, X, Y, Z) in [0, 1] -> one image; axial slice, and coronal slice below it."""
+    rows = []
+    for scan in examples.clamp(0, 1).numpy():
+        middle = [size // 2 for size in scan.shape[1:]]
+        rows.append(np.concatenate([np.rot90(volume[:, :, middle[2]]) for volume in scan], axis=1))
+        rows.append(np.concatenate([np.rot90(volume[:, middle[1], :]) for volume in scan], axis=1))
+    return np.concatenate(rows, axis=0)
+
+
+class Curves:
+    """Scalars by step.
+
+    Args:
+        folder: of the event files.
+        step: steps done; what an earlier attempt wrote after it is hidden.
+
+    Raises:
+        UserError: TensorBoard is not installed.
+    """
+
+    def __init__(self, folder: Path, step: int):
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise UserError(
+                "launch.tensorboard is on, but TensorBoard is not installed: `pip install tensorboard`, or turn it off."
+            ) from None
+        self._writer = SummaryWriter(str(folder), purge_step=step + 1)
+
+    def add(self, step: int, values: dict[str, float | None]) -> None:
+        for name, value in values.items():
+            if value is not None:
+                self._writer.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        self._writer.close()
