@@ -53,8 +53,7 @@ def bench_manifest(folder: Path, scans: int) -> dict[str, float]:
     """Wall and CPU seconds from the dataset to scans.tsv."""
     import pandas as pd
 
-    from ldae.cohort.manifest import write_manifest
-    from ldae.cohort.sources.read import read_source
+    from ldae.cohort.manifest import read_source, write_manifest
     from ldae.config import Manifest
     from ldae.core.files import read_tsv, write_tsv
 

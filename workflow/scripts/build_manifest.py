@@ -5,8 +5,7 @@ from pathlib import Path
 from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.cohort.manifest import write_manifest
-    from ldae.cohort.sources.read import read_source
+    from ldae.cohort.manifest import read_source, write_manifest
     from ldae.config import Manifest
     from ldae.core.files import read_json
 

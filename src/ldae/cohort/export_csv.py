@@ -39,7 +39,7 @@ def export_csv(results: Path, out: Path, latents: str = "mean", seed: int = 42) 
         path = Path(f"{stem}_space-MNI_T1w.nii.gz")
         write_volume(path, volumes, row)
         latent_path = ""
-        if tuple(scan[KEY]) in places:
+        if codes is not None and tuple(scan[KEY]) in places:
             latent_path = str(stem) + "_compressed_latent.npz"
             moments = np.asarray(codes.data[places[tuple(scan[KEY])]], dtype=np.float32)
             write_latent(Path(latent_path), moments, latents, seed, "_".join(scan[KEY]))
@@ -53,6 +53,7 @@ def export_csv(results: Path, out: Path, latents: str = "mean", seed: int = 42) 
 
 
 def keys(store: Store) -> list[tuple[str, str]]:
+    """(participant_id, session_id) of every row of a store."""
     return list(store.index[KEY].itertuples(index=False, name=None))
 
 
@@ -62,6 +63,7 @@ def visit(scan: pd.Series) -> str:
 
 
 def write_volume(path: Path, volumes: Store, row: int) -> None:
+    """One volume of the store as NIfTI: its uint8 with the scale 1/255, so that readers see [0, 1]."""
     image = nib.Nifti1Image(np.asarray(volumes.data[row]), np.array(volumes.meta["affine"]))
     image.header.set_slope_inter(1 / 255, 0)
     image.header.set_xyzt_units("mm")

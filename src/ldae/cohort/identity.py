@@ -99,6 +99,7 @@ def size_of(path: Path) -> int | None:
 
 
 def has_subjects(folder: Path) -> bool:
+    """Whether the folder has visible folders at all."""
     return any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir())
 
 

@@ -27,12 +27,18 @@ ROOT_TABLES = (".tsv", ".csv", ".json", ".bidsignore")
 
 
 def inventory_path(config: Config) -> Path:
+    """Where the inventory of the given dataset lies."""
     return config.results_dir / "manifest" / "dataset_inventory.tsv"
 
 
 def read_inventory(config: Config) -> pd.DataFrame:
     """Images with size and time of change (ns); tables and sidecars with size and digest. No image is opened."""
-    rows = csv_rows(config.csv.path) if config.source == "csv" else bids_rows(config.bids.path, config.bids.visits)
+    if config.source == "csv":
+        assert config.csv is not None  # the configuration was checked
+        rows = csv_rows(config.csv.path)
+    else:
+        assert config.bids is not None
+        rows = bids_rows(config.bids.path, config.bids.visits)
     table = pd.DataFrame(rows, columns=COLUMNS)
     if config.phantom is not None:  # made anew it has other times and the same bytes
         table["modified"] = None
@@ -104,7 +110,7 @@ def refresh_inventory(config: Config, same_cohort: bool = False) -> str:
     """
     out = inventory_path(config)
     known = out.is_file() or (same_cohort and (config.results_dir / MEMORY).is_file())
-    if not known or (config.phantom is not None and not config.bids.path.is_dir()):
+    if not known or (config.phantom is not None and not (config.bids and config.bids.path.is_dir())):
         return "Dataset: no inventory yet; the chain makes it."
     before = out.read_bytes() if out.is_file() else b""
     write_inventory(config, out)

@@ -3,11 +3,15 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import pandas as pd
 
 from ldae.cohort.exclusions import tally, with_reasons
-from ldae.config import Manifest
+from ldae.cohort.sources.adni import adni_scans
+from ldae.cohort.sources.authors_csv import csv_scans
+from ldae.cohort.sources.bids import bids_scans
+from ldae.config import AuthorsCsv, Bids, Manifest
 from ldae.core.errors import UserError
 from ldae.core.files import write_json, write_tsv
 from ldae.core.keys import KEY, shard_of
@@ -122,3 +126,18 @@ def say(scans: pd.DataFrame, included: pd.Series) -> list[str]:
     for sentence in found:
         logger.warning("%s", sentence)
     return found
+
+
+def read_source(source: str, dataset: Path | dict[str, Any], statuses: list[Path]) -> pd.DataFrame:
+    """One row per scan (columns of :mod:`ldae.cohort.sources.columns`).
+
+    Args:
+        source: adni, bids or csv.
+        dataset: adni: the BIDS folder of the conversion; else the configuration's section of that name.
+        statuses: adni: the status tables of the conversion.
+    """
+    if source == "adni":
+        return adni_scans(cast(Path, dataset), statuses)
+    if source == "bids":
+        return bids_scans(Bids.model_validate(dataset))
+    return csv_scans(AuthorsCsv.model_validate(dataset))

@@ -19,19 +19,22 @@ class Notes:
         return iter(self.sentences)
 
     def say(self, sentence: str) -> None:
+        """Keep a sentence and log it, unless it was said before."""
         if not self.silent and sentence not in self.sentences:
             self.sentences.append(sentence)
             logger.warning("%s", sentence)
 
     def say_all(self, sentences: Iterable[str]) -> None:
+        """:meth:`say` each of them."""
         for sentence in sentences:
             self.say(sentence)
 
     def reading(self, reading: Reading, what: str) -> None:
+        """Say what could not be read of a column; ``what``: how the sentence calls it."""
         self.say_all(reading.sentences(what))
 
 
 def listed(names: Iterable[object], shown: int = 5) -> str:
     """``a, b and 3 more``."""
-    names = [str(name) for name in names]
-    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
+    words = [str(name) for name in names]
+    return ", ".join(words[:shown]) + (f" and {len(words) - shown} more" if len(words) > shown else "")

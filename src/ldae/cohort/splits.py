@@ -95,11 +95,18 @@ def fill(split: dict[str, str], name: str, wanted: pd.Series, kept: pd.Series, s
 
 
 def count_by_stratum(split: dict[str, str], kept: pd.Series, name: str, strata: pd.Series) -> pd.Series:
+    """Subjects of split ``name`` in every stratum.
+
+    Args:
+        split: participant -> split of those that were dealt.
+        kept: the same of those whose split was given.
+    """
     members = [participant for participant, place in (*kept.items(), *split.items()) if place == name]
     return strata.loc[members].value_counts().reindex(sorted(strata.unique()), fill_value=0)
 
 
 def round_half_up(value: float) -> int:
+    """To the nearest whole number; halves up, where ``round`` goes to even."""
     return int(np.floor(value + 0.5))
 
 

@@ -8,7 +8,7 @@ from converted import Dataset
 
 from ldae.cohort.manifest import COLUMNS, write_manifest
 from ldae.cohort.sources.bids import bids_scans
-from ldae.cohort.sources.same_images import content_keys
+from ldae.cohort.sources.columns import content_keys
 from ldae.config import Bids, Manifest
 from ldae.core.errors import UserError
 from ldae.core.files import read_tsv, write_json, write_tsv

@@ -7,9 +7,7 @@ import pandas as pd
 
 from ldae.cohort.notes import Notes
 from ldae.cohort.sources.bids_reader import pick, read_rows
-from ldae.cohort.sources.cell_values import ages, mapped
-from ldae.cohort.sources.columns import complete
-from ldae.cohort.sources.same_images import content_keys
+from ldae.cohort.sources.columns import ages, complete, content_keys, mapped
 from ldae.config import AuthorsCsv, Bids, BidsValues
 from ldae.core.errors import UserError
 from ldae.core.keys import KEY, PTID, participant_id
@@ -50,6 +48,11 @@ def csv_scans(settings: AuthorsCsv) -> pd.DataFrame:
 
 
 def read_table(path: Path, notes: Notes) -> pd.DataFrame:
+    """The table as text, missing values as None.
+
+    Raises:
+        UserError: the table is missing, empty or lacks a column, or a row lacks its subject or path.
+    """
     if not path.is_file():
         raise UserError(f"The table {path} does not exist: set csv.path.")
     table = read_rows(path, notes, ",")
@@ -63,6 +66,7 @@ def read_table(path: Path, notes: Notes) -> pd.DataFrame:
 
 
 def pick_or_none(table: pd.DataFrame, name: str) -> list[str | None]:
+    """A column's values; None for every row where the table does not have it."""
     column = pick(table, [name])
     return [None] * len(table) if column is None else column.to_list()
 

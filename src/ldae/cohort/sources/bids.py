@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.cohort.sources.bids_reader import FACTS, read_dataset
-from ldae.cohort.sources.same_images import content_keys
+from ldae.cohort.sources.columns import content_keys
 from ldae.cohort.sources.visit_times import join_facts
 from ldae.config import Bids
 from ldae.core.errors import UserError

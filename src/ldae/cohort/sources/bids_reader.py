@@ -119,6 +119,11 @@ def frame(rows: list[dict], columns: list[str] | None = None) -> pd.DataFrame:
 
 
 def read_rows(path: Path, notes: Notes, delimiter: str | None = None) -> pd.DataFrame:
+    """One table as text, missing values as None; what was odd about the file is noted.
+
+    Raises:
+        UserError: the file is no table.
+    """
     table = read_text_table(path, delimiter)
     notes.say_all(f"{path.name}: {note}" for note in table.notes)
     return as_frame(table)
@@ -126,7 +131,8 @@ def read_rows(path: Path, notes: Notes, delimiter: str | None = None) -> pd.Data
 
 def read_tables(root: Path, paths: list[Path], notes: Notes) -> pd.DataFrame:
     """Rows of many small tables with the ``folder`` (from the root) and ``participant_id`` they belong to."""
-    rows, odd = [], {}
+    rows: list[dict] = []
+    odd: dict[str, list[str]] = {}
     for path in paths:
         table = read_text_table(path)
         for note in table.notes:

@@ -33,6 +33,7 @@ class Dated:
 
     @property
     def tolerance(self) -> float:
+        """Days by which a date may miss the one that the visit's months stand for; later visits drift."""
         return TOLERANCE + (0.0 if self.months != self.months else DRIFT * DAYS_PER_MONTH * self.months)
 
 

@@ -1,7 +1,16 @@
-"""The columns that every source gives, before the manifest decides which scans stay."""
+"""The columns that every source gives, and how the cells of other people's tables become their values."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
 
 import pandas as pd
 
+from ldae.cohort.notes import Notes
+from ldae.config import Bids
+from ldae.core.cells import NUMBER, Reading, quoted, read_dates, read_numbers
+from ldae.core.files import sha256_file
 from ldae.core.keys import KEY
 
 COLUMNS = (
@@ -21,6 +30,11 @@ COLUMNS = (
     "content",  # equal for equal images
     "reason",  # why the source itself leaves the scan out, or missing
 )
+SCALES = {"mmse": (0.0, 30.0), "cdr": (0.0, 3.0), "field_strength": (0.05, 15.0)}
+CDR = (0.0, 0.5, 1.0, 2.0, 3.0)
+UNITS = {"field_strength": {"t": 1.0, "tesla": 1.0}}
+OLDEST_PLAUSIBLE = 150.0  # years; above it a code (999), not an age
+HEAD_BYTES = 1 << 20
 
 
 def complete(scans: pd.DataFrame) -> pd.DataFrame:
@@ -28,3 +42,93 @@ def complete(scans: pd.DataFrame) -> pd.DataFrame:
     return scans.reindex(columns=list(COLUMNS)).astype(
         {"months": "Int64", "diagnosis": object, "sex": object, "reason": object, "date": object, "study_phase": object}
     )
+
+
+def numbers(
+    column: pd.Series | None,
+    index: pd.Index,
+    what: str,
+    notes: Notes,
+    scale: tuple[float, float] = (float("-inf"), float("inf")),
+    units: dict[str, float] | None = None,
+) -> pd.Series:
+    """Floats; what is no number of the scale is missing. A column that is not there is all missing."""
+    if column is None:
+        return pd.Series(float("nan"), index=index)
+    reading = Reading()
+    values = read_numbers(column, reading, *scale, units)
+    notes.reading(reading, what)
+    return pd.Series(values, index=index, dtype=float)
+
+
+def scores(column: pd.Series | None, index: pd.Index, name: str, notes: Notes) -> pd.Series:
+    """MMSE, CDR or field strength, within its scale."""
+    values = numbers(column, index, name, notes, SCALES[name], UNITS.get(name))
+    if column is not None and name == "cdr" and (odd := values.notna() & ~values.isin(CDR)).any():
+        notes.say(f"cdr: {quoted(Counter(column[odd].astype(str)))} are no global scores (0, 0.5, 1, 2, 3): n/a")
+        values = values.mask(odd)
+    return values
+
+
+def ages(column: pd.Series | None, index: pd.Index, what: str, notes: Notes, settings: Bids) -> pd.Series:
+    """Years. A negative number, or one above 150 years, is a code."""
+    per_year = settings.age_units_per_year
+    units = dict.fromkeys(("years", "year", "y", "yr", "yrs"), per_year)
+    units |= dict.fromkeys(("months", "month", "mo"), per_year / 12)
+    scale = (0.0, OLDEST_PLAUSIBLE * per_year)
+    return numbers(column, index, what, notes, scale, units) / per_year
+
+
+def months(column: pd.Series | None, index: pd.Index, notes: Notes) -> pd.Series:
+    """Months since baseline, also where the cells are in years (``1.5 y``)."""
+    units = dict.fromkeys(("months", "month", "mo", "m"), 1.0) | dict.fromkeys(("years", "year", "y"), 12.0)
+    return numbers(column, index, "months", notes, units=units)
+
+
+def dates(column: pd.Series | None, index: pd.Index, what: str, notes: Notes) -> pd.Series:
+    """``YYYY-MM-DD``; see :func:`ldae.core.cells.read_dates`."""
+    if column is None:
+        return pd.Series(None, index=index, dtype=object)
+    reading = Reading()
+    values = read_dates(column, reading)
+    notes.reading(reading, what)
+    return pd.Series(values, index=index, dtype=object)
+
+
+def mapped(column: pd.Series | None, names: Mapping[str, str], index: pd.Index, what: str, notes: Notes) -> pd.Series:
+    """Values by their map, whatever their case (``1.0`` is ``1``); a value outside it is missing, and counted."""
+    if column is None:
+        return pd.Series(None, index=index, dtype=object)
+    known = {plain(key): value for key, value in names.items()}
+    cells = column.astype("string").str.strip()
+    values = cells.map(lambda cell: known.get(plain(cell)), na_action="ignore").astype(object)
+    unknown = cells[cells.notna() & values.isna()].value_counts()
+    if len(unknown):
+        named = quoted(Counter(unknown.to_dict()))
+        notes.say(f"{what}: no entry of bids.values.{what} for {named}; these count as missing")
+    return values.where(values.notna(), None)
+
+
+def plain(cell: str) -> str:
+    """``1.0`` -> ``1``, ``Cn `` -> ``cn``."""
+    text = str(cell).strip().casefold()
+    return f"{float(text):g}" if NUMBER.fullmatch(text) and "," not in text else text
+
+
+def content_keys(paths: list[Path]) -> list[str | None]:
+    """Equal keys for equal files, different ones for different files; none where there is no file.
+
+    A file is read as far as needed: not at all when no other has its size, its first MiB when another has, and wholly
+    when these are equal too.
+    """
+    keys = [str(path.stat().st_size) if path.exists() else None for path in paths]
+    for refine in (head_digest, sha256_file):
+        shared = {key for key, count in Counter(keys).items() if key is not None and count > 1}
+        keys = [f"{key} {refine(path)}" if key in shared else key for key, path in zip(keys, paths, strict=True)]
+    return keys
+
+
+def head_digest(path: Path) -> str:
+    """sha256 of the first MiB of a file."""
+    with open(path, "rb") as handle:
+        return hashlib.sha256(handle.read(HEAD_BYTES)).hexdigest()

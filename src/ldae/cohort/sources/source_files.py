@@ -17,11 +17,13 @@ def given_files(settings: Config) -> list[str]:
     if settings.source == "adni":
         return []
     if settings.source == "csv":
+        assert settings.csv is not None  # the configuration was checked
         if not settings.csv.path.is_file():
             raise UserError(f"csv.path: {settings.csv.path} does not exist.")
         return [str(settings.csv.path)]
     if settings.phantom is not None:
         return [str(settings.results_dir / "raw" / "phantom.json")]
+    assert settings.bids is not None
     root = settings.bids.path
     if not (root / "dataset_description.json").is_file():
         raise UserError(f"bids.path: {root} is not a BIDS dataset (it has no dataset_description.json).")

@@ -56,6 +56,15 @@ class ImageFile:
 
 @dataclass
 class Tree:
+    """What was found in a dataset.
+
+    Attributes:
+        images: T1w images that may be read.
+        scans, sessions: their tables.
+        near_misses, ignored, renamed: paths from the root of files that look like images and are not read, that
+            ``.bidsignore`` hides, and whose name contradicts their folder.
+    """
+
     images: list[ImageFile] = field(default_factory=list)
     scans: list[Path] = field(default_factory=list)
     sessions: list[Path] = field(default_factory=list)
@@ -98,14 +107,17 @@ def read_tree(root: Path, filters: dict, notes: Notes) -> Tree:
 
 
 def folders(place: Path) -> list[Path]:
+    """Folders in a folder, by name."""
     return sorted((Path(item.path) for item in os.scandir(place) if item.is_dir()), key=lambda path: path.name)
 
 
 def below(place: Path) -> list[Path]:
+    """A folder and every folder below it."""
     return [place, *(Path(folder) / name for folder, names, _ in os.walk(place) for name in sorted(names))]
 
 
 def near_misses(root: Path, place: Path) -> list[str]:
+    """Files of a folder that may be meant as T1w images, as paths from the root."""
     if not place.is_dir():
         return []
     names = sorted(item.name for item in os.scandir(place))
@@ -174,6 +186,7 @@ def wanted_entities(filters: dict) -> dict[str, set[str]]:
 
 
 def fits(entities: dict[str, str], subject: str, session: str | None, wanted: dict[str, set[str]]) -> bool:
+    """Whether the entities of a file, of this subject and session, are the wanted ones; ``run-01`` is run 1."""
     if "desc" in entities:  # of a derivative, wherever it lies
         return False
     own = entities | {"sub": subject[4:], "ses": (session or "")[4:]}
@@ -204,6 +217,7 @@ def rank(image: ImageFile) -> tuple:
 
 
 def index(value: str | None) -> int:
+    """Number of an indexed entity: 0 where it is absent, and after all numbers where it is none."""
     return 0 if value is None else int(value) if value.isdigit() else 1 << 30
 
 
@@ -221,6 +235,7 @@ def read_ignored(root: Path) -> list[tuple[bool, re.Pattern]]:
 
 
 def as_regex(pattern: str) -> re.Pattern:
+    """A pattern of .gitignore as a regular expression of paths from the root."""
     anchored = "/" in pattern.rstrip("/")
     body = ""
     for token in re.findall(r"\*\*/|\*\*|\*|\?|\[[^\]]*\]|[^*?\[]+|\[", pattern.strip("/")):
@@ -231,6 +246,7 @@ def as_regex(pattern: str) -> re.Pattern:
 
 
 def is_hidden(path: str, patterns: list[tuple[bool, re.Pattern]]) -> bool:
+    """Whether the last pattern that matches the path hides it."""
     hidden = False
     for exception, pattern in patterns:
         if pattern.fullmatch(path):

@@ -6,9 +6,8 @@ import pandas as pd
 
 from ldae.cohort.notes import Notes
 from ldae.cohort.sources.bids_reader import FACTS, Dataset
-from ldae.cohort.sources.cell_values import ages, dates, mapped, months, scores
 from ldae.cohort.sources.chronology import DAYS_PER_MONTH, DAYS_PER_YEAR, disbelieved
-from ldae.cohort.sources.columns import complete
+from ldae.cohort.sources.columns import ages, complete, dates, mapped, months, scores
 from ldae.config import Bids
 from ldae.core.keys import KEY
 
