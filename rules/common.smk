@@ -12,13 +12,14 @@ from ldae.core.errors import UserError
 from ldae.core.files import digest
 
 try:
-    from ldae.studies.registry import figures, headline, require_rules, runnable, tables
+    from ldae.studies.registry import STUDIES, figures, headline, missing, require_rules, runnable, tables
 
     settings = parse_config(config)
     GIVEN = given_files(settings)
     require_same_cohort(settings)
     require_rules(Path(workflow.basedir) / "rules")
     RUN = runnable(settings)  # the studies, in their order
+    NOT_RUN = {study.name: missing(study, settings) for study in STUDIES if study not in RUN}  # and why
     CODE = Code(kept_in=Path(".snakemake/ldae-code.json"))
 except UserError as error:
     sys.exit(f"Error: {error}")

@@ -19,6 +19,7 @@ rule assemble_headline:
         "../envs/cpu.yaml"
     params:
         evaluate=EVALUATE,
+        not_run=NOT_RUN,
         config_digest=digest(settings.section()),
         data="phantom" if settings.phantom else settings.source,
         code=code_digest("assemble_headline"),

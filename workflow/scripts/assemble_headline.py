@@ -8,6 +8,6 @@ with running(snakemake.log[0]):
     from ldae.core.files import write_json
     from ldae.report.headline import assemble_headline
 
-    evaluate = Path(snakemake.params.evaluate)
-    headline = assemble_headline(evaluate, snakemake.params.config_digest, snakemake.params.data)
+    given = snakemake.params
+    headline = assemble_headline(Path(given.evaluate), given.config_digest, given.data, given.not_run)
     write_json(snakemake.output.headline, headline)
