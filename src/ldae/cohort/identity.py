@@ -16,6 +16,7 @@ from ldae.core.errors import UserError
 from ldae.core.files import read_json, write_json
 
 MEMORY = "cohort.json"
+PHANTOM_MARK = ".phantom"  # in the folder of a synthetic cohort
 SAMPLE = 40  # images remembered, and looked for whenever a workflow is planned
 NAMES = {"adni": "an ADNI download", "bids": "a BIDS dataset", "csv": "a table of volumes"}
 
@@ -43,8 +44,12 @@ def require_same_cohort(config: Config) -> None:
 
 def require_no_foreign_dataset(config: Config) -> None:
     """Raises:
-    UserError: ``results_dir/bids``, where the conversion writes, is a dataset that no run of the workflow made.
+    UserError: ``results_dir/bids``, where the conversion writes, is a dataset that no run of the workflow made, or
+        ``results_dir/raw``, where a phantom is written, holds anything else.
     """
+    raw = config.results_dir / "raw"
+    if config.phantom is not None and not (raw / PHANTOM_MARK).exists() and raw.is_dir() and any(raw.iterdir()):
+        raise UserError(f"{raw}, where the phantom is written, holds other files: choose another results_dir.")
     dataset, ran = config.results_dir / "bids", (config.results_dir / "logs").is_dir()
     if config.source == "adni" and (dataset / "dataset_description.json").is_file() and not ran:
         raise UserError(f"{dataset} holds a BIDS dataset that this workflow did not make: choose another results_dir.")

@@ -80,20 +80,23 @@ def with_options(settings: "Config", options: Namespace) -> "Config":
 
 def convert(path: Path, out: Path) -> None:
     """A state dict as safetensors, under its own names; prints the digest that the configuration asks for."""
-    from ldae.core.files import sha256_file
+    from ldae.core.files import new_path, sha256_file
     from ldae.inference.foreign_weights import read_state_dict
     from ldae.networks.weights import save_weights
 
-    save_weights(out, read_state_dict(path))
+    with new_path(out) as temporary:
+        save_weights(temporary, read_state_dict(path))
     print(f"{out}  sha256 {sha256_file(out)}")
 
 
 def import_probe(classifier: Path, mean: Path, std: Path, out: Path) -> None:
     """The published probe in the form of ``evaluate/probes/probe_ad.json``."""
-    from ldae.core.files import sha256_file, write_json
+    from ldae.core.files import new_path, sha256_file, write_json
 
     probe = read_published_probe(classifier, mean, std)
-    write_json(out, probe.as_json() | {"positive": "AD", "features": "ldae", "imported": sha256_file(classifier)})
+    with new_path(out) as temporary:
+        content = {"positive": "AD", "features": "ldae", "imported": sha256_file(classifier)}
+        write_json(temporary, probe.as_json() | content)
     print(f"{out}  AD is positive")
 
 

@@ -1,8 +1,10 @@
 """Files that are either whole or absent, small tables, and digests.
 
-Every writer goes through :func:`atomic_path`: temporary file beside the target, fsync, rename.
+Every writer goes through :func:`atomic_path`: temporary file beside the target, fsync, rename; what a person asks
+for by hand, into a folder of their own, through :func:`new_path`.
 """
 
+import filecmp
 import hashlib
 import json
 import os
@@ -37,6 +39,20 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_path(path: str | Path) -> Iterator[Path]:
+    """:func:`atomic_path` that replaces nothing: a file that stands there already has to be the same, byte for byte.
+
+    Raises:
+        UserError: it is another one, which stays.
+    """
+    path = Path(path)
+    with atomic_path(path) as temporary:
+        yield temporary
+        if path.exists() and not filecmp.cmp(path, temporary, shallow=False):
+            raise UserError(f"{path} is there and holds something else, so it stays: give another folder.")
 
 
 def fsync_folder(folder: Path) -> None:

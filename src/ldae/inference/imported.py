@@ -13,7 +13,7 @@ from ldae import config
 from ldae.core.errors import UserError
 from ldae.core.files import sha256_file, write_json
 from ldae.core.voxel_grid import VoxelGrid
-from ldae.inference.folder import Outcome, read_description, write_model
+from ldae.inference.folder import CHECKPOINTS, Outcome, read_description, write_model
 from ldae.inference.foreign_weights import read_network
 from ldae.networks import reference_names as names
 from ldae.networks.autoencoder import build_autoencoder
@@ -122,13 +122,15 @@ def _share_scale_factor(out: Path) -> None:
 
 
 def _check(out: Path, network: nn.Module, weights: dict[str, Tensor], files: list[Path]) -> None:
-    """The weights fit the network, and no other model stands in the folder."""
+    """The weights fit the network, and no other model or training stands in the folder."""
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     for name, shape in expected.items():
         if (found := tuple(weights[name].shape)) != shape:
             raise UserError(f"{files[0]}: {name} has shape {found}, the configuration asks for {shape}.")
     if (out / "model.json").is_file() and read_description(out).get("imported") != _origin(files):
         raise UserError(f"{out} holds another model: put it aside (ldae fresh {out}), or give another folder.")
+    if any((out / CHECKPOINTS).glob("step-*.json")):
+        raise UserError(f"{out} holds a training that was begun: put it aside (ldae fresh {out}), or give another.")
 
 
 def _origin(files: list[Path]) -> dict[str, str]:

@@ -69,7 +69,7 @@ def make_raw_adni(
     settings are kept. The anatomy is kept in ``anatomy_cache`` (default ``out/anatomy.npz``).
 
     Raises:
-        UserError: ``out/ADNI`` holds images that this function did not make.
+        UserError: ``out/ADNI`` or ``out/clinical`` holds anything that this function did not make.
     """
     out = Path(out)
     _make(Download(out / "ADNI", out / "clinical"), out, settings, seed, processes, anatomy_cache)
@@ -110,10 +110,11 @@ def _claim(out: Path, form: Form, identity: str) -> Path:
 
     Only what the mark proves to be synthetic is ever removed. Returns the folder of the finished scans' truth.
     """
-    state, images = out / ".phantom", form.folders[0]
+    state = out / ".phantom"
     mark = state / "cohort.json"
-    if not mark.is_file() and images.is_dir() and any(images.iterdir()):
-        raise UserError(f"{images} holds images that are not synthetic; choose another folder for the phantom.")
+    for folder in form.folders:
+        if not mark.is_file() and folder.is_dir() and any(folder.iterdir()):
+            raise UserError(f"{folder} holds files that are not synthetic; choose another folder for the phantom.")
     if mark.is_file() and read_json(mark) != identity:
         for old in (*form.folders, state / "truth"):
             shutil.rmtree(old, ignore_errors=True)

@@ -91,6 +91,31 @@ def test_a_sample_is_one_draw_of_the_posterior_and_stays_the_same(results, tmp_p
     assert not np.allclose(noise[0], noise[1])
 
 
+def test_an_export_replaces_nothing_and_goes_on_after_a_kill(results, tmp_path, capsys):
+    out = tmp_path / "out"
+    volume = out / "sub-ADNI002S0002/ses-M006/sub-ADNI002S0002_ses-M006_space-MNI_T1w.nii.gz"
+    assert main(["export-csv", str(results), str(out)]) == 0
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    (out / "scans.csv").unlink()
+    volume.unlink()
+    assert main(["export-csv", str(results), str(out)]) == 0
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    assert main(["export-csv", str(results), str(out), "--latents", "sample"]) == 1
+    assert "_compressed_latent.npz is there and holds something else" in capsys.readouterr().err
+    volume.write_bytes(b"of another cohort with the same table")
+    assert main(["export-csv", str(results), str(out)]) == 1
+    assert f"{volume.name} is there and holds something else, so it stays" in capsys.readouterr().err
+    assert {path for path in before if path.read_bytes() != before[path]} == {volume}
+
+
+def test_a_table_of_the_users_is_refused_before_anything_is_written(results, tmp_path, capsys):
+    mine = authors_table(tmp_path / "mine", [("sub-1", "a.nii.gz", "AD", "ses-M006", 70)])
+    before = mine.read_bytes(), sorted(mine.parent.iterdir())
+    assert main(["export-csv", str(results), str(mine.parent)]) == 1
+    assert f"{mine} is another table" in capsys.readouterr().err
+    assert (mine.read_bytes(), sorted(mine.parent.iterdir())) == before
+
+
 def authors_table(folder: Path, rows: list[tuple], columns=("subject", "path", "diagnosis", "session", "age")) -> Path:
     folder.mkdir(exist_ok=True)
     for _, path, *_ in rows:

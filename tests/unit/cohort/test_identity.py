@@ -152,6 +152,18 @@ def test_a_dataset_where_the_conversion_writes_is_refused(tmp_path):
         require_same_cohort(configured(tmp_path, raw={"images": "data/ADNI", "tables": "data/clinical"}))
 
 
+def test_files_where_a_phantom_would_be_written_are_refused(tmp_path):
+    """A folder of data with its own ``raw`` in it, taken for results_dir over the demo."""
+    config = load_config(*SMALL, CONFIG / "demo.yaml").model_copy(update={"results_dir": tmp_path})
+    (tmp_path / "raw").mkdir()
+    require_same_cohort(config)
+    (tmp_path / "raw/truth.tsv").write_text("mine")
+    with pytest.raises(UserError, match="raw, where the phantom is written, holds other files"):
+        require_same_cohort(config)
+    (tmp_path / "raw/.phantom").mkdir()
+    require_same_cohort(config)
+
+
 def test_few_images_of_a_large_cohort_are_looked_at(tmp_path):
     config = bids(tmp_path, make_dataset(tmp_path / "mine", scans=99))
     write_inventory(config, inventory_path(config))

@@ -226,8 +226,11 @@ def test_the_probe_is_turned_to_ad_positive(tmp_path):
     y = torch.randn(4, 6, generator=rng)
     logit_cn = ((y - mean) / std) @ weight[0] + bias
     np.testing.assert_allclose(Probe.from_json(content).score(y.numpy()), -logit_cn.numpy(), rtol=1e-5, atol=1e-6)
-    torch.save(torch.zeros(5), tmp_path / "std.pt")
-    assert cli.main(["import-weights", "--out", str(tmp_path), "--probe", *files]) == 1
+    before = (tmp_path / "probe_ad.json").read_bytes()
+    for other in (std * 2, torch.zeros(5)):
+        torch.save(other, tmp_path / "std.pt")
+        assert cli.main(["import-weights", "--out", str(tmp_path), "--probe", *files]) == 1
+        assert (tmp_path / "probe_ad.json").read_bytes() == before
 
 
 def test_two_plain_files_of_one_name_are_refused_before_either_is_written(tmp_path: Path, capsys) -> None:
@@ -238,3 +241,14 @@ def test_two_plain_files_of_one_name_are_refused_before_either_is_written(tmp_pa
     assert cli.main(["import-weights", "--out", str(tmp_path / "out"), "--plain", *map(str, paths)]) == 1
     assert f"{paths[0]} and {paths[1]} would both become w.safetensors" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_conversion_replaces_no_other_file(tmp_path: Path, capsys) -> None:
+    torch.save({"weight": torch.ones(2)}, tmp_path / "w.pt")
+    command = ["import-weights", "--out", str(tmp_path / "out"), "--plain", str(tmp_path / "w.pt")]
+    assert [cli.main(command), cli.main(command)] == [0, 0]
+    before = (tmp_path / "out/w.safetensors").read_bytes()
+    torch.save({"weight": torch.zeros(2)}, tmp_path / "w.pt")
+    assert cli.main(command) == 1
+    assert "w.safetensors is there and holds something else, so it stays" in capsys.readouterr().err
+    assert (tmp_path / "out/w.safetensors").read_bytes() == before

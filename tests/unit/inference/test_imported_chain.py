@@ -149,6 +149,15 @@ def test_models_of_two_chains_are_refused(published, imported, tmp_path):
         chain_scale_factor({"a": description, "b": read_description(imported / "diffusion")})
 
 
+def test_a_training_that_was_begun_is_never_mixed_with_imported_weights(published, tmp_path, capsys):
+    checkpoint = tmp_path / "autoencoder/checkpoints/step-00000010.json"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_text("{}")
+    assert run(published[0], tmp_path, *FILES) == 1
+    assert "autoencoder holds a training that was begun: put it aside (ldae fresh" in capsys.readouterr().err
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [checkpoint]
+
+
 def test_another_model_is_never_replaced(published, imported, tmp_path, capsys):
     folder = published[0]
     assert run(folder, tmp_path, *FILES) == 0
