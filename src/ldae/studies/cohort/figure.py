@@ -43,10 +43,13 @@ def figure_cohort(flow: str | Path, scans: str | Path, splits: str | Path, stem:
         return
     members = read_tsv(splits, dtype=str)
     figure = new_figure(FULL_WIDTH_MM, 122)
-    left, right = figure.add_gridspec(1, 2, width_ratios=[1.05, 1])
-    upper, lower = right.subgridspec(2, 1, height_ratios=[1.55, 1])
+    whole = figure.add_gridspec(1, 2, width_ratios=[1.05, 1])
+    left, right = whole[0], whole[1]
+    beside = right.subgridspec(2, 1, height_ratios=[1.55, 1])
+    upper, lower = beside[0], beside[1]
     panel, visits = figure.add_subplot(left), figure.add_subplot(upper)
-    ages, sets = (figure.add_subplot(place) for place in lower.subgridspec(1, 2, width_ratios=[1.3, 1]))
+    pair = lower.subgridspec(1, 2, width_ratios=[1.3, 1])
+    ages, sets = (figure.add_subplot(pair[place]) for place in range(2))
     draw_flow(panel, read_tsv(flow))
     _draw_timeline(visits, table)
     _draw_ages(ages, table)
@@ -73,8 +76,8 @@ def _draw_timeline(axes: Axes, table: pd.DataFrame) -> None:
                 rows[mask],
                 s=size,
                 linewidths=0,
-                color=DIAGNOSIS_COLOURS.get(diagnosis, OTHER),
-                marker=DIAGNOSIS_MARKERS.get(diagnosis, "o"),
+                color=DIAGNOSIS_COLOURS.get(str(diagnosis), OTHER),
+                marker=DIAGNOSIS_MARKERS.get(str(diagnosis), "o"),
                 label=diagnosis or "unknown",
             )
     axes.set_ylim(len(shown) - 0.2, -0.8)
@@ -114,9 +117,9 @@ def _draw_ages(axes: Axes, table: pd.DataFrame) -> None:
     for diagnosis in (*DIAGNOSES, None):
         ages = known.loc[_has(known, diagnosis), "age"]
         if len(ages):
-            colour = DIAGNOSIS_COLOURS.get(diagnosis, OTHER)
-            axes.hist(ages, edges, histtype="stepfilled", color=colour, alpha=0.13)
-            axes.hist(ages, edges, histtype="step", color=colour, linewidth=1.4)
+            colour = DIAGNOSIS_COLOURS.get(str(diagnosis), OTHER)
+            axes.hist(ages, edges.tolist(), histtype="stepfilled", color=colour, alpha=0.13)
+            axes.hist(ages, edges.tolist(), histtype="step", color=colour, linewidth=1.4)
     axes.set_xlabel("age at scan (years)")
     axes.set_ylabel("scans")
 
@@ -130,7 +133,9 @@ def _draw_splits(axes: Axes, table: pd.DataFrame, members: pd.DataFrame) -> None
     for diagnosis in (*DIAGNOSES, None):
         group = subjects[_has(subjects, diagnosis)]
         counts = np.array([(group["split"] == name).sum() for name in names])
-        axes.barh(range(len(names)), counts, left=start, height=0.62, color=DIAGNOSIS_COLOURS.get(diagnosis, OTHER))
+        axes.barh(
+            range(len(names)), counts, left=start, height=0.62, color=DIAGNOSIS_COLOURS.get(str(diagnosis), OTHER)
+        )
         start = start + counts
     for place, name in enumerate(names):
         axes.text(start[place], place, f" {int((subjects['split'] == name).sum())}", va="center", fontsize=6.5)

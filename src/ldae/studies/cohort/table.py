@@ -30,6 +30,7 @@ def demographics(scans: pd.DataFrame) -> pd.DataFrame:
 
 
 def summary(name: str, scans: pd.DataFrame) -> dict:
+    """A row of Table 1: subjects, scans, age (years), MMSE, CDR and sex, beside the paper's counts."""
     paper_subjects, paper_scans = PAPER.get(name, (None, PAPER_SCANS if name == "all" else None))
     row = {
         "diagnosis": name,
@@ -97,8 +98,10 @@ def without(scans: pd.DataFrame, out: pd.DataFrame, by_reason: bool) -> pd.DataF
 
 
 def stage_row(stage: str, scans: pd.DataFrame) -> dict:
+    """A row of the flow: the scans that reach a stage, and their subjects."""
     return flow_row(stage, len(scans), "", scans["participant_id"].nunique())
 
 
 def flow_row(stage: str, count: int, reason: str, subjects: int | None) -> dict:
+    """A row of the flow; ``reason``: why these ``count`` scans left before the stage, empty for those that reach it."""
     return {"stage": stage, "count": count, "reason": reason, "subjects": subjects}

@@ -44,10 +44,12 @@ class Grid:
         """From the voxel-to-MNI affine (4, 4) of a conformed volume."""
         matrix = np.asarray(affine, dtype=float)
         centre = matrix[:3, :3] @ ((np.array(shape) - 1) / 2) + matrix[:3, 3]
-        return cls(tuple(map(int, shape)), float(matrix[0, 0]), tuple(centre.tolist()))
+        x, y, z = map(int, shape)
+        return cls((x, y, z), float(matrix[0, 0]), tuple(centre.tolist()))
 
     @property
     def voxel_ml(self) -> float:
+        """Volume of a voxel, ml."""
         return self.spacing_mm**3 / 1000
 
     def box(self) -> tuple[slice, slice, slice]:
@@ -57,7 +59,8 @@ class Grid:
             position = centre + self.spacing_mm * (np.arange(size) - (size - 1) / 2)
             inside = np.flatnonzero((position >= low) & (position <= high))
             slices.append(slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 0))
-        return tuple(slices)
+        x, y, z = slices
+        return x, y, z
 
 
 def contrast_ends(volume: np.ndarray, grid: Grid) -> tuple[float, float]:

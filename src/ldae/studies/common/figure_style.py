@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.typing import LineStyleType
 
 from ldae.core.files import atomic_path, write_tsv
 
@@ -25,7 +27,7 @@ DIAGNOSIS_MARKERS = {"CN": "o", "MCI": "D", "AD": "^"}
 # The method of the paper is dark and strong, its rivals are lighter, "no model" is grey.
 SERIES_COLOURS = ("#14506b", "#d1603d", "#5fa58d", "#8d6cab", "#b9a13a", "#8a949e")
 SERIES_MARKERS = ("o", "s", "^", "D", "v", "P")
-SERIES_DASHES: tuple[str | tuple[int, tuple[int, ...]], ...] = (
+SERIES_DASHES: tuple[LineStyleType, ...] = (
     "-",
     (0, (5, 2)),
     (0, (2, 1.5)),
@@ -34,7 +36,7 @@ SERIES_DASHES: tuple[str | tuple[int, tuple[int, ...]], ...] = (
     (0, (7, 2, 1, 2)),
 )
 
-STYLE = {
+STYLE: dict[Any, object] = {  # the names are those of matplotlib's settings
     "font.family": "DejaVu Sans",  # travels with matplotlib: the same glyphs on every machine
     "font.size": 7.5,
     "axes.titlesize": 8.5,
@@ -114,7 +116,8 @@ def freeze_layout(figure: Figure) -> None:
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.get_axes():
-        axes.set_position([round(part, 5) for part in axes.get_position().bounds])
+        left, bottom, width, height = (round(part, 5) for part in axes.get_position().bounds)
+        axes.set_position((left, bottom, width, height))
 
 
 def say_why_empty(axes: Axes, reason: str) -> None:

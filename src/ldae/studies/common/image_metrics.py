@@ -60,8 +60,8 @@ def ssim_brain(original: Tensor, other: Tensor, window: int = 11, mask: Tensor |
     """
     before = (window - 1) // 2
     pad = (before, window - 1 - before) * 3
-    padded = [F.pad(image, pad, mode="replicate") for image in (original, other)]
-    values = ssim_map(*padded, window)
+    first, second = (F.pad(image, pad, mode="replicate") for image in (original, other))
+    values = ssim_map(first, second, window)
     brain = (original > 0 if mask is None else mask).to(values)
     return (values * brain).flatten(1).sum(1) / brain.flatten(1).sum(1).clamp(min=1)
 

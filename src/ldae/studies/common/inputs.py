@@ -45,6 +45,7 @@ class Inputs:
 
     @cached_property
     def has_truth(self) -> bool:
+        """Whether the cohort is a phantom's, whose true ventricle volumes are known."""
         return "truth_ventricle_ml_mni" in self.scans
 
     def rows(self, *splits: str) -> np.ndarray:
@@ -57,6 +58,7 @@ class Inputs:
         return np.sort(part.groupby("participant_id").head(per_subject).index.to_numpy())
 
     def scan_id(self, row: int) -> str:
+        """``sub-<participant>_ses-<session>`` of the scan at a position."""
         return "_".join(self.scans.loc[row, KEY])
 
     def code(self, name: str, rows: Iterable[int]) -> np.ndarray:

@@ -36,6 +36,7 @@ class Probe:
     penalty: float
 
     def standardise(self, features: np.ndarray) -> np.ndarray:
+        """(N, dimension) features in units of the rows that the probe was fitted on."""
         return (features - self.mean) / self.std
 
     def score(self, features: np.ndarray) -> np.ndarray:
@@ -43,11 +44,13 @@ class Probe:
         return self.standardise(features) @ self.weight + self.bias
 
     def as_json(self) -> dict[str, Any]:
+        """The probe as numbers and lists; :meth:`from_json` reads it."""
         vectors = {name: getattr(self, name).tolist() for name in ("mean", "std", "weight")}
         return vectors | {"bias": float(self.bias), "penalty": float(self.penalty)}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "Probe":
+        """A probe that :meth:`as_json` wrote; further keys are left alone."""
         vectors = {name: np.asarray(content[name], dtype=float) for name in ("mean", "std", "weight")}
         return cls(**vectors, bias=content["bias"], penalty=content["penalty"])
 
@@ -147,7 +150,9 @@ def _size(width: int | None) -> float:
     return np.inf if width is None else width
 
 
-def subject_folds(subjects: Sequence[str], strata: Sequence[str], folds: int, seed: int) -> np.ndarray:
+def subject_folds(
+    subjects: Sequence[str] | np.ndarray, strata: Sequence[str] | np.ndarray, folds: int, seed: int
+) -> np.ndarray:
     """(rows,) fold of each row: all scans of a subject together, every stratum spread evenly.
 
     The stratum of a subject is that of its last row. Subjects are shuffled within their stratum and dealt in turn,

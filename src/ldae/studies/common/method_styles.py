@@ -27,7 +27,7 @@ class Method:
     label: str
     colour: str
     marker: str = "o"
-    dash: str | tuple[int, tuple[int, ...]] = "-"
+    dash: str | tuple[float, tuple[float, ...]] = "-"
 
 
 RECONSTRUCTION = {

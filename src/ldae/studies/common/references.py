@@ -11,10 +11,11 @@ EXAMPLES = 2
 
 def mean_volume(inputs: Inputs, chunk: int) -> np.ndarray:
     """(X, Y, Z) voxelwise mean of the training split: what a method knows without looking at the scan."""
-    rows, total = inputs.rows("train"), 0.0
+    rows = inputs.rows("train")
+    total: np.ndarray | float = 0.0
     for batch in batches(rows, chunk):
         total = total + volumes_of(inputs, batch).sum(axis=(0, 1), dtype=np.float64)
-    return (total / len(rows)).astype(np.float32)
+    return np.asarray(total / len(rows)).astype(np.float32)
 
 
 def nearest_volumes(inputs: Inputs, rows: np.ndarray) -> np.ndarray:

@@ -50,6 +50,7 @@ ESTIMATE_COLUMNS = ["value", "low", "high", "n_subjects", "n_rows", "redrawn", "
 
 
 def not_available(reason: str) -> Estimate:
+    """An estimate that cannot be had, and why."""
     return Estimate(value=None, note=reason)
 
 
@@ -135,6 +136,7 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 
 
 def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted mean of column 0; NaN where all weights are zero."""
     return _ratio(weights @ values[:, 0], weights.sum(1))
 
 

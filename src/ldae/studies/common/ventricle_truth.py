@@ -47,6 +47,7 @@ class TrueScale:
         return cls(float(slope), float(offset), len(measured), len(set(subjects)), r, residual)
 
     def true_ml(self, measured: float) -> float:
+        """True volume (ml in MNI space) of a measured one (ml)."""
         return self.slope * measured + self.offset
 
 

@@ -56,7 +56,8 @@ def spent(folder: Path) -> Spent | None:
     rows = read_rows(Path(folder) / CHECKPOINTS / "live.jsonl")
     if not rows or any("device" not in row for row in rows):
         return None
-    before, total, kinds = 0.0, 0.0, {}
+    before, total = 0.0, 0.0
+    kinds: dict[str, None] = {}  # in the order in which they came
     for row in rows:
         total += (row["seconds"] - before) * row["devices"]
         before = row["seconds"]

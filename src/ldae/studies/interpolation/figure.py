@@ -77,8 +77,10 @@ def figure_8_interpolation(summary: str | Path, by_group: str | Path, stem: str 
     known = [name for name in VENTRICLES if not rows_of(overall, name).empty]
     measures = [SIMILARITY, (known or VENTRICLES)[0], AS_THE_PAPER]
     figure = new_figure(FULL_WIDTH_MM, 250)
-    upper, lower = figure.add_gridspec(2, 1, height_ratios=[1.15, 1.9])
-    heads = [figure.add_subplot(place) for place in upper.subgridspec(2, 2)]
+    whole = figure.add_gridspec(2, 1, height_ratios=[1.15, 1.9])
+    upper, lower = whole[0], whole[1]
+    square = upper.subgridspec(2, 2)
+    heads = [figure.add_subplot(square[place]) for place in range(4)]
     methods = present(INTERPOLATION, overall["method"])
     for place, (axes, metric) in enumerate(zip(heads, [*measures, ERROR_AS_THE_PAPER], strict=True)):
         forest(axes, overall, metric, methods, names=place % 2 == 0)

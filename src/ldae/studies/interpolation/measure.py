@@ -188,7 +188,8 @@ def by_group(table: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:
 
 def _write_examples(inputs: Inputs, examples: dict[Triplet, dict[str, np.ndarray]], out: Path) -> None:
     """Scans and predictions of the shown triplets, in their order."""
-    volumes, labels = [], []
+    volumes: list[np.ndarray] = []
+    labels: list[dict] = []
     for triplet, results in examples.items():
         ends = {
             name: volumes_of(inputs, np.array([getattr(triplet, name)]))[0, 0] for name in ("start", "target", "end")

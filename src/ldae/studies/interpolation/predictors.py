@@ -38,6 +38,7 @@ class Triplet:
 
     @property
     def nominal_alpha(self) -> float:
+        """``alpha_months`` where it is known, otherwise ``alpha``."""
         return self.alpha if self.alpha_months is None else self.alpha_months
 
 
@@ -85,7 +86,8 @@ def middle(time: np.ndarray) -> float:
 
 def longest(scans: pd.DataFrame, triplets: list[Triplet], count: int) -> list[Triplet]:
     """For the figure: the longest triplet (the first of equals) of each of the ``count`` subjects with the longest."""
-    months, best = scans["months"], {}
+    months = scans["months"]
+    best: dict[str, tuple[float, Triplet]] = {}
     for triplet in triplets:
         subject, gap = scans.loc[triplet.start, "participant_id"], months[triplet.end] - months[triplet.start]
         if subject not in best or gap > best[subject][0]:
@@ -106,12 +108,12 @@ def interpolate(decoder: Decoder, reads: Reads, triplets: list[Triplet]) -> dict
     inputs = reads.inputs
     alpha = torch.tensor([triplet.alpha for triplet in triplets])
     nominal = torch.tensor([triplet.nominal_alpha for triplet in triplets])
-    ends_x_T = [torch.from_numpy(reads.x_T(decoder.ldae, True, rows)) for rows in (starts, ends)]
-    ends_y = [torch.from_numpy(inputs.code("y_sem", rows)) for rows in (starts, ends)]
-    at_start = torch.from_numpy(nearest == starts).view(-1, *[1] * (ends_x_T[0].ndim - 1))
+    x_T_a, x_T_b = (torch.from_numpy(reads.x_T(decoder.ldae, True, rows)) for rows in (starts, ends))
+    y_a, y_b = (torch.from_numpy(inputs.code("y_sem", rows)) for rows in (starts, ends))
+    at_start = torch.from_numpy(nearest == starts).view(-1, *[1] * (x_T_a.ndim - 1))
 
     def between(alpha: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-        return slerp(*ends_x_T, alpha).numpy(), lerp(*ends_y, alpha).numpy()
+        return slerp(x_T_a, x_T_b, alpha).numpy(), lerp(y_a, y_b, alpha).numpy()
 
     x_T, y = between(alpha)
     first, last = volumes_of(inputs, starts), volumes_of(inputs, ends)
@@ -119,16 +121,16 @@ def interpolate(decoder: Decoder, reads: Reads, triplets: list[Triplet]) -> dict
     def names(rows: np.ndarray) -> list[str]:
         return [inputs.scan_id(row) for row in rows]
 
-    latents = [
+    latent_a, latent_b = (
         torch.from_numpy(decoder.encode_latent(volumes, names(rows)))
         for volumes, rows in ((first, starts), (last, ends))
-    ]
+    )
     return {
         "ldae": decoder.generate(x_T, y),
         "ldae_months": decoder.generate(*between(nominal)),
-        "y_only": decoder.generate(torch.where(at_start, *ends_x_T).numpy(), y),
+        "y_only": decoder.generate(torch.where(at_start, x_T_a, x_T_b).numpy(), y),
         "x_T_only": decoder.generate(x_T, inputs.code("y_sem", nearest)),
-        "latent_lerp": decoder.decode_latent(lerp(*latents, alpha).numpy()),
+        "latent_lerp": decoder.decode_latent(lerp(latent_a, latent_b, alpha).numpy()),
         "voxel_lerp": lerp(torch.from_numpy(first), torch.from_numpy(last), alpha).numpy(),
         "copy_nearest": volumes_of(inputs, nearest),
         "ae": decoder.autoencode(volumes_of(inputs, targets), names(targets)),

@@ -53,6 +53,7 @@ class Counterfactuals:
 
     @cached_property
     def anatomy(self) -> Anatomy:
+        """The anatomy that the cohort was made from."""
         return load_anatomy(self.anatomy_path)
 
     @cached_property

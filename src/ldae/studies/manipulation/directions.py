@@ -61,6 +61,7 @@ class Directions:
 
 
 def unit(vector: np.ndarray) -> np.ndarray:
+    """The vector at length 1."""
     return vector / np.linalg.norm(vector)
 
 

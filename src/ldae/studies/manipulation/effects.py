@@ -63,9 +63,9 @@ class Ruler:
         """(B,) SSIM (window 11) of two batches (B, X, Y, Z) in the brains of ``scan`` outside both regions."""
         places = np.stack([self.outside(own) for own in scan])
         arrays = (np.ascontiguousarray(array, dtype=np.float32)[:, None] for array in (first, second))
-        pair = [torch.from_numpy(array).to(self.device) for array in arrays]
+        before, after = (torch.from_numpy(array).to(self.device) for array in arrays)
         mask = torch.from_numpy(places[:, None]).to(self.device)
-        return ssim_brain(*pair, mask=mask).double().cpu().numpy()
+        return ssim_brain(before, after, mask=mask).double().cpu().numpy()
 
     def intensity_change(self, before: np.ndarray, after: np.ndarray, scan: np.ndarray) -> float:
         """Relative change of the mean intensity outside both regions: -0.3 for an edit that darkens all by 30 %."""
@@ -139,7 +139,7 @@ def end_columns(part: pd.DataFrame, reported: list[float]) -> dict[str, pd.Serie
     smallest, largest = reported[0], reported[-1]
     known = [name for name in TRUTH if part[name].notna().any()]
     diagnosis = part.drop_duplicates("participant_id").set_index("participant_id")["diagnosis"]
-    columns = {}
+    columns: dict[str, pd.Series] = {}
     for measure in (*CHANGES, FOLLOWED, *OUTSIDE, *known):
         wide = part.pivot(index="participant_id", columns="target_probability", values=measure)
         plus, minus = wide[largest], wide[smallest]
@@ -161,7 +161,7 @@ def spearman_columns(table: pd.DataFrame, direction: str) -> dict[str, pd.Series
     """
     own = table[(table["direction"] == "none") | (table["direction"] == direction)]
     own = own[own["calibration"] != "alpha"]
-    columns = {}
+    columns: dict[str, pd.Series] = {}
     for measure in RANKED:
         everything = dose_response(own, measure)
         columns |= {f"{measure}_spearman": everything, f"{measure}_spearman_mean": everything}

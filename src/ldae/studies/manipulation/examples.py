@@ -44,8 +44,11 @@ def truth_rows(
     Args:
         pictures: made by :func:`example_table`.
     """
-    lines, volumes = [], []
-    for row, own in pictures.groupby("row", sort=False) if truth is not None else []:
+    lines: list[dict] = []
+    volumes: list[np.ndarray] = []
+    if truth is None:
+        return pd.DataFrame(lines, columns=COLUMNS), volumes
+    for row, own in pictures.groupby("row", sort=False):
         sweep = own[own["kind"] == "sweep"]
         shown = {(sweep["probability"] - dose).abs().idxmin() for dose in SHOWN_DOSES} if len(sweep) else set()
         for line in [own[own["kind"] == "reconstruction"].iloc[0], *(sweep.loc[place] for place in sorted(shown))]:

@@ -109,8 +109,9 @@ def run_manipulation(
         raise UserError(f"{probe_json} belongs to codes of another length; run fit_probes again.")
     scale = ldae.method.manipulation_scale
     moves = plan(inputs, Directions(inputs, probe, seed, scale), rows, settings)
-    known = phantom is not None and anatomy is not None and inputs.has_truth
-    truth = Counterfactuals(inputs, probe, phantom, seed, anatomy) if known else None
+    truth = None
+    if phantom is not None and anatomy is not None and inputs.has_truth:
+        truth = Counterfactuals(inputs, probe, phantom, seed, anatomy)
     shown = example_rows(inputs, EXAMPLES)
     table, kept = decode(decoder, reads, probe, moves, truth, shown)
     write_tsv(out / "reads.tsv", reads.table())
@@ -156,8 +157,8 @@ def decode(
         started = [i for i, move in enumerate(chosen) if move.direction == "none"]
         unmoved = {row: unmoved[row] for row in unmoved if row in own} | {chosen[i].row: edited[i] for i in started}
         rebuilt = {row: rebuilt[row] for row in rebuilt if row in own} | _autoencoded(decoder, inputs, own[started])
-        references = (np.stack([known[row] for row in own]) for known in (rebuilt, unmoved))
-        measured = ruler.measure(scans, *references, edited)
+        by_autoencoder, before = (np.stack([known[row] for row in own]) for known in (rebuilt, unmoved))
+        measured = ruler.measure(scans, by_autoencoder, before, edited)
         for i, (move, values) in enumerate(zip(chosen, measured, strict=True)):
             values |= {"probability_reencoded": again[i]}
             values |= {"scan_ventricle_ml": ruler.volumes(scans[i], scans[i])["ventricle_ml"]}

@@ -23,18 +23,22 @@ class Block:
 
     @property
     def left(self) -> tuple[float, float]:
+        """(x, y) in the middle of the left edge, mm."""
         return self.x - self.width / 2, self.y
 
     @property
     def right(self) -> tuple[float, float]:
+        """(x, y) in the middle of the right edge, mm."""
         return self.x + self.width / 2, self.y
 
     @property
     def top(self) -> tuple[float, float]:
+        """(x, y) in the middle of the upper edge, mm."""
         return self.x, self.y + self.height / 2
 
     @property
     def bottom(self) -> tuple[float, float]:
+        """(x, y) in the middle of the lower edge, mm."""
         return self.x, self.y - self.height / 2
 
 
@@ -150,6 +154,7 @@ class Page:
             self.axes.text(middle[0], middle[1] + 1.3, words, ha="center", va="bottom", fontsize=6.3, color=INK)
 
     def note(self, x: float, y: float, words: str, ha: str = "center", size: float = 6.6) -> None:
+        """Words at (x, y) in mm, without a box; ``ha``: matplotlib's alignment, ``size`` in points."""
         self.axes.text(x, y, words, ha=ha, va="center", fontsize=size, color=INK, linespacing=1.4)
 
     def key(self, y: float, entries: dict[str, str]) -> None:

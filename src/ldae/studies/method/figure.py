@@ -17,6 +17,7 @@ class Parts:
         self.rows = table.set_index("part")
 
     def shape(self, part: str) -> str:
+        """Shape of a part in words, as in the table of parts."""
         return str(self.rows.loc[part, "shape"])
 
     def count(self, part: str, column: str = "parameters") -> str:

@@ -42,4 +42,5 @@ def scheme(settings: config.Config) -> pd.DataFrame:
 
 
 def times(*sizes: int) -> str:
+    """Sizes as a shape is written: ``1 × 144 × 176``."""
     return " × ".join(str(size) for size in sizes)

@@ -37,6 +37,7 @@ def _counts(values: np.ndarray, weights: np.ndarray) -> Counts:
 
 
 def accuracy(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Share of the scans that are called rightly at probability 0.5."""
     tp, fp, tn, fn = _counts(values, weights)
     return _ratio(tp + tn, tp + fp + tn + fn)
 
@@ -54,15 +55,18 @@ def specificity(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def balanced_accuracy(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean of sensitivity and specificity."""
     return (sensitivity(values, weights) + specificity(values, weights)) / 2
 
 
 def precision(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Share of AD among the scans called AD; NaN where none is."""
     tp, fp, _, _ = _counts(values, weights)
     return _ratio(tp, tp + fp)
 
 
 def f1(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Harmonic mean of precision and recall of AD."""
     tp, fp, _, fn = _counts(values, weights)
     return _ratio(2 * tp, 2 * tp + fp + fn)
 
@@ -74,6 +78,7 @@ def mcc(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def mae(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean absolute error, years."""
     return _ratio(weights @ np.abs(values[:, 0] - values[:, 1]), weights.sum(1))
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from ldae.core.files import read_tsv
@@ -44,10 +45,10 @@ def figure_label_efficiency(estimates: str | Path, stem: str | Path) -> None:
         _draw(axes, table, metric, reference)
         axes.set_title(title)
         axes.set_ylabel(label)
-    handles = {}
+    handles: dict[str, Artist] = {}
     for axes in panels:
         handles |= {text: handle for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)}
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, handlelength=2.2)
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=4, handlelength=2.2)
     letter_panels(list(panels))
     save_figure(figure, stem, table)
 

@@ -65,7 +65,8 @@ def predict_all(
     Args:
         labelled: features that have seen the labels of all but the test subjects: not cross-validated.
     """
-    tables, fitted = [], {}
+    tables: list[pd.DataFrame] = []
+    fitted: Fitted = {}
     for task in TASKS:
         rows, target = task_rows(scans, task)
         fold = outer_folds(scans, folds, seed)[rows]

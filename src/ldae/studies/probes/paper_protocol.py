@@ -65,6 +65,7 @@ class _Best:
     theta: np.ndarray
 
     def keep(self, score: np.ndarray, theta: np.ndarray) -> None:
+        """Take the probes whose score (probes,) beats their best so far, with their weights (probes, dimension)."""
         better = score > self.score
         self.score = np.where(better, score, self.score)
         self.theta = np.where(better[:, None], theta, self.theta)

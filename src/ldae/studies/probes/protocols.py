@@ -36,6 +36,7 @@ def probe_groups(scans: pd.DataFrame, split: str) -> pd.Series:
 
 
 def can_be_fitted(target: np.ndarray) -> bool:
+    """Whether the targets hold two values: both classes, or two ages."""
     return len(np.unique(target)) >= 2
 
 
@@ -92,7 +93,8 @@ def tested(
 ) -> tuple[pd.DataFrame, Fitted]:
     """Predictions for the test subjects by probes fitted on all others, and these probes."""
     test = scans["split"].to_numpy()[rows] == "test"
-    tables, fitted = [], {}
+    tables: list[pd.DataFrame] = []
+    fitted: Fitted = {}
     if not test.any() or not can_be_fitted(target[~test]):
         return pd.DataFrame(), fitted
     for name, features in sets.items():
@@ -176,5 +178,6 @@ def _strata(scans: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
 def prediction_rows(
     scans: pd.DataFrame, rows: np.ndarray, target: np.ndarray, prediction: np.ndarray, keys: dict
 ) -> pd.DataFrame:
+    """The predictions (logit of AD, or years) of some scans: who they are, ``keys``, target, prediction."""
     table = scans.loc[rows, [*KEY, "diagnosis", "age", "split"]]
     return table.assign(**keys, target=target, prediction=prediction)

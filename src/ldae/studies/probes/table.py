@@ -79,6 +79,7 @@ def metric_names(estimates: pd.DataFrame) -> list[str]:
 
 
 def protocol_words(method: str, protocol: str) -> str:
+    """A protocol as Table 7 names it; constants and supervised encoders are not fitted as the probes are."""
     if method == "supervised":
         return OWN_HEAD
     words = PROTOCOL_WORDS[protocol]

@@ -133,7 +133,7 @@ def figure_reconstruction_examples(examples: str | Path, stem: str | Path) -> No
     limit = difference_limit(
         [copy[box] - scan[box] for copies in volumes.values() for scan, copy in zip(scans, copies, strict=True)]
     )
-    rows = [["axial"] * len(methods)] * (2 * len(pairs))
+    rows: list[list[Plane | None]] = [["axial"] * len(methods)] * (2 * len(pairs))
     sheet = picture_sheet(box, rows, left_mm=27, top_mm=15, gaps_mm=([0.8, 4.0] * len(pairs))[:-1])
     for number, pair in enumerate(pairs):
         _draw_methods(

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
+from matplotlib.typing import LineStyleType
 
 from ldae.core.files import read_tsv
 from ldae.studies.common.estimate_panels import METRIC_LABELS, line_with_intervals, rows_of, subjects_line, why_missing
@@ -22,7 +23,10 @@ from ldae.studies.common.figure_style import (
 from ldae.studies.common.method_styles import RECONSTRUCTION, Method, present
 
 MEASURES = ("ssim_w11_brain", "ssim_w3_paper", "psnr", "x_T_std")
-SOLVERS = {"ddim": ("DDIM", "-", True), "dpmpp_2m": ("DPM-Solver++(2M)", (0, (2, 1.5)), False)}
+SOLVERS: dict[str, tuple[str, LineStyleType, bool]] = {
+    "ddim": ("DDIM", "-", True),
+    "dpmpp_2m": ("DPM-Solver++(2M)", (0, (2, 1.5)), False),
+}
 
 
 @house_style()

@@ -67,12 +67,12 @@ def run_reconstruction(ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Ev
         gathered.add(batch, originals, {"original": originals} | rebuilt)
         gathered.codes += code_rows(inputs, batch, x_T)
     for batch in batches(scans_of_dae(inputs, rows, settings.dae_scans, seed), settings.batch):
-        coarse, x_T = by_dae(dae, inputs, batch, seed)
+        coarse, x_T_dae = by_dae(dae, inputs, batch, seed)
         fine = {name: dae.upsampled(coarse[name], inputs.grid.shape) for name in DAE_METHODS[:2]}
         fine["dae_grid"] = dae.upsampled(coarse["original"], inputs.grid.shape)
         gathered.add(batch, volumes_of(inputs, batch), fine)
         gathered.add(batch, coarse["original"], {f"{name}{OWN_GRID}": coarse[name] for name in DAE_METHODS[:2]})
-        gathered.codes += code_rows(inputs, batch, {"x_T_dae": x_T})
+        gathered.codes += code_rows(inputs, batch, {"x_T_dae": x_T_dae})
     write_tsv(out / "reads.tsv", reads.table())
     write_tsv(out / "x_T.tsv", pd.DataFrame(gathered.codes))
     write_tsv(out / "code_sizes.tsv", code_sizes(ldae.latent_shape, ldae.dimension, dae.shape, dae.dimension))

@@ -1,6 +1,7 @@
 """Figure: unconditional samples beside real scans: distances of distributions, nearest training scans, pictures."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -68,7 +69,7 @@ def _draw_curves(axes: Axes, shares: pd.DataFrame, label: str) -> None:
         return
     for name, method in present(SAMPLES, shares["kind"]).items():
         curve = shares[shares["kind"] == name]
-        style = {"color": method.colour, "linestyle": method.dash, "label": method.label}
+        style: dict[str, Any] = {"color": method.colour, "linestyle": method.dash, "label": method.label}
         axes.step(curve["x"], curve["share"], where="post", **style)
         axes.fill_between(
             curve["x"], curve["low"], curve["high"], step="post", color=method.colour, alpha=0.15, linewidth=0

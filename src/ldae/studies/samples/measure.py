@@ -64,6 +64,7 @@ def means(latents: Store, rows: np.ndarray) -> np.ndarray:
 
 
 def decoded(decoder: Decoder, latents: Store, rows: np.ndarray) -> np.ndarray:
+    """(B, 1, X, Y, Z) volumes of the mean latents of these rows."""
     return decoder.decode_latent(means(latents, rows))
 
 

@@ -47,6 +47,13 @@ def draw(decoder: Decoder, inputs: Inputs, row: int, samples: int, seed: int) ->
 
 
 def describe(inputs: Inputs, original: np.ndarray, samples: np.ndarray, spread: np.ndarray) -> dict:
+    """How much the samples of one y_sem vary: spread in the brain, similarity to the scan, ventricles (ml).
+
+    Args:
+        original: (1, 1, X, Y, Z) the scan.
+        samples: (N, 1, X, Y, Z) decoded with its y_sem.
+        spread: (X, Y, Z) standard deviation over the samples.
+    """
     brain = original[0, 0] > 0
     ventricles = np.array([ventricle_ml(volume, inputs.grid) for volume in samples[:, 0]])
     repeated = torch.from_numpy(original).expand(len(samples), -1, -1, -1, -1)
