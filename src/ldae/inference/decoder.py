@@ -16,8 +16,7 @@ from ldae.core.batches import batches
 from ldae.core.keyed import normal
 from ldae.core.lineage import require_grid
 from ldae.core.store import Store
-from ldae.diffusion.ddim import ddim_decode, ddim_encode, ddim_grid
-from ldae.diffusion.dpm_solver import dpmpp_2m_decode, dpmpp_2m_encode, log_sigma_grid
+from ldae.diffusion.samplers import SAMPLERS, Sampler
 from ldae.diffusion.schedule import Schedule
 from ldae.inference.device import pick_device
 from ldae.inference.load_networks import Loaded, load_dae
@@ -130,7 +129,7 @@ class DaeDecoder:
 
     def invert(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Volumes in [0, 1] with their y -> x_T (N, 1, x, y, z)."""
-        walk = ddim_encode if self.sampling.solver == "ddim" else dpmpp_2m_encode
+        walk = self._sampler.encode
         centred = self.network.centred
         return self._run(lambda v, c: walk(denoiser(self.network, c), centred(v), self._grid(), self.schedule), x, y)
 
@@ -140,7 +139,7 @@ class DaeDecoder:
         Args:
             encoded: ``x_T`` is an inverted scan, and no noise.
         """
-        walk = ddim_decode if self.sampling.solver == "ddim" else dpmpp_2m_decode
+        walk = self._sampler.decode
         clamp = None if encoded else 1.0
         return self._run(
             lambda v, c: reconstruct(walk(denoiser(self.network, c), v, self._grid(), self.schedule, clamp)), x_T, y
@@ -165,10 +164,12 @@ class DaeDecoder:
         fine[:, :, x, y, z] = given.numpy()
         return fine
 
+    @property
+    def _sampler(self) -> Sampler:
+        return SAMPLERS[self.sampling.solver]
+
     def _grid(self) -> list[int]:
-        if self.sampling.solver == "ddim":
-            return ddim_grid(self.sampling.steps, self.schedule.timesteps)
-        return log_sigma_grid(self.sampling.steps, self.schedule)
+        return self._sampler.grid(self.sampling.steps, self.schedule)
 
     def _run(self, function: Callable[..., Tensor], *arrays: np.ndarray) -> np.ndarray:
         parts = []

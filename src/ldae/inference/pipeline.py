@@ -11,9 +11,9 @@ from ldae.core.keyed import normal
 from ldae.core.latent_scale import chain_scale_factor
 from ldae.core.lineage import require_chain, require_grid
 from ldae.core.store import Store
-from ldae.diffusion.ddim import Denoiser, ddim_decode, ddim_encode, ddim_grid
-from ldae.diffusion.dpm_solver import dpmpp_2m_decode, dpmpp_2m_encode, log_sigma_grid
+from ldae.diffusion.ddim import Denoiser
 from ldae.diffusion.guidance import guided, sampling_coefficient
+from ldae.diffusion.samplers import SAMPLERS, Sampler
 from ldae.diffusion.schedule import Schedule
 from ldae.inference.device import pick_device
 from ldae.inference.load_networks import (
@@ -136,14 +136,12 @@ class LDAE:
     @torch.no_grad()
     def invert(self, z: Tensor, y: Tensor | None) -> Tensor:
         """Scaled latents -> x_T; without y_sem, by the unconditional model of stage 2."""
-        encode = ddim_encode if self.sampling.solver == "ddim" else dpmpp_2m_encode
-        return encode(self._model(y), z.to(self.device), self._grid(), self.schedule, self._clamp())
+        return self._sampler.encode(self._model(y), z.to(self.device), self._grid(), self.schedule, self._clamp())
 
     @torch.no_grad()
     def sample(self, x_T: Tensor, y: Tensor | None) -> Tensor:
         """x_T -> scaled latents; without y_sem, by the unconditional model of stage 2."""
-        decode = ddim_decode if self.sampling.solver == "ddim" else dpmpp_2m_decode
-        return decode(self._model(y), x_T.to(self.device), self._grid(), self.schedule, self._clamp())
+        return self._sampler.decode(self._model(y), x_T.to(self.device), self._grid(), self.schedule, self._clamp())
 
     @property
     def network_calls(self) -> int:
@@ -159,10 +157,12 @@ class LDAE:
             return self.estimator.trunk
         return guided(self.estimator, y.to(self.device), self.coefficient)
 
+    @property
+    def _sampler(self) -> Sampler:
+        return SAMPLERS[self.sampling.solver]
+
     def _grid(self) -> list[int]:
-        if self.sampling.solver == "ddim":
-            return ddim_grid(self.sampling.steps, self.schedule.timesteps)
-        return log_sigma_grid(self.sampling.steps, self.schedule)
+        return self._sampler.grid(self.sampling.steps, self.schedule)
 
     def _clamp(self) -> float | None:
         return 1.0 if self.method.clamp_z0 else None

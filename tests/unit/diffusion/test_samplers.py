@@ -1,21 +1,29 @@
 """Samplers against the exact solution of a Gaussian problem, and against MONAI's DDIM step."""
 
 import math
+from functools import partial
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 
-from ldae.diffusion.ddim import ddim_decode, ddim_encode, ddim_grid
-from ldae.diffusion.dpm_solver import dpmpp_2m_decode, dpmpp_2m_encode, log_sigma_grid
+from ldae.config import Sampling
+from ldae.diffusion import samplers
+from ldae.diffusion.ddim import ddim_grid
+from ldae.diffusion.dpm_solver import log_sigma_grid
 from ldae.diffusion.schedule import Schedule
 
 SCHEDULE = Schedule()
 SPREAD = torch.tensor([0.2, 0.5, 1.0, 1.5], dtype=torch.float64).view(1, 4, 1, 1, 1)
 SAMPLERS = {
-    "ddim": (ddim_decode, ddim_encode, lambda steps: ddim_grid(steps)),
-    "dpmpp_2m": (dpmpp_2m_decode, dpmpp_2m_encode, lambda steps: log_sigma_grid(steps, SCHEDULE)),
+    name: (sampler.decode, sampler.encode, partial(sampler.grid, schedule=SCHEDULE))
+    for name, sampler in samplers.SAMPLERS.items()
 }
+
+
+def test_the_configuration_offers_every_sampler():
+    assert get_args(Sampling.model_fields["solver"].annotation) == tuple(SAMPLERS)
 
 
 def gaussian_denoiser(x, t):
