@@ -22,7 +22,7 @@ from ldae.inference.encode import encode_baselines, encode_codes
 from ldae.inference.latents import encode_latents
 from ldae.inference.pipeline import LDAE
 from ldae.preprocessing.pack import pack_volumes_dae
-from ldae.report.unseen import unseen_sentences
+from ldae.report.run_description import unseen_sentences
 from ldae.studies.common.inputs import read_inputs
 
 STEPS = {"steps": 4, "validate_every": 2}

@@ -10,7 +10,7 @@ with running(snakemake.log[0]):
     from ldae.core.provenance import run_provenance
     from ldae.report.html import ReportSources
     from ldae.report.public import bundle_public
-    from ldae.report.unseen import unseen_sentences
+    from ldae.report.run_description import unseen_sentences
 
     files, folders = snakemake.input, snakemake.params
     scans = read_tsv(files.scans, dtype=str)

@@ -9,7 +9,7 @@ with running(snakemake.log[0]):
     from ldae.core.files import read_json
     from ldae.core.lineage import read_chain
     from ldae.report.model_card import BASELINES, model_card
-    from ldae.report.unseen import unseen_sentences
+    from ldae.report.run_description import unseen_sentences
 
     stages, files = ("autoencoder", "diffusion", "representation"), snakemake.input
     train = Path(snakemake.params.train)

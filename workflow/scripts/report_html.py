@@ -8,7 +8,7 @@ with running(snakemake.log[0]):
     from ldae.config import parse_config
     from ldae.core.provenance import run_provenance
     from ldae.report.html import ReportSources, report_html
-    from ldae.report.unseen import unseen_sentences
+    from ldae.report.run_description import unseen_sentences
 
     files, folders = snakemake.input, snakemake.params
     report_html(
