@@ -32,8 +32,7 @@ from study_tables import centred_within, slope, with_interval  # noqa: E402
 from ldae.config import BiasField, BrainExtraction, Conform, Registration  # noqa: E402
 from ldae.core.files import read_json, write_json  # noqa: E402
 from ldae.phantom.anatomy import Anatomy, load_anatomy  # noqa: E402
-from ldae.phantom.deformation import subject_shape  # noqa: E402
-from ldae.phantom.grid import CONTROL_MM, ORIGIN, sample  # noqa: E402
+from ldae.phantom.grid import CONTROL_MM, ORIGIN, sample, subject_shape  # noqa: E402
 from ldae.preprocessing.bias_field import correct_bias_field  # noqa: E402
 from ldae.preprocessing.brain_extraction import extract_brain  # noqa: E402
 from ldae.preprocessing.conform import conform, weighted  # noqa: E402

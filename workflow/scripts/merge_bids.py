@@ -5,6 +5,6 @@ from pathlib import Path
 from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.adni.merge import merge_bids
+    from ldae.adni.bids_tables import merge_bids
 
     merge_bids([Path(status) for status in snakemake.input], Path(snakemake.output.participants).parent)

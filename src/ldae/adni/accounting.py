@@ -14,9 +14,9 @@ import pandas as pd
 
 from ldae.adni.clinica import session_id
 from ldae.adni.disk import SubjectFiles
+from ldae.adni.image_listing import visit_name
 from ldae.adni.selection import PHASES, Rules, expected_name
 from ldae.adni.study_tables import TABLES, find_tables, read_table
-from ldae.adni.visit_names import visit_name
 
 NOT_ON_DISK, REFUSED, LATER_PHASE = "not downloaded", "refused by the study", "phase not converted"
 ORDINARY = (NOT_ON_DISK, REFUSED, LATER_PHASE)  # no fault of the download or of the conversion

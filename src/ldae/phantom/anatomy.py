@@ -9,18 +9,17 @@ from scipy import ndimage
 
 from ldae.core.errors import UserError
 from ldae.core.files import atomic_path
-from ldae.phantom.deformation import exponential, roi_volume_ml, support
-from ldae.phantom.grid import ORIGIN, SHAPE, axes, smooth, to_uint8
+from ldae.phantom.grid import ORIGIN, SHAPE, axes, exponential, roi_volume_ml, smooth, support, to_uint8
 from ldae.phantom.head import BACKGROUND_SKIN_MM, head_image, head_surfaces
 from ldae.phantom.structures import (
     hippocampi,
+    load_template,
     sulcal_weight,
     t1_contrast,
     ventricle_distance,
     ventricles,
     white_matter_caps,
 )
-from ldae.phantom.template import load_template
 from ldae.phantom.velocity import BASES, intracranial_domain, velocity_bases
 
 VENTRICLE_AMPLITUDES = np.array([-1.2, -0.6, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.5])

@@ -19,8 +19,8 @@ from ldae.core.keys import KEY
 from ldae.core.runtime import starting_deaf_processes
 from ldae.phantom.anatomy import Anatomy, load_anatomy
 from ldae.phantom.bids_dataset import BidsDataset
-from ldae.phantom.deformation import subject_shape
 from ldae.phantom.dicom import Download
+from ldae.phantom.grid import subject_shape
 from ldae.phantom.loni_images import Image, images_of
 from ldae.phantom.scan import Scan, make_scan
 from ldae.phantom.visit_schedule import Plan, Visit, cognition_at, plan_cohort

@@ -10,8 +10,7 @@ import numpy as np
 
 from ldae.core.keyed import stream
 from ldae.phantom.anatomy import FOREGROUND_MM, HEAD_GAIN, Anatomy
-from ldae.phantom.deformation import compose, exponential, jacobian_determinant, subject_shape
-from ldae.phantom.grid import CONTROL_MM, ORIGIN, sample
+from ldae.phantom.grid import CONTROL_MM, ORIGIN, compose, exponential, jacobian_determinant, sample, subject_shape
 from ldae.phantom.population import State, Subject, state_at
 from ldae.phantom.scanner import (
     Acquisition,

@@ -11,8 +11,7 @@ from scipy.sparse import coo_matrix, csr_matrix, diags
 from scipy.sparse.linalg import cg
 
 from ldae.phantom.grid import CONTROL_MM, CONTROL_SHAPE, ORIGIN, axes, smooth, to_control
-from ldae.phantom.structures import brain_box, sulcal_fluid
-from ldae.phantom.template import Template
+from ldae.phantom.structures import Template, brain_box, sulcal_fluid
 
 BASES = ("ventricle_l", "ventricle_r", "hippocampus_l", "hippocampus_r", "cortex")
 BELOW_BRAIN_MM = -45.0  # cortex changes only above this height

@@ -34,8 +34,8 @@ def die_at(moment: int) -> None:
 
 
 def main(raw: Path, results: Path, fraction: float) -> None:
+    from ldae.adni.bids_tables import merge_bids
     from ldae.adni.conversion import convert_shard
-    from ldae.adni.merge import merge_bids
     from ldae.config import Convert
 
     settings = Convert(shards=1, max_quarantined_fraction=fraction)

@@ -4,7 +4,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from ldae.adni.verification import check_size, checked_image
+from ldae.adni.publication import check_size, checked_image
 from ldae.core.errors import QuarantinedScan
 
 NAME = "sub-ADNI002S0295_ses-M000_T1w"

@@ -3,15 +3,20 @@
 import numpy as np
 import pytest
 
-from ldae.phantom.deformation import (
+from ldae.phantom.grid import (
+    CONTROL_MM,
+    CONTROL_SHAPE,
     MIN_JACOBIAN,
     compose,
+    ellipsoid,
     exponential,
     jacobian_determinant,
+    region,
     roi_volume_ml,
     subject_shape,
+    to_control,
+    upsample,
 )
-from ldae.phantom.grid import CONTROL_MM, CONTROL_SHAPE, ellipsoid, region, to_control, upsample
 from ldae.phantom.velocity import BASES
 
 

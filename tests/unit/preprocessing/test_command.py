@@ -13,9 +13,8 @@ from ldae.core.files import read_json, read_tsv, sha256_file, write_json
 from ldae.phantom.dicom import write_series
 from ldae.phantom.loni_images import images_of
 from ldae.phantom.visit_schedule import plan_subject
-from ldae.preprocessing.claim import claim, release
 from ldae.preprocessing.derivatives import ScanFiles, sidecar
-from ldae.preprocessing.one_scan import as_nifti, scan_names
+from ldae.preprocessing.one_scan import as_nifti, claim, release, scan_names
 from ldae.preprocessing.reading import read_scan
 
 FAST = {

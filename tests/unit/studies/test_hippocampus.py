@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from ldae.phantom.grid import ORIGIN
-from ldae.phantom.structures import hippocampi, ventricles
-from ldae.phantom.template import load_template
+from ldae.phantom.structures import hippocampi, load_template, ventricles
 from ldae.studies.common.anatomy import Grid, hippocampus_region, hippocampus_region_ml
 
 PAPER = Grid((128, 160, 128), 1.5, (-0.5, -17.5, 18.5))

@@ -14,10 +14,8 @@ from ldae.adni.inventory import missing_folders, subject_folders
 from ldae.adni.preflight.arrivals import Arrivals, arrival_findings, predicted
 from ldae.adni.preflight.finding import SEVERITIES, Finding
 from ldae.adni.preflight.image_checks import archive_findings, files_by_subject, folder_findings, image_findings
-from ldae.adni.preflight.quality_checks import rejected_visits
-from ldae.adni.preflight.reported import diagnosis_findings, doubled_visits, site_findings
-from ldae.adni.preflight.table_checks import adapted_findings, table_findings
-from ldae.adni.preflight.tool_checks import tool_findings
+from ldae.adni.preflight.quality_checks import diagnosis_findings, doubled_visits, rejected_visits, site_findings
+from ldae.adni.preflight.table_checks import adapted_findings, table_findings, tool_findings
 from ldae.adni.preflight.visit_checks import visit_findings
 from ldae.adni.selection import PHASES
 from ldae.adni.study_tables import BY_NAME

@@ -1,7 +1,8 @@
-"""Missing, doubled, renamed, unreadable and incomplete study tables."""
+"""Missing, doubled, renamed, unreadable and incomplete study tables; and the programs that convert the images."""
 
 from pathlib import Path
 
+from ldae.adni.clinica import OLDEST_DCM2NIIX, clinica_command, dcm2niix_version
 from ldae.adni.clinica_tables import AdaptedTable
 from ldae.adni.preflight.finding import Finding, shortened
 from ldae.adni.study_tables import TABLES, StudyTable, find_other_formats, find_tables, read_table
@@ -58,3 +59,19 @@ def missing_table(table: StudyTable, tables: Path) -> Finding:
     what = f"table {table.name} is missing{also}" + (": its columns will be n/a" if table.optional else "")
     severity = "note" if table.optional else "blocking"
     return Finding(severity, what, str(tables), f"download it from {table.page}", table.purpose)
+
+
+def tool_findings() -> list[Finding]:
+    """Is there a Clinica, and a dcm2niix that Clinica accepts?"""
+    findings = []
+    try:
+        clinica_command()
+    except UserError as error:
+        where, used = "the Python environment", "the conversion to BIDS"
+        findings.append(Finding("blocking", "no Clinica", where, str(error), used))
+    version = dcm2niix_version()
+    if version is None or version < OLDEST_DCM2NIIX:
+        what = "no dcm2niix" if version is None else f"dcm2niix {version} is too old"
+        fix = f"install {OLDEST_DCM2NIIX} or newer (older releases run commands hidden in file names)"
+        findings.append(Finding("blocking", what, "PATH", fix, "reading DICOM"))
+    return findings

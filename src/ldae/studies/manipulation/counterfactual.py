@@ -16,7 +16,7 @@ from ldae.config import Phantom
 from ldae.core.errors import UserError
 from ldae.core.keys import KEY
 from ldae.phantom.anatomy import Anatomy, load_anatomy
-from ldae.phantom.deformation import subject_shape
+from ldae.phantom.grid import subject_shape
 from ldae.phantom.population import State, state_at
 from ldae.phantom.scan import Scan, amplitudes_for, make_scan
 from ldae.phantom.visit_schedule import Plan, Visit, plan_cohort
