@@ -70,6 +70,7 @@ class Listing:
         return ~images["withheld"] & (here | ~served)
 
     def rules(self, shown: pd.Series) -> Rules:
+        """Clinica's choice among the images that it is shown; ``shown``: which rows of ``images`` these are."""
         usable = self.visits[self.visits["fault"].isna()]
         return Rules(usable, self.images[shown], self.failed, self.ratings)
 
@@ -228,6 +229,7 @@ def left_out(
 
 
 def known_phases() -> str:
+    """The phases of the study that Clinica converts, for a message."""
     return f"Clinica knows {', '.join(PHASES)}"
 
 

@@ -126,6 +126,7 @@ def merge_bids(statuses: list[Path], bids: Path) -> None:
 
 
 def dataset_description() -> dict:
+    """Content of ``dataset_description.json``, with the versions of Clinica and dcm2niix."""
     tools = [{"Name": name, "Version": version(name)} for name in ("clinica", "dcm2niix")]
     return {
         "Name": "ADNI, T1-weighted scans",

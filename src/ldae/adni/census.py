@@ -39,6 +39,7 @@ def outsiders(images: Path) -> list[Outsider]:
 
 
 def file_fix(name: str) -> str:
+    """What to do about a file that lies beside the subjects."""
     if ARCHIVE.fullmatch(name):
         return "unpack it here, and move the folder ADNI's subjects beside the others"
     return "nothing, if it is no image; else put it into its subject's folder"

@@ -52,10 +52,12 @@ class AdaptedTable:
 
     @property
     def lacking(self) -> list[str]:
+        """Columns that Clinica cannot do without and the table does not have."""
         return [] if self.content is None else lacking_columns(self.table, self.content)
 
     @property
     def usable(self) -> bool:
+        """Whether there is one readable file, with every column that is needed."""
         return self.content is not None and not self.lacking
 
 
@@ -68,6 +70,11 @@ def adapt_tables(images: Path, tables: Path) -> dict[str, AdaptedTable]:
 
 
 def adapt_table(table: StudyTable, images: Path, tables: Path, merge: AdaptedTable | None) -> AdaptedTable:
+    """One of Clinica's tables, from its own name or today's, respelt.
+
+    Args:
+        merge: ADNIMERGE, adapted before; None while it is adapted itself.
+    """
     paths, source = find_tables(tables, table.name), table.name
     for name in table.today:
         if not paths:
@@ -147,7 +154,7 @@ def derived(table: StudyTable, content: pd.DataFrame, merge: AdaptedTable | None
                 diagnosis = diagnosis.where((diagnosis != "") | cells.isna(), cells)
         changes.append("DIAGNOSIS made from DXCURREN and DXCHANGE")
         content = content.assign(DIAGNOSIS=diagnosis)
-    if "PTID" not in content and "rid" in have and merge is not None and merge.usable:
+    if "PTID" not in content and "rid" in have and merge is not None and merge.content is not None and merge.usable:
         people = merge.content.assign(RID=merge.content["RID"].map(plain_number)).drop_duplicates("RID")
         names = people.set_index("RID")["PTID"]
         changes.append("PTID filled in by RID from ADNIMERGE")
@@ -188,7 +195,7 @@ def write_adapted_tables(images: Path, tables: Path, out: Path) -> None:
         raise UserError(f"No tables for Clinica can be made of {tables}: run ldae preflight and mend {names}.")
     report, kept = {}, set()
     for name, item in adapted.items():
-        if not item.usable:
+        if item.content is None or not item.usable:
             continue
         target = out / f"{name}.csv"
         with atomic_path(target) as temporary:

@@ -75,7 +75,10 @@ def convert_shard(
             shutil.rmtree(folder)
     shutil.rmtree(incoming, ignore_errors=True)
     records = [read_record(status, participant_id(name)) for name in subjects]
-    rows = [scan for record in records for scan in record.scans] + later_phases(images, shard, settings.shards)
+    assert None not in records  # each was there or has been written
+    rows = [scan for record in records if record is not None for scan in record.scans] + later_phases(
+        images, shard, settings.shards
+    )
     table = pd.DataFrame(rows, columns=STATUS_COLUMNS)
     table = table.astype({"size": "Int64"})  # as float it would lose digits in the file
     check_quarantined(table, settings.max_quarantined_fraction, shard)
@@ -164,12 +167,14 @@ class Halves:
     dead: list[list[str]] = field(default_factory=list)
 
     def both_died_alike(self, group: list[str], run: ClinicaRun) -> bool:
+        """Take note of a half's run; True once both halves have died of the same kind of error."""
         if run.error is not None and not run.killed and kind_of(run.error) == self.kind:
             self.dead.append(group)
         return len(self.dead) == 2
 
 
 def dies_alike(probe: ClinicaRun, kind: str | None) -> bool:
+    """Whether Clinica died of this kind of error in a run that was made to find that out; what it wrote is removed."""
     shutil.rmtree(probe.bids.parent)
     return probe.error is not None and kind_of(probe.error) == kind
 

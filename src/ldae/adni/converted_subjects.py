@@ -45,10 +45,12 @@ def record_path(status: Path, participant_id: str) -> Path:
 
 
 def write_record(status: Path, record: SubjectRecord) -> None:
+    """Keep what became of a subject, beside the status table ``status``."""
     write_json(record_path(status, record.participant_id), asdict(record))
 
 
 def read_record(status: Path, participant_id: str) -> SubjectRecord | None:
+    """What became of a subject; None where it was not converted yet."""
     path = record_path(status, participant_id)
     return SubjectRecord(**read_json(path)) if path.is_file() else None
 

@@ -27,6 +27,7 @@ class ImageFiles:
 
     @property
     def there(self) -> bool:
+        """Whether any file of the image can be read."""
         return bool(self.dicom or self.nifti)
 
 
@@ -40,6 +41,7 @@ class SubjectFiles:
 
     @property
     def ids(self) -> set[str]:
+        """IDs of the images that have files, or links where files should be."""
         return {name for name, files in self.images.items() if files.there or files.broken}
 
 
@@ -51,6 +53,7 @@ def subject_files(subject: Path) -> SubjectFiles:
 
 
 def add_folder(found: SubjectFiles, name: str, place: str) -> None:
+    """Add what a folder (its name, its path) and the folders in it hold."""
     with os.scandir(place) as items:
         entries = sorted((item for item in items if not item.name.startswith(".")), key=lambda item: item.name)
     of_folder = IMAGE_FOLDER.fullmatch(name)
@@ -65,6 +68,11 @@ def add_folder(found: SubjectFiles, name: str, place: str) -> None:
 
 
 def add_file(found: SubjectFiles, item: os.DirEntry, of_folder: str | None) -> None:
+    """Add one file to its image.
+
+    Args:
+        of_folder: image ID by the name of the folder, which counts where the file's own name gives none.
+    """
     name = item.name
     if name.endswith(".dcm") or DICOM_SUFFIX.fullmatch(Path(name).suffix):
         kind = "dicom"

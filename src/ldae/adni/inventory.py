@@ -111,6 +111,7 @@ def write_inventory(images: Path, tables: Path, out: Path) -> None:
 
 
 def inventory_path(config: Config) -> Path:
+    """Where the inventory of the raw download lies."""
     return config.results_dir / "manifest" / "raw_inventory.tsv"
 
 
@@ -124,10 +125,11 @@ def refresh_inventory(config: Config) -> str:
         UserError: the raw folders that were there before are gone.
     """
     out = inventory_path(config)
-    made_later = config.phantom is not None and not config.raw.images.is_dir()
-    if config.source != "adni" or made_later or not out.is_file():
+    raw = config.raw
+    made_later = config.phantom is not None and raw is not None and not raw.images.is_dir()
+    if raw is None or config.source != "adni" or made_later or not out.is_file():
         return "Raw download: no inventory yet; the chain makes it."
     before = out.read_bytes()
-    write_inventory(config.raw.images, config.raw.tables, out)
+    write_inventory(raw.images, raw.tables, out)
     changed = out.read_bytes() != before
     return f"Raw download: {'changed, what is new will be converted' if changed else 'unchanged'} ({out})."

@@ -127,6 +127,7 @@ def bring_in(
     """
     participant = participant_id(name)
     inputs, row = facts
+    scans: list[dict]
     if run.error is not None:
         shutil.rmtree(bids / participant, ignore_errors=True)
         reason = f"Clinica died: {run.error}"
@@ -137,7 +138,7 @@ def bring_in(
         logger.warning("%s quarantined: %s", participant, reason)
         return SubjectRecord(participant, inputs, scans=scans, retry=True)
     listed = run.listed[run.listed["Subject_ID"] == name] if len(run.listed) else run.listed
-    scans: list[dict] = []
+    scans = []
     for item in listed.to_dict("records"):
         session = session_id(item["VISCODE"])
         trouble = mistaken_visit(name, item["VISCODE"], item["Image_ID"], rules)

@@ -58,6 +58,7 @@ class Rules:
             self.marks[number].append((mark, chosen == 1))
 
     def choices(self, subject: str) -> list[Choice]:
+        """The image of every visit of a subject that Clinica looks for, in its order; visits without one have None."""
         images = self.images.get(subject, [])
         found = []
         for (code, phase), visit in visits_of(images, self.visits.get(subject, [])).items():
@@ -121,6 +122,7 @@ class Rules:
 
 
 def by_subject(table: pd.DataFrame, column: str) -> dict[str, list[dict]]:
+    """Rows of a table by the subject that ``column`` names, in their order."""
     found: dict[str, list[dict]] = defaultdict(list)
     for row in table.to_dict("records"):
         found[row[column]].append(row)
@@ -128,10 +130,12 @@ def by_subject(table: pd.DataFrame, column: str) -> dict[str, list[dict]]:
 
 
 def strength(image: dict) -> float:
+    """Field strength of an image (T)."""
     return number(image["MagStrength"])
 
 
 def number(cell: str) -> float:
+    """A cell as a number; infinity where it is none."""
     try:
         return float(cell)
     except ValueError:
@@ -139,6 +143,7 @@ def number(cell: str) -> float:
 
 
 def mprage(sequence: str) -> bool:
+    """Whether a sequence's name is, to Clinica, that of an MPRAGE or SPGR."""
     name = sequence.lower()
     return (bool(re.search("mprage|mp-rage|mp rage", name)) and "2" not in name) or (
         "spgr" in name and "acc" not in name
@@ -146,10 +151,12 @@ def mprage(sequence: str) -> bool:
 
 
 def accelerated(sequence: str) -> bool:
+    """Whether a sequence's name is, to Clinica, that of an accelerated one."""
     return "accel" in sequence.lower() and not sequence.lower().endswith("_nd")
 
 
 def without_repeat(images: list[dict]) -> str | None:
+    """Image ID of the first image, repeats last; None where there is none."""
     first = [item for item in images if "repeat" not in item["Sequence"].lower()] or images
     return first[0]["ImageUID"] if first else None
 
@@ -161,15 +168,15 @@ def visits_of(images: list[dict], visits: list[dict]) -> dict[tuple[str, str], s
     pending = []
     for visit in visits:
         name = expected_name(visit["ORIGPROT"], visit["VISCODE"])
-        if name in names:
+        if name is not None and name in names:
             found.setdefault((visit["VISCODE"], visit["COLPROT"]), name)
             names.remove(name)
         else:
             pending.append(visit)
     for name in names:
         day = next(item["ScanDate"] for item in images if item["Visit"] == name)
-        if (visit := nearest(day, pending)) is not None:
-            found.setdefault((visit["VISCODE"], visit["COLPROT"]), name)
+        if (closest := nearest(day, pending)) is not None:
+            found.setdefault((closest["VISCODE"], closest["COLPROT"]), name)
     return found
 
 

@@ -35,6 +35,8 @@ def plain_number(cell: str) -> str:
 
 
 def with_letter(letter: str) -> Callable[[str], str]:
+    """A rule that writes an image or series number with its letter: ``295`` -> ``I295``."""
+
     def spelt(cell: str) -> str:
         number = plain_number(cell)
         return f"{letter}{number}" if number.isdigit() else cell
@@ -69,6 +71,7 @@ def field_strength(cell: str) -> str:
 
 
 def word(names: dict[str, str]) -> Callable[[str], str]:
+    """A rule that respells words, whatever their case, spaces and underscores; others stay."""
     return lambda cell: names.get(re.sub(r"[\s_]", "", cell).lower().replace("adni-go", "adnigo"), cell)
 
 

@@ -43,6 +43,7 @@ class StudyTable:
 
 
 def columns(names: str) -> tuple[str, ...]:
+    """Column names, written in a line."""
     return tuple(names.split())
 
 

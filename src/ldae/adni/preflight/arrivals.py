@@ -8,7 +8,7 @@ import pandas as pd
 
 from ldae.adni.accounting import LEFT_OUT, ORDINARY, Listing, absence, listing_of, mistaken_visit, visits_left_out
 from ldae.adni.disk import SubjectFiles
-from ldae.adni.preflight.finding import Finding, shortened
+from ldae.adni.preflight.finding import Finding, Severity, shortened
 from ldae.core.text_tables import count
 
 USED = "converting the scans"
@@ -28,6 +28,7 @@ class Arrivals:
 
     @property
     def possible(self) -> int:
+        """Number of visits that arrive or could have."""
         return len(self.arriving) + sum(map(len, self.lost.values()))
 
     def sentence(self) -> str:
@@ -37,6 +38,7 @@ class Arrivals:
         return f"{len(self.arriving)} of {count(self.possible, 'visit')} on disk will arrive{beside}"
 
     def add(self, subject: str, reason: str) -> None:
+        """Count a visit of a subject that will not arrive, under its reason."""
         kind = reason.split(":")[0]
         if reason.startswith(ORDINARY):
             self.ordinary[kind] += 1
@@ -136,7 +138,7 @@ def arrival_findings(found: Arrivals, limit: float) -> list[Finding]:
         fix = "mend the commonest cause first" if len(causes) > 1 else "mend it"
         if blocking:
             fix += ", or raise convert.max_quarantined_fraction to accept the loss"
-        severity = "blocking" if blocking else "quarantine"
+        severity: Severity = "blocking" if blocking else "quarantine"
         findings.append(Finding(severity, f"{found.sentence()}; lost: {listed}{more}", "tables and files", fix, USED))
     if found.replaced:
         what = (

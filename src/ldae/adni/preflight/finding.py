@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+Severity = Literal["blocking", "quarantine", "note"]
 SEVERITIES = ("blocking", "quarantine", "note")
 
 
@@ -15,7 +16,7 @@ class Finding:
     will be left out; ``note``: worth knowing.
     """
 
-    severity: Literal["blocking", "quarantine", "note"]
+    severity: Severity
     what: str
     where: str
     fix: str
@@ -27,6 +28,7 @@ class Finding:
 
 
 def shortened(names: Iterable[str], shown: int = 5) -> str:
+    """``a, b and 3 more``."""
     names = list(names)
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + more

@@ -8,7 +8,7 @@ import pandas as pd
 from ldae.adni.census import FIVE_DIGITS, Outsider, outsiders
 from ldae.adni.disk import SubjectFiles, subject_files
 from ldae.adni.inventory import subject_folders
-from ldae.adni.preflight.finding import Finding, shortened
+from ldae.adni.preflight.finding import Finding, Severity, shortened
 from ldae.adni.preflight.visit_checks import bad_dates
 from ldae.adni.study_tables import BY_NAME
 from ldae.core.text_tables import count
@@ -36,7 +36,7 @@ def image_findings(meta: pd.DataFrame, files: Mapping[str, SubjectFiles], images
     again = f"download them again from {COLLECTIONS}, by image ID"
     findings = [*bad_dates(rows, "ScanDate", "SubjectID", "MPRAGEMETA", "such an image is left out")]
 
-    def add(severity: str, names: list[str], what: str, fix: str) -> None:
+    def add(severity: Severity, names: list[str], what: str, fix: str) -> None:
         if names:
             findings.append(Finding(severity, f"{len(names)} {what}: {shortened(names)}", str(images), fix, USED))
 
@@ -65,6 +65,7 @@ def folder_findings(images: Path) -> list[Finding]:
 
 
 def outsider_finding(item: Outsider, images: Path) -> Finding:
+    """The finding for something that lies beside the subjects."""
     holds = f", {count(item.subjects, 'subject folder')}" if item.subjects else ""
     what = (
         f"{item.path} is no subject folder and is passed over ({count(item.files, 'file')}, {size(item.bytes)}{holds})"
@@ -73,7 +74,7 @@ def outsider_finding(item: Outsider, images: Path) -> Finding:
     return Finding("note" if harmless else "quarantine", what, str(images), item.fix, USED)
 
 
-def size(number: int) -> str:
+def size(number: float) -> str:
     """``3.4 GiB``."""
     for unit in ("bytes", "KiB", "MiB"):
         if number < 1024:

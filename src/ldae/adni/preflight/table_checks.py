@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ldae.adni.clinica import OLDEST_DCM2NIIX, clinica_command, dcm2niix_version
 from ldae.adni.clinica_tables import AdaptedTable
-from ldae.adni.preflight.finding import Finding, shortened
+from ldae.adni.preflight.finding import Finding, Severity, shortened
 from ldae.adni.study_tables import TABLES, StudyTable, find_other_formats, find_tables, read_table
 from ldae.core.errors import UserError
 
@@ -35,11 +35,12 @@ def adapted_findings(adapted: dict[str, AdaptedTable], tables: Path) -> list[Fin
 
 
 def one_table(item: AdaptedTable, tables: Path) -> list[Finding]:
+    """Findings of one of Clinica's tables: missing, doubled, unreadable or incomplete."""
     table = item.table
     if not item.paths:
         return [missing_table(table, tables)]
     names = ", ".join(path.relative_to(tables).as_posix() for path in item.paths)
-    severity = "note" if table.optional else "blocking"
+    severity: Severity = "note" if table.optional else "blocking"
     if len(item.paths) > 1:
         what = f"{len(item.paths)} files are table {table.name}"
         return [Finding("blocking", what, names, "keep the newest file alone", table.purpose)]
@@ -52,12 +53,13 @@ def one_table(item: AdaptedTable, tables: Path) -> list[Finding]:
 
 
 def missing_table(table: StudyTable, tables: Path) -> Finding:
+    """The finding for a table that is not there; it names files of that name that cannot be read."""
     also = f" (today's name: {' or '.join(table.today)})" if table.today else ""
     other = find_other_formats(tables, (table.name, *table.today))
     if other:
         also += f"; {shortened(path.name for path in other)} cannot be read: save it as CSV, or unpack it"
     what = f"table {table.name} is missing{also}" + (": its columns will be n/a" if table.optional else "")
-    severity = "note" if table.optional else "blocking"
+    severity: Severity = "note" if table.optional else "blocking"
     return Finding(severity, what, str(tables), f"download it from {table.page}", table.purpose)
 
 

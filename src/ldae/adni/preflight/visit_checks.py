@@ -30,6 +30,13 @@ def visit_findings(merge: pd.DataFrame, subjects: list[str]) -> list[Finding]:
 def bad_dates(
     table: pd.DataFrame, column: str, subject: str, name: str, effect: str = "such a visit is left out"
 ) -> list[Finding]:
+    """Dates that Clinica cannot read.
+
+    Args:
+        column, subject: columns of the date and of the subject's name.
+        name: the table, as Clinica calls it.
+        effect: what a date that cannot be read costs.
+    """
     dates = pd.to_datetime(table[column], format="%Y-%m-%d", errors="coerce", exact=True)
     bad = sorted(set(table.loc[dates.isna() | (table[column].str.len() != 10), subject]))
     if not bad:
@@ -41,6 +48,7 @@ def bad_dates(
 
 
 def bad_codes(rows: pd.DataFrame) -> list[Finding]:
+    """Codes of visits other than ``bl`` and ``m06``."""
     bad = rows[~rows["VISCODE"].str.fullmatch(r"bl|m\d+")]
     if bad.empty:
         return []
@@ -52,6 +60,7 @@ def bad_codes(rows: pd.DataFrame) -> list[Finding]:
 
 
 def unknown_phases(rows: pd.DataFrame) -> list[Finding]:
+    """Phases of the study that Clinica does not convert."""
     findings = []
     for column, effect in (
         ("ORIGPROT", "such a subject is left out"),
@@ -68,6 +77,7 @@ def unknown_phases(rows: pd.DataFrame) -> list[Finding]:
 
 
 def unknown_diagnoses(rows: pd.DataFrame) -> list[Finding]:
+    """Diagnoses that will be n/a, or that there are none at all."""
     used = "the diagnosis of a scan"
     if "DX" not in rows:
         what, fix = "no column DX: no scan will have a diagnosis", f"download the complete table from {PAGE}"
