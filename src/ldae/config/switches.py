@@ -39,6 +39,7 @@ class Switch:
         return tuple(self.key.split("."))
 
     def value(self, mode: Mode) -> Any:
+        """What ``method.mode`` sets it to."""
         return self.authors_code if mode == "authors_code" else self.paper
 
     def say(self, value: Any) -> str:
@@ -281,7 +282,7 @@ def with_mode(content: dict[str, Any]) -> dict[str, Any]:
     """A raw configuration with every switch that it does not give set by its ``method.mode`` (default: paper)."""
     content = copy.deepcopy(content)
     method = content.get("method") or {}
-    mode = method.get("mode", "paper") if isinstance(method, dict) else "paper"
+    mode: Any = method.get("mode", "paper") if isinstance(method, dict) else "paper"  # validated later
     for switch in SWITCHES:
         *sections, name = switch.path
         place = content

@@ -108,9 +108,12 @@ class Config(Section):
     def given_paths(self) -> dict[str, Path]:
         """Key -> path of what the user gives: the folders and tables that the source reads."""
         if self.source == "adni":
+            assert self.raw is not None  # a source has its section: checked before
             return {"raw.images": self.raw.images, "raw.tables": self.raw.tables}
         if self.source == "csv":
+            assert self.csv is not None
             return {"csv.path": self.csv.path}
+        assert self.bids is not None
         return {"bids.path": self.bids.path} | ({"bids.visits": self.bids.visits} if self.bids.visits else {})
 
     @model_validator(mode="after")

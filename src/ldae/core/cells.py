@@ -108,17 +108,17 @@ def read_dates(cells: Iterable[object], reading: Reading, day_first: bool | None
     Args:
         day_first: the order where the cells do not tell; None: unknown.
     """
-    cells = [None if is_missing(cell) else str(cell).strip() for cell in cells]
-    order = day_order(cells, day_first)
+    texts = [None if is_missing(cell) else str(cell).strip() for cell in cells]
+    order = day_order(texts, day_first)
     known: dict[str | None, str | None] = {None: None}
-    for cell in cells:
-        if cell not in known:
-            known[cell] = read_date(cell, order)
-        if cell is not None and known[cell] is None:
-            reading.unread[cell] += 1
-        elif cell is not None and PARTS.fullmatch(cell):
-            reading.otherwise[cell] += 1
-    return [known[cell] for cell in cells]
+    for text in texts:
+        if text is not None and text not in known:
+            known[text] = read_date(text, order)
+        if text is not None and known[text] is None:
+            reading.unread[text] += 1
+        elif text is not None and PARTS.fullmatch(text):
+            reading.otherwise[text] += 1
+    return [known[text] for text in texts]
 
 
 def day_order(cells: Iterable[str | None], otherwise: bool | None) -> dict[str, bool | None]:
@@ -136,6 +136,7 @@ def day_order(cells: Iterable[str | None], otherwise: bool | None) -> dict[str, 
 
 
 def read_date(cell: str, order: dict[str, bool | None]) -> str | None:
+    """``YYYY-MM-DD``; None: no date, or not known whether its day comes first (``order``, of :func:`day_order`)."""
     if found := ISO.fullmatch(cell) or PACKED.fullmatch(cell):
         return real_day(*map(int, found.groups()[:3]))
     if found := PARTS.fullmatch(cell):
@@ -151,6 +152,7 @@ def read_date(cell: str, order: dict[str, bool | None]) -> str | None:
 
 
 def real_day(year: int, month: int, day: int) -> str | None:
+    """``YYYY-MM-DD``; None where the calendar has no such day (30 February)."""
     try:
         return pd.Timestamp(year, month, day).strftime("%Y-%m-%d")
     except ValueError:

@@ -23,7 +23,7 @@ MACHINE_ERRNOS = frozenset(
     if hasattr(errno, name)
 )
 # Libraries in C++ (ITK, torch, CUDA) hand over the same as a RuntimeError; matched in small letters.
-MACHINE_WORDS = (
+MACHINE_WORDS: tuple[str, ...] = (
     *("out of memory", "bad_alloc", "can't allocate memory", "cannot allocate memory", "failed to allocate memory"),
     *("no space left on device", "disk quota exceeded", "input/output error", "stale file handle"),
     *("stale nfs file handle", "read-only file system", "too many open files", "file too large", "memoryerror"),

@@ -57,7 +57,7 @@ def examine(source: str, package: str = "") -> Facts:
         package: dotted name of the package against which its relative imports are resolved.
     """
     tree = _code(ast.parse(source))
-    asked = [node for node in tree.body if isinstance(node, SCOPES) and node.name == "__getattr__"]
+    asked: list[ast.stmt] = [n for n in tree.body if isinstance(n, SCOPES) and n.name == "__getattr__"]
     always = [node for node in tree.body if node not in asked]
     return Facts(
         digest=hashlib.sha256(repr(_plain(tree)).encode()).hexdigest(),
@@ -76,7 +76,7 @@ def _code(node: Any) -> Any:
     return node
 
 
-def _kept(statement: ast.AST) -> list[ast.AST]:
+def _kept(statement: ast.stmt) -> list[ast.stmt]:
     if isinstance(statement, ast.Expr):
         bare = isinstance(statement.value, ast.Constant) and isinstance(statement.value.value, str)
         return [] if bare else [statement]
@@ -101,8 +101,12 @@ def _plain(node: object) -> object:
 
 def _imports(statements: list[ast.stmt], package: str) -> Imports:
     nodes = [node for statement in statements for node in ast.walk(statement)]
-    names, local = set(), {}  # local: name in this file -> dotted name of what it was imported from
-    strings, attributes, unknown, excused = set(), [], [], set()
+    names: set[str] = set()
+    local: dict[str, str] = {}  # name in this file -> dotted name of what it was imported from
+    strings: set[str] = set()
+    attributes: list[ast.Attribute] = []
+    unknown: list[ast.expr | ast.stmt] = []
+    excused: set[ast.AST] = set()
     for node in nodes:
         if isinstance(node, ast.Attribute):
             attributes.append(node)

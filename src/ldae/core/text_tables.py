@@ -129,7 +129,7 @@ def delimiter_of(header: str, expected: str) -> str:
     numbers = {mark: outside.count(mark) for mark in DELIMITERS}
     if numbers.get(expected, header.count(expected)) or not any(numbers.values()):
         return expected
-    return max(numbers, key=numbers.get)
+    return max(numbers, key=lambda mark: numbers[mark])
 
 
 def split_cells(text: str, delimiter: str) -> tuple[list[list[str]], int]:

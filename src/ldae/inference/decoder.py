@@ -33,7 +33,7 @@ class Decoder:
     def __init__(self, ldae: LDAE, batch: int):
         self.ldae, self.batch = ldae, batch
 
-    def _run(self, function, *arrays: np.ndarray) -> np.ndarray:
+    def _run(self, function: Callable[..., Tensor], *arrays: np.ndarray) -> np.ndarray:
         parts = []
         with torch.no_grad():
             for rows in batches(np.arange(len(arrays[0])), self.batch):
@@ -94,9 +94,11 @@ class DaeDecoder:
         factor: its voxels are this many of ours a side.
     """
 
-    def __init__(self, baseline: Loaded, sampling: config.Sampling, batch: int, device: torch.device):
+    def __init__(
+        self, baseline: Loaded[DiffusionAutoencoder], sampling: config.Sampling, batch: int, device: torch.device
+    ):
         settings = config.Dae.model_validate(baseline.description["settings"])
-        self.network: DiffusionAutoencoder = baseline.network
+        self.network = baseline.network
         self.sampling, self.batch, self.device = sampling, batch, device
         self.shape, self.factor, self.dimension = tuple(settings.shape), settings.factor, settings.dimension
         self.schedule = Schedule(settings.timesteps, settings.beta_start, settings.beta_end)

@@ -6,6 +6,7 @@ An x_T store carries its key (:mod:`ldae.inference.code_keys`), by which the stu
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -133,14 +134,14 @@ def _write_x_T(
         return ldae.invert(z, torch.from_numpy(y_sem.volumes(chosen)) if conditional else None)
 
     key = CodeKey.of(ldae, conditional)
-    facts = {"model": key.model, "conditional": conditional, "solver": key.solver, "steps": key.steps}
+    facts: dict[str, Any] = {"model": key.model, "conditional": conditional, "solver": key.solver, "steps": key.steps}
     facts |= {"latents": codes.digest, "y_sem": y_sem.digest, "autoencoder": ldae.autoencoder_digest}
     method = ldae.method.model_dump(mode="json", exclude_unset=True)
     _write(folder, images, rows, batch, invert, method=method, **facts)
 
 
 def _write(
-    out: Path, images: Store, rows: np.ndarray, batch: int, encode: Callable[[np.ndarray], torch.Tensor], **meta: object
+    out: Path, images: Store, rows: np.ndarray, batch: int, encode: Callable[[np.ndarray], torch.Tensor], **meta: Any
 ) -> None:
     """Encode some rows of the volume store in batches and write a store with their index rows."""
     arrays = (code for part in track(batches(rows, batch), out.name) for code in encode(part).cpu().numpy())

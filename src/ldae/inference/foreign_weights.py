@@ -64,7 +64,7 @@ def read_foreign(path: str | Path) -> Any:
         unknown = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path)) if whole else []
         if strange := [name for name in unknown if not _left_out(name)]:
             raise UserError(_refusal(path, f"it asks for {', '.join(strange[:3])}"))
-        stand_ins = [(Bare if name == META_TENSOR else Inert, name) for name in unknown]
+        stand_ins: list[Any] = [(Bare if name == META_TENSOR else Inert, name) for name in unknown]
         with torch.serialization.safe_globals(stand_ins):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=whole)
     except UNREADABLE as error:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from torch import nn
 
@@ -10,31 +10,33 @@ from ldae import config
 from ldae.core.voxel_grid import VoxelGrid
 from ldae.inference.folder import Model, read_model
 from ldae.networks.autoencoder import Autoencoder, build_autoencoder
-from ldae.networks.dae import build_dae
+from ldae.networks.dae import DiffusionAutoencoder, build_dae
 from ldae.networks.representation import Representation, build_representation
-from ldae.networks.semantic_encoder import build_supervised
+from ldae.networks.semantic_encoder import SupervisedEncoder, build_supervised
 from ldae.networks.unet import GaussianPrior, UNet
 from ldae.networks.weights import load_strictly
 
+Network = TypeVar("Network", bound=nn.Module)
+
 
 @dataclass(frozen=True)
-class Loaded:
+class Loaded(Generic[Network]):
     """A network in evaluation mode, its description (model.json) and its digest."""
 
-    network: nn.Module
+    network: Network
     description: dict[str, Any]
     digest: str
 
 
-def load_autoencoder(folder: Path) -> Loaded:
+def load_autoencoder(folder: Path) -> Loaded[Autoencoder]:
     """The stage-1 network of a model folder."""
     model = read_model(folder)
-    network: Autoencoder = build_autoencoder(config.Autoencoder.model_validate(model.description["settings"]))
+    network = build_autoencoder(config.Autoencoder.model_validate(model.description["settings"]))
     network.flipped = _flipped(model.description)
     return _filled(network, model)
 
 
-def load_unet(folder: Path) -> Loaded:
+def load_unet(folder: Path) -> Loaded[UNet]:
     """The stage-2 network of a model folder."""
     model = read_model(folder)
     settings = config.Diffusion.model_validate(model.description["settings"])
@@ -43,25 +45,25 @@ def load_unet(folder: Path) -> Loaded:
     return _filled(UNet(settings, shape[0], prior), model)
 
 
-def load_representation(folder: Path, unet: Loaded) -> Loaded:
+def load_representation(folder: Path, unet: Loaded[UNet]) -> Loaded[Representation]:
     """The stage-3 networks of a model folder, fitting the given stage-2 network."""
     model = read_model(folder)
     return _filled(initial_representation(model.description, unet), model)
 
 
-def load_dae(folder: Path) -> Loaded:
+def load_dae(folder: Path) -> Loaded[DiffusionAutoencoder]:
     """The diffusion autoencoder of a model folder."""
     model = read_model(folder)
     return _filled(build_dae(config.Dae.model_validate(model.description["settings"])), model)
 
 
-def load_supervised(folder: Path) -> Loaded:
+def load_supervised(folder: Path) -> Loaded[SupervisedEncoder]:
     """A supervised encoder of a model folder."""
     model = read_model(folder)
     return _filled(build_supervised(config.Representation.model_validate(model.description["settings"])), model)
 
 
-def initial_representation(description: dict[str, Any], unet: Loaded) -> Representation:
+def initial_representation(description: dict[str, Any], unet: Loaded[UNet]) -> Representation:
     """The stage-3 networks as they were before training (same seed, same initial weights)."""
     networks = build_representation(
         config.Representation.model_validate(description["settings"]),
@@ -80,6 +82,6 @@ def _flipped(description: dict[str, Any]) -> tuple[int, ...]:
     return () if grid is None else grid.flipped
 
 
-def _filled(network: nn.Module, model: Model) -> Loaded:
+def _filled(network: Network, model: Model) -> Loaded[Network]:
     load_strictly(network, model.weights, model.folder / "model.safetensors")
     return Loaded(network.requires_grad_(False).eval(), model.description, model.digest)

@@ -24,8 +24,10 @@ from ldae.inference.load_networks import (
     load_unet,
 )
 from ldae.inference.readers import frozen_noise
-from ldae.networks.autoencoder import reparameterise
+from ldae.networks.autoencoder import Autoencoder, reparameterise
 from ldae.networks.gradient_estimator import GradientEstimator
+from ldae.networks.representation import Representation
+from ldae.networks.unet import UNet
 
 
 class LDAE:
@@ -42,9 +44,9 @@ class LDAE:
 
     def __init__(
         self,
-        autoencoder: Loaded,
-        unet: Loaded,
-        representation: Loaded,
+        autoencoder: Loaded[Autoencoder],
+        unet: Loaded[UNet],
+        representation: Loaded[Representation],
         method: config.Method,
         sampling: config.Sampling,
         device: torch.device,
@@ -53,7 +55,7 @@ class LDAE:
         self.device, self.method, self.sampling = device, method, sampling
         self._readers = {"autoencoder": autoencoder.description, "representation": description}
         self.latent_shape = tuple(description["latent_shape"])
-        models = {"autoencoder": autoencoder, "diffusion": unet, "representation": representation}
+        models: dict[str, Loaded] = {"autoencoder": autoencoder, "diffusion": unet, "representation": representation}
         self.scale_factor = chain_scale_factor({name: model.description for name, model in models.items()})
         self.dimension: int = description["settings"]["dimension"]
         self.digest, self.unconditional_digest = representation.digest, unet.digest
@@ -79,7 +81,7 @@ class LDAE:
         train = Path(train)
         autoencoder, unet = load_autoencoder(train / "autoencoder"), load_unet(train / "diffusion")
         representation = load_representation(train / "representation", unet)
-        loaded = {"autoencoder": autoencoder, "diffusion": unet, "representation": representation}
+        loaded: dict[str, Loaded] = {"autoencoder": autoencoder, "diffusion": unet, "representation": representation}
         require_chain({stage: model.description for stage, model in loaded.items()}, train)
         if not trained_encoder:
             network = initial_representation(representation.description, unet).requires_grad_(False).eval()

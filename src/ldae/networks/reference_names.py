@@ -6,6 +6,7 @@ over on either side. The authors' networks are those of PDAE (UNets), MONAI Gene
 """
 
 import re
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -27,7 +28,7 @@ BLOCK = {
     "skip": "skip_connection",
 }
 ATTENTION = {"norm": "norm", "qkv": "qkv", "projection": "proj_out"}
-CONVNEXT = {
+CONVNEXT: dict[str, str | Callable[[re.Match[str]], str]] = {
     r"stem\.(\d)\.": r"features.0.\1.",
     r"head\.norm\.": "classifier.0.",
     r"stages\.(\d)\.downsample\.(\d)\.": lambda m: f"features.{2 * int(m[1])}.{m[2]}.",
@@ -128,7 +129,8 @@ def encoder_from_reference(state: dict[str, Tensor], names: Names) -> dict[str, 
             raise UserError(f"The semantic encoder holds its backbone twice, and the two differ at {name}.")
     positions = state.pop(POSITIONS, None)
     if positions is not None:
-        expected = sinusoidal_positions(*positions.shape[-2:], positions.device)
+        length, width = positions.shape[-2:]
+        expected = sinusoidal_positions(length, width, positions.device)
         if positions.dim() != 3 or not _equal(positions, expected[None], 1e-4):
             raise UserError(f"The semantic encoder's {POSITIONS} is not the sinusoidal encoding.")
     return from_reference(state, names)
@@ -172,7 +174,7 @@ def _down_names(down: DownPath) -> Names:
 
 def _up_names(up: UpPath, prefix: str) -> Names:
     """A resampling layer stands in their module of the layer before it, after its attention."""
-    names = {}
+    names: Names = {}
     first, last = up.middle
     names |= _layer_names(list(first.state_dict()), "middle.0", f"{prefix}middle_block.0", f"{prefix}middle_block.1")
     names |= _layer_names(list(last.state_dict()), "middle.1", f"{prefix}middle_block.2", "")

@@ -6,6 +6,7 @@ order of rounding (1e-15 in float64).
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ldae.config import Compute
+
+Network = TypeVar("Network", bound=nn.Module)
 
 Scale = tuple[Tensor, Tensor]
 """(s, b) of x -> (1 + s) x + b, each (B, C, 1, 1, 1)."""
@@ -128,7 +131,7 @@ def _kernel() -> Callable[..., Tensor]:
     return torch.compile(_in_float32, dynamic=True)
 
 
-def lay_out(network: nn.Module, channels_last: bool) -> nn.Module:
+def lay_out(network: Network, channels_last: bool) -> Network:
     """With ``channels_last``: weights of convolutions in that order, which makes their outputs so; values stay."""
     if not channels_last:
         return network

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel
 
 from ldae import config
 from ldae.core.errors import UserError
@@ -31,6 +30,7 @@ from ldae.training.safety.lock import RunLock
 from ldae.training.stages.stage import Stage
 
 logger = logging.getLogger("ldae")
+Settings = config.Autoencoder | config.Diffusion | config.Representation | config.Dae
 ASKED = ("settings.", "method.", "seed", "inputs.")  # a change of these asks for another model
 SETS = ("inputs.train", "inputs.validation")  # a change of these alone does not
 
@@ -50,7 +50,7 @@ class Assignment:
 
     stage: str
     out: Path
-    settings: BaseModel
+    settings: Settings
     seed: int
     launch: config.Launch
     scans: ScanSet

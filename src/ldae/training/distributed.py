@@ -66,7 +66,7 @@ class World:
     def average_statistics(self, modules: Sequence[nn.Module]) -> None:
         """Batch normalisation: the mean over the processes of the modules' running statistics."""
         if self.size > 1:
-            statistics = [value for module in modules for value in (module.running_mean, module.running_var)]
+            statistics = [module.get_buffer(name) for module in modules for name in ("running_mean", "running_var")]
             self.sum(statistics)
             for value in statistics:
                 value.div_(self.size)

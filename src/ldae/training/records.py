@@ -92,6 +92,9 @@ class Witness:
     def __enter__(self) -> "Witness":
         return self
 
+    def step(self, step: Step, metrics: dict[str, Any]) -> None:
+        """Nothing: the first process records."""
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         with suppress(OSError):
             self.attempts.end_of_another(error)

@@ -18,7 +18,7 @@ from ldae.inference.folder import Outcome
 from ldae.inference.load_networks import load_autoencoder, load_unet
 from ldae.inference.readers import Latents, Volumes
 from ldae.networks.semantic_encoder import Target
-from ldae.training.assignment import Assignment, assigned
+from ldae.training.assignment import Assignment, Settings, assigned
 from ldae.training.distributed import World
 from ldae.training.loop import LAUNCH
 from ldae.training.stages.autoencoder import AutoencoderStage
@@ -169,7 +169,8 @@ def train_supervised(
         for part in _volumes(job, store):
             values = torch.from_numpy(labelled_rows(store.index, part.positions, target)[1]).float()
             parts.append(Labelled(part, values, store.index["participant_id"].to_numpy()[part.positions]))
-        stage = SupervisedStage(settings, target, *parts, seed)
+        training, validation = parts
+        stage = SupervisedStage(settings, target, training, validation, seed)
         more: dict[str, Any] = {"target": target} | _seen(store)
         if not stage.scans:
             logger.warning("%s: no training scan has this label; nothing is trained.", stage.name)
@@ -178,9 +179,9 @@ def train_supervised(
                 job.deliver(Outcome(stage.product.cpu().state_dict(), 0, []), **(more | absent))
             return
         stage.scan_names = scan_ids(job.scans.part("train"))
-        if not len(parts[1].volumes):
+        if not len(validation.volumes):
             more["selection"] = "last step: no validation scan has this label"
-        if target == "ad" and len(set(parts[0].target.tolist())) < 2:
+        if target == "ad" and len(set(training.target.tolist())) < 2:
             more["classes"] = "the training split has one class only"
             logger.warning("%s: %s", stage.name, more["classes"])
         if not settings.backbone_weights:
@@ -191,7 +192,7 @@ def train_supervised(
 def _assignment(
     stage: str,
     out: Path,
-    settings: Any,
+    settings: Settings,
     seed: int,
     launch: config.Launch,
     store: Store,
@@ -209,11 +210,15 @@ def _assignment(
 
 def _volumes(job: Assignment, store: Store) -> tuple[Volumes, Volumes]:
     """Of training and of validation."""
-    return tuple(Volumes(store, job.rows(store, name), pick_device()) for name in ("train", "validation"))
+    device = pick_device()
+    training, validation = (Volumes(store, job.rows(store, name), device) for name in ("train", "validation"))
+    return training, validation
 
 
 def _latents(job: Assignment, store: Store) -> tuple[Latents, Latents]:
-    return tuple(Latents(store, job.rows(store, name), pick_device()) for name in ("train", "validation"))
+    device = pick_device()
+    training, validation = (Latents(store, job.rows(store, name), device) for name in ("train", "validation"))
+    return training, validation
 
 
 def _seen(store: Store) -> dict[str, Any]:

@@ -103,7 +103,8 @@ class Trainer:
             if not network.training:  # after a validation
                 network.train()
             self.optimizers[name].zero_grad(set_to_none=True)
-        losses: dict[str, Tensor] | None = {}
+        losses: dict[str, Tensor] = {}
+        out_of_memory = False
         try:
             for first in self._micro_batches():
                 draws = [self._draw(position) for position in range(first, first + self.micro_batch)]
@@ -112,8 +113,8 @@ class Trainer:
                 for name, value in self.stage.backward(draws, share).items():
                     losses[name] = losses.get(name, 0) + share * value
         except torch.OutOfMemoryError:
-            losses = None
-        return None if self.world.any(losses is None) else losses
+            out_of_memory = True
+        return None if self.world.any(out_of_memory) else losses
 
     def _micro_batches(self) -> Iterator[int]:
         """First position of each micro-batch of this process."""
@@ -168,7 +169,7 @@ class Trainer:
         return self.stage.product if self.average is None else self.average.module
 
     @torch.no_grad()
-    def validate(self) -> dict[str, float]:
+    def validate(self) -> dict[str, float | None]:
         """Validate, add a metrics row, remember the best weights."""
         product = self.evaluated
         product.eval()
@@ -269,7 +270,7 @@ class DoubledAverage(AveragedModel):
         super().update_parameters(model)
         pairs = zip(self.module.named_parameters(), model.parameters(), strict=True)
         chosen = [(own, other.detach()) for (name, own), other in pairs if name.startswith(self.twice)]
-        torch._foreach_lerp_(*map(list, zip(*chosen, strict=True)), 1 - self.decay)
+        torch._foreach_lerp_([own for own, _ in chosen], [other for _, other in chosen], 1 - self.decay)
 
 
 def moving_average(

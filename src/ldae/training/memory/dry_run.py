@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 Network = Callable[[], nn.Module]
-Forward = Callable[[nn.Module, int], Tensor]
+Forward = Callable[[Any, int], Tensor]  # (what Network makes, scans) -> loss
 """(network, scans) -> a scalar to differentiate."""
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ldae.config import Autoencoder, Config, Representation, Training
 from ldae.networks.autoencoder import build_autoencoder
 from ldae.networks.counts import count_parameters
-from ldae.networks.dae import build_dae
+from ldae.networks.dae import DiffusionAutoencoder, build_dae
 from ldae.networks.discriminator import build_discriminator, generator_loss
 from ldae.networks.gradient_estimator import GradientEstimator, build_shift_branch
 from ldae.networks.semantic_encoder import build_semantic_encoder, build_supervised
@@ -60,7 +60,7 @@ def autoencoder(config: Config, perceptual: bool | None = None) -> Stage:
             parts["perceptual"] = _squeeze()
         return Parts(**parts)
 
-    def forward(parts: Parts, scans: int) -> Tensor:
+    def forward(parts: Any, scans: int) -> Tensor:
         x = torch.rand(scans, 1, *shape)
         mu, sigma = parts.autoencoder.encode(x)
         reconstruction = parts.autoencoder.decode(mu + sigma * torch.randn_like(sigma))
@@ -115,7 +115,7 @@ def representation(config: Config) -> Stage:
         estimator = GradientEstimator(trunk.halve() if halved else trunk, shift)
         return Parts(encoder=build_semantic_encoder(settings), estimator=estimator)
 
-    def forward(parts: Parts, scans: int) -> Tensor:
+    def forward(parts: Any, scans: int) -> Tensor:
         z, t = torch.randn(scans, *shape), torch.zeros(scans, dtype=torch.int64)
         y = parts.encoder(torch.rand(scans, 1, *volume))
         eps, shift = (value.float() for value in parts.estimator(z, t, y))
@@ -130,7 +130,7 @@ def dae(config: Config) -> Stage:
     """The voxel-space baseline."""
     settings = config.dae
 
-    def forward(network: nn.Module, scans: int) -> Tensor:
+    def forward(network: DiffusionAutoencoder, scans: int) -> Tensor:
         x, t = torch.rand(scans, 1, *settings.shape), torch.zeros(scans, dtype=torch.int64)
         return (network(x, t, network.encode(x)).float() - torch.randn_like(x)).square().mean()
 

@@ -67,11 +67,13 @@ class Attempts:
         self._write([*attempts, entry | {"processes": processes}])
         self._descriptor = os.open(self._progress, os.O_RDWR | os.O_CREAT, 0o644)
         self.reached(step)
-        self._trace, self._traced_before = self._crash.open("w"), faulthandler.is_enabled()
-        faulthandler.enable(self._trace)
+        trace = self._crash.open("w")
+        self._trace, self._traced_before = trace, faulthandler.is_enabled()
+        faulthandler.enable(trace)
 
     def reached(self, step: int) -> None:
         """``step`` steps are done; some microseconds."""
+        assert self._descriptor is not None  # the attempt has started
         os.pwrite(self._descriptor, b"%06d %012d\n" % (self._number, step), 0)
 
     def saved(self, step: int) -> None:
@@ -87,10 +89,12 @@ class Attempts:
         attempts = self._read()
         attempts[-1] |= {"reason": reason, "fault": fault}
         self._write(attempts)
+        assert self._descriptor is not None
+        assert self._trace is not None
         os.close(self._descriptor)
         self._descriptor = None
         faulthandler.disable()
-        if self._traced_before:
+        if self._traced_before and sys.__stderr__ is not None:
             with suppress(AttributeError, ValueError, OSError):
                 faulthandler.enable(sys.__stderr__)
         self._trace.close()

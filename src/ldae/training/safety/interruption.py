@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from ldae.core.errors import UserError
 
@@ -42,7 +43,7 @@ class StopFlag:
 
     def __init__(self) -> None:
         self.signal_name: str | None = None
-        self._earlier: dict[signal.Signals, object] = {}
+        self._earlier: dict[signal.Signals, Any] = {}
 
     def reason(self, folder: Path) -> str | None:
         """Why to stop; none: go on.

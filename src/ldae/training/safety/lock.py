@@ -73,10 +73,12 @@ class RunLock:
             return {}
 
     def _write(self, owner: dict[str, Any] | None) -> None:
+        assert self._descriptor is not None  # held
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, b"" if owner is None else json.dumps(owner).encode(), 0)
 
     def _close(self) -> None:
+        assert self._descriptor is not None
         os.close(self._descriptor)
         self._descriptor = None
 

@@ -11,7 +11,7 @@ from ldae.training.safety.delivery import Deliveries
 from ldae.training.safety.lock import RunLock
 
 
-def refit(results: Path, stages: Sequence[str]) -> tuple[dict[str, Path], list[str]]:
+def refit(results: Path, stages: Sequence[str]) -> tuple[dict[str, Path | None], list[str]]:
     """Move models aside whose training or validation scans have changed.
 
     Their declared outputs are gone then, so the workflow plans those trainings, and what rests on them.

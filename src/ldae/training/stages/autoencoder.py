@@ -10,7 +10,7 @@ from ldae.core.batches import batches
 from ldae.core.keyed import Draw, key
 from ldae.inference.device import precision_context
 from ldae.inference.readers import Volumes, keyed_noise
-from ldae.networks.autoencoder import build_autoencoder, kl_divergence, narrow_posterior, reparameterise
+from ldae.networks.autoencoder import Autoencoder, build_autoencoder, kl_divergence, narrow_posterior, reparameterise
 from ldae.networks.discriminator import build_discriminator, discriminator_loss, generator_loss
 from ldae.networks.rewrites import lay_out
 from ldae.networks.slice_perceptual import build_perceptual
@@ -18,7 +18,7 @@ from ldae.networks.weights import start_from_generative
 from ldae.training.stages.stage import EXAMPLES, Stage, ssim
 
 
-class AutoencoderStage(Stage):
+class AutoencoderStage(Stage[Autoencoder]):
     """L1 + KL + perceptual distance (when weights are given) + least-squares adversary from the first step.
 
     The discriminator is frozen during the generator's step, so it gets no gradient of the generator's loss (unless
@@ -38,12 +38,12 @@ class AutoencoderStage(Stage):
         else:
             narrow_posterior(self.product)
         lay_out(self.product.to(self.device), settings.training.compute.channels_last)
-        self.networks = {"autoencoder": self.product}
-        self.discriminator = None
+        self.networks: dict[str, nn.Module] = {"autoencoder": self.product}
+        self.discriminator: nn.Module | None = None
         if settings.adversarial_weight:
             self.discriminator = build_discriminator(settings.discriminator).to(self.device)
             self.networks["discriminator"] = self.discriminator
-        self.perceptual = None
+        self.perceptual: nn.Module | None = None
         if settings.perceptual_weights is not None:
             loss = build_perceptual(settings.perceptual_weights, settings.perceptual_sha256)
             self.perceptual = loss.to(self.device)
@@ -59,7 +59,7 @@ class AutoencoderStage(Stage):
             reconstruction = self.product.decode(reparameterise(mu, sigma, noise))
             terms = self._generator_terms(x, reconstruction, mu, sigma)
         weights = self._weights()
-        (share * sum(weights[name] * value for name, value in terms.items())).backward()
+        (share * torch.as_tensor(sum(weights[name] * value for name, value in terms.items()))).backward()
         if self.discriminator is not None:
             with precision_context(self.settings.training.precision, self.device):
                 fake, real = self.discriminator(reconstruction.detach()), self.discriminator(x)
@@ -89,7 +89,7 @@ class AutoencoderStage(Stage):
             terms["perceptual"] = self.perceptual(reconstruction, x)
         return terms
 
-    def validate(self, product: nn.Module) -> dict[str, float]:
+    def validate(self, product: Autoencoder) -> dict[str, float]:
         """L1 and SSIM of reconstructions from posterior means."""
         batch = self.settings.training.micro_batch
         absolute, similarity = [], []
@@ -102,7 +102,7 @@ class AutoencoderStage(Stage):
             similarity.append(ssim(reconstruction, x))
         return {"l1": float(torch.cat(absolute).mean()), "ssim": float(torch.cat(similarity).mean())}
 
-    def examples(self, product: nn.Module) -> Tensor:
+    def examples(self, product: Autoencoder) -> Tensor:
         """Originals beside their reconstructions."""
         pairs = []
         for scan in range(min(EXAMPLES, len(self.validation))):

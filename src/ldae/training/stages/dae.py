@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ldae import config
 from ldae.core.keyed import Draw, key, normal
@@ -19,7 +19,7 @@ VALIDATION_SAMPLES = 4  # scans decoded from noise at a validation
 VALIDATION_STEPS = 20
 
 
-class DaeStage(Stage):
+class DaeStage(Stage[DiffusionAutoencoder]):
     """Mean squared error of the noise predicted from x_t and y, encoder and decoder together.
 
     Written: the average of the last step, as in stage 2.
@@ -47,7 +47,7 @@ class DaeStage(Stage):
             eps = network(x_t, t, network.encode(x)).float()
         return (eps - noise).square().flatten(1).mean(1)
 
-    def validate(self, product: nn.Module) -> dict[str, float]:
+    def validate(self, product: DiffusionAutoencoder) -> dict[str, float]:
         losses = []
         for draws in validation_draws(self.seed, self.name, len(self.validation), self.settings.training.micro_batch):
             losses.append(self._losses(product, self.validation[[draw.scan for draw in draws]], draws))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ldae import config
 from ldae.core.keyed import Draw, key, normal
@@ -15,7 +15,7 @@ from ldae.networks.unet import GaussianPrior, UNet
 from ldae.training.stages.stage import EXAMPLES, Stage, noisy, validation_draws
 
 
-class DiffusionStage(Stage):
+class DiffusionStage(Stage[UNet]):
     """Mean squared error of the predicted noise, t uniform, no weighting. Written: the average of the last step."""
 
     name = "diffusion"
@@ -46,7 +46,7 @@ class DiffusionStage(Stage):
         (share * loss).backward()
         return {"loss": loss.detach()}
 
-    def validate(self, product: nn.Module) -> dict[str, float]:
+    def validate(self, product: UNet) -> dict[str, float]:
         losses = []
         for draws in validation_draws(self.seed, self.name, len(self.validation), self.settings.training.micro_batch):
             z = self.validation.evaluated([draw.scan for draw in draws], self.method.posterior)
@@ -56,7 +56,7 @@ class DiffusionStage(Stage):
             losses.append((eps.float() - noise).square().flatten(1).mean(1))
         return {"loss": float(torch.cat(losses).mean())}
 
-    def examples(self, product: nn.Module) -> Tensor:
+    def examples(self, product: UNet) -> Tensor:
         """First channel of z_0, of z_t at a quarter of the timesteps, and of the z_0 that the network sees in it."""
         z = self.validation.mean[:EXAMPLES]
         noise = torch.stack([normal(tuple(z.shape[1:]), self.seed, self.name, "example", i) for i in range(len(z))])

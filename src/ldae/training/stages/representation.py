@@ -25,7 +25,7 @@ VALIDATION_SAMPLES = 16  # scans decoded from noise at a validation
 VALIDATION_STEPS = 20
 
 
-class RepresentationStage(Stage):
+class RepresentationStage(Stage[Representation]):
     """Weighted error of eps - k_t G(z_t, t, y_sem) (PDAE, eq. 10).
 
     Selection: best validation SSIM between the original and what is decoded from fixed noise and y_sem.

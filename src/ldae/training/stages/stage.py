@@ -5,6 +5,7 @@ The tables have a similarity of their own, in :mod:`ldae.studies.common.image_me
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Generic, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -15,12 +16,13 @@ from ldae.core.keyed import Draw, generator
 from ldae.diffusion.schedule import Schedule
 from ldae.inference.readers import keyed_noise
 
+Product = TypeVar("Product", bound=nn.Module)
 EXAMPLES = 4  # validation scans in a picture
 VALIDATION_DRAWS = 4  # noise levels per validation scan
 WINDOW, SIGMA = 11, 1.5
 
 
-class Stage(ABC):
+class Stage(ABC, Generic[Product]):
     """A training stage: networks, data, one loss, one validation.
 
     Attributes:
@@ -35,7 +37,7 @@ class Stage(ABC):
 
     name: str
     networks: dict[str, nn.Module]
-    product: nn.Module
+    product: Product
     scans: int
     selection: str | None = None
     scan_names: Sequence[str] | None = None
@@ -57,10 +59,10 @@ class Stage(ABC):
         """
 
     @abstractmethod
-    def validate(self, product: nn.Module) -> dict[str, float]:
+    def validate(self, product: Product) -> dict[str, float]:
         """Metrics of ``product`` (or its average) on the validation scans, with fixed random numbers."""
 
-    def examples(self, product: nn.Module) -> Tensor | None:
+    def examples(self, product: Product) -> Tensor | None:
         """A few validation scans for a picture: (scans, columns, X, Y, Z) in [0, 1]; none: no picture."""
         return None
 

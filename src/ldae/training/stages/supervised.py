@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ldae import config
 from ldae.core.batches import batches
@@ -15,7 +15,7 @@ from ldae.core.keyed import Draw, key
 from ldae.inference.device import precision_context
 from ldae.inference.readers import Volumes
 from ldae.networks.rewrites import lay_out
-from ldae.networks.semantic_encoder import Target, build_supervised
+from ldae.networks.semantic_encoder import SupervisedEncoder, Target, build_supervised
 from ldae.networks.weights import load_backbone
 from ldae.training.stages.stage import Stage
 
@@ -29,7 +29,7 @@ class Labelled:
     subjects: np.ndarray
 
 
-class SupervisedStage(Stage):
+class SupervisedStage(Stage[SupervisedEncoder]):
     """Cross-entropy of AD against CN, or squared error of age in units of its spread over the training scans.
 
     Selection: the smallest validation error, each subject counting once, however many scans it has: log loss, or mean
@@ -68,7 +68,7 @@ class SupervisedStage(Stage):
         (share * loss).backward()
         return {"loss": loss.detach()}
 
-    def validate(self, product: nn.Module) -> dict[str, float]:
+    def validate(self, product: SupervisedEncoder) -> dict[str, float]:
         if not len(self.validation.volumes):
             return {}
         predictions = []
