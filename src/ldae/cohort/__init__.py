@@ -1,1 +1,1 @@
-"""The cohort after conversion: one row per scan, subject-level splits, Table 1."""
+"""The cohort after conversion: one row per scan, why a scan is left out, and subject-level splits."""

@@ -1,1 +1,1 @@
-"""The loop that trains every network, and what it needs: stages, jobs, reports, models, codes, memory."""
+"""The one loop that trains every network: its stages, checkpoints, processes, and what it says of itself."""
