@@ -11,7 +11,7 @@ import torch
 from tiny import ended, in_a_child, killed_at
 from toy import ToyStage, training
 
-from ldae.core.errors import UserError
+from ldae.core.errors import MachineError, UserError
 from ldae.core.files import read_json
 from ldae.training.loop import train
 
@@ -116,6 +116,19 @@ def test_a_deleted_newest(crashed, whole, caplog, suffixes):
     with caplog.at_level("INFO", logger="ldae"):
         outcome, steps = run(crashed)
     assert steps == 8 and "continued from step 4 of 12 (step 8 was saved, too)" in caplog.text
+    assert_same(outcome, whole)
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "json"])
+def test_a_newest_that_the_disk_does_not_give_is_no_damaged_one(crashed, whole, suffix):
+    newest, kept = crashed / f"step-00000008.{suffix}", crashed / "kept"
+    newest.rename(kept)
+    newest.symlink_to("/proc/self/mem")  # reading it is an input/output error
+    with pytest.raises(MachineError, match=r"Input/output error .*step-00000008.*then run the same command again"):
+        run(crashed)
+    kept.rename(newest)
+    outcome, steps = run(crashed)
+    assert steps == 4  # of 12: step 8 was not put aside
     assert_same(outcome, whole)
 
 

@@ -24,7 +24,7 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel
 
 from ldae import config
-from ldae.core.errors import Interrupted, UserError
+from ldae.core.errors import Interrupted, MachineError, UserError
 from ldae.core.files import read_json, write_json, write_text
 from ldae.inference.folder import CHECKPOINTS
 from ldae.training import run
@@ -36,6 +36,8 @@ logger = logging.getLogger("ldae")
 PORTS = range(29400, 30400)  # of the first node; a job's processes meet on the one its number says
 DEAF = {"TORCHELASTIC_SIGNALS_TO_HANDLE": "SIGQUIT", "PET_SIGNALS_TO_HANDLE": "SIGQUIT"}  # to all but this one
 PATIENT = {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "600"}  # seconds for a save before torchrun kills its processes
+SAID: dict[str, type[Exception]] = {kind.__name__: kind for kind in (Interrupted, MachineError, UserError)}
+REFUSED = ("MachineError", "UserError")
 GRACE = 10.0  # seconds the other processes leave the first one to say what was wrong
 
 
@@ -74,6 +76,7 @@ def launch(task: str, resources: Mapping[str, Any], log: str | Path, **arguments
     Raises:
         Interrupted: it was asked to stop and has saved.
         UserError: what the training says.
+        MachineError: what the machine lacks.
         RuntimeError: a process died.
     """
     processes, folder = Processes.of(resources), Path(arguments["out"]) / CHECKPOINTS
@@ -93,10 +96,8 @@ def launch(task: str, resources: Mapping[str, Any], log: str | Path, **arguments
         variables = PATIENT | (DEAF if processes.nodes == 1 else {})
         status = _wait(torchrun(processes, job), variables, folder / REQUEST)
         outcome = read_json(result) if result.is_file() else {}
-    if outcome.get("end") == Interrupted.__name__:
-        raise Interrupted(outcome["message"])
-    if outcome.get("end") == UserError.__name__:
-        raise UserError(outcome["message"])
+    if kind := SAID.get(outcome.get("end")):
+        raise kind(outcome["message"])
     if status or outcome.get("end") != "done":
         raise RuntimeError(f"A process of {task} died (torchrun ended with status {status}); its last words are above.")
 
@@ -192,9 +193,9 @@ def main(path: str) -> int:
             result = {"end": type(error).__name__, "message": str(error)}
         if world.first:
             write_json(Path(job["result"]), result)
-        elif result["end"] == UserError.__name__:
+        elif result["end"] in REFUSED:
             time.sleep(GRACE)
-    return int(result["end"] == UserError.__name__)
+    return int(result["end"] in REFUSED)
 
 
 def _start_logging(path: str, first: bool, rank: int) -> None:

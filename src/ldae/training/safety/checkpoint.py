@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor, nn, optim
 
-from ldae.core.errors import UserError
+from ldae.core.errors import MachineError, UserError, is_machine_error, sentence_of
 from ldae.core.files import atomic_path, read_json, sha256_file, write_json
 
 logger = logging.getLogger("ldae")
@@ -96,6 +96,7 @@ class CheckpointFolder:
         Raises:
             UserError: it belongs to other settings, data or code (the message names the differences), or there are
                 checkpoints and all are damaged.
+            MachineError: one cannot be read now (a broken or absent disk); that does not make it a damaged one.
         """
         steps = self._steps()
         for step in reversed(steps):
@@ -112,7 +113,12 @@ class CheckpointFolder:
         return None
 
     def at(self, step: int) -> Checkpoint:
-        """The checkpoint of one step, which the first process has found whole."""
+        """The checkpoint of one step, which the first process has found whole.
+
+        Raises:
+            UserError: this process does not see it whole.
+            MachineError: it cannot be read now.
+        """
         checkpoint = self._read(step)
         if checkpoint is None:
             raise UserError(f"{self._tensors(step)} cannot be read by every process; run the same command again.")
@@ -165,6 +171,8 @@ class CheckpointFolder:
             saved, state = description["fingerprint"], description["state"]
             tensors = load_file(path)
         except (OSError, UserError, KeyError, TypeError, UnicodeDecodeError, SafetensorError) as error:
+            if is_machine_error(error) or isinstance(error, PermissionError):
+                raise MachineError(f"{sentence_of(error, path)}.") from error
             logger.warning("%s is damaged (%s); the checkpoint before it is used.", path, error)
             return None
         self._compare(saved)
