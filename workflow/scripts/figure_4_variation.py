@@ -5,7 +5,7 @@ from pathlib import Path
 from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.studies.samples.figure_variation import figure_4_variation
+    from ldae.studies.samples.figure import figure_4_variation
 
     stem = Path(snakemake.output.png).with_suffix("")
     figure_4_variation(

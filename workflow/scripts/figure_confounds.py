@@ -5,6 +5,6 @@ from pathlib import Path
 from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.studies.probes.figure_confounds import figure_confounds
+    from ldae.studies.probes.figure import figure_confounds
 
     figure_confounds(snakemake.input.estimates, Path(snakemake.output.png).with_suffix(""))

@@ -5,6 +5,6 @@ from pathlib import Path
 from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.studies.probes.figure_label_efficiency import figure_label_efficiency
+    from ldae.studies.probes.figure import figure_label_efficiency
 
     figure_label_efficiency(snakemake.input.estimates, Path(snakemake.output.png).with_suffix(""))

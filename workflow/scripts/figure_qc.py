@@ -5,7 +5,7 @@ from pathlib import Path
 from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.studies.cohort.figure_qc import figure_qc
+    from ldae.studies.cohort.figure import figure_qc
 
     stem = Path(snakemake.output.png).with_suffix("")
     figure_qc(snakemake.input.mosaic, snakemake.input.qc, stem)

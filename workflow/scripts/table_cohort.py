@@ -8,7 +8,7 @@ with running(snakemake.log[0]):
     from ldae.cohort.exclusions import all_exclusions, analysed_scans
     from ldae.core.files import read_tsv, write_tsv
     from ldae.studies.cohort.table import demographics, flow
-    from ldae.studies.common.table_files import write_table
+    from ldae.studies.common.paper_tables import write_table
 
     scans, qc = read_tsv(snakemake.input.scans), read_tsv(snakemake.input.qc)
     exclusions = all_exclusions(read_tsv(snakemake.input.exclusions), qc)

@@ -6,7 +6,7 @@ from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
     from ldae.core.files import read_tsv
-    from ldae.studies.common.table_files import write_table
+    from ldae.studies.common.paper_tables import write_table
     from ldae.studies.efficiency.table import methods_table, trainings_table
 
     files, out = snakemake.input, snakemake.output

@@ -5,8 +5,7 @@ from pathlib import Path
 from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.studies.common.paper_tables import paper_table
-    from ldae.studies.common.table_files import write_table
+    from ldae.studies.common.paper_tables import paper_table, write_table
     from ldae.studies.interpolation.record import IN_TABLE
 
     evaluate = Path(snakemake.params.evaluate)

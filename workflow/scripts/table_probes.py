@@ -5,9 +5,8 @@ from pathlib import Path
 from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.studies.common.table_files import write_table
-    from ldae.studies.probes.checks import check_table
-    from ldae.studies.probes.table import difference_table, probe_table
+    from ldae.studies.common.paper_tables import write_table
+    from ldae.studies.probes.table import check_table, difference_table, probe_table
 
     evaluate = Path(snakemake.params.evaluate)
     write_table(probe_table(evaluate), Path(snakemake.output.probes).with_suffix(""))

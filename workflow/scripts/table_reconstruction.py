@@ -5,7 +5,7 @@ from pathlib import Path
 from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.studies.common.table_files import write_table
+    from ldae.studies.common.paper_tables import write_table
     from ldae.studies.reconstruction.table import reconstruction_table
 
     evaluate = Path(snakemake.params.evaluate)

@@ -6,7 +6,7 @@ from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
     from ldae.core.files import read_tsv
-    from ldae.studies.common.table_files import write_table
+    from ldae.studies.common.paper_tables import write_table
     from ldae.studies.reconstruction.table import samples_table
 
     table = samples_table(read_tsv(snakemake.input.distances), read_tsv(snakemake.input.memorisation))

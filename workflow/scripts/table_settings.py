@@ -7,7 +7,7 @@ from ldae.core.runtime import running
 with running(snakemake.log[0]):
     from ldae.config import parse_config
     from ldae.core.lineage import read_chain
-    from ldae.studies.common.table_files import write_table
+    from ldae.studies.common.paper_tables import write_table
     from ldae.studies.method.table import settings_tables
 
     descriptions = read_chain(Path(snakemake.params.train), snakemake.input.keys())

@@ -19,7 +19,7 @@ from ldae.inference.readers import Latents, Volumes, keyed_noise
 from ldae.studies.common.linear_probes import Probe, fit_with_penalty, subject_folds
 from ldae.studies.manipulation.directions import paper_step, step_to
 from ldae.studies.probes.estimates import AD_METRICS, CN_METRICS
-from ldae.studies.probes.protocols import probe_groups
+from ldae.studies.probes.measure import probe_groups
 from ldae.training.stages import representation as stage_representation
 from ldae.training.stages.autoencoder import AutoencoderStage
 from ldae.training.stages.representation import RepresentationStage

@@ -7,7 +7,7 @@ import pytest
 
 from ldae.core.errors import UserError
 from ldae.report.public import bundle_public, check_public
-from ldae.studies.common.table_files import write_table
+from ldae.studies.common.paper_tables import write_table
 
 SUBJECT, IMAGE = "sub-ADNI002S0295", "I123456"
 

@@ -10,16 +10,13 @@ from result_files import SCANS, estimates
 
 from ldae.config import load_config
 from ldae.core.files import read_tsv, write_tsv
-from ldae.studies.cohort.figure import figure_cohort
-from ldae.studies.cohort.figure_qc import figure_qc
+from ldae.studies.cohort.figure import figure_cohort, figure_qc
 from ldae.studies.interpolation.figure import figure_8_interpolation, figure_9_interpolation_examples
 from ldae.studies.manipulation.figure import figure_6_manipulation
 from ldae.studies.manipulation.figure_dose_response import figure_7_dose_response
 from ldae.studies.method.figure import figure_1_method, figure_2_encoder, short
 from ldae.studies.method.parts import scheme
-from ldae.studies.probes.figure import figure_probes
-from ldae.studies.probes.figure_confounds import figure_confounds
-from ldae.studies.probes.figure_label_efficiency import figure_label_efficiency
+from ldae.studies.probes.figure import figure_confounds, figure_label_efficiency, figure_probes
 from ldae.studies.probes.figure_lda import figure_5_lda
 from ldae.studies.reconstruction.figure import (
     figure_3_autoencoder,
@@ -28,8 +25,7 @@ from ldae.studies.reconstruction.figure import (
 )
 from ldae.studies.reconstruction.figure_solvers import figure_solvers
 from ldae.studies.registry import STUDIES, figures
-from ldae.studies.samples.figure import figure_samples, figure_samples_nearest
-from ldae.studies.samples.figure_variation import figure_4_variation
+from ldae.studies.samples.figure import figure_4_variation, figure_samples, figure_samples_nearest
 from ldae.studies.training_curves.figure import figure_training
 
 PARTS = scheme(load_config(Path(__file__).parents[3] / "config/config.yaml"))

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torchvision.models import squeezenet1_1
 
 from ldae.config import Evaluation
-from ldae.studies.common.perceptual import LPIPS, Perceptual
+from ldae.studies.common.image_metrics import LPIPS, Perceptual
 
 
 @pytest.fixture(scope="module")

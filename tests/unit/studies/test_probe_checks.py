@@ -13,10 +13,9 @@ from ldae.core.files import read_tsv
 from ldae.studies.probes import confounds as c
 from ldae.studies.probes import label_efficiency as e
 from ldae.studies.probes import measure as probes
-from ldae.studies.probes import protocols
-from ldae.studies.probes import protocols as folds
-from ldae.studies.probes.checks import check_table, run_probe_checks
+from ldae.studies.probes.checks import run_probe_checks
 from ldae.studies.probes.features import fixed
+from ldae.studies.probes.table import check_table
 
 
 def scanned() -> tuple[pd.DataFrame, np.ndarray]:
@@ -101,8 +100,8 @@ def test_more_labels_help_and_all_of_them_give_table_7() -> None:
     assert auc.loc[1.0, "value"] > auc.loc[0.1, "value"] - 0.02 and auc.loc[1.0, "value"] > 0.8
     assert auc["n_train_subjects"].tolist() == [1, 7, 37, 74] and auc["n_draws"].tolist() == [3, 3, 3, 1]
     assert np.isnan(auc.loc[0.02, "value"]) and auc.loc[0.02, "n_draws_used"] == 0  # one subject, one class
-    rows, target = folds.task_rows(scans, "ad")
-    predictions, _ = protocols.tested(scans, "ad", {"ldae": fixed(codes)}, rows, target, 0)
+    rows, target = probes.task_rows(scans, "ad")
+    predictions, _ = probes.tested(scans, "ad", {"ldae": fixed(codes)}, rows, target, 0)
     expected = sk.roc_auc_score(predictions["target"], predictions["prediction"])
     assert auc.loc[1.0, "value"] == pytest.approx(expected)
 
@@ -118,7 +117,7 @@ def test_the_value_is_the_mean_over_draws() -> None:
 def test_test_labels_fit_nothing() -> None:
     """The scores of the test scans do not depend on their labels."""
     scans, codes = signal_cohort(60)
-    rows, target = folds.task_rows(scans, "ad")
+    rows, target = probes.task_rows(scans, "ad")
     test = scans["split"].to_numpy()[rows] == "test"
     subset = e.ranked(scans.loc[rows[~test]], 0, 0)[:20]
     spoiled = np.where(test, 1 - target, target)

@@ -13,7 +13,7 @@ from ldae.config import Evaluation
 from ldae.core.files import read_json, read_tsv
 from ldae.studies.common.linear_probes import Features
 from ldae.studies.common.paper_tables import format_estimate
-from ldae.studies.probes import estimates, protocols
+from ldae.studies.probes import estimates
 from ldae.studies.probes import measure as probes
 from ldae.studies.probes.features import TASKS, TaskSets, fixed, true_factors
 from ldae.studies.probes.table import difference_table, lost_to, probe_table, protocol_words
@@ -55,9 +55,9 @@ def test_signal_is_found_and_permuted_labels_are_not() -> None:
 
 def test_labels_are_permuted_between_subjects_of_a_fold() -> None:
     scans, _ = signal_cohort()
-    rows, target = protocols.task_rows(scans, "ad")
-    subjects, fold = scans["participant_id"].to_numpy()[rows], protocols.outer_folds(scans, 5, 0)[rows]
-    shuffled = protocols.permuted(subjects, target, fold, seed=0)
+    rows, target = probes.task_rows(scans, "ad")
+    subjects, fold = scans["participant_id"].to_numpy()[rows], probes.outer_folds(scans, 5, 0)[rows]
+    shuffled = probes.permuted(subjects, target, fold, seed=0)
     assert (shuffled != target).any()
     assert all(len(set(shuffled[subjects == name])) == 1 for name in subjects)
     assert all(shuffled[fold == k].sum() == target[fold == k].sum() for k in range(5))
@@ -83,8 +83,8 @@ def test_permuted_test_labels_change_no_fitted_artefact() -> None:
     assert first == second
     predictions = []
     for table in (scans, spoiled):
-        rows, target = protocols.task_rows(table, "ad")
-        predictions.append(protocols.tested(table, "ad", {"ldae": fixed(codes)}, rows, target, 0)[0]["prediction"])
+        rows, target = probes.task_rows(table, "ad")
+        predictions.append(probes.tested(table, "ad", {"ldae": fixed(codes)}, rows, target, 0)[0]["prediction"])
     pd.testing.assert_series_equal(*predictions)
     assert first != json.dumps(probes.manipulation_probe(scans.assign(split="train"), fixed(codes), 0), sort_keys=True)
 
@@ -275,8 +275,8 @@ def test_permuted_training_labels_give_chance_on_the_test_subjects() -> None:
         given |= dict(zip(names, np.resize(["AD", "CN"], len(names)), strict=True))
     spoiled = scans.assign(diagnosis=scans["participant_id"].map(given).fillna(scans["diagnosis"]))
     for table, chance in ((spoiled, True), (scans, False)):
-        rows, target = protocols.task_rows(table, "ad")
-        for fitted in (protocols.tested, protocols.tested_as_paper):
+        rows, target = probes.task_rows(table, "ad")
+        for fitted in (probes.tested, probes.tested_as_paper):
             predictions, _ = fitted(table, "ad", {"ldae": fixed(codes)}, rows, target, 0)
             estimate = estimates.estimate_of(predictions, "ad", estimates.AD_METRICS["auc_ad"], 1000, 0)
             assert (estimate.low <= 0.5 <= estimate.high) == chance

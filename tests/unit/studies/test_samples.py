@@ -10,13 +10,15 @@ from ldae.core.files import read_tsv
 from ldae.core.store import open_store
 from ldae.studies.reconstruction.table import samples_table
 from ldae.studies.samples.measure import octants
-from ldae.studies.samples.neighbours import curves, memorisation, nearest
-from ldae.studies.samples.set_distance import (
+from ldae.studies.samples.neighbours import (
+    curves,
     frechet,
     frechet_estimate,
     frechet_gaussians,
     kernel_distances,
     kernel_estimate,
+    memorisation,
+    nearest,
 )
 
 

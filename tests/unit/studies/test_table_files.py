@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ldae.studies.common.table_files import write_table
+from ldae.studies.common.paper_tables import write_table
 
 TABLE = pd.DataFrame({"method": ["ldae", "a|b & 5 %"], "ssim_w11": [0.87342, np.nan], "subjects": [28, 3]})
 

@@ -2,17 +2,14 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from ldae.config import Evaluation, Method
 from ldae.core.files import read_tsv, write_tsv
 from ldae.core.keys import KEY_TYPES
 from ldae.studies.common.inputs import Inputs
-from ldae.studies.common.paper_tables import TRAINING_SEEDS, format_estimate
 from ldae.studies.probes.confounds import confounds
 from ldae.studies.probes.features import VoxelPca, code_sets, voxel_gram
 from ldae.studies.probes.label_efficiency import label_efficiency
-from ldae.studies.probes.protocols import probe_groups
+from ldae.studies.probes.measure import probe_groups
 
 
 def run_probe_checks(
@@ -32,15 +29,3 @@ def run_probe_checks(
     write_tsv(out / "confounds.tsv", found)
     sets = codes | {"pca_voxels": VoxelPca(voxel_gram(inputs, settings.batch))}
     write_tsv(out / "label_efficiency.tsv", label_efficiency(scans, sets, settings, seed))
-
-
-def check_table(path: Path) -> pd.DataFrame:
-    """confounds.tsv or label_efficiency.tsv for reading: keys, ``value [low, high]``, subjects, n_training_seeds."""
-    table = read_tsv(path)
-    keys = table.loc[:, : table.columns[table.columns.get_loc("value") - 1]]
-    return keys.assign(
-        estimate=[format_estimate(line) for _, line in table.iterrows()],
-        subjects=table["n_subjects"],
-        n_training_seeds=TRAINING_SEEDS,
-        note=table["note"].where(table["value"].notna()),
-    )

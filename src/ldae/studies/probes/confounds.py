@@ -14,7 +14,7 @@ from ldae.core.keys import KEY
 from ldae.studies.common.linear_probes import Features
 from ldae.studies.common.statistics import Estimate, Statistic, auc, estimates_table, interval, not_available
 from ldae.studies.probes.estimates import PERMUTED, estimate_of, mae
-from ldae.studies.probes.protocols import CONSTANT, NEGATIVE, fit_chosen, outer_folds
+from ldae.studies.probes.measure import CONSTANT, NEGATIVE, fit_chosen, outer_folds
 
 CONFOUNDS = ("field_strength", "study_phase")
 COLUMNS = ("method", "metric", "classes")

@@ -11,7 +11,7 @@ from ldae.studies.common.linear_probes import Features, Task
 from ldae.studies.common.statistics import Estimate, Statistic, auc, estimates_table, interval, not_available
 from ldae.studies.probes.estimates import mae
 from ldae.studies.probes.features import TASKS
-from ldae.studies.probes.protocols import can_be_fitted, fit_chosen, task_rows
+from ldae.studies.probes.measure import can_be_fitted, fit_chosen, task_rows
 
 METRICS: dict[Task, tuple[str, Statistic]] = {"ad": ("auc_ad_test", auc), "age": ("age_mae_test", mae)}
 KEYS = ("method", "metric", "fraction", "n_train_subjects", "n_draws", "n_draws_used")

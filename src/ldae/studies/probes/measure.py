@@ -1,6 +1,9 @@
 """Linear probes of the semantic code: AD against CN, and age (paper Table 7), beside what any encoder has to beat.
 
-And the linear discriminant plane of the codes, for the picture of the three classes (paper Fig. 5).
+Predictions have one row per scan and protocol. ``cv``: subject-grouped cross-validation over all scans, which is no
+test result, since the encoder has seen the training scans. ``test``: logistic or ridge regression fitted on the
+training and validation subjects, measured on the test subjects. ``test_paper``: measured on the same scans, fitted as
+the paper does (:mod:`ldae.studies.probes.paper_protocol`).
 """
 
 from pathlib import Path
@@ -11,30 +14,20 @@ import pandas as pd
 from ldae.config import Evaluation, Method
 from ldae.core.errors import UserError
 from ldae.core.files import write_json, write_tsv
+from ldae.core.keyed import study_stream
 from ldae.core.keys import KEY
 from ldae.studies.common.inputs import Inputs
-from ldae.studies.common.linear_probes import Features
+from ldae.studies.common.linear_probes import Features, Probe, Task, choose, fit, subject_folds
+from ldae.studies.probes.discriminant_plane import lda_projection
 from ldae.studies.probes.estimates import differences, summary
 from ldae.studies.probes.features import TASKS, TaskSets, feature_sets, labelled_sets
-from ldae.studies.probes.protocols import (
-    NEGATIVE,
-    POSITIVE,
-    Fitted,
-    can_be_fitted,
-    constant_predictor,
-    cross_validated,
-    fit_chosen,
-    outer_folds,
-    permuted,
-    prediction_rows,
-    probe_groups,
-    task_rows,
-    tested,
-    tested_as_paper,
-)
+from ldae.studies.probes.paper_protocol import paper_probes
 
 METHOD = Method()
-CLASSES = ("CN", "MCI", "AD")
+POSITIVE, NEGATIVE = "AD", "CN"
+CONSTANT = {"ad": "majority_class", "age": "mean_predictor"}
+Fitted = dict[str, dict]
+"""Protocol, task and features -> a probe as JSON."""
 
 
 def run_probes(inputs: Inputs, settings: Evaluation, seed: int, out: Path, method: Method = METHOD) -> None:
@@ -114,51 +107,164 @@ def manipulation_probe(scans: pd.DataFrame, features: Features, seed: int) -> di
     return probe.as_json() | {"positive": POSITIVE, "features": "ldae"}
 
 
-def lda_projection(scans: pd.DataFrame, codes: np.ndarray) -> pd.DataFrame:
-    """Fit on the training split, project every scan with a diagnosis.
+def task_rows(scans: pd.DataFrame, task: Task) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the scans of a task, and their targets: 1 for AD and 0 for CN, or age in years of all classes."""
+    if task == "age":
+        rows = np.flatnonzero(scans["age"].notna())
+        return rows, scans["age"].to_numpy(float)[rows]
+    rows = np.flatnonzero(scans["diagnosis"].isin([POSITIVE, NEGATIVE]))
+    return rows, (scans["diagnosis"].to_numpy()[rows] == POSITIVE).astype(float)
 
-    Fisher's discriminant with Ledoit-Wolf shrinkage of the covariance within classes, since there may be fewer
-    subjects than dimensions. Axes are in units of the standard deviation within classes, and turned so that AD lies
-    right of CN and MCI above zero.
 
-    Returns:
-        participant_id, session_id, diagnosis, split, axis_1, axis_2 (n/a where the training split has too few classes),
-        and axis_ad_cn, the one axis of AD against CN alone, on which MCI is projected, too.
+def probe_groups(scans: pd.DataFrame, split: str) -> pd.Series:
+    """What stays together when the scans a probe is fitted on are dealt to the folds that choose its penalty."""
+    subjects = scans["participant_id"]
+    return subjects if split == "subject" else subjects + "_" + scans["session_id"]
+
+
+def can_be_fitted(target: np.ndarray) -> bool:
+    """Whether the targets hold two values: both classes, or two ages."""
+    return len(np.unique(target)) >= 2
+
+
+def outer_folds(scans: pd.DataFrame, folds: int, seed: int) -> np.ndarray:
+    """(scans,) the same folds for every task and feature set, stratified by the subject's last diagnosis."""
+    order = scans.sort_values(["participant_id", "months", "session_id"]).index.to_numpy()
+    labels = scans.loc[order, "diagnosis"].fillna("n/a").to_numpy()
+    fold = np.empty(len(scans), dtype=int)
+    fold[order] = subject_folds(scans.loc[order, "participant_id"].to_numpy(), labels, folds, seed)
+    return fold
+
+
+def permuted(subjects: np.ndarray, target: np.ndarray, fold: np.ndarray, seed: int) -> np.ndarray:
+    """Labels shuffled between the subjects of each fold (the label of a subject's last scan): finds leaks.
+
+    Within folds, since a fold with many AD leaves few to the others, which pulls a pooled AUC below one half.
     """
-    keep = scans["diagnosis"].isin(CLASSES).to_numpy()
-    table = scans.loc[keep, [*KEY, "diagnosis", "split"]].reset_index(drop=True)
-    codes, labels = np.asarray(codes, dtype=float)[keep], table["diagnosis"].to_numpy()
-    train = (table["split"] == "train").to_numpy()
-    axes = discriminant_axes(codes[train], labels[train])
-    scores = (codes - codes[train].sum(axis=0) / max(train.sum(), 1)) @ axes
-    for column, name in enumerate(("axis_1", "axis_2")):
-        table[name] = scores[:, column] if column < scores.shape[1] else np.nan
-    two = train & np.isin(labels, ("AD", "CN"))
-    axis = discriminant_axes(codes[two], labels[two])
-    table["axis_ad_cn"] = (codes - codes[two].mean(axis=0)) @ axis[:, 0] if axis.shape[1] else np.nan
-    return table
+    shuffled = np.empty_like(target)
+    for held_out in np.unique(fold):
+        inside = fold == held_out
+        last = dict(zip(subjects[inside], target[inside], strict=True))
+        names = sorted(last)
+        drawn = study_stream(seed, "permuted labels", held_out).permutation([last[name] for name in names])
+        given = dict(zip(names, drawn, strict=True))
+        shuffled[inside] = [given[name] for name in subjects[inside]]
+    return shuffled
 
 
-def discriminant_axes(codes: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """(dimension, classes - 1) directions, strongest first, with unit variance within classes."""
-    from sklearn.covariance import ledoit_wolf
+def cross_validated(
+    scans: pd.DataFrame,
+    task: Task,
+    name: str,
+    features: Features,
+    rows: np.ndarray,
+    target: np.ndarray,
+    folds: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Out-of-fold predictions. Penalty, standardisation and PCA see the other folds only."""
+    fold = outer_folds(scans, folds, seed)[rows]
+    tables = []
+    for held_out in range(folds):
+        inside, outside = fold != held_out, fold == held_out
+        if not outside.any() or not can_be_fitted(target[inside]):
+            continue
+        probe, asked = fit_chosen(scans, task, features, rows[inside], target[inside], rows[outside], seed)
+        keys = {"protocol": "cv", "features": name, "task": task, "fold": held_out}
+        tables.append(prediction_rows(scans, rows[outside], target[outside], probe.score(asked), keys))
+    return pd.concat(tables) if tables else pd.DataFrame()
 
-    names = [name for name in CLASSES if (labels == name).any()]
-    means = np.stack([codes[labels == name].mean(axis=0) for name in names]) if names else np.empty((0, codes.shape[1]))
-    if len(names) < 2:
-        return np.empty((codes.shape[1], 0))
-    inside = np.concatenate([codes[labels == name] - mean for name, mean in zip(names, means, strict=True)])
-    within, _ = ledoit_wolf(inside, assume_centered=True)
-    values, vectors = np.linalg.eigh(within)
-    whiten = vectors / np.sqrt(np.maximum(values, 1e-12 * values.max()))
-    weights = np.array([(labels == name).mean() for name in names])
-    between = (means - weights @ means) * np.sqrt(weights)[:, None]
-    _, _, directions = np.linalg.svd(between @ whiten, full_matrices=False)
-    axes = whiten @ directions[: len(names) - 1].T
-    place = dict(zip(names, (means - weights @ means) @ axes, strict=True))
-    low, high = names[0], names[-1]
-    if place[high][0] < place[low][0]:
-        axes[:, 0] *= -1
-    if "MCI" in place and axes.shape[1] > 1 and place["MCI"][1] < 0:
-        axes[:, 1] *= -1
-    return axes
+
+def tested(
+    scans: pd.DataFrame, task: Task, sets: dict[str, Features], rows: np.ndarray, target: np.ndarray, seed: int
+) -> tuple[pd.DataFrame, Fitted]:
+    """Predictions for the test subjects by probes fitted on all others, and these probes."""
+    test = scans["split"].to_numpy()[rows] == "test"
+    tables: list[pd.DataFrame] = []
+    fitted: Fitted = {}
+    if not test.any() or not can_be_fitted(target[~test]):
+        return pd.DataFrame(), fitted
+    for name, features in sets.items():
+        probe, asked = fit_chosen(scans, task, features, rows[~test], target[~test], rows[test], seed)
+        keys = {"protocol": "test", "features": name, "task": task, "fold": np.nan}
+        tables.append(prediction_rows(scans, rows[test], target[test], probe.score(asked), keys))
+        fitted[f"test {task} {name}"] = probe.as_json()
+    return pd.concat(tables), fitted
+
+
+def tested_as_paper(
+    scans: pd.DataFrame, task: Task, sets: dict[str, Features], rows: np.ndarray, target: np.ndarray, seed: int
+) -> tuple[pd.DataFrame, Fitted]:
+    """The same by the paper's protocol: fitted on the training split alone, no validation subject."""
+    split = scans["split"].to_numpy()[rows]
+    train, test = split == "train", split == "test"
+    if not test.any() or not can_be_fitted(target[train]):
+        return pd.DataFrame(), {}
+    seen, asked = {}, {}
+    groups = _groups(scans)[rows[train]]
+    for name, features in sets.items():
+        seen[name], asked[name] = features(rows[train], rows[test])
+        if getattr(features, "widths", None):  # as many components as the cross-validated probe takes
+            strata = _strata(scans, rows[train])
+            _, width = choose(task, features, rows[train], target[train], groups, strata, seed)
+            seen[name], asked[name] = seen[name][:, :width], asked[name][:, :width]
+    probes = paper_probes(task, seen, target[train], groups, seed)
+    keys = {"protocol": "test_paper", "task": task, "fold": np.nan}
+    tables = [
+        prediction_rows(scans, rows[test], target[test], probe.score(asked[name]), keys | {"features": name})
+        for name, probe in probes.items()
+    ]
+    fitted = {f"test_paper {task} {name}": probe.as_json() for name, probe in probes.items()}
+    return (pd.concat(tables) if tables else pd.DataFrame()), fitted
+
+
+def constant_predictor(
+    scans: pd.DataFrame, task: Task, rows: np.ndarray, target: np.ndarray, protocol: str, group: np.ndarray
+) -> pd.DataFrame:
+    """Every scan gets the mean age, or the more frequent class (1 AD, -1 CN), of the scans it was not fitted on.
+
+    Args:
+        group: (rows,) the fold of each scan; or whether it is a test scan, then only those are predicted.
+    """
+    tables = []
+    for held_out in np.unique(group) if protocol == "cv" else [True]:
+        inside, outside = group != held_out, group == held_out
+        if inside.any() and outside.any():
+            fold = held_out if protocol == "cv" else np.nan
+            keys = {"protocol": protocol, "features": CONSTANT[task], "task": task, "fold": fold}
+            value = target[inside].mean() if task == "age" else (1.0 if target[inside].mean() > 0.5 else -1.0)
+            tables.append(prediction_rows(scans, rows[outside], target[outside], np.full(outside.sum(), value), keys))
+    return pd.concat(tables) if tables else pd.DataFrame()
+
+
+def fit_chosen(
+    scans: pd.DataFrame,
+    task: Task,
+    features: Features,
+    fit_rows: np.ndarray,
+    target: np.ndarray,
+    rows: np.ndarray,
+    seed: int,
+) -> tuple[Probe, np.ndarray]:
+    """A probe fitted on ``fit_rows`` with the penalty their inner folds choose, and the features of ``rows``."""
+    strata = _strata(scans, fit_rows)
+    penalty, width = choose(task, features, fit_rows, target, _groups(scans)[fit_rows], strata, seed)
+    seen, asked = features(fit_rows, rows)
+    return fit(task, seen, target, penalty, width), asked
+
+
+def _groups(scans: pd.DataFrame) -> np.ndarray:
+    return scans.get("probe_group", scans["participant_id"]).to_numpy()
+
+
+def _strata(scans: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
+    """What the inner folds are stratified by: the diagnosis at the visit."""
+    return scans["diagnosis"].fillna("n/a").to_numpy()[rows]
+
+
+def prediction_rows(
+    scans: pd.DataFrame, rows: np.ndarray, target: np.ndarray, prediction: np.ndarray, keys: dict
+) -> pd.DataFrame:
+    """The predictions (logit of AD, or years) of some scans: who they are, ``keys``, target, prediction."""
+    table = scans.loc[rows, [*KEY, "diagnosis", "age", "split"]]
+    return table.assign(**keys, target=target, prediction=prediction)

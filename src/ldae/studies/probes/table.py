@@ -114,3 +114,15 @@ def lost_to(differences: pd.DataFrame) -> dict[str, list[str]]:
         if rival != PERMUTED and verdict(line) == "ldae worse":
             found.setdefault(line["metric"], []).append(rival)
     return found
+
+
+def check_table(path: Path) -> pd.DataFrame:
+    """confounds.tsv or label_efficiency.tsv for reading: keys, ``value [low, high]``, subjects, n_training_seeds."""
+    table = read_tsv(path)
+    keys = table.loc[:, : table.columns[table.columns.get_loc("value") - 1]]
+    return keys.assign(
+        estimate=[format_estimate(line) for _, line in table.iterrows()],
+        subjects=table["n_subjects"],
+        n_training_seeds=TRAINING_SEEDS,
+        note=table["note"].where(table["value"].notna()),
+    )

@@ -4,6 +4,8 @@ Three rows come first because every number has to beat them: the mean volume of 
 the same sex and nearest age, and the semantic code of another subject. The voxel-space baseline stands twice: against
 the scan on its own coarser grid, and up-sampled against the scan; ``dae_grid`` is the scan itself on that grid,
 up-sampled: what that grid alone costs.
+
+One row per scan and reconstruction: image metrics and ventricle volumes; and the moments of an x_T.
 """
 
 from pathlib import Path
@@ -15,12 +17,14 @@ import torch
 from ldae.config import Evaluation
 from ldae.core.batches import batches
 from ldae.core.files import write_tsv
+from ldae.core.keys import KEY
 from ldae.inference.decoder import DaeDecoder, Decoder
 from ldae.inference.pipeline import LDAE
 from ldae.studies.common import statistics
+from ldae.studies.common.anatomy import ventricle_ml
 from ldae.studies.common.codes_read import Reads
+from ldae.studies.common.image_metrics import LPIPS, Perceptual, image_metrics
 from ldae.studies.common.inputs import Inputs, volumes_of, write_volumes
-from ldae.studies.common.perceptual import LPIPS, Perceptual
 from ldae.studies.common.references import (
     EXAMPLES,
     derangement,
@@ -31,8 +35,8 @@ from ldae.studies.common.references import (
     scans_of_dae,
 )
 from ldae.studies.common.statistics import estimates_table, interval, not_available
-from ldae.studies.reconstruction.image_rows import IMAGE_METRICS, code_rows, keys_of, scan_rows
 
+IMAGE_METRICS = ["ssim_w11_brain", "ssim_w11", "ssim_w3_paper", "mse", "psnr"]
 OWN_GRID = "_own_grid"
 LDAE_METHODS = ["mean_volume", "nearest_age", "ldae_shuffled_y", "ldae_noise", "lddim_encoded", "ldae_encoded", "ae"]
 DAE_METHODS = ["dae_noise", "dae_encoded", "dae_grid"]
@@ -47,6 +51,57 @@ PAIRS = [
     ("ldae_noise", "dae_noise"),
     ("ldae_encoded", "dae_encoded"),
 ]
+
+
+def keys_of(inputs: Inputs, row: int) -> dict[str, str]:
+    """Subject, session and diagnosis of a scan."""
+    return inputs.scans.loc[row, [*KEY, "diagnosis"]].to_dict()
+
+
+def scan_rows(
+    inputs: Inputs,
+    batch: np.ndarray,
+    method: str,
+    originals: np.ndarray,
+    result: np.ndarray,
+    perceptual: Perceptual,
+    device: torch.device,
+) -> list[dict]:
+    """Rows of ``result`` against ``originals`` (B, 1, x, y, z). Ventricles are measured on the LDAE's grid alone."""
+    pair = tuple(torch.from_numpy(np.array(x, dtype=np.float32)).to(device) for x in (originals, result))
+    metrics = image_metrics(*pair) | perceptual.columns(*pair)
+    truth = inputs.scans["truth_ventricle_ml_mni"] if inputs.has_truth else None
+    measured = originals.shape[2:] == tuple(inputs.grid.shape)
+    rows = []
+    for i, row in enumerate(batch):
+        volumes = [ventricle_ml(x[i, 0], inputs.grid) if measured else np.nan for x in (result, originals)]
+        rows.append(
+            keys_of(inputs, row)
+            | {"method": method}
+            | {name: values[i] for name, values in metrics.items()}
+            | {
+                "ventricle_ml": volumes[0],
+                "original_ventricle_ml": volumes[1],
+                "truth_ventricle_ml": np.nan if truth is None else truth[row],
+            }
+        )
+    return rows
+
+
+def code_rows(inputs: Inputs, batch: np.ndarray, codes: dict[str, np.ndarray]) -> list[dict]:
+    """Moments of every x_T (B, ...) of a batch, one row per scan and kind of code."""
+    rows = []
+    for i, row in enumerate(batch):
+        rows += [keys_of(inputs, row) | {"code": name} | code_moments(code[i]) for name, code in codes.items()]
+    return rows
+
+
+def code_moments(code: np.ndarray) -> dict[str, float]:
+    """Mean, standard deviation and excess kurtosis of an x_T: 0, 1, 0 if it is normal; large where inversion leaks."""
+    values = code.astype(np.float64)
+    spread = values.std()
+    fourth = ((values - values.mean()) ** 4).mean()
+    return {"mean": values.mean(), "std": spread, "kurtosis": fourth / spread**4 - 3 if spread > 0 else np.nan}
 
 
 def run_reconstruction(ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluation, seed: int, out: Path) -> None:

@@ -13,12 +13,11 @@ from ldae.core.keys import KEY
 from ldae.inference.decoder import DaeDecoder, Decoder
 from ldae.inference.pipeline import LDAE
 from ldae.studies.common.codes_read import Reads
+from ldae.studies.common.image_metrics import LPIPS, Perceptual
 from ldae.studies.common.inputs import Inputs, volumes_of
-from ldae.studies.common.perceptual import LPIPS, Perceptual
 from ldae.studies.common.references import scans_of_dae
 from ldae.studies.common.statistics import estimates_table, interval, mean, not_available
-from ldae.studies.reconstruction.image_rows import IMAGE_METRICS, code_moments, scan_rows
-from ldae.studies.reconstruction.measure import by_dae
+from ldae.studies.reconstruction.measure import IMAGE_METRICS, by_dae, code_moments, scan_rows
 
 METHODS = ["ldae_noise", "lddim_encoded", "ldae_encoded", "dae_noise", "dae_encoded"]
 MOMENTS = ["x_T_mean", "x_T_std", "x_T_kurtosis"]

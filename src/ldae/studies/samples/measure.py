@@ -23,8 +23,7 @@ from ldae.inference.decoder import Decoder
 from ldae.inference.pipeline import LDAE
 from ldae.studies.common.inputs import Inputs, volumes_of, write_volumes
 from ldae.studies.common.statistics import estimates_table
-from ldae.studies.samples.neighbours import HELD_OUT, curves, memorisation, nearest
-from ldae.studies.samples.set_distance import frechet_estimate, kernel_estimate
+from ldae.studies.samples.neighbours import HELD_OUT, curves, frechet_estimate, kernel_estimate, memorisation, nearest
 
 SHOWN = 4  # samples nearest to a training scan
 
