@@ -88,10 +88,12 @@ class Bids(Section):
 
     @property
     def age_units_per_year(self) -> float:
+        """Units of ``age_unit`` in one year."""
         return {"years": 1, "months": 12, "days": 365.25}[self.age_unit]
 
     @property
     def session_units_per_month(self) -> float:
+        """Units of ``session_unit`` in one month (a twelfth of 365.25 days)."""
         return {"months": 1, "days": 365.25 / 12, "years": 1 / 12}[self.session_unit]
 
 
@@ -106,6 +108,8 @@ class AuthorsCsv(Section):
 
 
 class Manifest(Section):
+    """Which scans are kept."""
+
     require_diagnosis: bool = Field(
         True, description="leave out scans without CN, MCI or AD at the visit (the paper); false trains on them as well"
     )
@@ -129,12 +133,16 @@ class Phantom(Section):
 
 
 class Convert(Section):
+    """The conversion of raw images to BIDS by Clinica, in shards."""
+
     shards: Positive = Field(description="Clinica runs side by side; a subject's shard is a hash of its name")
     max_quarantined_fraction: Fraction = Field(0.1, description="a shard with more broken scans than this fails")
     revision: Revision = 1
 
 
 class Splits(Section):
+    """How subjects are dealt to training, validation and test."""
+
     protocol: Literal["stratified", "paper"] = Field(
         "stratified", description="stratified by last diagnosis | the paper's group shuffle with seed 42"
     )

@@ -11,11 +11,15 @@ Direction = Literal["probe", "adjusted", "age", "random"]
 
 
 class Sampling(Section):
+    """A solver of the probability-flow ODE and its number of steps."""
+
     solver: Literal["ddim", "dpmpp_2m"] = "ddim"
     steps: Positive = 100
 
 
 class Evaluation(Section):
+    """What the studies measure, on how many scans and how certain their intervals are."""
+
     sampling: Sampling = Sampling()
     solvers: list[Sampling] = Field([], description="further solvers and steps for the study of quality against cost")
     lpips_weights: Path | None = Field(None, description="torchvision squeezenet1_1 state dict; none: no LPIPS")

@@ -10,6 +10,8 @@ from ldae.config.training import Training
 
 
 class Discriminator(Section):
+    """The patch discriminator of stage 1 (paper 4.1)."""
+
     channels: Positive = 64
     layers: Positive = 3
     learning_rate: float = Field(1e-4, gt=0)

@@ -18,6 +18,8 @@ class BiasField(Section):
 
 
 class BrainExtraction(Section):
+    """Step 2: which extractor tells brain from head."""
+
     backend: Literal["deepbet", "template", "antspynet", "hd-bet", "synthstrip"] = Field(
         "deepbet", description="deepbet, template: offline; the others are used when installed; the paper: antspynet"
     )
@@ -39,6 +41,8 @@ class BrainExtraction(Section):
 
 
 class Registration(Section):
+    """Step 3a: the brain to the MNI template."""
+
     transform: Literal["syn", "affine", "rigid"] = Field("syn", description="the paper: syn; affine keeps atrophy")
     resolution_mm: float = Field(1.0, ge=1, le=4, description="both images are resampled to this for the search")
     syn_iterations: list[Annotated[int, Field(ge=0)]] = Field(
@@ -83,6 +87,8 @@ class Quality(Section):
 
 
 class Preprocessing(Section):
+    """From BIDS to the grid of the networks: its steps, and how they are spread over jobs."""
+
     shards: Positive
     max_quarantined_fraction: Fraction = 0.1
     keep_corrected: bool = Field(True, description="keep the N4-corrected native images after registration")

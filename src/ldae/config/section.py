@@ -14,4 +14,6 @@ Revision = Annotated[int, Field(ge=1, description="bump by hand to redo this ste
 
 
 class Section(BaseModel):
+    """A part of the configuration: immutable, and an unknown key in it is an error."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)

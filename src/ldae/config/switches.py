@@ -36,6 +36,7 @@ class Switch:
 
     @property
     def path(self) -> tuple[str, ...]:
+        """The names of the sections, then that of the key."""
         return tuple(self.key.split("."))
 
     def value(self, mode: Mode) -> Any:

@@ -37,6 +37,8 @@ OWN_FOLDERS = (  # what the rules write in results_dir; nothing of the user's ma
 
 
 class Config(Section):
+    """Everything that a run depends on besides its data."""
+
     results_dir: Path = Field(description="all that the workflow writes; no rule writes anywhere else")
     seed: int = 42
     source: Literal["adni", "bids", "csv"] = "adni"

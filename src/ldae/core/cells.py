@@ -31,6 +31,7 @@ class Reading:
     otherwise: Counter[str] = field(default_factory=Counter)
 
     def sentences(self, what: str) -> list[str]:
+        """What was noticed in a column, ``what`` naming it; empty where every cell was plain."""
         said = []
         if self.unread:
             said.append(f"{what}: cannot read {quoted(self.unread)}; these count as missing")
@@ -48,6 +49,7 @@ def quoted(cells: Counter[str], shown: int = 8) -> str:
 
 
 def is_missing(cell: object) -> bool:
+    """Whether a cell is empty, NaN or one of the words for no value (``n/a``, ``missing``); codes like -4 are not."""
     return cell is None or cell != cell or str(cell).strip().casefold() in MISSING
 
 

@@ -65,6 +65,7 @@ def fsync_folder(folder: Path) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
+    """UTF-8, whole or not at all."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -75,6 +76,12 @@ def write_json(path: str | Path, content: Any) -> None:
 
 
 def read_json(path: str | Path) -> Any:
+    """Content of a JSON file.
+
+    Raises:
+        UserError: it is not valid JSON.
+        OSError: it cannot be read.
+    """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
@@ -107,6 +114,7 @@ def read_tsv(path: str | Path, **kwargs: Any) -> pd.DataFrame:
 
 
 def sha256_file(path: str | Path) -> str:
+    """64 hex digits: the digest of a file's bytes, read in parts."""
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 

@@ -37,6 +37,7 @@ class LogFile(logging.FileHandler):
     """A log on a full disk loses lines; the job goes on, and stderr has them."""
 
     def handleError(self, record: logging.LogRecord) -> None:
+        """Called in the handler of a failed write: the line is lost here, and nothing is raised."""
         return
 
 

@@ -54,6 +54,7 @@ class ScanSet:
         return cls(read_tsv(path, dtype=str)) if path.is_file() else None
 
     def write(self, folder: Path) -> None:
+        """As ``scans.tsv`` into a folder."""
         write_tsv(Path(folder) / FILE, self.table)
 
     def digests(self) -> dict[str, str]:
@@ -61,6 +62,7 @@ class ScanSet:
         return {name: digest(self.part(name).to_numpy().tolist()) for name in READ}
 
     def part(self, split: str) -> pd.DataFrame:
+        """The rows of one split, without the column that names it."""
         return self.table[self.table["split"] == split].drop(columns="split")
 
     def rows(self, store: Store, split: str) -> np.ndarray:
@@ -87,6 +89,7 @@ class Change:
 
     @classmethod
     def between(cls, old: ScanSet, new: ScanSet) -> "Change":
+        """What became of the scans of ``old`` in ``new``, compared by name."""
         before, now = (dict(zip(scan_ids(s.table), s.table.to_numpy().tolist(), strict=True)) for s in (old, new))
         both = [name for name in now if name in before]
         altered = [name for name in both if before[name] != now[name]]
@@ -95,6 +98,7 @@ class Change:
 
     @property
     def nothing(self) -> bool:
+        """Whether both sets are the same."""
         return not (self.added or self.gone or self.altered)
 
     @property

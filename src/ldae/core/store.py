@@ -32,6 +32,7 @@ class Store:
 
     @property
     def digest(self) -> str:
+        """Of the array and the index, as store.json has it: it names the store."""
         return self.meta["digest"]
 
     @property

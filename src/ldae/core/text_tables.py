@@ -47,6 +47,7 @@ class TextTable:
         return pd.DataFrame(self.rows, columns=self.header, dtype=object)
 
     def records(self) -> list[dict[str, str]]:
+        """One dictionary per row: column -> text of the cell."""
         return [dict(zip(self.header, row, strict=True)) for row in self.rows]
 
 

@@ -32,6 +32,7 @@ class Schedule:
 
     @classmethod
     def of(cls, settings: config.Diffusion) -> "Schedule":
+        """That of the ``diffusion`` section."""
         return cls(settings.timesteps, settings.beta_start, settings.beta_end)
 
     @cached_property

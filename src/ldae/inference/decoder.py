@@ -49,6 +49,7 @@ class Decoder:
         return self._run(self.ldae.autoencode, x, *self._noise(ids))
 
     def encode_latent(self, x: np.ndarray, ids: list[str]) -> np.ndarray:
+        """Volumes -> scaled z_0 (N, C, x, y, z): posterior means, or frozen samples (``method.posterior``)."""
         return self._run(self.ldae.encode_latent, x, *self._noise(ids))
 
     def encode_mean(self, x: np.ndarray) -> np.ndarray:
@@ -61,9 +62,11 @@ class Decoder:
         return [] if noise is None else [noise.numpy()]
 
     def decode_latent(self, z: np.ndarray) -> np.ndarray:
+        """Scaled latents (N, C, x, y, z) -> volumes, not clipped."""
         return self._run(self.ldae.decode_latent, z)
 
     def encode_semantic(self, x: np.ndarray) -> np.ndarray:
+        """Volumes in [0, 1] -> y_sem (N, dimension)."""
         return self._run(self.ldae.encode_semantic, x)
 
     def invert(self, z: np.ndarray, y: np.ndarray | None) -> np.ndarray:

@@ -37,6 +37,7 @@ class Model:
 
     @property
     def digest(self) -> str:
+        """First 16 hex digits of the sha256 of the weights file: it names the model."""
         return self.description["digest"]
 
 

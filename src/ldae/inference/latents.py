@@ -102,5 +102,6 @@ class Moments:
         self.variance += np.square(sigma).sum()
 
     def scale_factor(self) -> float:
+        """1 / sqrt(var(mu) + mean(sigma^2)) over everything added."""
         mean = self.total / self.count
         return float(1 / np.sqrt(self.squares / self.count - mean**2 + self.variance / self.count))

@@ -136,6 +136,7 @@ class LeanUpsample(nn.Module):
         self.postconv: Convolution = upsample.get_submodule("postconv")  # type: ignore[assignment]  # typed Module
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, x, y, z) -> (B, C', 2x, 2y, 2z)."""
         weight, bias = (self.postconv.get_parameter(f"conv.{name}") for name in ("weight", "bias"))
         return upsampled_convolution(x, weight, bias, (2, 2, 2))
 
@@ -150,6 +151,7 @@ class LeanResBlock(nn.Module):
         self.nin_shortcut = block.nin_shortcut
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, x, y, z) -> (B, C', x, y, z)."""
         h = self.conv1(self.activate(self.norm1, x))
         return self.nin_shortcut(x) + self.conv2(self.activate(self.norm2, h))
 
@@ -161,11 +163,13 @@ class LeanNorm(nn.GroupNorm):
 
     @classmethod
     def of(cls, norm: nn.GroupNorm, compute: Compute) -> "LeanNorm":
+        """With the parameters of ``norm``, which stay the same tensors."""
         lean = cls(norm.num_groups, norm.num_channels, norm.eps)
         lean.weight, lean.bias, lean.activate = norm.weight, norm.bias, activation(compute)
         return lean
 
     def forward(self, x: Tensor) -> Tensor:
+        """Normalised, same shape."""
         return self.activate(self, x, silu=False)
 
 

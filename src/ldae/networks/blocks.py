@@ -47,6 +47,7 @@ class AdaptiveScale(nn.Module):
         self.linear = nn.Linear(embedding_width, 2 * channels)
 
     def forward(self, embedding: Tensor) -> Scale:
+        """(B, width) -> s and b, each (B, channels, 1, 1, 1)."""
         scale, shift = self.linear(F.silu(embedding))[..., None, None, None].chunk(2, dim=1)
         return scale, shift
 
@@ -91,6 +92,7 @@ class ResBlock(nn.Module):
         self.skip = nn.Identity() if channels == out_channels else nn.Conv3d(channels, out_channels, 1)
 
     def forward(self, x: Tensor, time: Tensor, semantic: Tensor | None = None) -> Tensor:
+        """x (B, C, x, y, z), embeddings of time and of y_sem (B, width) -> (B, C', x', y', z') by the resampling."""
         h = self._enter(self.activate(self.norm_in, x))
         scales = [self.time_scale(time)]
         if self.semantic_scale is not None:
@@ -125,6 +127,7 @@ class SelfAttention(nn.Module):
         self.projection = zeroed(nn.Conv1d(channels, channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, x, y, z), same shape out."""
         q, k, v = (
             self.qkv(self.activate(self.norm, x, silu=False).flatten(2)).transpose(1, 2).unsqueeze(1).chunk(3, dim=-1)
         )
@@ -141,5 +144,6 @@ class Layer(nn.Module):
         self.attention = attention
 
     def forward(self, x: Tensor, time: Tensor, semantic: Tensor | None = None) -> Tensor:
+        """As of :class:`ResBlock`."""
         x = self.block(x, time, semantic)
         return x if self.attention is None else self.attention(x)

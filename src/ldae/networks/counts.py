@@ -24,6 +24,7 @@ class Count:
 
 
 def count_parameters(module: nn.Module) -> int:
+    """Elements of all parameters, trainable or not."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 

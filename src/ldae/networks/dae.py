@@ -28,6 +28,7 @@ class PlainBlock(nn.Module):
         self.skip = nn.Identity() if channels == out_channels else nn.Conv3d(channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, x, y, z) -> (B, C', x, y, z), halved along each axis where the block pools."""
         x = self.pool(x)
         h = self.conv_in(self.activate(self.norm_in, x))
         return self.skip(x) + self.conv_out(self.activate(self.norm_out, h))
@@ -51,6 +52,7 @@ class VolumeEncoder(nn.Module):
         self.linear = nn.Linear(width, settings.dimension)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, 1, X, Y, Z) in [-1, 1] -> (B, dimension)."""
         h = F.silu(self.norm(self.blocks(self.conv_in(x))))
         return self.linear(h.mean(dim=(2, 3, 4)))
 

@@ -16,6 +16,7 @@ class Discriminator(nn.Module):
         self.net = net
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, 1, X, Y, Z) -> (B, 1, x, y, z), no sigmoid: least-squares scores."""
         return self.net(x)[-1]  # MONAI returns every layer's features; the last are the scores
 
 

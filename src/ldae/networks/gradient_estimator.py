@@ -39,6 +39,7 @@ class ShiftBranch(nn.Module):
             self.prior_mean = zeroed(nn.Linear(dimension, math.prod(prior_shape), bias=False))
 
     def forward(self, features: list[Tensor], time: Tensor, y: Tensor) -> Tensor:
+        """G without the prior, shaped like z_t, from the features and time of the trunk and y_sem (B, dimension)."""
         return self.up(features, time, self.semantic_embedding(y))
 
 
@@ -56,6 +57,7 @@ class GradientEstimator(nn.Module):
         self.shift = shift
 
     def train(self, mode: bool = True) -> "GradientEstimator":
+        """The shift branch alone follows ``mode``: the frozen trunk stays in evaluation mode."""
         super().train(mode)
         self.trunk.eval()  # no dropout in the frozen part
         return self

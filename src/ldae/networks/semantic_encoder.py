@@ -124,6 +124,7 @@ class SupervisedEncoder(nn.Module):
         return self.mean + self.std * self.head(features)[:, 0].float()
 
     def forward(self, x: Tensor) -> Tensor:
+        """Volumes (B, 1, X, Y, Z) in [0, 1] -> (B,) logits or years."""
         return self.predict(self.features(x))
 
 

@@ -82,6 +82,7 @@ class LayerFactory:
         self.factors = FACTORS[settings.resample]
 
     def block(self, channels: int, out_channels: int, resampling: Resampling = "none") -> ResBlock:
+        """A residual block of ``channels`` -> ``out_channels``."""
         return ResBlock(
             channels,
             out_channels,
@@ -95,6 +96,7 @@ class LayerFactory:
         )
 
     def attention(self, channels: int) -> SelfAttention:
+        """Self-attention over ``channels`` channels."""
         return SelfAttention(channels, self.settings.norm_groups, self.settings.training.compute)
 
     def layer(self, channels: int, out_channels: int, factor: int, resampling: Resampling = "none") -> Layer:
@@ -128,6 +130,7 @@ class DownPath(nn.Module):
                 self.widths.append(width)
 
     def forward(self, x: Tensor, time: Tensor, semantic: Tensor | None = None) -> list[Tensor]:
+        """x (B, C, x, y, z), embeddings (B, width) -> the features of every layer, finest first."""
         features = [self.conv_in(x)]
         for layer in self.layers:
             features.append(layer(features[-1], time, semantic))
@@ -167,6 +170,7 @@ class UpPath(nn.Module):
         self.conv_out = zeroed(nn.Conv3d(width, latent_channels, 3, padding=1))
 
     def forward(self, features: list[Tensor], time: Tensor, semantic: Tensor | None = None) -> Tensor:
+        """The down path's features and embeddings (B, width) -> (B, C, x, y, z); ``features`` stays as it was."""
         skips = list(features)
         h = features[-1]
         for layer in self.middle:
@@ -213,6 +217,7 @@ class UNet(nn.Module):
         return eps if self.prior is None else self.prior.noise(z, t) + self.prior.error(t) * eps
 
     def forward(self, z: Tensor, t: Tensor) -> Tensor:
+        """The predicted noise in z_t (B, C, x, y, z) at timesteps t (B,), shaped like z_t."""
         return self.noise(*self.features(z, t), z, t)
 
     def halve(self) -> "UNet":

@@ -60,6 +60,7 @@ class Assignment:
 
     @property
     def folder(self) -> Path:
+        """Where its checkpoints and records lie."""
         return Path(self.out) / CHECKPOINTS
 
     @property

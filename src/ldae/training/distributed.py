@@ -32,6 +32,7 @@ class World:
 
     @classmethod
     def current(cls) -> "World":
+        """Of this process: rank and size of the process group, or a world of one."""
         return cls(dist.get_rank(), dist.get_world_size()) if dist.is_available() and dist.is_initialized() else cls()
 
     @property

@@ -61,6 +61,7 @@ class Processes:
 
     @property
     def total(self) -> int:
+        """Over all nodes."""
         return self.per_node * self.nodes
 
 
@@ -96,7 +97,7 @@ def launch(task: str, resources: Mapping[str, Any], log: str | Path, **arguments
         variables = PATIENT | (DEAF if processes.nodes == 1 else {})
         status = _wait(torchrun(processes, job), variables, folder / REQUEST)
         outcome = read_json(result) if result.is_file() else {}
-    if kind := SAID.get(outcome.get("end")):
+    if kind := SAID.get(outcome.get("end", "")):
         raise kind(outcome["message"])
     if status or outcome.get("end") != "done":
         raise RuntimeError(f"A process of {task} died (torchrun ended with status {status}); its last words are above.")

@@ -146,9 +146,11 @@ class Curves:
         self._writer = SummaryWriter(str(folder), purge_step=step + 1)
 
     def add(self, step: int, values: dict[str, float | None]) -> None:
+        """Values after ``step`` steps; None is left out."""
         for name, value in values.items():
             if value is not None:
                 self._writer.add_scalar(name, value, step)
 
     def close(self) -> None:
+        """Write what is buffered."""
         self._writer.close()

@@ -236,6 +236,7 @@ class Trainer:
         self.best = (under("best", checkpoint.tensors) or None) if self.world.first else None
 
     def outcome(self) -> Outcome:
+        """The best weights by the stage's selection; without one, those of the last step."""
         if self.best is not None:
             return Outcome(self.best, self.best_step, self.history)
         return Outcome(copied(self.evaluated.state_dict()), self.step, self.history)
@@ -267,6 +268,7 @@ class DoubledAverage(AveragedModel):
 
     @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:
+        """e <- d e + (1 - d) p; below the chosen names a second time."""
         super().update_parameters(model)
         pairs = zip(self.module.named_parameters(), model.parameters(), strict=True)
         chosen = [(own, other.detach()) for (name, own), other in pairs if name.startswith(self.twice)]

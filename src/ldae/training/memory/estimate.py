@@ -29,9 +29,11 @@ class Need:
 
     @property
     def total(self) -> float:
+        """GiB with the configured micro-batch."""
         return self.at(self.micro_batch)
 
     def at(self, scans: int) -> float:
+        """GiB with micro-batches of this many scans, the CUDA context's workspace included."""
         return self.state + WORKSPACE + scans * (self.per_scan + self.working)
 
     def largest(self, memory: float) -> int:
@@ -45,6 +47,7 @@ def needs(config: Config) -> list[Need]:
 
 
 def need(stage: Stage) -> Need:
+    """Measured at two micro-batches on fake tensors: what grows with the scans, and what does not."""
     half = stage.training.precision == "bf16"
     kept = [saved_bytes(stage.network, stage.forward, scans, half) for scans in SLOPE]
     peaks = [passes(stage.network, stage.forward, scans, half).peak for scans in SLOPE]

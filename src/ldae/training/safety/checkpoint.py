@@ -22,6 +22,8 @@ logger = logging.getLogger("ldae")
 
 @dataclass(frozen=True)
 class Checkpoint:
+    """A training after ``step`` steps: tensors by name, and the rest as plain values."""
+
     step: int
     tensors: dict[str, Tensor]
     state: dict[str, Any]
@@ -227,6 +229,7 @@ def copied(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors as ``prefix.name``."""
     return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
 
 
@@ -263,5 +266,6 @@ class Statistics:
         self._saved = [(buffer, buffer.clone()) for module in modules for buffer in module.buffers()]
 
     def restore(self) -> None:
+        """Put the saved values back, in place."""
         for buffer, value in self._saved:
             buffer.copy_(value)

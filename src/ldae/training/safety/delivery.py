@@ -31,6 +31,7 @@ class Delivery:
 
     @property
     def digest(self) -> str:
+        """Of the model, as model.json has it."""
         return read_json(self.folder / "model.json")["digest"]
 
 

@@ -49,9 +49,11 @@ class AutoencoderStage(Stage[Autoencoder]):
             self.perceptual = loss.to(self.device)
 
     def learning_rate(self, network: str, default: float) -> float:
+        """The discriminator has its own (``autoencoder.discriminator.learning_rate``)."""
         return self.settings.discriminator.learning_rate if network == "discriminator" else default
 
     def backward(self, draws: Sequence[Draw], share: float) -> dict[str, Tensor]:
+        """The generator's losses and, where there is an adversary, the discriminator's on the same volumes."""
         x = self.training[[draw.scan for draw in draws]]
         with precision_context(self.settings.training.precision, self.device):
             mu, sigma = self.product.encode(x)

@@ -36,6 +36,7 @@ class DaeStage(Stage[DiffusionAutoencoder]):
         self.networks = {"dae": self.product}
 
     def backward(self, draws: Sequence[Draw], share: float) -> dict[str, Tensor]:
+        """Mean squared error of the noise."""
         loss = self._losses(self.product, self.training[[draw.scan for draw in draws]], draws).mean()
         (share * loss).backward()
         return {"loss": loss.detach()}
@@ -48,6 +49,7 @@ class DaeStage(Stage[DiffusionAutoencoder]):
         return (eps - noise).square().flatten(1).mean(1)
 
     def validate(self, product: DiffusionAutoencoder) -> dict[str, float]:
+        """Error of the noise on fixed draws, and SSIM of a few scans decoded from noise and y."""
         losses = []
         for draws in validation_draws(self.seed, self.name, len(self.validation), self.settings.training.micro_batch):
             losses.append(self._losses(product, self.validation[[draw.scan for draw in draws]], draws))

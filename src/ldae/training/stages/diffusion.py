@@ -40,6 +40,7 @@ class DiffusionStage(Stage[UNet]):
         return GaussianPrior(torch.as_tensor(self.schedule.alpha_bar), mean, variance)
 
     def backward(self, draws: Sequence[Draw], share: float) -> dict[str, Tensor]:
+        """Mean squared error of the noise (paper 4.2)."""
         z_t, noise, t = noisy(self.training.draw(draws, self.method.posterior), draws, self.schedule)
         with precision_context(self.settings.training.precision, self.device):
             loss = (self.product(z_t, t).float() - noise).square().mean()
@@ -47,6 +48,7 @@ class DiffusionStage(Stage[UNet]):
         return {"loss": loss.detach()}
 
     def validate(self, product: UNet) -> dict[str, float]:
+        """The same error on fixed draws, every scan counting alike."""
         losses = []
         for draws in validation_draws(self.seed, self.name, len(self.validation), self.settings.training.micro_batch):
             z = self.validation.evaluated([draw.scan for draw in draws], self.method.posterior)

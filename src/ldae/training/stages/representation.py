@@ -64,6 +64,7 @@ class RepresentationStage(Stage[Representation]):
         self.averaged_twice = ("encoder.backbone.",) if settings.ema_doubles_backbone else ()
 
     def backward(self, draws: Sequence[Draw], share: float) -> dict[str, Tensor]:
+        """PDAE's weighted error; ``unconditional`` is that of the frozen model alone on the same noise."""
         x = self.volumes[[draw.scan for draw in draws]]
         z = self.latents.draw(draws, self.method.posterior)
         with precision_context(self.settings.training.precision, self.device):
@@ -83,6 +84,9 @@ class RepresentationStage(Stage[Representation]):
         return tuple((weight * (noise - guess).square()).flatten(1).mean(1) for guess in (conditional, eps))
 
     def validate(self, product: Representation) -> dict[str, float]:
+        """The error on fixed draws, the part of the frozen model's error that is gone (``gap_filled``), and SSIM of
+        scans decoded from noise and y_sem.
+        """
         estimator = GradientEstimator(self.trunk, product.shift).eval()
         losses, unconditional = [], []
         for draws in validation_draws(self.seed, self.name, len(self.validation_latents), 8):

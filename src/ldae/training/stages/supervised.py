@@ -57,6 +57,7 @@ class SupervisedStage(Stage[SupervisedEncoder]):
         return float(ages.mean()), float(ages.std(unbiased=False)) or 1.0
 
     def backward(self, draws: Sequence[Draw], share: float) -> dict[str, Tensor]:
+        """Cross-entropy, or squared error in units of the ages' spread."""
         scans = [draw.scan for draw in draws]
         with precision_context(self.settings.training.precision, self.device):
             prediction = self.product(self.training.volumes[scans])
@@ -69,6 +70,7 @@ class SupervisedStage(Stage[SupervisedEncoder]):
         return {"loss": loss.detach()}
 
     def validate(self, product: SupervisedEncoder) -> dict[str, float]:
+        """Errors over subjects, and ``score``, the negative of the selecting one; empty without a labelled scan."""
         if not len(self.validation.volumes):
             return {}
         predictions = []
