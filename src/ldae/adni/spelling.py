@@ -62,6 +62,12 @@ def point_number(cell: str) -> str:
     return f"{number:g}" if number is not None and by_rule else cell
 
 
+def age(cell: str) -> str:
+    """As :func:`point_number`; what is no number is empty, since Clinica dies on it."""
+    number = point_number(cell)
+    return number if not number or read_number(number, {})[0] is not None else ""
+
+
 def field_strength(cell: str) -> str:
     """``3``, ``3.0 Tesla``, ``Field Strength=3.0;...`` -> ``3.0``, the numbers that Clinica compares."""
     found = re.search(r"field strength\s*=\s*(\d+(?:[.,]\d+)?)", cell, re.IGNORECASE) or re.search(
@@ -83,6 +89,7 @@ RULES: dict[str, Callable[[str], str]] = {
     "MagStrength": field_strength,
     **dict.fromkeys(("VISCODE", "VISCODE2"), visit_code),
     **dict.fromkeys(NUMBERS, point_number),
+    "AGE": age,
     **{column: word(names) for column, names in WORDS.items()},
 }
 

@@ -38,15 +38,15 @@ def read_inventory(config: Config) -> pd.DataFrame:
         rows = csv_rows(config.csv.path)
     else:
         assert config.bids is not None
-        rows = bids_rows(config.bids.path, config.bids.visits)
+        rows = bids_rows(config.bids.path, config.bids.visits, config.bids.participants)
     table = pd.DataFrame(rows, columns=COLUMNS)
     if config.phantom is not None:  # made anew it has other times and the same bytes
         table["modified"] = None
     return table.astype({"bytes": "Int64", "modified": "Int64"})
 
 
-def bids_rows(root: Path, visits: Path | None) -> list[dict[str, Any]]:
-    """What the manifest and the preprocessing may read, sorted by path within root, subjects and ``visits``."""
+def bids_rows(root: Path, *tables: Path | None) -> list[dict[str, Any]]:
+    """What the manifest and the preprocessing may read, sorted by path within root and subjects, and further tables."""
     entries = sorted(root.iterdir())
     rows = [read(path, root) for path in entries if path.name.endswith(ROOT_TABLES) and path.is_file()]
     for subject in (path for path in entries if path.name.startswith("sub-") and path.is_dir()):
@@ -57,7 +57,7 @@ def bids_rows(root: Path, visits: Path | None) -> list[dict[str, Any]]:
                 path = Path(folder) / name
                 if kind is not None:
                     rows.append(looked_at(path, root) if kind == "image" else read(path, root, kind))
-    return rows + ([read(visits, visits.parent)] if visits else [])
+    return rows + [read(table, table.parent) for table in tables if table]
 
 
 def csv_rows(table: Path) -> list[dict[str, Any]]:

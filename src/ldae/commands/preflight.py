@@ -1,4 +1,4 @@
-"""``ldae preflight RAW CLINICAL``."""
+"""``ldae preflight RAW CLINICAL``, ``ldae preflight --bids DIR``."""
 
 import json
 import sys
@@ -6,17 +6,26 @@ from argparse import Namespace
 from pathlib import Path
 
 STDOUT = "-"
+LAYOUTS = ("oasis3", "aibl", "openneuro")
 
 
 def add(commands) -> None:
     command = commands.add_parser(
         "preflight",
-        help="check a raw ADNI download and list everything that is wrong with it",
+        help="check a raw ADNI download, or a BIDS dataset, and list everything that is wrong with it",
         description="Reads study tables and names of folders and files, never an image, and writes nothing. "
         "Exit status: 0 ready (some scans may be left out), 1 the conversion cannot run, 2 a wrong call.",
     )
-    command.add_argument("raw", type=Path, metavar="RAW", help="folder with one subfolder per subject (NNN_S_NNNN)")
-    command.add_argument("clinical", type=Path, metavar="CLINICAL", help="folder with the study tables")
+    command.add_argument(
+        "raw", type=Path, metavar="RAW", nargs="?", help="folder with one subfolder per subject (NNN_S_NNNN)"
+    )
+    command.add_argument("clinical", type=Path, metavar="CLINICAL", nargs="?", help="folder with the study tables")
+    command.add_argument(
+        "--bids", type=Path, metavar="DIR", help="a BIDS dataset instead: which of its scans will enter the cohort"
+    )
+    command.add_argument("--layout", choices=LAYOUTS, help="with --bids: columns and visits as that study has them")
+    command.add_argument("--visits", type=Path, metavar="FILE", help="with --bids: the table of all visits")
+    command.add_argument("--participants", type=Path, metavar="FILE", help="with --bids: the table of the participants")
     command.add_argument(
         "--json",
         nargs="?",
@@ -30,6 +39,11 @@ def add(commands) -> None:
 def run(options: Namespace) -> int:
     from ldae.adni.preflight import as_json, preflight, write_report
 
+    if options.bids is not None:
+        return run_bids(options)
+    if options.raw is None or options.clinical is None:
+        print("ldae: call: ldae preflight RAW CLINICAL, or ldae preflight --bids DIR", file=sys.stderr)
+        return 2
     for folder in (options.raw, options.clinical):
         if not folder.is_dir():
             print(f"ldae: {folder} is no folder; call: ldae preflight RAW CLINICAL", file=sys.stderr)
@@ -49,3 +63,32 @@ def run(options: Namespace) -> int:
     arrivals = f": {findings.arrivals.sentence()}" if findings.arrivals is not None else ""
     print(f"The download is ready to be converted{left_out}{arrivals}.")
     return 0
+
+
+def run_bids(options: Namespace) -> int:
+    """What of a BIDS dataset will enter the cohort, and what was noticed of its tables."""
+    from ldae.cohort.exclusions import tally, with_reasons
+    from ldae.cohort.sources.bids import bids_scans
+    from ldae.config import Bids
+
+    given = {name: getattr(options, name) for name in ("layout", "visits", "participants") if getattr(options, name)}
+    scans = bids_scans(Bids.model_validate({"path": options.bids} | given))
+    notes = scans.attrs["notes"]
+    scans = scans.sort_values(["participant_id", "months", "session_id"], ignore_index=True)
+    scans = with_reasons(scans, require_diagnosis=False, source_step="read")
+    kept = scans[scans["status"] == "included"]
+    report = {"images": len(scans), "scans": len(kept), "with_diagnosis": int(kept["diagnosis"].notna().sum())}
+    report |= {"with_age": int(kept["age"].notna().sum()), "notes": list(notes)}
+    if options.json == STDOUT:
+        print(json.dumps(report, indent=2, sort_keys=True))
+        return 0 if len(kept) else 1
+    for note in notes:
+        print(f"note: {note}")
+    for name, number in kept["diagnosis"].fillna("no diagnosis").value_counts().sort_index().items():
+        print(f"{name}: {number} scans")
+    print(f"left out: {tally(scans) or 'none'}")
+    print(
+        f"{len(kept)} of {len(scans)} images will enter, {report['with_age']} with an age, {report['with_diagnosis']} "
+        "with a diagnosis (manifest.require_diagnosis asks for one)."
+    )
+    return 0 if len(kept) else 1

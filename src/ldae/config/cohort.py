@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from ldae.config.section import Fraction, Positive, Revision, Section
 
@@ -22,6 +22,11 @@ class BidsColumns(Section):
     A fact is taken, row by row, from the first table that has a cell for it: scans.tsv, sessions.tsv, participants.tsv.
     """
 
+    participant: list[str] = Field(["participant_id"], description="who a row is about, every table")
+    session: list[str] = Field(["session_id"], description="the visit a row is about, every table of visits")
+    visit_day: list[str] = Field(
+        [], description="days since baseline of a visit, for bids.nearest_days; none: by the visit's name"
+    )
     age: list[str] = Field(["age"], description="age at the visit, in the sessions table")
     baseline_age: list[str] = Field(["age_bl", "age"], description="age at baseline, in the participants table")
     sex: list[str] = ["sex", "gender"]
@@ -58,14 +63,75 @@ class BidsValues(Section):
         return {str(key): value for key, value in names.items()} if isinstance(names, dict) else names
 
 
+OASIS3 = {
+    "columns": {
+        "participant": ["participant_id", "OASISID", "Subject"],
+        "session": ["session_id", "OASIS_session_label", "MR ID"],
+        "visit_day": ["days_to_visit"],
+        "age": ["age at visit", "age"],
+        "baseline_age": ["AgeatEntry", "age"],
+        "sex": ["GENDER", "sex"],
+        "diagnosis": ["CDRTOT"],  # 0 CN, 0.5 MCI, from 1 on AD
+        "cdr": ["CDRTOT"],
+        "mmse": ["MMSE"],
+    },
+    "values": {
+        "diagnosis": {"0": "CN", "0.5": "MCI", "1": "AD", "2": "AD", "3": "AD"},
+        "sex": {"1": "M", "2": "F", "M": "M", "F": "F"},
+    },
+    "session_pattern": r"d(\d+)",
+    "session_unit": "days",
+    "nearest_days": 365,
+}
+AIBL = {  # as Clinica's aibl-to-bids writes it
+    "columns": {"mmse": ["MMS", "mmse"], "diagnosis": ["diagnosis"], "cdr": ["cdr_global"]},
+    "values": {"diagnosis": {"CN": "CN", "HC": "CN", "MCI": "MCI", "AD": "AD"}},
+}
+OPENNEURO = {
+    "columns": {"diagnosis": ["diagnosis", "dx", "group", "diagnosis_group"], "mmse": ["mmse", "mmse_score"]},
+    "values": {
+        "diagnosis": {
+            **dict.fromkeys(("CN", "HC", "control", "controls", "healthy", "healthy control"), "CN"),
+            **dict.fromkeys(("MCI", "mild cognitive impairment"), "MCI"),
+            **dict.fromkeys(("AD", "dementia", "Alzheimer", "Alzheimer's disease", "Alzheimers disease"), "AD"),
+        }
+    },
+    "session_pattern": r"[Mm](\d{2,3})",  # ses-1, ses-m1 count scans
+}
+LAYOUTS: dict[str, dict] = {"oasis3": OASIS3, "aibl": AIBL, "openneuro": OPENNEURO}
+
+
+def filled_in(content: dict, defaults: dict) -> dict:
+    """``content`` with the entries of ``defaults`` that it lacks, section by section."""
+    merged = dict(content)
+    for name, value in defaults.items():
+        own = merged.get(name)
+        if isinstance(value, dict) and name in ("columns", "values") and isinstance(own, dict | None):
+            merged[name] = value | (own or {})
+        elif own is None:
+            merged[name] = value
+    return merged
+
+
 class Bids(Section):
     """``source: bids``: a dataset of others, never written to."""
 
-    path: Path = Field(description="root of the dataset (holds dataset_description.json)")
+    path: Path = Field(description="root of the dataset (the folder of sub-*)")
+    layout: Literal["oasis3", "aibl", "openneuro"] | None = Field(
+        None, description="columns, values and visits as that study has them; what is set beside it comes first"
+    )
     columns: BidsColumns = BidsColumns()
     values: BidsValues = BidsValues()
     visits: Path | None = Field(
         None, description="one table of all visits (participant_id, session_id, ...) instead of sub-*_sessions.tsv"
+    )
+    participants: Path | None = Field(
+        None, description="table of the participants, if not participants.tsv of the root"
+    )
+    nearest_days: int | None = Field(
+        None,
+        ge=0,
+        description="the row of bids.visits nearest to a scan within so many days; none: that of its name",
     )
     filters: dict[str, str | int | list[str]] = Field(
         {}, description="BIDS entities that a T1w image must have, such as {acquisition: mprage}"
@@ -74,6 +140,14 @@ class Bids(Section):
     session_pattern: str = Field(r"[Mm](\d+)", description="regular expression of a visit's label; group 1 is its time")
     session_unit: Literal["months", "days", "years"] = Field("months", description="unit of that time since baseline")
     revision: Revision = 1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_study_has_it(cls, content: object) -> object:
+        """Fill in the settings of ``layout`` where none is given."""
+        if not isinstance(content, dict) or content.get("layout") not in LAYOUTS:
+            return content  # a field of its own says what is wrong
+        return filled_in(content, LAYOUTS[content["layout"]])
 
     @field_validator("session_pattern")
     @classmethod

@@ -11,7 +11,10 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.cohort.notes import Notes, listed
+from ldae.cohort.sources.columns import numbers
+from ldae.cohort.sources.chronology import DAYS_PER_MONTH, DAYS_PER_YEAR
 from ldae.cohort.sources.joins import matched_participants, one_row_each, with_prefix
+from ldae.cohort.sources.session_labels import months_of
 from ldae.cohort.sources.tree import NO_SESSION, Tree, rank, read_tree
 from ldae.config import Bids
 from ldae.core.cells import MISSING
@@ -147,10 +150,12 @@ def read_tables(root: Path, paths: list[Path], notes: Notes) -> pd.DataFrame:
 
 def participant_rows(root: Path, settings: Bids, notes: Notes) -> pd.DataFrame:
     """participants.tsv with ids that begin with ``sub-``."""
-    path = next((root / name for name in ("participants.tsv", "participants.csv") if (root / name).is_file()), None)
+    path = settings.participants
+    if path is None:
+        path = next((root / name for name in ("participants.tsv", "participants.csv") if (root / name).is_file()), None)
     if path is None:
         return pd.DataFrame(columns=["participant_id"], dtype=object)
-    table = with_key(read_rows(path, notes), ["participant_id"], settings.path / path.name)
+    table = with_key(read_rows(path, notes), ["participant_id"], path, settings)
     check_units(root, settings, notes)
     return table
 
@@ -174,18 +179,22 @@ def check_units(root: Path, settings: Bids, notes: Notes) -> None:
             )
 
 
-def with_key(table: pd.DataFrame, key: list[str], where: object) -> pd.DataFrame:
-    """The table with the columns of ``key`` under that name, whatever their case, and ids in full.
+def with_key(table: pd.DataFrame, key: list[str], where: object, settings: Bids) -> pd.DataFrame:
+    """The table with the columns of ``key`` under that name, whatever they are called, and ids in full.
 
     Raises:
         UserError: one is missing.
     """
     have = {column.casefold(): column for column in reversed(table.columns)}
+    named = {"participant_id": settings.columns.participant, "session_id": settings.columns.session}
+    found = {}
     for name in key:
-        if name not in have:
+        column = next((have[other.casefold()] for other in [name, *named[name]] if other.casefold() in have), None)
+        if column is None:
             asked = "BIDS asks for it" if len(key) == 1 else f"name the rows by {' and '.join(key)}"
-            raise UserError(f"{where} has no column {name}: {asked}.")
-    table = table.rename(columns={have[name]: name for name in key})
+            raise UserError(f"{where} has no column {name}: {asked} (or set bids.columns).")
+        found[column] = name
+    table = table.rename(columns=found)
     table = table[table[key].notna().all(axis=1)].reset_index(drop=True)
     prefixes = {"participant_id": "sub-", "session_id": "ses-"}
     return table.assign(**{name: with_prefix(table[name], prefixes[name]) for name in key})
@@ -197,13 +206,57 @@ def visit_rows(root: Path, tree: Tree, images: pd.DataFrame, settings: Bids, not
         table, where = read_tables(root, tree.sessions, notes), f"a sessions.tsv of {settings.path}"
         if table.empty:
             return pd.DataFrame(columns=[*KEY, *VISIT_FACTS], dtype=object)
-        table = with_key(table, KEY, where)
+        table = with_key(table, KEY, where, settings)
     else:
-        table = with_key(read_rows(settings.visits, notes), KEY, settings.visits)
+        table = read_rows(settings.visits, notes)
+        if pick(table, settings.columns.session) is None and pick(table, settings.columns.visit_day) is not None:
+            table = table.assign(session_id=pick(table, settings.columns.visit_day))  # a visit known by its day alone
+        table = with_key(table, KEY, settings.visits, settings)
         table = matched_participants(table, images, settings.visits.name, notes)
     facts = facts_of(table, settings, VISIT_FACTS)
     name = settings.visits.name if settings.visits else "sessions.tsv"
-    return one_row_each(pd.concat([table[KEY], facts], axis=1), KEY, name, notes)
+    if settings.nearest_days is None or settings.visits is None:
+        return one_row_each(pd.concat([table[KEY], facts], axis=1), KEY, name, notes)
+    days = visit_days(table, settings, notes)
+    return nearest_visits(pd.concat([table[KEY], facts], axis=1).assign(day=days), images, settings, notes)
+
+
+def visit_days(table: pd.DataFrame, settings: Bids, notes: Notes) -> pd.Series:
+    """Days since baseline of the rows of a table of visits: from a column, else from the end of the visit's name."""
+    stated = numbers(pick(table, settings.columns.visit_day), table.index, "days of visits", notes)
+    labels = table["session_id"].str.extract(rf"(?:^ses-|_){settings.session_pattern}$", expand=False)
+    named = pd.to_numeric(labels, errors="coerce") / settings.session_units_per_month * DAYS_PER_MONTH
+    return stated.fillna(named)
+
+
+def nearest_visits(table: pd.DataFrame, images: pd.DataFrame, settings: Bids, notes: Notes) -> pd.DataFrame:
+    """For each scanned visit the row of the same participant that is nearest in time, within ``bids.nearest_days``.
+
+    An age in that row becomes the one on the day of the scan.
+    """
+    scans = images[KEY].drop_duplicates().reset_index(drop=True)
+    months = scans["session_id"].map(lambda session: months_of(session, settings)).astype(float)
+    scans = scans.assign(day=months * DAYS_PER_MONTH).dropna(subset=["day"]).sort_values("day", kind="stable")
+    rows = table.dropna(subset=["day"]).sort_values("day", kind="stable").assign(visit=lambda t: t["day"])
+    limit = settings.nearest_days
+    found = pd.merge_asof(
+        scans, rows.drop(columns="session_id"), on="day", by="participant_id", direction="nearest", tolerance=limit
+    )
+    matched = found["visit"].notna()
+    away = (found["day"] - found["visit"]).abs()
+    where = settings.visits.name
+    notes.say(
+        f"{where}: {matched.sum()} of {count(len(images[KEY].drop_duplicates()), 'scanned visit')} matched with the "
+        f"nearest row within {limit} days (median {away.median():.0f}, farthest {away.max():.0f})"
+    )
+    if not matched.all():
+        lost = found[~matched]
+        notes.say(f"{where}: no row within {limit} days of {listed(map(' '.join, lost[KEY].itertuples(index=False)))}")
+    years = numbers(found["age"], found.index, "age", Notes(silent=True)) / settings.age_units_per_year
+    shifted = (years + (found["day"] - found["visit"]) / DAYS_PER_YEAR) * settings.age_units_per_year
+    found["age"] = shifted.map(lambda age: f"{age:.4f}", na_action="ignore").astype(object)
+    found["months"] = None  # those of the scan, by its name
+    return found[matched].reindex(columns=[*KEY, *VISIT_FACTS]).astype(object).where(lambda t: t.notna(), None)
 
 
 def split_visits(

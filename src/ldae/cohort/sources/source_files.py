@@ -25,14 +25,17 @@ def given_files(settings: Config) -> list[str]:
         return [str(settings.results_dir / "raw" / "phantom.json")]
     assert settings.bids is not None
     root = settings.bids.path
-    if not (root / "dataset_description.json").is_file():
+    if not (root / "dataset_description.json").is_file() and next(root.glob("sub-*"), None) is None:
         raise UserError(f"bids.path: {root} is not a BIDS dataset (it has no dataset_description.json).")
-    if settings.bids.visits is not None and not settings.bids.visits.is_file():
-        raise UserError(f"bids.visits: {settings.bids.visits} does not exist.")
+    for name in ("visits", "participants"):
+        path = getattr(settings.bids, name)
+        if path is not None and not path.is_file():
+            raise UserError(f"bids.{name}: {path} does not exist.")
     files = [
         root / "dataset_description.json",
         root / "participants.tsv",
         root / "participants.csv",
         settings.bids.visits,
+        settings.bids.participants,
     ]
     return [str(path) for path in files if path is not None and path.is_file()]

@@ -8,10 +8,10 @@ from ldae.cohort.notes import Notes
 from ldae.cohort.sources.bids_reader import FACTS, Dataset
 from ldae.cohort.sources.chronology import DAYS_PER_MONTH, DAYS_PER_YEAR, disbelieved
 from ldae.cohort.sources.columns import ages, complete, dates, mapped, months, scores
+from ldae.cohort.sources.session_labels import months_of
 from ldae.config import Bids
 from ldae.core.keys import KEY
 
-BASELINE_LABELS = {"bl", "baseline", "sc", "screening"}
 DATE_LABEL = re.compile(r"ses-((?:19|20)\d{6})")
 
 
@@ -91,15 +91,6 @@ def with_months(visits: pd.DataFrame) -> pd.DataFrame:
     alone = people.groupby(people).transform("size") == 1
     time = visits["months"].fillna(counted).mask(visits["months"].isna() & counted.isna() & alone, 0)
     return visits.assign(months=time.round().astype("Int64"), baseline_date=start)
-
-
-def months_of(session: str, settings: Bids) -> float | None:
-    """``ses-M006`` -> 6, by the configured pattern and unit; None where the name says nothing."""
-    label = session.removeprefix("ses-")
-    match = re.fullmatch(settings.session_pattern, label)
-    if match is None:
-        return 0.0 if label.casefold() in BASELINE_LABELS else None
-    return float(match.group(1)) / settings.session_units_per_month
 
 
 def read_facts(joined: pd.DataFrame, settings: Bids, notes: Notes) -> pd.DataFrame:
