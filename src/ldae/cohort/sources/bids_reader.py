@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.cohort.notes import Notes, listed
-from ldae.cohort.sources.columns import numbers
 from ldae.cohort.sources.chronology import DAYS_PER_MONTH, DAYS_PER_YEAR
+from ldae.cohort.sources.columns import numbers
 from ldae.cohort.sources.joins import matched_participants, one_row_each, with_prefix
 from ldae.cohort.sources.session_labels import months_of
 from ldae.cohort.sources.tree import NO_SESSION, Tree, rank, read_tree
