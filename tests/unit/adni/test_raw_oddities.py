@@ -101,6 +101,10 @@ def other_series_beside(download, image):
         shutil.copy(path, folder(download, image) / path.name)
 
 
+def junk_beside(download, image):
+    (folder(download, image) / "thumbnail.dcm").write_bytes(b"no DICOM")
+
+
 def unnamed_series_beside(download, image):
     other = next(item for item in download.listed if item.ptid != image.ptid)
     for number, path in enumerate(sorted(folder(download, other).iterdir())[:3]):
@@ -109,7 +113,7 @@ def unnamed_series_beside(download, image):
 
 HARMLESS = [
     dot_files, metadata_in_the_subjects_folder, own_nifti_beside, nifti_alone, capital_endings, scanner_names,
-    folder_of_the_series, slices_copied_twice, unpacked_twice, other_series_beside, unnamed_series_beside,
+    folder_of_the_series, slices_copied_twice, unpacked_twice, other_series_beside, unnamed_series_beside, junk_beside,
 ]  # fmt: skip
 
 
