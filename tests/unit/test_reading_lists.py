@@ -94,3 +94,83 @@ def test_what_is_read_is_what_runs():
     ]
     assert len(closures) == len(ADAPTERS)
     assert set(TABLE_7) <= set().union(*closures)
+
+
+STEP = (  # a step of stage 3, from the rule to the gradients
+    "ldae.training.run",
+    "ldae.training.loop",
+    "ldae.training.trainer",
+    "ldae.core.keyed",
+    "ldae.training.stages.stage",
+    "ldae.training.stages.representation",
+    "ldae.inference.readers",
+    "ldae.diffusion.schedule",
+    "ldae.networks.semantic_encoder",
+    "ldae.networks.gradient_estimator",
+)
+AROUND = {"ldae.training.run", "ldae.training.loop"}  # they lead to the step; what happens in it is in the others
+METHODS = (  # what it calls by objects, which no name leads to
+    "ldae.training.trainer.Trainer.advance",
+    "ldae.training.stages.representation.RepresentationStage.backward",
+    "ldae.inference.readers.Volumes.__getitem__",
+    "ldae.inference.readers.Latents.draw",
+    "ldae.diffusion.schedule.Schedule.add_noise",
+    "ldae.diffusion.schedule.Schedule.loss_weight",
+    "ldae.networks.semantic_encoder.SemanticEncoder.forward",
+    "ldae.networks.semantic_encoder.SlicePooling.forward",
+    "ldae.networks.gradient_estimator.GradientEstimator.forward",
+    "ldae.networks.gradient_estimator.ShiftBranch.forward",
+)
+BESIDE = {  # named in the step, and no more than its name says
+    "ldae.inference.device.precision_context": "autocast",
+    "ldae.networks.autoencoder.reparameterise": "mean + spread times noise",
+    "ldae.networks.turned.turned": "the axes of imported networks",
+    "ldae.training.safety.checkpoint.Statistics": "put back after a step that is left out",
+}
+
+
+def named_in(full: str) -> set[str]:
+    """Full names of ours in the body of a function or method; ``self.name`` is a method of the same class."""
+    module = full
+    while module not in TREES:
+        module = module.rpartition(".")[0]
+    name, _, method = full.removeprefix(f"{module}.").partition(".")
+    own, taken, node = defined(module), imported(module), defined(module)[name]
+    found = set()
+    if method:
+        assert isinstance(node, ast.ClassDef)
+        methods = {each.name: each for each in node.body if isinstance(each, ast.FunctionDef)}
+        node = methods[method]
+        called = [x.attr for x in ast.walk(node) if isinstance(x, ast.Attribute) and ast.unparse(x.value) == "self"]
+        found = {f"{module}.{name}.{each}" for each in called if each in methods}
+    names = {x.id for x in ast.walk(node) if isinstance(x, ast.Name)} - {name}
+    return found | {f"{module}.{each}" for each in names if each in own} | {taken[n] for n in names if n in taken}
+
+
+def read_in(methods: tuple[str, ...], beside: set[str]) -> set[str]:
+    """Modules of these methods and of the functions that they name, and so on; classes are met, not entered."""
+    ahead, seen = list(methods), set()
+    while ahead:
+        full = ahead.pop()
+        module, _, name = full.rpartition(".")
+        if full in seen or full in beside or (full.startswith(EVERYWHERE) and module not in STEP):
+            continue
+        seen.add(full)
+        if module not in TREES or isinstance(defined(module)[name], ast.FunctionDef):
+            ahead += named_in(full)
+    owners = {full.rpartition(".")[0] for full in seen}
+    return {each if each in TREES else each.rpartition(".")[0] for each in owners}
+
+
+def test_a_step_of_stage_3_takes_at_most_ten_files():
+    assert len(STEP) <= 10
+    assert read_in(METHODS, set(BESIDE)) == set(STEP) - AROUND
+
+
+@pytest.mark.parametrize("name", sorted(BESIDE))
+def test_what_stands_beside_the_step_is_named_in_it(name):
+    assert name.rpartition(".")[0] in read_in(METHODS, set(BESIDE) - {name})
+
+
+def test_a_step_runs_what_is_read():
+    assert set(STEP) <= set(Code().closure("ldae.training.run"))
