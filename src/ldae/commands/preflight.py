@@ -77,8 +77,8 @@ def run_bids(options: Namespace) -> int:
     scans = scans.sort_values(["participant_id", "months", "session_id"], ignore_index=True)
     scans = with_reasons(scans, require_diagnosis=False, source_step="read")
     kept = scans[scans["status"] == "included"]
-    report = {"images": len(scans), "scans": len(kept), "with_diagnosis": int(kept["diagnosis"].notna().sum())}
-    report |= {"with_age": int(kept["age"].notna().sum()), "notes": list(notes)}
+    known = {f"with_{name}": int(kept[name].notna().sum()) for name in ("age", "diagnosis")}
+    report = {"images": len(scans), "scans": len(kept), "notes": list(notes)} | known
     if options.json == STDOUT:
         print(json.dumps(report, indent=2, sort_keys=True))
         return 0 if len(kept) else 1
@@ -88,7 +88,7 @@ def run_bids(options: Namespace) -> int:
         print(f"{name}: {number} scans")
     print(f"left out: {tally(scans) or 'none'}")
     print(
-        f"{len(kept)} of {len(scans)} images will enter, {report['with_age']} with an age, {report['with_diagnosis']} "
+        f"{len(kept)} of {len(scans)} images will enter, {known['with_age']} with an age, {known['with_diagnosis']} "
         "with a diagnosis (manifest.require_diagnosis asks for one)."
     )
     return 0 if len(kept) else 1

@@ -234,6 +234,7 @@ def nearest_visits(table: pd.DataFrame, images: pd.DataFrame, settings: Bids, no
 
     An age in that row becomes the one on the day of the scan.
     """
+    assert settings.visits is not None  # its rows are matched
     scans = images[KEY].drop_duplicates().reset_index(drop=True)
     months = scans["session_id"].map(lambda session: months_of(session, settings)).astype(float)
     scans = scans.assign(day=months * DAYS_PER_MONTH).dropna(subset=["day"]).sort_values("day", kind="stable")
