@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, small tables, and digests.
+"""Files that are either whole or absent, small tables, rows of a running training, and digests.
 
 Every writer goes through :func:`atomic_path`: temporary file beside the target, fsync, rename; what a person asks
 for by hand, into a folder of their own, through :func:`new_path`.
@@ -123,3 +123,28 @@ def digest(content: Any) -> str:
     """First 16 hex digits of the sha256 of ``content`` as canonical JSON (settings, lists of digests, ...)."""
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def append_row(path: Path, row: dict[str, Any]) -> None:
+    """One more line."""
+    with open(path, "a", encoding="utf-8") as handle:
+        handle.write(json.dumps(row) + "\n")
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """All whole lines; one that a kill has cut short is left out."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            continue
+    return rows
+
+
+def rewind_rows(path: Path, step: int) -> list[dict[str, Any]]:
+    """Drop the lines after ``step``, which a continued run writes again; returns those that stay."""
+    rows = [row for row in read_rows(path) if row["step"] <= step]
+    if path.is_file():
+        write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+    return rows

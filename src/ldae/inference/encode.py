@@ -16,8 +16,7 @@ from torch import Tensor
 from ldae import config
 from ldae.core.batches import batches, track
 from ldae.core.files import write_tsv
-from ldae.core.latent_scale import require_scale_factor
-from ldae.core.lineage import open_codes, open_latents, require_grid, require_scans
+from ldae.core.lineage import open_codes, open_latents, require_grid, require_scale_factor, require_scans
 from ldae.core.scans import read_splits, scan_ids, split_rows
 from ldae.core.store import Store, open_store, write_store
 from ldae.inference.code_keys import MAIN, CodeKey

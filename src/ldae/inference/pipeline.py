@@ -8,8 +8,7 @@ from torch import Tensor
 
 from ldae import config
 from ldae.core.keyed import normal
-from ldae.core.latent_scale import chain_scale_factor
-from ldae.core.lineage import require_chain, require_grid
+from ldae.core.lineage import chain_scale_factor, require_chain, require_grid
 from ldae.core.store import Store
 from ldae.diffusion.ddim import Denoiser
 from ldae.diffusion.guidance import guided, sampling_coefficient

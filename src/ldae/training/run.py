@@ -8,8 +8,7 @@ import pandas as pd
 import torch
 
 from ldae import config
-from ldae.core.latent_scale import require_scale_factor
-from ldae.core.lineage import grid, open_latents, require_chain, require_grid
+from ldae.core.lineage import grid, open_latents, require_chain, require_grid, require_scale_factor
 from ldae.core.scans import ScanSet, labelled_rows, read_splits, scan_ids
 from ldae.core.store import Store, open_store
 from ldae.core.voxel_grid import VoxelGrid

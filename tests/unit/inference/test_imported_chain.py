@@ -8,8 +8,7 @@ from published import CONFIG, run, write_published
 
 from ldae import config
 from ldae.core.errors import UserError
-from ldae.core.latent_scale import chain_scale_factor, require_scale_factor
-from ldae.core.lineage import require_grid
+from ldae.core.lineage import chain_scale_factor, require_grid, require_scale_factor
 from ldae.core.store import open_store, write_store
 from ldae.core.voxel_grid import VoxelGrid
 from ldae.inference.encode import encode_codes, encode_solver_codes

@@ -4,8 +4,7 @@ import torch
 from safetensors.torch import save_file
 
 from ldae.config import Discriminator
-from ldae.networks.discriminator import build_discriminator, discriminator_loss, generator_loss
-from ldae.networks.slice_perceptual import build_perceptual
+from ldae.networks.discriminator import build_discriminator, build_perceptual, discriminator_loss, generator_loss
 
 
 def test_least_squares_losses():

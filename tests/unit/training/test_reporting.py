@@ -13,7 +13,7 @@ from toy import ToyStage, training
 
 from ldae.config import Launch
 from ldae.core.errors import UserError
-from ldae.core.jsonl import rewind_rows
+from ldae.core.files import rewind_rows
 from ldae.inference.device import device_name, pick_device
 from ldae.studies.efficiency.measure import spent
 from ldae.training.loop import train

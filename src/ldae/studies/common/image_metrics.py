@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ldae.config import Evaluation
-from ldae.networks.slice_perceptual import SlicePerceptual, build_perceptual
+from ldae.networks.discriminator import SlicePerceptual, build_perceptual
 
 SIGMA = 1.5  # of the Gaussian window, voxels (Wang 2004)
 K1, K2 = 0.01, 0.03

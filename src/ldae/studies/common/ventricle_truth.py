@@ -14,8 +14,7 @@ import pandas as pd
 
 from ldae.core.batches import batches
 from ldae.core.keyed import study_stream
-from ldae.core.latent_scale import require_scale_factor
-from ldae.core.lineage import require_maker
+from ldae.core.lineage import require_maker, require_scale_factor
 from ldae.inference.decoder import Decoder
 from ldae.inference.readers import Latents
 from ldae.studies.common.anatomy import ventricle_ml

@@ -14,8 +14,7 @@ import torch
 from torch import nn
 
 from ldae.config import Evaluation, Sampling
-from ldae.core.files import write_tsv
-from ldae.core.jsonl import read_rows
+from ldae.core.files import read_rows, write_tsv
 from ldae.core.lineage import read_chain, read_description
 from ldae.inference.decoder import DaeDecoder, Decoder
 from ldae.inference.device import device_name

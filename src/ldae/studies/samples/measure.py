@@ -16,8 +16,7 @@ from ldae.config import Evaluation
 from ldae.core.files import write_tsv
 from ldae.core.keyed import study_stream
 from ldae.core.keys import KEY
-from ldae.core.latent_scale import require_scale_factor
-from ldae.core.lineage import require_maker
+from ldae.core.lineage import require_maker, require_scale_factor
 from ldae.core.store import Store
 from ldae.inference.decoder import Decoder
 from ldae.inference.pipeline import LDAE

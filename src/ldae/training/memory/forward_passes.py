@@ -11,10 +11,9 @@ from ldae.config import Autoencoder, Config, Representation, Training
 from ldae.networks.autoencoder import build_autoencoder
 from ldae.networks.counts import count_parameters
 from ldae.networks.dae import DiffusionAutoencoder, build_dae
-from ldae.networks.discriminator import build_discriminator, generator_loss
+from ldae.networks.discriminator import SlicePerceptual, build_discriminator, generator_loss
 from ldae.networks.gradient_estimator import GradientEstimator, build_shift_branch
 from ldae.networks.semantic_encoder import build_semantic_encoder, build_supervised
-from ldae.networks.slice_perceptual import SlicePerceptual
 from ldae.networks.unet import UNet
 from ldae.training.memory.dry_run import Forward, Network
 

@@ -11,9 +11,8 @@ from ldae.core.keyed import Draw, key
 from ldae.inference.device import precision_context
 from ldae.inference.readers import Volumes, keyed_noise
 from ldae.networks.autoencoder import Autoencoder, build_autoencoder, kl_divergence, narrow_posterior, reparameterise
-from ldae.networks.discriminator import build_discriminator, discriminator_loss, generator_loss
+from ldae.networks.discriminator import build_discriminator, build_perceptual, discriminator_loss, generator_loss
 from ldae.networks.rewrites import lay_out
-from ldae.networks.slice_perceptual import build_perceptual
 from ldae.networks.weights import start_from_generative
 from ldae.training.stages.stage import EXAMPLES, Stage, ssim
 
