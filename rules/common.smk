@@ -16,7 +16,8 @@ try:
 
     settings = parse_config(config)
     GIVEN = given_files(settings)
-    require_same_cohort(settings)
+    if workflow.is_main_process:  # a job was planned by it, and its own inventory is being rewritten
+        require_same_cohort(settings)
     require_rules(Path(workflow.basedir) / "rules")
     RUN = runnable(settings)  # the studies, in their order
     NOT_RUN = {study.name: missing(study, settings) for study in STUDIES if study not in RUN}  # and why

@@ -2,7 +2,8 @@
 
 ``cohort.json`` holds the source, where its data lay and a few of its images. It is written with the inventory of the
 data, by the first job of the first run. A grown cohort is the same cohort, and so is one whose folder was moved, since
-its images are found in the new place.
+its images are found in the new place. Results without ``cohort.json`` (deleted, or of an earlier version) are compared
+by what else they say of their data.
 """
 
 import os
@@ -13,11 +14,15 @@ import pandas as pd
 
 from ldae.config import Config
 from ldae.core.errors import UserError
-from ldae.core.files import read_json, write_json
+from ldae.core.files import read_json, read_tsv, write_json
 
 MEMORY = "cohort.json"
 PHANTOM_MARK = ".phantom"  # in the folder of a synthetic cohort
 SAMPLE = 40  # images remembered, and looked for whenever a workflow is planned
+INVENTORIES = {  # in manifest/: the sources that have one, and what it says of an image's size
+    "raw_inventory.tsv": (("adni",), "files"),
+    "dataset_inventory.tsv": (("bids", "csv"), "bytes"),
+}
 NAMES = {"adni": "an ADNI download", "bids": "a BIDS dataset", "csv": "a table of volumes"}
 
 
@@ -27,19 +32,64 @@ def require_same_cohort(config: Config) -> None:
     Raises:
         UserError: it holds another cohort, or a dataset that no run made.
     """
-    memory = config.results_dir / MEMORY
-    if not memory.is_file():
+    if not lost_memory(config) and not (config.results_dir / MEMORY).is_file():
         require_no_foreign_dataset(config)
         return
-    known, now = read_json(memory), identity_of(config)
+    known, now = known_cohort(config), identity_of(config)
     if same_cohort(known, now, config.results_dir):
         return
-    moved = "phantom" not in known and "phantom" not in now and known["source"] == now["source"]
+    synthetic = "phantom" in known or ("phantom" in now and "path" in known)
+    moved = not synthetic and known["source"] == now["source"]
+    was = f"was made of {described(known)}"
+    if lost_memory(config):
+        was += f" (it has no {MEMORY}, and nothing else there shows that it is the configured one)"
     raise UserError(
-        f"{config.results_dir} was made of {described(known)}, the configuration names {described(now)}: choose "
+        f"{config.results_dir} {was}, the configuration names {described(now)}: choose "
         f"another results_dir, or move what is there aside with `ldae fresh --cohort {config.results_dir}`"
         + (" (or, if it is the same cohort, say so once with `ldae inventory --same-cohort`)." if moved else ".")
     )
+
+
+def lost_memory(config: Config) -> bool:
+    """Whether ``results_dir`` holds a manifest but not the memory of what it was made of."""
+    manifest = config.results_dir / "manifest"
+    made = any((manifest / name).is_file() for name in (*INVENTORIES, "scans.tsv"))
+    return made and not (config.results_dir / MEMORY).is_file()
+
+
+def known_cohort(config: Config) -> dict[str, Any]:
+    """What the results say of their cohort: ``cohort.json``, else the phantom there, else an inventory.
+
+    The place of the data is known to ``cohort.json`` alone.
+    """
+    memory, raw = config.results_dir / MEMORY, config.results_dir / "raw"
+    if memory.is_file():
+        return read_json(memory)
+    if (raw / "phantom.json").is_file():
+        sources = [source for source, name in (("adni", "ADNI"), ("bids", "bids")) if (raw / name).is_dir()]
+        settings = dict(read_json(raw / "phantom.json")["settings"])
+        settings.pop("revision", None)
+        return {"source": config.source if config.source in sources else [*sources, "adni"][0], "phantom": settings}
+    source, images = listed_images(config)
+    return {"source": source, "images": sampled(images)}
+
+
+def listed_images(config: Config) -> tuple[str, pd.DataFrame]:
+    """Source, and ``path`` and ``size`` of the images, as the inventory of the results has them; none without one."""
+    found = [(config.results_dir / "manifest" / name, *facts) for name, facts in INVENTORIES.items()]
+    found = sorted((entry for entry in found if entry[0].is_file()), key=lambda entry: config.source not in entry[1])
+    if not found:
+        return config.source, pd.DataFrame(columns=["path", "size"])
+    path, sources, size = found[0]
+    rows = read_tsv(path)
+    images = rows[(rows["kind"] == "image") & rows[size].notna()].rename(columns={size: "size"})
+    return config.source if config.source in sources else sources[0], images
+
+
+def take_for_the_same(config: Config) -> None:
+    """The user says that results without memory were made of the configured cohort: remember it."""
+    if lost_memory(config):
+        remember_cohort(config, listed_images(config)[1])
 
 
 def require_no_foreign_dataset(config: Config) -> None:
@@ -62,14 +112,18 @@ def remember_cohort(config: Config, images: pd.DataFrame) -> None:
         images: all images, their ``path`` from the folder of the data and ``size`` (bytes of a file, entries of a
             folder).
     """
-    chosen = images.sort_values("path").iloc[:: max(1, len(images) // SAMPLE)][:SAMPLE]
-    sample = [[path, int(size)] for path, size in zip(chosen["path"], chosen["size"], strict=True)]
-    content = identity_of(config) | {"images": sample}
+    content = identity_of(config) | {"images": sampled(images)}
     if "path" in content:
         content["from_results"] = os.path.relpath(content["path"], config.results_dir.resolve())
     memory = config.results_dir / MEMORY
     if not memory.is_file() or read_json(memory) != content:
         write_json(memory, content)
+
+
+def sampled(images: pd.DataFrame) -> list[list]:
+    """[path, size] of at most ``SAMPLE`` images, spread over all of them."""
+    chosen = images.sort_values("path").iloc[:: max(1, len(images) // SAMPLE)][:SAMPLE]
+    return [[path, int(size)] for path, size in zip(chosen["path"], chosen["size"], strict=True)]
 
 
 def identity_of(config: Config) -> dict[str, Any]:
@@ -87,11 +141,11 @@ def same_cohort(known: dict[str, Any], now: dict[str, Any], results: Path) -> bo
     data, sample = Path(now["path"]), known["images"]
     if not data.exists() or not sample:  # nothing to compare: images may be removed once they are converted
         place = os.path.relpath(data, results.resolve())
-        return known["path"] == now["path"] or known["from_results"] == place
+        return known.get("path") == now["path"] or known.get("from_results") == place
     listed = None if data.is_dir() else data.read_text(encoding="utf-8-sig", errors="replace")
     folder = data if data.is_dir() else data.parent
     sizes = [size_of(folder / path) if listed is None or path in listed else None for path, _ in sample]
-    if known["path"] == now["path"]:  # of the same place: a replaced image is a change, not another cohort
+    if known.get("path") == now["path"]:  # of the same place: a replaced image is a change, not another cohort
         return any(size is not None for size in sizes) or (listed is None and not has_subjects(folder))
     return sum(size == expected for size, (_, expected) in zip(sizes, sample, strict=True)) * 2 >= len(sample)
 
@@ -113,4 +167,4 @@ def described(cohort: dict[str, Any]) -> str:
     if "phantom" in cohort:
         settings = ", ".join(f"{name} {value}" for name, value in sorted(cohort["phantom"].items()))
         return f"a synthetic cohort ({cohort['source']}; {settings})"
-    return f"{NAMES[cohort['source']]} ({cohort['path']})"
+    return NAMES[cohort["source"]] + (f" ({cohort['path']})" if "path" in cohort else "")

@@ -1,6 +1,7 @@
 """``ldae inventory``."""
 
 from argparse import Namespace
+from pathlib import Path
 
 from ldae.commands import add_config_argument
 
@@ -26,13 +27,19 @@ def add(commands) -> None:
 def run(options: Namespace) -> int:
     from ldae.adni import inventory as download
     from ldae.cohort import inventory as dataset
-    from ldae.cohort.identity import require_same_cohort
+    from ldae.cohort.identity import identity_of, require_same_cohort, take_for_the_same
     from ldae.config import load_config
     from ldae.core.errors import forget_machine_errors
 
     config = load_config(*options.config)
-    if not options.same_cohort:
+    if options.same_cohort:
+        take_for_the_same(config)
+    else:
         require_same_cohort(config)
+    place = identity_of(config).get("path")
+    if options.same_cohort and place and not Path(place).exists():
+        print(f"{place} is not there (any more): the results keep their inventory, and remember it as their cohort's.")
+        return 0
     if config.source == "adni":
         print(download.refresh_inventory(config))
         if (inventory := download.inventory_path(config)).is_file():

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from ldae import cli
+from ldae.adni.inventory import write_inventory as write_raw_inventory
 from ldae.cohort.identity import SAMPLE, require_same_cohort
 from ldae.cohort.inventory import inventory_path, read_inventory, write_inventory
 from ldae.config import load_config
 from ldae.core.errors import UserError
-from ldae.core.files import read_json, read_tsv
+from ldae.core.files import read_json, read_tsv, write_json
 
 CONFIG = Path(__file__).parents[3] / "config"
 SMALL = (CONFIG / "config.yaml", CONFIG / "small_networks.yaml")
@@ -121,6 +122,42 @@ def test_what_cannot_be_recognised_is_taken_at_the_users_word(made, tmp_path, ca
     assert cli.main(command) == 0 and "unchanged" in capsys.readouterr().out
 
 
+def test_without_its_memory_a_results_folder_is_known_by_its_inventory(made, tmp_path):
+    (made.results_dir / "cohort.json").unlink()
+    require_same_cohort(made)
+    other = bids(tmp_path, make_dataset(tmp_path / "other", "bcd"))
+    assert "no cohort.json" in refused(other)
+    download = configured(tmp_path, raw={"images": str(tmp_path / "other"), "tables": str(tmp_path / "other")})
+    assert "made of a BIDS dataset" in refused(download)
+
+
+@pytest.mark.parametrize("left", ["dataset_inventory.tsv", "scans.tsv"])
+@pytest.mark.parametrize("removed", [False, True])
+def test_results_of_an_earlier_version_go_on_at_the_users_word(made, tmp_path, capsys, left, removed):
+    inventory_path(made).rename(made.results_dir / "manifest" / left)
+    (made.results_dir / "cohort.json").unlink()
+    for image in made.bids.path.rglob("*.nii.gz"):
+        image.write_text("another")
+    if removed:
+        shutil.rmtree(made.bids.path)
+    assert "ldae inventory --same-cohort" in refused(made)
+    command = ["inventory", "--config", *map(str, SMALL), str(tmp_path / "mine.json"), "--same-cohort"]
+    assert cli.main(command) == 0
+    require_same_cohort(made)
+    refused(bids(tmp_path, make_dataset(tmp_path / "other", "bcd")))
+
+
+def test_an_older_download_is_known_by_its_image_folders(tmp_path):
+    config = configured(tmp_path, raw={"images": str(tmp_path / "ADNI"), "tables": str(tmp_path / "clinical")})
+    (tmp_path / "clinical").mkdir()
+    (tmp_path / "ADNI/002_S_0295/I1").mkdir(parents=True)
+    (tmp_path / "ADNI/002_S_0295/I1/slice.dcm").write_text("one")
+    write_raw_inventory(config.raw.images, config.raw.tables, config.results_dir / "manifest/raw_inventory.tsv")
+    require_same_cohort(config)
+    (tmp_path / "ADNI/002_S_0295").rename(tmp_path / "ADNI/002_S_0296")
+    assert "--same-cohort" in refused(config)
+
+
 @pytest.mark.parametrize(("change", "same"), [({}, True), ({"revision": 2}, True), ({"voxel_mm": 3.5}, False)])
 def test_a_phantom_is_known_by_its_settings(tmp_path, change, same):
     phantom = {"subjects": {"CN": 1}, "voxel_mm": 3.0}
@@ -129,6 +166,9 @@ def test_a_phantom_is_known_by_its_settings(tmp_path, change, same):
     write_inventory(first, inventory_path(first))
     assert str(tmp_path) not in (first.results_dir / "cohort.json").read_text()
     again = configured(tmp_path, source="bids", phantom=phantom | change)
+    require_same_cohort(again) if same else refused(again)
+    (first.results_dir / "cohort.json").unlink()
+    write_json(first.results_dir / "raw/phantom.json", {"settings": first.phantom.model_dump(mode="json")})
     require_same_cohort(again) if same else refused(again)
     refused(bids(tmp_path, make_dataset(tmp_path / "mine")))
 
