@@ -37,9 +37,13 @@ def export_csv(results: Path, out: Path, latents: str = "mean", seed: int = 42) 
         require_scans(codes, volumes)
     places = {} if codes is None else dict(zip(keys(codes), range(len(codes.index)), strict=True))
     splits = read_tsv(results / "manifest" / "splits.tsv", dtype=str).set_index("participant_id")["split"]
+    named = volumes.index.apply(lambda scan: (scan["participant_id"], visit(scan)), axis=1)
+    shared = set(named[named.duplicated()])  # sessions of equal months: the session's own name tells them apart
     rows, files = [], []
     for row, scan in volumes.index.iterrows():
         stem = out.resolve() / scan["participant_id"] / visit(scan) / f"{scan['participant_id']}_{visit(scan)}"
+        if named[row] in shared:
+            stem = stem.with_name(f"{stem.name}_{scan['session_id']}")
         path, place = Path(f"{stem}_space-MNI_T1w.nii.gz"), places.get(tuple(scan[KEY]))
         latent_path = "" if place is None else f"{stem}_compressed_latent.npz"
         facts = {"subject": scan["participant_id"], "path": str(path), "session": visit(scan)}

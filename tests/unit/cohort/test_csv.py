@@ -78,6 +78,22 @@ def test_exported_files_are_what_the_authors_scripts_load(results, tmp_path):
         assert image.get_data_dtype() == np.uint8
 
 
+def test_two_sessions_of_equal_months_have_files_of_their_own(results, tmp_path):
+    store = open_store(results / "store/volumes")
+    index = store.index.assign(months=[6, 6, 6])
+    volumes = np.array(store.data)
+    write_store(tmp_path / "r/store/volumes", volumes, index, dtype="uint8", affine=grid_affine(GRID).tolist())
+    (tmp_path / "r/manifest").mkdir()
+    (tmp_path / "r/manifest/splits.tsv").write_bytes((results / "manifest/splits.tsv").read_bytes())
+    assert main(["export-csv", str(tmp_path / "r"), str(tmp_path / "out")]) == 0
+    paths = pd.read_csv(tmp_path / "out/scans.csv")["path"].map(Path)
+    names = ["sub-ADNI002S0001_ses-M006_ses-M000", "sub-ADNI002S0001_ses-M006_ses-M012", "sub-ADNI002S0002_ses-M006"]
+    assert [path.name for path in paths] == [f"{name}_space-MNI_T1w.nii.gz" for name in names]
+    assert {path.parent.name for path in paths} == {"ses-M006"}
+    for path, volume in zip(paths, volumes, strict=True):
+        np.testing.assert_allclose(nib.load(path).get_fdata(), volume / 255, atol=1e-6)
+
+
 def test_a_sample_is_one_draw_of_the_posterior_and_stays_the_same(results, tmp_path):
     draws = []
     for folder in ("one", "two"):
