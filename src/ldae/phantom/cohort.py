@@ -1,5 +1,6 @@
 """Write a whole synthetic cohort: images, tables, truth. Resumes where it was interrupted."""
 
+import logging
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -24,6 +25,8 @@ from ldae.phantom.grid import subject_shape
 from ldae.phantom.loni_images import Image, images_of
 from ldae.phantom.scan import Scan, make_scan
 from ldae.phantom.visit_schedule import Plan, Visit, cognition_at, plan_cohort
+
+logger = logging.getLogger("ldae")
 
 VERSION = 1  # of the phantom's content; part of the digest
 LEADING_COLUMNS = (*KEY, "image_id", "diagnosis", "months", "age", "sex", "site")  # of truth
@@ -108,7 +111,8 @@ def _truth_table(rows: list[dict]) -> pd.DataFrame:
 def _claim(out: Path, form: Form, identity: str) -> Path:
     """Mark ``out`` as the place of this cohort; a synthetic cohort with other settings makes room for it.
 
-    Only what the mark proves to be synthetic is ever removed. Returns the folder of the finished scans' truth.
+    Its folders are moved aside (``ADNI.aside-1``), since files of the user's may lie in them by now. Returns the folder
+    of the finished scans' truth.
     """
     state = out / ".phantom"
     mark = state / "cohort.json"
@@ -116,10 +120,21 @@ def _claim(out: Path, form: Form, identity: str) -> Path:
         if not mark.is_file() and folder.is_dir() and any(folder.iterdir()):
             raise UserError(f"{folder} holds files that are not synthetic; choose another folder for the phantom.")
     if mark.is_file() and read_json(mark) != identity:
-        for old in (*form.folders, state / "truth"):
-            shutil.rmtree(old, ignore_errors=True)
+        for old in form.folders:
+            _set_aside(old)
+        shutil.rmtree(state / "truth", ignore_errors=True)
     write_json(mark, identity)
     return state / "truth"
+
+
+def _set_aside(folder: Path) -> None:
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    count = 1
+    while (aside := folder.with_name(f"{folder.name}.aside-{count}")).exists():
+        count += 1
+    folder.rename(aside)
+    logger.info("%s held a synthetic cohort with other settings; it is %s now and may be deleted", folder, aside)
 
 
 def broken_images(plans: list[Plan], seed: int, count: int) -> frozenset[int]:

@@ -141,7 +141,10 @@ def test_an_interrupted_download_is_finished_not_rewritten(raw, anatomy_file, se
 def test_other_settings_replace_a_synthetic_cohort_only(raw, anatomy_file, settings, tmp_path):
     one = settings.model_copy(update={"subjects": {"CN": 1}, "visits": 1})
     make_raw_adni(tmp_path, one, 1, anatomy_cache=anatomy_file)
+    (tmp_path / "clinical/mine.txt").write_text("mine")
     make_raw_adni(tmp_path, one, 2, anatomy_cache=anatomy_file)
+    assert (tmp_path / "clinical.aside-1/mine.txt").read_text() == "mine"
+    assert not (tmp_path / "clinical/mine.txt").exists() and len(list((tmp_path / "ADNI.aside-1").iterdir())) == 1
     assert len(read_tsv(tmp_path / "truth.tsv")) == len(list((tmp_path / "ADNI").iterdir())) == 1
     real = tmp_path / "real"
     (real / "ADNI" / "002_S_0295").mkdir(parents=True)
