@@ -181,10 +181,24 @@ def test_the_third_attempt_at_the_same_step_is_refused_before_any_step_and_one_c
         loop(third, training(), 1, checkpoints, {})
     assert third.seen == []
     assert main(["retry", str(tmp_path / "toy")]) == 0
-    assert "goes on from its last checkpoint" in capsys.readouterr().out
+    assert "forgotten; the next snakemake run goes on from its last checkpoint (step 6)" in capsys.readouterr().out
+    assert main(["retry", str(tmp_path / "toy")]) == 0
+    assert "no fault of its own is noted" in capsys.readouterr().out
     assert loop(third, training(), 1, checkpoints, {}).step == 12
     assert len(third.seen) == 2 * (12 - 6)  # the six steps before the fault were saved
     assert main(["retry", str(tmp_path)]) == 1 and "holds no training" in capsys.readouterr().err
+
+
+def test_retry_says_what_is_true_of_a_training_that_is_finished_or_has_saved_nothing(tmp_path, capsys):
+    (tmp_path / "done").mkdir()
+    (tmp_path / "done/model.json").write_text("{}")
+    assert main(["retry", str(tmp_path / "done")]) == 0
+    assert "finished, there is nothing to try again" in capsys.readouterr().out
+    (tmp_path / "new/checkpoints").mkdir(parents=True)
+    assert main(["retry", str(tmp_path / "new")]) == 0
+    assert "no fault of its own is noted, so nothing held it up; the next snakemake run begins it at step 0" in (
+        capsys.readouterr().out
+    )
 
 
 def test_attempts_that_get_further_or_of_another_shape_are_not_refused(tmp_path):

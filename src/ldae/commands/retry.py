@@ -13,6 +13,5 @@ def add(commands) -> None:
 def run(options: Namespace) -> int:
     from ldae.training.safety.start_over import forget_faults
 
-    forget_faults(options.folder)
-    print(f"{options.folder}: its faults are forgotten; the next snakemake run goes on from its last checkpoint.")
+    print(forget_faults(options.folder))
     return 0

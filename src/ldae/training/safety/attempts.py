@@ -105,11 +105,13 @@ class Attempts:
         if is_own_fault(error):
             write_text(self._peer, reason_of(error))
 
-    def forgive(self) -> None:
-        """No fault so far counts any more."""
+    def forgive(self) -> int:
+        """No fault so far counts any more; returns how many did."""
+        attempts = self._read()
         self._crash.unlink(missing_ok=True)
-        if self.path.is_file():
-            self._write([attempt | {"fault": False} for attempt in self._read()])
+        if attempts:
+            self._write([attempt | {"fault": False} for attempt in attempts])
+        return sum(attempt["fault"] for attempt in attempts)
 
     def clear(self) -> None:
         """The training is finished."""

@@ -1,7 +1,8 @@
 """Stopping before somebody else does: on request, and ahead of the scheduler's time limit.
 
 A signal of the scheduler or the terminal, or a file, raises a flag; the loop saves and leaves. Ctrl-C reaches every
-process of the terminal at once: Snakemake waits for its jobs then, and a second one changes nothing here. A connection
+process of the terminal at once: Snakemake waits for its jobs then, and a second one changes nothing here (Snakemake
+itself may answer it with tracebacks). A connection
 that breaks sends SIGHUP.
 """
 

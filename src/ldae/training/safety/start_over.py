@@ -30,15 +30,24 @@ def set_aside(folder: Path) -> Path:
     return aside
 
 
-def forget_faults(folder: Path) -> None:
+def forget_faults(folder: Path) -> str:
     """The faults of a training's attempts so far count no more; its checkpoints stay.
+
+    Returns:
+        what that means for the training, in a sentence.
 
     Raises:
         UserError: it is no such folder, or a process trains in it.
     """
     folder = _of_a_training(folder)
     with RunLock(folder / "checkpoints"):
-        Attempts(folder / "checkpoints", shape="").forgive()
+        attempts = Attempts(folder / "checkpoints", shape="")
+        if not attempts.path.is_file() and (folder / "model.json").is_file():
+            return f"{folder}: this training is finished, there is nothing to try again."
+        forgiven, step = attempts.forgive(), attempts.saved_step()
+    said = "its faults are forgotten" if forgiven else "no fault of its own is noted, so nothing held it up"
+    goes_on = f"goes on from its last checkpoint (step {step})" if step else "begins it at step 0"
+    return f"{folder}: {said}; the next snakemake run {goes_on}."
 
 
 def _of_a_training(folder: Path) -> Path:
