@@ -2,6 +2,7 @@
 
 import logging
 from argparse import ArgumentParser, Namespace
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,19 +53,22 @@ def run(options: Namespace) -> int:
             f"{twice[0]} and {twice[1]} would both become {twice[0].stem}.safetensors: convert them into two folders."
         )
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    settings, models = None, []
     if options.autoencoder or options.unet or options.estimator:
         settings = with_options(load_config(*options.config), options)
         if options.autoencoder:
-            imported.import_autoencoder(options.autoencoder, settings, options.out)
+            models += imported.read_autoencoder(options.autoencoder, settings, options.out)
         if options.unet:
-            imported.import_unet(options.unet, settings, options.out)
+            models += imported.read_unet(options.unet, settings, options.out)
         if options.estimator:
-            imported.import_representation(options.encoder, options.estimator, settings, options.out)
-    for path in options.plain:
-        convert(path, options.out / f"{path.stem}.safetensors")
-    if options.probe:
-        classifier, mean, std = options.probe
-        import_probe(classifier, mean, std, options.out / "probe_ad.json")
+            models += imported.read_representation(options.encoder, options.estimator, settings, options.out)
+    with ExitStack() as files:  # they get their names, and the models are written, when all have been read
+        said = [convert(path, options.out / f"{path.stem}.safetensors", files) for path in options.plain]
+        if options.probe:
+            said.append(import_probe(*options.probe, options.out / "probe_ad.json", files))
+    if settings is not None:
+        imported.write_models(models, settings, options.out)
+    print(*said, sep="\n", end="\n" if said else "")
     return 0
 
 
@@ -78,26 +82,29 @@ def with_options(settings: "Config", options: Namespace) -> "Config":
     return parse_config(content | {"imported": content.get("imported", {}) | said}) if said else settings
 
 
-def convert(path: Path, out: Path) -> None:
-    """A state dict as safetensors, under its own names; prints the digest that the configuration asks for."""
-    from ldae.core.files import new_path, sha256_file
+def convert(path: Path, out: Path, files: ExitStack) -> str:
+    """A state dict as safetensors, under its own names; returns the digest that the configuration asks for."""
+    from ldae.core.files import new_path, require_same, sha256_file
     from ldae.inference.foreign_weights import read_state_dict
     from ldae.networks.weights import save_weights
 
-    with new_path(out) as temporary:
-        save_weights(temporary, read_state_dict(path))
-    print(f"{out}  sha256 {sha256_file(out)}")
+    state = read_state_dict(path)
+    temporary = files.enter_context(new_path(out))
+    save_weights(temporary, state)
+    require_same(out, temporary)
+    return f"{out}  sha256 {sha256_file(temporary)}"
 
 
-def import_probe(classifier: Path, mean: Path, std: Path, out: Path) -> None:
+def import_probe(classifier: Path, mean: Path, std: Path, out: Path, files: ExitStack) -> str:
     """The published probe in the form of ``evaluate/probes/probe_ad.json``."""
-    from ldae.core.files import new_path, sha256_file, write_json
+    from ldae.core.files import new_path, require_same, sha256_file, write_json
 
     probe = read_published_probe(classifier, mean, std)
-    with new_path(out) as temporary:
-        content = {"positive": "AD", "features": "ldae", "imported": sha256_file(classifier)}
-        write_json(temporary, probe.as_json() | content)
-    print(f"{out}  AD is positive")
+    temporary = files.enter_context(new_path(out))
+    content = {"positive": "AD", "features": "ldae", "imported": sha256_file(classifier)}
+    write_json(temporary, probe.as_json() | content)
+    require_same(out, temporary)
+    return f"{out}  AD is positive"
 
 
 def read_published_probe(classifier: Path, mean: Path, std: Path) -> "Probe":

@@ -51,8 +51,15 @@ def new_path(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     with atomic_path(path) as temporary:
         yield temporary
-        if path.exists() and not filecmp.cmp(path, temporary, shallow=False):
-            raise UserError(f"{path} is there and holds something else, so it stays: give another folder.")
+        require_same(path, temporary)
+
+
+def require_same(path: Path, temporary: Path) -> None:
+    """Raises:
+    UserError: ``path`` is there, and is not ``temporary`` byte for byte.
+    """
+    if path.exists() and not filecmp.cmp(path, temporary, shallow=False):
+        raise UserError(f"{path} is there and holds something else, so it stays: give another folder.")
 
 
 def fsync_folder(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,41 @@ from ldae.networks.unet import UNet
 logger = logging.getLogger("ldae")
 
 
-def import_autoencoder(path: Path, settings: config.Config, out: Path) -> None:
-    """Write ``autoencoder/`` below ``out`` from AutoencoderKL weights of MONAI Generative.
+@dataclass(frozen=True)
+class Model:
+    """Imported weights that fit their network and may be written to ``out``.
+
+    Raises:
+        UserError: the weights are of another architecture, or another model stands there.
+    """
+
+    out: Path
+    network: nn.Module
+    weights: dict[str, Tensor]
+    section: BaseModel
+    files: list[Path]
+    facts: dict[str, Any] = field(default_factory=dict)  # for model.json
+
+    def __post_init__(self) -> None:
+        _check(self.out, self.network, self.weights, self.files)
+
+
+def write_models(models: list[Model], settings: config.Config, out: Path) -> None:
+    """Write the models, in this order, to their folders below ``out``; all were read and checked before."""
+    for model in models:
+        _write(model, settings, _inputs(out) if model.out.name == "representation" else {})
+    if models:
+        _share_scale_factor(out)
+
+
+def _inputs(out: Path) -> dict[str, str]:
+    """Digests of the models below ``out`` that the representation rests on."""
+    made = [name for name in ("diffusion", "autoencoder") if (out / name / "model.json").is_file()]
+    return {name: read_description(out / name)["digest"] for name in made}
+
+
+def read_autoencoder(path: Path, settings: config.Config, out: Path) -> list[Model]:
+    """``autoencoder/`` below ``out``, of AutoencoderKL weights of MONAI Generative; nothing is written yet.
 
     Raises:
         UserError: the file is refused, or is of another architecture, or another model stands there.
@@ -39,31 +73,29 @@ def import_autoencoder(path: Path, settings: config.Config, out: Path) -> None:
         map_ = {name: name for name in map_}
     weights = {f"net.{name}": tensor for name, tensor in names.from_reference(state, map_).items()}
     facts = {"volume_shape": list(settings.preprocessing.conform.shape), "chosen": {"autoencoder": prefix}}
-    _write(out / "autoencoder", network, weights, settings.autoencoder, settings, [path], **facts)
-    _share_scale_factor(out)
+    return [Model(out / "autoencoder", network, weights, settings.autoencoder, [path], facts)]
 
 
-def import_unet(path: Path, settings: config.Config, out: Path) -> None:
-    """Write ``diffusion/`` from the published unconditional UNet.
+def read_unet(path: Path, settings: config.Config, out: Path) -> list[Model]:
+    """``diffusion/`` of the published unconditional UNet; nothing is written yet.
 
     Raises:
-        UserError: as :func:`import_autoencoder`.
+        UserError: as :func:`read_autoencoder`.
     """
     state, prefix = read_network(path, "time_embed.0.weight")
     with torch.device("meta"):
         network = UNet(_in_plane(settings), settings.autoencoder.latent_channels)
     weights = names.from_reference(state, names.unet_names(network))
     facts = _of_latents(settings) | {"chosen": {"unet": prefix}}
-    _write(out / "diffusion", network, weights, _in_plane(settings), settings, [path], **facts)
-    _share_scale_factor(out)
+    return [Model(out / "diffusion", network, weights, _in_plane(settings), [path], facts)]
 
 
-def import_representation(encoder: Path, estimator: Path, settings: config.Config, out: Path) -> None:
-    """Write ``representation/`` from the published semantic encoder and gradient estimator, and ``diffusion/`` from the
-    frozen UNet inside the latter.
+def read_representation(encoder: Path, estimator: Path, settings: config.Config, out: Path) -> list[Model]:
+    """``representation/`` of the published semantic encoder and gradient estimator, and ``diffusion/`` of the frozen
+    UNet inside the latter; nothing is written yet.
 
     Raises:
-        UserError: as :func:`import_autoencoder`.
+        UserError: as :func:`read_autoencoder`.
     """
     diffusion, channels = _in_plane(settings), settings.autoencoder.latent_channels
     with torch.device("meta"):
@@ -78,15 +110,10 @@ def import_representation(encoder: Path, estimator: Path, settings: config.Confi
     coded = names.encoder_from_reference(state, names.encoder_names(semantic))
     weights |= {f"encoder.{name}": value for name, value in coded.items()}
     network, files = nn.ModuleDict({"encoder": semantic, "shift": shift}), [encoder, estimator]
-    _check(out / "representation", network, weights, files)  # before the first of the two folders is written
     facts = _of_latents(settings) | {"chosen": {"unet": prefix}}
-    _write(out / "diffusion", trunk, frozen, diffusion, settings, [estimator], **facts)
-    inputs = {"diffusion": read_description(out / "diffusion")["digest"]}
-    if (out / "autoencoder" / "model.json").is_file():
-        inputs["autoencoder"] = read_description(out / "autoencoder")["digest"]
-    facts |= {"chosen": {"encoder": encoder_prefix, "estimator": prefix}, "inputs": inputs}
-    _write(out / "representation", network, weights, settings.representation, settings, files, **facts)
-    _share_scale_factor(out)
+    unet = Model(out / "diffusion", trunk, frozen, diffusion, [estimator], facts)
+    facts = facts | {"chosen": {"encoder": encoder_prefix, "estimator": prefix}}
+    return [unet, Model(out / "representation", network, weights, settings.representation, files, facts)]
 
 
 def _in_plane(settings: config.Config) -> config.Diffusion:
@@ -137,22 +164,15 @@ def _origin(files: list[Path]) -> dict[str, str]:
     return {path.name: sha256_file(path) for path in files}
 
 
-def _write(
-    out: Path,
-    network: nn.Module,
-    weights: dict[str, Tensor],
-    section: BaseModel,
-    settings: config.Config,
-    files: list[Path],
-    **more: Any,
-) -> None:
+def _write(model: Model, settings: config.Config, inputs: dict[str, str]) -> None:
     """Write the folder. ``inputs`` of model.json stays empty where the weights were made elsewhere.
 
     Grid and scale factor are part of the digest: with others the same weights make other codes.
     """
-    _check(out, network, weights, files)
-    grid, parameters = _grid(settings), {out.name: count_parameters(network)}
-    facts = {"inputs": {}, "imported": _origin(files), "parameters": parameters, "grid": grid.as_json()} | more
+    out, weights = model.out, model.weights
+    grid, parameters = _grid(settings), {out.name: count_parameters(model.network)}
+    facts = {"inputs": inputs, "imported": _origin(model.files), "parameters": parameters, "grid": grid.as_json()}
+    facts |= model.facts
     note = json.dumps({name: facts[name] for name in ("grid", "scale_factor") if name in facts}, sort_keys=True)
-    write_model(out, Outcome(weights, 0, []), out.name, section, settings.seed, note, **facts)
+    write_model(out, Outcome(weights, 0, []), out.name, model.section, settings.seed, note, **facts)
     logger.info("%s: %d tensors; trained on %s", out, len(weights), grid)

@@ -80,6 +80,16 @@ def test_a_file_of_another_network_is_named(published, tmp_path, capsys):
     assert not (tmp_path / "diffusion").exists()
 
 
+@pytest.mark.parametrize(
+    "refused", [["--unet", "autoencoder.pth"], ["--plain", "none.pt"], ["--probe", *3 * ["no.pt"]]]
+)
+def test_nothing_is_written_before_every_file_has_been_read(published, tmp_path, refused):
+    folder, *_ = published
+    plain = [] if "--plain" in refused else ["--plain", "unet.ckpt"]
+    assert run(folder, tmp_path / "out", "--autoencoder", "autoencoder.pth", *plain, *refused) == 1
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
 def saved(folder, content):
     torch.save(content, folder / "some.ckpt")
     return folder / "some.ckpt"
