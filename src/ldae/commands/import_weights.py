@@ -65,7 +65,8 @@ def run(options: Namespace) -> int:
     with ExitStack() as files:  # they get their names, and the models are written, when all have been read
         said = [convert(path, options.out / f"{path.stem}.safetensors", files) for path in options.plain]
         if options.probe:
-            said.append(import_probe(*options.probe, options.out / "probe_ad.json", files))
+            classifier, mean, std = options.probe
+            said.append(import_probe(classifier, mean, std, options.out / "probe_ad.json", files))
     if settings is not None:
         imported.write_models(models, settings, options.out)
     print(*said, sep="\n", end="\n" if said else "")
