@@ -1,5 +1,5 @@
-"""What the preflight costs on a cohort of ADNI's size: study tables of 10,340 scans, and their folders with
-170 empty files each: names are all that is read.
+"""What the preflight costs on a cohort of ADNI's size: study tables of 10,340 scans, and their folders of
+empty files: names are all that is read.
 
 python benchmarks/bench_preflight.py    # one line of JSON; exit status 1 above the limit
 """
@@ -17,11 +17,12 @@ from ldae.phantom.loni_images import images_of
 from ldae.phantom.loni_tables import write_todays_tables
 from ldae.phantom.visit_schedule import plan_cohort
 
-ADNI, VISITS, FILES, SEED = 10_340, 4, 170, 5
+ADNI, VISITS, SEED = 10_340, 4, 5
+FILES = 20  # in a folder; a series has 170, which take minutes to fabricate: --files 170
 LIMIT = 20.0  # seconds, wall
 
 
-def fabricate(folder: Path, scans: int) -> tuple[Path, Path]:
+def fabricate(folder: Path, scans: int, files: int) -> tuple[Path, Path]:
     """Tables of ``scans`` visits (a few more) with today's LONI names, and a folder of empty files for every image."""
     group = -(-scans // VISITS // 3)
     settings = Phantom(subjects={"CN": group, "MCI": group, "AD": group}, visits=VISITS, extra_visit_fraction=0)
@@ -30,17 +31,17 @@ def fabricate(folder: Path, scans: int) -> tuple[Path, Path]:
     for image in images:
         place = folder / "ADNI" / image.folder
         place.mkdir(parents=True)
-        for number in range(FILES):
+        for number in range(files):
             os.close(os.open(place / image.file_name(number), os.O_CREAT))
     write_todays_tables(folder / "clinical", plans, images, SEED)
     return folder / "ADNI", folder / "clinical"
 
 
-def bench_preflight(folder: Path, scans: int) -> dict[str, float]:
+def bench_preflight(folder: Path, scans: int, files: int) -> dict[str, float]:
     """Wall and CPU seconds of the preflight on a fabricated download."""
     from ldae.adni.preflight import preflight
 
-    images, tables = fabricate(folder, scans)
+    images, tables = fabricate(folder, scans, files)
     wall, cpu = time.perf_counter(), time.process_time()
     findings = preflight(images, tables)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
@@ -50,9 +51,11 @@ def bench_preflight(folder: Path, scans: int) -> dict[str, float]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scans", type=int, default=ADNI)
-    scans = parser.parse_args().scans
+    parser.add_argument("--files", type=int, default=FILES)
+    options = parser.parse_args()
+    scans, files = options.scans, options.files
     with tempfile.TemporaryDirectory() as folder:
-        result = {"scans": scans} | bench_preflight(Path(folder), scans)
+        result = {"scans": scans} | bench_preflight(Path(folder), scans, files)
     print(json.dumps(result))
     return int(result["preflight_s"] > LIMIT)
 
