@@ -46,9 +46,11 @@ VALID = valid_stacks()
 def workflow(tmp_path_factory):
     """The workflow beside the datasets that the examples read."""
     workflow = copy_workflow(tmp_path_factory.mktemp("outputs"))
-    for name in ("results/demo/bids/dataset_description.json", "data/ds002748/dataset_description.json"):
-        (workflow.folder / name).parent.mkdir(parents=True)
-        (workflow.folder / name).write_text("{}")
+    for settings in (content_of((path,)).get("bids") or {} for path in OVERLAYS):
+        names = [f"{settings['path']}/dataset_description.json"] if "path" in settings else []
+        for name in (*names, *(settings[key] for key in ("visits", "participants") if settings.get(key))):
+            (workflow.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (workflow.folder / name).write_text("{}")
     (workflow.folder / "results/demo/logs").mkdir()  # the demo made its dataset
     (workflow.folder / "exported").mkdir()
     (workflow.folder / "exported/scans.csv").write_text("subject,path\nsub-1,1.nii.gz\n")
