@@ -7,7 +7,7 @@ import sys
 import nibabel as nib
 import numpy as np
 import pytest
-from test_search import brain_points, carried_back, distance_mm, native, preset, to_template
+from test_syn import brain_points, carried_back, distance_mm, native, preset, to_template
 
 from ldae.config import Registration
 from ldae.core.files import read_tsv
