@@ -10,8 +10,7 @@ from ldae import config
 from ldae.core.keyed import normal
 from ldae.core.lineage import chain_scale_factor, require_chain, require_grid
 from ldae.core.store import Store
-from ldae.diffusion.ddim import Denoiser
-from ldae.diffusion.guidance import guided, sampling_coefficient
+from ldae.diffusion.ddim import Denoiser, guided, sampling_coefficient
 from ldae.diffusion.samplers import SAMPLERS, Sampler
 from ldae.diffusion.schedule import Schedule
 from ldae.inference.device import pick_device
