@@ -140,3 +140,8 @@ def lay_out(network: Network, channels_last: bool) -> Network:
         if parameter.ndim in formats:
             parameter.data = parameter.data.contiguous(memory_format=formats[parameter.ndim])
     return network
+
+
+def turned(volumes: Tensor, axes: Sequence[int]) -> Tensor:
+    """Volumes (B, C, X, Y, Z) with some of their axes (0, 1, 2) reversed: exact, and undone by doing it again."""
+    return volumes.flip([2 + axis for axis in axes]) if axes else volumes

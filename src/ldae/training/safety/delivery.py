@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from ldae.core.files import read_json, sha256_file, write_json
 from ldae.core.scans import FILE, ScanSet
-from ldae.inference.folder import computed
+from ldae.inference.model_folder import computed
 
 FILES = ("metrics.jsonl", "model.safetensors", "model.json")  # model.json last: a folder with one is whole
 NOTE = "delivery.json"
