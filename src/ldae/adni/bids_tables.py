@@ -1,4 +1,10 @@
-"""The tables of the BIDS dataset: Clinica's facts in the BIDS validator's column order, and the root files."""
+"""The tables of the BIDS dataset: Clinica's facts in the BIDS validator's column order, and the root files.
+
+They are made of what is known of each converted subject, kept beside the status tables so that a shard can skip it next
+time. The status table of a shard is a declared output, which Snakemake deletes before every attempt; the records are
+not, and the table is made of them. A record is written after the subject's folder is in place, so it never promises
+more than is there.
+"""
 
 import logging
 import shutil

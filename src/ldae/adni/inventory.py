@@ -1,4 +1,7 @@
-"""What lies in the raw download: one row per image folder and per study table."""
+"""What lies in the raw download: one row per image folder and per study table.
+
+What lies beside the subjects, where no converter looks, is listed with what to do about it.
+"""
 
 import hashlib
 import os

@@ -1,4 +1,7 @@
-"""Any BIDS dataset with T1w images: OASIS-3, AIBL, a clinic's own cohort."""
+"""Any BIDS dataset with T1w images: OASIS-3, AIBL, a clinic's own cohort, and ADNI as this workflow converted it.
+
+Beside ADNI's dataset lie the status tables of the conversion.
+"""
 
 from pathlib import Path
 

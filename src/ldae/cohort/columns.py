@@ -1,4 +1,4 @@
-"""The columns that every source gives, and how the cells of other people's tables become their values."""
+"""The columns that every source gives, and how rows and cells of other people's tables become theirs."""
 
 import hashlib
 import re

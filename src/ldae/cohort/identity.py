@@ -4,6 +4,8 @@
 data, by the first job of the first run. A grown cohort is the same cohort, and so is one whose folder was moved, since
 its images are found in the new place. Results without ``cohort.json`` (deleted, or of an earlier version) are compared
 by what else they say of their data.
+
+``given_files`` are the files whose change makes the inventory of a given dataset, and so the manifest, anew.
 """
 
 import os

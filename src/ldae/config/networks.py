@@ -1,4 +1,4 @@
-"""The networks of the three stages and of the baselines."""
+"""The networks of the three stages and of the baselines, and what is to be known of weights trained elsewhere."""
 
 from pathlib import Path
 from typing import Annotated, Literal

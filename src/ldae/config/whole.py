@@ -1,4 +1,4 @@
-"""The whole configuration: its sections, and what must fit between them."""
+"""The whole configuration: its sections, what must fit between them, and how it is made of YAML files."""
 
 from pathlib import Path
 from typing import Any, Literal

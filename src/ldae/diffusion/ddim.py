@@ -1,4 +1,4 @@
-"""Deterministic DDIM (Song 2021) both ways, on the paper's grid.
+"""Deterministic DDIM (Song 2021) both ways, on the paper's grid; and its denoiser conditioned on y_sem.
 
 A sampler takes ``model(x, t) -> eps_hat`` (x (B, ...), t (B,) int64), latents and a grid of ascending timesteps.
 Coefficients are Python floats computed before the loop, so nothing in the loop waits for the device.
@@ -61,7 +61,7 @@ def sampling_coefficient(schedule: Schedule, kind: Literal["sqrt", "training"]) 
 def guided(
     estimator: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]], y: Tensor, coefficient: np.ndarray
 ) -> Denoiser:
-    """The denoiser conditioned on y_sem (B, dimension)."""
+    """The denoiser conditioned on y_sem (B, dimension), of frozen trunk and estimator: eps_hat = eps - k_t G."""
     exact = torch.promote_types(y.dtype, torch.float32)  # y_sem is bf16 under autocast
     table = torch.as_tensor(coefficient, dtype=exact, device=y.device)  # once, not at every step
 

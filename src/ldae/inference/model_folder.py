@@ -1,4 +1,7 @@
-"""Trained networks from their model folders; the architecture is read from model.json."""
+"""A trained model on disk: ``model.safetensors``, ``model.json`` and ``metrics.jsonl``, written once, at the end.
+
+Networks are read back from it; their architecture is that of model.json.
+"""
 
 import json
 from dataclasses import dataclass

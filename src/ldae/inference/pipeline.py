@@ -1,4 +1,4 @@
-"""The trained LDAE as one object: everything an evaluation asks of it."""
+"""The trained LDAE as one object: everything an evaluation asks of it; and what an x_T depends on besides the scan."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +22,9 @@ from ldae.networks.autoencoder import Autoencoder, reparameterise
 from ldae.networks.gradient_estimator import GradientEstimator
 from ldae.networks.representation import Representation
 from ldae.networks.unet import UNet
+
+SWITCHES = ("posterior", "clamp_z0", "shift_at_sampling")  # of the method section, those that shape an inversion
+MAIN = {True: "x_T", False: "x_T_unconditional"}  # stores of the main solver, by whether y_sem is used
 
 
 class LDAE:
@@ -162,10 +165,6 @@ class LDAE:
 
     def _clamp(self) -> float | None:
         return 1.0 if self.method.clamp_z0 else None
-
-
-SWITCHES = ("posterior", "clamp_z0", "shift_at_sampling")  # of the method section, those that shape an inversion
-MAIN = {True: "x_T", False: "x_T_unconditional"}  # stores of the main solver, by whether y_sem is used
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The same numbers with less work or less memory: exact rewrites of layers, which keep parameters and their names.
 
 Which of them a network uses is said by ``training.compute`` of its section. All are equalities; what differs is the
-order of rounding (1e-15 in float64).
+order of rounding (1e-15 in float64). ``turned`` serves networks that were trained on other axes than R-A-S.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,7 @@
-"""The numbers that a reader asks for first: headline.json, and the cards at the head of the report."""
+"""Estimates in the report: the numbers that a reader asks for first (headline.json, cards at its head), and tables.
+
+Tables hold words only, escaped; plain ones, and estimates read from the studies' long tables.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""The report of a run: one HTML file that needs nothing else, no network, no script, no clock."""
+"""The report of a run: one HTML file that needs nothing else, no network, no script, no clock.
+
+Its sections are what the record of each study shows.
+"""
 
 import base64
 from collections.abc import Collection, Mapping, Sequence

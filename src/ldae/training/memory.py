@@ -1,4 +1,8 @@
-"""The trainings as the memory estimate sees them: networks, one forward pass to a loss, numbers of parameters."""
+"""What each stage needs of a GPU's memory: a part that stays (weights, gradients, optimizer, average) and one per scan.
+
+The part per scan is a difference between two numbers of scans on fake tensors, so nothing is allocated. Of a training
+the estimate sees its networks, one forward pass to a loss, and numbers of parameters.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

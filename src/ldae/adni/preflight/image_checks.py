@@ -1,4 +1,7 @@
-"""Images that are listed and not on disk, on disk and not listed, and what lies beside the subjects."""
+"""Images that are listed and not on disk, on disk and not listed, and what lies beside the subjects.
+
+And, for the subjects on disk, cells of ADNIMERGE that end Clinica or lose a visit.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path

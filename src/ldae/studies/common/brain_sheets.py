@@ -2,7 +2,7 @@
 
 Slices are cut through R-A-S volumes (axis 0 from the subject's left to right, axis 1 from posterior to anterior, axis 2
 from inferior to superior) and drawn in radiological convention, the subject's right on the left of the picture, with
-one grey scale, or as difference maps.
+one grey scale, or as difference maps. They are taken from the small example stores that the studies write.
 """
 
 from collections.abc import Sequence

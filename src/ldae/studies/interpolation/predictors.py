@@ -1,6 +1,7 @@
 """A visit predicted from the visits around it, by the LDAE and by what needs less.
 
-Of three visits of one subject (a triplet) the middle one is predicted from the outer two.
+Of three visits of one subject (a triplet) the middle one is predicted from the outer two. Paths between two codes are
+straight for y_sem, on the sphere for x_T (paper 4.5).
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,8 @@
 
 Along the probe a change of the logit stands for a change of the true stage, at the rate of the training subjects:
 (mean stage of AD - mean stage of CN) / (mean logit of AD - mean logit of CN). The stage stays within the one found
-among those subjects. Everything else about the subject, age and scanner included, is kept.
+among those subjects. Everything else about the subject, age and scanner included, is kept. With the originals they make
+the examples that are shown.
 """
 
 import dataclasses
@@ -27,6 +28,9 @@ from ldae.phantom.visit_schedule import Plan, Visit, plan_cohort
 from ldae.studies.common.anatomy import contrast_ends, ventricle_ml
 from ldae.studies.common.inputs import Inputs, write_volumes
 from ldae.studies.common.linear_probes import Probe
+
+COLUMNS = [*KEY, "diagnosis", "kind", "alpha", "probability", "ventricle_ml"]
+SHOWN_DOSES = (0.02, 0.1, 0.5, 0.9, 0.98)  # probabilities whose true counterfactuals are made, where known
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,10 +149,6 @@ def on_grid(scan: Scan, inputs: Inputs) -> np.ndarray:
 def matched(volume: np.ndarray, own: tuple[float, float], wanted: tuple[float, float]) -> np.ndarray:
     """Intensities stretched so that fluid and white matter (:func:`contrast_ends`) go from ``own`` to ``wanted``."""
     return (volume - own[0]) * (wanted[1] - wanted[0]) / max(own[1] - own[0], 1e-6) + wanted[0]
-
-
-COLUMNS = [*KEY, "diagnosis", "kind", "alpha", "probability", "ventricle_ml"]
-SHOWN_DOSES = (0.02, 0.1, 0.5, 0.9, 0.98)  # probabilities whose true counterfactuals are made, where known
 
 
 def example_table(table: pd.DataFrame, rows: list[int]) -> pd.DataFrame:

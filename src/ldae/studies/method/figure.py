@@ -1,4 +1,7 @@
-"""Figures 1 and 2: the method in three stages, and its semantic encoder, drawn from the configuration."""
+"""Figures 1 and 2: the method in three stages, and its semantic encoder, drawn from the configuration.
+
+``scheme`` is the table of the parts: what shape each has in a configuration, and how many parameters.
+"""
 
 from pathlib import Path
 
@@ -15,7 +18,7 @@ VOLUME, LATENT = (15.0, 17.0, 9.0), (9.0, 10.0, 6.0)
 
 
 class Parts:
-    """Lookup in the table of :func:`ldae.studies.method.figure.scheme`."""
+    """Lookup in the table of :func:`scheme`."""
 
     def __init__(self, table: pd.DataFrame):
         self.rows = table.set_index("part")
@@ -44,7 +47,7 @@ def figure_1_method(table: pd.DataFrame, timesteps: int, stem: str | Path) -> No
     """The three stages of training and what is done with the trained networks.
 
     Args:
-        table: made by :func:`ldae.studies.method.figure.scheme`.
+        table: made by :func:`scheme`.
         timesteps: of the diffusion process.
         stem: output path without suffix.
     """
@@ -136,7 +139,7 @@ def figure_2_encoder(table: pd.DataFrame, backbone: str, code_norm: str, stem: s
     """The semantic encoder: a 2-D backbone over axial slices, soft attention and cross-attention over them.
 
     Args:
-        table: made by :func:`ldae.studies.method.figure.scheme`.
+        table: made by :func:`scheme`.
         backbone, code_norm: of the ``representation`` section.
         stem: output path without suffix.
     """

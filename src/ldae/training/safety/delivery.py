@@ -2,7 +2,7 @@
 
 Snakemake deletes the declared outputs of a job before it runs again, and when it is killed after its last word. The
 copies here (hard links) are not declared: ``checkpoints/delivered`` holds what stands in the folder of the training,
-``replaced/<digest>`` each model that stood there before.
+``replaced/<digest>`` each model that stood there before. ``refit`` withdraws those that have not seen every scan.
 """
 
 import os
