@@ -29,8 +29,8 @@ from ldae.core.store import Store, open_store, write_store
 from ldae.inference.device import pick_device
 from ldae.inference.readers import Latents, Volumes
 from ldae.networks.autoencoder import build_autoencoder
-from ldae.training.memory import forward_passes as memory_stages
-from ldae.training.memory.estimate import need
+from ldae.training import memory as memory_stages
+from ldae.training.memory import need
 from ldae.training.stages.autoencoder import AutoencoderStage
 from ldae.training.stages.dae import DaeStage
 from ldae.training.stages.diffusion import DiffusionStage

@@ -17,9 +17,8 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from ldae.config import Compute, Config, load_config
-from ldae.training.memory.dry_run import LiveBytes, saved_bytes, uncompiled, without_weights
-from ldae.training.memory.estimate import GIB, state_bytes
-from ldae.training.memory.forward_passes import Stage, autoencoder, diffusion, representation
+from ldae.training.dry_run import LiveBytes, saved_bytes, uncompiled, without_weights
+from ldae.training.memory import GIB, Stage, autoencoder, diffusion, representation, state_bytes
 
 CONFIG = Path(__file__).parents[1] / "config" / "config.yaml"
 STAGES = (diffusion, representation, autoencoder)

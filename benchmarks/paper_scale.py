@@ -14,8 +14,8 @@ import torch
 
 from ldae.config import Compute, Config, load_config
 from ldae.networks.autoencoder import build_autoencoder
-from ldae.training.memory.dry_run import passes
-from ldae.training.memory.forward_passes import autoencoder, diffusion, representation
+from ldae.training.dry_run import passes
+from ldae.training.memory import autoencoder, diffusion, representation
 
 sys.path.insert(0, str(Path(__file__).parent))
 from memory_table import per_scan, with_compute

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from ldae.cohort.identity import require_same_cohort
-from ldae.cohort.sources.source_files import given_files
+from ldae.cohort.identity import given_files
 from ldae.config import parse_config
 from ldae.core.closure import Code
 from ldae.core.errors import UserError

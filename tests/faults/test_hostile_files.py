@@ -12,7 +12,7 @@ from ldae.config import load_config
 from ldae.core.errors import UserError
 from ldae.core.files import read_json, sha256_file, write_json
 from ldae.core.store import open_store
-from ldae.inference.folder import read_model
+from ldae.inference.model_folder import read_model
 from ldae.networks.weights import load_weights
 from ldae.training.loop import train
 

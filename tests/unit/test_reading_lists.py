@@ -124,7 +124,7 @@ METHODS = (  # what it calls by objects, which no name leads to
 BESIDE = {  # named in the step, and no more than its name says
     "ldae.inference.device.precision_context": "autocast",
     "ldae.networks.autoencoder.reparameterise": "mean + spread times noise",
-    "ldae.networks.turned.turned": "the axes of imported networks",
+    "ldae.networks.rewrites.turned": "the axes of imported networks",
     "ldae.training.safety.checkpoint.Statistics": "put back after a step that is left out",
 }
 

@@ -59,7 +59,7 @@ import sys
 from pathlib import Path
 import pandas as pd
 from ldae.config import load_config
-from ldae.report.headline import assemble_headline
+from ldae.report.estimates import assemble_headline
 from ldae.report.html import report_html
 from ldae.report.public import bundle_public
 from ldae.core.files import write_json, write_tsv

@@ -6,7 +6,7 @@ from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
     from ldae.core.files import write_json
-    from ldae.report.headline import assemble_headline
+    from ldae.report.estimates import assemble_headline
 
     given = snakemake.params
     headline = assemble_headline(Path(given.evaluate), given.config_digest, given.data, given.not_run)

@@ -6,8 +6,7 @@ from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
     from ldae.config import parse_config
-    from ldae.studies.method.figure import figure_1_method
-    from ldae.studies.method.parts import scheme
+    from ldae.studies.method.figure import figure_1_method, scheme
 
     settings = parse_config(snakemake.params.settings)
     stem = Path(snakemake.output.png).with_suffix("")

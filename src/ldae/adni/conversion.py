@@ -11,12 +11,17 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.adni.accounting import LATER_PHASE, ORDINARY, Listing, read_listing, write_readable_tables
-from ldae.adni.bids_tables import participant_rows
-from ldae.adni.census import FIVE_DIGITS
+from ldae.adni.bids_tables import (
+    STATUS_COLUMNS,
+    is_current,
+    participant_rows,
+    read_record,
+    sweep_temporary,
+    write_record,
+)
 from ldae.adni.clinica import ClinicaRun, run_clinica
-from ldae.adni.converted_subjects import STATUS_COLUMNS, is_current, read_record, sweep_temporary, write_record
 from ldae.adni.disk import subject_files
-from ldae.adni.inventory import image_folders, require_folders, subject_folders
+from ldae.adni.inventory import FIVE_DIGITS, image_folders, require_folders, subject_folders
 from ldae.adni.preflight import require_ready, table_findings, tool_findings
 from ldae.adni.publication import OnDisk, bring_in, status_row
 from ldae.adni.staging import stage_subject

@@ -17,9 +17,8 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
 from ldae.adni.accounting import LEFT_OUT, Listing, absence, mistaken_visit, visits_left_out
-from ldae.adni.bids_tables import write_scans, write_sessions
+from ldae.adni.bids_tables import STATUS_COLUMNS, SubjectRecord, write_scans, write_sessions
 from ldae.adni.clinica import ClinicaRun, session_id
-from ldae.adni.converted_subjects import STATUS_COLUMNS, SubjectRecord
 from ldae.adni.disk import SubjectFiles
 from ldae.adni.selection import Rules
 from ldae.core.errors import QuarantinedScan, blaming_the_machine, is_machine_error

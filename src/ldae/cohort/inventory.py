@@ -11,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 
+from ldae.cohort.authors_csv import read_table
 from ldae.cohort.identity import MEMORY, remember_cohort
 from ldae.cohort.notes import Notes
-from ldae.cohort.sources.authors_csv import read_table
 from ldae.config import Config
 from ldae.core.files import read_tsv, sha256_file, write_tsv_if_changed
 

@@ -7,10 +7,9 @@ from typing import Any, cast
 
 import pandas as pd
 
+from ldae.cohort.authors_csv import csv_scans
+from ldae.cohort.bids import adni_scans, bids_scans
 from ldae.cohort.exclusions import tally, with_reasons
-from ldae.cohort.sources.adni import adni_scans
-from ldae.cohort.sources.authors_csv import csv_scans
-from ldae.cohort.sources.bids import bids_scans
 from ldae.config import AuthorsCsv, Bids, Manifest
 from ldae.core.errors import UserError
 from ldae.core.files import write_json, write_tsv
@@ -72,7 +71,7 @@ def write_manifest(
     session_id, step, reason).
 
     Args:
-        scans: the table of a source (columns of :mod:`ldae.cohort.sources.columns`).
+        scans: the table of a source (columns of :mod:`ldae.cohort.columns`).
         source: adni, bids or csv.
         findings: what the preflight noticed, for the report.
 
@@ -129,7 +128,7 @@ def say(scans: pd.DataFrame, included: pd.Series) -> list[str]:
 
 
 def read_source(source: str, dataset: Path | dict[str, Any], statuses: list[Path]) -> pd.DataFrame:
-    """One row per scan (columns of :mod:`ldae.cohort.sources.columns`).
+    """One row per scan (columns of :mod:`ldae.cohort.columns`).
 
     Args:
         source: adni, bids or csv.

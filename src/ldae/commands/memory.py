@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ldae.commands import add_config_argument
 
 if TYPE_CHECKING:
-    from ldae.training.memory.estimate import Need
+    from ldae.training.memory import Need
 
 GPUS = (16, 24, 40, 80)
 
@@ -25,7 +25,7 @@ def add(commands) -> None:
 
 def run(options: Namespace) -> int:
     from ldae.config import load_config
-    from ldae.training.memory.estimate import needs
+    from ldae.training.memory import needs
 
     found = needs(load_config(*options.config))
     if options.json:
@@ -53,6 +53,6 @@ def lines(found: Sequence[Need]) -> list[str]:
 
 
 def _fits(need: Need) -> dict[int, int]:
-    from ldae.training.memory.estimate import USABLE
+    from ldae.training.memory import USABLE
 
     return {gpu: need.largest(USABLE * gpu) for gpu in GPUS}

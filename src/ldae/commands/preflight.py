@@ -67,8 +67,8 @@ def run(options: Namespace) -> int:
 
 def run_bids(options: Namespace) -> int:
     """What of a BIDS dataset will enter the cohort, and what was noticed of its tables."""
+    from ldae.cohort.bids import bids_scans
     from ldae.cohort.exclusions import tally, with_reasons
-    from ldae.cohort.sources.bids import bids_scans
     from ldae.config import Bids
 
     given = {name: getattr(options, name) for name in ("layout", "visits", "participants") if getattr(options, name)}

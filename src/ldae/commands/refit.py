@@ -19,7 +19,7 @@ def add(commands) -> None:
 
 
 def run(options: Namespace) -> int:
-    from ldae.training.safety.refit import refit
+    from ldae.training.safety.delivery import refit
 
     moved, seen = refit(options.results, options.stages or list(MADE_FROM))
     for stage, aside in moved.items():

@@ -8,14 +8,12 @@ A file a part of the chain; :mod:`ldae.config.whole` puts them together.
 
 from ldae.config.cohort import AuthorsCsv, Bids, BidsColumns, BidsValues, Convert, Manifest, Phantom, Raw, Splits
 from ldae.config.evaluation import Direction, Evaluation, Sampling
-from ldae.config.imported import Imported
-from ldae.config.load import load_config, merge, parse_config
 from ldae.config.method import Method
-from ldae.config.networks import Autoencoder, Dae, Diffusion, Discriminator, Representation, Supervised
+from ldae.config.networks import Autoencoder, Dae, Diffusion, Discriminator, Imported, Representation, Supervised
 from ldae.config.preprocessing import BiasField, BrainExtraction, Conform, Preprocessing, Quality, Registration
 from ldae.config.section import Section
 from ldae.config.training import Compute, Launch, Training
-from ldae.config.whole import OWN_FOLDERS, Config
+from ldae.config.whole import OWN_FOLDERS, Config, load_config, merge, parse_config
 
 __all__ = [
     "OWN_FOLDERS",

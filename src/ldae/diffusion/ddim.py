@@ -1,4 +1,4 @@
-"""Deterministic DDIM (Song 2021) both ways, on the paper's grid.
+"""Deterministic DDIM (Song 2021) both ways, on the paper's grid; and its denoiser conditioned on y_sem.
 
 A sampler takes ``model(x, t) -> eps_hat`` (x (B, ...), t (B,) int64), latents and a grid of ascending timesteps.
 Coefficients are Python floats computed before the loop, so nothing in the loop waits for the device.
@@ -6,12 +6,13 @@ Coefficients are Python floats computed before the loop, so nothing in the loop 
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ldae.diffusion.schedule import Schedule
+from ldae.diffusion.schedule import Schedule, gather
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]
 
@@ -47,3 +48,25 @@ def _walk(model: Denoiser, x: Tensor, path: list[int], schedule: Schedule, clamp
             eps = (x - signal[now] * z0) / noise[now]
         x = signal[following] * z0 + noise[following] * eps
     return x
+
+
+def sampling_coefficient(schedule: Schedule, kind: Literal["sqrt", "training"]) -> np.ndarray:
+    """k_t while sampling: sqrt(1 - a_t), as PDAE's DDIM has it, or the coefficient of training.
+
+    They differ only at small t (training k_0 is 0, k_10 is 0.86 of the other).
+    """
+    return np.sqrt(1 - schedule.alpha_bar) if kind == "sqrt" else schedule.shift
+
+
+def guided(
+    estimator: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]], y: Tensor, coefficient: np.ndarray
+) -> Denoiser:
+    """The denoiser conditioned on y_sem (B, dimension), of frozen trunk and estimator: eps_hat = eps - k_t G."""
+    exact = torch.promote_types(y.dtype, torch.float32)  # y_sem is bf16 under autocast
+    table = torch.as_tensor(coefficient, dtype=exact, device=y.device)  # once, not at every step
+
+    def model(x: Tensor, t: Tensor) -> Tensor:
+        eps, shift = estimator(x, t, y)
+        return eps - gather(table, t, x) * shift
+
+    return model

@@ -19,7 +19,7 @@ from ldae.core.store import Store
 from ldae.diffusion.samplers import SAMPLERS, Sampler
 from ldae.diffusion.schedule import Schedule
 from ldae.inference.device import pick_device
-from ldae.inference.load_networks import Loaded, load_dae
+from ldae.inference.model_folder import Loaded, load_dae
 from ldae.inference.pipeline import LDAE
 from ldae.networks.dae import DiffusionAutoencoder, denoiser, reconstruct
 

@@ -1,6 +1,6 @@
 """Stores made by the trained representation: y_sem of every scan, x_T of the test scans; and by the baselines.
 
-An x_T store carries its key (:mod:`ldae.inference.code_keys`), by which the studies ask for it.
+An x_T store carries its key (:mod:`ldae.inference.pipeline`), by which the studies ask for it.
 """
 
 import logging
@@ -19,10 +19,9 @@ from ldae.core.files import write_tsv
 from ldae.core.lineage import open_codes, open_latents, require_grid, require_scale_factor, require_scans
 from ldae.core.scans import read_splits, scan_ids, split_rows
 from ldae.core.store import Store, open_store, write_store
-from ldae.inference.code_keys import MAIN, CodeKey
 from ldae.inference.device import one_thread, pick_device
-from ldae.inference.load_networks import Loaded, load_dae, load_supervised
-from ldae.inference.pipeline import LDAE
+from ldae.inference.model_folder import Loaded, load_dae, load_supervised
+from ldae.inference.pipeline import LDAE, MAIN, CodeKey
 from ldae.inference.readers import Latents
 
 logger = logging.getLogger("ldae")

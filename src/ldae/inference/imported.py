@@ -14,8 +14,8 @@ from ldae import config
 from ldae.core.errors import UserError
 from ldae.core.files import sha256_file, write_json
 from ldae.core.voxel_grid import VoxelGrid
-from ldae.inference.folder import CHECKPOINTS, Outcome, read_description, write_model
 from ldae.inference.foreign_weights import read_network
+from ldae.inference.model_folder import CHECKPOINTS, Outcome, read_description, write_model
 from ldae.networks import reference_names as names
 from ldae.networks.autoencoder import build_autoencoder
 from ldae.networks.counts import count_parameters

@@ -15,7 +15,7 @@ from ldae.core.lineage import require_grid
 from ldae.core.scans import read_splits, split_rows
 from ldae.core.store import open_store, write_store
 from ldae.inference.device import one_thread, pick_device
-from ldae.inference.load_networks import load_autoencoder
+from ldae.inference.model_folder import load_autoencoder
 
 METHOD = config.Method()
 FIRST_BATCH = 64  # scans of the batch that sets the scale in the authors' code, by its batch size

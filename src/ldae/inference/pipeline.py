@@ -1,7 +1,9 @@
-"""The trained LDAE as one object: everything an evaluation asks of it."""
+"""The trained LDAE as one object: everything an evaluation asks of it; and what an x_T depends on besides the scan."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,23 +12,19 @@ from ldae import config
 from ldae.core.keyed import normal
 from ldae.core.lineage import chain_scale_factor, require_chain, require_grid
 from ldae.core.store import Store
-from ldae.diffusion.ddim import Denoiser
-from ldae.diffusion.guidance import guided, sampling_coefficient
+from ldae.diffusion.ddim import Denoiser, guided, sampling_coefficient
 from ldae.diffusion.samplers import SAMPLERS, Sampler
 from ldae.diffusion.schedule import Schedule
 from ldae.inference.device import pick_device
-from ldae.inference.load_networks import (
-    Loaded,
-    initial_representation,
-    load_autoencoder,
-    load_representation,
-    load_unet,
-)
+from ldae.inference.model_folder import Loaded, initial_representation, load_autoencoder, load_representation, load_unet
 from ldae.inference.readers import frozen_noise
 from ldae.networks.autoencoder import Autoencoder, reparameterise
 from ldae.networks.gradient_estimator import GradientEstimator
 from ldae.networks.representation import Representation
 from ldae.networks.unet import UNet
+
+SWITCHES = ("posterior", "clamp_z0", "shift_at_sampling")  # of the method section, those that shape an inversion
+MAIN = {True: "x_T", False: "x_T_unconditional"}  # stores of the main solver, by whether y_sem is used
 
 
 class LDAE:
@@ -167,3 +165,48 @@ class LDAE:
 
     def _clamp(self) -> float | None:
         return 1.0 if self.method.clamp_z0 else None
+
+
+@dataclass(frozen=True)
+class CodeKey:
+    """Model, direction of use and solver of one inversion.
+
+    Attributes:
+        model: digest of the representation model, or of the unconditional one.
+        conditional: inverted with the scan's y_sem.
+        method: the switches that shape an inversion, as (name, value) pairs.
+    """
+
+    model: str
+    conditional: bool
+    solver: str
+    steps: int
+    method: tuple[tuple[str, Any], ...]
+
+    @classmethod
+    def of(cls, ldae: LDAE, conditional: bool) -> "CodeKey":
+        """The key of what ``ldae`` would invert now."""
+        model = ldae.digest if conditional else ldae.unconditional_digest
+        method = tuple((name, getattr(ldae.method, name)) for name in SWITCHES)
+        return cls(model, conditional, ldae.sampling.solver, ldae.sampling.steps, method)
+
+    @property
+    def name(self) -> str:
+        """Folder of a store of one of the further solvers."""
+        return f"{MAIN[self.conditional]}_{self.solver}-{self.steps}"
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Folders in which its store may stand: that of the main solver, and its own."""
+        return MAIN[self.conditional], self.name
+
+    def matches(self, meta: Mapping[str, Any]) -> bool:
+        """Whether a store's description is that of this key."""
+        known = config.Method.model_validate(meta.get("method", {}))
+        found = tuple((name, getattr(known, name)) for name in SWITCHES)
+        facts = tuple(meta.get(name) for name in ("model", "conditional", "solver", "steps"))
+        return facts == (self.model, self.conditional, self.solver, self.steps) and found == self.method
+
+    def __str__(self) -> str:
+        kind = "with y_sem" if self.conditional else "unconditional"
+        return f"model {self.model}, {kind}, {self.solver} with {self.steps} steps, {dict(self.method)}"

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from ldae import config
 from ldae.config import Compute
-from ldae.networks.rewrites import activation, upsampled_convolution
-from ldae.networks.turned import turned
+from ldae.networks.rewrites import activation, turned, upsampled_convolution
 
 if TYPE_CHECKING:  # seconds of imports
     from monai.networks.blocks import Convolution, Upsample

@@ -1,7 +1,7 @@
 """The same numbers with less work or less memory: exact rewrites of layers, which keep parameters and their names.
 
 Which of them a network uses is said by ``training.compute`` of its section. All are equalities; what differs is the
-order of rounding (1e-15 in float64).
+order of rounding (1e-15 in float64). ``turned`` serves networks that were trained on other axes than R-A-S.
 """
 
 from collections.abc import Callable, Sequence
@@ -140,3 +140,8 @@ def lay_out(network: Network, channels_last: bool) -> Network:
         if parameter.ndim in formats:
             parameter.data = parameter.data.contiguous(memory_format=formats[parameter.ndim])
     return network
+
+
+def turned(volumes: Tensor, axes: Sequence[int]) -> Tensor:
+    """Volumes (B, C, X, Y, Z) with some of their axes (0, 1, 2) reversed: exact, and undone by doing it again."""
+    return volumes.flip([2 + axis for axis in axes]) if axes else volumes

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ldae import config
-from ldae.networks.turned import turned
+from ldae.networks.rewrites import turned
 
 Target = Literal["ad", "age"]
 

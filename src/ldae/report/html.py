@@ -1,19 +1,161 @@
-"""The report of a run: one HTML file that needs nothing else, no network, no script, no clock."""
+"""The report of a run: one HTML file that needs nothing else, no network, no script, no clock.
 
-from collections.abc import Mapping
+Its sections are what the record of each study shows.
+"""
+
+import base64
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from ldae.config import Config
-from ldae.core.files import digest, write_text
+from ldae.core.closure import import_all
+from ldae.core.errors import UserError
+from ldae.core.files import digest, read_tsv, write_text
 from ldae.report.differences import differences, missing_weights
-from ldae.report.headline import headline_cards
+from ldae.report.estimates import estimates_table, headline_cards, plain_table
 from ldae.report.run_description import NAMES, PHANTOM_FLATTERS, run_kind, steps
-from ldae.report.sections import Setter
 from ldae.studies.common.paper_tables import SEEDS_SENTENCE
-from ldae.studies.common.study import ReportSources
+from ldae.studies.common.study import (
+    CodesRead,
+    Estimates,
+    Figure,
+    FinishedTable,
+    Note,
+    ReportSources,
+    Shown,
+    Study,
+    Written,
+)
+from ldae.studies.registry import STUDIES, missing, tables
+
+ABSENT = '<p class="absent">n/a: {}.</p>'
+WITHHELD = '<p class="absent">{}: this table names single scans or subjects and stays with the data.</p>'
+SOLVERS = {"ddim": "DDIM", "dpmpp_2m": "DPM++2M"}
+
+
+@dataclass(frozen=True)
+class SetSection:
+    """A section as it is set: its place in the contents, and HTML from top to bottom."""
+
+    anchor: str
+    title: Markup
+    link: Markup
+    blocks: list[Markup]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure ready to be set: its source inside the page, or none when it was not made or is private."""
+
+    name: str
+    source: Markup | None
+    withheld: bool
+    title: Markup
+    text: Markup
+    alternative: str
+
+
+class Setter:
+    """Sets what a study shows.
+
+    Args:
+        environment: where the template of the macros is found.
+        sources: the finished files.
+        public: for a report that may leave the machine: without the figures and tables that are not public.
+    """
+
+    def __init__(self, environment: Environment, sources: ReportSources, public: bool = False):
+        self._macros: Any = environment.get_template("macros.html.j2").module
+        self._words = {module.__name__.split(".")[2]: module for module in import_all("ldae.studies.*.words")}
+        self.sources, self.public = sources, public
+
+    def sections(self, config: Config, studies: Sequence[Study] = STUDIES) -> list[SetSection]:
+        """Every section of every study; those of a study that this configuration cannot have say why.
+
+        Raises:
+            UserError: a record names a function that the study's ``words.py`` does not have.
+        """
+        found, private = [], {table.name for table in tables(studies) if not table.public}
+        for study in studies:
+            reason = missing(study, config)
+            for section in study.sections:
+                blocks = [self._block(study, item, private) for item in section.shows if reason is None]
+                blocks += [Markup(ABSENT).format(reason)] if reason else []
+                shown = [block for block in blocks if block is not None]
+                link = Markup(section.link or section.title)
+                found.append(SetSection(section.anchor, Markup(section.title), link, shown))
+        return found
+
+    def _block(self, study: Study, item: Shown, private: Collection[str]) -> Markup | None:
+        evaluate, macros = self.sources.evaluate, self._macros
+        match item:
+            case Figure():
+                withheld = self.public and not item.public
+                return macros.figure(load_picture(self.sources.figures, item, withheld))
+            case Estimates():
+                table = estimates_table(evaluate / item.source, item.metrics, item.methods, item.first, item.published)
+                return macros.table(table, item.heading)
+            case FinishedTable() if self.public and item.name in private:
+                return Markup(WITHHELD).format(item.heading)
+            case FinishedTable():
+                path = self.sources.tables / f"{item.name}.tsv"
+                made = plain_table(read_tsv(path, dtype=str)) if path.is_file() else None
+                return macros.table(made, item.heading)
+            case CodesRead():
+                return macros.note(reads_sentence(evaluate / item.source))
+            case Note():
+                return Markup('  <p class="notes">{}</p>').format(Markup(item.text))
+            case Written():
+                return self._written(study, item)
+
+    def _written(self, study: Study, item: Written) -> Markup | None:
+        function = getattr(self._words.get(study.name), item.function, None)
+        if function is None:
+            raise UserError(f"studies/{study.name}/words.py has no {item.function}, which the study's record shows.")
+        words = function(self.sources, self.public)
+        if isinstance(words, pd.DataFrame):
+            return self._macros.table(plain_table(words, item.numbers), item.heading)
+        return words if words is None or isinstance(words, Markup) else self._macros.note(words)
+
+
+def load_picture(folder: Path, figure: Figure, withheld: bool = False) -> Picture:
+    """A figure as a data URI (SVG before PNG) with its caption."""
+    source = None
+    for suffix, kind in ((".svg", "image/svg+xml"), (".png", "image/png")):
+        path = folder / f"{figure.name}{suffix}"
+        if source is None and not withheld and path.is_file():
+            source = Markup(f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}")
+    return Picture(figure.name, source, withheld, Markup(figure.title), Markup(figure.text), figure.alternative)
+
+
+def reads_sentence(path: Path) -> str | None:
+    """Which cached codes a study read, from its ``reads.tsv``; nothing where it was not run or read none.
+
+    Models are named by their digests, as in the provenance.
+    """
+    table = read_tsv(path, dtype={"model": str}) if path.is_file() else pd.DataFrame({"uses": []})
+    if table["uses"].sum() == 0:
+        return None
+    kinds = table.drop_duplicates(["conditional", "model"])
+    uses = [
+        f"{'with y_sem' if row.conditional else 'unconditional'} (model {row.model})"
+        for row in kinds.itertuples(index=False)
+    ]
+    ways = table.drop_duplicates(["solver", "steps"])
+    solvers = [f"{SOLVERS.get(row.solver, row.solver)} in {row.steps} steps" for row in ways.itertuples(index=False)]
+    calls, without = (int(table[name].sum()) for name in ("network_calls", "network_calls_without_cache"))
+    saved = "each used once" if calls == without else f"made once; at every use it would be {without:,}"
+    return (
+        f"Cached x_T, {' and '.join(uses)}, of {table['scans'].max()} scans by {', '.join(solvers)}: "
+        f"{calls:,} network calls, {saved}."
+    )
+
 
 __all__ = ["ReportSources", "report_html"]
 

@@ -19,7 +19,7 @@ from ldae import config
 from ldae.core.errors import UserError
 from ldae.core.scans import FILE, Change, ScanSet, some
 from ldae.core.store import Store
-from ldae.inference.folder import CHECKPOINTS, Outcome, fingerprint, write_model
+from ldae.inference.model_folder import CHECKPOINTS, Outcome, fingerprint, write_model
 from ldae.networks.counts import count_parameters
 from ldae.training.distributed import World
 from ldae.training.loop import train

@@ -26,7 +26,7 @@ from pydantic import BaseModel
 from ldae import config
 from ldae.core.errors import Interrupted, MachineError, UserError
 from ldae.core.files import read_json, write_json, write_text
-from ldae.inference.folder import CHECKPOINTS
+from ldae.inference.model_folder import CHECKPOINTS
 from ldae.training import run
 from ldae.training.distributed import join
 from ldae.training.records import attempts_of

@@ -17,7 +17,7 @@ import torch
 
 from ldae import config
 from ldae.core.errors import Interrupted, MachineError, UserError
-from ldae.inference.folder import Outcome
+from ldae.inference.model_folder import Outcome
 from ldae.training.distributed import World
 from ldae.training.records import Records, Witness, attempts_of
 from ldae.training.safety.attempts import Attempts

@@ -13,8 +13,7 @@ from ldae.core.scans import ScanSet, labelled_rows, read_splits, scan_ids
 from ldae.core.store import Store, open_store
 from ldae.core.voxel_grid import VoxelGrid
 from ldae.inference.device import one_thread, pick_device
-from ldae.inference.folder import Outcome
-from ldae.inference.load_networks import load_autoencoder, load_unet
+from ldae.inference.model_folder import Outcome, load_autoencoder, load_unet
 from ldae.inference.readers import Latents, Volumes
 from ldae.networks.semantic_encoder import Target
 from ldae.training.assignment import Assignment, Settings, assigned

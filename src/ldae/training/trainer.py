@@ -12,7 +12,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from ldae import config
 from ldae.core.errors import MachineError, UserError
 from ldae.core.keyed import Draw, scan_at, seed_layers
-from ldae.inference.folder import Outcome
+from ldae.inference.model_folder import Outcome
 from ldae.training.distributed import World, batch_norms
 from ldae.training.safety.checkpoint import Checkpoint, Statistics, copied, load_moments, moments, prefixed, under
 from ldae.training.stages.stage import Stage

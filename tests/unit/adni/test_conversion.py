@@ -13,10 +13,9 @@ import pytest
 
 from ldae.adni import conversion
 from ldae.adni.accounting import NOT_ON_DISK
-from ldae.adni.bids_tables import merge_bids
+from ldae.adni.bids_tables import STATUS_COLUMNS, merge_bids
 from ldae.adni.clinica import run_clinica
 from ldae.adni.conversion import check_quarantined, convert_shard, stop_if_killed_again
-from ldae.adni.converted_subjects import STATUS_COLUMNS
 from ldae.config import Convert
 from ldae.core.errors import MachineError, UserError
 from ldae.core.files import read_tsv, sha256_file

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.adni.bids_tables import write_scans
+from ldae.cohort.bids import adni_scans
 from ldae.cohort.manifest import write_manifest
-from ldae.cohort.sources.adni import adni_scans
 from ldae.config import Manifest
 from ldae.core.files import read_tsv, write_json, write_tsv
 

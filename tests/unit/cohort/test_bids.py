@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from converted import Dataset
 
+from ldae.cohort.bids import bids_scans
+from ldae.cohort.columns import content_keys
 from ldae.cohort.manifest import COLUMNS, write_manifest
-from ldae.cohort.sources.bids import bids_scans
-from ldae.cohort.sources.columns import content_keys
 from ldae.config import Bids, Manifest
 from ldae.core.errors import UserError
 from ldae.core.files import read_tsv, write_json, write_tsv

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ldae.cohort.bids import bids_scans
 from ldae.cohort.manifest import write_manifest
-from ldae.cohort.sources.bids import bids_scans
 from ldae.config import Bids, Manifest
 from ldae.core.errors import UserError
 from ldae.core.files import read_json, read_tsv

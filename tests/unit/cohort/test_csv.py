@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from ldae.cli import main
+from ldae.cohort.authors_csv import csv_scans
 from ldae.cohort.manifest import write_manifest
-from ldae.cohort.sources.authors_csv import csv_scans
 from ldae.config import AuthorsCsv, Conform, Manifest
 from ldae.core.errors import UserError
 from ldae.core.files import read_tsv, write_tsv

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from ldae import cli
+from ldae.cohort.bids import bids_scans
+from ldae.cohort.identity import given_files
 from ldae.cohort.manifest import write_manifest
-from ldae.cohort.sources.bids import bids_scans
-from ldae.cohort.sources.source_files import given_files
 from ldae.config import Bids, Manifest, load_config
 from ldae.core.files import read_json, read_tsv
 

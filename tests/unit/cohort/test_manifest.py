@@ -1,8 +1,8 @@
 import pytest
 from converted import Dataset
 
+from ldae.cohort.bids import adni_scans
 from ldae.cohort.manifest import COLUMNS
-from ldae.cohort.sources.adni import adni_scans
 from ldae.core.errors import UserError
 from ldae.core.files import read_json, read_tsv
 from ldae.core.keys import shard_of

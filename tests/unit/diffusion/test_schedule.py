@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ldae.diffusion.guidance import guided, sampling_coefficient
+from ldae.diffusion.ddim import guided, sampling_coefficient
 from ldae.diffusion.schedule import Schedule
 
 

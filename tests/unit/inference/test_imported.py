@@ -13,7 +13,7 @@ from ldae import cli, config
 from ldae.core.errors import UserError
 from ldae.core.lineage import read_description, require_chain
 from ldae.inference.foreign_weights import read_network, read_state_dict
-from ldae.inference.load_networks import load_unet
+from ldae.inference.model_folder import load_unet
 from ldae.inference.pipeline import LDAE
 from ldae.networks.weights import load_weights
 from ldae.studies.common.linear_probes import Probe

@@ -12,9 +12,9 @@ from ldae.core.lineage import chain_scale_factor, require_grid, require_scale_fa
 from ldae.core.store import open_store, write_store
 from ldae.core.voxel_grid import VoxelGrid
 from ldae.inference.encode import encode_codes, encode_solver_codes
-from ldae.inference.folder import read_description
 from ldae.inference.imported import _grid as grid_of_config
 from ldae.inference.latents import encode_latents
+from ldae.inference.model_folder import read_description
 from ldae.inference.pipeline import LDAE
 from ldae.inference.readers import Latents
 from ldae.training.run import train_autoencoder, train_representation

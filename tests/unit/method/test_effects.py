@@ -13,7 +13,7 @@ from ldae.core.store import open_store
 from ldae.inference import latents
 from ldae.inference.encode import encode_codes
 from ldae.inference.latents import encode_latents
-from ldae.inference.load_networks import load_autoencoder, load_unet
+from ldae.inference.model_folder import load_autoencoder, load_unet
 from ldae.inference.pipeline import LDAE
 from ldae.inference.readers import Latents, Volumes, keyed_noise
 from ldae.studies.common.linear_probes import Probe, fit_with_penalty, subject_folds

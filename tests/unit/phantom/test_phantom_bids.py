@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from ldae.cohort.sources.bids import bids_scans
+from ldae.cohort.bids import bids_scans
 from ldae.config import Bids
 from ldae.core.errors import UserError
 from ldae.core.files import read_json, read_tsv, sha256_file

@@ -13,8 +13,7 @@ from result_files import estimates
 from ldae.config import Config, parse_config
 from ldae.core.files import write_json, write_tsv
 from ldae.report.differences import differences, missing_weights
-from ldae.report.estimate_tables import estimates_table
-from ldae.report.headline import headline_cards
+from ldae.report.estimates import estimates_table, headline_cards
 from ldae.report.html import ReportSources, report_html
 from ldae.studies.common.method_styles import PROBES, in_html
 from ldae.studies.registry import STUDIES, figures

@@ -10,8 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from ldae.config import parse_config
 from ldae.core.errors import UserError
 from ldae.core.files import write_tsv
-from ldae.report.headline import assemble_headline
-from ldae.report.sections import Setter
+from ldae.report.estimates import assemble_headline
+from ldae.report.html import Setter
 from ldae.studies.common.study import Figure, FinishedTable, Note, Section, Study, Table, Written
 from ldae.studies.registry import STUDIES
 

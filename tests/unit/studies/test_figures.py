@@ -14,8 +14,7 @@ from ldae.studies.cohort.figure import figure_cohort, figure_qc
 from ldae.studies.interpolation.figure import figure_8_interpolation, figure_9_interpolation_examples
 from ldae.studies.manipulation.figure import figure_6_manipulation
 from ldae.studies.manipulation.figure_dose_response import figure_7_dose_response
-from ldae.studies.method.figure import figure_1_method, figure_2_encoder, short
-from ldae.studies.method.parts import scheme
+from ldae.studies.method.figure import figure_1_method, figure_2_encoder, scheme, short
 from ldae.studies.probes.figure import figure_confounds, figure_label_efficiency, figure_probes
 from ldae.studies.probes.figure_lda import figure_5_lda
 from ldae.studies.reconstruction.figure import (

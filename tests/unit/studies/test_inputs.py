@@ -8,7 +8,7 @@ from toy_cohort import CENTRE, SHAPE, SPACING, LinearLDAE, write_cohort
 
 from ldae.core.errors import UserError
 from ldae.core.store import open_store
-from ldae.inference.code_keys import CodeKey
+from ldae.inference.pipeline import CodeKey
 from ldae.studies.common.inputs import open_inputs, write_volumes
 
 

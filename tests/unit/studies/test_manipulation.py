@@ -16,9 +16,9 @@ from ldae.studies.common.anatomy import ventricle_ml
 from ldae.studies.common.inputs import Inputs
 from ldae.studies.common.linear_probes import Probe, sigmoid
 from ldae.studies.common.ventricle_truth import TrueScale
+from ldae.studies.manipulation.counterfactual import nifti_name, write_nifti
 from ldae.studies.manipulation.directions import Directions, moved, random_direction, step_to, without
 from ldae.studies.manipulation.effects import VOLUMES, Ruler, dose_response, spearman_columns, with_calibrated
-from ldae.studies.manipulation.examples import nifti_name, write_nifti
 from ldae.studies.manipulation.measure import run_manipulation
 
 DOSES = [0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98]

@@ -10,8 +10,8 @@ from test_probes import only_ldae, signal_cohort
 
 from ldae.config import Evaluation, Method
 from ldae.core.files import read_tsv
-from ldae.studies.probes import confounds as c
-from ldae.studies.probes import label_efficiency as e
+from ldae.studies.probes import checks as c
+from ldae.studies.probes import checks as e
 from ldae.studies.probes import measure as probes
 from ldae.studies.probes.checks import run_probe_checks
 from ldae.studies.probes.features import fixed

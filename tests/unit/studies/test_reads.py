@@ -10,7 +10,7 @@ from ldae.config import Evaluation, Method, Sampling
 from ldae.config.switches import method_of
 from ldae.core.errors import UserError
 from ldae.core.files import read_tsv, write_json
-from ldae.inference.code_keys import SWITCHES
+from ldae.inference.pipeline import SWITCHES
 from ldae.studies.common.codes_read import Reads
 from ldae.studies.common.inputs import Inputs
 from ldae.studies.interpolation.measure import run_interpolation

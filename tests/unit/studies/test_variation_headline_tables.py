@@ -10,7 +10,7 @@ import pytest
 
 from ldae.core.files import read_tsv
 from ldae.core.store import open_store
-from ldae.report.headline import assemble_headline
+from ldae.report.estimates import assemble_headline
 from ldae.studies.common.paper_tables import estimate_cells, format_estimate, paper_table
 from ldae.studies.interpolation import record as interpolation
 from ldae.studies.manipulation import record as manipulation

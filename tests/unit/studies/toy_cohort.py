@@ -11,9 +11,9 @@ from ldae.config import Dae, Method, Sampling
 from ldae.core.files import write_json
 from ldae.core.store import open_store, write_store
 from ldae.diffusion.schedule import Schedule
-from ldae.inference.code_keys import MAIN, CodeKey
 from ldae.inference.decoder import DaeDecoder
-from ldae.inference.load_networks import Loaded
+from ldae.inference.model_folder import Loaded
+from ldae.inference.pipeline import MAIN, CodeKey
 from ldae.networks.dae import DiffusionAutoencoder
 from ldae.preprocessing.pack import pack_volumes_dae
 

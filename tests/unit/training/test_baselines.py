@@ -14,7 +14,7 @@ from ldae.core.files import sha256_file
 from ldae.core.scans import labelled_rows
 from ldae.core.store import open_store, write_store
 from ldae.inference.encode import encode_baselines
-from ldae.inference.load_networks import load_dae, load_supervised
+from ldae.inference.model_folder import load_dae, load_supervised
 from ldae.networks.dae import DiffusionAutoencoder
 from ldae.training.run import train_dae, train_supervised
 from ldae.training.stages.supervised import Labelled, SupervisedStage

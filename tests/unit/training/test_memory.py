@@ -15,9 +15,19 @@ from torch.utils.checkpoint import checkpoint
 from ldae import cli
 from ldae.commands import memory
 from ldae.config import Compute, load_config
-from ldae.training.memory.dry_run import passes, saved_bytes
-from ldae.training.memory.estimate import GIB, USABLE, Need, need, state_bytes
-from ldae.training.memory.forward_passes import STAGES, autoencoder, dae, diffusion, representation
+from ldae.training.dry_run import passes, saved_bytes
+from ldae.training.memory import (
+    GIB,
+    STAGES,
+    USABLE,
+    Need,
+    autoencoder,
+    dae,
+    diffusion,
+    need,
+    representation,
+    state_bytes,
+)
 
 ROOT = Path(__file__).parents[3]
 PAPER = ROOT / "config" / "config.yaml"

@@ -13,7 +13,7 @@ from ldae import config
 from ldae.core.keyed import Draw
 from ldae.networks.weights import load_weights, save_weights
 from ldae.training.loop import train
-from ldae.training.memory.forward_passes import STAGES
+from ldae.training.memory import STAGES
 
 ROOT = Path(__file__).parents[3]
 NAMES = [stage.__name__ for stage in STAGES]

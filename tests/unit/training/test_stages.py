@@ -13,11 +13,10 @@ from ldae.core.errors import Interrupted, UserError
 from ldae.core.files import read_tsv, sha256_file
 from ldae.core.keyed import Draw
 from ldae.core.store import open_store, write_store
-from ldae.inference.code_keys import CodeKey
 from ldae.inference.encode import encode_codes, encode_solver_codes
 from ldae.inference.latents import Moments, encode_latents
-from ldae.inference.load_networks import load_autoencoder
-from ldae.inference.pipeline import LDAE
+from ldae.inference.model_folder import load_autoencoder
+from ldae.inference.pipeline import LDAE, CodeKey
 from ldae.inference.readers import Volumes
 from ldae.training.run import train_autoencoder, train_diffusion, train_representation
 from ldae.training.stages.autoencoder import AutoencoderStage

@@ -13,10 +13,15 @@ from ldae.adni.clinica_tables import adapt_tables
 from ldae.adni.inventory import missing_folders, subject_folders
 from ldae.adni.preflight.arrivals import Arrivals, arrival_findings, predicted
 from ldae.adni.preflight.finding import SEVERITIES, Finding
-from ldae.adni.preflight.image_checks import archive_findings, files_by_subject, folder_findings, image_findings
+from ldae.adni.preflight.image_checks import (
+    archive_findings,
+    files_by_subject,
+    folder_findings,
+    image_findings,
+    visit_findings,
+)
 from ldae.adni.preflight.quality_checks import diagnosis_findings, doubled_visits, rejected_visits, site_findings
 from ldae.adni.preflight.table_checks import adapted_findings, table_findings, tool_findings
-from ldae.adni.preflight.visit_checks import visit_findings
 from ldae.adni.selection import PHASES
 from ldae.adni.study_tables import BY_NAME
 from ldae.core.errors import UserError

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ldae.core.store import Store
-from ldae.inference.code_keys import SWITCHES, CodeKey
-from ldae.inference.pipeline import LDAE
+from ldae.inference.pipeline import LDAE, SWITCHES, CodeKey
 from ldae.studies.common.inputs import Inputs
 
 COLUMNS = [

@@ -18,7 +18,7 @@ from ldae.core.store import Store, open_store, write_store
 from ldae.studies.common.anatomy import Grid
 
 if TYPE_CHECKING:  # importing it loads torch
-    from ldae.inference.code_keys import CodeKey
+    from ldae.inference.pipeline import CodeKey
 
 FACTS = ["months", "age", "sex", "diagnosis", "field_strength"]
 

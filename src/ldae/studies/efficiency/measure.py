@@ -18,7 +18,7 @@ from ldae.core.files import read_rows, write_tsv
 from ldae.core.lineage import read_chain, read_description
 from ldae.inference.decoder import DaeDecoder, Decoder
 from ldae.inference.device import device_name
-from ldae.inference.folder import CHECKPOINTS
+from ldae.inference.model_folder import CHECKPOINTS
 from ldae.inference.pipeline import LDAE
 from ldae.networks.counts import count_parameters
 from ldae.studies.common.inputs import Inputs, volumes_of

@@ -16,12 +16,15 @@ from ldae.studies.common.brain_sheets import (
     cut,
     difference_limit,
     mark_sides,
+    open_examples,
     picture_sheet,
+    rows_where,
+    scans_of,
     show_difference,
     show_grey,
+    volume_of,
 )
 from ldae.studies.common.estimate_panels import forest, line_with_intervals, rows_of, why_missing
-from ldae.studies.common.example_volumes import open_examples, rows_where, scans_of, volume_of
 from ldae.studies.common.figure_style import (
     FULL_WIDTH_MM,
     empty_figure,

@@ -12,13 +12,17 @@ from ldae.studies.common.brain_sheets import (
     brain_box,
     cut,
     difference_limit,
+    inline_label,
     mark_sides,
+    open_examples,
     picture_sheet,
+    rows_where,
+    scans_of,
     show_difference,
     show_grey,
+    volume_of,
 )
 from ldae.studies.common.estimate_panels import MINUS
-from ldae.studies.common.example_volumes import inline_label, open_examples, rows_where, scans_of, volume_of
 from ldae.studies.common.figure_style import empty_figure, house_style, save_figure
 
 MAX_SUBJECTS = 2

@@ -26,7 +26,7 @@ from ldae.studies.common.linear_probes import Probe, sigmoid
 from ldae.studies.common.references import example_rows
 from ldae.studies.common.statistics import estimates_table
 from ldae.studies.common.ventricle_truth import VentricleCalibration
-from ldae.studies.manipulation import examples as shown_scans
+from ldae.studies.manipulation import counterfactual as shown_scans
 from ldae.studies.manipulation.counterfactual import Counterfactuals
 from ldae.studies.manipulation.directions import Directions, Move, plan, reported_probabilities
 from ldae.studies.manipulation.effects import (

@@ -1,9 +1,16 @@
-"""Figures 1 and 2: the method in three stages, and its semantic encoder, drawn from the configuration."""
+"""Figures 1 and 2: the method in three stages, and its semantic encoder, drawn from the configuration.
+
+``scheme`` is the table of the parts: what shape each has in a configuration, and how many parameters.
+"""
 
 from pathlib import Path
 
 import pandas as pd
+import torch
 
+from ldae import config
+from ldae.networks.counts import count_parameters, parameter_counts
+from ldae.networks.semantic_encoder import build_semantic_encoder
 from ldae.studies.common.figure_style import house_style, save_figure
 from ldae.studies.method.diagram import FROZEN, PLAIN, TRAINED, Page
 
@@ -11,7 +18,7 @@ VOLUME, LATENT = (15.0, 17.0, 9.0), (9.0, 10.0, 6.0)
 
 
 class Parts:
-    """Lookup in the table of :func:`ldae.studies.method.parts.scheme`."""
+    """Lookup in the table of :func:`scheme`."""
 
     def __init__(self, table: pd.DataFrame):
         self.rows = table.set_index("part")
@@ -40,7 +47,7 @@ def figure_1_method(table: pd.DataFrame, timesteps: int, stem: str | Path) -> No
     """The three stages of training and what is done with the trained networks.
 
     Args:
-        table: made by :func:`ldae.studies.method.parts.scheme`.
+        table: made by :func:`scheme`.
         timesteps: of the diffusion process.
         stem: output path without suffix.
     """
@@ -132,7 +139,7 @@ def figure_2_encoder(table: pd.DataFrame, backbone: str, code_norm: str, stem: s
     """The semantic encoder: a 2-D backbone over axial slices, soft attention and cross-attention over them.
 
     Args:
-        table: made by :func:`ldae.studies.method.parts.scheme`.
+        table: made by :func:`scheme`.
         backbone, code_norm: of the ``representation`` section.
         stem: output path without suffix.
     """
@@ -168,3 +175,42 @@ def _features(parts: Parts) -> str:
     if parts.shape("features") != parts.shape("projected"):
         words += f"\nprojected to {parts.shape('projected')}"
     return words + "\n+ positions"
+
+
+COLUMNS = ["part", "shape", "parameters", "trainable"]
+
+
+def scheme(settings: config.Config) -> pd.DataFrame:
+    """One row per part: data (volume, latent, code, slices) with a shape, networks with their parameters.
+
+    ``trainable``: the parameters that the part's own stage trains.
+    """
+    x, y, z = settings.preprocessing.conform.shape
+    representation = settings.representation
+    with torch.device("meta"):
+        encoder = build_semantic_encoder(representation)
+    slices = len(range(0, z, representation.slice_step))
+    width = encoder.backbone.num_features
+    shapes = {
+        "volume": times(1, x, y, z),
+        "latent": times(*settings.latent_shape),
+        "code": str(representation.dimension),
+        "slices": times(slices, x, y),
+        "features": times(slices, width),
+        "projected": times(slices, representation.dimension),
+        "heads": str(representation.heads),
+    }
+    rows: list[tuple[str, str | None, int | None, int | None]] = [
+        (name, shape, None, None) for name, shape in shapes.items()
+    ]
+    counts = parameter_counts(settings.autoencoder, settings.diffusion, representation)
+    rows += [(count.network, None, count.parameters, count.trainable) for count in counts]
+    for name in ("backbone", "projection", "pooling"):
+        count = count_parameters(getattr(encoder, name))
+        rows.append((f"encoder_{name}", None, count, count))
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"parameters": "Int64", "trainable": "Int64"})
+
+
+def times(*sizes: int) -> str:
+    """Sizes as a shape is written: ``1 × 144 × 176``."""
+    return " × ".join(str(size) for size in sizes)

@@ -1,15 +1,250 @@
 """What stands beside the probes of Table 7: what else a code knows, and how many labels it needs."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
+import pandas as pd
 
 from ldae.config import Evaluation, Method
 from ldae.core.files import read_tsv, write_tsv
-from ldae.core.keys import KEY_TYPES
+from ldae.core.keyed import study_stream
+from ldae.core.keys import KEY, KEY_TYPES
 from ldae.studies.common.inputs import Inputs
-from ldae.studies.probes.confounds import confounds
-from ldae.studies.probes.features import VoxelPca, code_sets, voxel_gram
-from ldae.studies.probes.label_efficiency import label_efficiency
-from ldae.studies.probes.measure import probe_groups
+from ldae.studies.common.linear_probes import Features, Task
+from ldae.studies.common.statistics import Estimate, Statistic, auc, estimates_table, interval, not_available
+from ldae.studies.probes.estimates import PERMUTED, estimate_of, mae
+from ldae.studies.probes.features import TASKS, VoxelPca, code_sets, voxel_gram
+from ldae.studies.probes.measure import (
+    CONSTANT,
+    NEGATIVE,
+    can_be_fitted,
+    fit_chosen,
+    outer_folds,
+    probe_groups,
+    task_rows,
+)
+
+METRICS: dict[Task, tuple[str, Statistic]] = {"ad": ("auc_ad_test", auc), "age": ("age_mae_test", mae)}
+KEYS = ("method", "metric", "fraction", "n_train_subjects", "n_draws", "n_draws_used")
+
+
+def label_efficiency(scans: pd.DataFrame, sets: dict[str, Features], settings: Evaluation, seed: int) -> pd.DataFrame:
+    """One estimate for every feature set, metric and fraction of ``settings.label_fractions``.
+
+    Subsets of one draw are nested, and each holds the diagnoses in the cohort's proportions. The value is the mean over
+    ``settings.label_draws`` draws, the interval that of the test subjects; draws that lack a class cannot be fitted and
+    are counted (``n_draws_used``). Only labels are taken away: the encoder has seen all training scans.
+    """
+    rows = []
+    for task in TASKS:
+        chosen, target = task_rows(scans, task)
+        test = scans["split"].to_numpy()[chosen] == "test"
+        orders = [ranked(scans.loc[chosen[~test]], draw, seed) for draw in range(settings.label_draws)]
+        for fraction in settings.label_fractions:
+            used = orders[:1] if fraction == 1 else orders
+            subsets = [order[: max(1, round(fraction * len(order)))] for order in used]
+            for name, features in sets.items():
+                fitted = [
+                    scores
+                    for subset in subsets
+                    if (scores := _scores(scans, task, features, chosen, target, test, subset, seed)) is not None
+                ]
+                estimate = _estimate(scans, task, chosen[test], target[test], fitted, settings.bootstrap, seed)
+                keys = (name, METRICS[task][0], fraction, len(subsets[0]), len(subsets), len(fitted))
+                rows.append(estimate.row(**dict(zip(KEYS, keys, strict=True))))
+    return estimates_table(rows, KEYS)
+
+
+def ranked(scans: pd.DataFrame, draw: int, seed: int) -> list[str]:
+    """Subjects in the order in which a draw takes them: random, with every diagnosis in proportion all the way.
+
+    The diagnosis of a subject is that of its last scan.
+    """
+    last = scans.sort_values(["participant_id", "months"]).groupby("participant_id")["diagnosis"].last().fillna("n/a")
+    places = {}
+    for stratum, group in last.groupby(last):
+        rng = study_stream(seed, "label efficiency", draw, stratum)
+        names = rng.permutation(sorted(group.index))
+        for place, name in enumerate(names):
+            places[str(name)] = (place + rng.random()) / len(names)
+    return sorted(places, key=places.__getitem__)
+
+
+def _scores(
+    scans: pd.DataFrame,
+    task: Task,
+    features: Features,
+    rows: np.ndarray,
+    target: np.ndarray,
+    test: np.ndarray,
+    subset: Sequence[str],
+    seed: int,
+) -> np.ndarray | None:
+    """Scores of the test scans by a probe fitted on the scans of ``subset``; None where it cannot be fitted."""
+    inside = scans["participant_id"].isin(subset).to_numpy()[rows] & ~test
+    if not test.any() or not can_be_fitted(target[inside]):
+        return None
+    probe, asked = fit_chosen(scans, task, features, rows[inside], target[inside], rows[test], seed)
+    return probe.score(asked)
+
+
+def _estimate(
+    scans: pd.DataFrame,
+    task: Task,
+    rows: np.ndarray,
+    target: np.ndarray,
+    fitted: list[np.ndarray],
+    bootstrap: int,
+    seed: int,
+) -> Estimate:
+    if not fitted:
+        return not_available("no draw holds what a probe needs (two classes, or two ages)")
+    if task == "ad" and not can_be_fitted(target):
+        return not_available("the test subjects lack a class")
+    values = np.column_stack([*fitted, target])
+    statistic = mean_over_draws(METRICS[task][1], len(fitted))
+    return interval(values, scans["participant_id"].to_numpy()[rows], statistic, bootstrap, seed)
+
+
+def mean_over_draws(statistic: Statistic, draws: int) -> Statistic:
+    """Mean of a statistic of (score, target) over several columns of scores; the target is the last column."""
+
+    def averaged(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        return np.mean([statistic(values[:, [draw, draws]], weights) for draw in range(draws)], axis=0)
+
+    return averaged
+
+
+CONFOUNDS = ("field_strength", "study_phase")
+COLUMNS = ("method", "metric", "classes")
+
+
+def confounds(
+    scans: pd.DataFrame,
+    sets: Mapping[str, Features],
+    predictions: pd.DataFrame,
+    folds: int,
+    bootstrap: int,
+    seed: int,
+) -> pd.DataFrame:
+    """One estimate per method and metric; ``classes`` names what is told apart, or what is held fixed.
+
+    ``auc_<confound>_cv`` (mean of one class against the rest) and ``balanced_accuracy_<confound>_cv`` (mean recall,
+    chance is 1 / classes) of probes fitted on ``sets``; ``auc_ad_<protocol>_within_field_strength`` and
+    ``age_mae_<protocol>_cn`` of the predictions.
+
+    Args:
+        scans: with ``field_strength`` (tesla) and ``study_phase``, where they are known.
+        predictions: those of :func:`ldae.studies.probes.measure.predict_all`.
+    """
+    rows = []
+    for confound in CONFOUNDS:
+        labels = labels_of(scans, confound)
+        for name, features in sets.items():
+            for metric, (estimate, classes) in read_from(scans, features, labels, folds, bootstrap, seed):
+                rows.append(estimate.row(method=name, metric=f"{metric}_{confound}_cv", classes=classes))
+    rows += within_field_strength(scans, predictions, bootstrap, seed)
+    rows += age_of_controls(predictions, bootstrap, seed)
+    return estimates_table(rows, COLUMNS)
+
+
+def labels_of(scans: pd.DataFrame, confound: str) -> pd.Series:
+    """The confound of each scan in words (``1.5 T``, ``ADNI2``), missing where unknown."""
+    if confound not in scans:
+        return pd.Series(None, index=scans.index, dtype=object)
+    values = scans[confound]
+    if confound == "study_phase":
+        return values.astype(object).where(values.notna(), None)
+    return values.map(lambda tesla: f"{tesla:g} T", na_action="ignore").astype(object)
+
+
+def read_from(
+    scans: pd.DataFrame, features: Features, labels: pd.Series, folds: int, bootstrap: int, seed: int
+) -> list[tuple[str, tuple[Estimate, str | None]]]:
+    """AUC and balanced accuracy of a cross-validated probe of the confound: one logistic regression for each class.
+
+    Classes whose scans all lie in one fold cannot be learnt for it and are left out.
+    """
+    fold = outer_folds(scans, folds, seed)
+    spread = pd.Series(fold).groupby(labels.to_numpy()).nunique() if labels.notna().any() else pd.Series(dtype=int)
+    classes = sorted(spread.index[spread > 1])
+    metrics: dict[str, Statistic] = {"auc": mean_auc(len(classes)), "balanced_accuracy": mean_recall(len(classes))}
+    if len(classes) < 2:
+        found = ", ".join(map(str, sorted(labels.dropna().unique()))) or "unknown"
+        reason = not_available(f"one class, or too few subjects of each: {found}")
+        return [(metric, (reason, None)) for metric in metrics]
+    rows = np.flatnonzero(labels.isin(classes))
+    fold, known = fold[rows], labels.to_numpy()[rows]
+    scores = np.full((len(rows), len(classes)), np.nan)
+    for held_out in np.unique(fold):
+        inside, outside = fold != held_out, fold == held_out
+        for place, name in enumerate(classes):
+            target = (known[inside] == name).astype(float)
+            probe, asked = fit_chosen(scans, "ad", features, rows[inside], target, rows[outside], seed)
+            scores[outside, place] = probe.score(asked)
+    values = np.column_stack([scores, np.searchsorted(classes, known)])
+    subjects = scans["participant_id"].to_numpy()[rows]
+    return [
+        (metric, (interval(values, subjects, statistic, bootstrap, seed), ", ".join(classes)))
+        for metric, statistic in metrics.items()
+    ]
+
+
+def mean_auc(classes: int) -> Statistic:
+    """Mean over classes of the AUC of one against the rest. Values: a score for each class, the number of the class."""
+
+    def statistic(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        pairs = [np.column_stack([values[:, k], values[:, -1] == k]) for k in range(classes)]
+        return np.mean([auc(pair, weights) for pair in pairs], axis=0)
+
+    return statistic
+
+
+def mean_recall(classes: int) -> Statistic:
+    """Balanced accuracy of the class with the largest score. Values as for :func:`mean_auc`."""
+
+    def statistic(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        hit = values[:, :-1].argmax(axis=1) == values[:, -1]
+        recalls = []
+        for k in range(classes):
+            own = weights[:, values[:, -1] == k]
+            total = own.sum(axis=1)
+            found = own @ hit[values[:, -1] == k].astype(float)
+            recalls.append(np.where(total > 0, found / np.where(total > 0, total, 1), np.nan))
+        return np.mean(recalls, axis=0)
+
+    return statistic
+
+
+def within_field_strength(scans: pd.DataFrame, predictions: pd.DataFrame, bootstrap: int, seed: int) -> list[dict]:
+    """AUC of the diagnosis among the scans of one field strength, for every feature set."""
+    labels = labels_of(scans, "field_strength")
+    known = scans[KEY].assign(strength=labels)
+    chosen = predictions[(predictions["task"] == "ad") & (predictions["features"] != PERMUTED)].merge(known, on=KEY)
+    rows = []
+    for protocol in ("cv", "test"):
+        part = chosen[chosen["protocol"] == protocol]
+        for strength in sorted(labels.dropna().unique()):
+            for name in dict.fromkeys(part["features"]):
+                group = part[(part["features"] == name) & (part["strength"] == strength)]
+                if name != CONSTANT["ad"]:
+                    estimate = estimate_of(group, "ad", auc, bootstrap, seed)
+                    metric = f"auc_ad_{protocol}_within_field_strength"
+                    rows.append(estimate.row(method=name, metric=metric, classes=strength))
+    return rows
+
+
+def age_of_controls(predictions: pd.DataFrame, bootstrap: int, seed: int) -> list[dict]:
+    """Mean absolute error of age among the scans of controls, for every feature set."""
+    chosen = predictions[(predictions["task"] == "age") & (predictions["diagnosis"] == NEGATIVE)]
+    rows = []
+    for protocol in ("cv", "test"):
+        part = chosen[chosen["protocol"] == protocol]
+        for name, group in part.groupby("features", sort=False):
+            estimate = estimate_of(group, "age", mae, bootstrap, seed)
+            rows.append(estimate.row(method=name, metric=f"age_mae_{protocol}_cn", classes=NEGATIVE))
+    return rows
 
 
 def run_probe_checks(

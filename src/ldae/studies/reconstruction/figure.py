@@ -15,13 +15,17 @@ from ldae.studies.common.brain_sheets import (
     brain_box,
     cut,
     difference_limit,
+    inline_label,
     mark_sides,
+    open_examples,
     picture_sheet,
+    scans_of,
     show_difference,
     show_grey,
+    stacked_label,
+    volume_of,
 )
 from ldae.studies.common.estimate_panels import forest, rows_of, why_missing
-from ldae.studies.common.example_volumes import inline_label, open_examples, scans_of, stacked_label, volume_of
 from ldae.studies.common.figure_style import (
     FULL_WIDTH_MM,
     empty_figure,

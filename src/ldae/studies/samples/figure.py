@@ -17,14 +17,18 @@ from ldae.studies.common.brain_sheets import (
     brain_box,
     cut,
     difference_limit,
+    inline_label,
     mark_sides,
+    open_examples,
     picture_sheet,
+    rows_where,
+    scans_of,
     show_difference,
     show_grey,
     show_magnitude,
+    volume_of,
 )
 from ldae.studies.common.estimate_panels import forest, rows_of, why_missing
-from ldae.studies.common.example_volumes import inline_label, open_examples, rows_where, scans_of, volume_of
 from ldae.studies.common.figure_style import (
     FAINT,
     FULL_WIDTH_MM,

@@ -8,8 +8,7 @@ from torch import Tensor
 from ldae import config
 from ldae.core.batches import batches
 from ldae.core.keyed import Draw, normal
-from ldae.diffusion.ddim import ddim_decode, ddim_grid
-from ldae.diffusion.guidance import guided, sampling_coefficient
+from ldae.diffusion.ddim import ddim_decode, ddim_grid, guided, sampling_coefficient
 from ldae.diffusion.schedule import Schedule, gather
 from ldae.inference.device import precision_context
 from ldae.inference.readers import Latents, Volumes

@@ -4,11 +4,10 @@ import re
 
 import pandas as pd
 
+from ldae.cohort.bids_reader import FACTS, Dataset
+from ldae.cohort.chronology import DAYS_PER_MONTH, DAYS_PER_YEAR, disbelieved, months_of
+from ldae.cohort.columns import ages, complete, dates, mapped, months, scores
 from ldae.cohort.notes import Notes
-from ldae.cohort.sources.bids_reader import FACTS, Dataset
-from ldae.cohort.sources.chronology import DAYS_PER_MONTH, DAYS_PER_YEAR, disbelieved
-from ldae.cohort.sources.columns import ages, complete, dates, mapped, months, scores
-from ldae.cohort.sources.session_labels import months_of
 from ldae.config import Bids
 from ldae.core.keys import KEY
 
@@ -22,7 +21,7 @@ def join_facts(scans: pd.DataFrame, dataset: Dataset, settings: Bids) -> pd.Data
         scans: participant_id, session_id, scan_date (as a table spells it) and whatever the source adds.
 
     Returns:
-        The columns of :data:`ldae.cohort.sources.columns.COLUMNS`; its ``attrs["notes"]`` are the sentences of what was
+        The columns of :data:`ldae.cohort.columns.COLUMNS`; its ``attrs["notes"]`` are the sentences of what was
         noticed.
     """
     notes = dataset.notes

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from ldae.cohort.bids_reader import pick, read_rows
+from ldae.cohort.columns import ages, complete, content_keys, mapped
 from ldae.cohort.notes import Notes
-from ldae.cohort.sources.bids_reader import pick, read_rows
-from ldae.cohort.sources.columns import ages, complete, content_keys, mapped
 from ldae.config import AuthorsCsv, Bids, BidsValues
 from ldae.core.errors import UserError
 from ldae.core.keys import KEY, PTID, participant_id

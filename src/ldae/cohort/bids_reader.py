@@ -10,12 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from ldae.cohort.chronology import DAYS_PER_MONTH, DAYS_PER_YEAR, months_of
+from ldae.cohort.columns import matched_participants, numbers, one_row_each, with_prefix
 from ldae.cohort.notes import Notes, listed
-from ldae.cohort.sources.chronology import DAYS_PER_MONTH, DAYS_PER_YEAR
-from ldae.cohort.sources.columns import numbers
-from ldae.cohort.sources.joins import matched_participants, one_row_each, with_prefix
-from ldae.cohort.sources.session_labels import months_of
-from ldae.cohort.sources.tree import NO_SESSION, Tree, rank, read_tree
+from ldae.cohort.tree import NO_SESSION, Tree, rank, read_tree
 from ldae.config import Bids
 from ldae.core.cells import MISSING
 from ldae.core.errors import UserError

@@ -5,14 +5,28 @@ that are stated with them is not believed: it counts as unknown, and the age com
 agrees (dates that were all set to one day, or shifted session by session, to make a dataset anonymous), none is.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
 
 from ldae.cohort.notes import Notes, listed
+from ldae.config import Bids
 from ldae.core.keys import KEY
 from ldae.core.text_tables import count
+
+BASELINE_LABELS = {"bl", "baseline", "sc", "screening"}
+
+
+def months_of(session: str, settings: Bids) -> float | None:
+    """``ses-M006`` -> 6, by the configured pattern and unit; None where the name says nothing."""
+    label = session.removeprefix("ses-")
+    match = re.fullmatch(settings.session_pattern, label)
+    if match is None:
+        return 0.0 if label.casefold() in BASELINE_LABELS else None
+    return float(match.group(1)) / settings.session_units_per_month
+
 
 DAYS_PER_YEAR = 365.25
 DAYS_PER_MONTH = DAYS_PER_YEAR / 12

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ldae.diffusion.interpolate import lerp, slerp
+from ldae.studies.interpolation.predictors import lerp, slerp
 
 
 def vectors(*rows):

@@ -1,1 +1,0 @@
-"""How much of a GPU each stage needs, counted without running it."""
