@@ -108,8 +108,8 @@ rule encode_baselines:
     conda:
         "../envs/gpu.yaml"
     params:
-        train=TRAIN,
-        store=STORE,
+        train=at(TRAIN),
+        store=at(STORE),
         batch=settings.evaluation.batch,
         code=code_digest("encode_baselines"),
     script:

@@ -1,4 +1,4 @@
-# What every rule file uses: the validated configuration and folder names.
+# Shared by all rule files, and made before them. The validated configuration and the names of folders.
 # `settings.section(...)` in params plans exactly the readers of a changed section, `code_digest(...)` the rules that a
 # changed module can reach; expensive rules have a `revision` in their section instead (docs/reproducibility.md).
 import sys
@@ -37,6 +37,11 @@ TRUTH = f"{RESULTS}/raw/truth.tsv" if settings.phantom else []
 def code_digest(rule):
     """Of all code that the adapter of a rule can reach."""
     return CODE.digest(Path(workflow.basedir) / f"workflow/scripts/{rule}.py")
+
+
+def at(folder):
+    """A folder as a parameter; a function, since `--lint` takes a plain path for a prefix of the files of the job."""
+    return lambda wildcards: folder
 
 
 wildcard_constraints:

@@ -22,9 +22,9 @@ rule eval_efficiency:
     conda:
         "../envs/gpu.yaml"
     params:
-        train=TRAIN,
-        store=STORE,
-        folder=f"{EVALUATE}/efficiency",
+        train=at(TRAIN),
+        store=at(STORE),
+        folder=at(f"{EVALUATE}/efficiency"),
         settings=settings.section("evaluation"),
         method=settings.method_of("eval_efficiency"),
         seed=settings.seed,

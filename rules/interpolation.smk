@@ -24,9 +24,9 @@ rule eval_interpolation:
     conda:
         "../envs/gpu.yaml"
     params:
-        train=TRAIN,
-        store=STORE,
-        folder=f"{EVALUATE}/interpolation",
+        train=at(TRAIN),
+        store=at(STORE),
+        folder=at(f"{EVALUATE}/interpolation"),
         settings=settings.section("evaluation"),
         method=settings.method_of("eval_interpolation"),
         seed=settings.seed,
@@ -48,7 +48,7 @@ rule table_interpolation:
     conda:
         "../envs/cpu.yaml"
     params:
-        evaluate=EVALUATE,
+        evaluate=at(EVALUATE),
         code=code_digest("table_interpolation"),
     script:
         "../workflow/scripts/table_interpolation.py"
@@ -88,7 +88,7 @@ rule figure_9_interpolation_examples:
     conda:
         "../envs/cpu.yaml"
     params:
-        examples=f"{EVALUATE}/interpolation/examples",
+        examples=at(f"{EVALUATE}/interpolation/examples"),
         code=code_digest("figure_9_interpolation_examples"),
     script:
         "../workflow/scripts/figure_9_interpolation_examples.py"

@@ -24,9 +24,9 @@ rule eval_manipulation:
     conda:
         "../envs/gpu.yaml"
     params:
-        train=TRAIN,
-        store=STORE,
-        folder=f"{EVALUATE}/manipulation",
+        train=at(TRAIN),
+        store=at(STORE),
+        folder=at(f"{EVALUATE}/manipulation"),
         settings=settings.section("evaluation"),
         method=settings.method_of("eval_manipulation"),
         seed=settings.seed,
@@ -50,7 +50,7 @@ rule table_manipulation:
     conda:
         "../envs/cpu.yaml"
     params:
-        evaluate=EVALUATE,
+        evaluate=at(EVALUATE),
         code=code_digest("table_manipulation"),
     script:
         "../workflow/scripts/table_manipulation.py"
@@ -70,7 +70,7 @@ rule figure_6_manipulation:
     conda:
         "../envs/cpu.yaml"
     params:
-        examples=f"{EVALUATE}/manipulation/examples",
+        examples=at(f"{EVALUATE}/manipulation/examples"),
         code=code_digest("figure_6_manipulation"),
     script:
         "../workflow/scripts/figure_6_manipulation.py"

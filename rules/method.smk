@@ -18,7 +18,7 @@ rule table_settings:
     conda:
         "../envs/cpu.yaml"
     params:
-        train=TRAIN,
+        train=at(TRAIN),
         settings=settings.section(),
         code=code_digest("table_settings"),
     script:

@@ -24,8 +24,8 @@ rule fit_probes:
     conda:
         "../envs/cpu.yaml"
     params:
-        store=STORE,
-        folder=f"{EVALUATE}/probes",
+        store=at(STORE),
+        folder=at(f"{EVALUATE}/probes"),
         settings=settings.section("evaluation"),
         method=settings.method_of("fit_probes"),
         seed=settings.seed,
@@ -53,8 +53,8 @@ rule eval_probe_checks:
     conda:
         "../envs/cpu.yaml"
     params:
-        store=STORE,
-        folder=f"{EVALUATE}/probe_checks",
+        store=at(STORE),
+        folder=at(f"{EVALUATE}/probe_checks"),
         settings=settings.section("evaluation"),
         method=settings.method_of("eval_probe_checks"),
         seed=settings.seed,
@@ -80,7 +80,7 @@ rule table_probes:
     conda:
         "../envs/cpu.yaml"
     params:
-        evaluate=EVALUATE,
+        evaluate=at(EVALUATE),
         code=code_digest("table_probes"),
     script:
         "../workflow/scripts/table_probes.py"

@@ -27,9 +27,9 @@ rule eval_reconstruction:
     conda:
         "../envs/gpu.yaml"
     params:
-        train=TRAIN,
-        store=STORE,
-        folder=f"{EVALUATE}/reconstruction",
+        train=at(TRAIN),
+        store=at(STORE),
+        folder=at(f"{EVALUATE}/reconstruction"),
         settings=settings.section("evaluation"),
         method=settings.method_of("eval_reconstruction"),
         seed=settings.seed,
@@ -59,9 +59,9 @@ rule eval_solvers:
     conda:
         "../envs/gpu.yaml"
     params:
-        train=TRAIN,
-        store=STORE,
-        folder=f"{EVALUATE}/solvers",
+        train=at(TRAIN),
+        store=at(STORE),
+        folder=at(f"{EVALUATE}/solvers"),
         settings=settings.section("evaluation"),
         method=settings.method_of("eval_solvers"),
         seed=settings.seed,
@@ -83,7 +83,7 @@ rule table_reconstruction:
     conda:
         "../envs/cpu.yaml"
     params:
-        evaluate=EVALUATE,
+        evaluate=at(EVALUATE),
         code=code_digest("table_reconstruction"),
     script:
         "../workflow/scripts/table_reconstruction.py"
@@ -121,7 +121,7 @@ rule figure_3_autoencoder:
     conda:
         "../envs/cpu.yaml"
     params:
-        examples=f"{EVALUATE}/reconstruction/examples",
+        examples=at(f"{EVALUATE}/reconstruction/examples"),
         code=code_digest("figure_3_autoencoder"),
     script:
         "../workflow/scripts/figure_3_autoencoder.py"
@@ -161,7 +161,7 @@ rule figure_reconstruction_examples:
     conda:
         "../envs/cpu.yaml"
     params:
-        examples=f"{EVALUATE}/reconstruction/examples",
+        examples=at(f"{EVALUATE}/reconstruction/examples"),
         code=code_digest("figure_reconstruction_examples"),
     script:
         "../workflow/scripts/figure_reconstruction_examples.py"

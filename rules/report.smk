@@ -18,7 +18,7 @@ rule assemble_headline:
     conda:
         "../envs/cpu.yaml"
     params:
-        evaluate=EVALUATE,
+        evaluate=at(EVALUATE),
         not_run=NOT_RUN,
         config_digest=digest(settings.section()),
         data="phantom" if settings.phantom else settings.source,
@@ -49,10 +49,10 @@ rule report_html:
     conda:
         "../envs/cpu.yaml"
     params:
-        train=TRAIN,
-        store=STORE,
-        evaluate=EVALUATE,
-        paper=PAPER,
+        train=at(TRAIN),
+        store=at(STORE),
+        evaluate=at(EVALUATE),
+        paper=at(PAPER),
         settings=settings.section(),
         code=code_digest("report_html"),
     script:
@@ -80,8 +80,8 @@ rule model_card:
     conda:
         "../envs/cpu.yaml"
     params:
-        train=TRAIN,
-        store=STORE,
+        train=at(TRAIN),
+        store=at(STORE),
         settings=settings.section(),
         code=code_digest("model_card"),
     script:
@@ -111,11 +111,11 @@ rule bundle_public:
     conda:
         "../envs/cpu.yaml"
     params:
-        train=TRAIN,
-        store=STORE,
-        evaluate=EVALUATE,
-        paper=PAPER,
-        public=f"{RESULTS}/public",
+        train=at(TRAIN),
+        store=at(STORE),
+        evaluate=at(EVALUATE),
+        paper=at(PAPER),
+        public=at(f"{RESULTS}/public"),
         settings=settings.section(),
         code=code_digest("bundle_public"),
     script:

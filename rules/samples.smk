@@ -21,9 +21,9 @@ rule eval_samples:
     conda:
         "../envs/gpu.yaml"
     params:
-        train=TRAIN,
-        store=STORE,
-        folder=f"{EVALUATE}/samples",
+        train=at(TRAIN),
+        store=at(STORE),
+        folder=at(f"{EVALUATE}/samples"),
         settings=settings.section("evaluation"),
         method=settings.method_of("eval_samples"),
         seed=settings.seed,
@@ -49,9 +49,9 @@ rule eval_variation:
     conda:
         "../envs/gpu.yaml"
     params:
-        train=TRAIN,
-        store=STORE,
-        folder=f"{EVALUATE}/variation",
+        train=at(TRAIN),
+        store=at(STORE),
+        folder=at(f"{EVALUATE}/variation"),
         settings=settings.section("evaluation"),
         method=settings.method_of("eval_variation"),
         seed=settings.seed,
@@ -96,7 +96,7 @@ rule figure_samples:
     conda:
         "../envs/cpu.yaml"
     params:
-        examples=f"{EVALUATE}/samples/examples",
+        examples=at(f"{EVALUATE}/samples/examples"),
         code=code_digest("figure_samples"),
     script:
         "../workflow/scripts/figure_samples.py"

@@ -118,8 +118,8 @@ rule encode_codes:
     conda:
         "../envs/gpu.yaml"
     params:
-        train=TRAIN,
-        store=STORE,
+        train=at(TRAIN),
+        store=at(STORE),
         sampling=settings.section("evaluation", "sampling"),
         batch=settings.evaluation.batch,
         method=settings.method_of("encode_codes"),
@@ -152,8 +152,8 @@ rule encode_solver_codes:
     conda:
         "../envs/gpu.yaml"
     params:
-        train=TRAIN,
-        store=STORE,
+        train=at(TRAIN),
+        store=at(STORE),
         sampling=settings.section("evaluation", "sampling"),
         solvers=settings.section("evaluation", "solvers"),
         batch=settings.evaluation.batch,

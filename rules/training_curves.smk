@@ -17,7 +17,7 @@ rule figure_training:
     conda:
         "../envs/cpu.yaml"
     params:
-        train=TRAIN,
+        train=at(TRAIN),
         code=code_digest("figure_training"),
     script:
         "../workflow/scripts/figure_training.py"

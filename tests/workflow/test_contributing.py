@@ -84,7 +84,10 @@ import sys
 from pathlib import Path
 sys.path.insert(0, "tests/unit/studies")
 from result_files import write_results
+from ldae.cohort.identity import take_for_the_same
+from ldae.config import load_config
 write_results(Path(sys.argv[1]))
+take_for_the_same(load_config(*map(Path, sys.argv[2:])))
 """
 
 
@@ -94,7 +97,7 @@ def test_a_study_is_one_folder_and_one_rule_file(repository):
     assert {"eval_toy", "table_toy", "figure_toy"} <= set(re.findall(r"^(\w+) +1$", said, flags=re.MULTILINE))
     follow(repository, "figure.md")
     results, config = "results/smoke", SMOKE[1:]
-    run(repository, sys.executable, "-c", RESULTS, results)
+    run(repository, sys.executable, "-c", RESULTS, results, "config/config.yaml", *config)
     paper = f"{results}/paper"
     wanted = [f"{paper}/figures/figure_toy.svg", f"{paper}/figures/figure_toy_scans.svg", f"{paper}/tables/toy.tsv"]
     own = ["eval_toy", "table_toy", "figure_toy", "figure_toy_scans"]

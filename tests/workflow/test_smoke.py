@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 from chain import ROOT, SMOKE
 
+from ldae.studies.registry import STUDIES as RECORDS
+
 HEADLINE = [
     "mean_volume_ssim_w11_brain",
     "ae_ssim_w11_brain",
@@ -119,7 +121,7 @@ def rules_of(*names: str) -> set[str]:
     return {rule for text in texts for rule in re.findall(r"^ *rule (\w+):", text, flags=re.MULTILINE)}
 
 
-STUDIES = [study.name for study in registry.STUDIES]
+STUDIES = [study.name for study in RECORDS]
 TRAININGS = {rule for rule in rules_of("train") if rule.startswith("train_")}
 
 

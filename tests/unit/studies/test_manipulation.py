@@ -252,7 +252,8 @@ def test_doses_are_medians_with_intervals(evaluated: Path) -> None:
 
 def test_no_probe_is_said(cohort: tuple, settings: Evaluation, tmp_path: Path) -> None:
     (tmp_path / "nifti").mkdir()
-    write_json(tmp_path / "probe.json", {"reason": "the training split lacks AD or CN scans"})
+    codes = cohort[1].code_store("y_sem").digest
+    write_json(tmp_path / "probe.json", {"reason": "the training split lacks AD or CN scans", "codes": codes})
     run_manipulation(*cohort, tmp_path / "probe.json", settings, 1, tmp_path)
     summary = read_tsv(tmp_path / "summary.tsv")
     assert summary["value"].isna().all() and summary["note"].str.contains("lacks AD").all()
