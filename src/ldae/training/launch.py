@@ -139,10 +139,14 @@ def _answer(*command: str) -> str:
 
 
 def _wait(command: list[str], variables: dict[str, str], request: Path) -> int:
-    """Run torchrun to its end, with the signals turned into the stop request."""
+    """Run torchrun to its end, with the first of the signals turned into the stop request."""
+    asked = False
 
     def ask(number: int, frame: FrameType | None) -> None:
-        write_text(request, signal.Signals(number).name)
+        nonlocal asked
+        if not asked:  # a second signal can come while the first one's request is being written
+            asked = True
+            write_text(request, signal.Signals(number).name)
 
     earlier = {number: signal.signal(number, ask) for number in stop_signals()}
     group = (

@@ -1,7 +1,9 @@
 """The command that starts a training on two nodes. It is run in tests/faults and tests/slurm."""
 
+import sys
 from pathlib import Path
 
+from ldae.training import launch
 from ldae.training.launch import Processes, torchrun
 
 
@@ -22,3 +24,11 @@ def test_jobs_that_share_a_first_node_meet_on_ports_of_their_own(monkeypatch):
         word for job in ("1000", "1001", "123456789") for word in words(monkeypatch, job) if "endpoint" in word
     }
     assert len(endpoints) == 3
+
+
+def test_many_signals_at_once_are_one_request(tmp_path):
+    """A doubled Ctrl-C: the second comes while the request of the first is being written."""
+    storm = "import os, signal\nfor _ in range(500):\n    os.kill(os.getppid(), signal.SIGINT)"
+    assert launch._wait([sys.executable, "-c", storm], {}, tmp_path / "stop") == 0
+    assert (tmp_path / "stop").read_text() == "SIGINT"
+    assert [path.name for path in tmp_path.iterdir()] == ["stop"]
