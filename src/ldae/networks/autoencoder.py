@@ -14,7 +14,7 @@ from ldae.config import Compute
 from ldae.networks.rewrites import activation, turned, upsampled_convolution
 
 if TYPE_CHECKING:  # seconds of imports
-    from monai.networks.blocks import Convolution, Upsample
+    from monai.networks.blocks import Upsample
     from monai.networks.nets import AutoencoderKL
     from monai.networks.nets.autoencoderkl import AEKLResBlock
 
@@ -132,7 +132,7 @@ class LeanUpsample(nn.Module):
 
     def __init__(self, upsample: "Upsample"):
         super().__init__()
-        self.postconv: Convolution = upsample.get_submodule("postconv")  # type: ignore[assignment]  # typed Module
+        self.postconv = upsample.get_submodule("postconv")
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, x, y, z) -> (B, C', 2x, 2y, 2z)."""

@@ -45,9 +45,9 @@ def test_studies_stand_in_their_order():
 def test_what_is_public_is_decided_by_each_figure_and_table():
     assert public(figures([TOY])) == () and public(tables([TOY])) == ("toy",)
     with pytest.raises(TypeError, match="public"):
-        Table("undecided")  # type: ignore[call-arg]  # that there is no default is what is tested
+        Table("undecided")
     with pytest.raises(TypeError, match="public"):
-        Figure("undecided", title="", text="", alternative="")  # type: ignore[call-arg]  # the same
+        Figure("undecided", title="", text="", alternative="")
 
 
 SHOWN_TWICE = Section("second", "Second", (replace(FIGURE, title="Another"),))
