@@ -1,42 +1,27 @@
 """The files of a BIDS dataset that the manifest is made of, by name alone: T1w images, scans and sessions tables.
 
 Images are looked for in ``sub-*/[ses-*/]anat`` and nowhere else, so ``derivatives``, ``sourcedata`` and a subject's own
-``figures`` never give one. What ``.bidsignore`` hides is not seen. A file that its author may well have meant as a T1w
+``figures`` never give one. Names are read by pybids; its index of a whole dataset is not used, since it refuses one
+without a description. What ``.bidsignore`` hides is not seen. A file that its author may well have meant as a T1w
 image, but whose name or place is not what BIDS asks for, is a near miss and is named.
 """
 
 import os
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+
+from bids.layout import Config, parse_file_entities
+from pathspec import GitIgnoreSpec
 
 from ldae.cohort.notes import Notes, listed
 from ldae.core.errors import UserError
 from ldae.core.text_tables import count
 
 NO_SESSION = "ses-M000"  # the name that the only visit gets in a dataset without sessions
-ENTITIES = {
-    "subject": "sub",
-    "session": "ses",
-    "acquisition": "acq",
-    "ceagent": "ce",
-    "reconstruction": "rec",
-    "direction": "dir",
-    "run": "run",
-    "echo": "echo",
-    "inversion": "inv",
-    "inv": "inv",
-    "part": "part",
-    "flip": "flip",
-    "mt": "mt",
-    "chunk": "chunk",
-    "task": "task",
-    "space": "space",
-    "suffix": "suffix",
-    "extension": "extension",
-}
 INDEXED = {"run", "echo", "inv", "flip", "chunk"}
-NAME = re.compile(r"(?P<entities>(?:[a-z]+-[A-Za-z0-9+]+_)*)(?P<suffix>[A-Za-z0-9]+)(?P<extension>\.nii(?:\.gz)?)")
+EXTENSIONS = (".nii", ".nii.gz")
 MEANT = re.compile(r"(^|[_-])t1w?\.(nii(\.gz)?|img)$|_t1w\b.*\.nii(\.gz)?$", re.IGNORECASE)
 GOOD_ACQUISITIONS, POOR_ACQUISITIONS = (
     ("mprage", "mpr", "spgr", "uni"),
@@ -46,7 +31,7 @@ GOOD_ACQUISITIONS, POOR_ACQUISITIONS = (
 
 @dataclass(frozen=True)
 class ImageFile:
-    """``path``: from the root; ``entities``: of the file's name, with ``suffix`` and ``extension``."""
+    """``path``: from the root; ``entities``: by pybids' names, ``suffix`` and ``extension`` among them."""
 
     path: str
     participant: str
@@ -127,7 +112,7 @@ def near_misses(root: Path, place: Path) -> list[str]:
 
 
 def read_visit(
-    root: Path, place: Path, subject: str, session: str | None, wanted: dict, hidden: list, tree: Tree
+    root: Path, place: Path, subject: str, session: str | None, wanted: dict, hidden: GitIgnoreSpec, tree: Tree
 ) -> None:
     """Tables and images of a subject's folder, or of one of its visits."""
     where = f"{subject}/{session}" if session else subject
@@ -152,36 +137,45 @@ def read_visit(
         if entities is None or entities["suffix"] not in wanted["suffix"]:
             if MEANT.search(name) or (entities and entities["suffix"].casefold() in ("t1w", "t1")):
                 tree.near_misses.append(path)
-        elif is_hidden(path, hidden):
+        elif hidden.match_file(path):
             tree.ignored.append(path)
         elif fits(entities, subject, session, wanted):
             if (
                 not exact
-                or entities.get("sub") != subject[4:]
-                or entities.get("ses", session and session[4:]) != (session and session[4:])
+                or entities.get("subject") != subject[4:]
+                or entities.get("session", session and session[4:]) != (session and session[4:])
             ):
                 tree.renamed.append(path)
             tree.images.append(ImageFile(path, subject, session, entities))
 
 
+@cache
+def grammar() -> list[Config]:
+    """The entities of raw BIDS and of its derivatives, as pybids knows them."""
+    return [Config.load("bids"), Config.load("derivatives")]
+
+
 def entities_of(name: str) -> tuple[dict[str, str] | None, bool]:
     """Entities of a file's name, and whether it is spelt as BIDS asks (``sess-d0129`` is not, yet it can be read)."""
-    found = NAME.fullmatch(name)
-    if found is None:
+    stem = name.removesuffix(".gz").removesuffix(".nii")
+    *pairs, suffix = stem.split("_")
+    if stem == name or not all(re.fullmatch(r"[a-z]+-[A-Za-z0-9+]+", pair) for pair in pairs):
         return None, False
-    pairs = [part.split("-", 1) for part in found["entities"].split("_") if part]
-    entities = dict(pairs) | {"suffix": found["suffix"], "extension": found["extension"]}
-    return entities, "sess" not in entities
+    found = parse_file_entities(f"/{name}", config=grammar())
+    if found.get("suffix") != suffix or found.get("extension") not in EXTENSIONS:
+        return None, False
+    return {key: str(value) for key, value in found.items()}, not any(pair.startswith("sess-") for pair in pairs)
 
 
 def wanted_entities(filters: dict) -> dict[str, set[str]]:
-    """Filters by the short names of entities; values as text."""
-    unknown = sorted(set(filters) - set(ENTITIES))
+    """Filters by the long names of entities; values as text."""
+    known = {entity for config in grammar() for entity in config.entities}
+    unknown = sorted(set(filters) - known)
     if unknown:
-        raise UserError(f"bids.filters: {unknown[0]!r} is no entity of a T1w image; use one of {', '.join(ENTITIES)}.")
-    wanted = {"suffix": {"T1w"}, "extension": {".nii", ".nii.gz"}}
+        raise UserError(f"bids.filters: {unknown[0]!r} is no BIDS entity; use one of {', '.join(sorted(known))}.")
+    wanted = {"suffix": {"T1w"}, "extension": set(EXTENSIONS)}
     for name, value in filters.items():
-        wanted[ENTITIES[name]] = {str(item) for item in (value if isinstance(value, list) else [value])}
+        wanted[name] = {str(item) for item in (value if isinstance(value, list) else [value])}
     return wanted
 
 
@@ -189,7 +183,7 @@ def fits(entities: dict[str, str], subject: str, session: str | None, wanted: di
     """Whether the entities of a file, of this subject and session, are the wanted ones; ``run-01`` is run 1."""
     if "desc" in entities:  # of a derivative, wherever it lies
         return False
-    own = entities | {"sub": subject[4:], "ses": (session or "")[4:]}
+    own = entities | {"subject": subject[4:], "session": (session or "")[4:]}
     for name, values in wanted.items():
         value = own.get(name, "")
         if name in INDEXED and value.isdigit():
@@ -209,11 +203,18 @@ def rank(image: ImageFile) -> tuple:
     before with; the first run by number; at last the name.
     """
     get = image.entities.get
-    acquisition = get("acq", "").casefold()
+    acquisition = get("acquisition", "").casefold()
     quality = 0 if any(word in acquisition for word in GOOD_ACQUISITIONS) else 1
     quality = 2 if any(word in acquisition for word in POOR_ACQUISITIONS) else quality
     numbers = [index(get(name)) for name in ("inv", "echo")]
-    return ("ce" in image.entities, *numbers, quality, "rec" in image.entities, index(get("run")), image.path)
+    return (
+        "ceagent" in image.entities,
+        *numbers,
+        quality,
+        "reconstruction" in image.entities,
+        index(get("run")),
+        image.path,
+    )
 
 
 def index(value: str | None) -> int:
@@ -221,34 +222,8 @@ def index(value: str | None) -> int:
     return 0 if value is None else int(value) if value.isdigit() else 1 << 30
 
 
-def read_ignored(root: Path) -> list[tuple[bool, re.Pattern]]:
-    """Patterns of ``.bidsignore`` (those of .gitignore): is it an exception (``!``), and what it matches."""
+def read_ignored(root: Path) -> GitIgnoreSpec:
+    """Patterns of ``.bidsignore``, which are those of .gitignore; none where the file is missing."""
     path = root / ".bidsignore"
-    if not path.is_file():
-        return []
-    patterns = []
-    for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines():
-        line = line.strip()
-        if line and not line.startswith("#"):
-            patterns.append((line.startswith("!"), as_regex(line.removeprefix("!"))))
-    return patterns
-
-
-def as_regex(pattern: str) -> re.Pattern:
-    """A pattern of .gitignore as a regular expression of paths from the root."""
-    anchored = "/" in pattern.rstrip("/")
-    body = ""
-    for token in re.findall(r"\*\*/|\*\*|\*|\?|\[[^\]]*\]|[^*?\[]+|\[", pattern.strip("/")):
-        body += {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}.get(token) or (
-            token if token.startswith("[") and token.endswith("]") else re.escape(token)
-        )
-    return re.compile(("" if anchored else "(?:.*/)?") + body + "(?:/.*)?")
-
-
-def is_hidden(path: str, patterns: list[tuple[bool, re.Pattern]]) -> bool:
-    """Whether the last pattern that matches the path hides it."""
-    hidden = False
-    for exception, pattern in patterns:
-        if pattern.fullmatch(path):
-            hidden = not exception
-    return hidden
+    text = path.read_text(encoding="utf-8-sig", errors="replace") if path.is_file() else ""
+    return GitIgnoreSpec.from_lines(text.splitlines())

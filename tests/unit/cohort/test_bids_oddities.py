@@ -492,7 +492,7 @@ def test_a_unit_of_age_that_contradicts_the_configuration_is_noted(dataset):
 
 def test_an_unknown_filter_is_named(dataset):
     dataset.image("01")
-    with pytest.raises(UserError, match=r"bids\.filters: 'aquisition' is no entity"):
+    with pytest.raises(UserError, match=r"bids\.filters: 'aquisition' is no BIDS entity"):
         dataset.read(filters={"aquisition": "mprage"})
 
 
@@ -509,7 +509,7 @@ def test_a_linked_subject_a_path_with_blanks_and_nothing_written(tmp_path):
 
 
 def test_pybids_finds_the_same_images(dataset):
-    """A second implementation, on a dataset without oddities."""
+    """Its index of a whole dataset, which we do not use (it asks for a description), on one without oddities."""
     from bids import BIDSLayout, BIDSLayoutIndexer
 
     for subject in ("01", "02"):
