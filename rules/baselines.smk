@@ -110,7 +110,7 @@ rule encode_baselines:
     params:
         train=at(TRAIN),
         store=at(STORE),
-        batch=settings.evaluation.batch,
+        volumes=settings.evaluation.volumes,
         code=code_digest("encode_baselines"),
     script:
         "../workflow/scripts/encode_baselines.py"

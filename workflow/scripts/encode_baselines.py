@@ -13,5 +13,5 @@ with running(snakemake.log[0]):
         volumes_dae=store / "volumes_dae",
         train=Path(snakemake.params.train),
         out=store / "codes",
-        batch=snakemake.params.batch,
+        volumes_at_once=snakemake.params.volumes,
     )

@@ -16,7 +16,7 @@ with running(snakemake.log[0]):
     inputs = read_inputs(snakemake.params.store, snakemake.input.splits)
     run_efficiency(
         LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling),
-        DaeDecoder.load(train / "dae", inputs.volumes_dae, settings.sampling, settings.batch),
+        DaeDecoder.load(train / "dae", inputs.volumes_dae, settings.sampling, settings.volumes),
         inputs,
         settings,
         train,

@@ -24,7 +24,10 @@ class Evaluation(Section):
     solvers: list[Sampling] = Field([], description="further solvers and steps for the study of quality against cost")
     lpips_weights: Path | None = Field(None, description="torchvision squeezenet1_1 state dict; none: no LPIPS")
     lpips_sha256: str | None = None
-    batch: Positive = Field(8, description="scans per sampling batch")
+    batch: Positive = Field(8, description="latents that are sampled at once")
+    volumes: Positive = Field(
+        1, description="volumes that go through a network at once; at the paper's size one is best"
+    )
     scans_per_subject: Positive = Field(1000, description="test scans per subject in the reconstruction table")
     dae_scans: Positive = Field(
         100, description="test scans that the voxel-space baseline reconstructs, drawn by subject; it is slow"

@@ -1,5 +1,8 @@
 """Numpy in, numpy out: the networks run over any number of scans in batches of a fixed size.
 
+Latents go through their networks ``batch`` at a time, volumes ``volumes`` at a time: at the paper's size one volume
+fills a GPU, and eight would need 30 GiB to be decoded.
+
 Beside the trained chain stands its rival, the voxel-space diffusion autoencoder (Preechakul 2022).
 """
 
@@ -30,15 +33,14 @@ class Decoder:
     Every method takes and returns float32 arrays with the scans on the first axis; volumes are (N, 1, X, Y, Z).
     """
 
-    def __init__(self, ldae: LDAE, batch: int):
-        self.ldae, self.batch = ldae, batch
+    def __init__(self, ldae: LDAE, batch: int, volumes: int = 1):
+        self.ldae, self.batch, self.volumes = ldae, batch, volumes
 
-    def _run(self, function: Callable[..., Tensor], *arrays: np.ndarray) -> np.ndarray:
-        parts = []
-        with torch.no_grad():
-            for rows in batches(np.arange(len(arrays[0])), self.batch):
-                parts.append(function(*(self.tensor(array[rows]) for array in arrays)).float().cpu().numpy())
-        return np.concatenate(parts)
+    def _over_latents(self, function: Callable[..., Tensor], *arrays: np.ndarray) -> np.ndarray:
+        return _run(function, arrays, self.batch, self.tensor)
+
+    def _over_volumes(self, function: Callable[..., Tensor], *arrays: np.ndarray) -> np.ndarray:
+        return _run(function, arrays, self.volumes, self.tensor)
 
     def tensor(self, array: np.ndarray) -> Tensor:
         """A copy on the networks' device."""
@@ -46,15 +48,15 @@ class Decoder:
 
     def autoencode(self, x: np.ndarray, ids: list[str]) -> np.ndarray:
         """Decoded latent of each scan: the ceiling of every method that decodes latents."""
-        return self._run(self.ldae.autoencode, x, *self._noise(ids))
+        return self._over_volumes(self.ldae.autoencode, x, *self._noise(ids))
 
     def encode_latent(self, x: np.ndarray, ids: list[str]) -> np.ndarray:
         """Volumes -> scaled z_0 (N, C, x, y, z): posterior means, or frozen samples (``method.posterior``)."""
-        return self._run(self.ldae.encode_latent, x, *self._noise(ids))
+        return self._over_volumes(self.ldae.encode_latent, x, *self._noise(ids))
 
     def encode_mean(self, x: np.ndarray) -> np.ndarray:
         """Volumes -> scaled posterior means, whatever ``method.posterior`` says."""
-        return self._run(self.ldae.encode_latent, x)
+        return self._over_volumes(self.ldae.encode_latent, x)
 
     def _noise(self, ids: list[str]) -> list[np.ndarray]:
         """Noise of the frozen samples, where latents are those."""
@@ -63,23 +65,27 @@ class Decoder:
 
     def decode_latent(self, z: np.ndarray) -> np.ndarray:
         """Scaled latents (N, C, x, y, z) -> volumes, not clipped."""
-        return self._run(self.ldae.decode_latent, z)
+        return self._over_volumes(self.ldae.decode_latent, z)
 
     def encode_semantic(self, x: np.ndarray) -> np.ndarray:
         """Volumes in [0, 1] -> y_sem (N, dimension)."""
-        return self._run(self.ldae.encode_semantic, x)
+        return self._over_volumes(self.ldae.encode_semantic, x)
 
     def invert(self, z: np.ndarray, y: np.ndarray | None) -> np.ndarray:
         """Scaled latents -> x_T, by DDIM inversion (or the solver's) with their semantic codes, or without (None)."""
         if y is None:
-            return self._run(lambda latents: self.ldae.invert(latents, None), z)
-        return self._run(self.ldae.invert, z, y)
+            return self._over_latents(lambda latents: self.ldae.invert(latents, None), z)
+        return self._over_latents(self.ldae.invert, z, y)
 
     def generate(self, x_T: np.ndarray, y: np.ndarray | None) -> np.ndarray:
         """Volumes sampled from ``x_T`` with the semantic codes ``y``, or by the unconditional model (None)."""
+        return self.decode_latent(self.sample(x_T, y))
+
+    def sample(self, x_T: np.ndarray, y: np.ndarray | None) -> np.ndarray:
+        """x_T -> scaled latents, with the semantic codes ``y``, or by the unconditional model (None)."""
         if y is None:
-            return self._run(lambda noise: self.ldae.decode_latent(self.ldae.sample(noise, None)), x_T)
-        return self._run(lambda noise, code: self.ldae.decode_latent(self.ldae.sample(noise, code)), x_T, y)
+            return self._over_latents(lambda noise: self.ldae.sample(noise, None), x_T)
+        return self._over_latents(self.ldae.sample, x_T, y)
 
     def noise(self, ids: list[str], seed: int) -> np.ndarray:
         """Standard normal x_T, fixed by (seed, id)."""
@@ -87,7 +93,7 @@ class Decoder:
 
 
 class DaeDecoder:
-    """The trained baseline in batches of a fixed size; numpy in, numpy out, volumes (N, 1, x, y, z) on its own grid.
+    """The trained baseline, ``volumes`` scans at a time; numpy in, numpy out, volumes (N, 1, x, y, z) on its own grid.
 
     Predicted volumes are held in their known range while decoding noise, as at the baseline's own validation. An
     encoded x_T is decoded without that: only so decoding undoes the inversion.
@@ -98,29 +104,29 @@ class DaeDecoder:
     """
 
     def __init__(
-        self, baseline: Loaded[DiffusionAutoencoder], sampling: config.Sampling, batch: int, device: torch.device
+        self, baseline: Loaded[DiffusionAutoencoder], sampling: config.Sampling, volumes: int, device: torch.device
     ):
         settings = config.Dae.model_validate(baseline.description["settings"])
         self.network = baseline.network
-        self.sampling, self.batch, self.device = sampling, batch, device
+        self.sampling, self.volumes, self.device = sampling, volumes, device
         self.shape, self.factor, self.dimension = tuple(settings.shape), settings.factor, settings.dimension
         self.schedule = Schedule(settings.timesteps, settings.beta_start, settings.beta_end)
 
     @classmethod
-    def load(cls, folder: Path, volumes: Store, sampling: config.Sampling, batch: int) -> "DaeDecoder":
+    def load(cls, folder: Path, store: Store, sampling: config.Sampling, volumes: int) -> "DaeDecoder":
         """From its model folder.
 
         Args:
-            volumes: ``store/volumes_dae``.
+            store: ``store/volumes_dae``.
 
         Raises:
             UserError: it was trained on volumes of another grid.
         """
         baseline = load_dae(folder)
-        require_grid(folder, baseline.description, volumes)
+        require_grid(folder, baseline.description, store)
         device = pick_device()
         baseline.network.to(device)
-        return cls(baseline, sampling, batch, device)
+        return cls(baseline, sampling, volumes, device)
 
     def with_sampling(self, sampling: config.Sampling) -> "DaeDecoder":
         """The same network with another solver or number of steps."""
@@ -177,9 +183,21 @@ class DaeDecoder:
         return self._sampler.grid(self.sampling.steps, self.schedule)
 
     def _run(self, function: Callable[..., Tensor], *arrays: np.ndarray) -> np.ndarray:
-        parts = []
-        with torch.no_grad():
-            for rows in batches(np.arange(len(arrays[0])), self.batch):
-                given = (torch.from_numpy(np.array(array[rows], dtype=np.float32)).to(self.device) for array in arrays)
-                parts.append(function(*given).float().cpu().numpy())
-        return np.concatenate(parts)
+        def tensor(array: np.ndarray) -> Tensor:
+            return torch.from_numpy(np.array(array, dtype=np.float32)).to(self.device)
+
+        return _run(function, arrays, self.volumes, tensor)
+
+
+@torch.no_grad()
+def _run(
+    function: Callable[..., Tensor],
+    arrays: Sequence[np.ndarray],
+    size: int,
+    tensor: Callable[[np.ndarray], Tensor],
+) -> np.ndarray:
+    """``function`` of the arrays, ``size`` of their rows at a time."""
+    parts = []
+    for rows in batches(np.arange(len(arrays[0])), size):
+        parts.append(function(*(tensor(array[rows]) for array in arrays)).float().cpu().numpy())
+    return np.concatenate(parts)

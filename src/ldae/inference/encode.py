@@ -37,9 +37,13 @@ def encode_codes(
     method: config.Method,
     sampling: config.Sampling,
     batch: int = 8,
+    volumes_at_once: int = 1,
 ) -> None:
     """Write the code stores below ``out``: y_sem, y_sem_untrained (N, dimension); x_T and x_T_unconditional of the
     scans of the test split (M, C, x, y, z).
+
+    Args:
+        batch: latents that are inverted at once.
 
     Raises:
         UserError: stores and models do not belong together.
@@ -54,9 +58,17 @@ def encode_codes(
     def semantic(model: LDAE) -> Callable[[np.ndarray], torch.Tensor]:
         return lambda rows: model.encode_semantic(torch.from_numpy(images.volumes(rows))[:, None])
 
-    _write(Path(out) / "y_sem", images, everything, batch, semantic(ldae), model=ldae.digest, volumes=images.digest)
+    _write(
+        Path(out) / "y_sem",
+        images,
+        everything,
+        volumes_at_once,
+        semantic(ldae),
+        model=ldae.digest,
+        volumes=images.digest,
+    )
     facts = {"model": "untrained", "untrained": ldae.digest, "volumes": images.digest}
-    _write(Path(out) / "y_sem_untrained", images, everything, batch, semantic(untrained), **facts)
+    _write(Path(out) / "y_sem_untrained", images, everything, volumes_at_once, semantic(untrained), **facts)
     y_sem = open_store(Path(out) / "y_sem")
     for conditional, name in MAIN.items():
         _write_x_T(Path(out) / name, images, test, batch, ldae, codes, y_sem, conditional)
@@ -149,7 +161,7 @@ def _write(
 
 
 @one_thread()
-def encode_baselines(volumes: Path, volumes_dae: Path, train: Path, out: Path, batch: int = 8) -> None:
+def encode_baselines(volumes: Path, volumes_dae: Path, train: Path, out: Path, volumes_at_once: int = 1) -> None:
     """Write the baselines' code stores below ``out``, float32 (N, dimension), one row per scan: ``y_dae``; and
     ``supervised_ad`` and ``supervised_age``, what the heads read. The latter two carry the head's own output in the
     column ``prediction`` of their index: the logit of AD, or years.
@@ -161,12 +173,12 @@ def encode_baselines(volumes: Path, volumes_dae: Path, train: Path, out: Path, b
     dae, device = load_dae(Path(train) / "dae"), pick_device()
     require_scans(small, images, everyone=True)
     require_grid(Path(train) / "dae", dae.description, small)
-    codes = _encoded(small, dae.network.to(device).encode, batch, "y_dae")
+    codes = _encoded(small, dae.network.to(device).encode, volumes_at_once, "y_dae")
     write_store(Path(out) / "y_dae", codes, small.index, scans=small.scans, **made_by(dae, small))
     for name in ("supervised_ad", "supervised_age"):
         model = load_supervised(Path(train) / name)
         require_grid(Path(train) / name, model.description, images)
-        codes = _encoded(images, model.network.to(device).features, batch, name)
+        codes = _encoded(images, model.network.to(device).features, volumes_at_once, name)
         with torch.no_grad():
             prediction = model.network.predict(torch.from_numpy(codes).to(device)).cpu().numpy()
         index = images.index.assign(prediction=prediction)
@@ -179,9 +191,9 @@ def made_by(model: Loaded, store: Store) -> dict[str, str]:
 
 
 @torch.no_grad()
-def _encoded(store: Store, encode: Callable[[Tensor], Tensor], batch: int, name: str) -> np.ndarray:
+def _encoded(store: Store, encode: Callable[[Tensor], Tensor], size: int, name: str) -> np.ndarray:
     """(N, dimension) codes of every scan of a volume store."""
     device, parts = pick_device(), []
-    for rows in track(batches(np.arange(len(store.index)), batch), name):
+    for rows in track(batches(np.arange(len(store.index)), size), name):
         parts.append(encode(torch.from_numpy(store.volumes(rows))[:, None].to(device)).cpu().numpy())
     return np.concatenate(parts)

@@ -164,7 +164,7 @@ def test_without_a_validation_label_the_last_step_is_written_and_said(cohort, tm
 
 
 def test_the_baselines_codes(cohort, trained, tmp_path):
-    encode_baselines(cohort / "volumes", cohort / "volumes_dae", trained, tmp_path, batch=7)
+    encode_baselines(cohort / "volumes", cohort / "volumes_dae", trained, tmp_path, volumes_at_once=7)
     y = open_store(tmp_path / "y_dae")
     x = torch.from_numpy(open_store(cohort / "volumes_dae").volumes([3, 20]))[:, None]
     dae = load_dae(trained / "dae")

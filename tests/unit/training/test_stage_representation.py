@@ -103,3 +103,19 @@ def test_validation_scores_samples_against_the_scan_and_against_its_reconstructi
     assert metrics["ssim_ae"] == pytest.approx(1)
     assert metrics["ssim"] == pytest.approx(ssim(reconstruction, stage.validation_volumes[[0]]).item())
     assert first.keys() == {"loss", "gap_filled", "ssim", "ssim_ae"} and stage.selection == "ssim"
+
+
+def test_a_validation_and_its_picture_decode_no_more_scans_at_once_than_a_step_trains_on(stage):
+    """Eight at once would need 30 GiB at the paper's size, before the first checkpoint."""
+    rows = np.arange(4)
+    stage.validation_volumes = Volumes(stage.volumes.store, rows, stage.device)
+    stage.validation_latents = Latents(open_store(stage.volumes.store.path.parent / "latents"), rows, stage.device)
+    seen = {"decode": [], "encoder": []}
+    decode = stage.autoencoder.decode
+    stage.autoencoder.decode = lambda z: seen["decode"].append(len(z)) or decode(z)
+    stage.product.encoder.register_forward_pre_hook(lambda _, given: seen["encoder"].append(len(given[0])))
+    with torch.no_grad():
+        stage.validate(stage.product)
+        assert len(stage.examples(stage.product)) == 4
+    assert stage.settings.training.micro_batch == 1
+    assert set(seen["decode"]) == set(seen["encoder"]) == {1}

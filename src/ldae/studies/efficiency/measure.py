@@ -99,13 +99,14 @@ def training_row(folder: Path) -> dict:
 
 def timings(ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluation, seed: int) -> pd.DataFrame:
     """Seconds per scan of every method, one scan at a time (as the paper) and in batches: the median of the repeats,
-    with the least and the most, after a warm-up of one step. Reading and writing files is not in it.
+    with the least and the most, after a warm-up of one step. Reading and writing files is not in it. Of a batch,
+    ``evaluation.volumes`` go through the networks of volumes at once.
     """
     rows, chosen = inputs.first_scans("test"), []
     for size in sorted({1, min(settings.batch, len(rows))}):
-        scans = rows[:size]
-        quick = jobs(ldae.with_sampling("ddim", 1), dae.with_sampling(Sampling(steps=1)), inputs, scans, size, seed)
-        slow = jobs(ldae, dae, inputs, scans, size, seed)
+        scans, sizes = rows[:size], (size, min(size, settings.volumes))
+        quick = jobs(ldae.with_sampling("ddim", 1), dae.with_sampling(Sampling(steps=1)), inputs, scans, sizes, seed)
+        slow = jobs(ldae, dae, inputs, scans, sizes, seed)
         for name, job in slow.items():
             quick[name]()
             seconds = [measured(job, ldae.device) / size for _ in range(settings.efficiency_repeats)]
@@ -129,10 +130,14 @@ def timings(ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluation, s
 
 
 def jobs(
-    ldae: LDAE, dae: DaeDecoder, inputs: Inputs, scans: np.ndarray, size: int, seed: int
+    ldae: LDAE, dae: DaeDecoder, inputs: Inputs, scans: np.ndarray, sizes: tuple[int, int], seed: int
 ) -> dict[str, Callable[[], object]]:
-    """From the scan to its reconstruction, every encoding included, by method."""
-    decoder, names = Decoder(ldae, size), [inputs.scan_id(row) for row in scans]
+    """From the scan to its reconstruction, every encoding included, by method.
+
+    Args:
+        sizes: latents, and volumes, that go through a network at once.
+    """
+    decoder, names = Decoder(ldae, *sizes), [inputs.scan_id(row) for row in scans]
     x, small = volumes_of(inputs, scans), inputs.volumes_dae.volumes(scans)[:, None]
     noise, coarse = decoder.noise(names, seed), dae.noise(names, seed)
 

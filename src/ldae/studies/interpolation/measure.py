@@ -141,7 +141,7 @@ def run_interpolation(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: in
         UserError: no x_T of that key was computed.
     """
     triplets = find_triplets(inputs.scans, settings.max_triplets)
-    decoder, reads = Decoder(ldae, settings.batch), Reads(inputs, [(ldae, True)])
+    decoder, reads = Decoder(ldae, settings.batch, settings.volumes), Reads(inputs, [(ldae, True)])
     calibration = VentricleCalibration.fit(decoder, inputs, settings.calibration_scans, seed)
     write_tsv(out / "ventricle_calibration.tsv", calibration.table())
     rows, shown = [], longest(inputs.scans, triplets, EXAMPLES)

@@ -103,7 +103,7 @@ def run_manipulation(
         write_tsv(out / "doses.tsv", estimates_table([], DOSE_KEYS))
         write_tsv(out / "summary.tsv", no_summary(content["reason"]))
         return
-    probe, decoder = Probe.from_json(content), Decoder(ldae, settings.batch)
+    probe, decoder = Probe.from_json(content), Decoder(ldae, settings.batch, settings.volumes)
     rows = inputs.first_scans("test")
     if inputs.code("y_sem", rows[:1]).shape[1] != len(probe.weight):
         raise UserError(f"{probe_json} belongs to codes of another length; run fit_probes again.")

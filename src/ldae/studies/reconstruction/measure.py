@@ -115,7 +115,7 @@ def run_reconstruction(ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Ev
     gathered = Gathered(inputs, Perceptual.of(settings, ldae.device), ldae.device)
     mean = mean_volume(inputs, settings.batch)
     partner = derangement(inputs.scans.loc[rows, "participant_id"].unique(), seed)
-    decoder, reads = Decoder(ldae, settings.batch), Reads(inputs, [(ldae, True), (ldae, False)])
+    decoder, reads = Decoder(ldae, settings.batch, settings.volumes), Reads(inputs, [(ldae, True), (ldae, False)])
     for batch in batches(rows, settings.batch):
         originals = volumes_of(inputs, batch)
         rebuilt, x_T = reconstruct(decoder, reads, batch, originals, mean, partner, seed)

@@ -38,7 +38,7 @@ def run_solvers(ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluatio
     samplers = {sampling: ldae.with_sampling(sampling.solver, sampling.steps) for sampling in solvers(settings)}
     reads = Reads(inputs, [(sampler, with_y) for sampler in samplers.values() for with_y in (True, False)])
     for sampling, sampler in samplers.items():
-        ours = partial(by_ldae, Decoder(sampler, settings.batch), reads)
+        ours = partial(by_ldae, Decoder(sampler, settings.batch, settings.volumes), reads)
         passes = ((rows, ours), (few, partial(by_upsampled_dae, dae.with_sampling(sampling), inputs)))
         for chosen, decode in passes:
             for batch in batches(chosen, settings.batch):

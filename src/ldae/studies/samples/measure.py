@@ -34,7 +34,7 @@ def run_samples(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: int, out
     are reconstructed, and all are encoded again. ``copied_training`` are training scans so treated, what a memorised
     sample would look like.
     """
-    decoder, latents = Decoder(ldae, settings.batch), inputs.latents
+    decoder, latents = Decoder(ldae, settings.batch, settings.volumes), inputs.latents
     require_maker(latents, ldae.autoencoder_digest, "autoencoder")
     require_scale_factor(latents, ldae.scale_factor)
     train, held_out = inputs.first_scans("train"), inputs.first_scans("test")

@@ -21,7 +21,7 @@ SCANS = 3
 
 def run_variation(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: int, out: Path) -> None:
     """Write scans.tsv, samples/ and std/ (voxelwise standard deviation over the samples) into ``out``."""
-    decoder = Decoder(ldae, settings.batch)
+    decoder = Decoder(ldae, settings.batch, settings.volumes)
     rows, volumes, labels, spreads, keys = [], [], [], [], []
     for row in example_rows(inputs, SCANS):
         scan = inputs.scans.loc[row, [*KEY, "diagnosis"]].to_dict()

@@ -88,7 +88,7 @@ class RepresentationStage(Stage[Representation]):
         """
         estimator = GradientEstimator(self.trunk, product.shift).eval()
         losses, unconditional = [], []
-        for draws in validation_draws(self.seed, self.name, len(self.validation_latents), 8):
+        for draws in validation_draws(self.seed, self.name, len(self.validation_latents), self.at_once):
             scans = [draw.scan for draw in draws]
             with precision_context(self.settings.training.precision, self.device):
                 y = product.encoder(self.validation_volumes[scans])
@@ -109,7 +109,7 @@ class RepresentationStage(Stage[Representation]):
         count = len(self.validation_volumes)
         chosen = sorted({i * count // VALIDATION_SAMPLES for i in range(VALIDATION_SAMPLES)})
         original, reconstructed = [], []
-        for scans in batches(chosen, 8):
+        for scans in batches(chosen, self.at_once):
             x = self.validation_volumes[scans]
             samples = self._samples(scans, x, encoder, estimator)
             original.append(ssim(samples, x))
@@ -131,15 +131,23 @@ class RepresentationStage(Stage[Representation]):
     def examples(self, product: Representation) -> Tensor:
         """Originals, their autoencoder reconstructions, and what noise and y_sem give."""
         estimator = GradientEstimator(self.trunk, product.shift).eval()
-        scans = list(range(min(EXAMPLES, len(self.validation_volumes))))
-        x = self.validation_volumes[scans]
-        return torch.cat([x, self._decoded(scans), self._samples(scans, x, product.encoder, estimator)], dim=1)
+        parts = []
+        for scans in batches(list(range(min(EXAMPLES, len(self.validation_volumes)))), self.at_once):
+            x = self.validation_volumes[scans]
+            columns = [x, self._decoded(scans), self._samples(scans, x, product.encoder, estimator)]
+            parts.append(torch.cat(columns, dim=1))
+        return torch.cat(parts)
 
     def _decoded(self, scans: list[int]) -> Tensor:
         """The autoencoder's reconstructions of some validation scans."""
         z = self.validation_latents.evaluated(scans, self.method.posterior)
         with precision_context(self.settings.training.precision, self.device):
             return self.autoencoder.decode(z / self.scale_factor).float()
+
+    @property
+    def at_once(self) -> int:
+        """Scans of a batch of a validation: a scan decoded without gradients needs less than one that is trained on."""
+        return self.settings.training.micro_batch
 
     @property
     def _against_autoencoder(self) -> bool:
