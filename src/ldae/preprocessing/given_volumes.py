@@ -94,7 +94,7 @@ def check_volumes(
         except QuarantinedScan as broken:
             rows.append(row | {"state": "quarantined", "reason": str(broken)})
             continue
-        slices.append(volume[:, :, volume.shape[2] // 2])
+        slices.append(volume[:, :, volume.shape[2] // 2].copy())  # a view would keep its volume
         rows.append(row | {"state": "done", "path": scan.t1w, "sha256": sha256_file(root / scan.t1w), "qc": "pass"})
     table = pd.DataFrame(rows, columns=COLUMNS)
     require_enough(table, max_quarantined)
@@ -127,11 +127,20 @@ def require_enough(table: pd.DataFrame, limit: float) -> None:
 
 def correlations(slices: list[np.ndarray]) -> list[float]:
     """Pearson correlation of each slice with the mean slice; n/a for a constant one."""
-    flat = np.stack([part.ravel() for part in slices]).astype(float)
-    flat -= flat.mean(axis=1, keepdims=True)
-    mean = flat.mean(axis=0)
-    norms = np.linalg.norm(flat, axis=1) * np.linalg.norm(mean)
-    return list(np.divide(flat @ mean, norms, out=np.full(len(flat), np.nan), where=norms > 0))
+
+    def centred(part: np.ndarray) -> np.ndarray:
+        values = part.ravel().astype(float)
+        return values - values.mean()
+
+    mean = np.zeros(slices[0].size)
+    for part in slices:  # one at a time: of 10,000 scans the slices in float64 are 2 GB
+        mean += centred(part) / len(slices)
+    length, found = np.linalg.norm(mean), []
+    for part in slices:
+        own = centred(part)
+        norms = np.linalg.norm(own) * length
+        found.append(float(own @ mean / norms) if norms > 0 else float("nan"))
+    return found
 
 
 def draw(mosaic: Path, slices: list[np.ndarray]) -> None:

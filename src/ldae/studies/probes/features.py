@@ -22,7 +22,8 @@ FACTORS = ["ventricle_ml", "hippocampus_l_ml", "hippocampus_r_ml", "brain_ml", "
 TASKS: tuple[Task, ...] = ("ad", "age")
 TaskSets = dict[Task, dict[str, Features]]
 """task -> name -> features."""
-_PCA_VOXELS = 300_000  # at most, after averaging blocks
+_PCA_MM = 3.0  # edge of the voxel PCA's blocks, at most
+_PCA_BYTES = 2**28  # of the voxels that it holds at once
 BACKGROUND = 0.02  # intensities up to here are outside the brain (a preprocessed volume is [0, 1], its outside 0)
 START = np.array([0.1, 0.45, 0.85])  # quantiles of intensity where the three means start
 _BRAIN_VOXELS, _POINTS, _FEWEST = 100_000, 2000, 30  # of the mixture: taken, quantiles, too few
@@ -90,18 +91,28 @@ def true_factors(inputs: Inputs) -> np.ndarray:
     return np.where(volumes, np.log(np.where(volumes, columns, 1.0)), columns)
 
 
-def voxel_gram(inputs: Inputs, batch: int) -> np.ndarray:
+def voxel_gram(inputs: Inputs, batch: int, most: int = _PCA_BYTES) -> np.ndarray:
     """(N, N) inner products of all scans, from which any PCA of any subset of them follows exactly.
 
-    Volumes above 300,000 voxels are averaged in blocks first (the paper's 1.5 mm becomes 3 mm).
+    Voxels are averaged in blocks as large as 3 mm hold (the paper's 1.5 mm becomes 3 mm). All scans are read slab by
+    slab along x, so that no more than a slab of each is held.
+
+    Args:
+        most: bytes of a slab of all scans, a plane of blocks at least.
     """
-    factor = 1
-    while np.prod([size // factor for size in inputs.grid.shape]) > _PCA_VOXELS:
-        factor += 1
+    factor = max(1, int(_PCA_MM / inputs.grid.spacing_mm + 1e-6))
+    x, y, z = (size // factor for size in inputs.grid.shape)
     rows = inputs.scans.index.to_numpy()
-    voxels = np.concatenate([_blocks(volumes_of(inputs, part)[:, 0], factor) for part in batches(rows, batch)])
-    voxels -= voxels.mean(axis=0)  # only for precision: every PCA centres with its own rows
-    return (voxels @ voxels.T).astype(np.float64)
+    planes = max(1, most // (4 * len(rows) * y * z))
+    gram = np.zeros((len(rows), len(rows)))
+    for slab in batches(range(x), planes):
+        part = slice(slab.start * factor, slab.stop * factor)
+        voxels = np.empty((len(rows), len(slab) * y * z), dtype=np.float32)
+        for places in batches(np.arange(len(rows)), batch):
+            voxels[places] = _blocks(inputs.volumes.volumes((rows[places], part)), factor)
+        voxels -= voxels.mean(axis=0)  # only for precision: every PCA centres with its own rows
+        gram += voxels @ voxels.T
+    return gram
 
 
 def _blocks(volumes: np.ndarray, factor: int) -> np.ndarray:

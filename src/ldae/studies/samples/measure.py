@@ -6,6 +6,8 @@ standardised by the training scans. They are no FID: no network here has seen na
 floor, that of held-out scans, of which equally many are taken.
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ import pandas as pd
 import torch
 
 from ldae.config import Evaluation
+from ldae.core.batches import batches
 from ldae.core.files import write_tsv
 from ldae.core.keyed import study_stream
 from ldae.core.keys import KEY
@@ -25,6 +28,8 @@ from ldae.studies.common.statistics import estimates_table
 from ldae.studies.samples.neighbours import HELD_OUT, curves, frechet_estimate, kernel_estimate, memorisation, nearest
 
 SHOWN = 4  # samples nearest to a training scan
+Made = Callable[[slice], np.ndarray]
+"""Some places of a series of volumes -> (B, 1, X, Y, Z); made when asked for, since 500 would fill 5 GB."""
 
 
 def run_samples(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: int, out: Path) -> None:
@@ -40,20 +45,20 @@ def run_samples(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: int, out
     train, held_out = inputs.first_scans("train"), inputs.first_scans("test")
     copied = np.sort(study_stream(seed, "copied scans").permutation(train)[: len(held_out)])
     names = [f"sample-{number:04d}" for number in range(settings.samples)]
+    drawn = partial(samples, decoder, names, seed)
     kinds = {
-        "unconditional": (names, decoder.generate(decoder.noise(names, seed), None)),
-        HELD_OUT: ([inputs.scan_id(row) for row in held_out], decoded(decoder, latents, held_out)),
-        "copied_training": ([inputs.scan_id(row) for row in copied], decoded(decoder, latents, copied)),
+        "unconditional": (names, drawn),
+        HELD_OUT: ([inputs.scan_id(row) for row in held_out], partial(decoded, decoder, latents, held_out)),
+        "copied_training": ([inputs.scan_id(row) for row in copied], partial(decoded, decoder, latents, copied)),
     }
-    volumes = {kind: np.clip(made, 0, 1) for kind, (_, made) in kinds.items()}
-    found = encoded(decoder, volumes)
+    found = {kind: encoded(decoder, len(ids), made) for kind, (ids, made) in kinds.items()}
     write_tsv(out / "distances.tsv", distances(found, inputs, latents, train, held_out, settings.bootstrap, seed))
     references = inputs.rows("train")
     table = neighbour_table(inputs, latents, references, {kind: kinds[kind][0] for kind in kinds}, found)
     write_tsv(out / "neighbours.tsv", table.drop(columns="place"))
     write_tsv(out / "memorisation.tsv", memorisation(table, settings.bootstrap, seed))
     write_tsv(out / "curves.tsv", curves(table, settings.bootstrap, seed))
-    write_examples(inputs, table, references, volumes["unconditional"], out / "examples")
+    write_examples(inputs, table, references, drawn, decoder.batch, out / "examples")
 
 
 def means(latents: Store, rows: np.ndarray) -> np.ndarray:
@@ -61,16 +66,24 @@ def means(latents: Store, rows: np.ndarray) -> np.ndarray:
     return np.asarray(latents.data[rows, 0], dtype=np.float32) * latents.meta["scale_factor"]
 
 
-def decoded(decoder: Decoder, latents: Store, rows: np.ndarray) -> np.ndarray:
-    """(B, 1, X, Y, Z) volumes of the mean latents of these rows."""
-    return decoder.decode_latent(means(latents, rows))
+def samples(decoder: Decoder, names: list[str], seed: int, places: slice) -> np.ndarray:
+    """(B, 1, X, Y, Z) some of the unconditional samples, in [0, 1]."""
+    return np.clip(decoder.generate(decoder.noise(names[places], seed), None), 0, 1)
 
 
-def encoded(decoder: Decoder, volumes: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
-    """Scaled posterior means ``z`` and ``y_sem`` of every kind of volume."""
-    return {
-        kind: {"z": decoder.encode_mean(made), "y_sem": decoder.encode_semantic(made)} for kind, made in volumes.items()
-    }
+def decoded(decoder: Decoder, latents: Store, rows: np.ndarray, places: slice) -> np.ndarray:
+    """(B, 1, X, Y, Z) volumes in [0, 1] of the mean latents of some of these rows."""
+    return np.clip(decoder.decode_latent(means(latents, rows[places])), 0, 1)
+
+
+def encoded(decoder: Decoder, count: int, made: Made) -> dict[str, np.ndarray]:
+    """Scaled posterior means ``z`` and ``y_sem`` of ``count`` volumes, of which a batch is held at a time."""
+    z, y_sem = [], []
+    for places in batches(range(count), decoder.batch):
+        volumes = made(slice(places.start, places.stop))
+        z.append(decoder.encode_mean(volumes))
+        y_sem.append(decoder.encode_semantic(volumes))
+    return {"z": np.concatenate(z), "y_sem": np.concatenate(y_sem)}
 
 
 def octants(z: np.ndarray) -> np.ndarray:
@@ -132,14 +145,16 @@ def neighbour_table(
 
 
 def write_examples(
-    inputs: Inputs, table: pd.DataFrame, references: np.ndarray, samples: np.ndarray, folder: Path
+    inputs: Inputs, table: pd.DataFrame, references: np.ndarray, drawn: Made, batch: int, folder: Path
 ) -> None:
-    """The samples whose nearest training scan stands out most from the next, each beside that scan."""
+    """The samples whose nearest training scan stands out most from the next, each beside that scan. They are drawn
+    again, in the batch that they were drawn in, so that they are the same to the last digit."""
     own = table[table["kind"] == "unconditional"].reset_index(drop=True).sort_values("ratio", kind="stable")[:SHOWN]
     volumes, labels = [], []
     for place, row in own.iterrows():
-        scan = references[int(row["place"])]
-        volumes += [samples[place, 0], volumes_of(inputs, np.array([scan]))[0, 0]]
+        scan, first = references[int(row["place"])], int(place) // batch * batch
+        sample = drawn(slice(first, first + batch))[int(place) - first, 0].copy()
+        volumes += [sample, volumes_of(inputs, np.array([scan]))[0, 0]]
         key = {"participant_id": row["nearest_participant_id"], "session_id": row["nearest_session_id"]}
         labels += [key | {"item": row["item"], "kind": kind} for kind in ("sample", "nearest")]
     write_volumes(folder, volumes, labels)
