@@ -19,13 +19,14 @@ help: ## list the commands
 setup: $(READY) ## make .venv with everything pinned in requirements.lock
 
 # Compiled once: where PYTHONDONTWRITEBYTECODE is set, as in many containers, every job would compile its imports anew.
+# NCCL anew: an older .venv holds a second package of it, whose removal takes the library away from both.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
 		|| { echo "Error: $(PYTHON) is not Python 3.11 or 3.12; run again with PYTHON=python3.11."; exit 1; }
 	@echo "Setting up .venv (once; about 8 GB, two minutes) ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv 2>/dev/null
-	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python requirements.lock
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --reinstall-package nvidia-nccl-cu13 requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $(READY)
 	@echo "Ready."

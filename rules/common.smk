@@ -1,6 +1,7 @@
 # Shared by all rule files, and made before them. The validated configuration and the names of folders.
 # `settings.section(...)` in params plans exactly the readers of a changed section, `code_digest(...)` the rules that a
 # changed module can reach; expensive rules have a `revision` in their section instead (docs/reproducibility.md).
+import os
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from ldae.config import parse_config
 from ldae.core.closure import Code
 from ldae.core.errors import UserError
 from ldae.core.files import digest
+from ldae.core.runtime import DEVICE
 
 try:
     from ldae.studies.registry import STUDIES, figures, headline, missing, require_rules, runnable, tables
@@ -25,6 +27,7 @@ try:
 except UserError as error:
     sys.exit(f"Error: {error}")
 
+os.environ.setdefault(DEVICE, settings.launch.device)  # the jobs inherit it
 RESULTS = str(settings.results_dir)
 STORE, TRAIN = f"{RESULTS}/store", f"{RESULTS}/train"
 EVALUATE, PAPER = f"{RESULTS}/evaluate", f"{RESULTS}/paper"

@@ -10,6 +10,7 @@ from ldae.core.errors import UserError, fault_of_the_machine, is_machine_error
 from ldae.core.runtime import STOPPED, STOPPED_STATUS, interruptible
 
 COMMANDS = (
+    "doctor",
     "preflight",
     "inventory",
     "phantom",

@@ -76,7 +76,8 @@ class Lab:
     def environment(self) -> dict[str, str]:
         """What a process needs to submit to this cluster, and to no other."""
         keep = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "SBATCH_"))}
-        return keep | {"PATH": f"{self.folder}/bin:{keep['PATH']}", MARK: str(self.folder)}
+        cpu = {"LDAE_DEVICE": "cpu"}  # the lab's GPUs are only declared
+        return keep | cpu | {"PATH": f"{self.folder}/bin:{keep['PATH']}", MARK: str(self.folder)}
 
     def call(self, *command: str) -> str:
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True)

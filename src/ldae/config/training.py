@@ -70,6 +70,11 @@ class Training(Section):
 class Launch(Section):
     """How a training is run, not what it computes: a change plans no job and is no reason to refuse a checkpoint."""
 
+    device: Literal["auto", "gpu", "cpu"] = Field(
+        "auto",
+        description="of every rule with a network. auto: the GPU that there is, and an end with one sentence where a "
+        "job was given one and cannot use it; gpu: nothing but a GPU; cpu: none",
+    )
     stop_margin_seconds: float = Field(
         120, ge=0, description="stop and save when less is left of the job's time limit (more when steps take longer)"
     )

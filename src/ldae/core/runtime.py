@@ -17,6 +17,7 @@ from ldae.core.errors import Interrupted, UserError, fault_of_the_machine, is_ma
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
+DEVICE = "LDAE_DEVICE"  # launch.device, for every process of the workflow; set by hand it goes before it
 THREADS = 1  # of every computation: the order of sums, and so the last bits of a result, depend on the number
 
 

@@ -1,20 +1,51 @@
 """Which device computes, and in which precision."""
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
 
+from ldae.core.errors import MachineError
 from ldae.core.runtime import THREADS
+from ldae.inference import gpu
 
 
 def pick_device() -> torch.device:
-    """The first GPU when there is one; of several processes each takes its own."""
-    if torch.cuda.is_available():
+    """The first GPU when there is one; of several processes each takes its own. ``launch.device: cpu`` takes none.
+
+    Raises:
+        MachineError: a GPU was given to this process, and cannot be used.
+    """
+    if gpu.wish() == "cpu":
+        return torch.device("cpu")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what PyTorch warns of is said below, where it matters
+        usable = torch.cuda.is_available()
+    if usable:
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    if reason := gpu.given():
+        raise MachineError(
+            f"A GPU was given here ({reason}) and cannot be used: {gpu.unusable()}. Mend that, or set launch.device: "
+            "cpu to compute without it."
+        )
     return torch.device("cpu")
+
+
+def require_gpus(processes: int) -> None:
+    """Every process of a training on this node has a GPU of its own, or all work on the CPU.
+
+    Raises:
+        MachineError: there are fewer GPUs than processes, or one was given and cannot be used.
+    """
+    if pick_device().type == "cuda" and (found := torch.cuda.device_count()) < processes:
+        raise MachineError(
+            f"{processes} GPUs are asked for on this node and {found} can be used (CUDA_VISIBLE_DEVICES="
+            f"{os.environ.get('CUDA_VISIBLE_DEVICES', 'not set')}): ask the scheduler for as many as the rule's "
+            "resource gpu says."
+        )
 
 
 @contextmanager

@@ -5,7 +5,6 @@ last micro-batch. (PyTorch's DistributedDataParallel would overlap that sum with
 forward pass to go through it, which encode, decode and two networks with one loss do not.)
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from ldae.inference.device import pick_device
 
 BUCKET = 2**24  # numbers per sum
 PATIENCE = timedelta(hours=2)  # the others wait while the first process validates
@@ -81,8 +82,9 @@ class World:
 
 def join() -> World:
     """Enter the processes torchrun has started (its environment variables say which is which)."""
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    device = pick_device()
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
         dist.init_process_group("cpu:gloo,cuda:nccl", timeout=PATIENCE)
     else:
         dist.init_process_group("gloo", timeout=PATIENCE)

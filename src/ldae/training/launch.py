@@ -26,6 +26,7 @@ from pydantic import BaseModel
 from ldae import config
 from ldae.core.errors import Interrupted, MachineError, UserError
 from ldae.core.files import read_json, write_json, write_text
+from ldae.inference.device import require_gpus
 from ldae.inference.model_folder import CHECKPOINTS
 from ldae.training import run
 from ldae.training.distributed import join
@@ -82,7 +83,8 @@ def launch(task: str, resources: Mapping[str, Any], log: str | Path, **arguments
     """
     processes, folder = Processes.of(resources), Path(arguments["out"]) / CHECKPOINTS
     settings = config.Training.model_validate(arguments["settings"]["training"])
-    attempts_of(folder, settings, processes.total).refuse_repeats()  # before anything slow
+    require_gpus(processes.per_node)  # before anything slow
+    attempts_of(folder, settings, processes.total).refuse_repeats()
     (folder / REQUEST).unlink(missing_ok=True)  # it was for an earlier attempt
     if processes.total == 1:
         with StopFlag():
