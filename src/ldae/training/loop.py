@@ -53,8 +53,9 @@ def train(
     trainer = Trainer(stage, settings, seed, world)
     if world.first:
         attempts.refuse_repeats()
-    resume(trainer, checkpoints, attempts)
     walltime = Walltime(launch.stop_margin_seconds)
+    with timed(walltime, "write"):  # reading a checkpoint, digest and all, takes about as long as writing one
+        resume(trainer, checkpoints, attempts)
     records = Records(trainer, folder, launch, attempts) if world.first else Witness(attempts)
     with StopFlag() as stop, records, ending_well(trainer, checkpoints):
         if trainer.step < settings.steps:
@@ -70,6 +71,7 @@ def train(
                 attempts.reached(trainer.step)
             with timed(walltime, "validation") if due else nullcontext():
                 metrics = trainer.validate() if due else {}
+            walltime.observe("write", checkpoints.seconds)
             reason = stop.reason(folder) or ("the end of the job's time limit is near" if walltime else None)
             stopping = world.any(reason is not None)
             if world.first:

@@ -1,10 +1,25 @@
 import hashlib
+import os
 
 import pandas as pd
 import pytest
+import torch
 
 from ldae.core.errors import UserError
-from ldae.core.files import atomic_path, digest, read_json, read_tsv, sha256_file, write_json, write_tsv
+from ldae.core.files import atomic_path, digest, read_json, read_tsv, sha256_file, write_json, write_text, write_tsv
+from ldae.networks.weights import save_weights
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_files_of_any_library_take_the_umask(tmp_path, umask, mode):
+    """Of a group's, so that a lab can read what one of them trained; safetensors writes 0600 by itself."""
+    earlier = os.umask(umask)
+    try:
+        save_weights(tmp_path / "model.safetensors", {"weight": torch.ones(2)})
+        write_text(tmp_path / "text", "words")
+    finally:
+        os.umask(earlier)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {mode}
 
 
 def test_atomic_path_leaves_the_old_file_when_the_writer_fails(tmp_path):

@@ -10,6 +10,7 @@ from toy import ToyStage, training
 from ldae.config import Launch
 from ldae.core.errors import Interrupted, UserError
 from ldae.training.loop import train
+from ldae.training.safety.checkpoint import CheckpointFolder
 from ldae.training.safety.interruption import Walltime
 
 
@@ -36,6 +37,17 @@ def test_the_margin_grows_with_the_longest_step_validation_and_save():
     assert limit.margin == 30.0 and not limit
     limit.observe("save", 10.5)
     assert limit.margin == 51.0 and limit
+
+
+def test_the_longest_write_of_a_checkpoint_is_known(tmp_path):
+    """It goes on in the background, where the loop cannot time it."""
+    waits = {1: 0.2, 2: 0.0}
+    folder = CheckpointFolder(tmp_path, {}, on_saved=lambda step: time.sleep(waits[step]))
+    assert folder.seconds == 0
+    for step in waits:
+        folder.save(step, {"weight": torch.ones(2)}, {})
+        folder.wait()
+        assert folder.seconds >= 0.2
 
 
 def test_a_bad_end_is_one_sentence():

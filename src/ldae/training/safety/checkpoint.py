@@ -7,6 +7,7 @@ background while training does: the loop waits only for the copy in memory.
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,7 @@ class CheckpointFolder:
         self.fingerprint = flatten(fingerprint)
         self._writer: threading.Thread | None = None
         self._failure: Exception | None = None
+        self.seconds = 0.0  # the longest write so far, from the copy to the last rename
 
     def save(self, step: int, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         """Copy the tensors, and write them in the background; waits for the write before this one.
@@ -141,10 +143,12 @@ class CheckpointFolder:
                 path.unlink()
 
     def _write_or_fail(self, step: int, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        started = time.monotonic()
         try:
             self._write(step, tensors, state)
         except Exception as error:
             self._failure = error
+        self.seconds = max(self.seconds, time.monotonic() - started)
 
     def _write(self, step: int, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         """Write whole, then drop the oldest."""

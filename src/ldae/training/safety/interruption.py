@@ -104,7 +104,8 @@ class Walltime:
 
     @property
     def margin(self) -> float:
-        """Seconds kept in hand: those asked for, or twice the longest step, validation and save, if that is more."""
+        """Seconds kept in hand: those asked for, or twice the longest step, validation, save and write of a
+        checkpoint, if that is more."""
         return max(self._margin, RESERVE * sum(self._longest.values()))
 
     def remaining(self) -> float:
