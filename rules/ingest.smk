@@ -37,6 +37,7 @@ rule preflight_adni:
         images=str(settings.raw.images),
         tables=str(settings.raw.tables),
         max_quarantined_fraction=settings.convert.max_quarantined_fraction,
+        adni4=settings.convert.adni4,
         code=code_digest("preflight_adni"),
     script:
         "../workflow/scripts/preflight_adni.py"
@@ -58,6 +59,7 @@ rule adapt_tables:
     params:
         images=str(settings.raw.images),
         tables=str(settings.raw.tables),
+        adni4=settings.convert.adni4,
         code=code_digest("adapt_tables"),
     script:
         "../workflow/scripts/adapt_tables.py"

@@ -3,9 +3,11 @@
 import json
 
 import pytest
+from chain import SMOKE
 
 from ldae import cli
 from ldae.config import Phantom
+from ldae.core.files import read_tsv
 from ldae.phantom.loni_images import images_of
 from ldae.phantom.loni_tables import write_todays_tables
 from ldae.phantom.visit_schedule import plan_cohort
@@ -66,3 +68,20 @@ def test_a_moved_download_is_read_again(workflow, download, monkeypatch):
     overlay = {"raw": {"images": "elsewhere/ADNI", "tables": "elsewhere/clinical"}}
     (workflow.folder / "mine.json").write_text(json.dumps(overlay))
     assert set(workflow.planned(*target)) == {"inventory_raw", "preflight_adni"}
+
+
+@pytest.mark.slow
+def test_a_phantom_with_adni4_arrives_whole(workflow):
+    """The real Snakemake from the synthetic download to scans.tsv: ADNI4 beside the other phases, every visit there."""
+    phantom = {"subjects": {"CN": 4, "AD": 4, "MCI": 4}, "visits": 1, "voxel_mm": 4.0, "broken_scans": 0, "adni4": 1}
+    (workflow.folder / "mine.json").write_text(json.dumps({"phantom": phantom, "seed": 3}))
+    scans = workflow.folder / "results/smoke/manifest/scans.tsv"
+    done = workflow.run(str(scans.relative_to(workflow.folder)), *SMOKE, "mine.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    table, truth = read_tsv(scans), read_tsv(workflow.folder / "results/smoke/raw/truth.tsv")
+    key = ["participant_id", "session_id"]
+    both = truth.merge(table, on=key, how="outer", suffixes=("_true", ""), indicator=True)
+    assert (both["_merge"] == "both").all() and (both["status"] == "included").all()
+    assert (both["phase"] == both["study_phase"]).all() and (both["diagnosis_true"] == both["diagnosis"]).all()
+    assert ((both["phase"] == "ADNI4") == (both["converted_by"] == "dcm2niix")).all()
+    assert (both["phase"] == "ADNI4").sum() == 2 and {"ADNI1", "ADNI2", "ADNI3"} <= set(both["phase"])

@@ -5,6 +5,7 @@ from pathlib import Path
 from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.adni.clinica_tables import write_adapted_tables
+    from ldae.adni.table_adapter import write_adapted_tables
 
-    write_adapted_tables(Path(snakemake.params.images), Path(snakemake.params.tables), Path(snakemake.output[0]).parent)
+    folders = Path(snakemake.params.images), Path(snakemake.params.tables)
+    write_adapted_tables(*folders, Path(snakemake.output[0]).parent, snakemake.params.adni4)

@@ -8,6 +8,7 @@ more than is there.
 
 import logging
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +29,7 @@ STATUS_COLUMNS = [
     "image_id",
     "scan_date",
     "field_strength",
+    "converted_by",
 ]
 
 
@@ -109,11 +111,19 @@ SESSION_COLUMNS = {
     "moca": "Montreal Cognitive Assessment, 0-30",
     "FAQ": "Functional Activities Questionnaire",
 }
+SCANS_COLUMNS = {
+    "filename": "Image, relative to this table",
+    "acq_time": "Date of the scan (the time of day is not told)",
+    "image_id": "LONI's number of the image",
+    "field_strength": "Field strength of the scanner, T",
+    "converted_by": "clinica, or dcm2niix: visits of ADNI4, which Clinica does not convert, chosen by this workflow",
+}
 DIAGNOSES = {"CN": "CN", "MCI": "MCI", "AD": "AD", "Dementia": "AD"}
 logger = logging.getLogger("ldae")
 README = """ADNI T1-weighted scans, one per visit, converted to BIDS by Clinica and verified scan by scan.
 
-Each image keeps the voxels Clinica wrote. Clinica replaces the scanner's affine by voxel size and a centred origin, so
+Visits of ADNI4, which Clinica does not convert, were converted by dcm2niix (converted_by in the scans tables).
+Each image keeps the voxels its converter wrote. The scanner's affine is replaced by voxel size and a centred origin, so
 position and obliquity are not those of the scanner. The free-text fields of the headers are emptied. Ages and
 diagnoses belong to the visit; the date of a scan is in its scans.tsv.
 
@@ -133,13 +143,21 @@ def participant_rows(bids: Path) -> dict[str, dict[str, str | None]]:
     return {row["participant_id"]: row for row in table.to_dict("records")}
 
 
-def write_sessions(clinica_table: Path, out: Path) -> None:
+def write_sessions(clinica_table: Path, out: Path, more: Sequence[dict] = ()) -> None:
     """Rewrite a sessions.tsv: session_id first, in visit order, diagnosis CN, MCI, AD or n/a.
+
+    Args:
+        more: visits of ADNI4. Of one that Clinica has a row for as well (made of CDR alone), its cells are used where
+            this one is empty. Without a table of Clinica's they are all.
 
     Clinica leaves every diagnosis unmapped (``Dementia``) as soon as one cell of the study table holds another word.
     Such a word becomes n/a, with a line in the log.
     """
-    sessions = read_tsv(clinica_table, dtype=str).reindex(columns=list(SESSION_COLUMNS))
+    known = read_tsv(clinica_table, dtype=str) if clinica_table.is_file() else pd.DataFrame(columns=["session_id"])
+    sessions = known.reindex(columns=list(SESSION_COLUMNS)).astype(object)
+    if more:
+        added = pd.DataFrame(more).reindex(columns=list(SESSION_COLUMNS)).astype(object).set_index("session_id")
+        sessions = added.combine_first(sessions.set_index("session_id")).reset_index()[list(SESSION_COLUMNS)]
     for row in sessions[sessions["diagnosis"].notna() & ~sessions["diagnosis"].isin(DIAGNOSES)].itertuples():
         where = f"{out.parent.name} {row.session_id}"
         logger.warning("%s: diagnosis %r is n/a, it is none of %s", where, row.diagnosis, ", ".join(DIAGNOSES))
@@ -155,6 +173,7 @@ def write_scans(rows: list[dict], out: Path) -> None:
             "acq_time": [f"{row['scan_date']}T00:00:00" for row in rows],
             "image_id": [row["image_id"] for row in rows],
             "field_strength": [row["field_strength"] for row in rows],
+            "converted_by": [row.get("converted_by") for row in rows],
         }
     )
     write_tsv(out, table)
@@ -194,6 +213,7 @@ def merge_bids(statuses: list[Path], bids: Path) -> None:
     write_json(bids / "participants.json", sidecar(PARTICIPANT_COLUMNS))
     write_json(bids / "sessions.json", sidecar(SESSION_COLUMNS))
     write_text(bids / "README", README)
+    write_json(bids / "scans.json", sidecar(SCANS_COLUMNS))
     write_tsv(bids / "participants.tsv", participants)
     write_json(bids / "dataset_description.json", dataset_description())
 

@@ -25,14 +25,13 @@ from ldae.adni.study_tables import (
     read_table,
 )
 from ldae.core.errors import UserError
-from ldae.core.files import atomic_path, sha256_file, write_json
+from ldae.core.files import sha256_file
 from ldae.core.text_tables import read_text_table
 
 SESSION_CODES = re.compile(r"bl|sc|[mM]\d+|f|uns1|")
 DIAGNOSIS_CODES = {"CN": "1", "MCI": "2", "AD": "3", "Dementia": "3", "DEM": "3"}
 CURRENT = {"1": "1", "2": "2", "3": "3"}  # DXCURREN of ADNI1: normal, MCI, AD
 CHANGE = dict(zip("123456789", "123233121", strict=True))  # DXCHANGE of ADNIGO and 2: what it is after the change
-REPORT = "adapted.json"
 
 
 @dataclass(frozen=True)
@@ -70,11 +69,21 @@ def adapt_tables(images: Path, tables: Path) -> dict[str, AdaptedTable]:
 
 
 def adapt_table(table: StudyTable, images: Path, tables: Path, merge: AdaptedTable | None) -> AdaptedTable:
-    """One of Clinica's tables, from its own name or today's, respelt.
+    """One of Clinica's tables, from its own name or today's, respelt, and without what ends Clinica.
 
     Args:
         merge: ADNIMERGE, adapted before; None while it is adapted itself.
     """
+    prepared = prepared_table(table, images, tables, merge)
+    if prepared.content is None:
+        return prepared
+    changes = list(prepared.changes)
+    content = mended(table, prepared.content, changes)
+    return AdaptedTable(table, prepared.paths, content, tuple(changes))
+
+
+def prepared_table(table: StudyTable, images: Path, tables: Path, merge: AdaptedTable | None) -> AdaptedTable:
+    """A table from its own name or today's, respelt; every row of it."""
     paths, source = find_tables(tables, table.name), table.name
     for name in table.today:
         if not paths:
@@ -98,7 +107,6 @@ def adapt_table(table: StudyTable, images: Path, tables: Path, merge: AdaptedTab
         content = same_spelling(table, content, changes)
         content = derived(table, content, merge, changes)
         content = normalised(table, content, changes)
-        content = mended(table, content, changes)
     except UserError as error:
         return AdaptedTable(table, tuple(paths), error=str(error))
     return AdaptedTable(table, tuple(paths), content, tuple(changes))
@@ -141,8 +149,11 @@ def lists_of_images(tables: Path) -> list[Path]:
 
 
 def derived(table: StudyTable, content: pd.DataFrame, merge: AdaptedTable | None, changes: list[str]) -> pd.DataFrame:
-    """Columns of the diagnostic summary that older editions spell out otherwise: PTID by RID, DIAGNOSIS by its
-    change."""
+    """Columns that some editions spell out otherwise: RID by PTID; of the diagnostic summary PTID by RID, DIAGNOSIS by
+    its change."""
+    if table.subject == "RID" and "RID" in table.required and "RID" not in content and "PTID" in content:
+        content = content.assign(RID=content["PTID"].str.extract(r"(\d+)\s*$", expand=False).fillna(""))
+        changes.append("RID made from PTID")
     if table.name != "DXSUM_PDXCONV":
         return content
     have = {column.casefold(): column for column in content}
@@ -180,32 +191,3 @@ def mended(table: StudyTable, content: pd.DataFrame, changes: list[str]) -> pd.D
             changes.append("one row repeated")
             return pd.concat([content, content.iloc[[-1]]])
     return content
-
-
-def write_adapted_tables(images: Path, tables: Path, out: Path) -> None:
-    """Write Clinica's tables to the folder ``out`` and, last, ``adapted.json``: what each was made of.
-
-    Raises:
-        UserError: a table that Clinica needs is missing or incomplete.
-    """
-    adapted = adapt_tables(images, tables)
-    short = [name for name, item in adapted.items() if not item.usable and not item.table.optional]
-    if short:
-        names = ", ".join(short)
-        raise UserError(f"No tables for Clinica can be made of {tables}: run ldae preflight and mend {names}.")
-    report, kept = {}, set()
-    for name, item in adapted.items():
-        if item.content is None or not item.usable:
-            continue
-        target = out / f"{name}.csv"
-        with atomic_path(target) as temporary:
-            if item.changes:
-                item.content.to_csv(temporary, index=False, lineterminator="\n")
-            else:
-                temporary.write_bytes(item.paths[0].read_bytes())
-        kept.add(target)
-        source = item.paths[0].relative_to(tables).as_posix()
-        report[name] = {"source": source, "changes": list(item.changes), "sha256": sha256_file(target)}
-    for path in set(out.glob("*.csv")) - kept:
-        path.unlink()
-    write_json(out / REPORT, report)

@@ -4,13 +4,15 @@ import logging
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from ldae.adni.accounting import LATER_PHASE, ORDINARY, Listing, read_listing, write_readable_tables
+from ldae.adni.adni4_scans import Part, parts_of
+from ldae.adni.adni4_tables import read_written
 from ldae.adni.bids_tables import (
     STATUS_COLUMNS,
     is_current,
@@ -23,7 +25,7 @@ from ldae.adni.clinica import ClinicaRun, run_clinica
 from ldae.adni.disk import subject_files
 from ldae.adni.inventory import FIVE_DIGITS, image_folders, require_folders, subject_folders
 from ldae.adni.preflight import require_ready, table_findings, tool_findings
-from ldae.adni.publication import OnDisk, bring_in, status_row
+from ldae.adni.publication import ClinicaPart, OnDisk, OwnPart, bring_in, status_row
 from ldae.adni.staging import stage_subject
 from ldae.adni.study_tables import table_digests
 from ldae.config import Convert
@@ -31,6 +33,7 @@ from ldae.core.errors import AGAIN, MORE_MEMORY, MachineError, UserError, blamin
 from ldae.core.files import digest, write_tsv
 from ldae.core.keys import participant_id, shard_of
 
+NONE: Mapping[str, Part] = {}
 logger = logging.getLogger("ldae")
 
 
@@ -49,9 +52,13 @@ def convert_shard(
             that the study refused, or of a phase Clinica does not convert do not count).
     """
     require_folders(images, tables)
-    require_ready(tool_findings() + table_findings(tables))
+    found = read_written(tables)
+    parts, alone = parts_of(found), found.alone if found is not None else set()
     subjects = [path.name for path in subject_folders(images) if shard_of(path.name, settings.shards) == shard]
-    inputs = input_digests(images, tables, subjects, settings.revision)
+    subjects = [name for name in subjects if name in parts or not FIVE_DIGITS.fullmatch(name)]
+    needed = [] if found is not None and set(subjects) <= alone else table_findings(tables)
+    require_ready(tool_findings() + needed)
+    inputs = input_digests(images, tables, subjects, settings.revision, parts)
     forget_vanished(bids, status, shard, settings.shards, subjects)
     stale = [name for name in subjects if not is_current(read_record(status, participant_id(name)), inputs[name], bids)]
     logger.info("shard %d: %d subjects, %d to convert", shard, len(subjects), len(stale))
@@ -59,41 +66,58 @@ def convert_shard(
     for folder in (work, incoming):
         shutil.rmtree(folder, ignore_errors=True)
     sweep_temporary(status, [participant_id(name) for name in subjects])
-    if stale:
-        listing, tree = read_listing(tables), work / "images"
+    theirs, tree = [name for name in stale if name not in alone], work / "images"
+
+    def own(name: str) -> OwnPart | None:
+        return OwnPart(parts[name], tree, work / "own") if name in parts else None
+
+    for name in stale:
+        if name in alone:
+            with blaming_the_machine(work):
+                disk = staged(images, [name], {name: parts[name].image_ids}, tree)[name]
+            facts = inputs[name], parts[name].person
+            write_record(status, bring_in(name, None, own(name), disk, facts, incoming / participant_id(name), bids))
+    if theirs:
+        listing = read_listing(tables)
         with blaming_the_machine(work):
-            disks = staged(images, stale, listing, tree)
+            disks = staged(images, theirs, listed_images(listing, theirs, parts), tree)
         had = {name: disk.files.ids - set(disk.reasons) for name, disk in disks.items()}
         shown = listing.shown(had)
         rules = listing.rules(shown)
         write_readable_tables(tables, listing, shown, work / "tables")
-        suspects = listing.suspects(stale)
-        ordinary = [name for name in stale if name not in suspects]
+        suspects = listing.suspects(theirs)
+        ordinary = [name for name in theirs if name not in suspects]
         for group, run in converted_groups(tree, work / "tables", [ordinary, *([name] for name in suspects)], work):
-            participants = participant_rows(run.bids)
+            participants, part = participant_rows(run.bids), ClinicaPart(run, listing, rules)
             for name in group:
-                facts = inputs[name], participants.get(participant_id(name), {})
-                record = bring_in(name, run, listing, rules, disks[name], facts, incoming / participant_id(name), bids)
+                known = parts[name].person if name in parts else {}
+                facts = inputs[name], participants.get(participant_id(name), known)
+                record = bring_in(name, part, own(name), disks[name], facts, incoming / participant_id(name), bids)
                 write_record(status, record)
             shutil.rmtree(run.bids.parent)
-        for folder in (work / "tables", tree):
-            shutil.rmtree(folder)
+        shutil.rmtree(work / "tables")
+    for folder in (work / "own", tree):
+        shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree(incoming, ignore_errors=True)
     records = [read_record(status, participant_id(name)) for name in subjects]
     assert None not in records  # each was there or has been written
-    rows = [scan for record in records if record is not None for scan in record.scans] + later_phases(
-        images, shard, settings.shards
-    )
+    rows = [scan for record in records if record is not None for scan in record.scans]
+    rows += later_phases(images, shard, settings.shards, set(parts))
     table = pd.DataFrame(rows, columns=STATUS_COLUMNS)
     table = table.astype({"size": "Int64"})  # as float it would lose digits in the file
     check_quarantined(table, settings.max_quarantined_fraction, shard)
     write_tsv(status, table)
 
 
-def staged(images: Path, subjects: list[str], listing: Listing, tree: Path) -> dict[str, OnDisk]:
-    """Build the tree that Clinica sees, of the images that are listed and not withheld."""
+def listed_images(listing: Listing, subjects: list[str], parts: dict[str, Part]) -> dict[str, set[str]]:
+    """PTID -> images that are to be staged: those listed and not withheld, and those of ADNI4."""
     rows = listing.images[~listing.images["withheld"]]
     listed = rows.groupby("SubjectID")["ImageUID"].agg(set).to_dict()
+    return {name: listed.get(name, set()) | (parts[name].image_ids if name in parts else set()) for name in subjects}
+
+
+def staged(images: Path, subjects: list[str], listed: dict[str, set[str]], tree: Path) -> dict[str, OnDisk]:
+    """Build the tree that the converters see, of the listed images."""
     disks = {}
     for name in subjects:
         files = subject_files(images / name)
@@ -104,10 +128,13 @@ def staged(images: Path, subjects: list[str], listing: Listing, tree: Path) -> d
     return disks
 
 
-def input_digests(images: Path, tables: Path, subjects: list[str], revision: int) -> dict[str, str]:
+def input_digests(
+    images: Path, tables: Path, subjects: list[str], revision: int, parts: Mapping[str, Part] = NONE
+) -> dict[str, str]:
     """PTID -> digest of its image folders (names and sizes), its table rows and the revision of this step."""
     rows = table_digests(tables, subjects)
-    return {name: digest([image_folders(images / name), rows[name], revision]) for name in subjects}
+    content = {name: [image_folders(images / name), rows[name], revision] for name in subjects}
+    return {name: digest([*own, asdict(parts[name])] if name in parts else own) for name, own in content.items()}
 
 
 def forget_vanished(bids: Path, status: Path, shard: int, shards: int, subjects: list[str]) -> None:
@@ -203,10 +230,12 @@ def stop_if_killed_again(before: set[str], group: set[str]) -> set[str]:
     return group
 
 
-def later_phases(images: Path, shard: int, shards: int) -> list[dict]:
-    """A row for each subject folder with a five-digit ADNI4 identifier, which Clinica passes over."""
+def later_phases(images: Path, shard: int, shards: int, converted: set[str]) -> list[dict]:
+    """A row for each subject folder with a five-digit ADNI4 identifier that is not ``converted``; Clinica passes over
+    them."""
     reason = f"{LATER_PHASE}: Clinica reads subject identifiers with four digits, not those of ADNI4"
-    names = [participant_id(path.name) for path in sorted(images.iterdir()) if FIVE_DIGITS.fullmatch(path.name)]
+    folders = [path.name for path in subject_folders(images) if FIVE_DIGITS.fullmatch(path.name)]
+    names = [participant_id(name) for name in folders if name not in converted]
     return [status_row(name, None, reason=reason) for name in names if shard_of(name, shards) == shard]
 
 

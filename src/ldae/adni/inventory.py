@@ -45,7 +45,7 @@ def require_folders(images: Path, tables: Path) -> None:
 
 
 def subject_folders(images: Path) -> list[Path]:
-    """Folders named like an ADNI subject (``NNN_S_NNNN``), the only ones Clinica looks at."""
+    """Folders named like an ADNI subject (``NNN_S_NNNN``, with five digits in ADNI4)."""
     return sorted(path for path in images.iterdir() if PTID.fullmatch(path.name) and path.is_dir())
 
 
@@ -139,7 +139,7 @@ def refresh_inventory(config: Config) -> str:
     return f"Raw download: {'changed, what is new will be converted' if changed else 'unchanged'} ({out})."
 
 
-FIVE_DIGITS = re.compile(r"\d{3}_S_\d{5,}")
+FIVE_DIGITS = re.compile(r"\d{3}_S_\d{5}")  # which Clinica passes over
 LIKE_A_SUBJECT = re.compile(r"\s*(\d{3})[_\s-]S[_\s-](\d{4,})(.*)", re.IGNORECASE)
 ARCHIVE = re.compile(r".*\.(zip|tar|tgz|gz|7z|rar)(\.\d+)?(\.part)?", re.IGNORECASE)
 
@@ -159,8 +159,7 @@ def outsiders(images: Path) -> list[Outsider]:
     """Everything at the top of the tree that is no subject folder and not hidden."""
     found = []
     for item in sorted(os.scandir(images), key=lambda item: item.name):
-        subject = PTID.fullmatch(item.name) or FIVE_DIGITS.fullmatch(item.name)
-        if item.name.startswith(".") or (subject and item.is_dir()):
+        if item.name.startswith(".") or (PTID.fullmatch(item.name) and item.is_dir()):
             continue
         if item.is_dir():
             found.append(folder_outside(images, item.name))
@@ -181,7 +180,7 @@ def folder_outside(images: Path, name: str) -> Outsider:
     """A folder that is no subject's: the subjects in it, files and bytes."""
     files = size = subjects = 0
     for folder, folders, names in os.walk(images / name):
-        subjects += sum(bool(PTID.fullmatch(item) or FIVE_DIGITS.fullmatch(item)) for item in folders)
+        subjects += sum(bool(PTID.fullmatch(item)) for item in folders)
         for file in names:
             files += 1
             size += (Path(folder) / file).lstat().st_size

@@ -1,4 +1,5 @@
-"""One converted subject, from what Clinica wrote to its place in the BIDS dataset: verified, whole, or not at all."""
+"""One converted subject, from what Clinica and dcm2niix wrote to its place in the BIDS dataset: verified, whole, or not
+at all."""
 
 import gzip
 import hashlib
@@ -17,8 +18,10 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
 from ldae.adni.accounting import LEFT_OUT, Listing, absence, mistaken_visit, visits_left_out
+from ldae.adni.adni4_scans import Part, choices
 from ldae.adni.bids_tables import STATUS_COLUMNS, SubjectRecord, write_scans, write_sessions
 from ldae.adni.clinica import ClinicaRun, session_id
+from ldae.adni.dcm2niix import CONVERTER, convert_image, write_sidecar
 from ldae.adni.disk import SubjectFiles
 from ldae.adni.selection import Rules
 from ldae.core.errors import QuarantinedScan, blaming_the_machine, is_machine_error
@@ -107,11 +110,28 @@ class OnDisk:
     reasons: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class ClinicaPart:
+    """What Clinica made of the subjects: its ``run``, the tables (``listing``), and as it saw them (``rules``)."""
+
+    run: ClinicaRun
+    listing: Listing
+    rules: Rules
+
+
+@dataclass(frozen=True)
+class OwnPart:
+    """What dcm2niix converts of a subject (``part``) in ``tree``, the staged images, to ``work``."""
+
+    part: Part
+    tree: Path
+    work: Path
+
+
 def bring_in(
     name: str,
-    run: ClinicaRun,
-    listing: Listing,
-    rules: Rules,
+    clinica: ClinicaPart | None,
+    own: OwnPart | None,
     disk: OnDisk,
     facts: tuple[str, dict],
     incoming: Path,
@@ -120,52 +140,98 @@ def bring_in(
     """Verify the scans of one subject, build its folder at ``incoming`` (on the disk of ``bids``), rename it in.
 
     Args:
-        rules: the tables as Clinica saw them.
+        clinica, own: who converts which of its visits; None: none of them.
         disk: the subject's images on disk.
         facts: digest of the subject's inputs, and its row of participants.tsv.
     """
     participant = participant_id(name)
     inputs, row = facts
-    scans: list[dict]
-    if run.error is not None:
-        shutil.rmtree(bids / participant, ignore_errors=True)
-        reason = f"Clinica died: {run.error}"
-        visits = visits_left_out(name, listing, disk.files, set(), set(), disk.reasons)
-        visits = visits or [{"session_id": None, "reason": LEFT_OUT}]
-        visits = [visit | ({"reason": reason} if visit["reason"].startswith(LEFT_OUT) else {}) for visit in visits]
-        scans = [status_row(participant, **visit) for visit in visits]
-        logger.warning("%s quarantined: %s", participant, reason)
-        return SubjectRecord(participant, inputs, scans=scans, retry=True)
-    listed = run.listed[run.listed["Subject_ID"] == name] if len(run.listed) else run.listed
-    scans = []
-    for item in listed.to_dict("records"):
-        session = session_id(item["VISCODE"])
-        trouble = mistaken_visit(name, item["VISCODE"], item["Image_ID"], rules)
-        if any(scan["session_id"] == session for scan in scans):
-            trouble = f"second image of the visit: I{item['Image_ID']}"
-        scans.append(bring_in_scan(participant, session, item, run.bids, disk, incoming, trouble))
-    chosen, taken = {scan["image_id"] for scan in scans}, {scan["session_id"] for scan in scans}
-    rest = visits_left_out(name, listing, disk.files, chosen, taken, disk.reasons)
-    scans += [status_row(participant, **visit) for visit in rest]
+    died = clinica is not None and clinica.run.error is not None
+    scans = clinica_scans(name, clinica, disk, incoming) if clinica is not None else []
+    if own is not None:
+        taken = {scan["session_id"] for scan in scans if scan["state"] == "done"}
+        scans += own_scans(name, own, disk, incoming, taken)
     for scan in scans:
         if scan["state"] == "quarantined":
             logger.warning("%s %s quarantined: %s", participant, scan["session_id"] or "", scan["reason"])
     if incoming.is_dir():
-        write_sessions(run.bids / participant / f"{participant}_sessions.tsv", incoming / f"{participant}_sessions.tsv")
+        file = f"{participant}_sessions.tsv"
+        theirs = clinica.run.bids / participant / file if clinica is not None else incoming / file
+        write_sessions(theirs, incoming / file, own.part.visits if own is not None else ())
     replace_folder(incoming, bids / participant)
     scans.sort(key=lambda scan: (scan["session_id"] or "", scan["image_id"] or ""))
-    return SubjectRecord(participant, inputs, row, scans)
+    return SubjectRecord(participant, inputs, row, scans, retry=died)
+
+
+def clinica_scans(name: str, clinica: ClinicaPart, disk: OnDisk, incoming: Path) -> list[dict]:
+    """Rows of the status table for the visits that are Clinica's."""
+    participant, run, listing = participant_id(name), clinica.run, clinica.listing
+    if run.error is not None:
+        reason = f"Clinica died: {run.error}"
+        visits = visits_left_out(name, listing, disk.files, set(), set(), disk.reasons)
+        visits = visits or [{"session_id": None, "reason": LEFT_OUT}]
+        visits = [visit | ({"reason": reason} if visit["reason"].startswith(LEFT_OUT) else {}) for visit in visits]
+        return [status_row(participant, **visit) for visit in visits]
+    listed = run.listed[run.listed["Subject_ID"] == name] if len(run.listed) else run.listed
+    scans: list[dict] = []
+    for item in listed.to_dict("records"):
+        session = session_id(item["VISCODE"])
+        trouble = mistaken_visit(name, item["VISCODE"], item["Image_ID"], clinica.rules)
+        if any(scan["session_id"] == session for scan in scans):
+            trouble = f"second image of the visit: I{item['Image_ID']}"
+        scans.append(bring_in_scan(participant, session, item, "clinica", run.bids, disk, incoming, trouble))
+    chosen, taken = {scan["image_id"] for scan in scans}, {scan["session_id"] for scan in scans}
+    rest = visits_left_out(name, listing, disk.files, chosen, taken, disk.reasons)
+    return scans + [status_row(participant, **visit) for visit in rest]
+
+
+def own_scans(name: str, own: OwnPart, disk: OnDisk, incoming: Path, taken: set[str | None]) -> list[dict]:
+    """Convert a subject's visits of ADNI4; rows of the status table.
+
+    Args:
+        taken: sessions that have an image of Clinica's.
+    """
+    participant, scans = participant_id(name), []
+    for choice in choices(own.part, disk.files, disk.reasons):
+        image, session = choice.image or {}, choice.session_id
+        facts = {"image_id": image.get("ImageUID"), "scan_date": image.get("ScanDate")}
+        facts["field_strength"] = image.get("MagStrength")
+        reason = choice.reason
+        if reason is None and session in taken:
+            reason = f"second image of the visit: I{facts['image_id']}"
+        if reason is not None or session is None:
+            scans.append(status_row(participant, session, reason=reason, **facts))
+            continue
+        source = own.tree / name / f"I{image['ImageUID']}"
+        stem = f"{participant}_{session}_T1w"
+        convert_image(source, own.work / participant / session / "anat", stem, own.work.parent / "dcm2niix.log")
+        item = {"Image_ID": image["ImageUID"], "Scan_Date": image["ScanDate"], "Field_Strength": image["MagStrength"]}
+        item |= {"Path": str(source), "Is_Dicom": str(any(source.glob("*.dcm")))}
+        row = bring_in_scan(participant, session, item, CONVERTER, own.work, disk, incoming, None)
+        if row["state"] == "done":
+            write_sidecar(incoming / session / "anat" / f"{stem}.json", image["MagStrength"])
+        scans.append(row)
+    return scans
 
 
 def bring_in_scan(
-    participant: str, session: str, item: dict, made: Path, disk: OnDisk, incoming: Path, trouble: str | None
+    participant: str,
+    session: str,
+    item: dict,
+    converter: str,
+    made: Path,
+    disk: OnDisk,
+    incoming: Path,
+    trouble: str | None,
 ) -> dict:
     """Verify one scan and write it with its scans.tsv under ``incoming``; a row of the status table either way.
 
     Args:
-        trouble: why the image is not to be used, whatever Clinica made of it.
+        converter: clinica or dcm2niix, which made it at ``made``.
+        trouble: why the image is not to be used, whatever was made of it.
     """
     facts = {"image_id": item["Image_ID"], "scan_date": item["Scan_Date"], "field_strength": item["Field_Strength"]}
+    facts["converted_by"] = converter
     name = f"{participant}_{session}_T1w"
     path = f"{participant}/{session}/anat/{name}.nii.gz"
     try:

@@ -189,7 +189,7 @@ def table_digests(folder: Path, subjects: list[str]) -> dict[str, str]:
         keys = content[table.subject] if table.subject in content else pd.Series(dtype=str)
         rows = content[columns].groupby(keys.str.strip().str.lstrip("0"))
         for subject in subjects:
-            key = (subject[-4:] if table.subject == "RID" else subject).lstrip("0")
+            key = (subject.rsplit("_", 1)[1] if table.subject == "RID" else subject).lstrip("0")
             cells = rows.get_group(key).to_numpy().tolist() if key in rows.groups else []
             parts[subject].append([table.name, columns, cells])
     return {subject: digest(content) for subject, content in parts.items()}

@@ -68,7 +68,7 @@ def one_per_visit(scans: pd.DataFrame, ranks: pd.Series) -> pd.DataFrame:
     return scans.assign(reason=reasons)
 
 
-STATUS_FACTS = ["image_id", "scan_date", "field_strength"]
+STATUS_FACTS = ["image_id", "scan_date", "field_strength", "converted_by"]
 
 
 def adni_scans(bids: Path, statuses: list[Path]) -> pd.DataFrame:
@@ -101,6 +101,9 @@ def read_statuses(statuses: list[Path]) -> pd.DataFrame:
     table["field_strength"] = pd.to_numeric(table["field_strength"])
     require_own_reasons(table["reason"].dropna())
     done = table[table["state"] == "done"]
+    if "converted_by" not in table:  # tables of versions that knew Clinica alone
+        table["converted_by"] = None
+    table.loc[done.index, "converted_by"] = done.get("converted_by", table["converted_by"]).fillna("clinica")
     twice = done[done.duplicated(KEY)]
     if len(twice):
         name = " ".join(twice.iloc[0][KEY])

@@ -21,7 +21,8 @@ from ldae.core.keys import KEY
 from ldae.core.text_tables import TextTable, count, read_text_table
 
 FACTS = ("age", "baseline_age", "sex", "diagnosis", "mmse", "cdr", "study_phase", "field_strength")
-IMAGE_FACTS, VISIT_FACTS = ("image_id", "scan_date", *FACTS), ("months", "visit_date", *FACTS)
+IMAGE_FACTS = ("image_id", "scan_date", "converted_by", *FACTS)
+VISIT_FACTS = ("months", "visit_date", *FACTS)
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Dataset:
 
     Attributes:
         images: one row per T1w image: participant_id, session_id, t1w (path from the root), rank (among the images of
-            its visit, the least is preferred), part, and what scans.tsv says: image_id, scan_date, :data:`FACTS`.
+            its visit, the least is preferred), part, and what scans.tsv says: :data:`IMAGE_FACTS`.
         visits: one row per visit: participant_id, session_id, months, visit_date, :data:`FACTS`.
         participants: one row per participant: participant_id, :data:`FACTS`.
         notes: what was noticed on the way.

@@ -27,6 +27,7 @@ COLUMNS = (
     "field_strength",  # Tesla
     "study_phase",  # as the dataset names it, ADNI: ADNI1, ADNIGO, ADNI2, ADNI3
     "image_id",
+    "converted_by",  # as scans.tsv says; ADNI: clinica or dcm2niix
     "date",  # of the scan, or of its visit where the scan has none: YYYY-MM-DD
     "t1w",  # path from the root of the dataset
     "content",  # equal for equal images

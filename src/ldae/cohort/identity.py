@@ -131,7 +131,8 @@ def sampled(images: pd.DataFrame) -> list[list]:
 def identity_of(config: Config) -> dict[str, Any]:
     """What of a configuration says which cohort it is; a phantom is known by its settings, not by its place."""
     if config.phantom is not None:
-        return {"source": config.source, "phantom": config.phantom.model_dump(mode="json", exclude={"revision"})}
+        known = {name: value for name, value in config.phantom.described().items() if name != "revision"}
+        return {"source": config.source, "phantom": known}
     key = {"adni": "raw.images", "bids": "bids.path", "csv": "csv.path"}[config.source]
     return {"source": config.source, "path": str(config.given_paths()[key].resolve())}
 

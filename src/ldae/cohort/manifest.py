@@ -38,9 +38,13 @@ COLUMNS = {
     "cdr": {"Description": "Clinical Dementia Rating at the visit, global: 0, 0.5, 1, 2, 3"},
     "field_strength": {"Description": "Field strength of the scanner", "Units": "T"},
     "study_phase": {
-        "Description": "Phase of the study at the visit (ADNI1, ADNIGO, ADNI2, ADNI3), a confound of scanners"
+        "Description": "Phase of the study at the visit (ADNI1, ADNIGO, ADNI2, ADNI3, ADNI4), a confound of scanners"
     },
     "image_id": {"Description": "Image ID of the source (ADNI: LONI's)"},
+    "converted_by": {
+        "Description": "What made the NIfTI file, where the source says so",
+        "Levels": {"clinica": "Clinica, by its rules", "dcm2niix": "dcm2niix, ADNI4, chosen by this workflow's rules"},
+    },
     "t1w": {"Description": "Image, relative to the root of the BIDS dataset (source csv: to the folder of the table)"},
     "shard": {"Description": "Preprocessing shard, a hash of the subject"},
     "status": {"Description": "included or excluded"},

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -41,6 +41,7 @@ class BidsColumns(Section):
     scan_date: list[str] = Field(["acq_time"], description="ISO date, scans table")
     field_strength: list[str] = Field(["field_strength", "mri_field"], description="Tesla, scans table")
     image_id: list[str] = Field(["image_id", "scan_id"], description="scans table")
+    converted_by: list[str] = Field(["converted_by"], description="scans table: what made the NIfTI file")
 
 
 class BidsValues(Section):
@@ -203,7 +204,18 @@ class Phantom(Section):
     converter_fraction: Fraction = Field(0.25, description="fraction of MCI subjects that convert to AD")
     voxel_mm: float = Field(2.0, ge=1, le=4, description="nominal voxel size of the raw scans (mm)")
     broken_scans: int = Field(0, ge=0, description="scans written with a truncated DICOM, to be quarantined")
+    adni4: int = Field(
+        0,
+        ge=0,
+        le=89_999,
+        description="subjects enrolled in ADNI4 beside the others (five-digit names, no row in ADNIMERGE), and as many "
+        "of ADNI3 with one more visit in ADNI4",
+    )
     revision: Revision = 1
+
+    def described(self) -> dict[str, Any]:
+        """As files name the cohort; without ADNI4 it is that of versions that knew none."""
+        return self.model_dump(mode="json", exclude=None if self.adni4 else {"adni4"})
 
 
 class Convert(Section):
@@ -211,6 +223,10 @@ class Convert(Section):
 
     shards: Positive = Field(description="Clinica runs side by side; a subject's shard is a hash of its name")
     max_quarantined_fraction: Fraction = Field(0.1, description="a shard with more broken scans than this fails")
+    adni4: bool = Field(
+        True,
+        description="subjects and visits of ADNI4 too, which Clinica does not convert: by dcm2niix; false: leave out",
+    )
     revision: Revision = 1
 
 

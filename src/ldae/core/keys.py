@@ -13,12 +13,17 @@ from ldae.core.files import read_tsv
 
 KEY = ["participant_id", "session_id"]
 KEY_TYPES = dict.fromkeys(KEY, str)  # as text: ``002`` stays ``002``
-PTID = re.compile(r"\d{3}_S_\d{4}")
+PTID = re.compile(r"\d{3}_S_\d{4,5}")  # five digits: enrolled in ADNI4
 
 
 def participant_id(ptid: str) -> str:
     """``002_S_0295`` -> ``sub-ADNI002S0295``, the name Clinica gives the subject."""
     return "sub-ADNI" + ptid.replace("_", "")
+
+
+def roster_number(ptid: str) -> int:
+    """``002_S_0295`` -> 295: the RID, which is one subject's alone in all of ADNI."""
+    return int(ptid.rsplit("_", 1)[1])
 
 
 def shard_of(participant: str, shards: int) -> int:

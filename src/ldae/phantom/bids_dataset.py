@@ -87,7 +87,7 @@ def _visit_row(plan: Plan, visit: Visit, seed: int) -> dict:
     return {
         "session_id": f"ses-{visit.session}",
         "age": round(plan.subject.age + years, 2),
-        "current_study": plan.phase,
+        "current_study": visit.phase,
         "diagnosis": plan.diagnosis(visit),
         "MMSE": cognition.mmse,
         "cdr_global": cognition.cdr_global,

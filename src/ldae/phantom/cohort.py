@@ -89,7 +89,7 @@ def make_bids(out: Path, settings: Phantom, seed: int, processes: int = 1, anato
 
 
 def _make(form: Form, out: Path, settings: Phantom, seed: int, processes: int, anatomy_cache: Path | None) -> None:
-    identity = digest({"settings": settings.model_dump(mode="json"), "seed": seed, "version": VERSION})
+    identity = digest({"settings": settings.described(), "seed": seed, "version": VERSION})
     records = _claim(out, form, identity)
     plans = plan_cohort(settings, seed)
     broken = broken_images(plans, seed, settings.broken_scans)
@@ -214,8 +214,8 @@ def _visit_columns(job: _Job, visit: Visit, chosen: Image) -> dict[str, str | in
         "mmse": cognition.mmse,
         "cdr": cognition.cdr_global,
         "cdr_sb": cognition.cdr_sum,
-        "phase": plan.phase,
-        "field_strength": plan.field_strength,
+        "phase": visit.phase,
+        "field_strength": visit.field_strength,
         "broken": int(chosen.image_id in job.broken),
     }
 
@@ -226,7 +226,7 @@ def _description(
     return {
         "digest": identity,
         "seed": seed,
-        "settings": settings.model_dump(mode="json"),
+        "settings": settings.described(),
         "subjects": len(plans),
         "converters": sorted(plan.subject.participant_id for plan in plans if plan.subject.converter),
         "images": len(images),

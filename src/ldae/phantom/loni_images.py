@@ -14,6 +14,7 @@ SEQUENCES = {
     "ADNIGO": "MPRAGE",
     "ADNI2": "MPRAGE",
     "ADNI3": "Accelerated Sagittal MPRAGE",
+    "ADNI4": "Accelerated Sagittal MPRAGE (MSV21)",
 }
 
 
@@ -54,6 +55,13 @@ class Image:
         return "".join(letter if letter.isalnum() or letter == "-" else "_" for letter in self.sequence)
 
 
+def adni4_code(plan: Plan, visit: Visit) -> str:
+    """VISCODE of a visit in ADNI4; who comes from an earlier phase begins with ``4_init``."""
+    if plan.phase != "ADNI4":
+        return "4_init"
+    return f"4_{visit.code}"
+
+
 def visit_name(phase: str, months: int) -> str:
     """The visit's name in the image tables, which differs between study phases."""
     screening = {"ADNIGO": "ADNIGO Screening MRI", "ADNI2": "ADNI2 Screening MRI-New Pt"}
@@ -71,10 +79,10 @@ def images_of(seed: int, plan: Plan, visit: Visit) -> list[Image]:
         "ptid": plan.subject.ptid,
         "months": visit.months,
         "study_id": STUDY_BASE + _number(plan, visit) // 10,
-        "visit_name": visit_name(plan.phase, visit.months),
-        "field_strength": plan.field_strength,
+        "visit_name": adni4_code(plan, visit) if visit.phase == "ADNI4" else visit_name(visit.phase, visit.months),
+        "field_strength": visit.field_strength,
     }
-    marks = _marks(plan.phase, duplicate)
+    marks = _marks(visit.phase, duplicate)
     images = []
     for order, (sequence, chosen, passed, quality, selected) in enumerate(marks):
         number = _number(plan, visit) + order
@@ -105,7 +113,7 @@ def _marks(phase: str, duplicate: bool) -> list[tuple[str, bool, int | None, int
         if duplicate:
             return [(name, False, 0, None, None), (f"{name} REPEAT", True, 1, None, None)]
         return [(name, True, 1, None, None)]
-    if phase == "ADNI3" and duplicate:  # _ND: without correction of gradient distortion
+    if phase in ("ADNI3", "ADNI4") and duplicate:  # _ND: without correction of gradient distortion
         return [(name, True, None, 2, 1), (f"{name}_ND", False, None, None, None)]
     if duplicate:
         return [(name, False, None, 4, 0), (f"{name} Repeat", True, None, 1, 0)]

@@ -1,8 +1,7 @@
 """When subjects come (visits, dates, study phases), who converts or comes more often, and how they score."""
 
 import datetime as dt
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,8 +19,10 @@ PHASES = {  # first day of enrolment, days of enrolment, field strength (T)
     "ADNIGO": (dt.date(2010, 6, 1), 300, 3.0),
     "ADNI2": (dt.date(2011, 4, 1), 800, 3.0),
     "ADNI3": (dt.date(2017, 2, 1), 800, 3.0),
+    "ADNI4": (dt.date(2023, 4, 1), 500, 3.0),
 }
 PHASE_SHARES = {"ADNI1": 0.40, "ADNI2": 0.35, "ADNI3": 0.25}
+ADNI4_ROSTER = 10_001  # the first number that ADNI4 gave a subject of its own has five digits
 GO_SHARE = 0.12  # of the subjects with MCI: ADNIGO enrolled no others
 CDR_LEVELS = (0.0, 0.5, 1.0, 2.0, 3.0)
 BOXES = ("CDMEMORY", "CDORIENT", "CDJUDGE", "CDCOMMUN", "CDHOME", "CDCARE")
@@ -30,17 +31,24 @@ MMSE_RANGE = {"CN": (24, 30), "MCI": (23, 30), "AD": (0, 27)}
 
 @dataclass(frozen=True)
 class Visit:
-    """One visit. ``months`` is nominal; ``elapsed_years`` runs from the baseline examination to the scan."""
+    """One visit. ``months`` is nominal; ``elapsed_years`` runs from the baseline examination to the scan; ``phase``:
+    that of the study which the visit belongs to."""
 
     months: int
     exam_date: dt.date
     scan_date: dt.date
     elapsed_years: float
+    phase: str
 
     @property
     def code(self) -> str:
         """ADNI's VISCODE."""
         return f"m{self.months:02d}" if self.months else "bl"
+
+    @property
+    def field_strength(self) -> float:
+        """Of the scanner (T), which follows from the study phase."""
+        return PHASES[self.phase][2]
 
     @property
     def session(self) -> str:
@@ -50,17 +58,12 @@ class Visit:
 
 @dataclass(frozen=True)
 class Plan:
-    """One subject's course through the study."""
+    """One subject's course through the study; ``phase``: that of enrolment."""
 
     subject: Subject
     phase: str
     visits: tuple[Visit, ...]
     extra_visits: bool
-
-    @cached_property
-    def field_strength(self) -> float:
-        """Of the scanner (T), which follows from the study phase."""
-        return PHASES[self.phase][2]
 
     def diagnosis(self, visit: Visit) -> str:
         """The diagnosis on the day of the scan: CN, MCI or AD."""
@@ -81,7 +84,32 @@ def plan_cohort(settings: Phantom, seed: int) -> list[Plan]:
             extra = picks(seen[converter], settings.extra_visit_fraction)
             seen[converter] += 1
             plans.append(plan_subject(seed, roster_number(diagnosis, index), settings.visits, extra, converter))
-    return sorted(plans, key=lambda plan: plan.subject.rid)
+    plans = go_on_in_adni4(seed, sorted(plans, key=lambda plan: plan.subject.rid), settings.adni4)
+    return plans + [enrolled_in_adni4(seed, ADNI4_ROSTER + number, settings.visits) for number in range(settings.adni4)]
+
+
+def go_on_in_adni4(seed: int, plans: list[Plan], count: int) -> list[Plan]:
+    """The first ``count`` subjects of ADNI3 get one more visit, in ADNI4; all others stay as they are."""
+    chosen = {plan.subject.rid for plan in [plan for plan in plans if plan.phase == "ADNI3"][:count]}
+    first_day, span, _ = PHASES["ADNI4"]
+    more = []
+    for plan in plans:
+        if plan.subject.rid in chosen:
+            baseline = plan.visits[0].exam_date
+            day = first_day + dt.timedelta(days=int(stream(seed, "adni4", plan.subject.rid).integers(span)))
+            months = round((day - baseline).days / 365.25) * 12
+            plan = replace(plan, visits=(*plan.visits, _visit(seed, plan.subject.rid, baseline, months, "ADNI4")))
+        more.append(plan)
+    return more
+
+
+def enrolled_in_adni4(seed: int, rid: int, visits: int) -> Plan:
+    """A subject whose first visit is one of ADNI4, by roster number (five digits); yearly visits."""
+    random = stream(seed, "visits", rid)
+    first_day, span, _ = PHASES["ADNI4"]
+    baseline = first_day + dt.timedelta(days=int(random.integers(span)))
+    dates = tuple(_visit(seed, rid, baseline, month, "ADNI4") for month in YEARLY[:visits])
+    return Plan(draw_subject(seed, rid), "ADNI4", dates, extra_visits=False)
 
 
 def plan_subject(seed: int, rid: int, visits: int, extra: bool, converter: bool) -> Plan:
@@ -93,7 +121,7 @@ def plan_subject(seed: int, rid: int, visits: int, extra: bool, converter: bool)
     phase = _phase(random, subject)
     first_day, span, _ = PHASES[phase]
     baseline = first_day + dt.timedelta(days=int(random.integers(span)))
-    return Plan(subject, phase, tuple(_visit(seed, rid, baseline, month) for month in months), extra)
+    return Plan(subject, phase, tuple(_visit(seed, rid, baseline, month, phase) for month in months), extra)
 
 
 def _visit_months(random: np.random.Generator, visits: int, extra: bool) -> tuple[int, ...]:
@@ -117,12 +145,12 @@ def _phase(random: np.random.Generator, subject: Subject) -> str:
     return "ADNIGO" if go and subject.diagnosis == "MCI" else str(phase)
 
 
-def _visit(seed: int, rid: int, baseline: dt.date, months: int) -> Visit:
+def _visit(seed: int, rid: int, baseline: dt.date, months: int, phase: str) -> Visit:
     random = stream(seed, "dates", rid, months)
     jitter = int(random.integers(-EXAM_JITTER_DAYS, EXAM_JITTER_DAYS + 1)) if months else 0
     exam = baseline + dt.timedelta(days=round(months * 365.25 / 12) + jitter)
     scan = exam + dt.timedelta(days=int(random.integers(-SCAN_LEAD_DAYS, SCAN_LAG_DAYS + 1)))
-    return Visit(months, exam, scan, (scan - baseline).days / 365.25)
+    return Visit(months, exam, scan, (scan - baseline).days / 365.25, phase)
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 import pandas as pd
 import pytest
 
-from ldae.adni.clinica_tables import adapt_tables, write_adapted_tables
+from ldae.adni.clinica_tables import adapt_tables
 from ldae.adni.image_listing import field_strengths, image_list, iso_dates, named_visits, plain_number, visit_name
 from ldae.adni.preflight import preflight
 from ldae.adni.study_tables import BY_NAME, TABLES, find_tables, read_table
+from ldae.adni.table_adapter import write_adapted_tables
 from ldae.core.errors import UserError
 from ldae.core.files import read_json
 from ldae.phantom.loni_tables import write_todays_tables

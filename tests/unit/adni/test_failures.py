@@ -295,8 +295,8 @@ def test_the_tree_holds_nothing_but_images_and_tables(cohort, require_valid_bids
     bids = cohort.results / "bids"
     require_valid_bids(bids)
     kinds = {path.name.split("_")[-1] for path in bids.rglob("*") if path.is_file()}
-    root = {"README", "participants.tsv", "participants.json", "sessions.json", "dataset_description.json"}
-    assert kinds - {"description.json"} == (root - {"dataset_description.json"}) | {
+    root = {"README", "participants.tsv", "participants.json", "sessions.json", "scans.json"}
+    assert kinds - {"description.json"} == root | {
         "T1w.nii.gz",
         "scans.tsv",
         "sessions.tsv",

@@ -19,16 +19,16 @@ from ldae.core.files import read_json
 ACCOUNT = "tables and files"
 
 
-def found(download, severity=None):
+def found(download, severity=None, **options):
     """The findings but for the account of what will arrive."""
-    findings = preflight(download.images, download.tables)
+    findings = preflight(download.images, download.tables, **options)
     named = [finding for finding in findings if finding.where != ACCOUNT]
     return [finding for finding in named if severity in (None, finding.severity)]
 
 
-def account(download):
+def account(download, **options):
     """What will arrive: the findings about it, and the sentence."""
-    findings = preflight(download.images, download.tables)
+    findings = preflight(download.images, download.tables, **options)
     return [finding for finding in findings if finding.where == ACCOUNT], findings.arrivals.sentence()
 
 
@@ -116,9 +116,10 @@ def test_diagnosis_outside_the_map(download):
 
 def test_phase_that_ends_clinica(download):
     download.edit("ADNIMERGE", {"PTID": download.plans[0].subject.ptid}, "ORIGPROT", "ADNI4")
-    (finding,) = found(download)
+    (finding,) = found(download, adni4=False)
     assert finding.severity == "quarantine" and "ORIGPROT" in finding.what
-    assert account(download) == ([], "4 of 4 visits on disk will arrive (beside them 2 phase not converted)")
+    sentence = "4 of 4 visits on disk will arrive (beside them 2 phase not converted)"
+    assert account(download, adni4=False) == ([], sentence)
 
 
 def test_listed_image_that_is_not_on_disk(download):
@@ -170,7 +171,7 @@ def test_command_line(download, tmp_path, capsys):
     assert cli.main(command) == 0
     visits = {"on_disk": 6, "arriving": 6}
     assert read_json(tmp_path / "report.json") == {"findings": [], "ready": True, "visits": visits}
-    download.edit("ADNIMERGE", {"PTID": download.plans[0].subject.ptid}, "ORIGPROT", "ADNI4")
+    download.edit("ADNIMERGE", {"PTID": download.plans[0].subject.ptid}, "EXAMDATE", "")
     assert cli.main(command) == 0
     assert "but for the scans above" in capsys.readouterr().out
     download.table("MRIQUALITY").unlink()
@@ -198,7 +199,7 @@ def files_of(download, image):
 def test_phase_of_a_visit_that_clinica_leaves_out(download):
     visit = download.plans[1].visits[1]
     download.edit("ADNIMERGE", {"PTID": download.plans[1].subject.ptid, "VISCODE": visit.code}, "COLPROT", "ADNI4")
-    (finding,) = found(download)
+    (finding,) = found(download, adni4=False)
     assert finding.severity == "quarantine" and "COLPROT is ADNI4" in finding.what
 
 
@@ -212,7 +213,7 @@ def test_visit_code_that_ends_clinica(download):
 
 def test_subject_of_adni4(download):
     (download.images / "941_S_10123").mkdir()
-    (finding,) = found(download)
+    (finding,) = found(download, adni4=False)
     assert finding.severity == "quarantine" and "five digits: 941_S_10123" in finding.what
 
 

@@ -13,12 +13,13 @@ import pandas as pd
 import pydicom
 import pytest
 
-from ldae.adni.clinica_tables import adapt_tables, write_adapted_tables
+from ldae.adni.clinica_tables import adapt_tables
 from ldae.adni.conversion import convert_shard
 from ldae.adni.disk import subject_files
 from ldae.adni.preflight import preflight
 from ldae.adni.staging import stage_subject
 from ldae.adni.study_tables import BY_NAME, read_table
+from ldae.adni.table_adapter import write_adapted_tables
 from ldae.config import Convert
 from ldae.core.errors import UserError
 from ldae.core.files import read_tsv

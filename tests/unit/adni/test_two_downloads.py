@@ -5,8 +5,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from ldae.adni.bids_tables import merge_bids
-from ldae.adni.clinica_tables import write_adapted_tables
 from ldae.adni.conversion import convert_shard
+from ldae.adni.table_adapter import write_adapted_tables
 from ldae.config import Convert
 from ldae.core.files import read_tsv
 from ldae.phantom.loni_tables import write_todays_tables

@@ -168,7 +168,7 @@ def test_a_phantom_is_known_by_its_settings(tmp_path, change, same):
     again = configured(tmp_path, source="bids", phantom=phantom | change)
     require_same_cohort(again) if same else refused(again)
     (first.results_dir / "cohort.json").unlink()
-    write_json(first.results_dir / "raw/phantom.json", {"settings": first.phantom.model_dump(mode="json")})
+    write_json(first.results_dir / "raw/phantom.json", {"settings": first.phantom.described()})
     require_same_cohort(again) if same else refused(again)
     refused(bids(tmp_path, make_dataset(tmp_path / "mine")))
 

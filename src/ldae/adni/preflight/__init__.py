@@ -9,8 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ldae.adni.accounting import NEEDED
-from ldae.adni.clinica_tables import adapt_tables
-from ldae.adni.inventory import missing_folders, subject_folders
+from ldae.adni.adni4_tables import known_phases
+from ldae.adni.inventory import FIVE_DIGITS, missing_folders, subject_folders
+from ldae.adni.preflight.adni4_checks import adni4_findings, count_adni4
 from ldae.adni.preflight.arrivals import Arrivals, arrival_findings, predicted
 from ldae.adni.preflight.finding import SEVERITIES, Finding
 from ldae.adni.preflight.image_checks import (
@@ -24,6 +25,7 @@ from ldae.adni.preflight.quality_checks import diagnosis_findings, doubled_visit
 from ldae.adni.preflight.table_checks import adapted_findings, table_findings, tool_findings
 from ldae.adni.selection import PHASES
 from ldae.adni.study_tables import BY_NAME
+from ldae.adni.table_adapter import nothing_for_clinica, split_tables
 from ldae.core.errors import UserError
 from ldae.core.files import write_json
 
@@ -50,37 +52,49 @@ class Findings(list[Finding]):
     arrivals: Arrivals | None = None
 
 
-def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1) -> Findings:
+def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1, adni4: bool = True) -> Findings:
     """All findings about a download and the tools that convert it, the gravest first.
 
     Args:
         max_quarantined_fraction: more lost visits than this block (``convert.max_quarantined_fraction``).
+        adni4: whether what is of ADNI4 will be converted (``convert.adni4``).
     """
     missing = [Finding("blocking", *problem) for problem in missing_folders(images, tables)]
     if missing:
         return Findings(missing + tool_findings())
-    adapted = adapt_tables(images, tables)
+    on_disk = [path.name for path in subject_folders(images)]
+    files, arrivals = files_by_subject(images, on_disk), None
+    adapted, found = split_tables(images, tables, adni4, files)
     contents = {name: item.content for name, item in adapted.items() if item.usable}
-    subjects = [path.name for path in subject_folders(images)]
-    findings = tool_findings() + adapted_findings(adapted, tables) + folder_findings(images)
-    findings += site_findings(subjects)
+    subjects = [name for name in on_disk if not FIVE_DIGITS.fullmatch(name)]
+    subjects = [name for name in subjects if found is None or name not in found.alone]
+    findings = tool_findings() + folder_findings(images, adni4) + site_findings(on_disk)
+    told = {} if nothing_for_clinica(images, found) else adapted
+    findings += adapted_findings(told, tables)
+    if found is not None:
+        findings += adni4_findings(found, told, tables)
     if "ADNIMERGE" in contents:
         merge, table = contents["ADNIMERGE"], BY_NAME["ADNIMERGE"]
+        merge = merge if found is None else known_phases(merge)
         findings += visit_findings(merge, subjects)
         findings += doubled_visits(merge, subjects, table.required + table.used)
         if "DXSUM_PDXCONV" in contents:
             findings += diagnosis_findings(merge, contents["DXSUM_PDXCONV"], subjects)
-    files, arrivals = files_by_subject(images, subjects), None
     findings += archive_findings(files, images)
+    theirs = {name: files[name] for name in subjects}
     if "MPRAGEMETA" in contents:
-        findings += image_findings(contents["MPRAGEMETA"], files, images)
+        findings += image_findings(contents["MPRAGEMETA"], theirs, images, found)
     if set(NEEDED) <= set(contents):
         findings += rejected_visits(contents, subjects)
-        arrivals = predicted(contents, files)
+        arrivals = predicted(contents, theirs)
+    if found is not None and not found.short:
+        arrivals = Arrivals() if arrivals is None else arrivals
+        count_adni4(arrivals, found)
+    if arrivals is not None:
         findings += arrival_findings(arrivals, max_quarantined_fraction)
-    found = Findings(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
-    found.arrivals = arrivals
-    return found
+    every = Findings(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
+    every.arrivals = arrivals
+    return every
 
 
 def log(findings: list[Finding]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ldae.adni.adni4_tables import Adni4
 from ldae.adni.bids_tables import DIAGNOSES
 from ldae.adni.disk import SubjectFiles, subject_files
 from ldae.adni.inventory import FIVE_DIGITS, Outsider, outsiders, subject_folders
@@ -107,10 +108,13 @@ def files_by_subject(images: Path, subjects: list[str]) -> dict[str, SubjectFile
     return {subject: subject_files(images / subject) for subject in subjects}
 
 
-def image_findings(meta: pd.DataFrame, files: Mapping[str, SubjectFiles], images: Path) -> list[Finding]:
-    """Compare MPRAGEMETA with the files, for the subjects on disk."""
+def image_findings(
+    meta: pd.DataFrame, files: Mapping[str, SubjectFiles], images: Path, adni4: Adni4 | None = None
+) -> list[Finding]:
+    """Compare MPRAGEMETA with the files, for the subjects on disk; ``adni4``: images that are not Clinica's."""
     rows = meta[meta["SubjectID"].isin(files)]
-    on_disk = {(subject, number) for subject, item in files.items() for number in item.ids}
+    others = set() if adni4 is None else set(zip(adni4.images["PTID"], adni4.images["ImageUID"], strict=True))
+    on_disk = {(subject, number) for subject, item in files.items() for number in item.ids} - others
     listed = set(zip(rows["SubjectID"], rows["ImageUID"], strict=True))
     empty = {(subject, number) for subject, item in files.items() for number in item.empty}
     absent = sorted(f"I{number}" for _, number in listed - on_disk - empty)
@@ -135,16 +139,16 @@ def image_findings(meta: pd.DataFrame, files: Mapping[str, SubjectFiles], images
     return findings
 
 
-def folder_findings(images: Path) -> list[Finding]:
-    """An empty cohort, folders that look like subjects to a person but not to Clinica, and whatever else lies there."""
+def folder_findings(images: Path, adni4: bool = True) -> list[Finding]:
+    """An empty cohort, subjects that Clinica passes over (unless ``adni4``), and whatever else lies there."""
     findings, beside = [], outsiders(images)
     if not subject_folders(images):
         fix = "set raw.images to the folder that holds one folder per subject, as LONI's zip unpacks (usually ADNI)"
         findings.append(Finding("blocking", "no subject folder named NNN_S_NNNN", str(images), fix, USED))
-    longer = sorted(path.name for path in images.iterdir() if FIVE_DIGITS.fullmatch(path.name))
-    if longer:
+    longer = [path.name for path in subject_folders(images) if FIVE_DIGITS.fullmatch(path.name)]
+    if longer and not adni4:
         what = f"Clinica passes over subjects with five digits: {shortened(longer)}"
-        fix = "none needed; ADNI4 is not converted by this Clinica"
+        fix = "none needed; to convert ADNI4 too: convert.adni4: true"
         findings.append(Finding("quarantine", what, str(images), fix, USED))
     return findings + [outsider_finding(item, images) for item in beside]
 

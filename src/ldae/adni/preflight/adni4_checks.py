@@ -1,0 +1,60 @@
+"""What is missing of ADNI4, and how many of its visits will arrive."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ldae.adni.adni4_scans import choices, parts_of
+from ldae.adni.adni4_tables import LIST, LISTS, Adni4
+from ldae.adni.clinica_tables import AdaptedTable
+from ldae.adni.preflight.arrivals import Arrivals, unusable_files
+from ldae.adni.preflight.finding import Finding, Severity, shortened
+from ldae.adni.preflight.table_checks import one_table
+from ldae.adni.study_tables import BY_NAME
+from ldae.core.text_tables import count
+
+USED = "converting ADNI4"
+OTHERWISE = ", or leave ADNI4 out (convert.adni4: false)"
+
+
+def adni4_findings(found: Adni4, told: Mapping[str, AdaptedTable], tables: Path) -> list[Finding]:
+    """Tables that are missing or incomplete, subjects that no table knows; else a note of what dcm2niix will convert.
+
+    Args:
+        told: Clinica's tables, whose findings are told already.
+    """
+    findings = []
+    for name, item in found.tables.items():
+        known = name in told and bool(one_table(told[name], tables))
+        if item.usable or known or not (found.needs(name) or item.paths):
+            continue
+        for finding in one_table(item, tables):
+            severity: Severity = "blocking" if found.needs(name) else "note"
+            fix = finding.fix + (OTHERWISE if found.needs(name) else "")
+            findings.append(Finding(severity, finding.what, finding.where, fix, finding.used))
+    if LIST in found.short:
+        what = f"table {LIST} is missing (or {LISTS[1]}): no list of images has those of {shortened(found.unlisted)}"
+        fix = f"download it from {BY_NAME['MPRAGEMETA'].page}{OTHERWISE}"
+        findings.append(Finding("blocking", what, str(tables), fix, "the list of T1w images of ADNI4"))
+    strangers = found.strangers
+    if strangers and not found.short:
+        what = f"subjects of ADNI4 without a dated visit: {shortened(strangers)}; they are left out"
+        fix = f"download the newest DXSUM and REGISTRY ({found.tables['REGISTRY'].table.page})"
+        findings.append(Finding("quarantine", what, "DXSUM, REGISTRY", fix, USED))
+    if not found.short and len(found.visits):
+        visits = count(len(found.visits.drop_duplicates(["PTID", "session_id"])), "visit")
+        people = count(found.visits["PTID"].nunique(), "subject")
+        what = f"{visits} in ADNI4 ({people}), which dcm2niix converts, not Clinica"
+        fix = "none needed; to leave them out: convert.adni4: false"
+        findings.append(Finding("note", what, "the images", fix, USED))
+    return findings
+
+
+def count_adni4(arrivals: Arrivals, found: Adni4) -> None:
+    """Add the visits of ADNI4 to what will arrive and what will not."""
+    for name, part in parts_of(found).items():
+        disk = found.files[name]
+        for choice in choices(part, disk, unusable_files(disk)):
+            if choice.reason is not None or choice.session_id is None:
+                arrivals.add(name, str(choice.reason))
+            else:
+                arrivals.arriving.append((name, choice.session_id))
