@@ -1,4 +1,4 @@
-"""The tree that Clinica sees: links to the verified files of the images that are listed, and nothing else.
+"""The tree that the converters see: links to the verified files of the images that are listed, and nothing else.
 
 A user's tree may hold anything beside the slices: hidden files, metadata, NIfTI made in place, slices copied twice,
 other series, names that Clinica does not find. Which of the files are the image is decided here, from the DICOM
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pydicom
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from ldae.adni.disk import IMAGE_FILE, ImageFiles, SubjectFiles
 from ldae.core.errors import QuarantinedScan, is_machine_error
@@ -44,8 +45,26 @@ def stage_subject(subject: str, files: SubjectFiles, listed: set[str], out: Path
         for number, path in enumerate(paths, 1):
             suffix = ".nii.gz" if path.name.lower().endswith(".nii.gz") else ".nii"
             suffix = ".dcm" if str(path) in files.images[image].dicom else suffix
-            (folder / f"{number:05d}_I{image}{suffix}").symlink_to(path.resolve())
+            place(path, folder / f"{number:05d}_I{image}{suffix}")
     return staged
+
+
+def place(path: Path, target: Path) -> None:
+    """Link a file; one in the deflated transfer syntax, which dcm2niix cannot read, is written inflated instead."""
+    if target.suffix == ".dcm" and transfer_syntax(path) == DeflatedExplicitVRLittleEndian:
+        whole = pydicom.dcmread(path)
+        whole.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        whole.save_as(target)
+    else:
+        target.symlink_to(path.resolve())
+
+
+def transfer_syntax(path: Path) -> str | None:
+    """How a DICOM file is encoded; None where it does not say."""
+    try:
+        return pydicom.filereader.read_file_meta_info(path).get("TransferSyntaxUID")
+    except (pydicom.errors.InvalidDicomError, EOFError, ValueError):
+        return None
 
 
 def image_paths(image: str, files: ImageFiles, notes: list[str]) -> list[Path]:

@@ -88,6 +88,19 @@ def test_however_the_participants_were_saved(dataset, text, encoding, note):
     assert note in notes if note else "participants.tsv" not in notes
 
 
+def test_a_participants_table_of_a_whole_registry(dataset):
+    """20,000 participants and 60 further columns, of whom forty have an image: their facts, and the others counted."""
+    for number in range(0, 20_000, 500):
+        dataset.image(f"{number:05d}")
+    more = "\t1" * 60
+    rows = [f"sub-{number:05d}\t{50 + number % 40}\t{'MF'[number % 2]}{more}" for number in range(20_000)]
+    header = "participant_id\tage\tsex" + "".join(f"\tc{number}" for number in range(60))
+    dataset.people("\n".join([header, *rows]) + "\n")
+    scans, notes = dataset.read()
+    assert cells(scans, "age", "sex") == [(50 + number % 40, "M") for number in range(0, 20_000, 500)]
+    assert "participants.tsv: 19960 participants without an image" in notes
+
+
 def test_a_quote_that_opens_a_cell_swallows_nobody(dataset):
     for name in "1234":
         dataset.image(f"0{name}")
