@@ -122,7 +122,6 @@ rule encode_codes:
         store=at(STORE),
         sampling=settings.section("evaluation", "sampling"),
         batch=settings.evaluation.batch,
-        volumes=settings.evaluation.volumes,
         method=settings.method_of("encode_codes"),
         seed=settings.seed,
         code=code_digest("encode_codes"),

@@ -18,5 +18,4 @@ with running(snakemake.log[0]):
         method=Method.model_validate(snakemake.params.method),
         sampling=Sampling.model_validate(snakemake.params.sampling),
         batch=snakemake.params.batch,
-        volumes_at_once=snakemake.params.volumes,
     )

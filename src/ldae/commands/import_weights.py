@@ -10,7 +10,7 @@ from ldae.core.errors import UserError
 
 if TYPE_CHECKING:
     from ldae.config import Config
-    from ldae.studies.common.linear_probes import Probe
+    from ldae.inference.probe import Probe
 
 
 def add(commands) -> None:
@@ -121,7 +121,7 @@ def read_published_probe(classifier: Path, mean: Path, std: Path) -> "Probe":
     import numpy as np
 
     from ldae.inference.foreign_weights import read_state_dict, read_tensor
-    from ldae.studies.common.linear_probes import Probe
+    from ldae.inference.probe import Probe
 
     state = read_state_dict(classifier)
     tensors = {name.rsplit(".", 1)[-1]: tensor for name, tensor in state.items()}

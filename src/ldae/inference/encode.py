@@ -37,7 +37,6 @@ def encode_codes(
     method: config.Method,
     sampling: config.Sampling,
     batch: int = 8,
-    volumes_at_once: int = 1,
 ) -> None:
     """Write the code stores below ``out``: y_sem, y_sem_untrained (N, dimension); x_T and x_T_unconditional of the
     scans of the test split (M, C, x, y, z).
@@ -58,17 +57,10 @@ def encode_codes(
     def semantic(model: LDAE) -> Callable[[np.ndarray], torch.Tensor]:
         return lambda rows: model.encode_semantic(torch.from_numpy(images.volumes(rows))[:, None])
 
-    _write(
-        Path(out) / "y_sem",
-        images,
-        everything,
-        volumes_at_once,
-        semantic(ldae),
-        model=ldae.digest,
-        volumes=images.digest,
-    )
+    # One by one: a network's last bits depend on the size of the batch, and y_sem is to depend on its scan alone.
+    _write(Path(out) / "y_sem", images, everything, 1, semantic(ldae), model=ldae.digest, volumes=images.digest)
     facts = {"model": "untrained", "untrained": ldae.digest, "volumes": images.digest}
-    _write(Path(out) / "y_sem_untrained", images, everything, volumes_at_once, semantic(untrained), **facts)
+    _write(Path(out) / "y_sem_untrained", images, everything, 1, semantic(untrained), **facts)
     y_sem = open_store(Path(out) / "y_sem")
     for conditional, name in MAIN.items():
         _write_x_T(Path(out) / name, images, test, batch, ldae, codes, y_sem, conditional)

@@ -15,8 +15,8 @@ from ldae.core.lineage import read_description, require_chain
 from ldae.inference.foreign_weights import read_network, read_state_dict
 from ldae.inference.model_folder import load_unet
 from ldae.inference.pipeline import LDAE
+from ldae.inference.probe import Probe
 from ldae.networks.weights import load_weights
-from ldae.studies.common.linear_probes import Probe
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,10 @@ from ldae.inference.encode import encode_codes
 from ldae.inference.latents import encode_latents
 from ldae.inference.model_folder import load_autoencoder, load_unet
 from ldae.inference.pipeline import LDAE
+from ldae.inference.probe import Probe, step_to
 from ldae.inference.readers import Latents, Volumes, keyed_noise
-from ldae.studies.common.linear_probes import Probe, fit_with_penalty, subject_folds
-from ldae.studies.manipulation.directions import paper_step, step_to
+from ldae.studies.common.linear_probes import fit_with_penalty, subject_folds
+from ldae.studies.manipulation.directions import paper_step
 from ldae.studies.probes.estimates import AD_METRICS, CN_METRICS
 from ldae.studies.probes.measure import probe_groups
 from ldae.training.stages import representation as stage_representation

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from ldae.core.errors import UserError
+from ldae.inference.probe import Probe
 from ldae.phantom.population import VENTRICLE_MAX_ML
 from ldae.phantom.visit_schedule import plan_cohort
 from ldae.studies.common.anatomy import Grid, ventricle_ml
 from ldae.studies.common.inputs import Inputs
-from ldae.studies.common.linear_probes import Probe
 from ldae.studies.manipulation.counterfactual import Counterfactuals, matched
 
 SEED, SHAPE, SPACING = 11, (32, 38, 32), 5.0

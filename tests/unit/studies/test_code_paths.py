@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ldae.studies.interpolation.predictors import lerp, slerp
+from ldae.inference.paths import lerp, slerp
 
 
 def vectors(*rows):

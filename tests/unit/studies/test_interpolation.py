@@ -11,12 +11,13 @@ from ldae.config import Evaluation
 from ldae.core.files import read_tsv
 from ldae.core.store import open_store
 from ldae.inference.decoder import Decoder
+from ldae.inference.paths import slerp
 from ldae.studies.common.anatomy import ventricle_ml
 from ldae.studies.common.codes_read import Reads
 from ldae.studies.common.inputs import Inputs
 from ldae.studies.common.ventricle_truth import VentricleCalibration
 from ldae.studies.interpolation.measure import BY_KIND, GROUPED_METRICS, ONE_LINE, run_interpolation, ventricle_errors
-from ldae.studies.interpolation.predictors import METHODS, Triplet, find_triplets, interpolate, longest, slerp
+from ldae.studies.interpolation.predictors import METHODS, Triplet, find_triplets, interpolate, longest
 
 UNKNOWN = VentricleCalibration(None, None)
 

@@ -12,12 +12,12 @@ from ldae.config import Evaluation
 from ldae.core.errors import UserError
 from ldae.core.files import read_tsv, write_json
 from ldae.core.store import open_store
+from ldae.inference.probe import Probe, moved, sigmoid, step_to
 from ldae.studies.common.anatomy import ventricle_ml
 from ldae.studies.common.inputs import Inputs
-from ldae.studies.common.linear_probes import Probe, sigmoid
 from ldae.studies.common.ventricle_truth import TrueScale
 from ldae.studies.manipulation.counterfactual import nifti_name, write_nifti
-from ldae.studies.manipulation.directions import Directions, moved, random_direction, step_to, without
+from ldae.studies.manipulation.directions import Directions, random_direction, without
 from ldae.studies.manipulation.effects import VOLUMES, Ruler, dose_response, spearman_columns, with_calibrated
 from ldae.studies.manipulation.measure import run_manipulation
 

@@ -2,8 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from sklearn import config_context
@@ -12,6 +11,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from ldae.core.errors import UserError
 from ldae.core.keyed import study_stream
+from ldae.inference.probe import Probe
 
 Task = Literal["ad", "age"]
 Features = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -23,41 +23,6 @@ One with an attribute ``widths`` has ordered columns: how many of the leading on
 
 PENALTIES = {"ad": np.logspace(-1, 4, 6), "age": np.logspace(0, 5, 6)}
 INNER_FOLDS = 4
-
-
-@dataclass(frozen=True)
-class Probe:
-    """score(x) = weight . (x - mean) / std + bias: the logit of AD, or years."""
-
-    mean: np.ndarray
-    std: np.ndarray
-    weight: np.ndarray
-    bias: float
-    penalty: float
-
-    def standardise(self, features: np.ndarray) -> np.ndarray:
-        """(N, dimension) features in units of the rows that the probe was fitted on."""
-        return (features - self.mean) / self.std
-
-    def score(self, features: np.ndarray) -> np.ndarray:
-        """(N,) scores of (N, dimension) features."""
-        return self.standardise(features) @ self.weight + self.bias
-
-    def as_json(self) -> dict[str, Any]:
-        """The probe as numbers and lists; :meth:`from_json` reads it."""
-        vectors = {name: getattr(self, name).tolist() for name in ("mean", "std", "weight")}
-        return vectors | {"bias": float(self.bias), "penalty": float(self.penalty)}
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> "Probe":
-        """A probe that :meth:`as_json` wrote; further keys are left alone."""
-        vectors = {name: np.asarray(content[name], dtype=float) for name in ("mean", "std", "weight")}
-        return cls(**vectors, bias=content["bias"], penalty=content["penalty"])
-
-
-def sigmoid(score: np.ndarray) -> np.ndarray:
-    """Numerically safe 1 / (1 + exp(-score))."""
-    return 0.5 * (1 + np.tanh(0.5 * np.asarray(score, dtype=float)))
 
 
 def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

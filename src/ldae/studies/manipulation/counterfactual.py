@@ -20,6 +20,7 @@ from ldae.config import Phantom
 from ldae.core.errors import UserError
 from ldae.core.files import atomic_path
 from ldae.core.keys import KEY
+from ldae.inference.probe import Probe
 from ldae.phantom.anatomy import Anatomy, load_anatomy
 from ldae.phantom.grid import subject_shape
 from ldae.phantom.population import State, state_at
@@ -27,7 +28,6 @@ from ldae.phantom.scan import Scan, amplitudes_for, make_scan
 from ldae.phantom.visit_schedule import Plan, Visit, plan_cohort
 from ldae.studies.common.anatomy import contrast_ends, ventricle_ml
 from ldae.studies.common.inputs import Inputs, write_volumes
-from ldae.studies.common.linear_probes import Probe
 
 COLUMNS = [*KEY, "diagnosis", "kind", "alpha", "probability", "ventricle_ml"]
 SHOWN_DOSES = (0.02, 0.1, 0.5, 0.9, 0.98)  # probabilities whose true counterfactuals are made, where known

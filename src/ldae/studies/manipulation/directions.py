@@ -10,8 +10,9 @@ import numpy as np
 
 from ldae.config import Direction, Evaluation
 from ldae.core.keyed import study_stream
+from ldae.inference.probe import Probe, moved, step_to, unit
 from ldae.studies.common.inputs import Inputs
-from ldae.studies.common.linear_probes import Probe, fit_with_penalty
+from ldae.studies.common.linear_probes import fit_with_penalty
 
 PAPER_ALPHA = 2.5
 Calibration = Literal["none", "probability", "alpha"]
@@ -60,25 +61,9 @@ class Directions:
         return alpha * (len(self.unit) ** 0.5 if self.scale == "sqrt_dimension" else 1)
 
 
-def unit(vector: np.ndarray) -> np.ndarray:
-    """The vector at length 1."""
-    return vector / np.linalg.norm(vector)
-
-
-def step_to(probe: Probe, code: np.ndarray, probability: float) -> float:
-    """Alpha that takes a code (dimension,) to a probe probability: (logit(p) - logit now) / |w|."""
-    wanted = np.log(probability) - np.log1p(-probability)
-    return float((wanted - probe.score(code[None])[0]) / np.linalg.norm(probe.weight))
-
-
 def paper_step(probe: Probe, target: float, alpha: float = PAPER_ALPHA) -> float:
     """The step of the authors' code: alpha sqrt(dimension) unit vectors, towards AD for target 1, away for 0."""
     return (1 if target > 0.5 else -1) * alpha * len(probe.weight) ** 0.5
-
-
-def moved(probe: Probe, code: np.ndarray, direction: np.ndarray, alpha: float) -> np.ndarray:
-    """Code moved by ``alpha`` unit vectors in standardised space, back in its own units."""
-    return code + alpha * direction * probe.std
 
 
 def random_direction(probe: Probe, seed: int, scan_id: str) -> np.ndarray:

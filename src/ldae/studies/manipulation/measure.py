@@ -20,9 +20,9 @@ from ldae.core.keys import KEY
 from ldae.core.lineage import require
 from ldae.inference.decoder import Decoder
 from ldae.inference.pipeline import LDAE
+from ldae.inference.probe import Probe, sigmoid
 from ldae.studies.common.codes_read import Reads
 from ldae.studies.common.inputs import Inputs, volumes_of
-from ldae.studies.common.linear_probes import Probe, sigmoid
 from ldae.studies.common.references import example_rows
 from ldae.studies.common.statistics import estimates_table
 from ldae.studies.common.ventricle_truth import VentricleCalibration

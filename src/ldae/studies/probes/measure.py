@@ -16,8 +16,9 @@ from ldae.core.errors import UserError
 from ldae.core.files import write_json, write_tsv
 from ldae.core.keyed import study_stream
 from ldae.core.keys import KEY
+from ldae.inference.probe import Probe
 from ldae.studies.common.inputs import Inputs
-from ldae.studies.common.linear_probes import Features, Probe, Task, choose, fit, subject_folds
+from ldae.studies.common.linear_probes import Features, Task, choose, fit, subject_folds
 from ldae.studies.probes.discriminant_plane import lda_projection
 from ldae.studies.probes.estimates import differences, summary
 from ldae.studies.probes.features import TASKS, TaskSets, feature_sets, labelled_sets

@@ -12,7 +12,8 @@ import numpy as np
 from sklearn.metrics import matthews_corrcoef
 
 from ldae.core.keyed import study_stream
-from ldae.studies.common.linear_probes import Probe, Task, moments
+from ldae.inference.probe import Probe
+from ldae.studies.common.linear_probes import Task, moments
 
 if TYPE_CHECKING:
     import torch
