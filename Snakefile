@@ -67,6 +67,7 @@ rule all:
     input:
         rules.report_html.output,
         rules.bundle_public.output,
+        rules.describe_model.output,
 
 
 rule ingest:

@@ -88,6 +88,41 @@ rule model_card:
         "../workflow/scripts/model_card.py"
 
 
+rule describe_model:
+    """What the trained model needs besides its weights to be applied: recipe, probes, reference."""
+    input:
+        volumes=rules.pack_volumes.output[0],
+        codes=rules.encode_codes.output.y_sem,
+        models=[
+            rules.train_autoencoder.output.model,
+            rules.train_diffusion.output.model,
+            rules.train_representation.output.model,
+        ],
+        splits=rules.make_splits.output.splits,
+        predictions=rules.fit_probes.output.predictions,
+        fitted=rules.fit_probes.output.fitted,
+    output:
+        recipe=f"{RESULTS}/model/config.json",
+        probes=f"{RESULTS}/model/probes.json",
+        reference=f"{RESULTS}/model/reference.json",
+        statistics=f"{RESULTS}/model/reference.safetensors",
+    log:
+        f"{RESULTS}/logs/describe_model.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/describe_model.tsv"
+    conda:
+        "../envs/gpu.yaml"
+    params:
+        folder=at(f"{RESULTS}/model"),
+        train=at(TRAIN),
+        store=at(STORE),
+        probes=at(f"{EVALUATE}/probes"),
+        settings=settings.section(),
+        code=code_digest("describe_model"),
+    script:
+        "../workflow/scripts/describe_model.py"
+
+
 rule bundle_public:
     """What may leave the machine: no single scan, no subject, no identifier. Everything else stays private."""
     input:

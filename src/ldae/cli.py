@@ -24,6 +24,8 @@ COMMANDS = (
     "retry",
     "refit",
     "export-csv",
+    "export-model",
+    "verify-model",
 )
 
 

@@ -29,6 +29,7 @@ OWN_FOLDERS = (  # what the rules write in results_dir; nothing of the user's ma
     "derivatives",
     "store",
     "train",
+    "model",
     "evaluate",
     "paper",
     "public",

@@ -132,7 +132,8 @@ def load_unet(folder: Path) -> Loaded[UNet]:
 def load_representation(folder: Path, unet: Loaded[UNet]) -> Loaded[Representation]:
     """The stage-3 networks of a model folder, fitting the given stage-2 network."""
     model = read_model(folder)
-    return _filled(initial_representation(model.description, unet), model)
+    settings = model.description["settings"] | {"backbone_weights": None}  # where it started: its file may be gone
+    return _filled(initial_representation(model.description | {"settings": settings}, unet), model)
 
 
 def load_dae(folder: Path) -> Loaded[DiffusionAutoencoder]:

@@ -36,6 +36,7 @@ class LDAE:
         latent_shape: (C, x, y, z).
         scale_factor: latents are multiplied by it for everything diffusive.
         digest: of the representation model, which names the whole chain.
+        digests: of all three, by stage.
         dimension: length of y_sem.
     """
 
@@ -57,6 +58,7 @@ class LDAE:
         self.dimension: int = description["settings"]["dimension"]
         self.digest, self.unconditional_digest = representation.digest, unet.digest
         self.autoencoder_digest = autoencoder.digest
+        self.digests = {stage: model.digest for stage, model in models.items()}
         self.autoencoder = autoencoder.network.to(device)
         self.encoder = representation.network.encoder.to(device)
         self.estimator = GradientEstimator(unet.network, representation.network.shift).to(device).eval()

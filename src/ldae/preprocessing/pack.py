@@ -54,7 +54,7 @@ def pack_volumes(
             if not path.is_file() or sha256_file(path) != expected:
                 raise UserError(f"{path} is missing or changed since {maker}; run that rule again.")
             volume = given_volume(path, settings) if given else read_volume(path)
-            yield np.rint(np.clip(volume, 0, 1) * 255).astype(np.uint8)
+            yield in_256_steps(volume)
 
     index = usable[[*KEY, *FACTS, "determinant"]]
     facts: dict[str, Any] = {
@@ -64,6 +64,11 @@ def pack_volumes(
     }
     write_store(out, volumes(), index, dtype="uint8", affine=grid_affine(settings).tolist(), **facts)
     logger.info("%d scans of %d subjects packed", len(index), index["participant_id"].nunique())
+
+
+def in_256_steps(volume: np.ndarray) -> np.ndarray:
+    """uint8 of a volume in [0, 1], as the store keeps it; what lies outside is clipped."""
+    return np.rint(np.clip(volume, 0, 1) * 255).astype(np.uint8)
 
 
 def read_volume(path: Path) -> np.ndarray:

@@ -93,10 +93,16 @@ def on_grid(template: Template, shape: tuple[int, ...], affine: tuple[float, ...
     return sampled[0], sampled[1] > 0.5
 
 
-def verdict(metrics: Mapping[str, float | None], limits: Limits | None = None) -> tuple[str, str]:
-    """``pass``, ``warn`` or ``fail``, and the metrics that decided it; ``limits`` replace the built-in ones by name."""
+def verdict(metrics: Mapping[str, float | None], limits: Limits | None = None, only: bool = False) -> tuple[str, str]:
+    """``pass``, ``warn`` or ``fail``, and the metrics that decided it.
+
+    Args:
+        limits: in place of the built-in ones, by name.
+        only: the metrics that ``limits`` names, no others.
+    """
     failed, warned = [], []
-    for name, (fail_low, warn_low, warn_high, fail_high) in {**LIMITS, **(limits or {})}.items():
+    asked = (limits or {}) if only else {**LIMITS, **(limits or {})}
+    for name, (fail_low, warn_low, warn_high, fail_high) in asked.items():
         value = metrics.get(name)
         value = np.nan if value is None else float(value)
         if np.isnan(value) and name in UNKNOWN_ALLOWED:

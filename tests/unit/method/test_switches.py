@@ -11,8 +11,15 @@ from ldae.core.errors import UserError
 
 ROOT = Path(__file__).parents[3]
 CONFIG = ROOT / "config" / "config.yaml"
-READ_EVERYTHING = {"assemble_headline", "report_html", "table_settings", "model_card", "bundle_public"}
-READ_EVERYTHING |= {"figure_1_method", "figure_2_encoder"}  # schemes drawn from the configuration
+READ_EVERYTHING = {
+    "assemble_headline",
+    "report_html",
+    "table_settings",
+    "model_card",
+    "describe_model",
+    "bundle_public",
+}
+READ_EVERYTHING |= {"describe_model", "figure_1_method", "figure_2_encoder"}  # schemes drawn from the configuration
 
 
 def overlay(key, value):

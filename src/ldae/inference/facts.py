@@ -1,0 +1,193 @@
+"""What a trained model needs besides its weights to be used: recipe, probes, reference. Written by the workflow.
+
+They stand in ``model/`` of a results folder, and beside the weights in a folder that was exported.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field, ValidationError
+
+from ldae import __version__, config
+from ldae.config import Section
+from ldae.core.batches import track
+from ldae.core.errors import UserError
+from ldae.core.files import read_json, read_tsv, write_json
+from ldae.core.keys import KEY, KEY_TYPES
+from ldae.core.lineage import open_codes, read_chain
+from ldae.core.scans import read_splits, scan_ids, split_rows
+from ldae.core.store import Store, open_store
+from ldae.inference.device import one_thread
+from ldae.inference.pipeline import LDAE
+from ldae.inference.probe import Probe
+from ldae.inference.reference import Distances, Reference, fitted_normal, half_width
+
+FORMAT = 1
+STAGES = ("autoencoder", "diffusion", "representation")
+PROBES = {"ad": "test ad ldae", "age": "test age ldae"}  # task -> its probe among those of ``fitted.json``
+
+
+class Recipe(Section):
+    """``config.json``: how a scan is made into what the networks read, and how they are asked.
+
+    The networks' own settings stand in their ``model.json``.
+    """
+
+    format: int = Field(description="of the folder; another one is refused")
+    version: str = Field(description="of ldae-adni that wrote it")
+    phantom: bool = Field(description="trained on synthetic heads")
+    source: str = Field(description="of the cohort: adni, bids, csv")
+    method: config.Method
+    sampling: config.Sampling
+    preprocessing: config.Preprocessing
+    template_sha256: str | None = Field(description="of the template that scans are registered to; none: source csv")
+    stages: dict[str, str] = Field(description="stage -> digest of its weights")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything but the weights.
+
+    Attributes:
+        probes: by task, ``ad`` and ``age``; a task without labels has none.
+    """
+
+    recipe: Recipe
+    probes: dict[str, Probe]
+    reference: Reference
+
+    def write(self, folder: Path) -> None:
+        """``config.json``, ``probes.json``, ``reference.json`` and ``reference.safetensors`` into a folder."""
+        self.reference.write(folder)
+        write_json(folder / "probes.json", {task: probe.as_json() for task, probe in self.probes.items()})
+        write_json(folder / "config.json", self.recipe.model_dump(mode="json"))
+
+    @classmethod
+    def read(cls, folder: Path) -> "Facts":
+        """What :meth:`write` wrote.
+
+        Raises:
+            UserError: a file is missing or damaged, or the folder is of another format.
+        """
+        recipe = with_own_files(read_recipe(folder), folder)
+        path = folder / "probes.json"
+        if not path.is_file():
+            raise UserError(f"{path} is missing: export the model again.")
+        probes = {task: Probe.from_json(probe) for task, probe in read_json(path).items()}
+        return cls(recipe, probes, Reference.read(folder))
+
+
+def read_recipe(folder: Path) -> Recipe:
+    """``config.json`` of a folder.
+
+    Raises:
+        UserError: it is missing, of another format, or not what this version writes.
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        raise UserError(f"{path} is missing: {folder} is no model folder.")
+    content = read_json(path)
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != FORMAT:
+        raise UserError(
+            f"{path} has format {found}, and this version of ldae-adni ({__version__}) reads format {FORMAT}: use the "
+            f"version that wrote it ({content.get('version') if isinstance(content, dict) else None}), or export the "
+            "model again."
+        )
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise UserError(f"{path}: {place}: {first['msg']}; export the model again.") from None
+
+
+def with_own_files(recipe: Recipe, folder: Path) -> Recipe:
+    """The recipe with the template and the weights of brain extraction that lie in the folder itself."""
+    content = recipe.model_dump()
+    registration, extraction = (content["preprocessing"][step] for step in ("registration", "brain_extraction"))
+    for settings, name in ((registration, "template"), (registration, "template_mask"), (extraction, "weights")):
+        if settings[name] is not None and (folder / settings[name]).is_file():
+            settings[name] = str(folder / settings[name])
+    return Recipe.model_validate(content)
+
+
+@one_thread()
+def describe_model(out: Path, train: Path, store: Path, splits: Path, probes: Path, settings: config.Config) -> None:
+    """Write what a trained model needs besides its weights into ``out``.
+
+    Args:
+        train: folder of the models.
+        store: folder of the stores ``volumes`` and ``codes``.
+        probes: folder of ``fitted.json`` and ``predictions.tsv``.
+
+    Raises:
+        UserError: stores and models do not belong together.
+    """
+    volumes, split = open_store(store / "volumes"), read_splits(splits)
+    codes = open_codes(store / "codes", "y_sem", volumes, train)
+    fitted = read_json(probes / "fitted.json")
+    found = {task: Probe.from_json(fitted[name]) for task, name in PROBES.items() if name in fitted}
+    ldae = LDAE.load(train, settings.method, settings.evaluation.sampling)
+    reference = measure_reference(ldae, volumes, codes, split, age_errors(probes / "predictions.tsv"))
+    recipe = Recipe(
+        format=FORMAT,
+        version=__version__,
+        phantom=settings.phantom is not None,
+        source=settings.source,
+        method=settings.method,
+        sampling=settings.evaluation.sampling,
+        preprocessing=settings.preprocessing,
+        template_sha256=template_digest(settings),
+        stages={stage: model["digest"] for stage, model in read_chain(train, STAGES).items()},
+    )
+    Facts(recipe, found, reference).write(Path(out))
+
+
+def template_digest(settings: config.Config) -> str | None:
+    """Of the template that the cohort was registered to."""
+    from ldae.preprocessing.registration_template import template_of
+
+    return None if settings.source == "csv" else template_of(settings.preprocessing.registration).sha256
+
+
+def age_errors(predictions: Path) -> Any:
+    """participant_id and absolute error (years) of every test scan, by the probe that was fitted on the others."""
+    table = read_tsv(predictions, dtype=KEY_TYPES)
+    asked = (table["protocol"] == "test") & (table["features"] == "ldae") & (table["task"] == "age")
+    table = table[asked]
+    return table[KEY].assign(error=(table["prediction"] - table["target"]).abs().astype(float))
+
+
+def measure_reference(ldae: LDAE, volumes: Store, codes: Store, splits: Any, errors: Any) -> Reference:
+    """The reference of a model: codes of the training split, distances of all other scans, and errors of age.
+
+    Args:
+        errors: of :func:`age_errors`.
+    """
+    places = {name: place for place, name in enumerate(scan_ids(codes.index))}
+    names = scan_ids(volumes.index)
+    y_sem = np.asarray(codes.data[[places[name] for name in names]], dtype=float)
+    training = split_rows(volumes, splits, "train")
+    held_out = np.setdiff1d(np.arange(len(names)), training)
+    mean, covariance = fitted_normal(y_sem[training])
+    subjects = volumes.index["participant_id"].to_numpy()[held_out]
+    width = half_width(errors["error"].to_numpy(), errors["participant_id"].to_numpy()) if len(errors) else None
+    unmeasured = Distances(None, 0, 0)
+    reference = Reference(mean, covariance, unmeasured, unmeasured, width, errors["participant_id"].nunique())
+    code = np.array([reference.distance(y_sem[row]) for row in held_out])
+    image = np.array(
+        [image_error(ldae, volumes.volumes([row])[0], names[row]) for row in track(held_out.tolist(), "held-out scans")]
+    )
+    return replace(reference, code=Distances.of(code, subjects), image=Distances.of(image, subjects))
+
+
+def image_error(ldae: LDAE, volume: np.ndarray, name: str) -> float:
+    """Root mean square, over the brain of a volume (X, Y, Z), of what the autoencoder does not give back."""
+    x = torch.from_numpy(volume)[None, None]
+    rebuilt = ldae.autoencode(x, ldae.posterior_noise([name])).float().cpu().numpy()[0, 0]
+    brain = volume > 0
+    return float(np.sqrt(np.mean(np.square(rebuilt[brain] - volume[brain], dtype=float)))) if brain.any() else 0.0

@@ -1,0 +1,294 @@
+"""A trained model in the hands of a person: one scan in, codes, predictions and other brains out (docs/python.md).
+
+Everything here takes one scan at a time. Numbers are those of the workflow, bit for bit, with one CPU thread.
+"""
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from ldae.core.errors import QuarantinedScan, UserError, blaming_the_machine
+from ldae.core.lineage import require
+from ldae.inference import pipeline
+from ldae.inference.device import one_thread
+from ldae.inference.facts import Facts, image_error
+from ldae.inference.paths import lerp, slerp
+from ldae.inference.probe import moved, sigmoid, step_to, unit
+from ldae.inference.reference import ALARM, COVERAGE
+from ldae.inference.scan import Scan, scan_of_array, scan_of_file
+from ldae.preprocessing.conform import grid_affine
+
+Class = Literal["AD", "CN"]
+
+
+@dataclass(frozen=True)
+class Codes:
+    """What a scan is encoded to.
+
+    Attributes:
+        y_sem: (dimension,) float32.
+        x_T: (C, x, y, z) float32, or none where it was not asked for.
+        name: of the scan.
+    """
+
+    y_sem: np.ndarray
+    x_T: np.ndarray | None
+    name: str
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the probes say of a code; not a diagnosis. None where the model's cohort had no labels.
+
+    Attributes:
+        probability_ad: of AD against CN.
+        age: years.
+        age_low, age_high: holds the age of a new subject with probability ``coverage``; none where too few subjects
+            were held out from the training.
+    """
+
+    probability_ad: float | None
+    age: float | None
+    age_low: float | None
+    age_high: float | None
+    coverage: float = COVERAGE
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How a scan compares with the scans of held-out subjects. Percentiles: the share of them that are more usual,
+    between 1 and 99; none where there were too few.
+
+    Attributes:
+        code_distance: Mahalanobis distance of y_sem to the training codes, over sqrt(dimension).
+        image_error: root mean square of what the autoencoder does not give back, within the brain.
+    """
+
+    code_distance: float
+    code_percentile: float | None
+    image_error: float
+    image_percentile: float | None
+
+    @property
+    def percentile(self) -> float | None:
+        """The higher of the two."""
+        known = [each for each in (self.code_percentile, self.image_percentile) if each is not None]
+        return max(known) if known else None
+
+    @property
+    def unusual(self) -> bool:
+        """Beyond :data:`ldae.inference.reference.ALARM` in one of them: the model has seen hardly any such scan."""
+        return self.percentile is not None and self.percentile >= ALARM
+
+
+class LDAE:
+    """A trained latent diffusion autoencoder with its recipe, its probes and its reference.
+
+    Attributes:
+        facts: recipe, probes, reference.
+        networks: the networks themselves, on tensors.
+    """
+
+    def __init__(self, networks: pipeline.LDAE, facts: Facts):
+        self.networks, self.facts = networks, facts
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "LDAE":
+        """From a folder that ``ldae export-model`` wrote, or from a results folder.
+
+        Raises:
+            UserError: it is neither, or its parts do not belong together.
+        """
+        described, weights = places(Path(folder))
+        facts = Facts.read(described)
+        networks = pipeline.LDAE.load(weights, facts.recipe.method, facts.recipe.sampling)
+        for stage, digest in networks.digests.items():
+            require(
+                f"{weights / stage} is not the model that {described} describes", digest, facts.recipe.stages[stage]
+            )
+        return cls(networks, facts)
+
+    def preprocess(self, path: str | Path, out: str | Path | None = None) -> Scan:
+        """A raw scan as the networks read it, by the model's own recipe: N4, brain, MNI152, one interpolation.
+
+        Args:
+            path: NIfTI file, or a folder with one DICOM series; for a model of ``source: csv`` a volume that is
+                preprocessed already.
+            out: folder for the derivatives; none: they are not kept.
+
+        Raises:
+            QuarantinedScan: the scan cannot be used; the message says why.
+            UserError: there is no such file, or ``out`` holds another scan of this name.
+        """
+        if out is None:
+            with tempfile.TemporaryDirectory(prefix="ldae-") as folder:
+                return self.preprocess(path, folder)
+        from ldae.preprocessing.one_scan import scan_names
+
+        return preprocessed(self.facts, Path(path), Path(out), *scan_names(Path(path).resolve()))
+
+    def volume(self, array: Any, affine: Any, name: str = "sub-array_ses-M000") -> Scan:
+        """A volume that was preprocessed elsewhere: the brain alone, in MNI space, in [0, 1].
+
+        It is turned to R-A-S, and resampled where it lies on another grid than the model's.
+
+        Args:
+            array: (X, Y, Z).
+            affine: (4, 4) indices -> R-A-S MNI mm.
+            name: keys the noise of its codes.
+
+        Raises:
+            QuarantinedScan: it is no such volume; the message says why.
+        """
+        return scan_of_array(array, affine, self.facts.recipe.preprocessing, name)
+
+    @one_thread()
+    def encode(self, scan: Scan, stochastic: bool = True) -> Codes:
+        """y_sem of a scan and, unless it is not wanted, x_T, by which it can be decoded again.
+
+        Raises:
+            UserError: the scan lies on another grid than the model's.
+        """
+        x = self._tensor(scan)
+        y = self.networks.encode_semantic(x)
+        x_T = None
+        if stochastic:
+            z = self.networks.encode_latent(x, self.networks.posterior_noise([scan.name]))
+            x_T = self.networks.invert(z, y).float().cpu().numpy()[0]
+        return Codes(y.float().cpu().numpy()[0], x_T, scan.name)
+
+    def predict(self, codes: Codes) -> Prediction:
+        """What the probes say: fitted on the training and validation subjects, as the workflow's ``test`` protocol."""
+        probability, age = None, None
+        if (probe := self.facts.probes.get("ad")) is not None:
+            probability = float(sigmoid(probe.score(codes.y_sem[None]))[0])
+        if (probe := self.facts.probes.get("age")) is not None:
+            age = float(probe.score(codes.y_sem[None])[0])
+        half = self.facts.reference.age_half_width
+        if age is None or half is None:
+            return Prediction(probability, age, None, None)
+        return Prediction(probability, age, age - half, age + half)
+
+    @one_thread()
+    def likeness(self, scan: Scan, codes: Codes) -> Likeness:
+        """Whether the model has seen scans like this one."""
+        reference = self.facts.reference
+        self._tensor(scan)
+        distance, error = reference.distance(codes.y_sem), image_error(self.networks, scan.volume, scan.name)
+        return Likeness(distance, reference.code.percentile(distance), error, reference.image.percentile(error))
+
+    @one_thread()
+    def decode(self, codes: Codes) -> Scan:
+        """The volume of some codes, clipped to [0, 1].
+
+        Raises:
+            UserError: the codes have no x_T.
+        """
+        if codes.x_T is None:
+            raise UserError("These codes have no x_T to decode from: encode the scan with stochastic=True.")
+        z = self.networks.sample(torch.from_numpy(codes.x_T)[None], torch.from_numpy(codes.y_sem)[None])
+        volume = self.networks.decode_latent(z).float().cpu().numpy()[0, 0]
+        affine = grid_affine(self.facts.recipe.preprocessing.conform)
+        return Scan(np.clip(volume, 0, 1), affine, codes.name, f"codes of {codes.name}", generated=True)
+
+    def edit(self, codes: Codes, towards: Class, probability: float) -> Codes:
+        """The codes with y_sem moved along the probe of AD until that gives a probability; x_T stays.
+
+        Args:
+            towards: the class whose probability is meant.
+            probability: strictly between 0 and 1.
+
+        Raises:
+            UserError: the model has no probe of AD, there is no such class, or no finite step leads there.
+        """
+        probe = self.facts.probes.get("ad")
+        if probe is None:
+            raise UserError("This model has no probe of AD: its cohort had no diagnoses.")
+        if towards not in ("AD", "CN"):
+            raise UserError(f"The probe knows AD and CN, not {towards!r}.")
+        if not 0 < probability < 1:
+            raise UserError(f"No finite step leads to the probability {probability:g}: give one between 0 and 1.")
+        target, code = probability if towards == "AD" else 1 - probability, codes.y_sem.astype(float)
+        there = moved(probe, code, unit(probe.weight), step_to(probe, code, target))
+        return replace(codes, y_sem=there.astype(np.float32))
+
+    def interpolate(self, a: Codes, b: Codes, fraction: float) -> Codes:
+        """Codes between two scans: y_sem on the straight line, x_T on the sphere; outside [0, 1] it extrapolates.
+
+        Raises:
+            UserError: the codes of one of them have no x_T.
+        """
+        if a.x_T is None or b.x_T is None:
+            raise UserError("Codes without x_T cannot be interpolated: encode the scans with stochastic=True.")
+        way = torch.tensor([fraction])
+        y, x_T = (
+            path(torch.from_numpy(first)[None], torch.from_numpy(last)[None], way).numpy()[0]
+            for path, first, last in ((lerp, a.y_sem, b.y_sem), (slerp, a.x_T, b.x_T))
+        )
+        return Codes(y, x_T, f"{a.name}_{fraction:g}_{b.name}")
+
+    def _tensor(self, scan: Scan) -> torch.Tensor:
+        """(1, 1, X, Y, Z) of a scan of this model's grid."""
+        conform = self.facts.recipe.preprocessing.conform
+        if scan.volume.shape != conform.shape or np.abs(scan.affine - grid_affine(conform)).max() > 1e-3:
+            raise UserError(
+                f"{scan.source} lies on another grid than the model's: preprocess it with this model, or give it to "
+                "`volume`."
+            )
+        return torch.from_numpy(np.ascontiguousarray(scan.volume, dtype=np.float32))[None, None]
+
+
+def places(folder: Path) -> tuple[Path, Path]:
+    """Where recipe, probes and reference of a model lie, and where its networks.
+
+    Args:
+        folder: an exported one, or a results folder.
+
+    Raises:
+        UserError: it is neither.
+    """
+    if (folder / "config.json").is_file():
+        return folder, folder
+    if (folder / "model" / "config.json").is_file():
+        return folder / "model", folder / "train"
+    if (folder / "train").is_dir():
+        raise UserError(f"{folder / 'model/config.json'} is missing: run the workflow's rule describe_model first.")
+    raise UserError(f"{folder} is neither a folder that `ldae export-model` wrote nor a results folder.")
+
+
+def preprocessed(facts: Facts, source: Path, out: Path, participant_id: str, session_id: str) -> Scan:
+    """One scan by a model's recipe into a folder of derivatives; what is there and unchanged is kept.
+
+    Raises:
+        QuarantinedScan: the scan cannot be used, or quality control fails it.
+        UserError: there is no such file, the folder holds another scan of this name, or the template is another one.
+    """
+    from ldae.preprocessing.derivatives import ScanFiles
+    from ldae.preprocessing.given_volumes import given_volume
+    from ldae.preprocessing.one_scan import as_nifti, preprocess_scan
+    from ldae.preprocessing.pack import in_256_steps
+    from ldae.preprocessing.registration_template import template_of
+
+    recipe, name = facts.recipe, f"{participant_id}_{session_id}"
+    settings = recipe.preprocessing
+    if recipe.source == "csv":
+        if not source.is_file():
+            raise UserError(f"{source} does not exist, or is no file; this model reads preprocessed NIfTI volumes.")
+        volume = in_256_steps(given_volume(source, settings.conform)).astype(np.float32) / 255
+        return Scan(volume, grid_affine(settings.conform), name, str(source))
+    found = template_of(settings.registration).sha256
+    if found != recipe.template_sha256:
+        raise UserError(
+            f"The template here has sha256 {found[:16]}, and the model's scans were registered to another "
+            f"({str(recipe.template_sha256)[:16]}): install the model's version of nilearn, or give its template."
+        )
+    files = ScanFiles(out, participant_id, session_id)
+    with tempfile.TemporaryDirectory(prefix="ldae-dicom-") as scratch, blaming_the_machine(out):
+        row = preprocess_scan(as_nifti(source, Path(scratch)), files, settings, source)
+    if row["qc"] == "fail" and settings.quality.quarantine != "none":
+        raise QuarantinedScan(f"quality control: {row['qc_reason']}")
+    return scan_of_file(out / row["path"], settings.conform, name, str(source), row)
