@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ldae.core.errors import QuarantinedScan, UserError, blaming_the_machine
+from ldae.core.files import digest
 from ldae.core.lineage import require
 from ldae.inference import pipeline
 from ldae.inference.device import one_thread
@@ -91,10 +92,13 @@ class LDAE:
     Attributes:
         facts: recipe, probes, reference.
         networks: the networks themselves, on tensors.
+        digest: of networks, recipe and probes.
     """
 
     def __init__(self, networks: pipeline.LDAE, facts: Facts):
         self.networks, self.facts = networks, facts
+        probes = {task: probe.as_json() for task, probe in facts.probes.items()}
+        self.digest = digest([facts.recipe.model_dump(mode="json", exclude={"version"}), probes])
 
     @classmethod
     def load(cls, folder: str | Path) -> "LDAE":
@@ -106,10 +110,9 @@ class LDAE:
         described, weights = places(Path(folder))
         facts = Facts.read(described)
         networks = pipeline.LDAE.load(weights, facts.recipe.method, facts.recipe.sampling)
-        for stage, digest in networks.digests.items():
-            require(
-                f"{weights / stage} is not the model that {described} describes", digest, facts.recipe.stages[stage]
-            )
+        for stage, found in networks.digests.items():
+            what = f"{weights / stage} is not the model that {described} describes"
+            require(what, found, facts.recipe.stages[stage])
         return cls(networks, facts)
 
     def preprocess(self, path: str | Path, out: str | Path | None = None) -> Scan:

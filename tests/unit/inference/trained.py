@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from ldae import config
 from ldae.core.files import write_json, write_text, write_tsv
-from ldae.core.store import open_store, write_store
+from ldae.core.store import write_store
 from ldae.inference.encode import encode_codes
 from ldae.inference.facts import describe_model
 from ldae.inference.latents import encode_latents
@@ -19,7 +19,8 @@ from ldae.preprocessing.one_scan import preprocess_scan
 from ldae.preprocessing.pack import in_256_steps, read_volume
 from ldae.preprocessing.registration_template import load_template
 from ldae.studies.common.inputs import read_inputs
-from ldae.studies.probes.measure import run_probes
+from ldae.studies.probes.features import TASKS, fixed
+from ldae.studies.probes.measure import task_rows, tested
 from ldae.training.run import train_autoencoder, train_diffusion, train_representation
 
 ROOT = Path(__file__).parents[3]
@@ -99,7 +100,7 @@ def varied(brain: np.ndarray, generator: np.random.Generator, age: float) -> np.
 
 
 def train_all(results: Path, chosen: config.Config) -> None:
-    """What the rules after ``pack_volumes`` do, but for the baselines, whose codes are drawn."""
+    """What the rules after ``pack_volumes`` do, as far as a model needs them."""
     volumes, splits = results / "store/volumes", results / "manifest/splits.tsv"
     stages = [results / "train" / name for name in ("autoencoder", "diffusion", "representation")]
     latents, method = results / "store/latents", chosen.method
@@ -109,16 +110,17 @@ def train_all(results: Path, chosen: config.Config) -> None:
     train_representation(volumes, latents, splits, *stages, chosen.representation, method, 1)
     codes = results / "store/codes"
     encode_codes(volumes, latents, splits, results / "train", codes, method, chosen.evaluation.sampling, 8)
-    write_baselines(results)
-    run_probes(read_inputs(results / "store", splits), chosen.evaluation, 1, results / "evaluate/probes", method)
+    fit_probes(results, splits)
     describe_model(results / "model", results / "train", results / "store", splits, results / "evaluate/probes", chosen)
 
 
-def write_baselines(results: Path) -> None:
-    """Code stores of the baselines, which the probes are compared with; nothing here reads their numbers."""
-    images, generator = open_store(results / "store/volumes"), np.random.default_rng(1)
-    for code, stage in (("y_dae", "dae"), ("supervised_ad", "supervised_ad"), ("supervised_age", "supervised_age")):
-        write_json(results / "train" / stage / "model.json", {"digest": stage})
-        index = images.index.assign(prediction=generator.standard_normal(len(images.index)))
-        drawn = generator.standard_normal((len(index), 4)).astype(np.float32)
-        write_store(results / "store/codes" / code, drawn, index, scans=images.scans, model=stage)
+def fit_probes(results: Path, splits: Path) -> None:
+    """Of rule ``fit_probes``, what concerns the test subjects and y_sem."""
+    inputs, tables, fitted = read_inputs(results / "store", splits), [], {}
+    features = {"ldae": fixed(inputs.code("y_sem", inputs.scans.index))}
+    for task in TASKS:
+        found, probes = tested(inputs.scans, task, features, *task_rows(inputs.scans, task), 1)
+        tables.append(found)
+        fitted |= probes
+    write_tsv(results / "evaluate/probes/predictions.tsv", pd.concat(tables))
+    write_json(results / "evaluate/probes/fitted.json", fitted)
