@@ -7,8 +7,9 @@ CONFIGS := config/config.yaml
 DEMO := config/small_networks.yaml config/demo.yaml
 SMOKE := $(DEMO) config/smoke.yaml
 STUDY := $(DEMO) config/study.yaml
+REHEARSE := config/rehearse.yaml
 
-.PHONY: adapter help setup demo smoke study all inventory test test-slow test-slurm test-slurm-ci check lint-workflow format \
+.PHONY: adapter help setup demo smoke study rehearse all inventory test test-slow test-slurm test-slurm-ci check lint-workflow format \
     docs lock clean soak bench bench-dag bench-preflight bench-ingest bench-preprocess \
     bench-preprocess-studies bench-shards bench-paper-scale bench-memory bench-gpu
 .DEFAULT_GOAL := help
@@ -45,6 +46,13 @@ study: $(READY) ## 300 synthetic subjects from BIDS: the probes beside what an u
 	@$(BIN)/ldae inventory --config $(CONFIGS) $(STUDY)
 	@start=$$(date +%s); $(SNAKEMAKE) --configfile $(STUDY) \
 		&& $(BIN)/ldae summary results/study --seconds $$(( $$(date +%s) - start ))
+
+# The same command goes on where it stopped; one rule: `snakemake RULE --profile profiles/rehearse --configfile config/rehearse.yaml`.
+rehearse: $(READY) ## the paper's networks on the paper's grid through every rule, on a CPU with 24 GB: seconds and memory by rule
+	@$(BIN)/python benchmarks/rehearsal.py volumes
+	@$(BIN)/ldae inventory --config $(CONFIGS) $(REHEARSE)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/rehearse --configfile $(REHEARSE); status=$$?; \
+		$(BIN)/python benchmarks/rehearsal.py table; exit $$status
 
 all: inventory ## your own download -> everything, on this machine (CONFIG=config/mine.yaml lies over the paper's)
 	$(SNAKEMAKE) $(if $(CONFIG),--configfile $(CONFIG))

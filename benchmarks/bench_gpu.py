@@ -3,7 +3,7 @@
 The real stages and trainer (optimizer, clipping, average, keyed noise) take steps on random volumes and latents
 of the configured size, at the configured batch, micro-batch and precision. Random weights: times do not depend on them.
 
-- MFU: operations of the networks as the paper's code computes them (``gpu_hours.py``) / time / the rate of a large
+- MFU: operations of the networks as the paper's code computes them (``ldae plan``) / time / the rate of a large
   matrix product measured in the same run. Without a GPU the product is small and the numbers say only that it runs.
 - Peak memory is PyTorch's own count on a GPU (no context); elsewhere nothing is said. Beside it: what ``ldae memory``
   counts for the same micro-batch, its allowance for context and workspaces included.
@@ -29,6 +29,7 @@ from ldae.core.store import Store, open_store, write_store
 from ldae.inference.device import pick_device
 from ldae.inference.readers import Latents, Volumes
 from ldae.networks.autoencoder import build_autoencoder
+from ldae.networks.operations import teraflops
 from ldae.training import memory as memory_stages
 from ldae.training.memory import need
 from ldae.training.stages.autoencoder import AutoencoderStage
@@ -38,9 +39,6 @@ from ldae.training.stages.representation import RepresentationStage
 from ldae.training.stages.stage import Stage
 from ldae.training.stages.supervised import Labelled, SupervisedStage
 from ldae.training.trainer import Trainer
-
-sys.path.insert(0, str(Path(__file__).parent))
-from gpu_hours import per_scan
 
 CONFIG = Path(__file__).parents[1] / "config" / "config.yaml"
 NAMES = tuple(stage.__name__ for stage in memory_stages.STAGES)
@@ -181,7 +179,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING)
     settings, device = config.load_config(*options.config), pick_device()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU: times say nothing about a GPU"
-    tflops, rows = per_scan(settings), {}
+    tflops, rows = teraflops(settings, plain=True).trainings(), {}
     print(f"{name}, PyTorch {torch.__version__}")
     with tempfile.TemporaryDirectory() as folder:
         stages = Stages(settings, Path(folder), device)

@@ -17,6 +17,7 @@ COMMANDS = (
     "preprocess",
     "params",
     "memory",
+    "plan",
     "import-weights",
     "summary",
     "unlock",

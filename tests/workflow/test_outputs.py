@@ -52,8 +52,10 @@ def workflow(tmp_path_factory):
             (workflow.folder / name).parent.mkdir(parents=True, exist_ok=True)
             (workflow.folder / name).write_text("{}")
     (workflow.folder / "results/demo/logs").mkdir()  # the demo made its dataset
-    (workflow.folder / "exported").mkdir()
-    (workflow.folder / "exported/scans.csv").write_text("subject,path\nsub-1,1.nii.gz\n")
+    for settings in filter(None, (content_of((path,)).get("csv") for path in OVERLAYS)):
+        table = workflow.folder / settings["path"]
+        table.parent.mkdir(parents=True)
+        table.write_text("subject,path\nsub-1,1.nii.gz\n")
     return workflow
 
 

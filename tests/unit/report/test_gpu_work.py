@@ -1,0 +1,63 @@
+"""`ldae plan`: counted work and disk space, against what was counted by others and what a training really writes."""
+
+import json
+from pathlib import Path
+
+import bench_gpu
+import pandas as pd
+import pytest
+import torch
+
+from ldae.cli import main
+from ldae.config import load_config
+from ldae.core.files import write_tsv
+from ldae.report.gpu_work import Cohort, checkpoint_bytes
+from ldae.training import memory
+from ldae.training.trainer import Trainer
+
+ROOT = Path(__file__).parents[3]
+PAPER = ROOT / "config" / "config.yaml"
+SMALL = [PAPER, *(ROOT / "config" / f"{name}.yaml" for name in ("small_networks", "demo", "smoke"))]
+
+
+def planned(capsys, *arguments) -> dict:
+    assert main(["plan", "--json", "--config", *map(str, arguments)]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_paper_s_cohort_costs_what_was_counted_apart(capsys):
+    """Another count of the same networks (rounded; 210 test subjects, 2,000 triplets): 3,740 PFLOP in all."""
+    rules = planned(capsys, PAPER, "--share", "0.2")["rules"]
+    evaluation = {name: rule for name, rule in rules.items() if not name.startswith("train_")}
+    assert sum(rule["pflop"] for rule in evaluation.values()) == pytest.approx(3740, rel=0.02)
+    assert rules["eval_solvers"]["hours"] == pytest.approx(10.8, abs=0.1)
+    assert rules["train_dae"]["hours"] == pytest.approx(2.5 * 66.6, rel=0.01)
+
+
+def test_scans_of_the_results_are_counted_where_they_are_split(tmp_path):
+    visits = {"a": 4, "b": 3, "c": 1, "d": 2}
+    rows = [(name, "included") for name, count in visits.items() for _ in range(count)] + [("a", "excluded")]
+    write_tsv(tmp_path / "manifest" / "scans.tsv", pd.DataFrame(rows, columns=["participant_id", "status"]))
+    split = pd.DataFrame({"participant_id": list(visits), "split": ["test", "test", "train", "validation"]})
+    write_tsv(tmp_path / "manifest" / "splits.tsv", split)
+    assert Cohort.found(tmp_path) == Cohort(10, 4, 7, 2, 4 + 1)
+    assert Cohort.found(tmp_path / "nowhere") is None
+
+
+def test_checkpoints_are_no_larger_than_counted(tmp_path):
+    (tmp_path / "paper.yaml").write_text("diffusion: {prior: none}\n")  # the demo's prior is no part of the count
+    settings = load_config(*SMALL, tmp_path / "paper.yaml")
+    stages = bench_gpu.Stages(settings, tmp_path, torch.device("cpu"))
+    for make in memory.STAGES:
+        name = make.__name__
+        trainer = Trainer(stages.make(name), stages.training(name), 1)
+        trainer.advance()
+        trainer.validate()
+        written = sum(tensor.numel() * tensor.element_size() for tensor in trainer.state()[0].values())
+        counted = checkpoint_bytes(make(settings))[1]
+        assert written <= 1.05 * counted and counted <= 1.6 * written, name
+
+
+def test_a_share_above_the_peak_is_refused(capsys):
+    assert main(["plan", "--config", str(PAPER), "--share", "2"]) == 1
+    assert "--share 2.0" in capsys.readouterr().err
