@@ -29,6 +29,11 @@ if settings.source == "adni":
     include: "rules/ingest.smk"
 
 
+if settings.clinica:
+
+    include: "rules/clinica.smk"
+
+
 include: "rules/manifest.smk"
 
 

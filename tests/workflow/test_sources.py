@@ -55,6 +55,16 @@ def test_bids_enters_at_the_manifest(bids):
     assert not set(everything) & {*CONVERT, "make_phantom", "check_volumes"}
 
 
+def test_raw_files_of_another_study_are_converted_first(workflow):
+    section = {"converter": "oasis3-to-bids", "images": "raw/images", "tables": "raw/tables"}
+    arguments = overlay(workflow, source="clinica", clinica=section)
+    everything = planned(workflow, "train", *arguments)
+    assert everything == once(TRAIN, {"convert_study", "inventory_dataset"}) | PREPROCESS
+    stopped = workflow.run("results/mine/manifest/scans.tsv", *arguments)
+    assert stopped.returncode != 0 and "clinica.images: raw/images is no folder" in stopped.stdout + stopped.stderr
+    assert not (workflow.folder / "results/mine/bids").exists()
+
+
 def test_the_study_makes_the_dataset_it_reads(workflow):
     everything = planned(workflow, "train", *DEMO, "config/study.yaml")
     assert everything == once(TRAIN, {"make_phantom_bids", "inventory_dataset"}) | PREPROCESS

@@ -133,6 +133,8 @@ def identity_of(config: Config) -> dict[str, Any]:
     if config.phantom is not None:
         known = {name: value for name, value in config.phantom.described().items() if name != "revision"}
         return {"source": config.source, "phantom": known}
+    if config.clinica is not None and config.bids is not None:
+        return {"source": config.source, "path": str(config.bids.path.resolve())}
     key = {"adni": "raw.images", "bids": "bids.path", "csv": "csv.path"}[config.source]
     return {"source": config.source, "path": str(config.given_paths()[key].resolve())}
 
@@ -176,7 +178,8 @@ def described(cohort: dict[str, Any]) -> str:
 def given_files(settings: Config) -> list[str]:
     """What ``inventory_dataset`` depends on when no conversion comes before it.
 
-    A synthetic dataset is not there yet: the rule ``make_phantom_bids`` writes the file that stands for it. Any other
+    A synthetic dataset, or one that Clinica makes, is not there yet: the rules ``make_phantom_bids`` and
+    ``convert_study`` write the file that stands for it. Any other
     BIDS dataset is known by its description, its participants and its table of visits; of anything else that changed
     ``ldae inventory`` tells.
 
@@ -192,6 +195,8 @@ def given_files(settings: Config) -> list[str]:
         return [str(settings.csv.path)]
     if settings.phantom is not None:
         return [str(settings.results_dir / "raw" / "phantom.json")]
+    if settings.clinica is not None:
+        return [str(settings.results_dir / "manifest" / "clinica.json")]
     assert settings.bids is not None
     root = settings.bids.path
     if not (root / "dataset_description.json").is_file() and next(root.glob("sub-*"), None) is None:

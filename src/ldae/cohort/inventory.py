@@ -40,7 +40,7 @@ def read_inventory(config: Config) -> pd.DataFrame:
         assert config.bids is not None
         rows = bids_rows(config.bids.path, config.bids.visits, config.bids.participants)
     table = pd.DataFrame(rows, columns=COLUMNS)
-    if config.phantom is not None:  # made anew it has other times and the same bytes
+    if config.phantom is not None or config.clinica is not None:  # made anew it has other times and the same bytes
         table["modified"] = None
     return table.astype({"bytes": "Int64", "modified": "Int64"})
 
@@ -110,7 +110,8 @@ def refresh_inventory(config: Config, same_cohort: bool = False) -> str:
     """
     out = inventory_path(config)
     known = out.is_file() or (same_cohort and (config.results_dir / MEMORY).is_file())
-    if not known or (config.phantom is not None and not (config.bids and config.bids.path.is_dir())):
+    made_here = config.phantom is not None or config.clinica is not None
+    if not known or (made_here and not (config.bids and config.bids.path.is_dir())):
         return "Dataset: no inventory yet; the chain makes it."
     before = out.read_bytes() if out.is_file() else b""
     write_inventory(config, out)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 STDOUT = "-"
 LAYOUTS = ("oasis3", "aibl", "openneuro")
+CONVERTERS = ("oasis3-to-bids", "aibl-to-bids")
 
 
 def add(commands) -> None:
@@ -22,6 +23,11 @@ def add(commands) -> None:
     command.add_argument("clinical", type=Path, metavar="CLINICAL", nargs="?", help="folder with the study tables")
     command.add_argument(
         "--bids", type=Path, metavar="DIR", help="a BIDS dataset instead: which of its scans will enter the cohort"
+    )
+    command.add_argument(
+        "--clinica",
+        choices=CONVERTERS,
+        help="RAW and CLINICAL are those of another study, for that converter of Clinica (source: clinica)",
     )
     command.add_argument("--layout", choices=LAYOUTS, help="with --bids: columns and visits as that study has them")
     command.add_argument("--visits", type=Path, metavar="FILE", help="with --bids: the table of all visits")
@@ -48,6 +54,8 @@ def run(options: Namespace) -> int:
         if not folder.is_dir():
             print(f"ldae: {folder} is no folder; call: ldae preflight RAW CLINICAL", file=sys.stderr)
             return 2
+    if options.clinica is not None:
+        return run_clinica(options)
     findings = preflight(options.raw, options.clinical)
     severities = {finding.severity for finding in findings}
     if options.json == STDOUT:
@@ -62,6 +70,19 @@ def run(options: Namespace) -> int:
     left_out = ", but for the scans above" if "quarantine" in severities else ""
     arrivals = f": {findings.arrivals.sentence()}" if findings.arrivals is not None else ""
     print(f"The download is ready to be converted{left_out}{arrivals}.")
+    return 0
+
+
+def run_clinica(options: Namespace) -> int:
+    """What is missing for another of Clinica's converters."""
+    from ldae.adni.other_studies import raw_images, require_ready
+    from ldae.config import Clinica
+
+    settings = Clinica(converter=options.clinica, images=options.raw, tables=options.clinical)
+    require_ready(settings)
+    images = raw_images(settings)
+    people = len({image.subject for image in images})
+    print(f"The raw files are ready for clinica {options.clinica}: {len(images)} T1w images of {people} subjects.")
     return 0
 
 

@@ -6,7 +6,18 @@ only the section it uses, so changing a key plans exactly the rules that read it
 A file a part of the chain; :mod:`ldae.config.whole` puts them together.
 """
 
-from ldae.config.cohort import AuthorsCsv, Bids, BidsColumns, BidsValues, Convert, Manifest, Phantom, Raw, Splits
+from ldae.config.cohort import (
+    AuthorsCsv,
+    Bids,
+    BidsColumns,
+    BidsValues,
+    Clinica,
+    Convert,
+    Manifest,
+    Phantom,
+    Raw,
+    Splits,
+)
 from ldae.config.evaluation import Direction, Evaluation, Sampling
 from ldae.config.method import Method
 from ldae.config.networks import Autoencoder, Dae, Diffusion, Discriminator, Imported, Representation, Supervised
@@ -24,6 +35,7 @@ __all__ = [
     "BidsColumns",
     "BidsValues",
     "BrainExtraction",
+    "Clinica",
     "Compute",
     "Config",
     "Conform",

@@ -64,7 +64,7 @@ class BidsValues(Section):
         return {str(key): value for key, value in names.items()} if isinstance(names, dict) else names
 
 
-OASIS3 = {
+OASIS3: dict[str, Any] = {
     "columns": {
         "participant": ["participant_id", "OASISID", "Subject"],
         "session": ["session_id", "OASIS_session_label", "MR ID"],
@@ -170,6 +170,26 @@ class Bids(Section):
     def session_units_per_month(self) -> float:
         """Units of ``session_unit`` in one month (a twelfth of 365.25 days)."""
         return {"months": 1, "days": 365.25 / 12, "years": 1 / 12}[self.session_unit]
+
+
+class Clinica(Section):
+    """``source: clinica``: raw files of a study that one of Clinica's own converters reads; never written to.
+
+    The converter writes ``results_dir/bids``; from there on the cohort is that of ``source: bids``.
+    """
+
+    converter: Literal["oasis3-to-bids", "aibl-to-bids"]
+    images: Path = Field(description="folder of the raw images, as the study's download leaves them")
+    tables: Path = Field(description="folder of the study's tables")
+    revision: Revision = 1
+
+    def dataset(self, results: Path) -> dict[str, Any]:
+        """The section ``bids`` that reads what the converter makes in ``results``."""
+        visits = {"path": str(results / "bids"), "visits": str(results / "manifest" / "clinica_visits.tsv")}
+        if self.converter == "aibl-to-bids":
+            return visits | {"layout": "aibl"}
+        columns = {name: OASIS3["columns"][name] for name in ("sex", "diagnosis", "cdr", "mmse", "baseline_age")}
+        return visits | {"columns": columns | {"months": ["months"]}, "values": OASIS3["values"]}
 
 
 class AuthorsCsv(Section):

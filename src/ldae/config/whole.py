@@ -6,7 +6,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from ldae.config.cohort import AuthorsCsv, Bids, Convert, Manifest, Phantom, Raw, Splits
+from ldae.config.cohort import AuthorsCsv, Bids, Clinica, Convert, Manifest, Phantom, Raw, Splits
 from ldae.config.evaluation import Evaluation
 from ldae.config.method import Method
 from ldae.config.networks import Autoencoder, Dae, Diffusion, Imported, Representation, Supervised
@@ -43,9 +43,12 @@ class Config(Section):
 
     results_dir: Path = Field(description="all that the workflow writes; no rule writes anywhere else")
     seed: int = 42
-    source: Literal["adni", "bids", "csv"] = "adni"
+    source: Literal["adni", "bids", "csv"] = Field(
+        "adni", description="or clinica: raw files of OASIS-3 or AIBL, converted and then read as bids"
+    )
     raw: Raw | None = Field(None, description="source adni; null with a phantom, which lies in results_dir/raw")
     bids: Bids | None = None
+    clinica: Clinica | None = Field(None, description="source clinica, which is source bids once it is converted")
     csv: AuthorsCsv | None = None
     phantom: Phantom | None = None
     convert: Convert
@@ -85,6 +88,22 @@ class Config(Section):
             content[section] = values | {name: str(given)}
         return content
 
+    @model_validator(mode="before")
+    @classmethod
+    def _clinica_writes_a_dataset(cls, content: Any) -> Any:
+        """``source: clinica`` is ``source: bids`` with the dataset that the converter writes."""
+        if not isinstance(content, dict) or content.get("source") != "clinica":
+            return content
+        if not isinstance(content.get("clinica"), dict):
+            raise ValueError("source clinica needs the section clinica with converter, images and tables")
+        for section in ("phantom", "bids"):
+            if content.get(section):
+                raise ValueError(f"source clinica makes its own dataset: set {section}: null")
+        if not isinstance(content.get("results_dir"), str | Path):
+            return content  # a field of its own says so
+        made = Clinica.model_validate(content["clinica"]).dataset(Path(content["results_dir"]))
+        return content | {"source": "bids", "bids": made}
+
     @model_validator(mode="after")
     def _source_has_its_section(self) -> "Config":
         section = "raw" if self.source == "adni" else self.source
@@ -117,6 +136,8 @@ class Config(Section):
         if self.source == "csv":
             assert self.csv is not None
             return {"csv.path": self.csv.path}
+        if self.clinica is not None:
+            return {"clinica.images": self.clinica.images, "clinica.tables": self.clinica.tables}
         assert self.bids is not None
         return {"bids.path": self.bids.path} | ({"bids.visits": self.bids.visits} if self.bids.visits else {})
 
