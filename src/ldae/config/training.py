@@ -22,7 +22,9 @@ class Compute(Section):
     time_table: bool = Field(True, description="sinusoidal embeddings of all timesteps made once")
     half_trunk: bool = Field(True, description="with bf16: the frozen UNet of stage 3 is stored in bf16, never cast")
     checkpoint_backbone: bool = Field(
-        False, description="blocks of the semantic backbone are computed again in the backward pass (+1/3 of its work)"
+        False,
+        description="blocks of the semantic backbone, or of the baseline DAE, are computed again in the backward pass "
+        "(+1/3 of its work)",
     )
     channels_last: bool = Field(False, description="weights in channels-last order; to be measured on the GPU at hand")
 

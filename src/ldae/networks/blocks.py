@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ldae.config import Compute
-from ldae.networks.rewrites import Scale, activation, transposed_kernel, upsampled_convolution
+from ldae.networks.rewrites import Scale, activation, recomputed_layer, transposed_kernel, upsampled_convolution
 
 Resampling = Literal["none", "down", "up"]
 FACTORS = {"isotropic": (2, 2, 2), "in_plane": (1, 2, 2)}
@@ -136,7 +136,13 @@ class SelfAttention(nn.Module):
 
 
 class Layer(nn.Module):
-    """A residual block and, at the attention levels, self-attention after it."""
+    """A residual block and, at the attention levels, self-attention after it.
+
+    Attributes:
+        checkpointed: it is computed again in the backward pass, which needs its input alone.
+    """
+
+    checkpointed = False
 
     def __init__(self, block: ResBlock, attention: SelfAttention | None = None):
         super().__init__()
@@ -145,5 +151,10 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, time: Tensor, semantic: Tensor | None = None) -> Tensor:
         """As of :class:`ResBlock`."""
+        if self.checkpointed and torch.is_grad_enabled():
+            return recomputed_layer(self._computed, x, time, semantic)
+        return self._computed(x, time, semantic)
+
+    def _computed(self, x: Tensor, time: Tensor, semantic: Tensor | None) -> Tensor:
         x = self.block(x, time, semantic)
         return x if self.attention is None else self.attention(x)

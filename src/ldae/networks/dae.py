@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ldae import config
 from ldae.networks.blocks import timestep_embedding, zeroed
-from ldae.networks.rewrites import activation
+from ldae.networks.rewrites import activation, recomputed_layer
 from ldae.networks.unet import DownPath, UpPath, embedding_width
 
 
@@ -48,13 +48,17 @@ class VolumeEncoder(nn.Module):
                 blocks.append(PlainBlock(width, wider, settings.norm_groups, pool, compute))
                 width = wider
         self.blocks = nn.Sequential(*blocks)
+        self.checkpointed = settings.training.compute.checkpoint_backbone
         self.norm = nn.GroupNorm(settings.norm_groups, width)
         self.linear = nn.Linear(width, settings.dimension)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 1, X, Y, Z) in [-1, 1] -> (B, dimension)."""
-        h = F.silu(self.norm(self.blocks(self.conv_in(x))))
-        return self.linear(h.mean(dim=(2, 3, 4)))
+        h = self.conv_in(x)
+        for block in self.blocks:
+            again = self.checkpointed and torch.is_grad_enabled()
+            h = recomputed_layer(block, h) if again else block(h)
+        return self.linear(F.silu(self.norm(h)).mean(dim=(2, 3, 4)))
 
 
 class DiffusionAutoencoder(nn.Module):
@@ -72,6 +76,8 @@ class DiffusionAutoencoder(nn.Module):
         self.semantic_embedding = nn.Linear(settings.dimension, width)
         self.down = DownPath(settings, 1, semantic=True)
         self.up = UpPath(settings, 1, self.down.widths, semantic=True)
+        for layer in (*self.down.layers, *self.up.middle, *self.up.layers):
+            layer.checkpointed = settings.training.compute.checkpoint_backbone
 
     @staticmethod
     def centred(volumes: Tensor) -> Tensor:

@@ -76,6 +76,15 @@ def compiled_recomputed(norm: nn.GroupNorm, x: Tensor, scales: Sequence[Scale] =
     return _in_one(_kernel(), norm, x, scales, silu, recompute=True)
 
 
+def recomputed_layer(layer: Callable[..., Tensor], *inputs: Tensor | None) -> Tensor:
+    """``layer`` of its inputs, of which one asks for gradients; they alone are kept for the backward pass.
+
+    PyTorch's older way of checkpointing: what the newer one computes again lies in reference cycles, and a block of a
+    whole volume is too large to wait for Python to find them.
+    """
+    return checkpoint(layer, *inputs, use_reentrant=True)
+
+
 def activation(compute: Compute) -> Callable[..., Tensor]:
     """Which of the four a network uses."""
     if compute.compile_norms:

@@ -25,17 +25,18 @@ Forward = Callable[[Any, int], Tensor]  # (what Network makes, scans) -> loss
 
 
 class LiveBytes(TorchDispatchMode):
-    """Bytes of all tensors made inside it that are still alive, and their peak."""
+    """Bytes of all tensors made inside it that are still alive, and their peak; and values of the largest of them."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.live = self.peak = 0
+        self.live = self.peak = self.largest = 0
         self._known: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
     def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
         result = function(*arguments, **(keywords or {}))
         for tensor in tree_leaves(result):
             if isinstance(tensor, Tensor):
+                self.largest = max(self.largest, tensor.numel())
                 self._count(tensor.untyped_storage())
         return result
 
@@ -53,11 +54,13 @@ class LiveBytes(TorchDispatchMode):
 
 @dataclass(frozen=True)
 class Passes:
-    """Operations (2 per multiplication and addition) of the forward pass alone, and of both; peak bytes of both."""
+    """Operations (2 per multiplication and addition) of the forward pass alone, and of both; peak bytes of both, and
+    values of the largest tensor."""
 
     forward: int
     both: int
     peak: int
+    largest: int
 
 
 def saved_bytes(network: Network, forward: Forward, scans: int, half: bool = True) -> int:
@@ -84,7 +87,25 @@ def passes(network: Network, forward: Forward, scans: int = 1, half: bool = True
             first = counter.get_total_flops()
             if loss.requires_grad:
                 loss.backward()
-            return Passes(first, counter.get_total_flops(), live.peak)
+            return Passes(first, counter.get_total_flops(), live.peak, live.largest)
+
+
+@dataclass(frozen=True)
+class Use:
+    """A forward pass without gradients: peak bytes beside the weights, and values of the largest tensor."""
+
+    peak: int
+    largest: int
+
+
+def used(network: Network, forward: Callable[[Any, int], object], scans: int, half: bool) -> Use:
+    """One forward pass of a network in evaluation mode on a GPU, without gradients."""
+    module = without_weights(network)
+    with FakeTensorMode(allow_non_fake_inputs=True), gpu_autocast(half), uncompiled(), uncollected(), torch.no_grad():
+        module = module.to_empty(device="cuda").eval()
+        with torch.device("cuda"), LiveBytes() as live:
+            forward(module, scans)
+        return Use(live.peak, live.largest)
 
 
 def without_weights(network: Network) -> nn.Module:

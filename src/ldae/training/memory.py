@@ -1,9 +1,11 @@
 """What each stage needs of a GPU's memory: a part that stays (weights, gradients, optimizer, average) and one per scan.
 
 The part per scan is a difference between two numbers of scans on fake tensors, so nothing is allocated. Of a training
-the estimate sees its networks, one forward pass to a loss, and numbers of parameters.
+the estimate sees its networks, one forward pass to a loss, the passes of a validation and of its picture, numbers of
+parameters, and the latents that lie on the device. The rules after the trainings: :mod:`ldae.training.rule_memory`.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,7 +21,8 @@ from ldae.networks.discriminator import SlicePerceptual, build_discriminator, ge
 from ldae.networks.gradient_estimator import GradientEstimator, build_shift_branch
 from ldae.networks.semantic_encoder import build_semantic_encoder, build_supervised
 from ldae.networks.unet import UNet
-from ldae.training.dry_run import Forward, Network, passes, saved_bytes
+from ldae.training.dry_run import Forward, Network, passes, saved_bytes, used
+from ldae.training.stages.stage import ssim
 
 
 @dataclass(frozen=True)
@@ -29,16 +32,22 @@ class Stage:
     Attributes:
         network: makes all its networks as one module.
         forward: (module, scans) -> loss.
-        trained, averaged, frozen: numbers of parameters.
+        validated, validation: a module, and the passes of a validation or a picture, each (module, scans).
+        trained, averaged, frozen: numbers of parameters; held: of networks that only a validation uses.
+        latents: numbers of every scan that lie on the device, in float32.
     """
 
     name: str
     training: Training
     network: Network
     forward: Forward
+    validated: Network
+    validation: tuple[Forward, ...]
     trained: int
     averaged: int
     frozen: int
+    held: int = 0
+    latents: int = 0
 
 
 class Parts(nn.Module):
@@ -60,7 +69,7 @@ def autoencoder(config: Config, perceptual: bool | None = None) -> Stage:
         if settings.adversarial_weight:
             parts["discriminator"] = build_discriminator(settings.discriminator).requires_grad_(False)
         if perceptual:
-            parts["perceptual"] = _squeeze()
+            parts["perceptual"] = distance()
         return Parts(**parts)
 
     def forward(parts: Any, scans: int) -> Tensor:
@@ -72,14 +81,20 @@ def autoencoder(config: Config, perceptual: bool | None = None) -> Stage:
             loss = loss + generator_loss(parts.discriminator(reconstruction).float())
         return loss + parts.perceptual(reconstruction, x) if perceptual else loss
 
+    def reconstructed(parts: Any, scans: int) -> Tensor:
+        x = torch.rand(scans, 1, *shape)
+        return ssim(parts.autoencoder.decode(parts.autoencoder.encode(x)[0]).float(), x)
+
     trained = _count(lambda: build_autoencoder(settings)) + _discriminator(settings)
-    return Stage("autoencoder", settings.training, network, forward, trained, _count_averaged(settings), 0)
+    averaged = _count_averaged(settings)
+    return Stage("autoencoder", settings.training, network, forward, network, (reconstructed,), trained, averaged, 0)
 
 
-def _squeeze() -> nn.Module:
+def distance(fraction: float = 0.5) -> nn.Module:
+    """LPIPS with weights of its own, of so many of the slices."""
     import lpips
 
-    return SlicePerceptual(lpips.LPIPS(net="squeeze", pnet_rand=True, verbose=False))
+    return SlicePerceptual(lpips.LPIPS(net="squeeze", pnet_rand=True, verbose=False), fraction)
 
 
 def _discriminator(settings: Autoencoder) -> int:
@@ -101,12 +116,12 @@ def diffusion(config: Config) -> Stage:
         z, t = torch.randn(scans, *shape), torch.zeros(scans, dtype=torch.int64)
         return (unet(z, t).float() - torch.randn_like(z)).square().mean()
 
-    count = _count(network)
-    return Stage("diffusion", settings.training, network, forward, count, count, 0)
+    count, latents = _count(network), 2 * math.prod(shape)
+    return Stage("diffusion", settings.training, network, forward, network, (forward,), count, count, 0, 0, latents)
 
 
 def representation(config: Config) -> Stage:
-    """Stage 3: the encoder, the frozen trunk and the shift branch. The autoencoder of its validation is small."""
+    """Stage 3: the encoder, the frozen trunk and the shift branch; the autoencoder of its validation."""
     settings, shape, volume = config.representation, config.latent_shape, config.preprocessing.conform.shape
     compute = settings.training.compute
     trunk_settings = config.diffusion.model_copy(update={"training": settings.training})
@@ -124,9 +139,22 @@ def representation(config: Config) -> Stage:
         eps, shift = (value.float() for value in parts.estimator(z, t, y))
         return (torch.randn_like(z) - eps + shift).square().mean()
 
-    frozen = _count(lambda: UNet(trunk_settings, shape[0]))
-    trained = _count(network) - frozen
-    return Stage("representation", settings.training, network, forward, trained, trained, frozen)
+    def decoder() -> nn.Module:
+        return build_autoencoder(config.autoencoder)
+
+    def scored(parts: Any, scans: int) -> Tensor:
+        samples = parts.autoencoder.decode(torch.randn(scans, *shape)).float()
+        reconstructed = parts.autoencoder.decode(torch.randn(scans, *shape)).float()
+        return ssim(samples, reconstructed)
+
+    frozen, held = _count(lambda: UNet(trunk_settings, shape[0])), _count(decoder)
+    trained, latents = _count(network) - frozen, 2 * math.prod(shape)
+    validation: tuple[Forward, ...] = (forward, scored)
+    return Stage(
+        *("representation", settings.training, network, forward),
+        *(lambda: Parts(**dict(network().named_children()), autoencoder=decoder()), validation),
+        *(trained, trained, frozen, held, latents),
+    )
 
 
 def dae(config: Config) -> Stage:
@@ -138,7 +166,11 @@ def dae(config: Config) -> Stage:
         return (network(x, t, network.encode(x)).float() - torch.randn_like(x)).square().mean()
 
     count = _count(lambda: build_dae(settings))
-    return Stage("dae", settings.training, lambda: build_dae(settings), forward, count, count, 0)
+
+    def network() -> nn.Module:
+        return build_dae(settings)
+
+    return Stage("dae", settings.training, network, forward, network, (forward,), count, count, 0)
 
 
 def supervised_ad(config: Config) -> Stage:
@@ -159,7 +191,11 @@ def _supervised(config: Config, name: Literal["supervised_ad", "supervised_age"]
         return network(torch.rand(scans, 1, *volume)).float().square().mean()
 
     count = _count(lambda: build_supervised(settings))
-    return Stage(name, settings.training, lambda: build_supervised(settings), forward, count, count, 0)
+
+    def network() -> nn.Module:
+        return build_supervised(settings)
+
+    return Stage(name, settings.training, network, forward, network, (forward,), count, count, 0)
 
 
 STAGES = (autoencoder, diffusion, representation, dae, supervised_ad, supervised_age)
@@ -174,12 +210,18 @@ GIB = 2**30
 SLOPE = (16, 32)  # scans; so many that gradients of weights, which come one by one, do not set the peak
 WORKSPACE = 1.5  # GiB of context, cuDNN workspaces and fragmentation
 USABLE = 39.4 / 40  # GiB of every GB on the label that a program gets (A100-40)
+SCANS = 10340  # of the paper's cohort
+LONGEST = 2**31  # values of one tensor, which many kernels count with 32 bits
 
 
 @dataclass(frozen=True)
 class Need:
-    """GiB of a stage: ``state`` stays, ``per_scan`` is kept of each scan of a micro-batch for the backward pass,
-    ``working`` is what the backward pass takes on top of it per scan."""
+    """GiB of a stage: ``state`` stays, and so do the cohort's ``latents``; ``per_scan`` is kept of each scan of a
+    micro-batch for the backward pass, ``working`` is what the backward pass takes on top of it per scan;
+    ``validation`` is what a validation takes per scan, of which it has as many at once.
+
+    ``values``: of the largest tensor, per scan.
+    """
 
     stage: str
     state: float
@@ -187,6 +229,9 @@ class Need:
     working: float
     micro_batch: int
     batch: int
+    latents: float = 0.0
+    validation: float = 0.0
+    values: int = 0
 
     @property
     def total(self) -> float:
@@ -195,25 +240,35 @@ class Need:
 
     def at(self, scans: int) -> float:
         """GiB with micro-batches of this many scans, the CUDA context's workspace included."""
-        return self.state + WORKSPACE + scans * (self.per_scan + self.working)
+        return self.state + self.latents + WORKSPACE + scans * max(self.per_scan + self.working, self.validation)
 
     def largest(self, memory: float) -> int:
         """The largest micro-batch that fits into ``memory`` GiB and divides the effective batch; 0: none does."""
-        return max((n for n in range(1, self.batch + 1) if self.batch % n == 0 and self.at(n) <= memory), default=0)
+        return max((n for n in range(1, self.batch + 1) if self.batch % n == 0 and self.fits(n, memory)), default=0)
+
+    def fits(self, scans: int, memory: float) -> bool:
+        """Whether micro-batches of so many scans fit into ``memory`` GiB, and no tensor is too long."""
+        return self.at(scans) <= memory and scans * self.values < LONGEST
 
 
-def needs(config: Config) -> list[Need]:
-    """The need of every stage of a configuration."""
-    return [need(make(config)) for make in STAGES]
+def needs(config: Config, scans: int = SCANS) -> list[Need]:
+    """The need of every stage of a configuration, for a cohort of ``scans``."""
+    trained = round(scans * (1 - config.splits.test_fraction))
+    return [need(make(config), trained) for make in STAGES]
 
 
-def need(stage: Stage) -> Need:
-    """Measured at two micro-batches on fake tensors: what grows with the scans, and what does not."""
-    half = stage.training.precision == "bf16"
-    kept = [saved_bytes(stage.network, stage.forward, scans, half) for scans in SLOPE]
-    peaks = [passes(stage.network, stage.forward, scans, half).peak for scans in SLOPE]
-    per_scan, at_peak = ((many - few) / (SLOPE[1] - SLOPE[0]) / GIB for few, many in (kept, peaks))
+def need(stage: Stage, cohort: int = 0) -> Need:
+    """Measured at two numbers of scans on fake tensors: what grows with the scans, and what does not.
+
+    Args:
+        cohort: scans of training and validation, whose latents lie on the device.
+    """
     training = stage.training
+    half = training.precision == "bf16"
+    kept = [saved_bytes(stage.network, stage.forward, scans, half) for scans in SLOPE]
+    whole = [passes(stage.network, stage.forward, scans, half) for scans in SLOPE]
+    per_scan, at_peak = ((many - few) / (SLOPE[1] - SLOPE[0]) / GIB for few, many in (kept, [w.peak for w in whole]))
+    checks = [[used(stage.validated, check, scans, half).peak for scans in (1, 2)] for check in stage.validation]
     return Need(
         stage.name,
         state_bytes(stage) / GIB,
@@ -221,6 +276,9 @@ def need(stage: Stage) -> Need:
         max(0.0, at_peak - per_scan),
         training.micro_batch,
         training.batch,
+        4 * stage.latents * cohort / GIB,
+        max(two - one for one, two in checks) / GIB,
+        whole[1].largest // SLOPE[1],
     )
 
 
@@ -229,4 +287,5 @@ def state_bytes(stage: Stage) -> int:
     half = stage.training.precision == "bf16"
     average = 4 * stage.averaged if stage.training.ema_decay else 0
     stored_half = half and stage.training.compute.half_trunk
-    return (4 + 4 + 8 + 2 * half) * stage.trained + average + (2 if stored_half else 4) * stage.frozen
+    frozen = (2 if stored_half else 4) * stage.frozen + 4 * stage.held
+    return (4 + 4 + 8 + 2 * half) * stage.trained + average + frozen

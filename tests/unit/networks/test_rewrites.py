@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from ldae import config
 from ldae.networks.autoencoder import build_autoencoder
+from ldae.networks.dae import build_dae
 from ldae.networks.gradient_estimator import GradientEstimator, build_shift_branch
 from ldae.networks.rewrites import compiled, compiled_recomputed, lay_out, normalised, recomputed, upsampled_convolution
 from ldae.networks.semantic_encoder import build_semantic_encoder
@@ -274,3 +275,30 @@ def test_bf16_stays_close_to_float32():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         half = network(z, t).float()
     assert (half - exact).square().mean().sqrt() <= 1e-2 * exact.abs().max()
+
+
+def test_a_checkpointed_voxel_space_baseline_gives_the_same_gradients_with_dropout():
+    found = []
+    for compute in (config.Compute(), config.Compute(checkpoint_backbone=True)):
+        torch.manual_seed(0)
+        settings = config.Dae(
+            shape=(8, 8, 8),
+            dimension=4,
+            channels=8,
+            multipliers=[1, 2],
+            attention_factors=[2],
+            dropout=0.3,
+            norm_groups=4,
+            training=training(compute),
+        )
+        network = build_dae(settings).train()
+        for parameter in network.parameters():
+            torch.nn.init.normal_(parameter, std=0.1)  # no layer is silent
+        x = torch.rand(2, 1, 8, 8, 8)
+        torch.manual_seed(3)
+        eps = network(x, torch.tensor([3, 700]), network.encode(x))
+        found.append((eps, gradients(network, eps)))
+    assert torch.equal(found[0][0], found[1][0])
+    assert len(found[0][1]) == len(found[1][1]) > 50
+    scale = max(float(value.abs().max()) for value in found[0][1].values())
+    assert largest_difference(found[0][1], found[1][1]) <= 1e-6 * scale  # the order of some sums is another

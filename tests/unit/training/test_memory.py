@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 from ldae import cli
 from ldae.commands import memory
 from ldae.config import Compute, load_config
+from ldae.studies.common.image_metrics import ssim_brain
 from ldae.training.dry_run import passes, saved_bytes
 from ldae.training.memory import (
     GIB,
@@ -24,10 +25,11 @@ from ldae.training.memory import (
     autoencoder,
     dae,
     diffusion,
-    need,
+    needs,
     representation,
     state_bytes,
 )
+from ldae.training.rule_memory import RULES, RuleNeed, rule_needs
 
 ROOT = Path(__file__).parents[3]
 PAPER = ROOT / "config" / "config.yaml"
@@ -148,20 +150,52 @@ def test_presets_change_micro_batches_and_nothing_of_the_training():
             assert sections[0] == sections[1]
 
 
-TOO_SMALL = {(16, "dae")}  # not even one scan; its preset says so
+def with_lpips(config):
+    """The same with weights for LPIPS: a configuration that has them needs more."""
+    evaluation = config.evaluation.model_copy(update={"lpips_weights": Path("squeezenet.safetensors")})
+    return config.model_copy(update={"evaluation": evaluation})
+
+
+def gpu_rules():
+    """Rules whose adapter or function computes with a network, by what they import."""
+    adapters = (ROOT / "workflow" / "scripts").glob("*.py")
+    words = ("ldae.training.launch", "ldae.inference.encode", "ldae.inference.latents", "ldae.inference.pipeline")
+    return {path.stem for path in adapters if any(f"from {word} " in path.read_text() for word in words)}
+
+
+def test_every_rule_that_uses_a_network_is_counted():
+    assert gpu_rules() == {*RULES, *(f"train_{make.__name__}" for make in STAGES)}
 
 
 @pytest.mark.slow
-def test_presets_fit_their_gpus():
-    slopes = {}
-    for gpu, path in PRESETS.items():
-        config = load_config(PAPER, path)
-        for make in STAGES:
-            stage = make(config)
-            if stage.name not in slopes:
-                slopes[stage.name] = need(stage)
-            fits = slopes[stage.name].at(stage.training.micro_batch) <= USABLE * gpu
-            assert fits != ((gpu, stage.name) in TOO_SMALL), (gpu, stage.name)
+@pytest.mark.parametrize("gpu", PRESETS)
+def test_every_rule_of_a_preset_fits_its_gpu_for_the_papers_cohort(gpu):
+    config = with_lpips(load_config(PAPER, PRESETS[gpu]))
+    too_large = [n.stage for n in needs(config) if not n.fits(n.micro_batch, USABLE * gpu)]
+    too_large += [n.rule for n in rule_needs(config, ssim_brain) if not n.fits(USABLE * gpu)]
+    assert not too_large
+
+
+@pytest.mark.slow
+def test_eight_volumes_at_once_are_refused_where_one_fits():
+    paper = load_config(PAPER)
+    eight = paper.model_copy(update={"evaluation": paper.evaluation.model_copy(update={"volumes": 8})})
+    one, many = ({n.rule: n for n in rule_needs(config, ssim_brain)} for config in (paper, eight))
+    assert one["eval_interpolation"].fits(USABLE * 16) and not many["eval_interpolation"].fits(USABLE * 16)
+    assert many["eval_interpolation"].working == pytest.approx(8 * one["eval_interpolation"].working, rel=0.02)
+    assert many["eval_reconstruction"].working == pytest.approx(45, rel=0.05)  # GiB of the voxel-space baseline
+    assert max(n.values for n in one.values()) < 2**31 <= max(n.values for n in many.values())  # a tensor too long, too
+
+
+def test_a_tensor_of_too_many_values_fits_nowhere():
+    found = Need("x", state=0, per_scan=0, working=0, micro_batch=1, batch=16, values=2**28)
+    assert found.largest(10**6) == 4 and not found.fits(8, 10**6)
+    assert not RuleNeed("x", 0, 0, "decode", 1, 2**31).fits(10**6)
+
+
+def test_resident_latents_and_a_validation_are_part_of_a_training_need():
+    found = Need("x", 10, 0.5, 0.5, 4, 16, latents=2, validation=3)
+    assert found.total == 10 + 2 + 1.5 + 4 * 3
 
 
 @pytest.mark.slow
@@ -186,7 +220,7 @@ def test_the_command_prints_every_stage(small, capsys):
     files = [str(path) for path in small]
     assert cli.main(["memory", "--config", *files, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert list(rows) == [make.__name__ for make in STAGES]
+    assert list(rows) == [*(make.__name__ for make in STAGES), *RULES]
     for make in (diffusion, dae):
         stage, row = make(load_config(*small)), rows[make.__name__]
         assert row["micro_batch"] == stage.training.micro_batch
@@ -194,10 +228,16 @@ def test_the_command_prints_every_stage(small, capsys):
         kept = [saved_bytes(stage.network, stage.forward, scans, half=False) for scans in (16, 17)]
         assert row["per_scan"] == pytest.approx((kept[1] - kept[0]) / GIB, rel=0.02)
         assert row["total"] == pytest.approx(
-            row["state"] + 1.5 + stage.training.micro_batch * (row["per_scan"] + row["working"])
+            row["state"] + row["latents"] + 1.5 + stage.training.micro_batch * (row["per_scan"] + row["working"])
         )
         assert row["fits"] == dict.fromkeys(("16", "24", "40", "80"), stage.training.batch)  # small networks fit whole
     fields = {field.name for field in dataclasses.fields(Need)}
-    lines = memory.lines([Need(**{key: value for key, value in row.items() if key in fields}) for row in rows.values()])
+    lines = memory.lines(
+        [
+            Need(**{key: value for key, value in row.items() if key in fields})
+            for name, row in rows.items()
+            if name not in RULES
+        ]
+    )
     assert lines[3].startswith("diffusion") and f"micro-batch 16: {rows['diffusion']['total']:5.1f}" in lines[3]
     assert lines[4].endswith("largest micro-batch of 32 on a GPU of 16 GB: 32, 24 GB: 32, 40 GB: 32, 80 GB: 32")
