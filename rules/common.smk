@@ -12,6 +12,7 @@ from ldae.core.closure import Code
 from ldae.core.errors import UserError
 from ldae.core.files import digest
 from ldae.core.runtime import DEVICE
+from ldae.training.planning import TRAININGS, require_runnable
 
 try:
     from ldae.studies.registry import STUDIES, figures, headline, missing, require_rules, runnable, tables

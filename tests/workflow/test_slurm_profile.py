@@ -52,6 +52,16 @@ def test_dry_run_lists_every_stage_with_its_partition_gpus_and_hours(workflow, p
             assert resources["slurm_partition"] == "cpu" and "gpu" not in resources, rule
 
 
+def test_a_batch_that_the_gpus_cannot_share_is_refused_before_anything_runs(workflow):
+    result = workflow.run("--dry-run", "--set-resources", "train_representation:gpu=3", profile="profiles/slurm")
+    assert result.returncode == 1
+    (sentence,) = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert sentence == (
+        "Error: train_representation: batch 16 cannot be shared by 3 processes with micro_batch 2; use fewer GPUs or a "
+        "smaller micro_batch."
+    )
+
+
 def test_every_rule_that_needs_a_gpu_asks_for_one(profile):
     environments = rules_by_environment()
     needing = {rule for rule, name in environments.items() if name == "gpu"}

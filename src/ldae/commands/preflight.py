@@ -33,6 +33,14 @@ def add(commands) -> None:
     command.add_argument("--visits", type=Path, metavar="FILE", help="with --bids: the table of all visits")
     command.add_argument("--participants", type=Path, metavar="FILE", help="with --bids: the table of the participants")
     command.add_argument(
+        "--config",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="with RAW and CLINICAL: also weights that the trainings of this configuration would miss at their start "
+        "(planning with a profile checks batches and memory, too)",
+    )
+    command.add_argument(
         "--json",
         nargs="?",
         const=STDOUT,
@@ -57,6 +65,8 @@ def run(options: Namespace) -> int:
     if options.clinica is not None:
         return run_clinica(options)
     findings = preflight(options.raw, options.clinical)
+    if options.config:
+        findings += planned(options.config)
     severities = {finding.severity for finding in findings}
     if options.json == STDOUT:
         print(json.dumps(as_json(findings), indent=2, sort_keys=True))
@@ -84,6 +94,16 @@ def run_clinica(options: Namespace) -> int:
     people = len({image.subject for image in images})
     print(f"The raw files are ready for clinica {options.clinica}: {len(images)} T1w images of {people} subjects.")
     return 0
+
+
+def planned(config: list[Path]) -> list:
+    """Findings about what the trainings of a configuration would refuse at their start."""
+    from ldae.adni.preflight.finding import Finding
+    from ldae.config import load_config
+    from ldae.training.planning import unmet
+
+    parts = (sentence.rstrip(".").rpartition("; ") for sentence in unmet(load_config(*config), {}))
+    return [Finding("blocking", what, "the configuration", fix) for what, _, fix in parts]
 
 
 def run_bids(options: Namespace) -> int:

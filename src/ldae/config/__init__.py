@@ -23,7 +23,7 @@ from ldae.config.method import Method
 from ldae.config.networks import Autoencoder, Dae, Diffusion, Discriminator, Imported, Representation, Supervised
 from ldae.config.preprocessing import BiasField, BrainExtraction, Conform, Preprocessing, Quality, Registration
 from ldae.config.section import Section
-from ldae.config.training import Compute, Launch, Training
+from ldae.config.training import Compute, Gpu, Launch, Training
 from ldae.config.whole import OWN_FOLDERS, Config, load_config, merge, parse_config
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "Direction",
     "Discriminator",
     "Evaluation",
+    "Gpu",
     "Imported",
     "Launch",
     "Manifest",

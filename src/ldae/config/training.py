@@ -68,6 +68,25 @@ class Training(Section):
             raise ValueError(f"batch {self.batch} is not a multiple of micro_batch {self.micro_batch}")
         return self
 
+    def not_shared(self, processes: int) -> str | None:
+        """Why so many processes cannot share a batch evenly, in words; none: they can."""
+        if not self.batch % (processes * self.micro_batch):
+            return None
+        return (
+            f"batch {self.batch} cannot be shared by {processes} processes with micro_batch {self.micro_batch}; "
+            "use fewer GPUs or a smaller micro_batch"
+        )
+
+
+class Gpu(Section):
+    """What the GPUs are taken to be when a run is planned. Nothing that is computed depends on it."""
+
+    memory_gb: Positive | None = Field(
+        None,
+        description="GB on the label of the smallest GPU (config/gpu_*gb.yaml set it): before anything runs, every "
+        "rule is counted to fit; null: nothing is counted",
+    )
+
 
 class Launch(Section):
     """How a training is run, not what it computes: a change plans no job and is no reason to refuse a checkpoint."""

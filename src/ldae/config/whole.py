@@ -13,7 +13,7 @@ from ldae.config.networks import Autoencoder, Dae, Diffusion, Imported, Represen
 from ldae.config.preprocessing import Preprocessing
 from ldae.config.section import Section
 from ldae.config.switches import method_of, with_mode
-from ldae.config.training import Launch
+from ldae.config.training import Gpu, Launch
 from ldae.core.errors import UserError
 
 PHANTOM_PLACES = {  # key -> place in results_dir, by source
@@ -64,6 +64,7 @@ class Config(Section):
     supervised_age: Supervised
     imported: Imported = Imported()
     launch: Launch = Launch()
+    compute: Gpu = Gpu()
     evaluation: Evaluation = Evaluation()
 
     @model_validator(mode="before")

@@ -138,6 +138,20 @@ def sha256_file(path: str | Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def require_weights(path: str | Path, sha256: str | None = None) -> None:
+    """A file of weights is there and has its digest, where one is given.
+
+    Raises:
+        UserError: it is missing, or has another digest.
+    """
+    if not Path(path).is_file():
+        raise UserError(f"The weights {path} do not exist; give the path of a safetensors file.")
+    if sha256 is not None and (found := sha256_file(path)) != sha256.lower():
+        raise UserError(
+            f"The weights {path} have sha256 {found}, not {sha256}; fetch the file again or correct the digest."
+        )
+
+
 def digest(content: Any) -> str:
     """First 16 hex digits of the sha256 of ``content`` as canonical JSON (settings, lists of digests, ...)."""
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)

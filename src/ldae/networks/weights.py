@@ -5,7 +5,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from ldae.core.errors import UserError
-from ldae.core.files import atomic_path, sha256_file
+from ldae.core.files import atomic_path, require_weights
 from ldae.networks.autoencoder import Autoencoder
 
 
@@ -40,12 +40,7 @@ def load_weights(path: str | Path, sha256: str | None = None) -> dict[str, Tenso
     from safetensors.torch import load_file
 
     path = Path(path)
-    if not path.is_file():
-        raise UserError(f"The weights {path} do not exist; give the path of a safetensors file.")
-    if sha256 is not None and (found := sha256_file(path)) != sha256.lower():
-        raise UserError(
-            f"The weights {path} have sha256 {found}, not {sha256}; fetch the file again or correct the digest."
-        )
+    require_weights(path, sha256)
     try:
         return load_file(path)
     except SafetensorError as error:

@@ -16,7 +16,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any, get_type_hints
@@ -30,6 +29,7 @@ from ldae.inference.device import require_gpus
 from ldae.inference.model_folder import CHECKPOINTS
 from ldae.training import run
 from ldae.training.distributed import join
+from ldae.training.planning import Processes
 from ldae.training.records import attempts_of
 from ldae.training.safety.interruption import REQUEST, SIGNALS, StopFlag, stop_signals
 
@@ -40,30 +40,6 @@ PATIENT = {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "600"}  # seconds for a save before
 SAID: dict[str, type[Exception]] = {kind.__name__: kind for kind in (Interrupted, MachineError, UserError)}
 REFUSED = ("MachineError", "UserError")
 GRACE = 10.0  # seconds the other processes leave the first one to say what was wrong
-
-
-@dataclass(frozen=True)
-class Processes:
-    """How many processes a job's resources mean.
-
-    Attributes:
-        per_node: one for each GPU.
-        nodes: more than one: torchrun is started on each by srun, inside the job's allocation.
-    """
-
-    per_node: int
-    nodes: int
-
-    @classmethod
-    def of(cls, resources: Mapping[str, Any]) -> "Processes":
-        """``gpu`` (of the whole job, as SLURM counts) and ``nodes`` of a rule's resources; without them one process."""
-        nodes = max(1, int(resources.get("nodes", 1)))
-        return cls(max(1, int(resources.get("gpu", 1)) // nodes), nodes)
-
-    @property
-    def total(self) -> int:
-        """Over all nodes."""
-        return self.per_node * self.nodes
 
 
 def launch(task: str, resources: Mapping[str, Any], log: str | Path, **arguments: Any) -> None:

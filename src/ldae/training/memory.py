@@ -282,6 +282,12 @@ def need(stage: Stage, cohort: int = 0) -> Need:
     )
 
 
+def checkpoint_bytes(stage: Stage) -> int:
+    """Master weights and Adam's two moments in float32, the average, the best weights."""
+    averaged = 4 * stage.averaged
+    return 12 * stage.trained + averaged * bool(stage.training.ema_decay) + averaged
+
+
 def state_bytes(stage: Stage) -> int:
     """Master weights, gradients and Adam's two moments in float32, the average, autocast's copies, frozen weights."""
     half = stage.training.precision == "bf16"

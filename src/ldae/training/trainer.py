@@ -51,11 +51,8 @@ class Trainer:
         self.history: list[dict[str, Any]] = []
         self.best: dict[str, Tensor] | None = None
         self.best_step, self.best_score = 0, -math.inf
-        if settings.batch % (self.world.size * settings.micro_batch):
-            raise UserError(
-                f"{stage.name}: batch {settings.batch} cannot be shared by {self.world.size} processes with "
-                f"micro_batch {settings.micro_batch}; use fewer GPUs or a smaller micro_batch."
-            )
+        if reason := settings.not_shared(self.world.size):
+            raise UserError(f"{stage.name}: {reason}.")
 
     def _optimizer(self, name: str) -> torch.optim.Optimizer:
         rate = self.stage.learning_rate(name, self.settings.learning_rate)

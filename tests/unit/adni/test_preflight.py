@@ -166,6 +166,19 @@ def test_dcm2niix(download, tmp_path, monkeypatch, version):
     assert "v1.0.20240202" in finding.fix
 
 
+def test_weights_that_the_trainings_would_miss_block_with_their_configuration(download, tmp_path, capsys):
+    config = [str(Path(__file__).parents[3] / "config" / "config.yaml"), str(tmp_path / "mine.yaml")]
+    absent = tmp_path / "convnext.safetensors"
+    mine = {"results_dir": str(tmp_path / "results"), "representation": {"backbone_weights": str(absent)}}
+    Path(config[1]).write_text(json.dumps(mine))
+    command = ["preflight", str(download.images), str(download.tables), "--config", *config]
+    assert cli.main(command) == 1
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("blocking")]
+    assert f"representation.backbone_weights: The weights {absent} do not exist" in line
+    Path(config[1]).write_text(json.dumps({"results_dir": mine["results_dir"]}))
+    assert cli.main(command) == 0
+
+
 def test_command_line(download, tmp_path, capsys):
     command = ["preflight", str(download.images), str(download.tables), "--json", str(tmp_path / "report.json")]
     assert cli.main(command) == 0

@@ -1,0 +1,191 @@
+"""What a training would refuse at its start, found before anything runs: days of other work may come before it.
+
+Nothing here needs torch, but for the memory of a GPU, which is counted once for a configuration and kept.
+"""
+
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ldae.config import Config, Training
+from ldae.core.closure import Code
+from ldae.core.errors import UserError
+from ldae.core.files import digest, read_json, require_weights, write_json
+
+TRAININGS = ("autoencoder", "diffusion", "representation", "dae", "supervised_ad", "supervised_age")
+KEPT = 3  # checkpoints: two, and the one that is being written
+COUNTS = ("ldae.training.memory", "ldae.training.rule_memory")  # what the counts depend on, and all that it imports
+logger = logging.getLogger("ldae")
+
+
+@dataclass(frozen=True)
+class Processes:
+    """How many processes a job's resources mean.
+
+    Attributes:
+        per_node: one for each GPU.
+        nodes: more than one: torchrun is started on each by srun, inside the job's allocation.
+    """
+
+    per_node: int
+    nodes: int
+
+    @classmethod
+    def of(cls, resources: Mapping[str, Any]) -> "Processes":
+        """``gpu`` (of the whole job, as SLURM counts) and ``nodes`` of a rule's resources; without them one process."""
+        nodes = max(1, int(resources.get("nodes", 1)))
+        return cls(max(1, int(resources.get("gpu", 1)) // nodes), nodes)
+
+    @property
+    def total(self) -> int:
+        """Over all nodes."""
+        return self.per_node * self.nodes
+
+
+def require_runnable(
+    config: Config,
+    resources: Mapping[str, Mapping[str, Any]],
+    metric: Callable[[], Any] | None = None,
+    kept_in: Path | None = None,
+) -> None:
+    """Every training that is still to be done can start as it is planned, and every rule fits the configured GPU.
+
+    Args:
+        resources: those of the rules ``train_*``; what is not named has one process.
+        metric: imports the one of :func:`ldae.training.rule_memory.rule_needs`; none: no memory is counted.
+        kept_in: a file that keeps what was counted.
+
+    Raises:
+        UserError: what each cannot do, one sentence each.
+    """
+    found = list(unmet(config, {name: Processes.of(asked).total for name, asked in resources.items()}))
+    if metric is not None and config.compute.memory_gb is not None:
+        found += too_large(config, Counts.of(config, metric, kept_in))
+    if found:
+        raise UserError("\n".join(dict.fromkeys(found)))
+
+
+def unmet(config: Config, processes: Mapping[str, int]) -> Iterator[str]:
+    """Sentences on weights that are not there or not the right ones, and on batches that the processes cannot share.
+
+    Args:
+        processes: of each rule ``train_*``; what is not named has one.
+    """
+    waiting = to_train(config)
+    for key, path, sha256, users in given_weights(config):
+        if path is not None and (not users or waiting & users):
+            try:
+                require_weights(path, sha256)
+            except UserError as error:
+                yield f"{key}: {error}"
+    for name in TRAININGS:
+        if name in waiting and (reason := training_of(config, name).not_shared(processes.get(f"train_{name}", 1))):
+            yield f"train_{name}: {reason}."
+
+
+def given_weights(config: Config) -> Iterator[tuple[str, Path | None, str | None, set[str]]]:
+    """Key, file, digest, and the trainings that start from it (none: the studies read it)."""
+    autoencoder, encoder, studies = config.autoencoder, config.representation, config.evaluation
+    first, encoders = {"autoencoder"}, {"representation", "supervised_ad", "supervised_age"}
+    yield "autoencoder.pretrained", autoencoder.pretrained, autoencoder.pretrained_sha256, first
+    yield "autoencoder.perceptual_weights", autoencoder.perceptual_weights, autoencoder.perceptual_sha256, first
+    yield "representation.backbone_weights", encoder.backbone_weights, encoder.backbone_sha256, encoders
+    yield "evaluation.lpips_weights", studies.lpips_weights, studies.lpips_sha256, set()
+
+
+def training_of(config: Config, name: str) -> Training:
+    """The ``training`` section of a stage or baseline."""
+    return getattr(config, name).training
+
+
+def to_train(config: Config) -> set[str]:
+    """Trainings whose model is not there, or is one of other settings. What was imported is not trained."""
+    waiting = set()
+    for name in TRAININGS:
+        described = config.results_dir / "train" / name / "model.json"
+        known = read_json(described) if described.is_file() else {}
+        supervised = name in ("supervised_ad", "supervised_age")
+        settings = config.supervised(name) if supervised else config.section(name)  # type: ignore[arg-type]
+        if "imported" not in known and known.get("settings") != settings:
+            waiting.add(name)
+    return waiting
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What was counted of a configuration.
+
+    Attributes:
+        trainings: GiB, whether it fits, the largest micro-batch that does, and bytes of a checkpoint, by name.
+        rules: GiB and whether it fits, of the rules after them.
+    """
+
+    trainings: dict[str, dict[str, Any]]
+    rules: dict[str, dict[str, Any]]
+
+    @classmethod
+    def of(cls, config: Config, metric: Callable[[], Any], kept_in: Path | None) -> "Counts":
+        """Read from ``kept_in``, or counted, which takes a minute or two, and kept there."""
+        key = cls.key(config)
+        known = read_json(kept_in) if kept_in is not None and kept_in.is_file() else {}
+        if key not in known:
+            logger.warning("Counting whether every rule fits %d GB, once: a minute or two.", config.compute.memory_gb)
+            known = {key: count(config, metric())}
+            if kept_in is not None:
+                write_json(kept_in, known)
+        return cls(**known[key])
+
+    @staticmethod
+    def key(config: Config) -> str:
+        """Of the configuration and the code that a count depends on."""
+        code = Code()
+        content = config.model_dump(mode="json", exclude={"results_dir", "raw", "bids", "csv", "phantom"})
+        return digest([content, *(code.digest(name) for name in COUNTS)])
+
+
+def count(config: Config, metric: Any) -> dict[str, dict[str, dict[str, Any]]]:
+    """As the attributes of :class:`Counts`."""
+    from ldae.training.memory import STAGES, USABLE, checkpoint_bytes, needs
+    from ldae.training.rule_memory import rule_needs
+
+    room = USABLE * (config.compute.memory_gb or 0)
+    trainings = {
+        need.stage: {
+            "gib": need.total,
+            "fits": need.fits(need.micro_batch, room),
+            "largest": need.largest(room),
+            "checkpoint": checkpoint_bytes(make(config)),
+        }
+        for need, make in zip(needs(config), STAGES, strict=True)
+    }
+    return {
+        "trainings": trainings,
+        "rules": {need.rule: {"gib": need.total, "fits": need.fits(room)} for need in rule_needs(config, metric)},
+    }
+
+
+def too_large(config: Config, counts: Counts) -> Iterator[str]:
+    """Sentences on what does not fit the configured GPU, and on a disk that cannot hold the checkpoints."""
+    waiting, size = to_train(config), config.compute.memory_gb
+    for name, found in counts.trainings.items():
+        if name in waiting and not found["fits"]:
+            largest, now = found["largest"], training_of(config, name).micro_batch
+            advice = f"set {name}.training.micro_batch to {largest}" if largest else "no micro_batch fits"
+            need = f"{found['gib']:.1f} GiB of a GPU of {size} GB (counted)"
+            yield f"train_{name}: micro_batch {now} needs {need}; {advice}."
+    for rule, found in counts.rules.items():
+        if not found["fits"]:
+            advice = "set evaluation.volumes to 1, or evaluation.batch lower"
+            yield f"{rule}: it needs {found['gib']:.1f} GiB of a GPU of {size} GB (counted); {advice}."
+    needed = sum(KEPT * found["checkpoint"] for name, found in counts.trainings.items() if name in waiting)
+    folder = next(
+        path for path in (config.results_dir.resolve(), *config.results_dir.resolve().parents) if path.is_dir()
+    )
+    if (free := shutil.disk_usage(folder).free) < needed:
+        yield (
+            f"{config.results_dir}: the trainings keep up to {needed / 1e9:.0f} GB of checkpoints, {free / 1e9:.0f} GB "
+            "are free there: make room, or set results_dir to a larger disk."
+        )

@@ -1,0 +1,145 @@
+"""What a training would refuse at its start is refused when a run is planned."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yte
+
+from ldae.config import load_config
+from ldae.core.errors import UserError
+from ldae.core.files import sha256_file, write_json
+from ldae.studies.common.image_metrics import ssim_brain
+from ldae.training.memory import STAGES, autoencoder, checkpoint_bytes
+from ldae.training.planning import TRAININGS, Counts, Processes, require_runnable, to_train, too_large, unmet
+
+ROOT = Path(__file__).parents[3]
+CONFIG = ROOT / "config"
+PRESETS = [None, *sorted(CONFIG.glob("gpu_*gb.yaml"))]
+SMALL = [CONFIG / "config.yaml", CONFIG / "small_networks.yaml"]
+
+
+def profile(name):
+    """Resources of the trainings in a profile."""
+    content = yte.process_yaml((ROOT / "profiles" / name / "config.yaml").read_text(), require_use_yte=name == "slurm")
+    asked = content.get("set-resources", {})
+    return {f"train_{stage}": asked.get(f"train_{stage}", {}) for stage in TRAININGS}
+
+
+def with_results(config, folder):
+    return config.model_copy(update={"results_dir": folder})
+
+
+def sectioned(config, name, **more):
+    return config.model_copy(update={name: getattr(config, name).model_copy(update=more)})
+
+
+def test_the_trainings_are_those_that_are_counted():
+    assert tuple(make.__name__ for make in STAGES) == TRAININGS
+
+
+@pytest.mark.parametrize("name", ["local", "slurm"])
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem if path else "paper")
+def test_every_preset_can_be_shared_by_the_processes_of_every_profile(preset, name, tmp_path):
+    config = with_results(load_config(CONFIG / "config.yaml", *([preset] if preset else [])), tmp_path)
+    assert to_train(config) == set(TRAININGS)
+    require_runnable(config, profile(name))
+    if preset:
+        assert f"gpu_{config.compute.memory_gb}gb" == preset.stem
+
+
+def test_a_batch_that_two_processes_cannot_share_is_one_sentence_as_the_training_says_it(tmp_path):
+    config = with_results(load_config(CONFIG / "config.yaml"), tmp_path)
+    training = config.diffusion.training.model_copy(update={"micro_batch": 128})
+    config = sectioned(config, "diffusion", training=training)
+    require_runnable(config, {"train_diffusion": {"gpu": 1}})
+    with pytest.raises(UserError) as refused:
+        require_runnable(config, {"train_diffusion": {"gpu": 2}})
+    assert str(refused.value) == f"train_diffusion: {training.not_shared(2)}."
+    assert "batch 128 cannot be shared by 2 processes with micro_batch 128" in str(refused.value)
+    assert Processes.of({"gpu": 4, "nodes": 2}) == Processes(2, 2)
+
+
+def test_weights_that_are_missing_or_others_are_named_with_their_key(tmp_path):
+    weights, absent = tmp_path / "squeezenet.safetensors", tmp_path / "absent.safetensors"
+    weights.write_bytes(b"weights")
+    config = with_results(load_config(*SMALL), tmp_path / "results")
+    config = sectioned(config, "autoencoder", perceptual_weights=weights, perceptual_sha256="0" * 64)
+    config = sectioned(config, "representation", backbone_weights=absent)
+    config = sectioned(config, "evaluation", lpips_weights=weights, lpips_sha256=sha256_file(weights).upper())
+    found = list(unmet(config, {}))
+    assert len(found) == 2 and all(sentence.count(". ") == 0 for sentence in found)
+    assert found[0].startswith(f"autoencoder.perceptual_weights: The weights {weights} have sha256")
+    assert found[1] == (
+        f"representation.backbone_weights: The weights {absent} do not exist; give the path of a safetensors file."
+    )
+
+
+def test_what_is_trained_already_or_imported_needs_nothing(tmp_path):
+    config = with_results(load_config(*SMALL), tmp_path)
+    missing = tmp_path / "absent.safetensors"
+    config = sectioned(config, "autoencoder", pretrained=missing)
+    folder = tmp_path / "train" / "autoencoder"
+    assert len(list(unmet(config, {"train_autoencoder": 3}))) == 2
+    write_json(folder / "model.json", {"settings": config.section("autoencoder")})
+    assert not list(unmet(config, {"train_autoencoder": 3}))
+    write_json(folder / "model.json", {"settings": config.section("autoencoder") | {"kl_weight": 1.0}})
+    assert len(list(unmet(config, {"train_autoencoder": 3}))) == 2
+    write_json(folder / "model.json", {"settings": {}, "imported": {"a.pt": "0" * 64}})
+    assert not list(unmet(config, {"train_autoencoder": 3}))
+
+
+COUNTED = Counts(
+    {
+        "diffusion": {"gib": 30.25, "fits": False, "largest": 16, "checkpoint": 10**9},
+        "dae": {"gib": 20.0, "fits": False, "largest": 0, "checkpoint": 2 * 10**9},
+        "autoencoder": {"gib": 12.0, "fits": True, "largest": 1, "checkpoint": 10**9},
+    },
+    {"eval_samples": {"gib": 33.0, "fits": False}, "encode_codes": {"gib": 9.0, "fits": True}},
+)
+
+
+def test_what_does_not_fit_the_gpu_or_the_disk_is_one_sentence_each(tmp_path):
+    config = with_results(load_config(CONFIG / "config.yaml", CONFIG / "gpu_16gb.yaml"), tmp_path / "not" / "there")
+    assert list(too_large(config, COUNTED)) == [
+        "train_diffusion: micro_batch 16 needs 30.2 GiB of a GPU of 16 GB (counted); "
+        "set diffusion.training.micro_batch to 16.",
+        "train_dae: micro_batch 1 needs 20.0 GiB of a GPU of 16 GB (counted); no micro_batch fits.",
+        "eval_samples: it needs 33.0 GiB of a GPU of 16 GB (counted); set evaluation.volumes to 1, or evaluation.batch "
+        "lower.",
+    ]
+    free = shutil.disk_usage(tmp_path).free
+    enormous = {"autoencoder": COUNTED.trainings["autoencoder"] | {"checkpoint": free}}
+    (sentence,) = too_large(config, Counts(enormous, {}))
+    assert sentence.startswith(f"{config.results_dir}: the trainings keep up to {3 * free / 1e9:.0f} GB of checkpoints")
+
+
+def test_a_count_that_is_kept_is_read_and_belongs_to_one_configuration(tmp_path):
+    kept, config = tmp_path / "memory.json", load_config(CONFIG / "config.yaml", CONFIG / "gpu_16gb.yaml")
+    write_json(kept, {Counts.key(config): vars(COUNTED)})
+    assert Counts.of(config, pytest.fail, kept) == COUNTED  # nothing is imported for a count
+    assert Counts.key(sectioned(config, "evaluation", volumes=8)) != Counts.key(config)
+    assert Counts.key(with_results(config, tmp_path)) == Counts.key(config)
+
+
+def test_a_checkpoint_holds_weights_moments_average_and_best():
+    stage = autoencoder(load_config(*SMALL))
+    assert checkpoint_bytes(stage) == 12 * stage.trained + 4 * stage.averaged  # no average; the best weights
+
+
+@pytest.mark.slow
+def test_small_networks_fit_and_a_volume_too_many_is_found(tmp_path):
+    """The count itself, on the networks that it takes least time for."""
+    config = with_results(load_config(*SMALL), tmp_path)
+    config = config.model_copy(update={"compute": config.compute.model_copy(update={"memory_gb": 16})})
+    require_runnable(config, {}, lambda: ssim_brain, tmp_path / "memory.json")
+    config = sectioned(config, "evaluation", volumes=100_000)
+    with pytest.raises(UserError, match=r"eval_samples: it needs .* set evaluation.volumes to 1"):
+        require_runnable(config, {}, lambda: ssim_brain, tmp_path / "memory.json")
+
+
+def test_planning_needs_no_torch():
+    code = "import sys, ldae.training.planning; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
