@@ -14,6 +14,7 @@ from study_phantoms import pose_error_mm
 from study_tables import centred_within, slope, with_interval
 
 from ldae.core.files import read_json, read_tsv
+from ldae.core.keys import KEY
 from ldae.core.store import open_store
 from ldae.phantom.population import draw_subject
 from ldae.phantom.scan import CENTRE
@@ -23,19 +24,17 @@ from ldae.preprocessing.registration_template import SPACE, load_template
 from ldae.studies.common.anatomy import Grid, ventricle_ml
 from ldae.studies.common.statistics import correlation, median
 
-KEYS = ["participant_id", "session_id"]
-
 
 def scans_of(results: Path) -> pd.DataFrame:
     """One row per usable scan: truth, measurements in the volume, distance of the affine from the true pose."""
     store = open_store(results / "store/volumes")
     grid = Grid.of(store.data.shape[1:], store.meta["affine"])
-    table = store.index[[*KEYS, "determinant"]].copy()
+    table = store.index[[*KEY, "determinant"]].copy()
     table["ventricle_ml"] = [ventricle_ml(volume / np.float32(255), grid) for volume in store.data]
     qc = read_tsv(results / "derivatives/ldae-preproc/qc.tsv")
     truth = read_tsv(results / "raw/truth.tsv")
-    table = table.merge(qc[[*KEYS, "brain_ml", "ncc_template", "dice_template"]], on=KEYS)
-    table = table.merge(truth, on=KEYS, suffixes=("", "_truth"))
+    table = table.merge(qc[[*KEY, "brain_ml", "ncc_template", "dice_template"]], on=KEY)
+    table = table.merge(truth, on=KEY, suffixes=("", "_truth"))
     seed, points = read_json(results / "raw/phantom.json")["seed"], template_points()
     table["pose_error_mm"] = [pose_error(results, row, seed, points) for row in table.to_dict("records")]
     table["ventricle_ml_truth_mni"] = table["ventricle_ml_truth"] * table["determinant"]
@@ -97,7 +96,7 @@ def report_cost(results: Path) -> None:
         parts = [read_tsv(path) for path in sorted((results / "logs" / step).glob("*.scans.tsv"))]
         table = pd.concat(parts, ignore_index=True)
         tenths = [pd.concat([cut(part["peak_mb"]) for part in parts]).median() for cut in (first_tenth, last_tenth)]
-        twice = table[table["state"] == "done"].duplicated(KEYS).sum()
+        twice = table[table["state"] == "done"].duplicated(KEY).sum()
         memory = f"{tenths[0]:.0f}, {tenths[1]:.0f}, {table['peak_mb'].max():.0f}"
         print(f"| {step} | {len(table)} | {twice} | {table['cpu_seconds'].median():.2f} | {memory} |")
 

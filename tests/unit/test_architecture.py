@@ -24,8 +24,8 @@ LISTS = {"step": STEP, "cell": TABLE_7}  # another test follows every name throu
 
 
 def files_of(walk: str) -> list[Path]:
-    """The files that a walk links, in its order; the walk ends with its list."""
-    after = TEXT.split(f"<!-- walk: {walk} -->")[1].split("\n## ")[0]
+    """The files that a walk links, in its order: its numbered list, which has no empty line."""
+    after = TEXT.split(f"<!-- walk: {walk} -->")[1].strip().split("\n\n")[0]
     return [(PAGE.parent / link).resolve() for link in re.findall(r"\]\(([^)]+\.py)\)", after)]
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ldae.core.closure import Code, matching
+
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src"
 
@@ -102,6 +104,21 @@ def test_imports_point_up_the_list():
         f"{found.module} -> {found.target}"
         for found in OURS
         if (here := layer(found.module)) and (there := layer(found.target)) and here != there
+        if RANK[there] >= RANK[here]
+    ]
+    assert not wrong
+
+
+def test_no_other_way_leads_down_the_list():
+    """``import_module("ldae.x")``, ``import_all``, ``__import__`` and attributes of ``ldae`` count as imports do."""
+    code = Code()
+    wrong = [
+        f"{module} -> {target}"
+        for module, facts in code.facts.items()
+        for imports in (facts.always, facts.asked)
+        for name in (*imports.names, *imports.strings)
+        for target in matching(name, code.paths)
+        if (here := layer(module)) and (there := layer(target)) and here != there
         if RANK[there] >= RANK[here]
     ]
     assert not wrong

@@ -97,8 +97,7 @@ def test_what_is_read_is_what_runs():
     assert set(TABLE_7) <= set().union(*closures)
 
 
-STEP = (  # a step of stage 3, from the rule to the gradients
-    "ldae.training.run",
+STEP = (  # a step of stage 3, from the loop to the gradients
     "ldae.training.loop",
     "ldae.training.trainer",
     "ldae.core.keyed",
@@ -108,8 +107,9 @@ STEP = (  # a step of stage 3, from the rule to the gradients
     "ldae.diffusion.schedule",
     "ldae.networks.semantic_encoder",
     "ldae.networks.gradient_estimator",
+    "ldae.networks.unet",
 )
-AROUND = {"ldae.training.run", "ldae.training.loop"}  # they lead to the step; what happens in it is in the others
+AROUND = {"ldae.training.loop"}  # it leads to the step; what happens in it is in the others
 METHODS = (  # what it calls by objects, which no name leads to
     "ldae.training.trainer.Trainer.advance",
     "ldae.training.stages.representation.RepresentationStage.backward",
@@ -121,11 +121,15 @@ METHODS = (  # what it calls by objects, which no name leads to
     "ldae.networks.semantic_encoder.SlicePooling.forward",
     "ldae.networks.gradient_estimator.GradientEstimator.forward",
     "ldae.networks.gradient_estimator.ShiftBranch.forward",
+    "ldae.networks.unet.UNet.features",
+    "ldae.networks.unet.UNet.noise",
+    "ldae.networks.unet.UpPath.forward",
 )
 BESIDE = {  # named in the step, and no more than its name says
     "ldae.inference.device.precision_context": "autocast",
     "ldae.networks.autoencoder.reparameterise": "mean + spread times noise",
     "ldae.networks.rewrites.turned": "the axes of imported networks",
+    "ldae.networks.blocks.timestep_embedding": "sines and cosines of t",
     "ldae.training.safety.checkpoint.Statistics": "put back after a step that is left out",
 }
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ldae.studies.registry import STUDIES
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -40,6 +42,11 @@ def test_adapters_get_folders():
             assert ".parents" not in adapter and (path.stem in CHAIN or ".parent" not in adapter), rule
 
 
+def test_every_rule_file_is_of_the_chain_or_of_a_study():
+    chain = set(re.findall(r'include: "rules/(\w+)\.smk"', (ROOT / "Snakefile").read_text()))
+    assert {path.stem for path in (ROOT / "rules").glob("*.smk")} == chain | {study.name for study in STUDIES}
+
+
 def test_every_rule_names_log_benchmark_and_environment():
     for path in (ROOT / "rules").glob("*.smk"):
         text = path.read_text()
@@ -65,3 +72,15 @@ def test_lock_file_has_pins_and_no_addresses():
 def test_package_imports_without_a_gpu_and_without_torch():
     code = "import ldae.config, ldae.core.store, ldae.core.runtime, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_help_waits_for_no_heavy_library():
+    """`ldae --help` in a tenth of a second: pandas alone would take four."""
+    code = (
+        "import sys\nfrom ldae.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in done.stderr.split()}
+    assert "preprocess" in done.stdout and "ldae" in loaded
+    assert not loaded & {"numpy", "pandas", "torch", "matplotlib", "pydantic", "snakemake", "yaml", "jinja2"}

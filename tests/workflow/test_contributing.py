@@ -116,6 +116,21 @@ def test_the_page_says_what_to_do(page, repository):
     assert " passed" in follow(repository, page)
 
 
+@pytest.mark.slow
+def test_whoever_follows_every_page_passes_the_checks(repository):
+    """What a newcomer runs before a commit, with all pages followed at once."""
+    for part in ("docs", "benchmarks", "Makefile", "README.md", "CONTRIBUTING.md", "requirements.lock"):
+        source = ROOT / part
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, repository / part)
+    for page in ("study.md", "figure.md", *SHORT):
+        follow(repository, page)
+    for check in ("ruff check .", "ruff format --check .", "mypy", "snakefmt --check Snakefile rules"):
+        run(repository, *check.split())
+    tests = ["tests/unit/report", "tests/unit/studies/test_figures.py", "tests/unit/studies/test_registry.py"]
+    tests += [f"tests/unit/test_{name}.py" for name in ("docstrings", "layers", "reading_lists", "repository")]
+    run(repository, sys.executable, "-m", "pytest", "-n0", "-q", *tests)
+
+
 def test_every_page_is_followed_and_linked():
     listed = set(re.findall(r"\(docs/contributing/([\w-]+\.md)\)", (ROOT / "CONTRIBUTING.md").read_text()))
     followed = {"study.md", "figure.md", *SHORT}

@@ -11,6 +11,7 @@ from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, 
 
 from ldae.config import merge, parse_config
 from ldae.core.errors import UserError
+from ldae.studies.registry import STUDIES, figures, tables
 
 PAPER = ROOT / "config/config.yaml"
 OVERLAYS = sorted(path for path in (ROOT / "config").glob("*.yaml") if path != PAPER)
@@ -69,6 +70,15 @@ def rules_of(folder: Path, stack: tuple[Path, ...]) -> list:
             workdir=folder,
         )
         return list(workflow._workflow.rules)
+
+
+def test_every_figure_and_table_of_the_paper_is_in_a_record(workflow, monkeypatch):
+    """What no record has would never be planned, and nobody would miss it."""
+    monkeypatch.chdir(workflow.folder)
+    written = {Path(path) for rule in rules_of(workflow.folder, (*DEMO,)) for path in rule.output}
+    made = {(path.parent.name, path.stem) for path in written if path.parent.parent.name == "paper"}
+    records = {("figures", figure.name) for figure in figures(STUDIES)}
+    assert made == records | {(table.folder, table.name) for table in tables(STUDIES)}
 
 
 def test_the_shipped_files_are_many():

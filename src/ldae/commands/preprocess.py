@@ -6,7 +6,6 @@ from argparse import Namespace
 from pathlib import Path
 
 from ldae.core.errors import QuarantinedScan
-from ldae.core.keys import KEY
 
 REFUSED = 3  # exit status
 
@@ -64,6 +63,8 @@ def write_row(row: dict, files) -> None:
 
 def line_of(row: dict) -> str:
     """The quality-control line: verdict first, then the metrics."""
+    from ldae.core.keys import KEY  # brings pandas, which `ldae --help` shall not wait for
+
     hidden = {*KEY, "path", "sha256", "qc", "qc_reason"}
     shown = {name: "n/a" if value is None else f"{value:.3g}" for name, value in row.items() if name not in hidden}
     metrics = [f"{name} {value}" for name, value in shown.items()]

@@ -3,8 +3,6 @@
 from argparse import Namespace
 from pathlib import Path
 
-from ldae.core.lineage import MADE_FROM
-
 
 def add(commands) -> None:
     command = commands.add_parser(
@@ -14,11 +12,14 @@ def add(commands) -> None:
         "that the next snakemake run trains them, and what rests on them, from step 0.",
     )
     command.add_argument("results", type=Path, metavar="RESULTS", help="results folder, such as results/demo")
-    command.add_argument("stages", nargs="*", metavar="STAGE", help=f"one or more of {', '.join(MADE_FROM)}; all")
+    command.add_argument(
+        "stages", nargs="*", metavar="STAGE", help="folders of RESULTS/train, such as representation; default: all"
+    )
     command.set_defaults(run=run)
 
 
 def run(options: Namespace) -> int:
+    from ldae.core.lineage import MADE_FROM
     from ldae.training.safety.delivery import refit
 
     moved, seen = refit(options.results, options.stages or list(MADE_FROM))

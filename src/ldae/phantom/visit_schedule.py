@@ -42,7 +42,7 @@ class Visit:
 
     @property
     def code(self) -> str:
-        """ADNI's VISCODE."""
+        """ADNI's VISCODE of the visit."""
         return f"m{self.months:02d}" if self.months else "bl"
 
     @property

@@ -12,7 +12,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from ldae.core.files import read_tsv
-from ldae.studies.common.estimate_panels import MINUS, format_estimate, metric_label
+from ldae.studies.common.estimate_panels import MINUS, brief_estimate, metric_label
 from ldae.studies.common.method_styles import Method, in_html, present
 from ldae.studies.common.paper_tables import row_subjects
 from ldae.studies.common.study import Card, Published
@@ -63,7 +63,7 @@ def note_of(row: pd.Series) -> str:
 
 def estimate_text(row: pd.Series) -> str:
     """``0.873 [0.861, 0.884]``."""
-    return format_estimate(float(row["value"]), float(row["low"]), float(row["high"]))
+    return brief_estimate(float(row["value"]), float(row["low"]), float(row["high"]))
 
 
 def split_estimate(row: pd.Series) -> tuple[str, str]:

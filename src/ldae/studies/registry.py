@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from traceback import extract_tb
 from typing import TYPE_CHECKING
 
 from ldae.core.closure import import_all
@@ -23,6 +24,7 @@ NEEDS: dict[str, Need] = {  # what a study may need -> whether a configuration h
 }
 
 FOLDERS = ("tables", "timings")  # of tables, below ``paper``
+TAKEN = {"headline", "run", "flow", "differences", "provenance"}  # sections that the report has by itself
 
 
 def checked(studies: Iterable[Study], folders: Iterable[str]) -> tuple[Study, ...]:
@@ -33,13 +35,16 @@ def checked(studies: Iterable[Study], folders: Iterable[str]) -> tuple[Study, ..
         folders: names of the folders of studies.
 
     Raises:
-        UserError: a folder has no record, two studies claim the same order, figure, table, section or key of the
-            headline, a table is shown that no study writes, a name or folder is impossible, or a need is unknown.
+        UserError: a folder has no record, what is listed is no tuple, two studies claim the same order, figure, table,
+            section or key of the headline, a table is shown that no study writes, a name or folder is impossible, or a
+            need is unknown.
     """
     ordered = tuple(sorted(studies, key=lambda study: study.order))
     without = sorted(set(folders) - {study.name for study in ordered})
     if without:
         raise UserError(f"studies/{without[0]} has no record.py with a STUDY of this name; every study has one.")
+    for study in ordered:
+        _check_tuples(study)
     claims = {
         "order": [str(study.order) for study in ordered],
         "figure": [figure.name for figure in figures(ordered)],
@@ -55,6 +60,16 @@ def checked(studies: Iterable[Study], folders: Iterable[str]) -> tuple[Study, ..
     for study in ordered:
         _check(study, set(claims["table"]))
     return ordered
+
+
+def _check_tuples(study: Study) -> None:
+    """``shows=(Estimates(...))`` lacks a comma and is no tuple; so for everything that a record lists."""
+    lists = {name: getattr(study, name) for name in ("sections", "tables", "headline", "cards")}
+    if isinstance(study.sections, tuple):
+        lists |= {f"what section {section.anchor} shows": section.shows for section in study.sections}
+    for name, listed in lists.items():
+        if not isinstance(listed, tuple):
+            raise UserError(f"studies/{study.name}/record.py: {name} must be a tuple; mind the comma of `(one,)`.")
 
 
 def _check(study: Study, written: set[str]) -> None:
@@ -73,6 +88,8 @@ def _check(study: Study, written: set[str]) -> None:
                 "'timings' and not public."
             )
     for section in study.sections:
+        if section.anchor in TAKEN:
+            raise UserError(f"{place}: the report has a section {section.anchor!r} of its own; choose another anchor.")
         if not re.fullmatch(r"[a-z][a-z0-9_]*", section.anchor):
             raise UserError(f"{place}: the anchor {section.anchor!r} of a section is not lower_case_words.")
     unknown = sorted(study.needs - NEEDS.keys())
@@ -129,14 +146,26 @@ def require_rules(folder: Path) -> None:
 
 def _found() -> tuple[Study, ...]:
     studies = []
-    for module in import_all("ldae.studies.*.record"):
+    try:
+        modules = import_all("ldae.studies.*.record")
+    except (ImportError, NameError, TypeError, ValueError) as error:
+        place = _innermost(error)
+        raise UserError(f"{place} cannot be read: {type(error).__name__}: {error}.") from error
+    for module in modules:
         folder = module.__name__.split(".")[2]
         study = getattr(module, "STUDY", None)
         if not isinstance(study, Study) or study.name != folder:
             raise UserError(f"studies/{folder}/record.py: its STUDY must be a Study with the name {folder!r}.")
         studies.append(study)
-    folders = [path.parent.name for path in Path(__file__).parent.glob("*/__init__.py")]
+    folders = [path.parent.name for path in Path(__file__).parent.glob("*/*.py")]
     return checked(studies, set(folders) - {"common"})
+
+
+def _innermost(error: Exception) -> str:
+    """File and line of ours where an error arose, below ``src/ldae``."""
+    package = Path(__file__).parents[1]
+    frames = [frame for frame in extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(package)]
+    return f"{Path(frames[-1].filename).relative_to(package)}, line {frames[-1].lineno}"
 
 
 STUDIES = _found()

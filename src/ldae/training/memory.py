@@ -106,7 +106,7 @@ def _count_averaged(settings: Autoencoder) -> int:
 
 
 def diffusion(config: Config) -> Stage:
-    """Stage 2."""
+    """Stage 2: the UNet on latents."""
     settings, shape = config.diffusion, config.latent_shape
 
     def network() -> nn.Module:

@@ -15,8 +15,10 @@ from ldae.report.html import Setter
 from ldae.studies.common.study import Figure, FinishedTable, Note, Section, Study, Table, Written
 from ldae.studies.registry import STUDIES
 
-FIGURE = Figure("figure_toy", public=False, title="A toy", text="It <em>spins</em>.", alternative="A spinning top.")
-TOY = Study("toy", 100, (Section("toy", "A toy", (FIGURE, Note("A <b>note</b>.")), link="Toy"),))
+FIGURE = Figure(
+    "figure_spinning", public=False, title="A toy", text="It <em>spins</em>.", alternative="A spinning top."
+)
+TOY = Study("spinning", 100, (Section("spinning", "A toy", (FIGURE, Note("A <b>note</b>.")), link="Top"),))
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def environment():
 
 def test_a_record_is_a_section(environment, sources, config):
     (section,) = Setter(environment, sources).sections(config, [TOY])
-    assert (section.anchor, section.title, section.link) == ("toy", "A toy", "Toy")
+    assert (section.anchor, section.title, section.link) == ("spinning", "A toy", "Top")
     figure, note = section.blocks
     assert "It <em>spins</em>." in figure and "was not made in this run" in figure
     assert "A <b>note</b>." in note
@@ -35,7 +37,7 @@ def test_a_record_is_a_section(environment, sources, config):
 def test_what_is_not_public_is_withheld_from_a_public_report(environment, sources, config, tmp_path):
     shows = (FIGURE, FinishedTable("private", "Names"), FinishedTable("open", "Numbers"))
     tables = (Table("private", public=False), Table("open", public=True))
-    toy = replace(TOY, sections=(Section("toy", "A toy", shows),), tables=tables)
+    toy = replace(TOY, sections=(Section("spinning", "A toy", shows),), tables=tables)
     for name in ("private", "open"):
         write_tsv(tmp_path / f"{name}.tsv", pd.DataFrame({"method": [f"{name}-seven"]}))
     for public in (False, True):
@@ -65,6 +67,6 @@ def test_every_function_that_a_record_names_is_there():
 
 
 def test_a_function_that_is_not_there_is_refused_by_name(environment, sources, config):
-    wrong = replace(TOY, sections=(Section("toy", "A toy", (Written("hum"),)),))
-    with pytest.raises(UserError, match=r"studies/toy/words\.py has no hum"):
+    wrong = replace(TOY, sections=(Section("spinning", "A toy", (Written("hum"),)),))
+    with pytest.raises(UserError, match=r"studies/spinning/words\.py has no hum"):
         Setter(environment, sources).sections(config, [wrong])

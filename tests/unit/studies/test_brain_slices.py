@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from ldae.studies.common.brain_sheets import brain_box, cut, difference_limit, picture_sheet, picture_size
-from ldae.studies.common.estimate_panels import forest, format_estimate
+from ldae.studies.common.estimate_panels import brief_estimate, forest
 from ldae.studies.common.figure_style import STYLE, house_style, new_figure
 from ldae.studies.common.method_styles import Method
 
@@ -83,7 +83,7 @@ def test_the_house_style_does_not_leak_and_does_not_listen_to_the_users() -> Non
     ],
 )
 def test_an_estimate_is_printed_with_digits_that_suit_its_interval(numbers: tuple, text: str) -> None:
-    assert format_estimate(*numbers) == text
+    assert brief_estimate(*numbers) == text
 
 
 def test_a_panel_prints_how_many_subjects_each_estimate_rests_on_where_they_differ() -> None:

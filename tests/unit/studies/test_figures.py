@@ -71,8 +71,10 @@ FIGURES: dict[str, Callable[[Path, Path], None]] = {
 }
 
 
-def test_every_figure_of_the_studies_is_drawn_here() -> None:
-    assert FIGURES.keys() == {figure.name for figure in figures(STUDIES)}
+def test_every_figure_of_the_studies_is_drawn_here_or_in_a_test_of_its_own() -> None:
+    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    missing = {figure.name for figure in figures(STUDIES)} - FIGURES.keys()
+    assert not {name for name in missing if f"{name}(" not in tests}
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -1,5 +1,8 @@
 """The records of the studies: complete, light, and refused in one sentence where they do not fit together."""
 
+import os
+import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -7,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ldae.core.closure import Code
+from ldae.core.closure import PACKAGE, Code
 from ldae.core.errors import UserError
 from ldae.studies.common.study import Card, Figure, FinishedTable, Headline, Section, Study, Table
 from ldae.studies.registry import STUDIES, checked, figures, missing, public, require_rules, tables
@@ -73,6 +76,10 @@ SHOWN_TWICE = Section("second", "Second", (replace(FIGURE, title="Another"),))
         ),
         (replace(OTHER, tables=(Table("a", public=True, folder="timings"),)), "in 'timings' and not public"),
         (replace(OTHER, tables=(Table("a", public=False, folder="notes"),)), "the table a in the folder 'notes'"),
+        (replace(OTHER, sections=(Section("run", "Run", ()),)), "the report has a section 'run' of its own"),
+        (replace(OTHER, tables=Table("a", public=False)), r"other/record.py: tables must be a tuple"),
+        (replace(OTHER, sections=Section("a", "A", ())), "sections must be a tuple"),
+        (replace(OTHER, sections=(Section("a", "A", FIGURE),)), "what section a shows must be a tuple"),
         (replace(OTHER, needs=frozenset({"luck"})), "needs 'luck'; what can be needed is diagnosis, truth"),
     ],
 )
@@ -86,6 +93,41 @@ def test_records_that_do_not_fit_are_refused_in_a_sentence(other, sentence):
 def test_a_folder_without_a_record_is_named():
     with pytest.raises(UserError, match=r"studies/forgotten has no record\.py"):
         checked([TOY], ["toy", "forgotten"])
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        ({"records.py": "STUDY = None\n"}, r"studies/lost has no record\.py"),
+        ({"record.py": "STUDY = None\n"}, r"its STUDY must be a Study with the name 'lost'"),
+        (
+            {"record.py": "\nfrom ldae.core.keys import nothing\n"},
+            r"^studies/lost/record\.py, line 2 cannot be read: Imp",
+        ),
+        (
+            {"record.py": "from ldae.studies.common.study import Table\nTABLE = Table('a')\n"},
+            r"^studies/lost/record\.py, line 2 cannot be read: TypeError: .*'public'",
+        ),
+    ],
+)
+def test_a_record_that_cannot_be_read_is_named(tmp_path, files, sentence):
+    """In a copy of the package, with a folder more and no ``__init__.py`` in it."""
+    shutil.copytree(PACKAGE, tmp_path / "ldae")
+    for name, content in files.items():
+        (tmp_path / "ldae/studies/lost").mkdir(exist_ok=True)
+        (tmp_path / "ldae/studies/lost" / name).write_text(content)
+    code = (
+        "from ldae.core.errors import UserError\n"
+        "try:\n    import ldae.studies.registry\nexcept UserError as error:\n    print(error)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert re.search(sentence, run.stdout) and len(run.stdout.splitlines()) == 1
 
 
 def test_a_study_without_rules_is_named(tmp_path):

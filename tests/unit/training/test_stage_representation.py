@@ -1,5 +1,9 @@
 """Stage 3 starts at the unconditional model, and its frozen trunk is stored once and touched by nothing."""
 
+import re
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -66,6 +70,24 @@ def test_training_starts_exactly_at_the_unconditional_model(stage):
     assert losses["loss"].item() == losses["unconditional"].item() > 0
     gradients = [parameter.grad for parameter in stage.product.shift.up.conv_out.parameters()]
     assert all(gradient.abs().sum() > 0 for gradient in gradients)  # and leaves it at once
+
+
+def test_a_step_runs_what_the_walk_through_the_code_names(stage):
+    """Every module of ours that really runs in a step stands in its walk in docs/architecture.md, or beside it."""
+    root = Path(__file__).parents[3]
+    page = (root / "docs/architecture.md").read_text()
+    walk = page[page.index("## A step of stage 3") : page.index("## A number of Table 7")]
+    named = set(re.findall(r"\]\(\.\./(src/ldae/\S+?\.py)\)", walk))
+    steps = set(re.findall(r"^\d+\. \[(\S+)\]", walk, flags=re.MULTILINE))
+    trainer = Trainer(stage, stage.settings.training, seed=1)
+    ran = set()
+    sys.setprofile(lambda frame, event, argument: ran.add(frame.f_code.co_filename) if event == "call" else None)
+    try:
+        trainer.advance()
+    finally:
+        sys.setprofile(None)
+    ours = {Path(file).relative_to(root).as_posix() for file in ran if file.startswith(str(root / "src"))}
+    assert len(steps) <= 10 and steps - {"src/ldae/training/loop.py"} <= ours <= named
 
 
 def test_the_trunk_is_in_no_optimizer_average_or_checkpoint(stage):

@@ -164,7 +164,7 @@ def outsider_finding(item: Outsider, images: Path) -> Finding:
 
 
 def size(number: float) -> str:
-    """``3.4 GiB``."""
+    """Bytes as people write them: ``3.4 GiB``."""
     for unit in ("bytes", "KiB", "MiB"):
         if number < 1024:
             return f"{number:.0f} {unit}"

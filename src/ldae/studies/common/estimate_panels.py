@@ -143,7 +143,7 @@ def forest(
         if name in table.index:
             row = table.loc[name]
             draw_interval(axes, float(row["value"]), place, row["low"], row["high"], method)
-            text, colour = format_estimate(row["value"], row["low"], row["high"]), INK
+            text, colour = brief_estimate(row["value"], row["low"], row["high"]), INK
             text += f" (n = {int(row['n_subjects'])})" if own_counts else ""
         else:
             text, colour = "n/a", MUTED
@@ -192,7 +192,7 @@ def draw_interval(axes: Axes, value: float, place: float, low: float, high: floa
     axes.plot([value], [place], method.marker, color=method.colour, markersize=5.5, zorder=3)
 
 
-def format_estimate(value: float, low: float = np.nan, high: float = np.nan) -> str:
+def brief_estimate(value: float, low: float = np.nan, high: float = np.nan) -> str:
     """``0.873 [0.861, 0.884]``, with digits that suit the size of the interval."""
     if not np.isfinite(value):
         return "n/a"

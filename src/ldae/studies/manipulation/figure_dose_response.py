@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from ldae.core.files import read_tsv
 from ldae.core.keys import KEY, KEY_TYPES
-from ldae.studies.common.estimate_panels import count_words, format_estimate, line_with_intervals, rows_of, why_missing
+from ldae.studies.common.estimate_panels import brief_estimate, count_words, line_with_intervals, rows_of, why_missing
 from ldae.studies.common.figure_style import (
     DIAGNOSES,
     DIAGNOSIS_COLOURS,
@@ -142,7 +142,7 @@ def _draw_medians(axes: Axes, estimates: pd.DataFrame) -> None:
 
 def _print_estimate(axes: Axes, row: pd.Series, place: float) -> None:
     axes.annotate(
-        format_estimate(row["value"], row["low"], row["high"]),
+        brief_estimate(row["value"], row["low"], row["high"]),
         (row["value"], place),
         xytext=(0, 4),
         textcoords="offset points",
