@@ -129,7 +129,7 @@ def oasis_images(root: Path) -> list[RawImage]:
 
 
 def aibl_images(root: Path) -> list[RawImage]:
-    """``10/MPRAGE_ADNI_confirmed/2007-01-18_10_20_30.0/I12345/*.dcm``."""
+    """Series of AIBL: ``10/MPRAGE_ADNI_confirmed/2007-01-18_10_20_30.0/I12345/*.dcm``."""
     found = []
     for path in sorted(root.glob("*/*/*/*")):
         subject, kind, date, _ = path.relative_to(root).parts
