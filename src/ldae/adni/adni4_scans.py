@@ -1,5 +1,6 @@
 """The part of one subject that is of ADNI4: which images are taken, and why another visit has none."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -68,6 +69,8 @@ def choices(part: Part, disk: SubjectFiles, reasons: Mapping[str, str]) -> list[
             sessions.setdefault(image["session_id"], []).append(image)
         elif image["ImageUID"] in disk.ids:
             reason = f"{NO_VISIT}: no visit of ADNI4 has a date within {WITHIN_DAYS} days of I{image['ImageUID']}"
+            if not re.fullmatch(r"\d{4}-\d\d-\d\d", image["ScanDate"] or ""):
+                reason = f"unreadable scan date: {image['ScanDate']!r} of I{image['ImageUID']}"
             found.append(Choice(None, image, reason))
     for session, images in sorted(sessions.items()):
         found.append(choice_of(session, images, disk, reasons))

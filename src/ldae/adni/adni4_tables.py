@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.adni.adni4_visits import People, Visits, number
+from ldae.adni.bids_tables import SESSION_COLUMNS
 from ldae.adni.clinica_tables import AdaptedTable, prepared_table
 from ldae.adni.disk import SubjectFiles, subject_files
 from ldae.adni.image_listing import image_list
@@ -74,7 +75,9 @@ TABLES = (
 )
 LISTS = ("MRIQC", "All_Images", "Structural_MRI_Images")
 IMAGE_COLUMNS = ["PTID", "session_id", "ImageUID", "ScanDate", "MagStrength", "Sequence", "refusal"]
+VISIT_COLUMNS = ["PTID", *SESSION_COLUMNS]
 REFUSED = "refused by the study: Mayo's quality table rejects it"
+REJECTED = 4  # SERIES_QUALITY of a scan that is not to be used; 1 to 3 are good to poor
 WITHIN_DAYS, CODED_DAYS = 90, 183  # between a scan and its visit: by the dates alone, and where the list names it
 NAMES = {"subjects": "adni4_subjects.tsv", "visits": "adni4_visits.tsv", "images": "adni4_images.tsv"}
 
@@ -86,7 +89,8 @@ class Adni4:
     ``subjects``: PTID, ``clinica`` (whether the subject has visits of earlier phases, which Clinica converts), and the
     columns of participants.tsv; ``visits``: PTID and the columns of sessions.tsv; ``images``: those listed, of a visit
     the best first (:func:`preference`), ``session_id`` empty where no visit is near; ``tables``: what they were made
-    of; ``files``: the subjects' files.
+    of; ``files``: the subjects' files; ``unlisted``: subjects with files that no list of images has; ``notes``: what
+    was noticed of their visits.
     """
 
     subjects: pd.DataFrame
@@ -95,6 +99,7 @@ class Adni4:
     tables: Mapping[str, AdaptedTable] = field(default_factory=dict)
     files: Mapping[str, SubjectFiles] = field(default_factory=dict)
     unlisted: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def alone(self) -> set[str]:
@@ -104,7 +109,7 @@ class Adni4:
     @property
     def strangers(self) -> list[str]:
         """Subjects of whom no dated visit is known."""
-        known = set(self.visits["PTID"]) if len(self.visits) else set()
+        known = set(self.visits["PTID"])
         return [name for name in self.subjects["PTID"] if name not in known]
 
     def needs(self, name: str) -> bool:
@@ -158,10 +163,11 @@ def adni4_of(
     if not kept:
         return None
     rows = [people.row(name, found[name]) | {"clinica": name not in alone} for name in kept]
-    sessions = pd.DataFrame([{"PTID": name} | row for name in kept for row in found[name]])
+    sessions = pd.DataFrame([{"PTID": name} | row for name in kept for row in found[name]], columns=VISIT_COLUMNS)
     choice = chosen_order(listed[listed["SubjectID"].isin(kept)], usable_content(own[MAYO]))
     unlisted = tuple(name for name in kept if name not in here and held[name].ids)
-    return Adni4(pd.DataFrame(rows), sessions, choice, own, {name: held[name] for name in kept}, unlisted)
+    files_kept = {name: held[name] for name in kept}
+    return Adni4(pd.DataFrame(rows), sessions, choice, own, files_kept, unlisted, tuple(visits.notes(kept)))
 
 
 def seen_in_adni4(tables: Iterable[pd.DataFrame | None]) -> set[int]:
@@ -246,7 +252,8 @@ def chosen_order(listed: pd.DataFrame, mayo: pd.DataFrame | None) -> pd.DataFram
     rows = []
     for row in listed.to_dict("records"):
         own = marks.get(row["ImageUID"], [])
-        refused = bool(own) and not any(quality < 4 or selected for quality, selected in own)
+        refused = any(quality == REJECTED for quality, _ in own)
+        refused &= not any(quality < REJECTED or selected for quality, selected in own)
         rows.append(
             row | {"PTID": row["SubjectID"], "refusal": REFUSED if refused else None, "order": preference(row, own)}
         )

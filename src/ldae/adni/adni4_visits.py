@@ -17,6 +17,7 @@ from ldae.adni.selection import PHASES
 from ldae.adni.spelling import visit_code
 from ldae.core.cells import Reading, read_dates, read_number
 from ldae.core.keys import participant_id, roster_number
+from ldae.core.text_tables import count
 
 CODES = {"1": "CN", "2": "MCI", "3": "AD"}
 SEXES = {"1": "M", "2": "F", "male": "M", "female": "F", "m": "M", "f": "F"}
@@ -24,6 +25,11 @@ BASELINE = {"bl": 0, "4_bl": 1, "sc": 2, "4_sc": 3, "scmri": 4}  # which of seve
 NO_VISIT = re.compile(r".*disp|f|nv|tau", re.IGNORECASE)
 DAYS_PER_MONTH, DAYS_PER_YEAR = 365.25 / 12, 365.25
 RANGES = {"MMSE": (0, 30), "cdr_global": (0, 3), "cdr_sb": (0, 18)}
+
+
+def shortened(names: list[str], shown: int = 5) -> str:
+    """``a, b and 3 more``."""
+    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
 
 
 def number(cell: object) -> float:
@@ -165,14 +171,41 @@ class Visits:
         first = sorted((BASELINE[row["code"]], row["day"]) for row in rows if row["code"] in BASELINE)
         return (first[0][1] if first else min((row["day"] for row in rows), default=None)), enrolled_here
 
+    def doubted(self, rows: list[dict]) -> dict[str, list[str]]:
+        """Code of a visit -> its diagnoses, where rows give different ones: nobody can tell which is right."""
+        given: dict[str, set[str]] = defaultdict(set)
+        for row in rows:
+            given[row["code"]] |= {row["diagnosis"]} - {None}
+        return {code: sorted(diagnoses) for code, diagnoses in given.items() if len(diagnoses) > 1}
+
+    def notes(self, names: list[str]) -> Iterator[str]:
+        """What was noticed of some subjects: diagnoses that differ, ages and sexes that cannot be had."""
+        differ = [
+            f"{name} {code} {' or '.join(diagnoses)}"
+            for name in names
+            for code, diagnoses in self.doubted([row for row in self.placed(name) if row["adni4"]]).items()
+        ]
+        if differ:
+            yield f"{count(len(differ), 'visit')} of ADNI4 with different diagnoses, which are n/a: {shortened(differ)}"
+        rows = {name: self.people.row(name, []) for name in names}
+        ageless = [name for name in names if not self.people.baseline(name) and self.people.birthday(name) is None]
+        if ageless:
+            people = count(len(ageless), "subject")
+            yield f"{people} of ADNI4 without a year of birth, the age is n/a: {shortened(ageless)}"
+        sexless = [name for name in names if rows[name]["sex"] is None]
+        if sexless:
+            yield f"{count(len(sexless), 'subject')} of ADNI4 without a sex: {shortened(sexless)}"
+
     def of(self, name: str) -> list[dict]:
         """Rows of sessions.tsv for the visits in ADNI4, one for each session, in their order."""
         rid, found = roster_number(name), dict[str, dict]()
         rows = [row for row in self.placed(name) if row["adni4"]]
+        doubted = self.doubted(rows)
         for row in sorted(rows, key=lambda row: (BASELINE.get(row["code"], 0), row["day"])):
             facts = {"session_id": row["session_id"], "examination_date": row["day"].strftime("%Y-%m-%d")}
             facts |= {"age": self.people.age(name, row["day"]), "current_study": "ADNI4"}
-            facts |= {"diagnosis": row["diagnosis"], **row["scores"], **self.scores.get((rid, row["code"]), {})}
+            diagnosis = None if row["code"] in doubted else row["diagnosis"]
+            facts |= {"diagnosis": diagnosis, **row["scores"], **self.scores.get((rid, row["code"]), {})}
             known = found.setdefault(row["session_id"], {})
             known.update({fact: value for fact, value in facts.items() if known.get(fact) is None})
         return [found[session] for session in sorted(found)]

@@ -140,7 +140,7 @@ def refresh_inventory(config: Config) -> str:
 
 
 FIVE_DIGITS = re.compile(r"\d{3}_S_\d{5}")  # which Clinica passes over
-LIKE_A_SUBJECT = re.compile(r"\s*(\d{3})[_\s-]S[_\s-](\d{4,})(.*)", re.IGNORECASE)
+LIKE_A_SUBJECT = re.compile(r"\s*(\d{3})[_\s-]S[_\s-](\d{4,5})(?!\d)(.*)", re.IGNORECASE)
 ARCHIVE = re.compile(r".*\.(zip|tar|tgz|gz|7z|rar)(\.\d+)?(\.part)?", re.IGNORECASE)
 
 

@@ -29,6 +29,10 @@ NEAREST_DAYS = 365  # between a scan and the clinical visit that labels it
 DAYS_PER_MONTH, DAYS_PER_YEAR = 365.25 / 12, 365.25
 OASIS_SESSION = re.compile(r"(OAS3\d+)_MR_d(\d+)")
 OASIS_IMAGE = re.compile(r"sub-.*_T1w\.nii\.gz")
+LOST = {  # why an image did not arrive, as far as it is known
+    "oasis3-to-bids": "of several in one session (Clinica's sessions are half years) one is kept",
+    "aibl-to-bids": "the others have no visit of their day in aibl_mrimeta or aibl_mri3meta, or share one",
+}
 AIBL_SUBJECT, AIBL_DATE = re.compile(r"\d+"), re.compile(r"\d{4}-\d\d?-\d\d?_.*")
 AIBL_T1W = re.compile(r"MPRAGE.*")
 TABLES = {  # table as Clinica looks for it -> columns that it, or we, cannot do without
@@ -161,7 +165,8 @@ def convert_study(settings: Clinica, bids: Path, visits: Path, report: Path, scr
             target = tree / image.place
             target.parent.mkdir(parents=True, exist_ok=True)
             target.symlink_to(image.path.resolve())
-    run_converter(settings, tree, made, scratch)
+    tables = write_tables(settings, scratch / "tables")
+    run_converter(settings.converter, tree, tables, made, scratch)
     kept = sorted(path.relative_to(made).as_posix() for path in made.glob("sub-*/ses-*/anat/*_T1w.nii.gz"))
     if not kept:
         raise UserError(f"clinica {settings.converter} made no T1w image; see the end of {scratch / 'clinica.log'}.")
@@ -171,10 +176,21 @@ def convert_study(settings: Clinica, bids: Path, visits: Path, report: Path, scr
     write_tsv(visits, table)
     note = f"{len(kept)} of {count(len(images), 'T1w image')} arrived"
     if len(kept) < len(images):
-        note += "; of several in one session (Clinica's sessions are half years) one is kept"
-    logger.info("clinica %s: %s", settings.converter, note)
+        note += f"; {LOST[settings.converter]}"
+    logger.log(logging.WARNING if len(kept) < len(images) else logging.INFO, "clinica %s", note)
     write_json(report, {"converter": settings.converter, "images": len(images), "arrived": len(kept), "note": note})
-    shutil.rmtree(tree)
+    for folder in (tree, tables):
+        shutil.rmtree(folder)
+
+
+def write_tables(settings: Clinica, out: Path) -> Path:
+    """The study's tables as Clinica reads them (UTF-8, commas), however they were saved; returns ``out``."""
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    for pattern in TABLES[settings.converter]:
+        (path,) = find_tables(settings.tables, pattern)
+        read_text_table(path).frame().to_csv(out / path.name, index=False)
+    return out
 
 
 def subjects_of(images: list[RawImage]) -> list[str]:
@@ -198,18 +214,18 @@ def require_same(record: Path, settings: Clinica, images: list[RawImage]) -> Non
         )
 
 
-def run_converter(settings: Clinica, tree: Path, made: Path, scratch: Path) -> None:
+def run_converter(converter: str, tree: Path, tables: Path, made: Path, scratch: Path) -> None:
     """One run of the real converter; its output goes to ``scratch/clinica.log``."""
-    options = ["-np", "1"] if settings.converter == "aibl-to-bids" else []
-    folders = [str(path.resolve()) for path in (tree, settings.tables, made)]
-    command = [clinica_command(), "convert", settings.converter, *options, *folders]
+    options = ["-np", "1"] if converter == "aibl-to-bids" else []
+    folders = [str(path.resolve()) for path in (tree, tables, made)]
+    command = [clinica_command(), "convert", converter, *options, *folders]
     done = subprocess.run(command, env=environment(), cwd=scratch, capture_output=True, text=True, errors="replace")
     with blaming_the_machine(scratch):
         (scratch / "clinica.log").write_text(done.stdout + done.stderr, encoding="utf-8")
     if done.returncode:
         require_sound(done.stdout + done.stderr, scratch)
-        error = without_folders(last_error(done.stdout + done.stderr), tree, settings.tables, made)
-        raise UserError(f"clinica {settings.converter} ends with: {error}; see {scratch / 'clinica.log'}.")
+        error = without_folders(last_error(done.stdout + done.stderr), tree, tables, made)
+        raise UserError(f"clinica {converter} ends with: {error}; see {scratch / 'clinica.log'}.")
 
 
 def replace(made: Path, bids: Path) -> None:

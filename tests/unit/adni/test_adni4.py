@@ -158,7 +158,7 @@ def test_adni4_may_be_left_out(make_download, cohort, tmp_path):
     [
         ("PTDEMOG", "table PTDEMOG is missing"),
         ("MAYOADIRL_MRI_QUALITY_ADNI3", "table MAYOADIRL_MRI_QUALITY_ADNI3 is missing"),
-        ("MRIQC", "table MRIQC is missing (or All_Images): no list of images has those of"),
+        ("MRIQC", "table MRIQC (or All_Images) is missing, or has no T1w image of"),
         ("DXSUM_PDXCONV", "table DXSUM_PDXCONV is missing (today's name: DXSUM)"),
     ],
 )
@@ -230,6 +230,32 @@ def test_spellings_known_from_public_sources_give_the_same_tables(new, name):
         pd.testing.assert_frame_equal(getattr(after, table), getattr(before, table))
 
 
+def test_what_the_tables_contradict_or_lack_is_noted_and_na(new):
+    respell(new, "DXSUM_PDXCONV", lambda t: pd.concat([t, t.iloc[[0]].assign(DIAGNOSIS="1")]))
+    respell(new, "PTDEMOG", lambda t: t[t["RID"] != "10001"])
+    found, findings = split(new)
+    name = new.plans[0].subject.ptid
+    said = "\n".join(finding.what for finding in findings)
+    for what in (f"1 visit of ADNI4 with different diagnoses, which are n/a: {name} 4_bl AD or CN",
+                 f"1 subject of ADNI4 without a year of birth, the age is n/a: {name}",
+                 f"1 subject of ADNI4 without a sex: {name}"):  # fmt: skip
+        assert what in said
+    first = found.visits[found.visits["PTID"] == name].iloc[0]
+    assert first[["diagnosis", "age"]].isna().all() and first["MMSE"] is not None
+
+
+def test_visits_without_any_date_are_named_one_by_one(new, tmp_path):
+    for name in ("DXSUM_PDXCONV", "REGISTRY"):
+        respell(new, name, lambda t: t.assign(EXAMDATE=""))
+    (finding,) = [finding for finding in preflight(new.images, new.tables) if finding.severity == "blocking"]
+    assert "0 of 5 visits on disk will arrive; lost: 5 x no visit near" in finding.what
+    with pytest.raises(UserError, match=r"5 of 5 scans cannot be used \(5 x no visit near"):
+        convert(new, tmp_path)
+    respell(new, "MRIQC", lambda t: t.assign(StudyDate="soon"))
+    said = [finding.what for finding in preflight(new.images, new.tables) if finding.severity == "blocking"]
+    assert "5 x unreadable scan date" in said[0]
+
+
 def listed(**rows):
     """A list of images; rows: image -> (sequence, field strength)."""
     return pd.DataFrame(
@@ -270,7 +296,9 @@ def test_the_best_image_of_a_visit_comes_first(images, rated, order):
     ("rated", "refused"),
     [
         ({"I1": ("4", "0")}, True),
-        ({"I1": ("", "")}, True),
+        ({"I1": ("", "")}, False),
+        ({"I1": ("good", "yes")}, False),
+        ({"I1": ("4", "0"), "I2": ("1", "1")}, True),
         ({"I1": ("4", "1")}, False),
         ({"I1": ("-1", "0")}, False),
         ({}, False),
@@ -283,10 +311,10 @@ def test_what_mayo_rejects_is_refused(rated, refused):
 
 def test_a_visit_takes_the_next_image_where_the_best_is_not_whole():
     images = [
-        {"ImageUID": number, "session_id": "ses-M000", "refusal": refusal}
+        {"ImageUID": number, "session_id": "ses-M000", "refusal": refusal, "ScanDate": "2024-01-01"}
         for number, refusal in (("1", None), ("2", "refused by the study: so"), ("3", None))
     ]
-    part = Part({}, [], [*images, {"ImageUID": "4", "session_id": None, "refusal": None}])
+    part = Part({}, [], [*images, images[0] | {"ImageUID": "4", "session_id": None}])
     disk = SubjectFiles({number: ImageFiles(dicom=["x"]) for number in ("1", "2", "3", "4")})
     by_date, visit = choices(part, disk, {})
     assert visit.image["ImageUID"] == "1" and by_date.reason.startswith("no visit near")

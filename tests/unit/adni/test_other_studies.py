@@ -165,6 +165,19 @@ def test_aibl_arrives(aibl, tmp_path):
 
 
 @pytest.mark.slow
+def test_tables_however_they_were_saved_and_two_scans_of_one_half_year(oasis, tmp_path):
+    for path in oasis.tables.rglob("*.csv"):
+        pd.read_csv(path, dtype=str).to_csv(path, sep=";", encoding="utf-16", index=False)
+    path = oasis.images / "OAS30001_MR_d0030" / "anat2" / "sub-OAS30001_ses-d0030_T1w.nii.gz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(next(oasis.images.rglob("*d0010_T1w.nii.gz")).read_bytes())
+    scans = convert(oasis, tmp_path / "results")
+    assert len(scans) == 5 and scans["age"].notna().all()
+    note = read_json(tmp_path / "results" / "manifest" / "clinica.json")["note"]
+    assert note.startswith("5 of 6 T1w images arrived; of several in one session")
+
+
+@pytest.mark.slow
 def test_other_raw_files_are_refused_in_the_same_results(oasis, tmp_path):
     convert(oasis, tmp_path / "results")
     before = contents(tmp_path / "results" / "bids")

@@ -32,7 +32,7 @@ def adni4_findings(found: Adni4, told: Mapping[str, AdaptedTable], tables: Path)
             fix = finding.fix + (OTHERWISE if found.needs(name) else "")
             findings.append(Finding(severity, finding.what, finding.where, fix, finding.used))
     if LIST in found.short:
-        what = f"table {LIST} is missing (or {LISTS[1]}): no list of images has those of {shortened(found.unlisted)}"
+        what = f"table {LIST} (or {LISTS[1]}) is missing, or has no T1w image of {shortened(found.unlisted)}"
         fix = f"download it from {BY_NAME['MPRAGEMETA'].page}{OTHERWISE}"
         findings.append(Finding("blocking", what, str(tables), fix, "the list of T1w images of ADNI4"))
     strangers = found.strangers
@@ -40,6 +40,8 @@ def adni4_findings(found: Adni4, told: Mapping[str, AdaptedTable], tables: Path)
         what = f"subjects of ADNI4 without a dated visit: {shortened(strangers)}; they are left out"
         fix = f"download the newest DXSUM and REGISTRY ({found.tables['REGISTRY'].table.page})"
         findings.append(Finding("quarantine", what, "DXSUM, REGISTRY", fix, USED))
+    for note in () if found.short else found.notes:
+        findings.append(Finding("note", note, "DXSUM, PTDEMOG", "correct the tables where you know better", USED))
     if not found.short and len(found.visits):
         visits = count(len(found.visits.drop_duplicates(["PTID", "session_id"])), "visit")
         people = count(found.visits["PTID"].nunique(), "subject")
