@@ -11,6 +11,7 @@ rule fit_probes:
         truth=TRUTH,
     output:
         predictions=f"{RESULTS}/evaluate/probes/predictions.tsv",
+        described=f"{RESULTS}/evaluate/probes/predictions.json",
         summary=f"{RESULTS}/evaluate/probes/summary.tsv",
         differences=f"{RESULTS}/evaluate/probes/differences.tsv",
         lda=f"{RESULTS}/evaluate/probes/lda.tsv",

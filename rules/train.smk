@@ -96,7 +96,8 @@ rule train_representation:
 
 
 rule encode_codes:
-    """y_sem of every scan (trained and untrained encoder), x_T of the test scans (with y_sem and unconditional)."""
+    """y_sem of every scan (trained and untrained encoder), x_T of the test scans (with y_sem and unconditional);
+    y_sem as a table, too."""
     input:
         volumes=rules.pack_volumes.output[0],
         latents=rules.encode_latents.output[0],
@@ -111,6 +112,8 @@ rule encode_codes:
         untrained=f"{RESULTS}/store/codes/y_sem_untrained/store.json",
         x_T=f"{RESULTS}/store/codes/x_T/store.json",
         unconditional=f"{RESULTS}/store/codes/x_T_unconditional/store.json",
+        table=f"{RESULTS}/store/codes/codes.tsv",
+        described=f"{RESULTS}/store/codes/codes.json",
     log:
         f"{RESULTS}/logs/encode_codes.log",
     benchmark:

@@ -15,6 +15,7 @@ COMMANDS = (
     "inventory",
     "phantom",
     "preprocess",
+    "apply",
     "params",
     "memory",
     "plan",

@@ -31,6 +31,7 @@ ELSEWHERE = {  # not of this cell
     "ldae.studies.probes.paper_protocol.paper_probes": "the column of the paper's protocol",
     "ldae.studies.probes.discriminant_plane.lda_projection": "Figure 5",
     "ldae.studies.probes.features.measured_volumes": "the rows of tissue and region volumes",
+    "ldae.inference.probe.sigmoid": "the column of probabilities",
     "ldae.inference.probe.Probe": "the fitted probe as data: standardise, weigh, add",
     "ldae.studies.common.anatomy.Grid": "where voxels lie, for those who measure volumes",
 }

@@ -5,6 +5,9 @@ import math
 import os
 import re
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -183,3 +186,34 @@ def test_a_changed_truth_plans_evaluations_and_no_training(smoke):
     finally:
         truth.write_text(content)
         os.utime(truth, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_the_model_applied_to_raw_dicom_says_what_the_workflow_says(smoke, tmp_path):
+    """`ldae apply` of the exported folder: y_sem bit for bit, probability and age to the last digit of the tables."""
+    results = smoke.folder / "results/smoke"
+    program = Path(sys.executable).parent / "ldae"
+
+    def ldae(*arguments: object) -> None:
+        result = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True)
+        assert result.returncode == 0, result.stdout + result.stderr
+
+    ldae("export-model", results, tmp_path / "model", "--i-know")
+    ldae("verify-model", tmp_path / "model")
+    scans = pd.read_csv(results / "manifest/scans.tsv", sep="\t", dtype=str)
+    packed = pd.read_csv(results / "store/volumes/index.tsv", sep="\t", dtype=str)
+    splits = pd.read_csv(results / "manifest/splits.tsv", sep="\t").set_index("participant_id")["split"]
+    tested = packed[packed["participant_id"].map(splits) == "test"].iloc[0]
+    keys = ["participant_id", "session_id"]
+    image = scans.loc[(scans[keys] == tested[keys]).all(axis=1), "image_id"].item()
+    series = next((results / "raw/ADNI").rglob(f"I{image}"))
+    ldae("apply", tmp_path / "model", series, "--out", tmp_path / "out", "--codes-only")
+    codes = pd.read_csv(results / "store/codes/codes.tsv", sep="\t", dtype=str)
+    own = codes[(codes[keys] == tested[keys]).all(axis=1)].drop(columns=keys)
+    applied = pd.read_csv(tmp_path / "out/codes.tsv", sep="\t", dtype=str).drop(columns=keys)
+    assert applied.iloc[0].to_dict() == own.iloc[0].to_dict()
+    said = pd.read_csv(tmp_path / "out/predictions.tsv", sep="\t", dtype=str).iloc[0]
+    table = pd.read_csv(results / "evaluate/probes/predictions.tsv", sep="\t", dtype=str)
+    table = table[(table["protocol"] == "test") & (table["features"] == "ldae")]
+    table = table[(table[keys] == tested[keys]).all(axis=1)].set_index("task")
+    assert said["age"] == table.loc["age", "prediction"]
+    assert "ad" not in table.index or said["probability_ad"] == table.loc["ad", "probability"]

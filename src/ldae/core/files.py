@@ -107,10 +107,11 @@ def read_json(path: str | Path) -> Any:
         raise UserError(f"{path} is not valid JSON ({error}); delete it and run its rule again.") from error
 
 
-def write_tsv(path: str | Path, table: pd.DataFrame) -> None:
-    """Tab-separated, missing values as ``n/a`` (the BIDS rule), floats with 6 significant digits."""
+def write_tsv(path: str | Path, table: pd.DataFrame, digits: int = 6) -> None:
+    """Tab-separated, missing values as ``n/a`` (the BIDS rule), floats with so many significant digits."""
+    form = f"%.{digits}g"
     with atomic_path(path) as temporary:
-        table.to_csv(temporary, sep="\t", index=False, na_rep="n/a", float_format="%.6g", lineterminator="\n")
+        table.to_csv(temporary, sep="\t", index=False, na_rep="n/a", float_format=form, lineterminator="\n")
 
 
 def write_tsv_if_changed(path: str | Path, table: pd.DataFrame) -> None:

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ldae import config
 from ldae.core.batches import batches, track
-from ldae.core.files import write_tsv
+from ldae.core.files import write_json, write_tsv
+from ldae.core.keys import KEY
 from ldae.core.lineage import open_codes, open_latents, require_grid, require_scale_factor, require_scans
 from ldae.core.scans import read_splits, scan_ids, split_rows
 from ldae.core.store import Store, open_store, write_store
@@ -39,7 +40,7 @@ def encode_codes(
     batch: int = 8,
 ) -> None:
     """Write the code stores below ``out``: y_sem, y_sem_untrained (N, dimension); x_T and x_T_unconditional of the
-    scans of the test split (M, C, x, y, z).
+    scans of the test split (M, C, x, y, z). y_sem once more as ``codes.tsv``, with its sidecar.
 
     Args:
         batch: latents that are inverted at once.
@@ -62,8 +63,24 @@ def encode_codes(
     facts = {"model": "untrained", "untrained": ldae.digest, "volumes": images.digest}
     _write(Path(out) / "y_sem_untrained", images, everything, 1, semantic(untrained), **facts)
     y_sem = open_store(Path(out) / "y_sem")
+    write_codes(Path(out) / "codes.tsv", y_sem.index, y_sem.data)
     for conditional, name in MAIN.items():
         _write_x_T(Path(out) / name, images, test, batch, ldae, codes, y_sem, conditional)
+
+
+def write_codes(path: Path, scans: pd.DataFrame, y_sem: np.ndarray) -> None:
+    """y_sem as a table, and in its JSON sidecar what the columns hold.
+
+    Args:
+        scans: participant_id and session_id of every row.
+        y_sem: (N, dimension) float32; nine digits are all of it.
+    """
+    names = [f"y_sem_{place}" for place in range(y_sem.shape[1])]
+    table = pd.DataFrame(np.asarray(y_sem, dtype=np.float32), columns=names)
+    write_tsv(path, pd.concat([scans[KEY].reset_index(drop=True), table], axis=1), digits=9)
+    words = {"participant_id": "who was scanned", "session_id": "at which visit"}
+    words |= {name: f"component {place} of y_sem, float32, all of its digits" for place, name in enumerate(names)}
+    write_json(path.with_suffix(".json"), {name: {"Description": word} for name, word in words.items()})
 
 
 @one_thread()

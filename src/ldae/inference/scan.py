@@ -13,7 +13,7 @@ from ldae.core.errors import QuarantinedScan
 from ldae.preprocessing.conform import grid_affine
 
 SAME_MM = 1e-3  # grids nearer to each other than this are one
-NOTE = b"made by LDAE, not a scan"  # in the NIfTI header of what was decoded
+GENERATED = b"made by LDAE, not a scan"  # in the NIfTI header of what was decoded
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Scan:
         image.set_qform(self.affine, code="mni")
         image.set_sform(self.affine, code="mni")
         if self.generated:
-            image.header["descrip"] = NOTE
+            image.header["descrip"] = GENERATED
         return image
 
 

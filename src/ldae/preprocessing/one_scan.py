@@ -25,6 +25,10 @@ from ldae.preprocessing.quality import verdict
 from ldae.preprocessing.steps import bias_field_step, brain_step, register_step
 
 
+class NameTaken(UserError):
+    """The output folder holds another scan of this name."""
+
+
 def preprocess_scan(t1w: Path, files: ScanFiles, settings: Preprocessing, source: Path | None = None) -> dict[str, Any]:
     """N4, brain extraction, registration and the one interpolation; what is there and unchanged is kept.
 
@@ -36,7 +40,7 @@ def preprocess_scan(t1w: Path, files: ScanFiles, settings: Preprocessing, source
 
     Raises:
         QuarantinedScan: the scan cannot be used; the message says why.
-        UserError: the folder holds a scan of this name that was made from another image.
+        NameTaken: the folder holds a scan of this name that was made from another image.
     """
     describe_dataset(files.root)
     digest = claim(files, source or t1w, t1w)
@@ -100,17 +104,17 @@ def claim(files: ScanFiles, source: Path, image: Path) -> str:
         content, packed otherwise, is not worked on again.
 
     Raises:
-        UserError: the folder holds a scan of this name with other content.
+        NameTaken: the folder holds a scan of this name with other content.
     """
     path, content, digest = claim_of(files), content_of(image), sha256_file(image)
     if not path.is_file():
         known = sidecar(files.corrected)
         if known.is_file() and read_json(known)["inputs"]["t1w"] != digest:  # made before there were claims
-            raise UserError(taken(files, source, "another image"))
+            raise NameTaken(taken(files, source, "another image"))
         write_once(path, {"source": str(source.resolve()), "content": content, "image_sha256": digest})
     held = read_json(path)
     if held["content"] != content:
-        raise UserError(taken(files, source, held["source"]))
+        raise NameTaken(taken(files, source, held["source"]))
     return held["image_sha256"]
 
 

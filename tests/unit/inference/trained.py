@@ -20,7 +20,7 @@ from ldae.preprocessing.pack import in_256_steps, read_volume
 from ldae.preprocessing.registration_template import load_template
 from ldae.studies.common.inputs import read_inputs
 from ldae.studies.probes.features import TASKS, fixed
-from ldae.studies.probes.measure import task_rows, tested
+from ldae.studies.probes.measure import task_rows, tested, with_probability
 from ldae.training.run import train_autoencoder, train_diffusion, train_representation
 
 ROOT = Path(__file__).parents[3]
@@ -122,5 +122,5 @@ def fit_probes(results: Path, splits: Path) -> None:
         found, probes = tested(inputs.scans, task, features, *task_rows(inputs.scans, task), 1)
         tables.append(found)
         fitted |= probes
-    write_tsv(results / "evaluate/probes/predictions.tsv", pd.concat(tables))
+    write_tsv(results / "evaluate/probes/predictions.tsv", with_probability(pd.concat(tables)))
     write_json(results / "evaluate/probes/fitted.json", fitted)

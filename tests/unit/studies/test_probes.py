@@ -44,6 +44,18 @@ def value(summary: pd.DataFrame, method: str, metric: str) -> float:
     return summary[(summary["method"] == method) & (summary["metric"] == metric)]["value"].item()
 
 
+def test_every_column_of_the_predictions_is_described(evaluated):
+    predictions = read_tsv(evaluated / "probes" / "predictions.tsv")
+    described = read_json(evaluated / "probes" / "predictions.json")
+    assert list(predictions.columns) != [] and set(described) == set(predictions.columns)
+    assert all(entry["Description"] for entry in described.values())
+    logits = (predictions["task"] == "ad") & (predictions["features"] != "majority_class")
+    odds = predictions.loc[logits, "probability"] / (1 - predictions.loc[logits, "probability"])
+    usual = predictions.loc[logits, "prediction"].abs() < 5
+    assert usual.any() and np.allclose(np.log(odds[usual]), predictions.loc[logits, "prediction"][usual], atol=1e-3)
+    assert predictions.loc[~logits, "probability"].isna().all()
+
+
 def test_signal_is_found_and_permuted_labels_are_not() -> None:
     scans, codes = signal_cohort()
     predictions = predict(scans, fixed(codes))

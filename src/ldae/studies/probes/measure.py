@@ -16,7 +16,7 @@ from ldae.core.errors import UserError
 from ldae.core.files import write_json, write_tsv
 from ldae.core.keyed import study_stream
 from ldae.core.keys import KEY
-from ldae.inference.probe import Probe
+from ldae.inference.probe import Probe, sigmoid
 from ldae.studies.common.inputs import Inputs
 from ldae.studies.common.linear_probes import Features, Task, choose, fit, subject_folds
 from ldae.studies.probes.discriminant_plane import lda_projection
@@ -27,12 +27,28 @@ from ldae.studies.probes.paper_protocol import paper_probes
 METHOD = Method()
 POSITIVE, NEGATIVE = "AD", "CN"
 CONSTANT = {"ad": "majority_class", "age": "mean_predictor"}
+COLUMNS = {  # of predictions.tsv -> what they hold
+    "participant_id": "who was scanned",
+    "session_id": "at which visit",
+    "diagnosis": "at the visit: CN, MCI or AD",
+    "age": "years, at the scan",
+    "split": "of the subject: train, validation or test",
+    "protocol": "cv: out-of-fold over all scans; test: fitted on training and validation subjects, measured on test "
+    "subjects; test_paper: the same, fitted as the paper does",
+    "features": "what the probe reads; ldae is y_sem",
+    "task": "ad (AD against CN) or age",
+    "fold": "of cv",
+    "target": "1 for AD and 0 for CN, or years",
+    "prediction": "logit of AD, or years; of majority_class 1 for AD and -1 for CN",
+    "probability": "of AD, from the logit; n/a for ages and for majority_class",
+}
 Fitted = dict[str, dict]
 """Protocol, task and features -> a probe as JSON."""
 
 
 def run_probes(inputs: Inputs, settings: Evaluation, seed: int, out: Path, method: Method = METHOD) -> None:
-    """Write predictions, summary, differences, lda (.tsv), fitted.json and probe_ad.json into ``out``.
+    """Write predictions, summary, differences, lda (.tsv), fitted.json and probe_ad.json into ``out``; predictions.json
+    says what the columns of the first hold.
 
     Args:
         method: ``probe_split`` and ``positive_class`` are read.
@@ -41,7 +57,8 @@ def run_probes(inputs: Inputs, settings: Evaluation, seed: int, out: Path, metho
     scans = inputs.scans.assign(probe_group=probe_groups(inputs.scans, method.probe_split))
     predictions, fitted = predict_all(scans, sets, settings.folds, seed, labelled_sets(inputs))
     predictions = pd.concat([predictions, supervised(inputs)], ignore_index=True)
-    write_tsv(out / "predictions.tsv", predictions)
+    write_tsv(out / "predictions.tsv", with_probability(predictions))
+    write_json(out / "predictions.json", {name: {"Description": words} for name, words in COLUMNS.items()})
     write_tsv(out / "summary.tsv", summary(predictions, settings.bootstrap, seed, method.positive_class))
     write_tsv(out / "differences.tsv", differences(predictions, settings.bootstrap, seed))
     write_json(out / "fitted.json", fitted)
@@ -93,6 +110,13 @@ def supervised(inputs: Inputs) -> pd.DataFrame:
         keys = {"protocol": "test", "features": "supervised", "task": task, "fold": np.nan}
         tables.append(prediction_rows(inputs.scans, rows[test], target[test], prediction, keys))
     return pd.concat(tables)
+
+
+def with_probability(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Predictions with a column ``probability``: of AD, where the prediction is a logit."""
+    logit = (predictions["task"] == "ad") & (predictions["features"] != CONSTANT["ad"])
+    probability = sigmoid(predictions["prediction"].to_numpy(float))
+    return predictions.assign(probability=np.where(logit, probability, np.nan))
 
 
 def manipulation_probe(scans: pd.DataFrame, features: Features, seed: int) -> dict:

@@ -1,0 +1,321 @@
+"""A trained model applied to scans that nobody has prepared: one by one, by the model's own recipe (docs/apply.md).
+
+Each scan leaves a record; what has one of the same scan, model and request is not worked on again. A scan that cannot
+be used is refused with its reason and does not stop the others.
+"""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+
+from ldae import __version__
+from ldae.core.batches import track
+from ldae.core.errors import QuarantinedScan, UserError
+from ldae.core.files import atomic_path, digest, read_json, sha256_file, write_json, write_tsv
+from ldae.core.keys import KEY
+from ldae.inference.encode import write_codes
+from ldae.inference.facts import Facts
+from ldae.inference.model import LDAE, Codes, preprocessed
+from ldae.inference.scan import GENERATED, Scan
+from ldae.preprocessing.derivatives import ScanFiles, resolution
+
+SCANS_PER_WORKER = 50
+PROBABILITIES = (0.1, 0.9)  # of AD, that the counterfactuals aim at
+NOTE = "For research. These numbers are no diagnosis, and decoded volumes are no scans."
+PRELOAD = ["ldae.inference.apply", "ants", "deepbet.bet"]
+Answer = dict[str, Any]
+"""What is said of one scan: a row of predictions.tsv."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """One scan to be read.
+
+    Attributes:
+        source: NIfTI file, or folder with one DICOM series.
+    """
+
+    participant_id: str
+    session_id: str
+    source: Path
+
+    @property
+    def name(self) -> str:
+        """``sub-X_ses-Y``."""
+        return f"{self.participant_id}_{self.session_id}"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of every scan.
+
+    Attributes:
+        codes_only: y_sem, predictions and likeness; no volume is decoded or kept.
+        probabilities: of AD, that counterfactuals aim at.
+    """
+
+    codes_only: bool = False
+    probabilities: tuple[float, ...] = PROBABILITIES
+
+
+def find_scans(
+    inputs: Sequence[Path], participants: Sequence[str] | None = None, sessions: Sequence[str] | None = None
+) -> list[Given]:
+    """The scans of some inputs: NIfTI files, folders with one DICOM series, BIDS datasets.
+
+    Args:
+        participants, sessions: labels, with or without ``sub-`` and ``ses-``; none: all.
+
+    Raises:
+        UserError: an input does not exist, two scans have one name, or none is left.
+    """
+    found = [scan for path in inputs for scan in _scans_of(path)]
+    for prefix, labels, column in (("sub-", participants, "participant_id"), ("ses-", sessions, "session_id")):
+        if labels is not None:
+            wanted = {prefix + label.removeprefix(prefix) for label in labels}
+            found = [scan for scan in found if getattr(scan, column) in wanted]
+    if not found:
+        raise UserError(f"No scan is left of {', '.join(map(str, inputs))}: look at the labels that were asked for.")
+    seen: dict[str, Path] = {}
+    for scan in found:
+        if scan.name in seen:
+            raise UserError(
+                f"{seen[scan.name]} and {scan.source} would both be {scan.name}: rename one, or give them in two "
+                "calls with two output folders."
+            )
+        seen[scan.name] = scan.source
+    return found
+
+
+def _scans_of(path: Path) -> list[Given]:
+    from ldae.preprocessing.one_scan import scan_names
+
+    if not path.exists():
+        raise UserError(f"{path} does not exist; give NIfTI files, folders with one DICOM series, or BIDS datasets.")
+    if path.is_dir() and ((path / "dataset_description.json").is_file() or any(path.glob("sub-*/"))):
+        return _scans_of_dataset(path)
+    return [Given(*scan_names(path.resolve()), path)]
+
+
+def _scans_of_dataset(root: Path) -> list[Given]:
+    """The T1w image of every visit of a BIDS dataset; of several the one that the workflow would take."""
+    from ldae.cohort.bids import bids_scans
+    from ldae.config import Bids
+
+    table = bids_scans(Bids(path=root))
+    used = table[table["reason"].isna()].sort_values(KEY)
+    return [Given(row.participant_id, row.session_id, root / row.t1w) for row in used.itertuples()]
+
+
+def apply_model(model: LDAE, scans: Sequence[Given], out: Path, request: Request, workers: int = 1) -> pd.DataFrame:
+    """Answer for every scan, and the tables ``predictions.tsv`` and ``codes.tsv`` of all of them in ``out``.
+
+    Args:
+        workers: scans that are preprocessed side by side.
+
+    Returns:
+        predictions.tsv: one row per scan, in their order.
+
+    Raises:
+        UserError: what fails concerns every scan (a missing program, another template).
+        MachineError: the machine failed; what is done is kept.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    known = {scan.name: answer for scan in scans if (answer := _answered(model, scan, out, request)) is not None}
+    waiting = [scan for scan in scans if scan.name not in known]
+    for scan, outcome in _preprocessed(model, waiting, out, request, workers):
+        answer = _refused(scan, outcome) if isinstance(outcome, str) else _ask(model, outcome, out, request)
+        known[scan.name] = _noted(model, scan, out, request, answer)
+    answers = [known[scan.name] for scan in scans]
+    write_predictions(out, answers)
+    answered = [answer for answer in answers if answer["y_sem"] is not None]
+    codes = np.array([answer["y_sem"] for answer in answered], np.float32).reshape(-1, model.networks.dimension)
+    write_codes(out / "codes.tsv", pd.DataFrame(answered, columns=KEY), codes)
+    return pd.DataFrame(answers).drop(columns="y_sem")
+
+
+def _key(model: LDAE, scan: Given, request: Request) -> str:
+    """Of the scan as it lies there, of the model and of what is asked."""
+    files = sorted(path for path in scan.source.rglob("*") if path.is_file()) if scan.source.is_dir() else [scan.source]
+    content = [sha256_file(path) for path in files]
+    return digest([content, model.digest, asdict(request), __version__])
+
+
+def _record(scan: Given, out: Path) -> Path:
+    files = ScanFiles(out, scan.participant_id, scan.session_id)
+    return files.anat / f"{files.stem}_desc-ldae_T1w.json"
+
+
+def _answered(model: LDAE, scan: Given, out: Path, request: Request) -> Answer | None:
+    """What was answered already; none where the scan, the model or the request is another one."""
+    path = _record(scan, out)
+    if not path.is_file():
+        return None
+    record = read_json(path)
+    whole = all((out / name).is_file() for name in record["files"])
+    return record["answer"] if record["key"] == _key(model, scan, request) and whole else None
+
+
+def _noted(model: LDAE, scan: Given, out: Path, request: Request, answer: Answer) -> Answer:
+    """Written last: a scan with a record is done."""
+    files = [] if answer["status"] == "refused" or request.codes_only else _images(scan.name, out, model.facts, request)
+    names = [path.relative_to(out).as_posix() for path in files]
+    answer = {"participant_id": scan.participant_id, "session_id": scan.session_id, "source": str(scan.source)} | answer
+    content = {"key": _key(model, scan, request), "files": names, "answer": answer, "note": NOTE}
+    write_json(_record(scan, out), content)
+    return answer
+
+
+def _preprocessed(
+    model: LDAE, scans: Sequence[Given], out: Path, request: Request, workers: int
+) -> Iterator[tuple[Given, Scan | str]]:
+    """Every scan on the model's grid as it is done, or why it is refused."""
+    from ldae.preprocessing.pool import run_isolated
+
+    work = partial(preprocess_work, model.facts, out, request.codes_only)
+    ends = run_isolated(work, list(scans), workers, SCANS_PER_WORKER, PRELOAD, [out])
+    for position, outcome in track(ends, "scans", total=len(scans)):
+        yield scans[position], outcome.reason or outcome.value
+
+
+def preprocess_work(facts: Facts, out: Path, codes_only: bool, scan: Given) -> Scan:
+    """One scan by a model's recipe, in a worker process.
+
+    Args:
+        codes_only: nothing of the way is kept.
+
+    Raises:
+        QuarantinedScan: the scan cannot be used, or the folder holds another one of this name.
+    """
+    from ldae.preprocessing.one_scan import NameTaken
+
+    if codes_only:
+        with tempfile.TemporaryDirectory(prefix="ldae-apply-") as scratch:
+            return preprocessed(facts, scan.source, Path(scratch), scan.participant_id, scan.session_id)
+    try:
+        return preprocessed(facts, scan.source, out, scan.participant_id, scan.session_id)
+    except NameTaken as error:
+        raise QuarantinedScan(str(error)) from None
+
+
+def _refused(scan: Given, reason: str) -> Answer:
+    return {"status": "refused", "reason": reason, "y_sem": None}
+
+
+def _ask(model: LDAE, scan: Scan, out: Path, request: Request) -> Answer:
+    """Everything that is said of a scan; unless codes alone are wanted, its volumes too."""
+    codes = model.encode(scan, stochastic=not request.codes_only)
+    said, likeness = model.predict(codes), model.likeness(scan, codes)
+    answer = {
+        "status": "unusual" if likeness.unusual else "usual" if likeness.percentile is not None else "unknown",
+        "reason": None,
+        "qc": scan.qc.get("qc"),
+        "qc_reason": scan.qc.get("qc_reason"),
+        **asdict(said),
+        **asdict(likeness),
+        "percentile": likeness.percentile,
+        "y_sem": codes.y_sem.tolist(),
+    }
+    if not request.codes_only:
+        _write_images(model, scan, codes, out, request)
+    return answer
+
+
+def targets(facts: Facts, request: Request) -> dict[str, float]:
+    """Name of a counterfactual -> the probability of AD that it aims at."""
+    return {f"AD{100 * p:g}": p for p in request.probabilities} if "ad" in facts.probes else {}
+
+
+def _images(name: str, out: Path, facts: Facts, request: Request) -> list[Path]:
+    """The volumes of a scan in template space."""
+    kinds = ["reconstruction", *(kind for p in targets(facts, request) for kind in (p, f"{p}difference"))]
+    return [volume_path(ScanFiles(out, *name.split("_", 1)), facts, kind) for kind in kinds]
+
+
+def volume_path(files: ScanFiles, facts: Facts, kind: str) -> Path:
+    """Where a decoded volume lies: ``reconstruction``, a name of :func:`targets`, or that with ``difference``."""
+    grid = resolution(facts.recipe.preprocessing.conform.spacing_mm)
+    return files.anat / f"{files.stem}_space-{space_of(facts)}_res-{grid}_desc-{kind}_T1w.nii.gz"
+
+
+def space_of(facts: Facts) -> str:
+    """The name of the space that a model's volumes lie in."""
+    from ldae.preprocessing.registration_template import SPACE, template_of
+
+    registration = facts.recipe.preprocessing.registration
+    return SPACE if facts.recipe.source == "csv" else template_of(registration).space
+
+
+def _write_images(model: LDAE, scan: Scan, codes: Codes, out: Path, request: Request) -> None:
+    """Reconstruction, counterfactuals and what they change, in template space and, after an affine or rigid
+    registration, on the scan's own grid."""
+    rebuilt = model.decode(codes)
+    volumes = [rebuilt]
+    for probability in targets(model.facts, request).values():
+        edited = model.decode(model.edit(codes, "AD", probability))
+        volumes += [edited, Scan(edited.volume - rebuilt.volume, edited.affine, edited.name, edited.source, True)]
+    for path, volume in zip(_images(scan.name, out, model.facts, request), volumes, strict=True):
+        image = volume.to_nifti()
+        save_generated(path, image)
+        if (native := on_own_grid(model.facts, scan, out, image)) is not None:
+            space = path.name.split("_space-")[1].split("_desc-")[0]
+            save_generated(path.with_name(path.name.replace(f"_space-{space}", "_space-T1w")), native)
+
+
+def save_generated(path: Path, image: nib.Nifti1Image) -> None:
+    """A decoded volume, whose header says that it is no scan."""
+    image.header["descrip"] = GENERATED
+    with atomic_path(path) as temporary:
+        nib.save(image, temporary)
+
+
+def on_own_grid(facts: Facts, scan: Scan, out: Path, image: nib.Nifti1Image) -> nib.Nifti1Image | None:
+    """A volume in template space on the grid of the raw scan, linearly; none where no affine leads there (SyN, volumes
+    that were preprocessed elsewhere)."""
+    from scipy import ndimage
+
+    if facts.recipe.source == "csv" or facts.recipe.preprocessing.registration.transform == "syn":
+        return None
+    files = ScanFiles(out, *scan.name.split("_", 1))
+    mask = nib.Nifti1Image.from_filename(files.mask)
+    to_template = np.loadtxt(files.transform(space_of(facts)))
+    mapping = np.linalg.inv(image.affine) @ to_template @ mask.affine
+    moved = ndimage.affine_transform(
+        image.get_fdata(dtype=np.float32), mapping[:3, :3], mapping[:3, 3], mask.shape, order=1
+    )
+    return nib.Nifti1Image(moved.astype(np.float32), mask.affine)
+
+
+COLUMNS = {  # of predictions.tsv -> what they hold
+    "participant_id": "who was scanned",
+    "session_id": "at which visit",
+    "source": "the file or folder that was read",
+    "status": "usual, unusual (beyond percentile 97.5 of one distance), unknown (nothing to compare with), or refused",
+    "reason": "why it was refused",
+    "qc": "quality control of the preprocessing: pass or warn",
+    "qc_reason": "the metrics that decided it",
+    "probability_ad": "of AD against CN, by the probe; no diagnosis",
+    "age": "years, by the probe",
+    "age_low": "years; the interval holds the age of a new subject with probability `coverage` (split conformal)",
+    "age_high": "years",
+    "coverage": "of the interval of age",
+    "code_distance": "Mahalanobis distance of y_sem to the training codes, over sqrt(dimension)",
+    "code_percentile": "of it among held-out scans of the model's cohort, 1 to 99",
+    "image_error": "root mean square of what the autoencoder does not give back, within the brain",
+    "image_percentile": "of it among held-out scans, 1 to 99",
+    "percentile": "the higher of the two",
+}
+
+
+def write_predictions(out: Path, answers: Sequence[Answer]) -> None:
+    """predictions.tsv and, in predictions.json, what its columns hold."""
+    write_tsv(out / "predictions.tsv", pd.DataFrame(answers).reindex(columns=list(COLUMNS)))
+    described = {name: {"Description": words} for name, words in COLUMNS.items()}
+    write_json(out / "predictions.json", described | {"Note": NOTE})

@@ -1,0 +1,98 @@
+"""The pages of `ldae apply`: one of all scans, and one of each."""
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from ldae.core.files import write_text
+from ldae.inference.apply import COLUMNS, NOTE, Request, targets, volume_path
+from ldae.inference.model import LDAE
+from ldae.preprocessing.derivatives import ScanFiles
+
+DIFFERENCE = 0.25  # intensity at the ends of the colours
+SHOWN = ("status", "probability_ad", "age", "age_low", "age_high", "percentile", "qc")
+
+
+def write_pages(model: LDAE, answers: pd.DataFrame, out: Path, request: Request) -> None:
+    """``index.html`` and, unless codes alone were asked for, ``sub-X_ses-Y.html`` of every scan into ``out``."""
+    environment = Environment(
+        loader=PackageLoader("ldae.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    rows = [spelled(answer) for answer in answers.to_dict("records")]
+    linked = not request.codes_only
+    page = environment.get_template("applied.html.j2")
+    common = {"note": NOTE, "digest": model.digest, "phantom": model.facts.recipe.phantom, "columns": COLUMNS}
+    write_text(out / "index.html", page.render(**common, rows=rows, shown=SHOWN, linked=linked, pictures=[], one=None))
+    for row, answer in zip(rows, answers.to_dict("records"), strict=True):
+        if linked:
+            pictures = [] if answer["status"] == "refused" else pictures_of(model, answer, out, request)
+            text = page.render(**common, rows=[], shown=SHOWN, linked=linked, pictures=pictures, one=row)
+            write_text(out / f"{row['name']}.html", text)
+
+
+def spelled(answer: dict[str, Any]) -> dict[str, str]:
+    """An answer as words: numbers with three digits, what is missing as n/a."""
+
+    def word(value: Any) -> str:
+        if value is None or (isinstance(value, float) and np.isnan(value)):
+            return "n/a"
+        return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+    words = {name: word(answer.get(name)) for name in COLUMNS}
+    return words | {"name": f"{answer['participant_id']}_{answer['session_id']}"}
+
+
+def pictures_of(model: LDAE, answer: dict[str, Any], out: Path, request: Request) -> list[tuple[str, Markup]]:
+    """Caption and source of every picture: quality control, the scan decoded, its counterfactuals, what they change."""
+    files = ScanFiles(out, answer["participant_id"], answer["session_id"])
+    found = []
+    if files.picture.is_file():
+        found.append(
+            ("Quality control: the scan with its brain mask, and in MNI space", data_uri(files.picture.read_bytes()))
+        )
+    kinds = {"reconstruction": "The scan, encoded and decoded again (made by the model)"}
+    for name, probability in targets(model.facts, request).items():
+        kinds[name] = f"Moved to a probability of AD of {probability:g} (made by the model)"
+        kinds[f"{name}difference"] = f"What that changes; red brighter, blue darker, ends at {DIFFERENCE:g}"
+    for kind, caption in kinds.items():
+        path = volume_path(files, model.facts, kind)
+        volume = np.asarray(nib.Nifti1Image.from_filename(path).dataobj, dtype=np.float32)
+        found.append((caption, picture(volume, kind.endswith("difference"))))
+    return found
+
+
+def picture(volume: np.ndarray, difference: bool) -> Markup:
+    """Axial, coronal and sagittal middle slices, the subject's right on the left."""
+    from PIL import Image
+
+    size = max(volume.shape)
+    tiles = []
+    for axis in (2, 1, 0):
+        plane = np.take(volume, volume.shape[axis] // 2, axis=axis).T[::-1, ::-1]
+        tile = np.zeros((size, size), np.float32)
+        top, left = ((size - length) // 2 for length in plane.shape)
+        tile[top : top + plane.shape[0], left : left + plane.shape[1]] = plane
+        tiles.append(tile)
+    row = np.concatenate(tiles, axis=1)
+    if difference:
+        strength = np.clip(row / DIFFERENCE, -1, 1)
+        colours = [1 - np.clip(-strength, 0, 1), 1 - np.abs(strength), 1 - np.clip(strength, 0, 1)]
+        pixels = np.rint(255 * np.stack(colours, axis=-1)).astype(np.uint8)
+    else:
+        pixels = np.rint(255 * np.clip(row, 0, 1)).astype(np.uint8)
+    image = Image.fromarray(pixels)
+    stream = io.BytesIO()
+    image.resize((image.width * 4, image.height * 4) if size < 100 else image.size).save(stream, format="PNG")
+    return data_uri(stream.getvalue())
+
+
+def data_uri(content: bytes) -> Markup:
+    """A PNG inside a page."""
+    return Markup(f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}")
