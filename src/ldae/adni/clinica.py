@@ -51,6 +51,14 @@ def clinica_command() -> str:
     return str(command)
 
 
+def centred(image: Path, out: Path) -> Path:
+    """Rewrite what dcm2niix made of an image of ADNI as Clinica's converter leaves it: axes R-A-S, the origin in the
+    middle, and voxels scaled anew to the type of the file."""
+    from clinica.iotools.data_handling import center_nifti_origin
+
+    return Path(center_nifti_origin(image, out))
+
+
 def dcm2niix_version() -> str | None:
     """Version of the dcm2niix that Clinica would call (``v1.0.20240202``), or None where there is none."""
     try:

@@ -270,6 +270,7 @@ def preprocessed(facts: Facts, source: Path, out: Path, participant_id: str, ses
         QuarantinedScan: the scan cannot be used, or quality control fails it.
         UserError: there is no such file, the folder holds another scan of this name, or the template is another one.
     """
+    from ldae.adni.clinica import centred
     from ldae.preprocessing.derivatives import ScanFiles
     from ldae.preprocessing.given_volumes import given_volume
     from ldae.preprocessing.one_scan import as_nifti, preprocess_scan
@@ -291,7 +292,10 @@ def preprocessed(facts: Facts, source: Path, out: Path, participant_id: str, ses
         )
     files = ScanFiles(out, participant_id, session_id)
     with tempfile.TemporaryDirectory(prefix="ldae-dicom-") as scratch, blaming_the_machine(out):
-        row = preprocess_scan(as_nifti(source, Path(scratch)), files, settings, source)
+        image = as_nifti(source, Path(scratch))
+        if recipe.source == "adni" and source.is_dir():
+            image = centred(image, Path(scratch) / "centred.nii.gz")
+        row = preprocess_scan(image, files, settings, source)
     if row["qc"] == "fail" and settings.quality.quarantine != "none":
         raise QuarantinedScan(f"quality control: {row['qc_reason']}")
     return scan_of_file(out / row["path"], settings.conform, name, str(source), row)
