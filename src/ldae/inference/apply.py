@@ -48,7 +48,7 @@ class Given:
 
     @property
     def name(self) -> str:
-        """``sub-X_ses-Y``."""
+        """Participant and session in one word: ``sub-X_ses-Y``."""
         return f"{self.participant_id}_{self.session_id}"
 
 
