@@ -8,14 +8,16 @@ with running(snakemake.log[0]):
     from ldae.config import Evaluation, Method
     from ldae.inference.pipeline import LDAE
     from ldae.studies.common.inputs import read_inputs
+    from ldae.studies.common.pieces import Pieces
     from ldae.studies.interpolation.measure import run_interpolation
 
     settings = Evaluation.model_validate(snakemake.params.settings)
-    train = Path(snakemake.params.train)
+    train, folder = Path(snakemake.params.train), Path(snakemake.params.folder)
     run_interpolation(
         LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling),
         read_inputs(snakemake.params.store, snakemake.input.splits, snakemake.input.get("truth")),
         settings,
         snakemake.params.seed,
-        Path(snakemake.params.folder),
+        folder,
+        Pieces.of_job(folder, dict(snakemake.params), snakemake.input),
     )

@@ -9,10 +9,11 @@ with running(snakemake.log[0]):
     from ldae.inference.decoder import DaeDecoder
     from ldae.inference.pipeline import LDAE
     from ldae.studies.common.inputs import read_inputs
+    from ldae.studies.common.pieces import Pieces
     from ldae.studies.reconstruction.solvers import run_solvers
 
     settings = Evaluation.model_validate(snakemake.params.settings)
-    train = Path(snakemake.params.train)
+    train, folder = Path(snakemake.params.train), Path(snakemake.params.folder)
     inputs = read_inputs(snakemake.params.store, snakemake.input.splits)
     run_solvers(
         LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling),
@@ -20,5 +21,6 @@ with running(snakemake.log[0]):
         inputs,
         settings,
         snakemake.params.seed,
-        Path(snakemake.params.folder),
+        folder,
+        Pieces.of_job(folder, dict(snakemake.params), snakemake.input),
     )

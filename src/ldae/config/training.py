@@ -54,6 +54,10 @@ class Training(Section):
         ge=0,
         description="steps in a row whose loss or gradient is not finite that are left out before the run stops",
     )
+    deterministic: bool = Field(
+        False,
+        description="on a GPU only algorithms that give the same bytes at every run (slower; not measured yet)",
+    )
     compute: Compute = Compute()
     refit: Literal["when_asked", "when_changed"] = Field(
         "when_asked",

@@ -25,6 +25,7 @@ def pick_device() -> torch.device:
         warnings.simplefilter("ignore")  # what PyTorch warns of is said below, where it matters
         usable = torch.cuda.is_available()
     if usable:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = True, False  # PyTorch's own, said here
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     if reason := gpu.given():
         raise MachineError(
@@ -58,6 +59,41 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(earlier)
+
+
+@contextmanager
+def exact_convolutions() -> Iterator[None]:
+    """Float32 convolutions in float32, not in TF32 (10 bits of mantissa), on GPUs that have it; a decorator, too.
+
+    For metrics: TF32 moves an SSIM in its third digit.
+    """
+    earlier = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = earlier
+
+
+@contextmanager
+def deterministic(wanted: bool) -> Iterator[None]:
+    """Only algorithms that give the same bytes at every run, where PyTorch and cuDNN have them; it warns of the others.
+
+    On a CPU with one thread everything is so already.
+    """
+    if not wanted:
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # NVIDIA, cuBLAS: reproducible over several streams
+    earlier = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    chosen = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(earlier[0], warn_only=earlier[1])
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = chosen
 
 
 def device_name(device: torch.device) -> str:

@@ -25,7 +25,7 @@ from ldae.networks.unet import GaussianPrior, UNet
 from ldae.networks.weights import load_strictly, load_weights, save_weights
 
 CHECKPOINTS = "checkpoints"  # the folder of checkpoints and records in that of a training
-NOT_COMPUTED = ("micro_batch", "compute", "refit")  # may differ between the parts of one training
+NOT_COMPUTED = ("micro_batch", "compute", "refit", "deterministic")  # may differ between the parts of one training
 
 
 @dataclass(frozen=True)

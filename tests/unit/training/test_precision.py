@@ -4,16 +4,20 @@ The real stages on random data, as ``make bench-gpu`` makes them.
 """
 
 import importlib.util
+import os
 from pathlib import Path
 
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
+from toy import ToyStage, training
 
 from ldae import config
 from ldae.core.keyed import Draw
 from ldae.networks.weights import load_weights, save_weights
 from ldae.training.loop import train
 from ldae.training.memory import STAGES
+from ldae.training.stages.stage import ssim
 
 ROOT = Path(__file__).parents[3]
 NAMES = [stage.__name__ for stage in STAGES]
@@ -129,3 +133,39 @@ def test_a_training_in_bf16_and_channels_last_is_whole(build, name, tmp_path):
     written = load_weights(tmp_path / "model.safetensors")
     stage.product.load_state_dict(written)  # strict
     assert all(value.isfinite().all() for value in written.values())
+
+
+def test_a_validation_s_ssim_is_never_tf32():
+    """The flag as it stands when a convolution is called: TF32 would round its inputs to 10 bits on a GPU."""
+    seen = []
+
+    class Watch(TorchFunctionMode):
+        def __torch_function__(self, function, types, arguments=(), keywords=None):
+            if function is torch.nn.functional.conv3d:
+                seen.append(torch.backends.cudnn.allow_tf32)
+            return function(*arguments, **(keywords or {}))
+
+    earlier = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = True
+    try:
+        with Watch():
+            ssim(torch.rand(1, 1, 12, 12, 12), torch.rand(1, 1, 12, 12, 12))
+        assert seen == [False] * 3 and torch.backends.cudnn.allow_tf32
+    finally:
+        torch.backends.cudnn.allow_tf32 = earlier
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_deterministic_algorithms_are_asked_for_while_it_trains(wanted, tmp_path, monkeypatch):
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    seen = []
+
+    class Watching(ToyStage):
+        def backward(self, draws, share):
+            flags = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.deterministic
+            seen.append((*flags, os.environ.get("CUBLAS_WORKSPACE_CONFIG")))
+            return super().backward(draws, share)
+
+    train(Watching(), training(deterministic=wanted), 1, tmp_path, {})
+    assert set(seen) == {(True, True, ":4096:8") if wanted else (False, False, None)}
+    assert not torch.are_deterministic_algorithms_enabled() and not torch.backends.cudnn.deterministic

@@ -42,6 +42,7 @@ class Reads:
     def __init__(self, inputs: Inputs, stated: Iterable[tuple[LDAE, bool]]):
         self.inputs = inputs
         self._stated: dict[CodeKey, Stated] = {}
+        self.taken: list[tuple[int, list[int]]] = []  # every reading in its order: place of the key, scans
         for ldae, conditional in stated:
             key = CodeKey.of(ldae, conditional)
             self._stated[key] = Stated(key, inputs.x_T_store(key), ldae.network_calls)
@@ -53,11 +54,17 @@ class Reads:
             UserError: the store does not hold one of the scans.
             KeyError: the study did not state this key.
         """
-        own, rows = self._stated[CodeKey.of(ldae, conditional)], [int(row) for row in rows]
-        codes = self.inputs.x_T(own.key, rows)
+        key, rows = CodeKey.of(ldae, conditional), [int(row) for row in rows]
+        codes = self.inputs.x_T(self._stated[key].key, rows)
+        self.note(list(self._stated).index(key), rows)
+        return codes
+
+    def note(self, place: int, rows: list[int]) -> None:
+        """These scans were read of the key at this place, now or by an earlier attempt of the study."""
+        own = list(self._stated.values())[place]
         own.rows.update(rows)
         own.uses += len(rows)
-        return codes
+        self.taken.append((place, rows))
 
     def table(self) -> pd.DataFrame:
         """One row per key: the store, its scans that were read, how often in all, and the network calls of their

@@ -3,6 +3,7 @@
 Predictions are held against the scan, its reconstruction, and the true ventricles of a phantom.
 """
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from ldae.studies.common.anatomy import ventricle_ml
 from ldae.studies.common.codes_read import Reads
 from ldae.studies.common.image_metrics import mse, ssim_brain, ssim_whole
 from ldae.studies.common.inputs import Inputs, volumes_of, write_volumes
+from ldae.studies.common.pieces import WHOLE, Pieces, Rows
 from ldae.studies.common.statistics import estimates_table, interval, mean, not_available, paired_differences, summarise
 from ldae.studies.common.ventricle_truth import VentricleCalibration
 from ldae.studies.interpolation.predictors import FROM_VOXELS, METHODS, Triplet, find_triplets, interpolate, longest
@@ -131,11 +133,16 @@ def keys_of(scans: pd.DataFrame, triplet: Triplet) -> dict:
     }
 
 
-def run_interpolation(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: int, out: Path) -> None:
+def run_interpolation(
+    ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: int, out: Path, pieces: Pieces = WHOLE
+) -> None:
     """Write triplets, summary, differences, by_group, reads, ventricle_calibration (.tsv) into ``out``, and examples/
     where there is a triplet.
 
     Read: y_sem of every scan, and the x_T of ``ldae``'s solver with y_sem (:class:`Reads`).
+
+    Args:
+        pieces: where the rows of every batch are kept until all are there; those of shown triplets are made again.
 
     Raises:
         UserError: no x_T of that key was computed.
@@ -146,19 +153,25 @@ def run_interpolation(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: in
     write_tsv(out / "ventricle_calibration.tsv", calibration.table())
     rows, shown = [], longest(inputs.scans, triplets, EXAMPLES)
     examples: dict[Triplet, dict[str, np.ndarray]] = {}
-    for part in batches(np.arange(len(triplets)), settings.batch):
-        chosen = [triplets[i] for i in part]
+
+    def made(chosen: list[Triplet]) -> Rows:
         results = interpolate(decoder, reads, chosen)
-        rows += measure(decoder, inputs, chosen, results, calibration)
         for place, triplet in enumerate(chosen):
             if triplet in shown:
                 examples[triplet] = {name: volumes[place, 0].copy() for name, volumes in results.items()}
+        return measure(decoder, inputs, chosen, results, calibration)
+
+    for number, part in enumerate(batches(np.arange(len(triplets)), settings.batch)):
+        chosen = [triplets[i] for i in part]
+        kept = WHOLE if set(chosen) & set(shown) else pieces
+        rows += kept.rows(str(number), reads, partial(made, chosen))
     write_tsv(out / "reads.tsv", reads.table())
     _write_examples(inputs, {triplet: examples[triplet] for triplet in shown}, out)
     table = pd.DataFrame(rows, columns=COLUMNS)
     table = table.sort_values("method", key=lambda names: names.map(METHODS.index), kind="stable")
     write_tsv(out / "triplets.tsv", table)
     write_tables(table, settings.bootstrap, seed, out)
+    pieces.clear()
 
 
 def write_tables(table: pd.DataFrame, bootstrap: int, seed: int, out: Path) -> None:

@@ -8,6 +8,7 @@ up-sampled: what that grid alone costs.
 One row per scan and reconstruction: image metrics and ventricle volumes; and the moments of an x_T.
 """
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from ldae.studies.common.anatomy import ventricle_ml
 from ldae.studies.common.codes_read import Reads
 from ldae.studies.common.image_metrics import LPIPS, Perceptual, image_metrics
 from ldae.studies.common.inputs import Inputs, volumes_of, write_volumes
+from ldae.studies.common.pieces import WHOLE, Pieces, Rows
 from ldae.studies.common.references import (
     EXAMPLES,
     derangement,
@@ -104,36 +106,51 @@ def code_moments(code: np.ndarray) -> dict[str, float]:
     return {"mean": values.mean(), "std": spread, "kurtosis": fourth / spread**4 - 3 if spread > 0 else np.nan}
 
 
-def run_reconstruction(ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluation, seed: int, out: Path) -> None:
+def run_reconstruction(
+    ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluation, seed: int, out: Path, pieces: Pieces = WHOLE
+) -> None:
     """Write scans, summary, differences, ventricles, x_T, code_sizes, reads (.tsv) and examples/ into ``out``.
 
     Read: y_sem of every scan, the x_T of ``ldae``'s solver with y_sem and without (:class:`Reads`), y of the
     voxel-space baseline, whose x_T have as many values as a volume and are not kept. The baseline reconstructs
     ``evaluation.dae_scans`` of the scans.
+
+    Args:
+        pieces: where the rows of every batch are kept until all are there; those of shown scans are made again.
     """
     rows = inputs.first_scans("test", settings.scans_per_subject)
     gathered = Gathered(inputs, Perceptual.of(settings, ldae.device), ldae.device)
     mean = mean_volume(inputs, settings.batch)
     partner = derangement(inputs.scans.loc[rows, "participant_id"].unique(), seed)
     decoder, reads = Decoder(ldae, settings.batch, settings.volumes), Reads(inputs, [(ldae, True), (ldae, False)])
-    for batch in batches(rows, settings.batch):
+
+    def ours(batch: np.ndarray) -> Rows:
         originals = volumes_of(inputs, batch)
         rebuilt, x_T = reconstruct(decoder, reads, batch, originals, mean, partner, seed)
-        gathered.add(batch, originals, {"original": originals} | rebuilt)
-        gathered.codes += code_rows(inputs, batch, x_T)
-    for batch in batches(scans_of_dae(inputs, rows, settings.dae_scans, seed), settings.batch):
+        measured = gathered.measure(batch, originals, {"original": originals} | rebuilt)
+        return measured + code_rows(inputs, batch, x_T)
+
+    def theirs(batch: np.ndarray) -> Rows:
         coarse, x_T_dae = by_dae(dae, inputs, batch, seed)
         fine = {name: dae.upsampled(coarse[name], inputs.grid.shape) for name in DAE_METHODS[:2]}
         fine["dae_grid"] = dae.upsampled(coarse["original"], inputs.grid.shape)
-        gathered.add(batch, volumes_of(inputs, batch), fine)
-        gathered.add(batch, coarse["original"], {f"{name}{OWN_GRID}": coarse[name] for name in DAE_METHODS[:2]})
-        gathered.codes += code_rows(inputs, batch, {"x_T_dae": x_T_dae})
+        own_grid = {f"{name}{OWN_GRID}": coarse[name] for name in DAE_METHODS[:2]}
+        measured = gathered.measure(batch, volumes_of(inputs, batch), fine)
+        measured += gathered.measure(batch, coarse["original"], own_grid)
+        return measured + code_rows(inputs, batch, {"x_T_dae": x_T_dae})
+
+    few = scans_of_dae(inputs, rows, settings.dae_scans, seed)
+    for kind, chosen, make in (("ldae", rows, ours), ("dae", few, theirs)):
+        for number, batch in enumerate(batches(chosen, settings.batch)):
+            kept = WHOLE if np.isin(batch, gathered.shown).any() else pieces
+            gathered.take(kept.rows(f"{kind}-{number}", reads, partial(make, batch)))
     write_tsv(out / "reads.tsv", reads.table())
     write_tsv(out / "x_T.tsv", pd.DataFrame(gathered.codes))
     write_tsv(out / "code_sizes.tsv", code_sizes(ldae.latent_shape, ldae.dimension, dae.shape, dae.dimension))
     write_tables(gathered.table(), settings.bootstrap, seed, out)
     order = sorted(range(len(gathered.labels)), key=lambda i: gathered.labels[i]["participant_id"])
     write_volumes(out / "examples", [gathered.volumes[i] for i in order], [gathered.labels[i] for i in order])
+    pieces.clear()
 
 
 class Gathered:
@@ -147,15 +164,22 @@ class Gathered:
         self.volumes: list[np.ndarray] = []
         self.labels: list[dict] = []
 
-    def add(self, batch: np.ndarray, originals: np.ndarray, results: dict[str, np.ndarray]) -> None:
-        """Measure results (B, 1, x, y, z) by method against the scans, and keep those that are shown on our grid."""
+    def measure(self, batch: np.ndarray, originals: np.ndarray, results: dict[str, np.ndarray]) -> Rows:
+        """Rows of results (B, 1, x, y, z) by method against the scans; those that are shown on our grid are kept."""
+        rows = []
         for method, result in results.items():
             if method != "original":
-                self.scans += scan_rows(self.inputs, batch, method, originals, result, self.perceptual, self.device)
+                rows += scan_rows(self.inputs, batch, method, originals, result, self.perceptual, self.device)
             for position in np.flatnonzero(np.isin(batch, self.shown)):
                 if not method.endswith(OWN_GRID):
                     self.volumes.append(np.nan_to_num(result[position, 0]))
                     self.labels.append(keys_of(self.inputs, batch[position]) | {"method": method})
+        return rows
+
+    def take(self, rows: Rows) -> None:
+        """Rows of scans and methods, and of codes."""
+        self.scans += [row for row in rows if "method" in row]
+        self.codes += [row for row in rows if "code" in row]
 
     def table(self) -> pd.DataFrame:
         """The rows in the order of :data:`METHODS`."""

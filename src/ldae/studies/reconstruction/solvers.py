@@ -1,10 +1,12 @@
 """Quality against cost: the same reconstruction with other solvers and fewer steps (paper Table 6, T = 10 to 100)."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from ldae.config import Evaluation, Sampling
 from ldae.core.batches import batches
@@ -15,6 +17,7 @@ from ldae.inference.pipeline import LDAE
 from ldae.studies.common.codes_read import Reads
 from ldae.studies.common.image_metrics import LPIPS, Perceptual
 from ldae.studies.common.inputs import Inputs, volumes_of
+from ldae.studies.common.pieces import WHOLE, Pieces, Rows
 from ldae.studies.common.references import scans_of_dae
 from ldae.studies.common.statistics import estimates_table, interval, mean, not_available
 from ldae.studies.reconstruction.measure import IMAGE_METRICS, by_dae, code_moments, scan_rows
@@ -25,12 +28,17 @@ METRICS = [*IMAGE_METRICS, *LPIPS, *MOMENTS]
 KEYS = ("method", "metric", "solver", "steps")
 
 
-def run_solvers(ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluation, seed: int, out: Path) -> None:
+def run_solvers(
+    ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluation, seed: int, out: Path, pieces: Pieces = WHOLE
+) -> None:
     """Write scans, summary and reads (.tsv) into ``out``: test scans, encoded and decoded by every solver.
 
     ``*_encoded`` decode what was inverted with the same solver and steps: of the LDAE the cached x_T of that key. The
     steps are network calls in each direction. The voxel-space baseline's results, of ``evaluation.dae_scans`` scans,
     are up-sampled.
+
+    Args:
+        pieces: where the rows of every batch are kept until all are there.
     """
     rows = inputs.first_scans("test", settings.scans_per_subject)
     few = scans_of_dae(inputs, rows, settings.dae_scans, seed)
@@ -39,19 +47,35 @@ def run_solvers(ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluatio
     reads = Reads(inputs, [(sampler, with_y) for sampler in samplers.values() for with_y in (True, False)])
     for sampling, sampler in samplers.items():
         ours = partial(by_ldae, Decoder(sampler, settings.batch, settings.volumes), reads)
-        passes = ((rows, ours), (few, partial(by_upsampled_dae, dae.with_sampling(sampling), inputs)))
-        for chosen, decode in passes:
-            for batch in batches(chosen, settings.batch):
-                originals = volumes_of(inputs, batch)
-                for method, (result, x_T) in decode(batch, seed).items():
-                    made = scan_rows(inputs, batch, method, originals, result, perceptual, ldae.device)
-                    for line, code in zip(made, x_T, strict=True):
-                        moments = {f"x_T_{name}": value for name, value in code_moments(code).items()}
-                        lines.append(line | moments | {"solver": sampling.solver, "steps": sampling.steps})
+        theirs = partial(by_upsampled_dae, dae.with_sampling(sampling), inputs)
+        for kind, chosen, decode in (("ldae", rows, ours), ("dae", few, theirs)):
+            about = {"solver": sampling.solver, "steps": sampling.steps}
+            for number, batch in enumerate(batches(chosen, settings.batch)):
+                name = f"{sampling.solver}-{sampling.steps}-{kind}-{number}"
+                measured = partial(measure, inputs, batch, decode, seed, perceptual, ldae.device)
+                lines += [line | about for line in pieces.rows(name, reads, measured)]
     table = pd.DataFrame(lines)[[*KEY, "method", "solver", "steps", *METRICS]]
     write_tsv(out / "reads.tsv", reads.table())
     write_tsv(out / "scans.tsv", table)
     write_tsv(out / "summary.tsv", summary(table, settings.bootstrap, seed))
+    pieces.clear()
+
+
+def measure(
+    inputs: Inputs,
+    batch: np.ndarray,
+    decode: Callable[[np.ndarray, int], "Decoded"],
+    seed: int,
+    perceptual: Perceptual,
+    device: torch.device,
+) -> Rows:
+    """One row per scan and method, with the moments of its x_T."""
+    originals, lines = volumes_of(inputs, batch), []
+    for method, (result, x_T) in decode(batch, seed).items():
+        made = scan_rows(inputs, batch, method, originals, result, perceptual, device)
+        for line, code in zip(made, x_T, strict=True):
+            lines.append(line | {f"x_T_{name}": value for name, value in code_moments(code).items()})
+    return lines
 
 
 Decoded = dict[str, tuple[np.ndarray, np.ndarray]]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ldae.core.batches import batches
 from ldae.core.keyed import Draw, generator
 from ldae.diffusion.schedule import Schedule
+from ldae.inference.device import exact_convolutions
 from ldae.inference.readers import keyed_noise
 
 Product = TypeVar("Product", bound=nn.Module)
@@ -85,6 +86,7 @@ def validation_draws(seed: int, stage: str, scans: int, batch: int) -> list[list
     return batches(draws, batch)
 
 
+@exact_convolutions()
 def ssim(x: Tensor, y: Tensor) -> Tensor:
     """SSIM (Wang 2004) of volumes (B, 1, X, Y, Z) in [0, 1], Gaussian window 11, sigma 1.5, no padding: (B,).
 

@@ -1,0 +1,62 @@
+"""The rows of a long study, written down as they are made: a job that was stopped goes on where it was.
+
+They lie beside the study's outputs, undeclared, so that Snakemake does not remove them with those of a job that failed,
+and are removed when the study is whole. They count only for the same settings, code and inputs.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ldae.core.files import digest, read_json, sha256_file, write_text
+from ldae.studies.common.codes_read import Reads
+
+FOLDER = "pieces"
+Rows = list[dict[str, Any]]
+
+
+class Pieces:
+    """Those of one study.
+
+    Args:
+        folder: of the study; none: nothing is kept.
+        key: what the rows depend on.
+    """
+
+    def __init__(self, folder: Path | None = None, key: object = None):
+        self.folder = None if folder is None else Path(folder) / FOLDER / digest(key)
+
+    @classmethod
+    def of_job(cls, folder: Path, params: Mapping[str, Any], inputs: Iterable[str]) -> "Pieces":
+        """Of a rule with these parameters and input files; a model's file stands for itself by its model.json."""
+        files = [Path(path) for path in inputs]
+        described = [path.with_name("model.json") if path.suffix == ".safetensors" else path for path in files]
+        values = {name: value for name, value in params.items() if not callable(value)}
+        return cls(folder, {"params": values, "inputs": [sha256_file(path) for path in described]})
+
+    def rows(self, name: str, reads: Reads, make: Callable[[], Rows]) -> Rows:
+        """What an earlier attempt has written down under this name, or what ``make`` returns; the cached codes that
+        were read for them are noted either way."""
+        if self.folder is None:
+            return make()
+        path = self.folder / f"{name}.json"
+        if path.is_file():
+            content = read_json(path)
+            for place, rows in content["reads"]:
+                reads.note(place, rows)
+            return content["rows"]
+        first = len(reads.taken)
+        made = make()
+        content = {"rows": made, "reads": reads.taken[first:]}
+        write_text(path, json.dumps(content, default=lambda number: number.item()))  # numpy's; NaN is written as such
+        return made
+
+    def clear(self) -> None:
+        """The study is whole: its pieces, and those of other settings, have no use any more."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder.parent, ignore_errors=True)
+
+
+WHOLE = Pieces()  # keeps nothing
