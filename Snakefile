@@ -58,6 +58,13 @@ for study in RUN:
 include: "rules/report.smk"
 
 
+try:
+    if workflow.is_main_process:
+        require_nobodys_files(settings, {made.name: made.output for made in workflow.rules})
+except UserError as error:
+    sys.exit(f"Error: {error}")
+
+
 localrules:
     all,
     ingest,
@@ -73,6 +80,7 @@ rule all:
         rules.report_html.output,
         rules.bundle_public.output,
         rules.describe_model.output,
+        TRAINED,  # else nothing would ask for one that `ldae fresh` or `ldae refit` has put aside
 
 
 rule ingest:
@@ -88,9 +96,7 @@ rule preprocess:
 
 rule train:
     input:
-        rules.train_autoencoder.output,
-        rules.train_diffusion.output,
-        rules.train_representation.output,
+        TRAINED,
         rules.encode_baselines.output if settings.manifest.require_diagnosis else [],
 
 

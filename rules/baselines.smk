@@ -122,6 +122,10 @@ MODELS = [
     rules.train_diffusion.output.model,
     rules.train_representation.output.model,
 ]
+# What trainings deliver, as far as a run asks for it.
+TRAINED = [*MODELS, rules.train_dae.output.model]
+if settings.manifest.require_diagnosis:
+    TRAINED += [rules.train_supervised_ad.output.model, rules.train_supervised_age.output.model]
 DAE = [
     rules.train_dae.output.model,
     rules.pack_volumes_dae.output[0],

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from ldae.cohort.identity import given_files, require_same_cohort
+from ldae.cohort.identity import given_files, require_nobodys_files, require_same_cohort
 from ldae.config import parse_config
 from ldae.core.closure import Code
 from ldae.core.errors import UserError

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from chain import ROOT, SMOKE
 
+from ldae.cli import main
 from ldae.studies.registry import STUDIES as RECORDS
 
 HEADLINE = [
@@ -126,6 +127,18 @@ def rules_of(*names: str) -> set[str]:
 
 STUDIES = [study.name for study in RECORDS]
 TRAININGS = {rule for rule in rules_of("train") if rule.startswith("train_")}
+
+
+@pytest.mark.parametrize("stage", ["autoencoder", "representation", "dae", "supervised_ad"])
+def test_a_model_that_was_put_aside_is_trained_again(smoke, stage):
+    """Although nothing that rests on it is missing."""
+    folder = smoke.folder / "results/smoke/train" / stage
+    assert main(["fresh", str(folder)]) == 0
+    try:
+        planned = [smoke.planned(*SMOKE), smoke.planned("train", *SMOKE)]
+    finally:
+        folder.with_name(f"{stage}.aside-1").rename(folder)
+    assert all(plan[f"train_{stage}"] == 1 for plan in planned) and planned[0]["report_html"] == 1
 
 
 def test_touched_files_plan_no_training(smoke):

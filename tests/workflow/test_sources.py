@@ -72,7 +72,7 @@ def test_the_study_makes_the_dataset_it_reads(workflow):
 
 def test_a_cohort_without_labels_trains_without_the_supervised_baselines(bids):
     arguments = overlay(bids, source="bids", bids={"path": "dataset"}, manifest={"require_diagnosis": False})
-    baselines = {"pack_volumes_dae", "train_dae", "encode_baselines", "train_supervised_ad", "train_supervised_age"}
+    baselines = {"encode_baselines", "train_supervised_ad", "train_supervised_age"}
     assert planned(bids, "train", *arguments) == once(TRAIN - baselines, {"inventory_dataset"}) | PREPROCESS
 
 
@@ -96,3 +96,20 @@ def test_a_source_that_is_not_there_is_one_sentence(workflow, content, message):
     result = workflow.run(*overlay(workflow, **content), "--dry-run")
     assert result.returncode != 0 and f"Error: {message}" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_no_file_that_was_there_before_the_first_run_is_overwritten(bids):
+    """Snakemake deletes what a job is to write: a figure of somebody else's, weights that nobody imported."""
+    arguments = overlay(bids, source="bids", bids={"path": "dataset"})
+    for name in ("paper/figures/figure_cohort.tsv", "train/autoencoder/model.safetensors"):
+        path = bids.folder / "results/mine" / name
+        path.parent.mkdir(parents=True)
+        path.write_text("MINE")
+        refused = bids.run(*arguments, "--dry-run")
+        assert refused.returncode != 0 and "Traceback" not in refused.stderr
+        assert f"Error: results/mine/{name} could be overwritten" in refused.stderr and path.read_text() == "MINE"
+        path.unlink()
+    delivered = bids.folder / "results/mine/train/autoencoder/checkpoints/delivered"  # as an import leaves it
+    delivered.mkdir(parents=True)
+    (delivered.parents[1] / "model.safetensors").write_text("IMPORTED")
+    assert bids.planned(*arguments)

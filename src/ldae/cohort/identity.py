@@ -9,6 +9,7 @@ by what else they say of their data.
 """
 
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ldae.core.errors import UserError
 from ldae.core.files import read_json, read_tsv, write_json
 
 MEMORY = "cohort.json"
+DELIVERED = "checkpoints/delivered"  # beside a model: what was trained or imported, under a second name
 PHANTOM_MARK = ".phantom"  # in the folder of a synthetic cohort
 SAMPLE = 40  # images remembered, and looked for whenever a workflow is planned
 INVENTORIES = {  # in manifest/: the sources that have one, and what it says of an image's size
@@ -105,6 +107,29 @@ def require_no_foreign_dataset(config: Config) -> None:
     dataset, ran = config.results_dir / "bids", (config.results_dir / "logs").is_dir()
     if config.source == "adni" and (dataset / "dataset_description.json").is_file() and not ran:
         raise UserError(f"{dataset} holds a BIDS dataset that this workflow did not make: choose another results_dir.")
+
+
+def require_nobodys_files(config: Config, written: Mapping[str, Iterable[str]]) -> None:
+    """Snakemake deletes what a job is to write, and jobs write beside it: these folders are empty before the first run.
+
+    Args:
+        written: rule -> the files that it writes.
+
+    Raises:
+        UserError: a folder holds a file, although no run left its memory or a log. Imported models have a second name
+            (``checkpoints/delivered``) and stay.
+    """
+    logs = config.results_dir / "logs"
+    if (config.results_dir / MEMORY).is_file() or any((logs / f"{rule}.log").is_file() for rule in written):
+        return
+    folders = {Path(path).parent for paths in written.values() for path in paths} - {config.results_dir}
+    ours = (folder for folder in sorted(folders) if folder.is_dir() and not (folder / DELIVERED).is_dir())
+    taken = next((path for folder in ours for path in sorted(folder.iterdir()) if path.is_file()), None)
+    if taken is not None:
+        raise UserError(
+            f"{taken} could be overwritten, and no run of this workflow has made it: choose another results_dir, or "
+            "move it away."
+        )
 
 
 def remember_cohort(config: Config, images: pd.DataFrame) -> None:

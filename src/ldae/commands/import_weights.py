@@ -42,6 +42,7 @@ def add(commands) -> None:
 def run(options: Namespace) -> int:
     from ldae.config import load_config
     from ldae.inference import imported
+    from ldae.training.safety.delivery import keep_imported
 
     if (options.encoder is None) != (options.estimator is None):
         raise UserError("Give --encoder and --estimator together: they were trained together.")
@@ -69,6 +70,7 @@ def run(options: Namespace) -> int:
             said.append(import_probe(classifier, mean, std, options.out / "probe_ad.json", files))
     if settings is not None:
         imported.write_models(models, settings, options.out)
+        keep_imported(options.out)
     print(*said, sep="\n", end="\n" if said else "")
     return 0
 

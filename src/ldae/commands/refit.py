@@ -24,7 +24,7 @@ def run(options: Namespace) -> int:
 
     moved, seen = refit(options.results, options.stages or list(MADE_FROM))
     for stage, aside in moved.items():
-        print(f"{stage}: kept as {aside}; the next snakemake run trains another, and what rests on it.")
+        print(f"{stage}: kept as {aside}; the next snakemake run, of everything or of `train`, trains another.")
     for stage in seen:
         print(f"{stage}: has seen every scan, nothing to do (to train it again as it was, raise its revision).")
     return 0

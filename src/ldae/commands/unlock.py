@@ -15,10 +15,11 @@ from ldae.core.errors import UserError
 
 SQUEUE = ("squeue", "--noheader", "--format=%i|%T|%u|%k|%Z")
 NO_SQUEUE = (
-    "squeue is not on this machine, so SLURM jobs that still write into {folder} cannot be seen. If the run was "
-    "submitted to a cluster, call `ldae unlock` on a node where squeue works. If it ran on this machine only, "
-    "`snakemake --unlock` is enough once its processes are gone."
+    "squeue is not on this machine, so SLURM jobs that still write into {folder} cannot be seen. Since jobs were "
+    "submitted from here (there is {logs}), call `ldae unlock` on a node where squeue works; `snakemake --unlock` asks "
+    "nobody."
 )
+SLURM_LOGS = Path(".snakemake/slurm_logs")  # of the executor plugin: there once a job has been submitted
 
 
 def add(commands) -> None:
@@ -88,12 +89,14 @@ def unfinished_jobs(folder: Path) -> list[Job]:
     """Jobs of any user, pending, running or ending, that were submitted from the folder.
 
     Raises:
-        UserError: squeue is not there, or does not answer.
+        UserError: squeue is not there although jobs were submitted from the folder, or it does not answer.
     """
     try:
         done = subprocess.run(SQUEUE, capture_output=True, text=True, timeout=60)
     except FileNotFoundError:
-        raise UserError(NO_SQUEUE.format(folder=folder)) from None
+        if not (folder / SLURM_LOGS).exists():  # it ran on this machine only
+            return []
+        raise UserError(NO_SQUEUE.format(folder=folder, logs=folder / SLURM_LOGS)) from None
     except subprocess.TimeoutExpired:
         done = subprocess.CompletedProcess(SQUEUE, 1, "", "no answer within 60 seconds")
     if done.returncode:

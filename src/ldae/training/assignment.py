@@ -128,6 +128,13 @@ def _settled(wanted: Assignment) -> bool:
         logger.info("%s: it had finished before; delivered again to %s", wanted.stage, wanted.out)
         return True
     current = deliveries.current()
+    if current is not None and current.imported:
+        deliveries.deliver(current)
+        logger.warning(
+            "%s: the imported model stays. To train one here, put it aside with `ldae fresh %s`.",
+            *(wanted.stage, wanted.out),
+        )
+        return True
     if current is None or current.scans is None or current.scans.part("train").empty:
         return False
     before, now = flatten(current.identity), flatten(wanted.identity)

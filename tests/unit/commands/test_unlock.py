@@ -38,9 +38,20 @@ def is_locked(folder: Path) -> bool:
 
 def test_without_squeue_it_says_what_to_do_and_unlocks_nothing(locked, monkeypatch, capsys):
     monkeypatch.setenv("PATH", str(locked / "nowhere"))
+    (locked / ".snakemake/slurm_logs").mkdir()
     assert main(["unlock", str(locked)]) == 1
     assert "on a node where squeue works" in capsys.readouterr().err
     assert is_locked(locked)
+
+
+def test_a_run_that_never_saw_slurm_is_unlocked_without_squeue(locked, monkeypatch, capsys):
+    (locked / "bin").mkdir()
+    for program in Path("/usr/bin").iterdir():  # Snakemake needs some of them
+        if program.name != "squeue":
+            (locked / "bin" / program.name).symlink_to(program)
+    monkeypatch.setenv("PATH", str(locked / "bin"))
+    assert main(["unlock", str(locked)]) == 0
+    assert "is unlocked" in capsys.readouterr().out and not is_locked(locked)
 
 
 def test_a_controller_that_does_not_answer_is_no_permission(locked, monkeypatch, capsys):

@@ -35,6 +35,11 @@ class Delivery:
     scans: ScanSet | None
 
     @property
+    def imported(self) -> bool:
+        """Whether the weights were trained elsewhere."""
+        return "imported" in self.identity
+
+    @property
     def digest(self) -> str:
         """Of the model, as model.json has it."""
         return read_json(self.folder / "model.json")["digest"]
@@ -76,12 +81,23 @@ class Deliveries:
         """Link what stands in the folder of the training (a copy where the file system has no hard links)."""
         scans.write(self.out)
         self.set_aside()
+        self._keep((*FILES, FILE), identity)
+
+    def keep_imported(self) -> None:
+        """Keep weights that were imported into the folder: they stay when the workflow comes to this training."""
+        current = self.current()
+        if current is not None and current.imported:  # the same weights: another is refused before it is written
+            shutil.rmtree(self.kept)
+        self.set_aside()
+        self._keep(FILES, {"imported": read_json(self.out / "model.json")["digest"]})
+
+    def _keep(self, names: tuple[str, ...], identity: dict[str, Any]) -> None:
         fresh = self.kept.with_name(f".tmp-{self.kept.name}")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
-        for name in (*FILES, FILE):
+        for name in names:
             _link(self.out / name, fresh / name)
-        contents = {name: sha256_file(fresh / name) for name in (*FILES, FILE)}
+        contents = {name: sha256_file(fresh / name) for name in names}
         write_json(fresh / NOTE, {"identity": identity, "sha256": contents})
         fresh.rename(self.kept)
 
@@ -150,6 +166,13 @@ def _link(source: str | Path, target: str | Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
+
+
+def keep_imported(train: Path) -> None:
+    """Keep every imported model below a folder, since one import may complete the description of another."""
+    for path in sorted(Path(train).glob("*/model.json")):
+        if "imported" in read_json(path):
+            Deliveries(path.parent).keep_imported()
 
 
 def refit(results: Path, stages: Sequence[str]) -> tuple[dict[str, Path | None], list[str]]:
