@@ -25,7 +25,6 @@ def run(options: Namespace) -> int:
         print(f"What was made of the cohort is kept in {aside}; {options.folder} is free for another.")
         return 0
     aside = set_aside(options.folder)
-    print(
-        f"{options.folder} is kept as {aside}; the next snakemake run, of everything or of `train`, trains it from step 0."
-    )
+    print(f"{options.folder} is kept as {aside}.")
+    print("The next snakemake run, of everything or of `train`, trains it from step 0.")
     return 0
