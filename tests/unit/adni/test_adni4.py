@@ -128,11 +128,11 @@ def test_a_second_run_converts_only_what_changed(new, tmp_path, monkeypatch):
     monkeypatch.setattr(publication, "convert_image", counted)
     assert convert(new, tmp_path).equals(first) and calls == []
     subject = new.plans[0].subject
-    new.edit("DXSUM_PDXCONV", {"PTID": subject.ptid, "VISCODE": "4_m12"}, "DIAGNOSIS", "2")
+    new.edit("MMSE", {"PTID": subject.ptid, "VISCODE": "4_m12"}, "MMSCORE", "7")
     second = convert(new, tmp_path)
     assert calls == [f"I{image.image_id}" for image in new.chosen(subject.ptid)]
     mine = second[second["participant_id"] == subject.participant_id]
-    assert list(mine["diagnosis"]) == [subject.diagnosis, "MCI"]
+    assert mine["mmse"].iloc[1] == 7 and list(mine["diagnosis"]) == [subject.diagnosis] * 2
 
 
 def test_adni4_may_be_left_out(make_download, cohort, tmp_path):
