@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ldae.adni.accounting import failed_series
 from ldae.adni.adni4_visits import People, Visits, number
 from ldae.adni.bids_tables import SESSION_COLUMNS
 from ldae.adni.clinica_tables import AdaptedTable, prepared_table
@@ -77,6 +78,8 @@ LISTS = ("MRIQC", "All_Images", "Structural_MRI_Images")
 IMAGE_COLUMNS = ["PTID", "session_id", "ImageUID", "ScanDate", "MagStrength", "Sequence", "refusal"]
 VISIT_COLUMNS = ["PTID", *SESSION_COLUMNS]
 REFUSED = "refused by the study: Mayo's quality table rejects it"
+NOT_PASSED = "refused by the study: MRIQUALITY has no PASS for it"
+NONE: set[str] = set()
 REJECTED = 4  # SERIES_QUALITY of a scan that is not to be used; 1 to 3 are good to poor
 WITHIN_DAYS, CODED_DAYS = 90, 183  # between a scan and its visit: by the dates alone, and where the list names it
 NAMES = {"subjects": "adni4_subjects.tsv", "visits": "adni4_visits.tsv", "images": "adni4_images.tsv"}
@@ -164,7 +167,7 @@ def adni4_of(
         return None
     rows = [people.row(name, found[name]) | {"clinica": name not in alone} for name in kept]
     sessions = pd.DataFrame([{"PTID": name} | row for name in kept for row in found[name]], columns=VISIT_COLUMNS)
-    choice = chosen_order(listed[listed["SubjectID"].isin(kept)], usable_content(own[MAYO]))
+    choice = chosen_order(listed[listed["SubjectID"].isin(kept)], *quality_marks(own, adapted))
     unlisted = tuple(name for name in kept if name not in here and held[name].ids)
     files_kept = {name: held[name] for name in kept}
     return Adni4(pd.DataFrame(rows), sessions, choice, own, files_kept, unlisted, tuple(visits.notes(kept)))
@@ -205,7 +208,9 @@ def listed_images(images: Path, tables: Path, adapted: Mapping[str, AdaptedTable
     needed = {"SubjectID", "ImageUID", "ScanDate"}
     rows = [table[table["SubjectID"].isin(names)] for table in lists if needed <= set(table)]
     every = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=sorted(needed), dtype=object)
-    every = every.reindex(columns=[*sorted(needed), "MagStrength", "Sequence", "Visit", "Orig/Proc"]).fillna("")
+    every = every.reindex(
+        columns=[*sorted(needed), "MagStrength", "Sequence", "SeriesID", "Visit", "Orig/Proc"]
+    ).fillna("")
     return every.drop_duplicates(["SubjectID", "ImageUID"], ignore_index=True)
 
 
@@ -241,8 +246,22 @@ def nearest_visit(visits: Iterable[dict], code: str, day: pd.Timestamp) -> dict 
     return near if near is not None and abs((near["day"] - day).days) <= WITHIN_DAYS else None
 
 
-def chosen_order(listed: pd.DataFrame, mayo: pd.DataFrame | None) -> pd.DataFrame:
-    """The images in the order of preference, those that Mayo rejects with a refusal."""
+def quality_marks(
+    own: Mapping[str, AdaptedTable], adapted: Mapping[str, AdaptedTable]
+) -> tuple[pd.DataFrame | None, set[str]]:
+    """Mayo's marks of all phases, and the series that ADNI1's quality control did not pass."""
+    tables = [usable_content(own[MAYO])]
+    if (earlier := usable_content(adapted.get("MAYOADIRL_MRI_IMAGEQC_05_07_15"))) is not None:
+        tables.append(earlier[earlier["series_type"] == "T1"].rename(columns=str.upper))
+    columns = ["LONI_IMAGE", "SERIES_QUALITY", "SERIES_SELECTED"]
+    marks = [table[columns] for table in tables if table is not None]
+    quality = usable_content(adapted.get("MRIQUALITY"))
+    failed = failed_series(quality) if quality is not None else set()
+    return (pd.concat(marks, ignore_index=True) if marks else None), failed
+
+
+def chosen_order(listed: pd.DataFrame, mayo: pd.DataFrame | None, failed: set[str] = NONE) -> pd.DataFrame:
+    """The images in the order of preference, those that Mayo rejects, or whose series failed, with a refusal."""
     marks: dict[str, list[tuple[float, bool]]] = {}
     if mayo is not None:
         for image, quality, selected in zip(
@@ -254,9 +273,10 @@ def chosen_order(listed: pd.DataFrame, mayo: pd.DataFrame | None) -> pd.DataFram
         own = marks.get(row["ImageUID"], [])
         refused = any(quality == REJECTED for quality, _ in own)
         refused &= not any(quality < REJECTED or selected for quality, selected in own)
-        rows.append(
-            row | {"PTID": row["SubjectID"], "refusal": REFUSED if refused else None, "order": preference(row, own)}
-        )
+        refusal = REFUSED if refused else None
+        if row["SeriesID"] in failed:
+            refusal = NOT_PASSED
+        rows.append(row | {"PTID": row["SubjectID"], "refusal": refusal, "order": preference(row, own)})
     table = pd.DataFrame(rows, columns=[*IMAGE_COLUMNS, "order"])
     return table.sort_values("order", ignore_index=True)[IMAGE_COLUMNS]
 

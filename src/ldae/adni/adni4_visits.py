@@ -96,7 +96,7 @@ class People:
     def row(self, name: str, visits: list[dict]) -> dict[str, Any]:
         """The subject's row of participants.tsv (with PTID); ``visits``: its rows of sessions.tsv."""
         first = next((visit for visit in visits if visit["session_id"] == "ses-M000"), visits[0] if visits else {})
-        facts: dict[str, Any] = {"site": str(int(name[:3])), "original_study": "ADNI4"}
+        facts: dict[str, Any] = {"site": str(int(name[:3])), "original_study": first.get("current_study")}
         facts |= {"diagnosis_sc": first.get("diagnosis"), "mmse_bl": first.get("MMSE")}
         for row in reversed(self.born.get(roster_number(name), [])):
             facts["sex"] = SEXES.get(str(row["PTGENDER"]).lower().removesuffix(".0")) or facts.get("sex")
@@ -168,7 +168,7 @@ class Visits:
         enrolled_here = not self.people.in_merge(name) and all(row["phase"] in ("ADNI4", "") for row in rows)
         if (known := self.people.baseline(name)) is not None:
             return known[1], enrolled_here
-        first = sorted((BASELINE[row["code"]], row["day"]) for row in rows if row["code"] in BASELINE)
+        first = sorted((rank, row["day"]) for row in rows if (rank := baseline_rank(row)) is not None)
         return (first[0][1] if first else min((row["day"] for row in rows), default=None)), enrolled_here
 
     def doubted(self, rows: list[dict]) -> dict[str, list[str]]:
@@ -197,18 +197,25 @@ class Visits:
             yield f"{count(len(sexless), 'subject')} of ADNI4 without a sex: {shortened(sexless)}"
 
     def of(self, name: str) -> list[dict]:
-        """Rows of sessions.tsv for the visits in ADNI4, one for each session, in their order."""
+        """Rows of sessions.tsv for the visits in ADNI4, one for each session, in their order; for those of every phase,
+        where ADNIMERGE does not have the subject."""
         rid, found = roster_number(name), dict[str, dict]()
-        rows = [row for row in self.placed(name) if row["adni4"]]
+        every = not self.people.in_merge(name)
+        rows = [row for row in self.placed(name) if row["adni4"] or every]
         doubted = self.doubted(rows)
-        for row in sorted(rows, key=lambda row: (BASELINE.get(row["code"], 0), row["day"])):
+        for row in sorted(rows, key=lambda row: (baseline_rank(row) or 0, row["day"])):
             facts = {"session_id": row["session_id"], "examination_date": row["day"].strftime("%Y-%m-%d")}
-            facts |= {"age": self.people.age(name, row["day"]), "current_study": "ADNI4"}
+            facts |= {"age": self.people.age(name, row["day"]), "current_study": row["phase"]}
             diagnosis = None if row["code"] in doubted else row["diagnosis"]
             facts |= {"diagnosis": diagnosis, **row["scores"], **self.scores.get((rid, row["code"]), {})}
             known = found.setdefault(row["session_id"], {})
             known.update({fact: value for fact, value in facts.items() if known.get(fact) is None})
         return [found[session] for session in sorted(found)]
+
+
+def baseline_rank(row: dict) -> int | None:
+    """Which of several rows at month 0 comes first; None for any other visit."""
+    return BASELINE.get(row["code2"], BASELINE.get(row["code"]))
 
 
 def rows_of(table: pd.DataFrame | None) -> Iterator[dict]:

@@ -243,7 +243,7 @@ def bring_in_scan(
         with blaming_the_machine(made, incoming.parent, always=True):  # dcm2niix does not say that its disk was full
             content = checked_image(made / participant / session / "anat", name, source, item["Image_ID"], is_dicom)
     except QuarantinedScan as broken:
-        return status_row(participant, session, reason=str(broken), **facts)
+        return status_row(participant, session, reason=str(broken), **facts | {"converted_by": None})
     with atomic_path(incoming.parent / path) as temporary:
         temporary.write_bytes(content)
     checksum = hashlib.sha256(content).hexdigest()

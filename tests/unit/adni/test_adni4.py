@@ -256,11 +256,29 @@ def test_visits_without_any_date_are_named_one_by_one(new, tmp_path):
     assert "5 x unreadable scan date" in said[0]
 
 
+def test_who_went_on_in_adni4_without_a_row_in_adnimerge_has_all_visits_by_dcm2niix(make_download, cohort, tmp_path):
+    """Their earlier visits too, with the phase, age and diagnosis of each; nothing of Clinica's is needed."""
+    rollover = next(plan for plan in cohort if len({visit.phase for visit in plan.visits}) == 2)
+    download = make_download(tmp_path / "raw", [rollover])
+    for name in ADNIMERGE_ERA[:1]:
+        download.table(name).unlink()
+    assert preflight(download.images, download.tables).arrivals.sentence() == "3 of 3 visits on disk will arrive"
+    scans = convert(download, tmp_path)
+    assert list(scans["study_phase"]) == ["ADNI3", "ADNI3", "ADNI4"] and set(scans["converted_by"]) == {"dcm2niix"}
+    for row, visit in zip(scans.itertuples(), rollover.visits, strict=True):
+        assert row.session_id == f"ses-{visit.session}" and row.diagnosis == rollover.diagnosis(visit)
+        assert abs(row.age - rollover.subject.age - visit.elapsed_years) <= 16 / 365.25
+    participants = read_tsv(tmp_path / "bids" / "participants.tsv")
+    assert participants["original_study"].item() == "ADNI3"
+    assert abs(participants["age_bl"].item() - rollover.subject.age) <= 16 / 365.25
+
+
 def listed(**rows):
     """A list of images; rows: image -> (sequence, field strength)."""
     return pd.DataFrame(
         [
             {"SubjectID": "941_S_10001", "ImageUID": image[1:], "ScanDate": "2024-01-01", "session_id": "ses-M000"}
+            | {"SeriesID": ""}
             | {"Sequence": sequence, "MagStrength": strength, "Orig/Proc": "Original"}
             for image, (sequence, strength) in rows.items()
         ]
@@ -307,6 +325,12 @@ def test_the_best_image_of_a_visit_comes_first(images, rated, order):
 def test_what_mayo_rejects_is_refused(rated, refused):
     (refusal,) = chosen_order(listed(I1=(NAME, "3.0")), marks(**rated))["refusal"]
     assert (refusal is not None) == refused
+
+
+def test_a_series_that_failed_is_refused():
+    images = listed(I1=(NAME, "3.0"), I2=(NAME, "3.0")).assign(SeriesID=["71", "72"])
+    refusals = chosen_order(images, None, {"71"}).set_index("ImageUID")["refusal"]
+    assert refusals["1"].startswith("refused by the study: MRIQUALITY") and refusals["2"] is None
 
 
 def test_a_visit_takes_the_next_image_where_the_best_is_not_whole():
