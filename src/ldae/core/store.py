@@ -4,12 +4,16 @@
 ``store.json`` (shape, dtype, digests and whatever the writer adds). ``store.json`` is written last, so a folder
 with a ``store.json`` is complete; train rules depend on that file alone. ``scans`` in it names the content behind every
 row: the digest of the row's own bytes, or, in a store made from volumes, that of the scan's volume.
+
+Whoever opens a store reads all of it first, to see that it is what its digest says (1 GB a CPU-second): an array that
+was copied over another one may have its shape, and every number made from it would be wrong. A process does so once.
 """
 
 import hashlib
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,8 @@ import pandas as pd
 from ldae.core.errors import UserError
 from ldae.core.files import atomic_path, read_json, read_tsv, sha256_file, write_json, write_tsv
 from ldae.core.keys import KEY_TYPES
+
+CONTENT = ("data.npy", "index.tsv")  # what the digest of a store is of
 
 
 @dataclass(frozen=True)
@@ -89,13 +95,12 @@ def write_store(
         if scans is not None and len(scans) != len(index):
             raise UserError(f"{folder}: {len(scans)} digests of scans for {len(index)} index rows.")
         write_tsv(fresh / "index.tsv", index)
-        digests = sha256_file(fresh / "data.npy") + sha256_file(fresh / "index.tsv")
-        meta |= {"shape": shape, "dtype": dtype, "digest": hashlib.sha256(digests.encode()).hexdigest()[:16]}
+        meta |= {"shape": shape, "dtype": dtype, "digest": _digest(sha256_file(fresh / name) for name in CONTENT)}
         meta["scans"] = contents if scans is None else list(scans)
         write_json(fresh / "store.json", meta)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "store.json").unlink(missing_ok=True)  # incomplete until the last rename
-        for name in ("data.npy", "index.tsv", "store.json"):
+        for name in (*CONTENT, "store.json"):
             (fresh / name).replace(folder / name)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)  # half a store would keep a full disk full
@@ -129,10 +134,10 @@ def open_store(folder: str | Path) -> Store:
     """Open a store read-only (memory-mapped, nothing unpickled).
 
     Raises:
-        UserError: a part is missing, or array, index and description disagree.
+        UserError: a part is missing, array, index and description disagree, or the content is not what was written.
     """
     folder = Path(folder)
-    for name in ("store.json", "data.npy", "index.tsv"):
+    for name in ("store.json", *CONTENT):
         if not (folder / name).is_file():
             raise UserError(
                 f"{folder / name} is missing: the store was not finished; run the rule that writes it again."
@@ -149,4 +154,35 @@ def open_store(folder: str | Path) -> Store:
         raise UserError(
             f"{folder}: array {data.shape}, index {len(index)} rows and store.json {meta['shape']} disagree."
         )
+    _require_content(folder, meta["digest"])
     return Store(folder, data, index, meta)
+
+
+def _require_content(folder: Path, expected: str) -> None:
+    """Raises:
+    UserError: array or index are not those that store.json describes.
+    """
+    found = _digest(_sha256_once(folder / name) for name in CONTENT)
+    if found != expected:
+        raise UserError(
+            f"{folder} does not hold what was written there (digest {found} found, {expected} expected): its data.npy, "
+            "index.tsv or store.json was changed or comes from another run; delete the folder and run the rule that "
+            "writes it again."
+        )
+
+
+def _sha256_once(path: Path) -> str:
+    """Digest of a file, computed once in a process as long as it is not written again. A copy that brings an old time
+    of its own (``cp -p``) has another inode or time of change."""
+    state = path.stat()
+    return _sha256(path.absolute(), state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
+
+
+@cache
+def _sha256(path: Path, *state: int) -> str:
+    return sha256_file(path)
+
+
+def _digest(contents: Iterable[str]) -> str:
+    """The name of a store, from the digests of its array and its index."""
+    return hashlib.sha256("".join(contents).encode()).hexdigest()[:16]

@@ -1,9 +1,17 @@
+import ast
+import os
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from ldae.core import store as module
 from ldae.core.errors import UserError
 from ldae.core.store import open_store, write_store
+
+SOURCES = Path(__file__).parents[3] / "src/ldae"
 
 
 def index_of(count: int) -> pd.DataFrame:
@@ -49,3 +57,42 @@ def test_unfinished_and_pickled_stores_are_refused(tmp_path):
     (tmp_path / "s" / "store.json").unlink()
     with pytest.raises(UserError, match="was not finished"):
         open_store(tmp_path / "s")
+
+
+@pytest.mark.parametrize("name", ["data.npy", "index.tsv"])
+def test_content_of_another_store_is_refused_also_with_the_old_time(tmp_path, name):
+    for folder, value in (("s", 1), ("other", 2)):
+        index = index_of(2).assign(age=70 + value)
+        write_store(tmp_path / folder, [np.full((2, 2), value, np.float32)] * 2, index)
+    open_store(tmp_path / "s")  # the digest is known by now
+    path, state = tmp_path / "s" / name, (tmp_path / "s" / name).stat()
+    shutil.copyfile(tmp_path / "other" / name, path)
+    assert path.stat().st_size == state.st_size
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    with pytest.raises(UserError, match=rf"^{tmp_path / 's'} does not hold what was written there .*delete the folder"):
+        open_store(tmp_path / "s")
+
+
+def test_a_process_reads_a_store_once_and_again_when_it_is_written_again(tmp_path):
+    def computed() -> int:
+        return module._sha256.cache_info().misses
+
+    write_store(tmp_path / "s", [np.zeros(2)] * 2, index_of(2))
+    open_store(tmp_path / "s")
+    before = computed()
+    open_store(tmp_path / "s")
+    assert computed() == before
+    write_store(tmp_path / "s", [np.ones(2)] * 2, index_of(2))
+    open_store(tmp_path / "s")
+    assert computed() > before
+
+
+def test_stores_are_opened_in_one_place_alone():
+    """So that no reader of an array or an index goes round the check."""
+    found = {
+        path.relative_to(SOURCES).as_posix()
+        for path in SOURCES.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and node.value in module.CONTENT
+    }
+    assert found == {"core/store.py"}

@@ -1,5 +1,6 @@
 """A model, codes, latents and volumes that do not belong together are refused by every reader, in one sentence."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,8 @@ from ldae.core.lineage import read_chain, require_grid
 from ldae.core.provenance import run_provenance
 from ldae.core.store import open_store, write_store
 from ldae.core.voxel_grid import VoxelGrid
+from ldae.inference.decoder import DaeDecoder
+from ldae.report.run_description import unseen_sentences
 from ldae.studies.common.inputs import Inputs, open_inputs
 from ldae.studies.efficiency.measure import run_efficiency
 from ldae.studies.interpolation.measure import run_interpolation
@@ -26,8 +29,14 @@ from ldae.studies.reconstruction.measure import run_reconstruction
 from ldae.studies.reconstruction.solvers import run_solvers
 from ldae.studies.samples.measure import run_samples
 from ldae.studies.samples.variation import run_variation
+from ldae.training.safety.delivery import refit
 
 LDAE = LinearLDAE()
+STORES = (
+    *("volumes", "volumes_dae", "latents"),
+    *(f"codes/{name}" for name in ("y_sem", "y_sem_untrained", "y_dae", "supervised_ad", "supervised_age")),
+    *("codes/x_T", "codes/x_T_unconditional"),
+)
 
 
 @pytest.fixture
@@ -42,6 +51,40 @@ def opened(results: Path, cohort: tuple[LinearLDAE, Inputs]) -> Inputs:
 
 def edited(path: Path, **changes) -> None:
     write_json(path, read_json(path) | changes)
+
+
+def swapped(folder: Path) -> None:
+    """Another array of the same shape, size and time stands in a store, as after ``cp -p`` from another run."""
+    path, other = folder / "data.npy", folder.parent / "other.npy"
+    state, data = path.stat(), np.load(path)
+    np.save(other, 255 - data if data.dtype == np.uint8 else data + 1)
+    assert other.stat().st_size == state.st_size
+    os.utime(other, ns=(state.st_atime_ns, state.st_mtime_ns))
+    other.replace(path)
+
+
+def rewritten(folder: Path) -> None:
+    """A store is made again, with other numbers."""
+    store = open_store(folder)
+    facts = {name: fact for name, fact in store.meta.items() if name not in ("shape", "dtype", "digest")}
+    write_store(folder, np.array(store.data) + 1, store.index, **facts)
+
+
+def studies(
+    inputs: Inputs, dae: DaeDecoder, settings: Evaluation, probe: Path, out: Path
+) -> dict[str, Callable[[], object]]:
+    """Every study that reads the stores, by its name."""
+    ours = (inputs, settings, 1, out)
+    return {
+        "reconstruction": lambda: run_reconstruction(LDAE, dae, *ours),
+        "probes": lambda: run_probes(*ours),
+        "probe checks": lambda: run_probe_checks(inputs, probe, settings, 1, out, Method()),
+        "interpolation": lambda: run_interpolation(LDAE, *ours),
+        "manipulation": lambda: run_manipulation(LDAE, inputs, probe, settings, 1, out),
+        "solvers": lambda: run_solvers(LDAE, dae, *ours),
+        "samples": lambda: run_samples(LDAE, *ours),
+        "variation": lambda: run_variation(LDAE, *ours),
+    }
 
 
 def other_volume(results: Path) -> None:
@@ -78,18 +121,7 @@ def test_every_study_refuses_codes_that_do_not_belong(
     inputs, dae, out = opened(results, cohort), toy_dae(results / "store"), tmp_path / "out"
     probe = tmp_path / "probe.json"
     write_json(probe, {"reason": "none"})
-    ours = (inputs, settings, 1, out)
-    studies = {
-        "reconstruction": lambda: run_reconstruction(LDAE, dae, *ours),
-        "probes": lambda: run_probes(*ours),
-        "probe checks": lambda: run_probe_checks(inputs, probe, settings, 1, out, Method()),
-        "interpolation": lambda: run_interpolation(LDAE, *ours),
-        "manipulation": lambda: run_manipulation(LDAE, inputs, probe, settings, 1, out),
-        "solvers": lambda: run_solvers(LDAE, dae, *ours),
-        "samples": lambda: run_samples(LDAE, *ours),
-        "variation": lambda: run_variation(LDAE, *ours),
-    }
-    for name, study in studies.items():
+    for name, study in studies(inputs, dae, settings, probe, out).items():
         with pytest.raises(UserError, match=message) as refused:
             study()
         assert "\n" not in str(refused.value), name
@@ -106,11 +138,58 @@ def test_every_code_store_names_its_model(cohort, results: Path, name: str) -> N
 
 @pytest.mark.parametrize("source", ["latents", "y_sem"])
 def test_x_T_of_other_latents_or_codes_are_refused(cohort, settings, results: Path, source: str) -> None:
-    place = results / "store" / ("latents" if source == "latents" else "codes/y_sem") / "store.json"
-    before = read_json(place)["digest"]
-    edited(place, digest="new")
-    with pytest.raises(UserError, match=rf"codes/x_T was made \w+ other {source}: {before} found, new exp"):
+    folder = results / "store" / ("latents" if source == "latents" else "codes/y_sem")
+    before = open_store(folder).digest
+    rewritten(folder)
+    after = open_store(folder).digest
+    with pytest.raises(UserError, match=rf"codes/x_T was made \w+ other {source}: {before} found, {after} exp"):
         run_interpolation(LDAE, opened(results, cohort), settings, 1, results / "out")
+
+
+def test_every_study_refuses_an_array_that_was_copied_over_another(
+    cohort: tuple[LinearLDAE, Inputs], settings: Evaluation, results: Path, tmp_path: Path
+) -> None:
+    dae, out, probe = toy_dae(results / "store"), tmp_path / "out", tmp_path / "probe.json"
+    write_json(probe, {"reason": "none"})
+    inputs = opened(results, cohort)
+    swapped(results / "store/codes/y_sem")
+    for name, study in studies(inputs, dae, settings, probe, out).items():
+        with pytest.raises(UserError, match=r"codes/y_sem does not hold what was written there .*delete") as refused:
+            study()
+        assert "\n" not in str(refused.value), name
+    assert not list(out.rglob("*.tsv"))
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_an_array_that_was_copied_over_another_is_refused_in_every_store(
+    cohort: tuple[LinearLDAE, Inputs], results: Path, tmp_path: Path, name: str
+) -> None:
+    """By what the studies read with, the export, the report and ``ldae refit``."""
+    splits = results / "manifest/splits.tsv"
+    write_tsv(splits, cohort[1].scans[["participant_id", "split"]].drop_duplicates())
+    models = [str(results / "train/autoencoder/model.safetensors")]
+    readers: dict[str, Callable[[], object]] = {
+        "volumes": lambda: opened(results, cohort),
+        "volumes_dae": lambda: opened(results, cohort).volumes_dae,
+        "latents": lambda: opened(results, cohort).latents,
+    }
+    code = Path(name).name
+    test = cohort[1].rows("test")[:1]
+    asked = [readers.get(name, lambda: opened(results, cohort).code(code, test))]
+    if code.startswith("supervised"):
+        asked.append(lambda: opened(results, cohort).supervised_output(code, test))
+    if name in ("volumes", "latents"):
+        asked.append(lambda: export_csv(results, tmp_path / "export"))
+        asked.append(lambda: run_provenance([str(results / "store" / name / "store.json")], models))
+    if name == "volumes":
+        asked.append(lambda: unseen_sentences(results / "train", results / "store/volumes", splits))
+        asked.append(lambda: refit(results, ["autoencoder"]))
+    swapped(results / "store" / name)
+    for read in asked:
+        with pytest.raises(UserError, match=rf"store/{name} does not hold what was written there") as refused:
+            read()
+        assert "\n" not in str(refused.value)
+    assert not (tmp_path / "export").exists()
 
 
 def test_latents_of_another_autoencoder_or_of_other_scans_are_refused(cohort, settings, results: Path) -> None:
