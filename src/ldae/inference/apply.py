@@ -297,7 +297,7 @@ COLUMNS = {  # of predictions.tsv -> what they hold
     "participant_id": "who was scanned",
     "session_id": "at which visit",
     "source": "the file or folder that was read",
-    "status": "usual, unusual (beyond percentile 97.5 of one distance), unknown (nothing to compare with), or refused",
+    "status": "usual, unusual (from percentile 98 on), unknown (nothing to compare with), or refused",
     "reason": "why it was refused",
     "qc": "quality control of the preprocessing: pass or warn",
     "qc_reason": "the metrics that decided it",
@@ -310,7 +310,7 @@ COLUMNS = {  # of predictions.tsv -> what they hold
     "code_percentile": "of it among held-out scans of the model's cohort, 1 to 99",
     "image_error": "root mean square of what the autoencoder does not give back, within the brain",
     "image_percentile": "of it among held-out scans, 1 to 99",
-    "percentile": "the higher of the two",
+    "percentile": "the higher of the code's and of twice the image's distance from 50",
 }
 
 

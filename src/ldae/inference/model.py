@@ -76,13 +76,15 @@ class Likeness:
 
     @property
     def percentile(self) -> float | None:
-        """The higher of the two."""
-        known = [each for each in (self.code_percentile, self.image_percentile) if each is not None]
-        return max(known) if known else None
+        """The higher of the code's and of how far the image's lies from the middle, 2 |p - 50|: an image of which too
+        much is given back is as odd (blurred, or resampled) as one of which too little is."""
+        if self.code_percentile is None or self.image_percentile is None:
+            return None
+        return max(self.code_percentile, 2 * abs(self.image_percentile - 50))
 
     @property
     def unusual(self) -> bool:
-        """Beyond :data:`ldae.inference.reference.ALARM` in one of them: the model has seen hardly any such scan."""
+        """At :data:`ldae.inference.reference.ALARM` or beyond: the model has seen hardly any such scan."""
         return self.percentile is not None and self.percentile >= ALARM
 
 

@@ -17,7 +17,7 @@ from ldae.core.files import atomic_path, read_json, write_json
 PROBABILITIES = (0.01, *(round(0.05 * i, 2) for i in range(1, 20)), 0.975, 0.99)  # of the quantiles that are kept
 FEWEST = 20  # held-out scans, below which quantiles would be single scans
 COVERAGE = 0.9  # of the interval of age
-ALARM = 97.5  # percentile from which one of the two distances marks a scan as unlike the model's
+ALARM = 98.0  # percentile from which a scan is unlike the model's: at most 4 in 100 of its own kind, by two distances
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ldae.core.files import read_json, read_tsv, write_json
 from ldae.core.scans import scan_ids
 from ldae.core.store import open_store
 from ldae.inference.decoder import Decoder
-from ldae.inference.model import LDAE
+from ldae.inference.model import LDAE, Likeness
 
 AWAY = np.array([[0, 0, 0, 1.0]] * 3 + [[0, 0, 0, 0]])  # of an affine, mm
 
@@ -154,7 +154,13 @@ def test_a_brain_unlike_all_others_is_unusual(model, scan):
     usual = model.likeness(scan, model.encode(scan, stochastic=False))
     inverted = model.volume(np.where(scan.volume > 0, scan.volume**4, 0), scan.affine, scan.name)
     unusual = model.likeness(inverted, model.encode(inverted, stochastic=False))
-    assert not usual.unusual and unusual.unusual and unusual.percentile == 99
+    assert not usual.unusual and unusual.unusual and unusual.percentile >= 98
+
+
+def test_an_image_that_is_given_back_too_well_is_as_unusual_as_one_that_is_not():
+    said = {p: Likeness(0.5, 50, 0.1, p) for p in (1, 3, 50, 97, 99)}
+    assert {p: likeness.unusual for p, likeness in said.items()} == {1: True, 3: False, 50: False, 97: False, 99: True}
+    assert Likeness(0.5, 98.5, 0.1, 50).unusual and not Likeness(0.5, None, 0.1, None).unusual
 
 
 @pytest.fixture
