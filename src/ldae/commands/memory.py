@@ -20,7 +20,6 @@ GPUS = (16, 24, 40, 80)
 def add(commands) -> None:
     command = commands.add_parser("memory", help="GPU memory of every rule of a configuration, and what fits")
     add_config_argument(command)
-    command.add_argument("--scans", type=int, metavar="N", help="of the cohort, whose latents two trainings hold")
     command.add_argument("--json", action="store_true", help="for machines")
     command.set_defaults(run=run)
 
@@ -28,11 +27,11 @@ def add(commands) -> None:
 def run(options: Namespace) -> int:
     from ldae.config import load_config
     from ldae.studies.common.image_metrics import ssim_brain
-    from ldae.training.memory import SCANS, needs
+    from ldae.training.memory import needs
     from ldae.training.rule_memory import rule_needs
 
     config = load_config(*options.config)
-    found = needs(config, SCANS if options.scans is None else options.scans)
+    found = needs(config)
     rules = rule_needs(config, ssim_brain)
     if options.json:
         rows = {need.stage: asdict(need) | {"total": need.total, "fits": _fits(need)} for need in found}
@@ -50,7 +49,7 @@ def lines(found: Sequence[Need]) -> list[str]:
     ]
     for need in found:
         largest = ", ".join(f"{gpu} GB: {scans or 'none'}" for gpu, scans in _fits(need).items())
-        parts = f"{need.state + need.latents:5.1f} + {need.per_scan:.2f} + {need.working:.2f}"
+        parts = f"{need.state:5.1f} + {need.per_scan:.2f} + {need.working:.2f}"
         validation = f" (a validation {need.validation:.2f} per scan)"
         page.append(f"{need.stage:15} {parts}{validation}; micro-batch {need.micro_batch}: {need.total:5.1f}")
         page.append(f"{'':15} largest micro-batch of {need.batch} on a GPU of {largest}")

@@ -27,7 +27,10 @@ class Volumes:
 
 
 class Latents:
-    """Some rows of a latent store in memory, multiplied by its scale factor.
+    """Some rows of a latent store in memory, multiplied by its scale factor; what is drawn of them goes to ``device``.
+
+    They stay in the memory of the host: of the paper's cohort they would fill a GiB of a GPU, and a batch of them is
+    moved in no time.
 
     Attributes:
         mean: posterior means (n, C, x, y, z).
@@ -35,7 +38,8 @@ class Latents:
     """
 
     def __init__(self, store: Store, rows: np.ndarray, device: torch.device):
-        values = torch.from_numpy(store.volumes(rows)).to(device) * store.meta["scale_factor"]
+        self.device = device
+        values = torch.from_numpy(store.volumes(rows)) * store.meta["scale_factor"]
         self.mean, self.spread = values[:, 0].contiguous(), values[:, 1].contiguous()
         self.ids = scan_ids(store.index.iloc[rows])
 
@@ -56,15 +60,18 @@ class Latents:
         scans = [draw.scan for draw in draws]
         if posterior != "sample":
             return self.evaluated(scans, posterior)
-        noise = keyed_noise(draws, self.shape, "posterior").to(self.mean.device)
-        return reparameterise(self.mean[scans], self.spread[scans], noise)
+        noise = keyed_noise(draws, self.shape, "posterior")
+        return self._sampled(scans, noise)
 
     def evaluated(self, scans: Sequence[int], posterior: str) -> Tensor:
         """z_0 of some scans in evaluation: the posterior's mean, or its frozen sample (``method.posterior``)."""
         if posterior != "frozen":
-            return self.mean[scans]
-        noise = frozen_noise([self.ids[scan] for scan in scans], self.shape).to(self.mean.device)
-        return reparameterise(self.mean[scans], self.spread[scans], noise)
+            return self.mean[scans].to(self.device)
+        return self._sampled(scans, frozen_noise([self.ids[scan] for scan in scans], self.shape))
+
+    def _sampled(self, scans: Sequence[int], noise: Tensor) -> Tensor:
+        mean, spread, noise = (part.to(self.device) for part in (self.mean[scans], self.spread[scans], noise))
+        return reparameterise(mean, spread, noise)
 
 
 def frozen_noise(ids: Sequence[str], shape: tuple[int, ...]) -> Tensor:

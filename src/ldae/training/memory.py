@@ -1,11 +1,10 @@
 """What each stage needs of a GPU's memory: a part that stays (weights, gradients, optimizer, average) and one per scan.
 
 The part per scan is a difference between two numbers of scans on fake tensors, so nothing is allocated. Of a training
-the estimate sees its networks, one forward pass to a loss, the passes of a validation and of its picture, numbers of
-parameters, and the latents that lie on the device. The rules after the trainings: :mod:`ldae.training.rule_memory`.
+the estimate sees its networks, one forward pass to a loss, the passes of a validation and of its picture, and numbers
+of parameters. Scans and latents stay on the host. The rules after the trainings: :mod:`ldae.training.rule_memory`.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -34,7 +33,6 @@ class Stage:
         forward: (module, scans) -> loss.
         validated, validation: a module, and the passes of a validation or a picture, each (module, scans).
         trained, averaged, frozen: numbers of parameters; held: of networks that only a validation uses.
-        latents: numbers of every scan that lie on the device, in float32.
     """
 
     name: str
@@ -47,7 +45,6 @@ class Stage:
     averaged: int
     frozen: int
     held: int = 0
-    latents: int = 0
 
 
 class Parts(nn.Module):
@@ -116,8 +113,8 @@ def diffusion(config: Config) -> Stage:
         z, t = torch.randn(scans, *shape), torch.zeros(scans, dtype=torch.int64)
         return (unet(z, t).float() - torch.randn_like(z)).square().mean()
 
-    count, latents = _count(network), 2 * math.prod(shape)
-    return Stage("diffusion", settings.training, network, forward, network, (forward,), count, count, 0, 0, latents)
+    count = _count(network)
+    return Stage("diffusion", settings.training, network, forward, network, (forward,), count, count, 0)
 
 
 def representation(config: Config) -> Stage:
@@ -148,12 +145,12 @@ def representation(config: Config) -> Stage:
         return ssim(samples, reconstructed)
 
     frozen, held = _count(lambda: UNet(trunk_settings, shape[0])), _count(decoder)
-    trained, latents = _count(network) - frozen, 2 * math.prod(shape)
+    trained = _count(network) - frozen
     validation: tuple[Forward, ...] = (forward, scored)
     return Stage(
         *("representation", settings.training, network, forward),
         *(lambda: Parts(**dict(network().named_children()), autoencoder=decoder()), validation),
-        *(trained, trained, frozen, held, latents),
+        *(trained, trained, frozen, held),
     )
 
 
@@ -210,15 +207,14 @@ GIB = 2**30
 SLOPE = (16, 32)  # scans; so many that gradients of weights, which come one by one, do not set the peak
 WORKSPACE = 1.5  # GiB of context, cuDNN workspaces and fragmentation
 USABLE = 39.4 / 40  # GiB of every GB on the label that a program gets (A100-40)
-SCANS = 10340  # of the paper's cohort
 LONGEST = 2**31  # values of one tensor, which many kernels count with 32 bits
 
 
 @dataclass(frozen=True)
 class Need:
-    """GiB of a stage: ``state`` stays, and so do the cohort's ``latents``; ``per_scan`` is kept of each scan of a
-    micro-batch for the backward pass, ``working`` is what the backward pass takes on top of it per scan;
-    ``validation`` is what a validation takes per scan, of which it has as many at once.
+    """GiB of a stage: ``state`` stays, ``per_scan`` is kept of each scan of a micro-batch for the backward pass,
+    ``working`` is what the backward pass takes on top of it per scan; ``validation`` is what a validation takes per
+    scan, of which it has as many at once.
 
     ``values``: of the largest tensor, per scan.
     """
@@ -229,7 +225,6 @@ class Need:
     working: float
     micro_batch: int
     batch: int
-    latents: float = 0.0
     validation: float = 0.0
     values: int = 0
 
@@ -240,7 +235,7 @@ class Need:
 
     def at(self, scans: int) -> float:
         """GiB with micro-batches of this many scans, the CUDA context's workspace included."""
-        return self.state + self.latents + WORKSPACE + scans * max(self.per_scan + self.working, self.validation)
+        return self.state + WORKSPACE + scans * max(self.per_scan + self.working, self.validation)
 
     def largest(self, memory: float) -> int:
         """The largest micro-batch that fits into ``memory`` GiB and divides the effective batch; 0: none does."""
@@ -251,18 +246,13 @@ class Need:
         return self.at(scans) <= memory and scans * self.values < LONGEST
 
 
-def needs(config: Config, scans: int = SCANS) -> list[Need]:
-    """The need of every stage of a configuration, for a cohort of ``scans``."""
-    trained = round(scans * (1 - config.splits.test_fraction))
-    return [need(make(config), trained) for make in STAGES]
+def needs(config: Config) -> list[Need]:
+    """The need of every stage of a configuration."""
+    return [need(make(config)) for make in STAGES]
 
 
-def need(stage: Stage, cohort: int = 0) -> Need:
-    """Measured at two numbers of scans on fake tensors: what grows with the scans, and what does not.
-
-    Args:
-        cohort: scans of training and validation, whose latents lie on the device.
-    """
+def need(stage: Stage) -> Need:
+    """Measured at two numbers of scans on fake tensors: what grows with the scans, and what does not."""
     training = stage.training
     half = training.precision == "bf16"
     kept = [saved_bytes(stage.network, stage.forward, scans, half) for scans in SLOPE]
@@ -276,7 +266,6 @@ def need(stage: Stage, cohort: int = 0) -> Need:
         max(0.0, at_peak - per_scan),
         training.micro_batch,
         training.batch,
-        4 * stage.latents * cohort / GIB,
         max(two - one for one, two in checks) / GIB,
         whole[1].largest // SLOPE[1],
     )

@@ -178,9 +178,8 @@ def test_validation_reference_is_the_scan_or_its_reconstruction(chain, monkeypat
     scores = {}
     for reference in ("original", "autoencoder"):
         stage = representation_stage(chain, method=config.Method(validation_reference=reference))
-        monkeypatch.setattr(
-            stage_representation, "ddim_decode", lambda *_, own=stage.validation_latents.mean, **__: own
-        )
+        own = iter(stage.validation_latents.mean.split(stage.at_once))
+        monkeypatch.setattr(stage_representation, "ddim_decode", lambda *_, own=own, **__: next(own))
         stage.product.eval()
         with torch.no_grad():
             scores[reference] = stage.validate(stage.product)["ssim"]

@@ -241,3 +241,13 @@ def test_the_gradient_estimator_is_the_published_network():
     torch.testing.assert_close(eps, published_up_path(state, features, time), rtol=1e-4, atol=1e-4)
     expected = published_up_path(state, features, time, "shift_", linear("label_emb", code))
     torch.testing.assert_close(shift, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_positions_in_half_precision_are_the_formulas(encoder, kind):
+    theirs = names.encoder_to_reference(encoder.state_dict(), names.encoder_names(encoder), 16)
+    halved = {name: value.to(kind) for name, value in theirs.items()}
+    assert names.encoder_from_reference(halved, names.encoder_names(encoder)).keys() == encoder.state_dict().keys()
+    wrong = halved | {names.POSITIONS: halved[names.POSITIONS] + 0.05}
+    with pytest.raises(UserError, match="not the sinusoidal"):
+        names.encoder_from_reference(wrong, names.encoder_names(encoder))

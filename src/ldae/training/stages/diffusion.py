@@ -24,7 +24,7 @@ class DiffusionStage(Stage[UNet]):
         self, settings: config.Diffusion, method: config.Method, training: Latents, validation: Latents, seed: int
     ):
         self.settings, self.method, self.training, self.validation = settings, method, training, validation
-        self.device, self.scans = training.mean.device, len(training)
+        self.device, self.scans = training.device, len(training)
         self.schedule = Schedule.of(settings)
         torch.manual_seed(key(seed, self.name, "initial weights"))
         product = UNet(settings, training.shape[0], self._prior()).to(self.device)
@@ -60,7 +60,7 @@ class DiffusionStage(Stage[UNet]):
 
     def examples(self, product: UNet) -> Tensor:
         """First channel of z_0, of z_t at a quarter of the timesteps, and of the z_0 that the network sees in it."""
-        z = self.validation.mean[:EXAMPLES]
+        z = self.validation.mean[:EXAMPLES].to(self.device)
         noise = torch.stack([normal(tuple(z.shape[1:]), self.seed, self.name, "example", i) for i in range(len(z))])
         t = torch.full((len(z),), self.schedule.timesteps // 4, device=z.device)
         z_t = self.schedule.add_noise(z, noise.to(z.device), t)

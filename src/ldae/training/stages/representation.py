@@ -47,7 +47,7 @@ class RepresentationStage(Stage[Representation]):
     ):
         self.settings, self.method, self.seed = settings, method, seed
         (self.volumes, self.validation_volumes), (self.latents, self.validation_latents) = volumes, latents
-        self.device, self.scans = self.latents.mean.device, len(self.latents)
+        self.device, self.scans = self.latents.device, len(self.latents)
         self.schedule = Schedule.of(diffusion)
         self.autoencoder, self.scale_factor = autoencoder.to(self.device).eval(), scale_factor
         training = settings.training
