@@ -19,7 +19,7 @@ READ_EVERYTHING = {
     "describe_model",
     "bundle_public",
 }
-READ_EVERYTHING |= {"describe_model", "figure_1_method", "figure_2_encoder"}  # schemes drawn from the configuration
+READ_EVERYTHING |= {"figure_1_method", "figure_2_encoder"}  # schemes drawn from the configuration
 
 
 def overlay(key, value):
