@@ -1,6 +1,10 @@
 """Where the preprocessed files of a scan lie, and the sidecar that says how each was made (BIDS derivatives)."""
 
+import fcntl
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,3 +132,29 @@ def describe_dataset(root: Path) -> None:
     path = root / "dataset_description.json"
     if not path.is_file() or read_json(path) != DATASET:
         write_json(path, DATASET)
+
+
+@contextmanager
+def alone_with(files: ScanFiles) -> Iterator[bool]:
+    """Wait until no other process works on the scan. False: the file system has no locks of folders (NFS)."""
+    files.anat.mkdir(parents=True, exist_ok=True)
+    folder = os.open(files.anat, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)  # released by the kernel, however the process ends
+            locked = True
+        except OSError:
+            locked = False
+        yield locked
+    finally:
+        os.close(folder)
+
+
+def remove_leftovers(files: ScanFiles) -> None:
+    """Temporary files and folders of a process that was killed."""
+    for folder in (files.anat, files.picture.parent):
+        for leftover in [*folder.glob(f".tmp-*-{files.stem}"), *folder.glob(f".tmp-*-{files.stem}_*")]:
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink(missing_ok=True)

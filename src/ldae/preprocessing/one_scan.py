@@ -1,6 +1,7 @@
 """One scan from a NIfTI file or a DICOM series to its derivative: the steps of the workflow in a row.
 
-The output folder remembers which file a scan was made from, so that another one of the same name cannot replace it.
+The output folder remembers which file a scan was made from, and with which settings, so that neither another file of
+the same name nor the same one with other settings can replace what is there.
 """
 
 import hashlib
@@ -19,14 +20,18 @@ import nibabel as nib
 
 from ldae.config import Preprocessing
 from ldae.core.errors import QuarantinedScan, UserError, require_sound
-from ldae.core.files import read_json, sha256_file, write_json
-from ldae.preprocessing.derivatives import ScanFiles, describe_dataset, sidecar
+from ldae.core.files import digest, read_json, sha256_file, write_json
+from ldae.preprocessing.derivatives import ScanFiles, alone_with, describe_dataset, remove_leftovers, sidecar
 from ldae.preprocessing.quality import verdict
 from ldae.preprocessing.steps import bias_field_step, brain_step, register_step
 
+SECTIONS = ("bias_field", "brain_extraction", "registration", "conform")  # that shape an image
+BY_CONTENT = {"template", "template_mask", "template_sha256", "weights", "weights_sha256"}  # not by the file's name
+Recipe = dict[str, str]
+
 
 class NameTaken(UserError):
-    """The output folder holds another scan of this name."""
+    """The output folder holds another scan of this name, or one that was made with other settings."""
 
 
 def preprocess_scan(t1w: Path, files: ScanFiles, settings: Preprocessing, source: Path | None = None) -> dict[str, Any]:
@@ -40,12 +45,20 @@ def preprocess_scan(t1w: Path, files: ScanFiles, settings: Preprocessing, source
 
     Raises:
         QuarantinedScan: the scan cannot be used; the message says why.
-        NameTaken: the folder holds a scan of this name that was made from another image.
+        NameTaken: the folder holds a scan of this name that was made from another image, or with other settings.
     """
-    describe_dataset(files.root)
-    digest = claim(files, source or t1w, t1w)
+    recipe = recipe_of(settings)
+    with alone_with(files) as locked:
+        image = claim(files, source or t1w, t1w, recipe)
+        if locked:
+            remove_leftovers(files)
+        describe_dataset(files.root)
+        return _steps(t1w, files, settings, image)
+
+
+def _steps(t1w: Path, files: ScanFiles, settings: Preprocessing, image: str) -> dict[str, Any]:
     try:
-        first = bias_field_step(files, t1w, settings.bias_field, digest)
+        first = bias_field_step(files, t1w, settings.bias_field, image)
     except QuarantinedScan:
         release(files)
         raise
@@ -92,33 +105,97 @@ def as_nifti(source: Path, scratch: Path) -> Path:
     return volumes[0]
 
 
-def claim(files: ScanFiles, source: Path, image: Path) -> str:
-    """Take the scan's name in the output folder for ``source``.
+def recipe_of(settings: Preprocessing) -> Recipe:
+    """Section -> digest of its settings; template and weights of brain extraction count by their content.
+
+    Raises:
+        UserError: the template or the backend of brain extraction is not there.
+    """
+    from ldae.preprocessing.brain_extraction import identity
+    from ldae.preprocessing.registration_template import template_of
+
+    contents = {
+        "brain_extraction": identity(settings.brain_extraction),
+        "registration": template_of(settings.registration).sha256,
+    }
+    sections = settings.model_dump(mode="json", include=set(SECTIONS))
+    return {name: digest_of_section(sections[name], contents.get(name)) for name in SECTIONS}
+
+
+def digest_of_section(parameters: dict[str, Any], content: str | None) -> str:
+    """Of one section of the settings, and of the file that it names."""
+    named = {name: value for name, value in parameters.items() if name not in BY_CONTENT}
+    return digest([named, content])
+
+
+def recipe_on_disk(files: ScanFiles) -> Recipe:
+    """What the sidecars of a scan say of the settings; nothing where there is none."""
+    found: Recipe = {}
+    volumes = files.anat.glob(f"{files.stem}_space-*_desc-preproc_T1w.json")
+    for name, path in (("bias_field", sidecar(files.corrected)), ("brain_extraction", sidecar(files.mask))):
+        if path.is_file():
+            record = read_json(path)
+            found[name] = digest_of_section(record["parameters"], record["inputs"].get("weights"))
+    for path in sorted(volumes):
+        record = read_json(path)
+        made = {
+            "registration": (record["parameters"], record["inputs"]["template"]),
+            "conform": (record["conform"], None),
+        }
+        for name, section in made.items():
+            value = digest_of_section(*section)
+            found[name] = value if found.get(name, value) == value else "several"
+    return found
+
+
+def claim(files: ScanFiles, source: Path, image: Path, recipe: Recipe) -> str:
+    """Take the scan's name in the output folder for ``source`` and ``recipe``.
 
     Args:
         source: what the user gave: a NIfTI file, or a DICOM folder.
         image: the NIfTI file itself, or the one made of the folder.
+        recipe: of :func:`recipe_of`.
 
     Returns:
         sha256 of the image file that the scan was first made from, which its products name as their input: the same
         content, packed otherwise, is not worked on again.
 
     Raises:
-        NameTaken: the folder holds a scan of this name with other content.
+        NameTaken: the folder holds a scan of this name with other content, or one made with other settings.
     """
-    path, content, digest = claim_of(files), content_of(image), sha256_file(image)
+    path, content, sha256 = claim_of(files), content_of(image), sha256_file(image)
+    made = recipe_on_disk(files)
     if not path.is_file():
         known = sidecar(files.corrected)
-        if known.is_file() and read_json(known)["inputs"]["t1w"] != digest:  # made before there were claims
+        if known.is_file() and read_json(known)["inputs"]["t1w"] != sha256:  # made before there were claims
             raise NameTaken(taken(files, source, "another image"))
-        write_once(path, {"source": str(source.resolve()), "content": content, "image_sha256": digest})
+        require_recipe(files, made, recipe)
+        held = {"source": str(source.resolve()), "content": content, "image_sha256": sha256, "recipe": recipe}
+        write_once(path, held)
     held = read_json(path)
     if held["content"] != content:
         raise NameTaken(taken(files, source, held["source"]))
+    if held.get("recipe") != recipe:  # of an earlier version, which kept none, or of a run that made nothing
+        require_recipe(files, held.get("recipe", made) if made else {}, recipe)
+        write_json(path, held | {"recipe": recipe})
     return held["image_sha256"]
 
 
-def write_once(path: Path, held: dict[str, str]) -> None:
+def require_recipe(files: ScanFiles, made: Recipe, recipe: Recipe) -> None:
+    """What is there was made as it would be made now.
+
+    Raises:
+        NameTaken: with other settings.
+    """
+    other = [name for name in SECTIONS if name in made and made[name] != recipe[name]]
+    if other:
+        raise NameTaken(
+            f"{files.root} already holds {files.participant_id} {files.session_id}, made with other settings "
+            f"(preprocessing: {', '.join(other)}), and it stays: give another OUT_DIR, or the settings of then."
+        )
+
+
+def write_once(path: Path, held: dict[str, Any]) -> None:
     """Written whole, unless another process was faster; then its claim stands."""
     temporary = path.with_name(f".tmp-{os.getpid()}-{threading.get_ident()}-{path.name}")
     try:

@@ -6,7 +6,6 @@ when they are already there, so a killed shard continues where it was.
 
 import fcntl
 import logging
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from ldae.core.batches import track
 from ldae.core.errors import MachineError, UserError, require_own_reasons
 from ldae.core.files import write_tsv
 from ldae.core.keys import KEY
-from ldae.preprocessing.derivatives import ScanFiles, describe_dataset
+from ldae.preprocessing.derivatives import ScanFiles, describe_dataset, remove_leftovers
 from ldae.preprocessing.pool import run_isolated
 from ldae.preprocessing.resource_use import Outcome, Timings
 from ldae.preprocessing.steps import Product, bias_field_step, brain_step, mean_step, register_step
@@ -236,13 +235,3 @@ def row_of(product: Product, derivatives: Path) -> dict[str, Any]:
     place = {"path": product.path.relative_to(derivatives).as_posix(), "size": product.record["size"]}
     done = {"sha256": product.record["sha256"], "state": "done", "fresh": product.fresh}
     return place | done | product.record["metrics"]
-
-
-def remove_leftovers(files: ScanFiles) -> None:
-    """Temporary files and folders of a process that was killed."""
-    for folder in (files.anat, files.picture.parent):
-        for leftover in folder.glob(f".tmp-*{files.stem}*"):
-            if leftover.is_dir():
-                shutil.rmtree(leftover, ignore_errors=True)
-            else:
-                leftover.unlink(missing_ok=True)

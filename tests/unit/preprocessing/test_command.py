@@ -8,13 +8,14 @@ import pytest
 import yaml
 
 from ldae.cli import main
+from ldae.config import Preprocessing
 from ldae.core.errors import QuarantinedScan, UserError
 from ldae.core.files import read_json, read_tsv, sha256_file, write_json
 from ldae.phantom.dicom import write_series
 from ldae.phantom.loni_images import images_of
 from ldae.phantom.visit_schedule import plan_subject
 from ldae.preprocessing.derivatives import ScanFiles, sidecar
-from ldae.preprocessing.one_scan import as_nifti, claim, release, scan_names
+from ldae.preprocessing.one_scan import as_nifti, claim, claim_of, recipe_of, release, scan_names
 from ldae.preprocessing.reading import read_scan
 
 FAST = {
@@ -24,6 +25,7 @@ FAST = {
     "registration": {"transform": "affine", "resolution_mm": 4.0},
     "conform": {"shape": [48, 56, 48], "spacing_mm": 3.5, "centre_mm": [0, -17, 5], "intensity": "robust"},
 }
+RECIPE = recipe_of(Preprocessing.model_validate(FAST))
 
 
 @pytest.fixture(scope="module")
@@ -134,21 +136,78 @@ def test_two_runs_of_a_visit_have_one_name_and_two_claims(tmp_path):
     runs = [saved(tmp_path / name, image, np.full((4, 4, 4), run, np.uint8)) for run, name in enumerate(names)]
     assert scan_names(runs[0]) == scan_names(runs[1])
     files = ScanFiles(tmp_path / "out", *scan_names(runs[0]))
-    assert claim(files, runs[0], runs[0]) == claim(files, runs[0], runs[0]) == sha256_file(runs[0])
+    assert claim(files, runs[0], runs[0], RECIPE) == claim(files, runs[0], runs[0], RECIPE) == sha256_file(runs[0])
     with pytest.raises(UserError, match=r"already holds sub-01 ses-M006, made from .*run-1_T1w\.nii, and .*run-2"):
-        claim(files, runs[1], runs[1])
+        claim(files, runs[1], runs[1], RECIPE)
     release(files)  # nothing was made of the first
-    assert claim(files, runs[1], runs[1]) == sha256_file(runs[1])
+    assert claim(files, runs[1], runs[1], RECIPE) == sha256_file(runs[1])
 
 
 def test_what_was_made_before_there_were_claims_is_not_replaced(tmp_path):
     image = nib.Nifti1Image(np.zeros((4, 4, 4), np.uint8), np.eye(4))
     old, new = (saved(tmp_path / f"{i}/T1.nii", image, np.full((4, 4, 4), i, np.uint8)) for i in range(2))
     files = ScanFiles(tmp_path / "out", "sub-T1", "ses-M000")
-    write_json(sidecar(files.corrected), {"inputs": {"t1w": sha256_file(old)}})
+    fast = Preprocessing.model_validate(FAST).bias_field.model_dump(mode="json")
+    write_json(sidecar(files.corrected), {"inputs": {"t1w": sha256_file(old)}, "parameters": fast})
     with pytest.raises(UserError, match="made from another image"):
-        claim(files, new, new)
-    claim(files, old, old)
+        claim(files, new, new, RECIPE)
+    claim(files, old, old, RECIPE)
+
+
+def state_of(folder) -> dict:
+    """Every file with its content and time."""
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
+
+
+OTHER = {
+    "bias_field": {"bias_field": FAST["bias_field"] | {"iterations": [6]}},
+    "brain_extraction": {"brain_extraction": {"backend": "template"}},
+    "registration": {"registration": {"transform": "rigid", "resolution_mm": 4.0}},
+    "conform": {"conform": FAST["conform"] | {"spacing_mm": 3.0}},  # whose volume has a name of its own
+}
+
+
+def test_other_settings_replace_nothing(config, scan, tmp_path, capsys, monkeypatch):
+    """Nor where the claim is one of an earlier version, which kept no settings: there the sidecars tell them."""
+    monkeypatch.chdir(__file__.split("/tests/")[0])
+    out, files = tmp_path / "out", ScanFiles(tmp_path / "out", "sub-01", "ses-M006")
+    run = ["preprocess", str(scan), str(out)]
+    assert main([*run, *config]) == 0
+    line = capsys.readouterr().out
+    with_recipe = read_json(claim_of(files))
+    for recipe in ({"recipe": with_recipe["recipe"]}, {}):
+        write_json(claim_of(files), {name: with_recipe[name] for name in with_recipe if name != "recipe"} | recipe)
+        before = state_of(out)
+        for section, settings in OTHER.items():
+            overlay = tmp_path / f"{section}.yaml"
+            overlay.write_text(yaml.safe_dump({"preprocessing": FAST | settings}))
+            assert main([*run, *config[:-1], str(overlay)]) == 1
+            said = capsys.readouterr().err.strip()
+            assert said.startswith(
+                f"ldae: {out} already holds sub-01 ses-M006, made with other settings (preprocessing: "
+            )
+            assert section in said and "give another OUT_DIR" in said and "\n" not in said
+            assert state_of(out) == before
+    images = {path: seen for path, seen in before.items() if "nii" in path.name}
+    assert main([*run, *config]) == 0  # done already, and the claim is completed
+    assert capsys.readouterr().out == line
+    assert images.items() <= state_of(out).items() and read_json(claim_of(files)) == with_recipe
+
+
+def test_what_a_killed_run_left_is_removed_and_its_name_is_free_for_other_settings(config, scan, tmp_path, monkeypatch):
+    """Killed before the first product: its claim and its temporary files are all there is."""
+    monkeypatch.chdir(__file__.split("/tests/")[0])
+    files = ScanFiles(tmp_path / "out", "sub-01", "ses-M006")
+    claim(files, scan, scan, RECIPE | {"conform": "other"})
+    leftovers = [files.anat / f".tmp-1-{files.stem}", files.anat / f".tmp-1-{files.stem}_desc-n4_T1w.nii.gz"]
+    leftovers += [files.picture.parent / f".tmp-1-{files.picture.name}"]
+    others = files.picture.parent / ".tmp-1-sub-01_ses-M0060_desc-qc_T1w.png"  # of a session whose name goes on
+    leftovers[0].mkdir()
+    files.picture.parent.mkdir(parents=True)
+    for path in (*leftovers[1:], others):
+        path.write_bytes(b"half")
+    assert main(["preprocess", str(scan), str(tmp_path / "out"), *config]) == 0
+    assert list((tmp_path / "out").rglob(".tmp-*")) == [others]
 
 
 def test_of_several_processes_one_takes_the_name(tmp_path):
@@ -156,7 +215,7 @@ def test_of_several_processes_one_takes_the_name(tmp_path):
     sources = [saved(tmp_path / f"{i}/T1.nii", image, np.full((4, 4, 4), i, np.uint8)) for i in range(6)]
     files = ScanFiles(tmp_path / "out", "sub-T1", "ses-M000")
     with ThreadPoolExecutor(6) as pool:
-        ends = [pool.submit(claim, files, source, source).exception() for source in sources]
+        ends = [pool.submit(claim, files, source, source, RECIPE).exception() for source in sources]
     assert sum(end is None for end in ends) == 1
     assert not list(files.anat.glob(".tmp-*"))
 
@@ -170,6 +229,6 @@ def test_dicom_folders_of_one_name_are_told_apart(tmp_path):
         write_series(voxels, (4.0, 4.0, 4.0), tmp_path / place / "T1", series, "F", 70.0)
         (tmp_path / f"scratch-{place}").mkdir()
         images.append((tmp_path / place / "T1", as_nifti(tmp_path / place / "T1", tmp_path / f"scratch-{place}")))
-    assert claim(files, *images[0]) == claim(files, *images[1])
+    assert claim(files, *images[0], RECIPE) == claim(files, *images[1], RECIPE)
     with pytest.raises(UserError, match=r"made from .*/a/T1, and .*/c/T1 has other content"):
-        claim(files, *images[2])
+        claim(files, *images[2], RECIPE)
