@@ -58,11 +58,18 @@ for study in RUN:
 include: "rules/report.smk"
 
 
-try:
-    if workflow.is_main_process:
+# What would be overwritten, and what a training would refuse at its start, before days of other work.
+if workflow.is_main_process:
+    try:
         require_nobodys_files(settings, {made.name: made.output for made in workflow.rules})
-except UserError as error:
-    sys.exit(f"Error: {error}")
+        require_runnable(
+            settings,
+            {f"train_{name}": processes_of(f"train_{name}") for name in TRAININGS},
+            costliest_measure,
+            Path(".snakemake/ldae-memory.json"),
+        )
+    except UserError as error:
+        sys.exit("\n".join(f"Error: {line}" for line in str(error).splitlines()))
 
 
 localrules:

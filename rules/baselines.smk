@@ -131,28 +131,3 @@ DAE = [
     rules.pack_volumes_dae.output[0],
     rules.encode_baselines.output.y_dae,
 ]
-
-
-# What a training would refuse at its start is refused here, before days of other work.
-def asked(rule):
-    """Constants among the resources of a rule, the profile's included."""
-    resources = workflow.get_rule(rule).resources
-    return {name: resources[name].value for name in ("gpu", "nodes") if name in resources}
-
-
-def costliest_measure():
-    from ldae.studies.common.image_metrics import ssim_brain
-
-    return ssim_brain
-
-
-if workflow.is_main_process:
-    try:
-        require_runnable(
-            settings,
-            {f"train_{name}": asked(f"train_{name}") for name in TRAININGS},
-            costliest_measure,
-            Path(".snakemake/ldae-memory.json"),
-        )
-    except UserError as error:
-        sys.exit("\n".join(f"Error: {line}" for line in str(error).splitlines()))

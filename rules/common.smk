@@ -42,6 +42,19 @@ def code_digest(rule):
     return CODE.digest(Path(workflow.basedir) / f"workflow/scripts/{rule}.py")
 
 
+def processes_of(rule):
+    """Constants among the resources of a rule that say on how many GPUs it runs, the profile's included."""
+    resources = workflow.get_rule(rule).resources
+    return {name: resources[name].value for name in ("gpu", "nodes") if name in resources}
+
+
+def costliest_measure():
+    """The metric whose memory is counted with a validation; imported when something has to be counted."""
+    from ldae.studies.common.image_metrics import ssim_brain
+
+    return ssim_brain
+
+
 def at(folder):
     """A folder as a parameter; a function, since `--lint` takes a plain path for a prefix of the files of the job."""
     return lambda wildcards: folder
