@@ -52,7 +52,8 @@ def workflow(tmp_path_factory):
         for name in (*names, *(settings[key] for key in ("visits", "participants") if settings.get(key))):
             (workflow.folder / name).parent.mkdir(parents=True, exist_ok=True)
             (workflow.folder / name).write_text("{}")
-    (workflow.folder / "results/demo/logs").mkdir()  # the demo made its dataset
+    (workflow.folder / "results/demo/logs").mkdir()
+    (workflow.folder / "results/demo/logs/merge_bids.log").touch()  # the demo made its dataset
     for settings in filter(None, (content_of((path,)).get("csv") for path in OVERLAYS)):
         table = workflow.folder / settings["path"]
         table.parent.mkdir(parents=True)

@@ -113,7 +113,8 @@ def test_bumped_revision_plans_that_rule_and_what_follows(smoke, tmp_path, key, 
     for part in reversed(key.split(".")):
         overlay = {part: overlay}
     (tmp_path / "bump.json").write_text(json.dumps(overlay))
-    planned = smoke.planned(*SMOKE, str(tmp_path / "bump.json"), profile=profile)
+    one_gpu = [f"{stage}:gpu=1" for stage in ("train_diffusion", "train_representation")]
+    planned = smoke.planned(*SMOKE, str(tmp_path / "bump.json"), "--set-resources", *one_gpu, profile=profile)
     assert first in planned and "report_html" in planned
     assert not untouched & set(planned)
     assert "make_splits" not in planned and "make_phantom" not in planned

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
+from ldae.inference.probe import sigmoid
 from ldae.studies.common import linear_probes as linear
 
 
@@ -74,4 +75,4 @@ def test_folds_keep_subjects_together_and_spread_classes() -> None:
 
 
 def test_sigmoid_is_safe() -> None:
-    assert linear.sigmoid(np.array([-1e4, 0, 1e4])).tolist() == [0, 0.5, 1]
+    assert sigmoid(np.array([-1e4, 0, 1e4])).tolist() == [0, 0.5, 1]
