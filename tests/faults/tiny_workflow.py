@@ -68,6 +68,8 @@ def make_workflow(folder: Path) -> TinyWorkflow:
     hold_jobs(folder)
     write_splits(folder / RESULTS / "manifest/splits.tsv")
     write_volumes(folder / RESULTS / "store/volumes")
+    (folder / RESULTS / "logs").mkdir()
+    (folder / RESULTS / "logs/pack_volumes.log").touch()  # as if a run had made them
     overlay = {"results_dir": RESULTS, "seed": 1, "launch": {"pictures_every": 0}}
     overlay |= {"preprocessing": {"conform": {"shape": list(SIZE)}}, "dae": {"shape": [16, 16, 16]}} | {
         stage: SETTINGS[stage] for stage in STAGES
