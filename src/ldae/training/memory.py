@@ -91,7 +91,10 @@ def distance(fraction: float = 0.5) -> nn.Module:
     """LPIPS with weights of its own, of so many of the slices."""
     import lpips
 
-    return SlicePerceptual(lpips.LPIPS(net="squeeze", pnet_rand=True, verbose=False), fraction)
+    network = lpips.LPIPS(net="squeeze", pnet_rand=True, verbose=False)
+    for name in [name for name, _ in network.named_children() if name.startswith("lin") and name != "lins"]:
+        delattr(network, name)  # each stands in `lins` too, and a layer that stands twice cannot always be moved
+    return SlicePerceptual(network, fraction)
 
 
 def _discriminator(settings: Autoencoder) -> int:

@@ -4,6 +4,7 @@ import dataclasses
 import gc
 import importlib.util
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -178,6 +179,20 @@ def counted():
         return known[key]
 
     return need_of
+
+
+def test_lpips_is_counted_in_a_process_that_has_counted_nothing():
+    """Its first count failed, because its layers stood in it twice."""
+    code = (
+        "import torch\n"
+        "from ldae.training.dry_run import used\n"
+        "from ldae.training.memory import distance\n"
+        "volume = lambda scans: torch.rand(scans, 1, 32, 32, 32)\n"
+        "print(used(lambda: distance(1.0), lambda m, n: m(volume(n), volume(n)), 1, half=False).peak)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 32**3 * 4
 
 
 @pytest.mark.slow
