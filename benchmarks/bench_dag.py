@@ -37,6 +37,8 @@ def fabricate(folder: Path, scans: int) -> None:
     else:
         overlay = {"preprocessing": {"shards": shards}, "convert": {"shards": max(1, shards // SHARDS_PER_CONVERSION)}}
     (folder / "size.json").write_text(json.dumps(overlay))
+    known = {"source": "adni", "path": str((folder / "data/ADNI").resolve()), "images": []}
+    (folder / "results/cohort.json").write_text(json.dumps(known))
     with open(folder / "results/manifest/scans.tsv", "w") as table:
         table.write("participant_id\tsession_id\tshard\tstatus\tt1w\n")
         for scan in range(scans):
