@@ -1,6 +1,7 @@
 """``ldae``: what a person does outside the workflow. Each command is a module of :mod:`ldae.commands`."""
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -33,6 +34,9 @@ COMMANDS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a :class:`UserError` becomes one line on stderr and exit status 1, Ctrl-C another and 130."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names that a terminal cannot show never end a command
+            stream.reconfigure(errors="backslashreplace")
     with interruptible():
         try:
             options = parser().parse_args(arguments)

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ldae.core.files import is_folder, saying_what_is_closed
+
 IMAGE_FILE = re.compile(r"_I(\d+)\.[^.]", re.IGNORECASE)
 IMAGE_FOLDER = re.compile(r"I(\d+)", re.IGNORECASE)
 DICOM_SUFFIX = re.compile(r"\.(dcm|ima|dicom)|\.\d+|", re.IGNORECASE)  # some scanners number their files
@@ -45,6 +47,7 @@ class SubjectFiles:
         return {name for name, files in self.images.items() if files.there or files.broken}
 
 
+@saying_what_is_closed()
 def subject_files(subject: Path) -> SubjectFiles:
     """Every file of a subject that may belong to an image; no file is opened."""
     found = SubjectFiles()
@@ -61,7 +64,7 @@ def add_folder(found: SubjectFiles, name: str, place: str) -> None:
     if image and not entries:
         found.empty.append(image)
     for item in entries:
-        if item.is_dir():
+        if is_folder(item):
             add_folder(found, item.name, item.path)
         else:
             add_file(found, item, image)
@@ -87,7 +90,7 @@ def add_file(found: SubjectFiles, item: os.DirEntry, of_folder: str | None) -> N
     if image is None:
         return
     files = found.images.setdefault(image, ImageFiles())
-    if item.is_symlink() and not Path(item.path).exists():
+    if item.is_symlink() and not Path(item.path).is_file():
         files.broken.append(item.path)
         return
     getattr(files, kind).append(item.path)

@@ -14,7 +14,15 @@ import pandas as pd
 from ldae.adni.study_tables import TABLES, find_tables, find_todays_tables
 from ldae.config import Config
 from ldae.core.errors import UserError
-from ldae.core.files import sha256_file, write_tsv_if_changed
+from ldae.core.files import (
+    is_folder,
+    leads_nowhere,
+    saying_what_is_closed,
+    sha256_file,
+    walk,
+    warn_of_names,
+    write_tsv_if_changed,
+)
 from ldae.core.keys import PTID
 
 COLUMNS = ["kind", "subject", "path", "files", "bytes", "digest"]
@@ -52,7 +60,7 @@ def subject_folders(images: Path) -> list[Path]:
 def image_folders(subject: Path) -> list[dict]:
     """One row for every folder of a subject that holds files; the digest covers their names and sizes."""
     rows = []
-    for folder, subfolders, names in os.walk(subject):
+    for folder, subfolders, names in walk(subject):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         files = sorted((name, size_of(Path(folder) / name)) for name in names if not name.startswith("."))
         if files:
@@ -73,7 +81,9 @@ def size_of(path: Path) -> int:
     """Bytes of a file; -1 where it is a link to nowhere."""
     try:
         return path.stat().st_size
-    except FileNotFoundError:
+    except OSError as error:
+        if not leads_nowhere(error):
+            raise
         return -1
 
 
@@ -92,16 +102,19 @@ def study_tables(tables: Path) -> list[Path]:
     return list(dict.fromkeys(old + todays))
 
 
+@saying_what_is_closed()
 def read_inventory(images: Path, tables: Path) -> pd.DataFrame:
     """Every image folder and every study table; no file of an image is opened."""
     require_folders(images, tables)
     rows = []
     for path in study_tables(tables):
-        name, size = path.relative_to(tables).as_posix(), path.stat().st_size
-        rows.append({"kind": "table", "path": name, "files": 1, "bytes": size, "digest": sha256_file(path)[:16]})
+        name, size = path.relative_to(tables).as_posix(), size_of(path)
+        content = sha256_file(path)[:16] if path.is_file() else ""
+        rows.append({"kind": "table", "path": name, "files": 1, "bytes": size, "digest": content})
     for subject in subject_folders(images):
         rows += image_folders(subject)
     rows += outside_rows(images)
+    warn_of_names(str(row["path"]) for row in rows)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -155,13 +168,14 @@ class Outsider:
     subjects: int = 0
 
 
+@saying_what_is_closed()
 def outsiders(images: Path) -> list[Outsider]:
     """Everything at the top of the tree that is no subject folder and not hidden."""
     found = []
     for item in sorted(os.scandir(images), key=lambda item: item.name):
-        if item.name.startswith(".") or (PTID.fullmatch(item.name) and item.is_dir()):
+        if item.name.startswith(".") or (PTID.fullmatch(item.name) and is_folder(item)):
             continue
-        if item.is_dir():
+        if is_folder(item):
             found.append(folder_outside(images, item.name))
         else:
             size = item.stat(follow_symlinks=False).st_size

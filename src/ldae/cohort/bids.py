@@ -12,13 +12,14 @@ from ldae.cohort.columns import content_keys
 from ldae.cohort.visit_times import join_facts
 from ldae.config import Bids
 from ldae.core.errors import UserError, require_own_reasons
-from ldae.core.files import read_tsv
+from ldae.core.files import read_tsv, saying_what_is_closed
 from ldae.core.keys import KEY
 
 NO_MAGNITUDE = {"phase", "real", "imag"}
 POINTER_BYTES = 1024
 
 
+@saying_what_is_closed()
 def bids_scans(settings: Bids) -> pd.DataFrame:
     """One row per T1w image; of several images of a visit the one of the best rank stays (:func:`tree.rank`), the
     others get a reason. What was noticed of the tables is in its ``attrs["notes"]``.
@@ -59,7 +60,7 @@ def unusable(path: Path, part: str | None) -> str | None:
 
 def one_per_visit(scans: pd.DataFrame, ranks: pd.Series) -> pd.DataFrame:
     """Give all but the best usable image of a visit a reason."""
-    usable = scans[scans["reason"].isna()].assign(rank=ranks).sort_values("rank")
+    usable = scans.assign(rank=ranks)[scans["reason"].isna()].sort_values("rank")
     best = usable.drop_duplicates(KEY).set_index(KEY)["t1w"].str.rsplit("/").str[-1]
     reasons = scans["reason"].copy()
     for row in usable[usable.duplicated(KEY)].itertuples():

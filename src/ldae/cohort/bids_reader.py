@@ -80,8 +80,10 @@ def check_root(root: Path, settings: Bids, notes: Notes) -> None:
     UserError: the folder is no BIDS dataset, or its description is damaged.
     """
     path = root / "dataset_description.json"
+    if not root.is_dir():
+        raise UserError(f"{settings.path} {'is no folder' if root.exists() else 'does not exist'}: set bids.path.")
     if not path.is_file():
-        if not root.is_dir() or not any(item.is_dir() for item in root.glob("sub-*")):
+        if not any(item.is_dir() for item in root.glob("sub-*")):
             what = "is not a BIDS dataset, it has no dataset_description.json"
             raise UserError(f"{settings.path} {what}: set bids.path.")
         notes.say("the root has no dataset_description.json; its folders sub-* are read all the same")

@@ -36,6 +36,7 @@ COLUMNS = (
 SCALES = {"mmse": (0.0, 30.0), "cdr": (0.0, 3.0), "field_strength": (0.05, 15.0)}
 CDR = (0.0, 0.5, 1.0, 2.0, 3.0)
 UNITS = {"field_strength": {"t": 1.0, "tesla": 1.0}}
+MONTHS = (-1.0, 1200.0)  # a screening visit lies before the baseline
 OLDEST_PLAUSIBLE = 150.0  # years; above it a code (999), not an age
 HEAD_BYTES = 1 << 20
 
@@ -83,9 +84,9 @@ def ages(column: pd.Series | None, index: pd.Index, what: str, notes: Notes, set
 
 
 def months(column: pd.Series | None, index: pd.Index, notes: Notes) -> pd.Series:
-    """Months since baseline, also where the cells are in years (``1.5 y``)."""
+    """Months since baseline, also where the cells are in years (``1.5 y``); what lies outside -1 to 1200 is a code."""
     units = dict.fromkeys(("months", "month", "mo", "m"), 1.0) | dict.fromkeys(("years", "year", "y"), 12.0)
-    return numbers(column, index, "months", notes, units=units)
+    return numbers(column, index, "months", notes, scale=MONTHS, units=units)
 
 
 def dates(column: pd.Series | None, index: pd.Index, what: str, notes: Notes) -> pd.Series:
@@ -124,7 +125,7 @@ def content_keys(paths: list[Path]) -> list[str | None]:
     A file is read as far as needed: not at all when no other has its size, its first MiB when another has, and wholly
     when these are equal too.
     """
-    keys = [str(path.stat().st_size) if path.exists() else None for path in paths]
+    keys = [str(path.stat().st_size) if path.is_file() else None for path in paths]
     for refine in (head_digest, sha256_file):
         shared = {key for key, count in Counter(keys).items() if key is not None and count > 1}
         keys = [f"{key} {refine(path)}" if key in shared else key for key, path in zip(keys, paths, strict=True)]

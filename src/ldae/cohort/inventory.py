@@ -4,7 +4,6 @@ Snakemake watches none of these files. The inventory is what plans the work that
 an edited sidecar asks for; it is rewritten only when it says something else.
 """
 
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,14 @@ from ldae.cohort.authors_csv import read_table
 from ldae.cohort.identity import MEMORY, remember_cohort
 from ldae.cohort.notes import Notes
 from ldae.config import Config
-from ldae.core.files import read_tsv, sha256_file, write_tsv_if_changed
+from ldae.core.files import (
+    read_tsv,
+    saying_what_is_closed,
+    sha256_file,
+    walk,
+    warn_of_names,
+    write_tsv_if_changed,
+)
 
 COLUMNS = ["kind", "path", "bytes", "modified", "digest"]
 KINDS = (  # of files in the folders of subjects
@@ -31,6 +37,7 @@ def inventory_path(config: Config) -> Path:
     return config.results_dir / "manifest" / "dataset_inventory.tsv"
 
 
+@saying_what_is_closed()
 def read_inventory(config: Config) -> pd.DataFrame:
     """Images with size and time of change (ns); tables and sidecars with size and digest. No image is opened."""
     if config.source == "csv":
@@ -39,6 +46,7 @@ def read_inventory(config: Config) -> pd.DataFrame:
     else:
         assert config.bids is not None
         rows = bids_rows(config.bids.path, config.bids.visits, config.bids.participants)
+    warn_of_names(str(row["path"]) for row in rows)
     table = pd.DataFrame(rows, columns=COLUMNS)
     if config.phantom is not None or config.clinica is not None:  # made anew it has other times and the same bytes
         table["modified"] = None
@@ -50,7 +58,7 @@ def bids_rows(root: Path, *tables: Path | None) -> list[dict[str, Any]]:
     entries = sorted(root.iterdir())
     rows = [read(path, root) for path in entries if path.name.endswith(ROOT_TABLES) and path.is_file()]
     for subject in (path for path in entries if path.name.startswith("sub-") and path.is_dir()):
-        for folder, subfolders, names in os.walk(subject, followlinks=True):
+        for folder, subfolders, names in walk(subject, followlinks=True):
             subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
             for name in sorted(names):
                 kind = next((kind for kind, pattern in KINDS if pattern.search(name)), None)

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Iterator
 
 from ldae.core.cells import Reading
+from ldae.core.files import escaped
 
 logger = logging.getLogger("ldae")
 
@@ -20,6 +21,7 @@ class Notes:
 
     def say(self, sentence: str) -> None:
         """Keep a sentence and log it, unless it was said before."""
+        sentence = escaped(sentence)
         if not self.silent and sentence not in self.sentences:
             self.sentences.append(sentence)
             logger.warning("%s", sentence)

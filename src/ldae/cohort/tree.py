@@ -17,6 +17,7 @@ from pathspec import GitIgnoreSpec
 
 from ldae.cohort.notes import Notes, listed
 from ldae.core.errors import UserError
+from ldae.core.files import is_folder, walk
 from ldae.core.text_tables import count
 
 NO_SESSION = "ses-M000"  # the name that the only visit gets in a dataset without sessions
@@ -93,12 +94,12 @@ def read_tree(root: Path, filters: dict, notes: Notes) -> Tree:
 
 def folders(place: Path) -> list[Path]:
     """Folders in a folder, by name."""
-    return sorted((Path(item.path) for item in os.scandir(place) if item.is_dir()), key=lambda path: path.name)
+    return sorted((Path(item.path) for item in os.scandir(place) if is_folder(item)), key=lambda path: path.name)
 
 
 def below(place: Path) -> list[Path]:
     """A folder and every folder below it."""
-    return [place, *(Path(folder) / name for folder, names, _ in os.walk(place) for name in sorted(names))]
+    return [place, *(Path(folder) / name for folder, names, _ in walk(place) for name in sorted(names))]
 
 
 def near_misses(root: Path, place: Path) -> list[str]:

@@ -1,14 +1,16 @@
 """When a scan was made: months since baseline, and the age on that day."""
 
 import re
+from collections import Counter
 
 import pandas as pd
 
 from ldae.cohort.bids_reader import FACTS, Dataset
 from ldae.cohort.chronology import DAYS_PER_MONTH, DAYS_PER_YEAR, disbelieved, months_of
-from ldae.cohort.columns import ages, complete, dates, mapped, months, scores
+from ldae.cohort.columns import MONTHS, ages, complete, dates, mapped, months, scores
 from ldae.cohort.notes import Notes
 from ldae.config import Bids
+from ldae.core.cells import quoted
 from ldae.core.keys import KEY
 
 DATE_LABEL = re.compile(r"ses-((?:19|20)\d{6})")
@@ -54,6 +56,10 @@ def placed_visits(visits: pd.DataFrame, scans: pd.DataFrame, settings: Bids, not
     labels = visits["session_id"].str.extract(DATE_LABEL, expand=False)
     given = visits["visit_date"].where(visits["visit_date"].notna(), labels)
     named = visits["session_id"].map(lambda session: months_of(session, settings)).astype(float)
+    odd = named.notna() & ~named.between(*MONTHS)
+    if odd.any():
+        notes.say(f"months: {quoted(Counter(visits['session_id'][odd]))} are outside the scale of months: n/a")
+    named = named.mask(odd)
     return visits.assign(
         months=stated.fillna(named),
         visit_date=dates(given, visits.index, "date of the visit", notes),

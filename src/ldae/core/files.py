@@ -4,11 +4,13 @@ Every writer goes through :func:`atomic_path`: temporary file beside the target,
 for by hand, into a folder of their own, through :func:`new_path`.
 """
 
+import errno
 import filecmp
 import hashlib
 import json
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from typing import Any
 import pandas as pd
 
 from ldae.core.errors import UserError
+
+logger = logging.getLogger("ldae")
 
 
 @contextmanager
@@ -74,6 +78,58 @@ def require_same(path: Path, temporary: Path) -> None:
         raise UserError(f"{path} is there and holds something else, so it stays: give another folder.")
 
 
+def escaped(name: str) -> str:
+    """A name as text: bytes that are not UTF-8 with backslashes (Python keeps them as lone surrogates)."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def warn_of_names(names: Iterable[str]) -> None:
+    """Say once, in the log, which names are not UTF-8; they are written with backslashes."""
+    odd = [escaped(name) for name in names if escaped(name) != name]
+    if odd:
+        logger.warning("%d names are not UTF-8, the first is %s: rename what shall be read", len(odd), odd[0])
+
+
+def is_folder(item: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder or a link to one. A link to itself, or to a folder that it lies in, is none: it
+    leads nowhere, like a broken one."""
+    if not item.is_symlink():
+        return item.is_dir(follow_symlinks=False)
+    path = Path(item.path)
+    return path.is_dir() and not path.parent.resolve().is_relative_to(path.resolve())
+
+
+def walk(folder: str | Path, followlinks: bool = False) -> Iterator[tuple[str, list[str], list[str]]]:
+    """:func:`os.walk` that passes over no folder that this user must not read.
+
+    Raises:
+        OSError: such a folder; :func:`saying_what_is_closed` makes a sentence of it.
+    """
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    return os.walk(folder, onerror=fail, followlinks=followlinks)
+
+
+@contextmanager
+def saying_what_is_closed() -> Iterator[None]:
+    """Around what reads a user's data.
+
+    Raises:
+        UserError: a folder or a file that this user must not read; the sentence names it.
+    """
+    try:
+        yield
+    except PermissionError as error:
+        raise UserError(f"{error.filename} must not be read by this user: change its permissions.") from None
+
+
+def leads_nowhere(error: OSError) -> bool:
+    """Whether a path was not found because it is not there, or is a link to itself."""
+    return error.errno in (errno.ENOENT, errno.ELOOP)
+
+
 def fsync_folder(folder: Path) -> None:
     """Make a rename inside ``folder`` survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
@@ -84,9 +140,9 @@ def fsync_folder(folder: Path) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """UTF-8, whole or not at all."""
+    """UTF-8, whole or not at all; the name of a file that is not UTF-8 stands there with backslashes."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: str | Path, content: Any) -> None:
@@ -108,10 +164,14 @@ def read_json(path: str | Path) -> Any:
 
 
 def write_tsv(path: str | Path, table: pd.DataFrame, digits: int = 6) -> None:
-    """Tab-separated, missing values as ``n/a`` (the BIDS rule), floats with so many significant digits."""
+    """Tab-separated, missing values as ``n/a`` (the BIDS rule), floats with so many significant digits; the name of a
+    file that is not UTF-8 stands there with backslashes."""
     form = f"%.{digits}g"
     with atomic_path(path) as temporary:
-        table.to_csv(temporary, sep="\t", index=False, na_rep="n/a", float_format=form, lineterminator="\n")
+        table.to_csv(
+            temporary, sep="\t", index=False, na_rep="n/a", float_format=form, lineterminator="\n",
+            errors="backslashreplace",
+        )  # fmt: skip
 
 
 def write_tsv_if_changed(path: str | Path, table: pd.DataFrame) -> None:

@@ -6,6 +6,7 @@ Anything that is no such table ends in one sentence. Tables of our own are read 
 """
 
 import csv
+import errno
 import re
 import stat
 from collections import Counter
@@ -89,11 +90,13 @@ def content_of(path: Path) -> bytes:
             raise UserError(f"{path} has {facts.st_size >> 20} MiB: a text table of at most 1024 MiB is expected.")
         with open(path, "rb") as handle:
             return handle.read()
-    except FileNotFoundError:
-        what = "is a link to nowhere" if path.is_symlink() else "does not exist"
-        raise UserError(f"{path} {what}: a text table is expected.") from None
     except PermissionError:
         raise UserError(f"{path} must not be read by this user: change its permissions.") from None
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ELOOP):
+            raise
+        what = "is a link to nowhere" if path.is_symlink() else "does not exist"
+        raise UserError(f"{path} {what}: a text table is expected.") from None
 
 
 def decoded(content: bytes, path: Path) -> tuple[str, list[str]]:

@@ -1,10 +1,14 @@
+import io
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from ldae import cli
 from ldae.adni.conversion import input_digests
+from ldae.adni.disk import subject_files
 from ldae.adni.inventory import write_inventory
 from ldae.core.errors import UserError
 from ldae.core.files import read_tsv
@@ -32,6 +36,36 @@ def test_inventory_is_rewritten_only_when_something_changed(download, tmp_path):
     write_inventory(download.images, download.tables, out)
     assert out.read_bytes() != before[2]
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["inventory.tsv"]
+
+
+def test_links_to_themselves_are_links_to_nowhere(download, tmp_path):
+    image, out = download.listed[0], tmp_path / "inventory.tsv"
+    before = subject_files(download.images / image.ptid)
+    (download.images / image.ptid / "loop").symlink_to("..")
+    assert subject_files(download.images / image.ptid) == before
+    file = min((download.images / image.folder).iterdir())
+    file.unlink()
+    for link in (file, download.images / "947_S_0009", download.table("CDR")):
+        link.unlink(missing_ok=True)
+        link.symlink_to(link.name)
+    assert subject_files(download.images / image.ptid).images[str(image.image_id)].broken == [str(file)]
+    write_inventory(download.images, download.tables, out)
+    inventory = read_tsv(out).set_index("path")
+    assert inventory["bytes"][download.table("CDR").name] == -1 and inventory["kind"]["947_S_0009"] == "outside"
+    assert inventory["files"][image.folder] == 12
+
+
+def test_names_that_are_not_utf8_are_written_with_backslashes_and_named_once(download, tmp_path, caplog, monkeypatch):
+    image, out = download.listed[0], tmp_path / "inventory.tsv"
+    (download.images / image.ptid).rename(download.images / os.fsdecode(b"\xe9_S_0001"))
+    write_inventory(download.images, download.tables, out)
+    assert r"\udce9_S_0001" in set(read_tsv(out)["path"])
+    assert caplog.text.count("names are not UTF-8, the first is") == 1
+    ascii_only = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict")
+    monkeypatch.setattr(sys, "stdout", ascii_only)
+    cli.main(["preflight", str(download.images), str(download.tables)])
+    ascii_only.flush()
+    assert rb"\udce9_S_0001 is no subject folder" in ascii_only.buffer.getvalue()
 
 
 def test_missing_folder(download, tmp_path):

@@ -5,16 +5,21 @@ which table has a fact, what an image is called, which dates can be believed.
 """
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from ldae.cohort.bids import bids_scans
+from ldae.cohort.inventory import bids_rows
 from ldae.cohort.manifest import write_manifest
 from ldae.config import Bids, Manifest
 from ldae.core.errors import UserError
-from ldae.core.files import read_json, read_tsv
+from ldae.core.files import read_json, read_tsv, write_tsv
 
 DESCRIPTION = json.dumps({"Name": "t", "BIDSVersion": "1.8.0"})
 
@@ -38,6 +43,11 @@ class Dataset:
 
     def people(self, text: str, encoding: str = "utf-8") -> None:
         self.write("participants.tsv", text, encoding)
+
+    def inventory(self) -> pd.DataFrame:
+        out = self.folder / "inventory.tsv"
+        write_tsv(out, pd.DataFrame(bids_rows(self.root)))
+        return read_tsv(out)
 
     def read(self, require_diagnosis: bool = False, **settings) -> tuple[pd.DataFrame, str]:
         scans, exclusions = self.folder / "out/scans.tsv", self.folder / "out/exclusions.tsv"
@@ -519,6 +529,79 @@ def test_a_linked_subject_a_path_with_blanks_and_nothing_written(tmp_path):
     before = sorted((path, path.stat().st_mtime_ns) for path in dataset.root.rglob("*"))
     assert list(dataset.read()[0]["participant_id"]) == ["sub-01", "sub-02"]
     assert sorted((path, path.stat().st_mtime_ns) for path in dataset.root.rglob("*")) == before
+
+
+def test_links_to_themselves_are_links_to_nowhere(dataset):
+    dataset.image("01")
+    for name in ("sub-02", "participants.tsv", ".bidsignore", "sub-01/anat/sub-01_run-2_T1w.nii.gz"):
+        (dataset.root / name).symlink_to(Path(name).name)
+    (dataset.root / "sub-01" / "ses-M012").symlink_to("..")
+    scans, _ = dataset.read()
+    assert list(scans["status"]) == ["included", "excluded"]
+    assert "link to nowhere" in scans["reason"][1]
+    assert set(dataset.inventory()["path"]) == {"dataset_description.json", *scans["t1w"]}
+    (dataset.root / "sub-01" / "sub-01_sessions.tsv").symlink_to("sub-01_sessions.tsv")
+    with pytest.raises(UserError, match=r"sub-01_sessions\.tsv is a link to nowhere"):
+        dataset.read()
+
+
+def test_a_name_that_is_not_utf8_is_written_with_backslashes(dataset):
+    dataset.image("01")
+    (dataset.root / "sub-01" / "anat" / os.fsdecode(b"sub-01_acq-\xe9_T1w.nii.gz")).write_bytes(b"x")
+    _, notes = dataset.read()
+    assert r"acq-\udce9_T1w.nii.gz; rename" in notes
+    assert r"sub-01/anat/sub-01_acq-\udce9_T1w.nii.gz" in set(dataset.inventory()["path"])
+
+
+def test_empty_images_are_said_to_be_empty_and_a_folder_is_no_image(dataset):
+    for session in ("M000", "M012"):
+        dataset.write(dataset.image("01", session), b"")
+    (dataset.root / "sub-01/ses-M024/anat/sub-01_ses-M024_T1w.nii.gz").mkdir(parents=True)
+    (dataset.root / "sub-01/ses-M036/anat/sub-01_ses-M036_T1w.nii.gz").mkdir(parents=True)
+    reasons = list(bids_scans(Bids(path=dataset.root))["reason"])
+    assert reasons == ["empty file: 0 bytes"] * 2 + ["image not on disk: a folder or a device has its name"] * 2
+
+
+@pytest.mark.parametrize(("cell", "months"), [("-12", None), ("1e9", None), ("1200", 1200), ("-1", -1)])
+def test_months_outside_their_scale_are_missing(dataset, cell, months):
+    dataset.image("01", "a")
+    dataset.image("01", "b")
+    dataset.write("sub-01/sub-01_sessions.tsv", f"session_id\tmonths\nses-a\t{cell}\nses-b\t0\n")
+    scans, notes = dataset.read(columns={"months": ["months"]})
+    found = scans.set_index("session_id")["months"]["ses-a"]
+    assert pd.isna(found) if months is None else found == months
+    assert (f"months: '{cell}' (1)" in notes) == (months is None)
+
+
+def test_months_of_a_name_outside_their_scale_are_missing(dataset):
+    for session in ("M000", "M" + "9" * 21):
+        dataset.image("01", session)
+    scans, notes = dataset.read()
+    assert list(scans["months"].dropna()) == [0] and "outside the scale of months: n/a" in notes
+
+
+def test_what_is_no_folder_is_said_so(dataset):
+    with pytest.raises(UserError, match="nope does not exist"):
+        bids_scans(Bids(path=dataset.root / "nope"))
+    with pytest.raises(UserError, match=r"dataset_description\.json is no folder"):
+        bids_scans(Bids(path=dataset.root / "dataset_description.json"))
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None and os.geteuid() == 0, reason="root reads everything")
+@pytest.mark.parametrize("closed", ["sub-01", "sub-01/anat"])
+def test_a_folder_that_must_not_be_read_is_named(dataset, closed):
+    dataset.image("01")
+    (dataset.root / closed).chmod(0)
+    try:
+        drop = ["setpriv", "--reuid", "0", *(f"--{kind}=-all" for kind in ("inh-caps", "ambient-caps", "bounding-set"))]
+        command = [Path(sys.executable).with_name("ldae"), "preflight", "--bids", dataset.root]
+        ended = subprocess.run(
+            [*(drop if os.geteuid() == 0 else ()), *command], capture_output=True, text=True, check=False
+        )
+    finally:
+        (dataset.root / closed).chmod(0o700)
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr
+    assert f"{closed} must not be read by this user: change its permissions." in ended.stderr
 
 
 def test_pybids_finds_the_same_images(dataset):
