@@ -6,7 +6,6 @@ Anything that is no such table ends in one sentence. Tables of our own are read 
 """
 
 import csv
-import errno
 import re
 import stat
 from collections import Counter
@@ -16,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.core.errors import UserError
+from ldae.core.files import leads_nowhere
 
 LARGEST_BYTES = 1 << 30  # ADNI's longest table has some 0.1 GiB
 DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
@@ -93,7 +93,7 @@ def content_of(path: Path) -> bytes:
     except PermissionError:
         raise UserError(f"{path} must not be read by this user: change its permissions.") from None
     except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ELOOP):
+        if not leads_nowhere(error):
             raise
         what = "is a link to nowhere" if path.is_symlink() else "does not exist"
         raise UserError(f"{path} {what}: a text table is expected.") from None
