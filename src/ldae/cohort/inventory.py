@@ -15,6 +15,7 @@ from ldae.cohort.identity import MEMORY, remember_cohort
 from ldae.cohort.notes import Notes
 from ldae.config import Config
 from ldae.core.files import (
+    leads_back,
     read_tsv,
     saying_what_is_closed,
     sha256_file,
@@ -59,7 +60,9 @@ def bids_rows(root: Path, *tables: Path | None) -> list[dict[str, Any]]:
     rows = [read(path, root) for path in entries if path.name.endswith(ROOT_TABLES) and path.is_file()]
     for subject in (path for path in entries if path.name.startswith("sub-") and path.is_dir()):
         for folder, subfolders, names in walk(subject, followlinks=True):
-            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+            subfolders[:] = sorted(
+                name for name in subfolders if not name.startswith(".") and not leads_back(Path(folder) / name)
+            )
             for name in sorted(names):
                 kind = next((kind for kind, pattern in KINDS if pattern.search(name)), None)
                 path = Path(folder) / name

@@ -95,8 +95,12 @@ def is_folder(item: os.DirEntry[str]) -> bool:
     leads nowhere, like a broken one."""
     if not item.is_symlink():
         return item.is_dir(follow_symlinks=False)
-    path = Path(item.path)
-    return path.is_dir() and not path.parent.resolve().is_relative_to(path.resolve())
+    return Path(item.path).is_dir() and not leads_back(Path(item.path))
+
+
+def leads_back(path: Path) -> bool:
+    """Whether a path is a link to a folder that it lies in."""
+    return path.is_symlink() and path.parent.resolve().is_relative_to(path.resolve())
 
 
 def walk(folder: str | Path, followlinks: bool = False) -> Iterator[tuple[str, list[str], list[str]]]:
