@@ -188,17 +188,9 @@ def slurm() -> Finding:
 def weights(config: Config) -> Iterator[Finding]:
     """The files of weights that the configuration names, each with its digest."""
     from ldae.core.files import sha256_file
+    from ldae.training.planning import given_weights
 
-    given = {
-        "autoencoder.pretrained": (config.autoencoder.pretrained, config.autoencoder.pretrained_sha256),
-        "autoencoder.perceptual_weights": (config.autoencoder.perceptual_weights, config.autoencoder.perceptual_sha256),
-        "representation.backbone_weights": (
-            config.representation.backbone_weights,
-            config.representation.backbone_sha256,
-        ),
-        "evaluation.lpips_weights": (config.evaluation.lpips_weights, config.evaluation.lpips_sha256),
-    }
-    for key, (path, digest) in given.items():
+    for key, path, digest, _ in given_weights(config):
         if path is None:
             yield Finding("weights", f"{key}: none given")
         elif not path.is_file():

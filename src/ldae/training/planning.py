@@ -14,8 +14,9 @@ from ldae.config import Config, Training
 from ldae.core.closure import Code
 from ldae.core.errors import UserError
 from ldae.core.files import digest, read_json, require_weights, write_json
+from ldae.core.lineage import MADE_FROM
 
-TRAININGS = ("autoencoder", "diffusion", "representation", "dae", "supervised_ad", "supervised_age")
+TRAININGS = tuple(MADE_FROM)
 KEPT = 3  # checkpoints: two, and the one that is being written
 COUNTS = ("ldae.training.memory", "ldae.training.rule_memory")  # what the counts depend on, and all that it imports
 logger = logging.getLogger("ldae")
@@ -103,13 +104,15 @@ def training_of(config: Config, name: str) -> Training:
 
 def to_train(config: Config) -> set[str]:
     """Trainings whose model is not there, or is one of other settings. What was imported is not trained."""
+    asked = {name: config.section(name) for name in TRAININGS} | {
+        "supervised_ad": config.supervised("supervised_ad"),
+        "supervised_age": config.supervised("supervised_age"),
+    }
     waiting = set()
     for name in TRAININGS:
         described = config.results_dir / "train" / name / "model.json"
         known = read_json(described) if described.is_file() else {}
-        supervised = name in ("supervised_ad", "supervised_age")
-        settings = config.supervised(name) if supervised else config.section(name)  # type: ignore[arg-type]
-        if "imported" not in known and known.get("settings") != settings:
+        if "imported" not in known and known.get("settings") != asked[name]:
             waiting.add(name)
     return waiting
 
