@@ -10,6 +10,7 @@ from ldae.core.errors import UserError
 
 if TYPE_CHECKING:
     from ldae.config import Config
+    from ldae.inference.imported import Model
     from ldae.inference.probe import Probe
 
 
@@ -21,7 +22,9 @@ def add(commands) -> None:
         "Every tensor has to find its place.",
     )
     command.add_argument("--config", type=Path, nargs="+", metavar="FILE", default=[Path("config/config.yaml")])
-    command.add_argument("--out", type=Path, required=True, help="folder of the models, such as results/train")
+    place = command.add_mutually_exclusive_group(required=True)
+    place.add_argument("--out", type=Path, help="folder of the models, such as results/train")
+    place.add_argument("--model", type=Path, metavar="DIR", help="or: all of them as one model folder for `ldae apply`")
     command.add_argument("--autoencoder", type=Path, metavar="FILE", help="AutoencoderKL of MONAI Generative")
     command.add_argument("--unet", type=Path, metavar="FILE", help="unconditional latent UNet")
     command.add_argument("--encoder", type=Path, metavar="FILE", help="semantic encoder; with --estimator")
@@ -54,15 +57,12 @@ def run(options: Namespace) -> int:
             f"{twice[0]} and {twice[1]} would both become {twice[0].stem}.safetensors: convert them into two folders."
         )
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if options.model is not None:
+        return write_model_folder(options)
     settings, models = None, []
     if options.autoencoder or options.unet or options.estimator:
         settings = with_options(load_config(*options.config), options)
-        if options.autoencoder:
-            models += imported.read_autoencoder(options.autoencoder, settings, options.out)
-        if options.unet:
-            models += imported.read_unet(options.unet, settings, options.out)
-        if options.estimator:
-            models += imported.read_representation(options.encoder, options.estimator, settings, options.out)
+        models = read_models(options, settings, options.out)
     with ExitStack() as files:  # they get their names, and the models are written, when all have been read
         said = [convert(path, options.out / f"{path.stem}.safetensors", files) for path in options.plain]
         if options.probe:
@@ -72,6 +72,35 @@ def run(options: Namespace) -> int:
         imported.write_models(models, settings, options.out)
         keep_imported(options.out)
     print(*said, sep="\n", end="\n" if said else "")
+    return 0
+
+
+def read_models(options: Namespace, settings: "Config", out: Path) -> list["Model"]:
+    """The models of the files that were given, to be written below ``out``."""
+    from ldae.inference import imported
+
+    models = []
+    if options.autoencoder:
+        models += imported.read_autoencoder(options.autoencoder, settings, out)
+    if options.unet:
+        models += imported.read_unet(options.unet, settings, out)
+    if options.estimator:
+        models += imported.read_representation(options.encoder, options.estimator, settings, out)
+    return models
+
+
+def write_model_folder(options: Namespace) -> int:
+    """All networks, and the probe that came with them, as a folder for ``LDAE.load`` and ``ldae apply``."""
+    from ldae.config import load_config
+    from ldae.report.export_model import verify_model
+    from ldae.report.import_model import import_model
+
+    if options.plain:
+        raise UserError("--plain converts files by themselves: give it with --out, not with --model.")
+    settings = with_options(load_config(*options.config), options)
+    probes = {"ad": read_published_probe(*options.probe)} if options.probe else {}
+    import_model(options.model, settings, lambda folder: read_models(options, settings, folder), probes)
+    print(f"{options.model}: {verify_model(options.model)}")
     return 0
 
 

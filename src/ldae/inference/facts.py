@@ -178,7 +178,7 @@ def measure_reference(ldae: LDAE, volumes: Store, codes: Store, splits: Any, err
     width = half_width(errors["error"].to_numpy(), errors["participant_id"].to_numpy()) if len(errors) else None
     unmeasured = Distances(None, 0, 0)
     reference = Reference(mean, covariance, unmeasured, unmeasured, width, errors["participant_id"].nunique())
-    code = np.array([reference.distance(y_sem[row]) for row in held_out])
+    code = np.array([reference.distance(y_sem[row]) for row in held_out], dtype=float)
     image = np.array(
         [image_error(ldae, volumes.volumes([row])[0], names[row]) for row in track(held_out.tolist(), "held-out scans")]
     )

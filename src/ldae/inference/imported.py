@@ -143,9 +143,7 @@ def _share_scale_factor(out: Path) -> None:
     autoencoder, unet = map(read_description, folders)
     if "imported" in autoencoder and "imported" in unet:
         write_json(folders[0] / "model.json", autoencoder | {"scale_factor": unet["scale_factor"]})
-        logger.info(
-            "%s: latents are multiplied by %g, as the networks after it were trained", out, unet["scale_factor"]
-        )
+        logger.info("Latents are multiplied by %g, as the networks of latents were trained.", unet["scale_factor"])
 
 
 def _check(out: Path, network: nn.Module, weights: dict[str, Tensor], files: list[Path]) -> None:
@@ -175,4 +173,4 @@ def _write(model: Model, settings: config.Config, inputs: dict[str, str]) -> Non
     facts |= model.facts
     note = json.dumps({name: facts[name] for name in ("grid", "scale_factor") if name in facts}, sort_keys=True)
     write_model(out, Outcome(weights, 0, []), out.name, model.section, settings.seed, note, **facts)
-    logger.info("%s: %d tensors; trained on %s", out, len(weights), grid)
+    logger.info("%s: %d tensors; trained on %s", out.name, len(weights), grid)

@@ -65,11 +65,12 @@ class Likeness:
     between 1 and 99; none where there were too few.
 
     Attributes:
-        code_distance: Mahalanobis distance of y_sem to the training codes, over sqrt(dimension).
+        code_distance: Mahalanobis distance of y_sem to the training codes, over sqrt(dimension); none where the model
+            does not know them (imported weights).
         image_error: root mean square of what the autoencoder does not give back, within the brain.
     """
 
-    code_distance: float
+    code_distance: float | None
     code_percentile: float | None
     image_error: float
     image_percentile: float | None

@@ -39,9 +39,9 @@ class Distances:
         quantiles = tuple(map(float, np.quantile(values, PROBABILITIES))) if known else None
         return cls(quantiles, len(values), len(set(subjects)))
 
-    def percentile(self, value: float) -> float | None:
+    def percentile(self, value: float | None) -> float | None:
         """Share of held-out scans, in percent, that lie nearer; 1 and 99 stand for what is beyond."""
-        if self.quantiles is None:
+        if self.quantiles is None or value is None:
             return None
         return float(100 * np.interp(value, self.quantiles, PROBABILITIES))
 
@@ -76,8 +76,17 @@ class Reference:
     age_half_width: float | None
     age_subjects: int
 
-    def distance(self, y_sem: np.ndarray) -> float:
-        """Mahalanobis distance of a code (dimension,) to the training codes, over sqrt(dimension)."""
+    @classmethod
+    def unknown(cls, dimension: int) -> "Reference":
+        """Of a model that says nothing of the scans it was trained on (imported weights)."""
+        nobody = Distances(None, 0, 0)
+        return cls(np.full(dimension, np.nan), np.eye(dimension), nobody, nobody, None, 0)
+
+    def distance(self, y_sem: np.ndarray) -> float | None:
+        """Mahalanobis distance of a code (dimension,) to the training codes, over sqrt(dimension); none where these
+        are unknown."""
+        if np.isnan(self.mean).any():
+            return None
         offset = np.asarray(y_sem, dtype=float) - self.mean
         return float(np.sqrt(offset @ np.linalg.solve(self.covariance, offset) / len(offset)))
 

@@ -43,8 +43,7 @@ def export_model(results: Path, out: Path, unchecked: bool = False) -> None:
         UserError: the run is not finished, ``out`` is there already, an identifier would leave, or memorisation was not
             looked for and ``unchecked`` is not given.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out} is there already and stays: give a new folder.")
+    require_new(out)
     if not unchecked:
         raise UserError(
             "Whether this model has learnt single scans by heart was not looked for (memorisation: not run); with "
@@ -65,11 +64,31 @@ def export_model(results: Path, out: Path, unchecked: bool = False) -> None:
         Facts(portable(facts.recipe, fresh), facts.probes, facts.reference).write(fresh)
         write_text(fresh / CARD, card_of(facts, card.read_text(encoding="utf-8")))
         write_text(fresh / "LICENSE", licence_of(facts.recipe))
-        check_public(fresh, names_of(results))
-        write_text(fresh / SUMS, sums_of(fresh))
-        if out.exists():
-            out.rmdir()
-        fresh.rename(out)
+        finished(fresh, out, names_of(results))
+
+
+def require_new(out: Path) -> None:
+    """Raises:
+    UserError: something stands there already.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out} is there already and stays: give a new folder.")
+
+
+def finished(fresh: Path, out: Path, names: Iterable[str]) -> None:
+    """Give a whole model folder its list of sums and its place.
+
+    Args:
+        names: identifiers of the cohort.
+
+    Raises:
+        UserError: an identifier would leave.
+    """
+    check_public(fresh, names)
+    write_text(fresh / SUMS, sums_of(fresh))
+    if out.exists():
+        out.rmdir()
+    fresh.rename(out)
 
 
 def names_of(results: Path) -> set[str]:
@@ -123,8 +142,12 @@ def copied(source: Path, folder: Path, stem: str) -> str:
     return name
 
 
-def card_of(facts: Facts, card: str) -> str:
-    """README.md: front matter, the card of the run, how to use it, and what is known of its certainty."""
+def card_of(facts: Facts, card: str, imported: bool = False) -> str:
+    """README.md: front matter, the card of the run, how to use it, and what is known of its certainty.
+
+    Args:
+        imported: the weights were trained elsewhere.
+    """
     front: dict[str, Any] = {
         "library_name": "ldae-adni",
         "license": "apache-2.0" if facts.recipe.phantom else "other",
@@ -135,7 +158,12 @@ def card_of(facts: Facts, card: str) -> str:
         loader=PackageLoader("ldae.report"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     body = environment.get_template("exported_card.md.j2").render(
-        card=card.rstrip(), recipe=facts.recipe, reference=facts.reference, probes=facts.probes, coverage=COVERAGE
+        card=card.rstrip(),
+        recipe=facts.recipe,
+        reference=facts.reference,
+        probes=facts.probes,
+        coverage=COVERAGE,
+        imported=imported,
     )
     return f"---\n{yaml.safe_dump(front, sort_keys=True)}---\n\n{body}"
 
