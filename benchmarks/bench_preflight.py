@@ -1,5 +1,5 @@
 """What the preflight costs on a cohort of ADNI's size: study tables of 10,340 scans, and their folders of
-empty files: names are all that is read.
+files of one byte: names and sizes are all that is read.
 
 python benchmarks/bench_preflight.py    # one line of JSON; exit status 1 above the limit
 """
@@ -23,7 +23,7 @@ LIMIT = 20.0  # seconds, wall
 
 
 def fabricate(folder: Path, scans: int, files: int) -> tuple[Path, Path]:
-    """Tables of ``scans`` visits (a few more) with today's LONI names, and a folder of empty files for every image."""
+    """Tables of ``scans`` visits (a few more) with today's LONI names, and a folder of tiny files for every image."""
     group = -(-scans // VISITS // 3)
     settings = Phantom(subjects={"CN": group, "MCI": group, "AD": group}, visits=VISITS, extra_visit_fraction=0)
     plans = plan_cohort(settings, SEED)
@@ -32,7 +32,9 @@ def fabricate(folder: Path, scans: int, files: int) -> tuple[Path, Path]:
         place = folder / "ADNI" / image.folder
         place.mkdir(parents=True)
         for number in range(files):
-            os.close(os.open(place / image.file_name(number), os.O_CREAT))
+            file = os.open(place / image.file_name(number), os.O_CREAT | os.O_WRONLY)
+            os.write(file, b"x")  # a file of 0 bytes is a lost slice
+            os.close(file)
     write_todays_tables(folder / "clinical", plans, images, SEED)
     return folder / "ADNI", folder / "clinical"
 

@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 from chain import SMOKE
 
 from ldae import cli
 from ldae.config import Phantom
 from ldae.core.files import read_tsv
+from ldae.phantom.dicom import write_series
 from ldae.phantom.loni_images import images_of
 from ldae.phantom.loni_tables import write_todays_tables
 from ldae.phantom.visit_schedule import plan_cohort
@@ -17,13 +19,13 @@ STEPS = ("preflight_adni", "adapt_tables")
 
 @pytest.fixture
 def download(workflow):
-    """Tables with today's names and one empty file per image; an overlay that points there."""
+    """Tables with today's names and a few slices per image; an overlay that points there."""
     plans = plan_cohort(Phantom(subjects={"CN": 1, "MCI": 1, "AD": 1}, extra_visit_fraction=0), 3)
     images = [image for plan in plans for visit in plan.visits for image in images_of(3, plan, visit)]
     for image in images:
         folder = workflow.folder / "raw/ADNI" / image.folder
-        folder.mkdir(parents=True)
-        (folder / image.file_name(1)).touch()
+        volume = np.random.default_rng(image.image_id).normal(300, 20, (3, 4, 4))
+        write_series(volume, (16.0, 16.0, 16.0), folder, image, "F", 70.0)
     write_todays_tables(workflow.folder / "raw/clinical", plans, images, 3)
     overlay = {"raw": {"images": "raw/ADNI", "tables": "raw/clinical"}}
     (workflow.folder / "mine.json").write_text(json.dumps(overlay))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ldae.adni.spelling import field_strength, subject_id, visit_code
+from ldae.adni.spelling import field_strength, plain_number, subject_id, visit_code
 
 SPELLINGS = {
     "SubjectID": ("subject_id", "participantid", "ptid", "subject id", "subject"),
@@ -56,9 +56,9 @@ def t1w_rows(table: pd.DataFrame) -> pd.DataFrame:
     return table[keep & description.str.contains(T1W, case=False, regex=True)]
 
 
-def plain_number(values: pd.Series) -> pd.Series:
+def plain_numbers(values: pd.Series) -> pd.Series:
     """``I123``, ``S123``, ``123.0`` -> ``123``."""
-    return values.str.replace(r"^[IS](?=\d)", "", regex=True).str.replace(r"\.0$", "", regex=True)
+    return values.map({cell: plain_number(cell) for cell in values.unique()})
 
 
 def iso_dates(values: pd.Series) -> pd.Series:
@@ -98,19 +98,19 @@ def image_list(
     table = renamed(t1w_rows(listing))
     if "ImageUID" not in table:
         return table
-    table["ImageUID"] = plain_number(table["ImageUID"])
+    table["ImageUID"] = plain_numbers(table["ImageUID"])
     if quality is not None:
         more = renamed(quality)
         if "ImageUID" in more:
-            more["ImageUID"] = plain_number(more["ImageUID"])
+            more["ImageUID"] = plain_numbers(more["ImageUID"])
             more = more.drop_duplicates("ImageUID").set_index("ImageUID")
             for column in more.columns.difference(table.columns):
                 table[column] = table["ImageUID"].map(more[column]).fillna("")
     if "SeriesID" not in table and len(series := series_on_disk(images)):
         table["SeriesID"] = table["ImageUID"].map(series).fillna("")
     for column, clean in (
-        ("StudyID", plain_number),
-        ("SeriesID", plain_number),
+        ("StudyID", plain_numbers),
+        ("SeriesID", plain_numbers),
         ("ScanDate", iso_dates),
         ("MagStrength", field_strengths),
     ):

@@ -14,6 +14,8 @@ from ldae.core.cells import Reading, read_dates, read_number
 from ldae.core.text_tables import count
 
 PTID = re.compile(r"(\d{1,3})[\s_-]*S[\s_-]*(\d{1,5})", re.IGNORECASE)
+GROUPED = re.compile(r"(\d{1,3}(?:[,\s'\u202f]\d{3})+)(?:\.0+)?|(\d{1,3}(?:\.\d{3}){2,})(?:,0+)?")  # 1,000,100
+SCIENTIFIC = re.compile(r"(\d+)(?:[.,](\d+))?[eE]\+?(\d+)")
 DATES = ("EXAMDATE", "EXAMDATE_bl", "ScanDate")
 NUMBERS = (
     "AGE", "PTEDUCAT", "APOE4", "MMSE", "MMSE_bl", "CDRSB", "ADAS11", "ADAS13", "ADASQ4", "FAQ", "MOCA",
@@ -29,9 +31,24 @@ WORDS["ORIGPROT"] = WORDS["COLPROT"]
 
 
 def plain_number(cell: str) -> str:
-    """``I123``, ``S123``, ``123.0``, ``00123`` -> ``123``."""
-    found = re.fullmatch(r"[IS]?0*(\d+)(?:[.,]0*)?", cell.strip(), re.IGNORECASE)
+    """``I123``, ``S123``, ``123.0``, ``00123`` -> ``123``; ``1,000,100`` and ``1.000100E+06`` -> ``1000100``.
+
+    A number in scientific notation that has fewer digits than its exponent stays (:func:`lost_digits`).
+    """
+    text = cell.strip()
+    if found := GROUPED.fullmatch(text):
+        text = re.sub(r"\D", "", found.group(1) or found.group(2))
+    elif (found := SCIENTIFIC.fullmatch(text)) and not lost_digits(text):
+        whole, after, power = found.group(1), (found.group(2) or ""), int(found.group(3))
+        text = whole + after[:power] if not after[power:].strip("0") else text
+    found = re.fullmatch(r"[IS]?0*(\d+)(?:[.,]0*)?", text, re.IGNORECASE)
     return found.group(1) if found else cell
+
+
+def lost_digits(cell: str) -> bool:
+    """Whether a spreadsheet program shortened a number: ``1.00E+06`` may have been any of 10,000."""
+    found = SCIENTIFIC.fullmatch(cell.strip())
+    return found is not None and len(found.group(2) or "") < int(found.group(3))
 
 
 def with_letter(letter: str) -> Callable[[str], str]:

@@ -71,16 +71,11 @@ def image_paths(image: str, files: ImageFiles, notes: list[str]) -> list[Path]:
     """The DICOM files of an image, each slice once, or its one NIfTI file.
 
     Raises:
-        QuarantinedScan: links to nowhere, files without a usable header, or no file at all.
+        QuarantinedScan: links to nowhere, empty or packed files, files without a usable header, or no file at all.
     """
-    if files.broken:
-        of = f"{len(files.broken)} of {len(files.broken) + len(files.dicom) + len(files.nifti)} files"
-        raise QuarantinedScan(
-            f"not on disk: {of} of I{image} are links to nowhere (run `datalad get`, or copy them again)"
-        )
+    if (trouble := files.trouble(image)) is not None:
+        raise QuarantinedScan(trouble)
     if not files.dicom:
-        if not files.nifti:
-            raise QuarantinedScan(f"not on disk: I{image} has no DICOM and no NIfTI file")
         nifti = [Path(path) for path in files.nifti]
         if len(nifti) > 1:
             notes.append(f"I{image}: {nifti[0].name} is used, {count(len(nifti) - 1, 'other NIfTI file')} not")

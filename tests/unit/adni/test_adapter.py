@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from ldae.adni.clinica_tables import adapt_tables
-from ldae.adni.image_listing import field_strengths, image_list, iso_dates, named_visits, plain_number, visit_name
+from ldae.adni.image_listing import field_strengths, image_list, iso_dates, named_visits, plain_numbers, visit_name
 from ldae.adni.preflight import preflight
 from ldae.adni.study_tables import BY_NAME, TABLES, find_tables, read_table
 from ldae.adni.table_adapter import write_adapted_tables
@@ -148,7 +148,7 @@ def test_processed_images(tmp_path):
 def test_spellings_of_values():
     dates = pd.Series(["2006-04-18", "2006-04-18 00:00:00.0", "4/18/2006", "20060418.0", "", "18-Apr-06"])
     assert iso_dates(dates).tolist() == ["2006-04-18"] * 4 + ["", "18-Apr-06"]
-    assert plain_number(pd.Series(["I12", "S12", "12.0", "12"])).tolist() == ["12"] * 4
+    assert plain_numbers(pd.Series(["I12", "S12", "12.0", "12"])).tolist() == ["12"] * 4
     assert field_strengths(pd.Series(["3", "1.5", "3.0 Tesla", ""])).tolist() == ["3.0", "1.5", "3.0", ""]
 
 

@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 import sys
 import time
 from dataclasses import replace
@@ -306,7 +307,7 @@ def beside(download, image, **changes):
     pd.concat([table, row]).to_csv(download.table("MPRAGEMETA"), index=False)
     folder = (download.images / image.folder).with_name("I77")
     folder.mkdir()
-    (folder / "ADNI_S78_I77.dcm").write_bytes(b"")
+    shutil.copy(next((download.images / image.folder).iterdir()), folder / "ADNI_S78_I77.dcm")
 
 
 def test_ordinary_rejected_candidates_are_ready(download, capsys):

@@ -4,6 +4,7 @@ The kinds are from public bug reports. Each is judged by what the preflight says
 converts them all at once with the real Clinica, among many healthy subjects.
 """
 
+import gzip
 import shutil
 import zipfile
 
@@ -13,10 +14,12 @@ import pandas as pd
 import pydicom
 import pytest
 
+from ldae import cli
 from ldae.adni.clinica_tables import adapt_tables
 from ldae.adni.conversion import convert_shard
 from ldae.adni.disk import subject_files
 from ldae.adni.preflight import preflight
+from ldae.adni.spelling import plain_number
 from ldae.adni.staging import stage_subject
 from ldae.adni.study_tables import BY_NAME, read_table
 from ldae.adni.table_adapter import write_adapted_tables
@@ -152,12 +155,43 @@ def one_slice_empty(download, image):
     sorted(folder(download, image).iterdir())[3].write_bytes(b"")
 
 
+def every_slice_empty(download, image):
+    for path in folder(download, image).iterdir():
+        path.write_bytes(b"")
+
+
+def every_slice_packed(download, image):
+    for path in list(folder(download, image).iterdir()):
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+
+
+def one_archive_in_place(download, image):
+    with zipfile.ZipFile(folder(download, image) / "slices.zip", "w") as archive:
+        for path in list(folder(download, image).glob("*.dcm")):
+            archive.write(path, path.name)
+            path.unlink()
+
+
+def nifti_empty(download, image):
+    for path in list(folder(download, image).iterdir()):
+        path.unlink()
+    (folder(download, image) / f"ADNI_I{image.image_id}.nii.gz").write_bytes(b"")
+
+
+NAMES_DO_NOT_TELL = [garbage]  # what is found when the files are opened, by the conversion
+
+
 @pytest.mark.parametrize(
     ("harm", "reason"),
     [
         (broken_link, "not on disk: 1 of 13 files of I{} are links to nowhere (run `datalad get`, or copy them again)"),
         (garbage, "unreadable DICOM: none of the 12 files of I{} has a usable header"),
-        (one_slice_empty, "unreadable DICOM: 1 of 12 files of I{} have no usable header"),
+        (one_slice_empty, "empty files: 1 of 12 files of I{} have 0 bytes (copy or download them again)"),
+        (every_slice_empty, "empty files: 12 of 12 files of I{} have 0 bytes (copy or download them again)"),
+        (every_slice_packed, "packed: unpack 12 files of I{} where they lie (gunzip, unzip)"),
+        (one_archive_in_place, "packed: unpack 1 file of I{} where they lie (gunzip, unzip)"),
+        (nifti_empty, "empty files: the NIfTI of I{} has 0 bytes (copy or download it again)"),
     ],
 )
 def test_an_image_whose_files_cannot_be_trusted_is_not_staged(download, tmp_path, harm, reason):
@@ -167,6 +201,18 @@ def test_an_image_whose_files_cannot_be_trusted_is_not_staged(download, tmp_path
     staged = stage_subject(image.ptid, files, {str(image.image_id)}, tmp_path / "tree")
     assert staged.reasons == {str(image.image_id): reason.format(image.image_id)}
     assert not list((tmp_path / "tree").rglob("*.dcm"))
+    if harm not in NAMES_DO_NOT_TELL:
+        assert sentence(download) == "5 of 6 visits on disk will arrive"
+        assert f"lost: 1 x {reason.split(':')[0]}: {image.ptid} (" in said(download)
+
+
+@pytest.mark.parametrize("harm", [every_slice_empty, every_slice_packed, one_archive_in_place, nifti_empty])
+def test_a_download_of_which_nothing_arrives_is_not_ready(download, harm, capsys):
+    for image in download.listed:
+        harm(download, image)
+    assert cli.main(["preflight", str(download.images), str(download.tables)]) == 1
+    out = capsys.readouterr().out
+    assert "blocking: 0 of 6 visits on disk will arrive; lost: 6 x " in out and "is ready" not in out
 
 
 def test_a_broken_link_is_counted_and_no_traceback(download, tmp_path):
@@ -238,6 +284,14 @@ def respelt(column, spell):
     return lambda table: table.assign(**{column: spell(table[column])})
 
 
+def thousands(number):
+    return f"{int(number):,}"
+
+
+def exponent(number):
+    return f"{int(number):.6E}"
+
+
 TABLE_HARMS = {
     "semicolons": ("ADNIMERGE", same, {"sep": ";"}, "read with semicolons"),
     "UTF-16": ("MPRAGEMETA", same, {"encoding": "utf-16"}, "UTF-16"),
@@ -245,6 +299,13 @@ TABLE_HARMS = {
     "American dates": ("ADNIMERGE", respelt("EXAMDATE", american), {}, "EXAMDATE: 6 cells respelt"),
     "American scan dates": ("MPRAGEMETA", respelt("ScanDate", american), {}, "ScanDate: 8 cells"),
     "images as floats": ("MPRAGEMETA", respelt("ImageUID", lambda c: c + ".0"), {}, "ImageUID: 8 cells"),
+    "images in thousands": ("MPRAGEMETA", respelt("ImageUID", lambda c: c.map(thousands)), {}, "ImageUID: 8 cells"),
+    "images with exponents": (
+        "MPRAGEMETA",
+        respelt("ImageUID", lambda c: c.map(exponent)),
+        {},
+        "ImageUID: 8 cells",
+    ),
     "images with a letter": ("MPRAGEMETA", respelt("ImageUID", lambda c: "I" + c), {}, "ImageUID: 8 cells"),
     "series as floats": ("MPRAGEMETA", respelt("SeriesID", lambda c: c + ".0"), {}, "SeriesID: 8 cells"),
     "subjects with blanks": ("ADNIMERGE", respelt("PTID", lambda c: c.str.replace("_", " ") + " "), {}, "PTID: 6"),
@@ -273,6 +334,30 @@ def test_tables_however_they_were_saved_give_the_same_visits(download, name):
         assert set(used) >= set(BY_NAME[table].required)
         pd.testing.assert_frame_equal(after[used], before[used])
     assert download.table(table).read_bytes() == saved
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("MPRAGEMETA", "ImageUID"), ("MPRAGEMETA", "SeriesID"), ("MRIQUALITY", "LONIUID")],
+)
+def test_a_number_that_lost_its_digits_in_a_spreadsheet_blocks(download, table, column):
+    resave(download.table(table), respelt(column, lambda c: c.map(lambda n: f"{float(n.lstrip('S')):.2E}")))
+    rows = len(read_table(download.table(table)))
+    (line,) = [line for line in said(download).splitlines() if "has lost digits" in line]
+    assert line.startswith(f"blocking: {column} has lost digits in {rows} of {rows} rows: '") and "E+0" in line
+    assert "use it unopened" in line
+
+
+@pytest.mark.parametrize(
+    ("cell", "number"),
+    [
+        ("1,000,100", "1000100"), ("123,456", "123456"), ("1 000 100.0", "1000100"), ("1.000.100,00", "1000100"),
+        ("1.000100E+06", "1000100"), ("1.00E+06", "1.00E+06"), ("123.000", "123"), ("12,5", "12,5"), ("S00295", "295"),
+        ("1.0001005e6", "1.0001005e6"),
+    ],
+)  # fmt: skip
+def test_numbers_as_spreadsheets_write_them(cell, number):
+    assert plain_number(cell) == number
 
 
 def test_a_date_that_the_column_does_not_explain_is_not_guessed(download):

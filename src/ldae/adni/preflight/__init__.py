@@ -13,6 +13,7 @@ from ldae.adni.adni4_tables import known_phases
 from ldae.adni.inventory import FIVE_DIGITS, missing_folders, subject_folders
 from ldae.adni.preflight.adni4_checks import adni4_findings, count_adni4
 from ldae.adni.preflight.arrivals import Arrivals, arrival_findings, predicted
+from ldae.adni.preflight.cell_checks import mangled_numbers
 from ldae.adni.preflight.finding import SEVERITIES, Finding
 from ldae.adni.preflight.image_checks import (
     archive_findings,
@@ -84,6 +85,7 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
     theirs = {name: files[name] for name in subjects}
     if "MPRAGEMETA" in contents:
         findings += image_findings(contents["MPRAGEMETA"], theirs, images, found)
+    findings += mangled_numbers(contents, subjects)
     if set(NEEDED) <= set(contents):
         findings += rejected_visits(contents, subjects)
         arrivals = predicted(contents, theirs)

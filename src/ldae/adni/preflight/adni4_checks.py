@@ -6,7 +6,7 @@ from pathlib import Path
 from ldae.adni.adni4_scans import choices, parts_of
 from ldae.adni.adni4_tables import LIST, LISTS, Adni4
 from ldae.adni.clinica_tables import AdaptedTable
-from ldae.adni.preflight.arrivals import Arrivals, unusable_files
+from ldae.adni.preflight.arrivals import Arrivals
 from ldae.adni.preflight.finding import Finding, Severity, shortened
 from ldae.adni.preflight.table_checks import one_table
 from ldae.adni.study_tables import BY_NAME
@@ -55,7 +55,7 @@ def count_adni4(arrivals: Arrivals, found: Adni4) -> None:
     """Add the visits of ADNI4 to what will arrive and what will not."""
     for name, part in parts_of(found).items():
         disk = found.files[name]
-        for choice in choices(part, disk, unusable_files(disk)):
+        for choice in choices(part, disk, disk.troubles):
             if choice.reason is not None or choice.session_id is None:
                 arrivals.add(name, str(choice.reason))
             else:

@@ -54,7 +54,7 @@ def predicted(contents: Mapping[str, pd.DataFrame], files: Mapping[str, SubjectF
         files: PTID -> files on disk.
     """
     listing = narrowed(listing_of(contents), set(files))
-    reasons = {name: unusable_files(item) for name, item in files.items()}
+    reasons = {name: item.troubles for name, item in files.items()}
     had = {name: item.ids - set(reasons[name]) for name, item in files.items()}
     shown = listing.shown(had)
     rules, found, dying = listing.rules(shown), Arrivals(), set(listing.suspects(list(files)))
@@ -105,15 +105,6 @@ def by_subject(listing: Listing):
     return piece
 
 
-def unusable_files(item: SubjectFiles) -> dict[str, str]:
-    """Image ID -> why its files will not be staged, as far as names tell."""
-    return {
-        image: f"not on disk: {len(files.broken)} of its files are links to nowhere"
-        for image, files in item.images.items()
-        if files.broken
-    }
-
-
 def replaced(listing: Listing, shown: pd.Series) -> set[str]:
     """Subjects with a processed image that Clinica prefers and that is not on disk while another image is."""
     images = listing.images
@@ -129,6 +120,10 @@ def arrival_findings(found: Arrivals, limit: float) -> list[Finding]:
     """
     findings = []
     lost = found.possible - len(found.arriving)
+    if not lost and not found.arriving:
+        what = f"{found.sentence()}: there would be nothing to convert"
+        fix = "look for folders that lie elsewhere, archives that are not unpacked, tables of another download"
+        findings.append(Finding("blocking", what, "tables and files", fix, USED))
     if lost:
         causes = sorted(found.lost.items(), key=lambda item: -len(item[1]))
         listed = "; ".join(f"{len(where)} x {reason}: {shortened(where, 2)}" for reason, where in causes[:CAUSES])

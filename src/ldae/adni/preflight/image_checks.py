@@ -121,6 +121,8 @@ def image_findings(
     unlisted = sorted(f"I{number}" for _, number in on_disk - listed)
     hollow = sorted(f"I{number}" for _, number in empty & listed)
     broken = sorted(f"I{n}" for s, n in on_disk & listed if files[s].images[n].broken)
+    lost = {pair: files[pair[0]].images[pair[1]].trouble(pair[1]) or "" for pair in on_disk & listed}
+    zero, packed = (sorted(f"I{n}" for (_, n), why in lost.items() if why.startswith(k)) for k in ("empty", "packed"))
     misnamed = sorted(f"I{n}" for s, n in on_disk & listed if files[s].images[n].dicom and not files[s].images[n].named)
     again = f"download them again from {COLLECTIONS}, by image ID"
     findings = [*bad_dates(rows, "ScanDate", "SubjectID", "MPRAGEMETA", "such an image is left out")]
@@ -130,6 +132,8 @@ def image_findings(
             findings.append(Finding(severity, f"{len(names)} {what}: {shortened(names)}", str(images), fix, USED))
 
     add("quarantine", broken, "images have links to nowhere among their files", "run `datalad get`, or copy them again")
+    add("quarantine", zero, "images have files of 0 bytes", f"copy them again, or {again}")
+    add("quarantine", packed, "images are packed", "unpack their files where they lie (gunzip, unzip)")
     add("quarantine", hollow, "image folders are empty", again)
     add("note", misnamed, "images are known by their folder alone (files do not end _I<image ID>.dcm)", "none needed")
     fix = f"if you want them: {COLLECTIONS}, add them by image ID and download them beside the others"
