@@ -14,7 +14,9 @@ def add(commands) -> None:
     command.add_argument("results", type=Path, metavar="RESULTS", help="results folder, such as results/demo")
     command.add_argument("out", type=Path, metavar="OUT", help="folder to write; it must not exist")
     command.add_argument(
-        "--i-know", action="store_true", help="export although memorisation was not looked for; the card says so"
+        "--i-know",
+        action="store_true",
+        help="export although the gate against copies of training scans was not passed; the card says so",
     )
     command.set_defaults(run=run)
 

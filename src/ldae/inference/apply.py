@@ -30,6 +30,7 @@ SCANS_PER_WORKER = 50
 PROBABILITIES = (0.1, 0.9)  # of AD, that the counterfactuals aim at
 NOTE = "For research. These numbers are no diagnosis, and decoded volumes are no scans."
 PRELOAD = ["ldae.inference.apply", "ants", "deepbet.bet"]
+STATUS = {True: "unusual", False: "usual", None: "unknown"}
 Answer = dict[str, Any]
 """What is said of one scan: a row of predictions.tsv."""
 
@@ -214,13 +215,14 @@ def _ask(model: LDAE, scan: Scan, out: Path, request: Request) -> Answer:
     codes = model.encode(scan, stochastic=not request.codes_only)
     said, likeness = model.predict(codes), model.likeness(scan, codes)
     answer = {
-        "status": "unusual" if likeness.unusual else "usual" if likeness.percentile is not None else "unknown",
+        "status": STATUS[likeness.unusual],
         "reason": None,
         "qc": scan.qc.get("qc"),
         "qc_reason": scan.qc.get("qc_reason"),
         **asdict(said),
         **asdict(likeness),
-        "percentile": likeness.percentile,
+        "plane_x": None if said.plane is None else said.plane[0],
+        "plane_y": None if said.plane is None else said.plane[1],
         "y_sem": codes.y_sem.tolist(),
     }
     if not request.codes_only:
@@ -297,7 +299,8 @@ COLUMNS = {  # of predictions.tsv -> what they hold
     "participant_id": "who was scanned",
     "session_id": "at which visit",
     "source": "the file or folder that was read",
-    "status": "usual, unusual (from percentile 98 on), unknown (nothing to compare with), or refused",
+    "status": "usual, unusual (of the model's own kind at most one scan in twenty), unknown (too few scans to compare "
+    "with), or refused",
     "reason": "why it was refused",
     "qc": "quality control of the preprocessing: pass or warn",
     "qc_reason": "the metrics that decided it",
@@ -305,12 +308,19 @@ COLUMNS = {  # of predictions.tsv -> what they hold
     "age": "years, by the probe",
     "age_low": "years; the interval holds the age of a new subject with probability `coverage` (split conformal)",
     "age_high": "years",
-    "coverage": "of the interval of age",
+    "coverage": "of the interval of age, guaranteed for scans of the model's own kind",
+    "age_subjects": "held out, by whose errors the interval was set",
+    "age_note": "why there is no interval",
+    "plane_x": "place on the first discriminant axis (CN to AD), in standard deviations within a diagnosis",
+    "plane_y": "place on the second discriminant axis (MCI)",
     "code_distance": "Mahalanobis distance of y_sem to the training codes, over sqrt(dimension)",
     "code_percentile": "of it among held-out scans of the model's cohort, 1 to 99",
     "image_error": "root mean square of what the autoencoder does not give back, within the brain",
     "image_percentile": "of it among held-out scans, 1 to 99",
-    "percentile": "the higher of the code's and of twice the image's distance from 50",
+    "look_distance": "Mahalanobis distance of statistics of the volume to the training scans', over sqrt(number)",
+    "look_percentile": "of it among held-out scans, 1 to 99",
+    "stands_out": "the statistic that deviates most, in standard deviations of the training scans",
+    "percentile": "of the largest of the three among held-out scans, 1 to 99; the image counts on both sides",
 }
 
 

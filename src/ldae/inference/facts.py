@@ -3,7 +3,8 @@
 They stand in ``model/`` of a results folder, and beside the weights in a folder that was exported.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,23 @@ from ldae.config import Section
 from ldae.core.batches import track
 from ldae.core.errors import UserError
 from ldae.core.files import read_json, read_tsv, write_json
+from ldae.core.keyed import key
 from ldae.core.keys import KEY, KEY_TYPES
 from ldae.core.lineage import open_codes, read_chain
 from ldae.core.scans import read_splits, scan_ids, split_rows
 from ldae.core.store import Store, open_store
+from ldae.inference.appearance import Appearance
+from ldae.inference.conformal import AgeError
 from ldae.inference.device import one_thread
+from ldae.inference.discriminant import Plane
+from ldae.inference.normal import fitted_normal
 from ldae.inference.pipeline import LDAE
 from ldae.inference.probe import Probe
-from ldae.inference.reference import Distances, Reference, fitted_normal, half_width
+from ldae.inference.reference import UNMEASURED, Reference
+from ldae.preprocessing.conform import grid_affine
 
 FORMAT = 1
+AT_MOST = 500  # training scans, and held-out ones, that are looked at voxel by voxel
 STAGES = ("autoencoder", "diffusion", "representation")
 PROBES = {"ad": "test ad ldae", "age": "test age ldae"}  # task -> its probe among those of ``fitted.json``
 
@@ -132,7 +140,9 @@ def describe_model(out: Path, train: Path, store: Path, splits: Path, probes: Pa
     fitted = read_json(probes / "fitted.json")
     found = {task: Probe.from_json(fitted[name]) for task, name in PROBES.items() if name in fitted}
     ldae = LDAE.load(train, settings.method, settings.evaluation.sampling)
-    reference = measure_reference(ldae, volumes, codes, split, age_errors(probes / "predictions.tsv"))
+    reference = measure_reference(
+        ldae, volumes, codes, split, age_errors(probes / "predictions.tsv"), grid_affine(settings.preprocessing.conform)
+    )
     recipe = Recipe(
         format=FORMAT,
         version=__version__,
@@ -162,27 +172,50 @@ def age_errors(predictions: Path) -> Any:
     return table[KEY].assign(error=(table["prediction"] - table["target"]).abs().astype(float))
 
 
-def measure_reference(ldae: LDAE, volumes: Store, codes: Store, splits: Any, errors: Any) -> Reference:
-    """The reference of a model: codes of the training split, distances of all other scans, and errors of age.
+def measure_reference(
+    ldae: LDAE, volumes: Store, codes: Store, splits: Any, errors: Any, affine: np.ndarray
+) -> Reference:
+    """The reference of a model: training scans as distributions, how far all others lie from them, errors of age.
 
     Args:
         errors: of :func:`age_errors`.
+        affine: of the volumes.
     """
     places = {name: place for place, name in enumerate(scan_ids(codes.index))}
     names = scan_ids(volumes.index)
     y_sem = np.asarray(codes.data[[places[name] for name in names]], dtype=float)
     training = split_rows(volumes, splits, "train")
-    held_out = np.setdiff1d(np.arange(len(names)), training)
-    mean, covariance = fitted_normal(y_sem[training])
-    subjects = volumes.index["participant_id"].to_numpy()[held_out]
-    width = half_width(errors["error"].to_numpy(), errors["participant_id"].to_numpy()) if len(errors) else None
-    unmeasured = Distances(None, 0, 0)
-    reference = Reference(mean, covariance, unmeasured, unmeasured, width, errors["participant_id"].nunique())
-    code = np.array([reference.distance(y_sem[row]) for row in held_out], dtype=float)
-    image = np.array(
-        [image_error(ldae, volumes.volumes([row])[0], names[row]) for row in track(held_out.tolist(), "held-out scans")]
+    seen = np.isin(np.arange(len(names)), training)
+    people = volumes.index["participant_id"].tolist()
+
+    def read(row: int) -> np.ndarray:
+        volume: np.ndarray = volumes.volumes([row])[0]
+        return volume
+
+    plane = None
+    if "diagnosis" in volumes.index:
+        plane = Plane.of(y_sem, volumes.index["diagnosis"].tolist(), seen, people)
+    reference = Reference(
+        *fitted_normal(y_sem[training]),
+        *(UNMEASURED,) * 2,
+        age=AgeError.of(errors["error"].to_numpy(), errors["participant_id"].tolist()),
+        appearance=Appearance.of(read, some(training, people), affine),
+        plane=plane,
     )
-    return replace(reference, code=Distances.of(code, subjects), image=Distances.of(image, subjects))
+    asked = some(np.flatnonzero(~seen), people)
+    found = [
+        reference.oddity(y_sem[row], volume, image_error(ldae, volume, names[row]))
+        for row, volume in ((row, read(row)) for row in track(asked, "held-out scans"))
+    ]
+    return reference.calibrated(found, [people[row] for row in asked])
+
+
+def some(rows: np.ndarray, people: Sequence[str]) -> list[int]:
+    """All of the rows, or of :data:`AT_MOST` subjects one each: a cohort of thousands would take days."""
+    if len(rows) <= AT_MOST:
+        return rows.tolist()
+    first = {people[row]: int(row) for row in rows[::-1]}
+    return sorted(first.values(), key=lambda row: key("described scans", people[row]))[:AT_MOST]
 
 
 def image_error(ldae: LDAE, volume: np.ndarray, name: str) -> float:

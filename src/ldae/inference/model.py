@@ -19,7 +19,7 @@ from ldae.inference.device import one_thread
 from ldae.inference.facts import Facts, image_error
 from ldae.inference.paths import lerp, slerp
 from ldae.inference.probe import moved, sigmoid, step_to, unit
-from ldae.inference.reference import ALARM, COVERAGE
+from ldae.inference.reference import Oddity, Reference
 from ldae.inference.scan import Scan, scan_of_array, scan_of_file
 from ldae.preprocessing.conform import grid_affine
 
@@ -48,15 +48,22 @@ class Prediction:
     Attributes:
         probability_ad: of AD against CN.
         age: years.
-        age_low, age_high: holds the age of a new subject with probability ``coverage``; none where too few subjects
-            were held out from the training.
+        age_low, age_high: holds the age of a new subject of the same kind with probability ``coverage`` or more.
+        coverage: that is guaranteed, .9 or a little more; none without an interval.
+        age_subjects: that were held out from networks and probe, by whose errors the interval was set.
+        age_note: why there is no interval; none where there is one.
+        plane: (x, y) on the axes of Figure 5, in standard deviations within a diagnosis; none where the cohort has not
+            all three diagnoses.
     """
 
     probability_ad: float | None
     age: float | None
     age_low: float | None
     age_high: float | None
-    coverage: float = COVERAGE
+    coverage: float | None = None
+    age_subjects: int = 0
+    age_note: str | None = None
+    plane: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -68,25 +75,39 @@ class Likeness:
         code_distance: Mahalanobis distance of y_sem to the training codes, over sqrt(dimension); none where the model
             does not know them (imported weights).
         image_error: root mean square of what the autoencoder does not give back, within the brain.
+        look_distance: Mahalanobis distance of a dozen statistics of the volume to those of the training scans
+            (:func:`ldae.inference.appearance.statistics`), over sqrt(number); none where the model does not know them.
+        stands_out: the statistic that deviates most, in standard deviations of the training scans.
+        percentile: of the largest of the three, each in terms of its spread over held-out scans.
+        unusual: at most one scan in twenty of the model's own kind is; none where too few were held out to say so.
     """
 
     code_distance: float | None
     code_percentile: float | None
     image_error: float
     image_percentile: float | None
+    look_distance: float | None
+    look_percentile: float | None
+    stands_out: str | None
+    percentile: float | None
+    unusual: bool | None
 
-    @property
-    def percentile(self) -> float | None:
-        """The higher of the code's and of how far the image's lies from the middle, 2 |p - 50|: an image of which too
-        much is given back is as odd (blurred, or resampled) as one of which too little is."""
-        if self.code_percentile is None or self.image_percentile is None:
-            return None
-        return max(self.code_percentile, 2 * abs(self.image_percentile - 50))
-
-    @property
-    def unusual(self) -> bool:
-        """At :data:`ldae.inference.reference.ALARM` or beyond: the model has seen hardly any such scan."""
-        return self.percentile is not None and self.percentile >= ALARM
+    @classmethod
+    def of(cls, oddity: Oddity, reference: Reference) -> "Likeness":
+        """Of a scan among those that the reference knows."""
+        whole = reference.oddness(oddity)
+        known = reference.alarm is not None and reference.appearance is not None
+        return cls(
+            oddity.code,
+            reference.code.percentile(oddity.code),
+            oddity.image,
+            reference.image.percentile(oddity.image),
+            oddity.look,
+            reference.look.percentile(oddity.look),
+            oddity.stands_out,
+            reference.whole.percentile(whole) if known else None,
+            whole > reference.alarm if reference.alarm is not None and known else None,
+        )
 
 
 class LDAE:
@@ -169,23 +190,25 @@ class LDAE:
 
     def predict(self, codes: Codes) -> Prediction:
         """What the probes say: fitted on the training and validation subjects, as the workflow's ``test`` protocol."""
-        probability, age = None, None
+        probability, age, reference = None, None, self.facts.reference
         if (probe := self.facts.probes.get("ad")) is not None:
             probability = float(sigmoid(probe.score(codes.y_sem[None]))[0])
         if (probe := self.facts.probes.get("age")) is not None:
             age = float(probe.score(codes.y_sem[None])[0])
-        half = self.facts.reference.age_half_width
-        if age is None or half is None:
-            return Prediction(probability, age, None, None)
-        return Prediction(probability, age, age - half, age + half)
+        plane = None if reference.plane is None else reference.plane.place(codes.y_sem)
+        if age is None:
+            return Prediction(probability, None, None, None, age_note="the model's cohort has no ages", plane=plane)
+        half, known = reference.age.half_width, reference.age
+        low, high = (None, None) if half is None else (age - half, age + half)
+        return Prediction(probability, age, low, high, known.coverage, known.subjects, known.why_none, plane)
 
     @one_thread()
     def likeness(self, scan: Scan, codes: Codes) -> Likeness:
         """Whether the model has seen scans like this one."""
-        reference = self.facts.reference
         self._tensor(scan)
-        distance, error = reference.distance(codes.y_sem), image_error(self.networks, scan.volume, scan.name)
-        return Likeness(distance, reference.code.percentile(distance), error, reference.image.percentile(error))
+        error = image_error(self.networks, scan.volume, scan.name)
+        reference = self.facts.reference
+        return Likeness.of(reference.oddity(codes.y_sem, scan.volume, error), reference)
 
     @one_thread()
     def decode(self, codes: Codes) -> Scan:

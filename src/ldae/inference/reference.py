@@ -1,11 +1,11 @@
 """What a model knows of the scans that it has seen and has not: aggregates, never a single scan.
 
-Mean and covariance of the training scans' codes, how far scans of held-out subjects lie from them, and how wrong the
-age was for these. By it a new scan is judged: is it of their kind, and how certain is its age?
+How the training scans are coded and look, how far scans of held-out subjects lie from them, and how wrong the age was
+for these. By it a new scan is judged: is it of their kind, and how certain is its age?
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,14 @@ import numpy as np
 
 from ldae.core.errors import UserError
 from ldae.core.files import atomic_path, read_json, write_json
+from ldae.inference.appearance import Appearance
+from ldae.inference.conformal import AgeError, level_of
+from ldae.inference.discriminant import Plane
+from ldae.inference.normal import distance
 
 PROBABILITIES = (0.01, *(round(0.05 * i, 2) for i in range(1, 20)), 0.975, 0.99)  # of the quantiles that are kept
 FEWEST = 20  # held-out scans, below which quantiles would be single scans
-COVERAGE = 0.9  # of the interval of age
-ALARM = 98.0  # percentile from which a scan is unlike the model's: at most 4 in 100 of its own kind, by two distances
+USUAL = 0.95  # of new scans of the model's own kind at least so many are called usual
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,19 @@ class Distances:
             return None
         return float(100 * np.interp(value, self.quantiles, PROBABILITIES))
 
+    def excess(self, value: float | None, both: bool = False) -> float:
+        """How far a value lies above the median, as a multiple of how far the 95th percentile does.
+
+        Args:
+            both: below the median counts, too, in terms of the 5th percentile.
+        """
+        if self.quantiles is None or value is None:
+            return 0.0
+        low, middle, high = (self.quantiles[PROBABILITIES.index(p)] for p in (0.05, 0.5, 0.95))
+        least = 1e-9 * (abs(middle) + 1)  # held-out scans that are all the same
+        above = (value - middle) / max(high - middle, least)
+        return max(above, (middle - value) / max(middle - low, least)) if both else above
+
     def as_json(self) -> dict[str, Any]:
         """As plain values; :meth:`from_json` reads it."""
         quantiles = None if self.quantiles is None else list(self.quantiles)
@@ -57,52 +73,116 @@ class Distances:
         return cls(None if quantiles is None else tuple(quantiles), content["scans"], content["subjects"])
 
 
+UNMEASURED = Distances(None, 0, 0)
+SPREAD = ("code", "image", "look", "whole")  # of Reference, as they stand in reference.json
+
+
+@dataclass(frozen=True)
+class Oddity:
+    """How far one scan lies from the model's, by what the reference knows.
+
+    Attributes:
+        code: Mahalanobis distance of y_sem to the training codes, over sqrt(dimension); none where these are unknown.
+        image: root mean square of what the autoencoder does not give back, within the brain.
+        look: Mahalanobis distance of :func:`ldae.inference.appearance.statistics`, over sqrt(number);
+            none where nobody knows how the training scans look.
+        stands_out: the statistic that deviates most, in words.
+    """
+
+    code: float | None
+    image: float
+    look: float | None
+    stands_out: str | None
+
+
 @dataclass(frozen=True)
 class Reference:
-    """The training codes as a normal distribution, and what is known of held-out scans.
+    """The training scans as normal distributions, and what is known of held-out scans.
 
     Attributes:
         mean, covariance: of y_sem over the training scans, (dimension,) and (dimension, dimension), shrunk.
-        code: Mahalanobis distances of held-out scans to them.
-        image: errors of the autoencoder on held-out scans (:meth:`ldae.inference.model.LDAE.unusual`).
-        age_half_width: of the interval of age, years; none where too few subjects were held out.
-        age_subjects: by whose errors it was set.
+        code, image, look: how the parts of :class:`Oddity` are spread over held-out scans.
+        whole: of :meth:`oddness` over them.
+        alarm: what ``whole`` of a new scan of their kind exceeds at most once in twenty times; none where too few
+            subjects were held out to say that.
+        age: how wrong the age was for held-out subjects.
+        appearance: how the training scans look; none in a folder of an earlier version.
+        plane: where the three diagnoses lie; none where the cohort has not all of them.
     """
 
     mean: np.ndarray
     covariance: np.ndarray
     code: Distances
     image: Distances
-    age_half_width: float | None
-    age_subjects: int
+    look: Distances = UNMEASURED
+    whole: Distances = UNMEASURED
+    alarm: float | None = None
+    age: AgeError = field(default_factory=AgeError)
+    appearance: Appearance | None = None
+    plane: Plane | None = None
 
     @classmethod
     def unknown(cls, dimension: int) -> "Reference":
         """Of a model that says nothing of the scans it was trained on (imported weights)."""
-        nobody = Distances(None, 0, 0)
-        return cls(np.full(dimension, np.nan), np.eye(dimension), nobody, nobody, None, 0)
+        return cls(np.full(dimension, np.nan), np.eye(dimension), UNMEASURED, UNMEASURED)
 
     def distance(self, y_sem: np.ndarray) -> float | None:
         """Mahalanobis distance of a code (dimension,) to the training codes, over sqrt(dimension); none where these
         are unknown."""
-        if np.isnan(self.mean).any():
-            return None
-        offset = np.asarray(y_sem, dtype=float) - self.mean
-        return float(np.sqrt(offset @ np.linalg.solve(self.covariance, offset) / len(offset)))
+        return None if np.isnan(self.mean).any() else distance(y_sem, self.mean, self.covariance)
+
+    def oddity(self, y_sem: np.ndarray, volume: np.ndarray, image_error: float) -> Oddity:
+        """Of a scan: its code (dimension,), its volume (X, Y, Z), and what the autoencoder does not give back of it."""
+        look, words = (None, None) if self.appearance is None else self.appearance.standing_out(volume)
+        return Oddity(self.distance(y_sem), image_error, look, words)
+
+    def oddness(self, oddity: Oddity) -> float:
+        """The largest of the three, each as :meth:`Distances.excess`; of the image both sides count: one of which too
+        much is given back (blurred, or resampled) is as odd as one of which too little is."""
+        return max(self.code.excess(oddity.code), self.image.excess(oddity.image, True), self.look.excess(oddity.look))
+
+    def calibrated(self, found: Sequence[Oddity], subjects: Sequence[str]) -> "Reference":
+        """With the distances of held-out scans, their oddness, and from where on a scan is unusual.
+
+        The oddness of each is measured by how the distances are spread over the other subjects, as that of a new scan
+        will be: by a spread that it had widened itself it would look too usual, and the alarm would come too often.
+        """
+        known, people = self._spread_over(found, subjects), np.asarray(subjects, dtype=str)
+        whole = np.zeros(len(found))
+        for name in np.unique(people):
+            rest = np.flatnonzero(people != name).tolist()
+            others = self._spread_over([found[row] for row in rest], people[rest].tolist())
+            if others.code.quantiles is None:
+                return replace(known, whole=replace(UNMEASURED, scans=len(found), subjects=len(set(subjects))))
+            for row in np.flatnonzero(people == name).tolist():
+                whole[row] = others.oddness(found[row])
+        alarm = level_of(whole, subjects, USUAL).value
+        return replace(known, whole=Distances.of(whole, subjects), alarm=alarm)
+
+    def _spread_over(self, found: Sequence[Oddity], subjects: Sequence[str]) -> "Reference":
+        code, image, look = (
+            Distances.of(np.array([getattr(one, name) for one in found]), subjects)
+            for name in ("code", "image", "look")
+        )
+        return replace(self, code=code, image=image, look=look)
 
     def write(self, folder: Path) -> None:
         """As ``reference.safetensors`` and ``reference.json`` into a folder."""
         from safetensors.numpy import save_file
 
+        arrays = {"mean": self.mean, "covariance": self.covariance}
+        for part in (self.appearance, self.plane):
+            arrays |= {} if part is None else part.tensors()
         with atomic_path(folder / "reference.safetensors") as temporary:
-            save_file({"mean": self.mean, "covariance": self.covariance}, temporary)
-        age = {"half_width": self.age_half_width, "coverage": COVERAGE, "subjects": self.age_subjects}
-        content = {"code": self.code.as_json(), "image": self.image.as_json(), "probabilities": list(PROBABILITIES)}
-        write_json(folder / "reference.json", content | {"age": age})
+            save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary)
+        content = {name: getattr(self, name).as_json() for name in SPREAD} | {"probabilities": list(PROBABILITIES)}
+        clouds = None if self.plane is None else self.plane.as_json()
+        whole = content | {"alarm": self.alarm, "age": self.age.as_json(), "plane": clouds}
+        write_json(folder / "reference.json", whole)
 
     @classmethod
     def read(cls, folder: Path) -> "Reference":
-        """What :meth:`write` wrote.
+        """What :meth:`write` wrote. A folder of an earlier version knows less, and no scan is unusual to it.
 
         Raises:
             UserError: a file is missing or damaged.
@@ -112,41 +192,16 @@ class Reference:
 
         try:
             arrays, content = load_file(folder / "reference.safetensors"), read_json(folder / "reference.json")
-            code, image = (Distances.from_json(content[name]) for name in ("code", "image"))
-            age = content["age"]
-            return cls(arrays["mean"], arrays["covariance"], code, image, age["half_width"], age["subjects"])
+            spread = {name: Distances.from_json(content[name]) for name in ("code", "image")}
+            spread |= {name: Distances.from_json(content[name]) for name in ("look", "whole") if name in content}
+            return cls(
+                arrays["mean"],
+                arrays["covariance"],
+                **spread,
+                alarm=content.get("alarm"),
+                age=AgeError.from_json(content["age"]),
+                appearance=Appearance.from_tensors(arrays),
+                plane=Plane.from_parts(arrays, content.get("plane")),
+            )
         except (OSError, SafetensorError, KeyError) as error:
             raise UserError(f"{folder} has no whole reference.safetensors and reference.json ({error}).") from error
-
-
-def fitted_normal(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and covariance of codes (N, dimension).
-
-    The covariance is shrunk (Ledoit & Wolf 2004): there may be fewer scans than dimensions.
-    """
-    from sklearn.covariance import ledoit_wolf
-
-    codes = np.asarray(codes, dtype=float)
-    mean = codes.mean(axis=0)
-    covariance, _ = ledoit_wolf(codes - mean, assume_centered=True)
-    floor = 1e-6 * max(float(np.trace(covariance)) / len(mean), 1e-12)  # a component that never varies
-    return mean, covariance + floor * np.eye(len(mean))
-
-
-def half_width(errors: np.ndarray, subjects: Sequence[str], coverage: float = COVERAGE) -> float | None:
-    """Half the width of a prediction interval by split conformal prediction: for a new subject of the same kind it
-    holds with at least this probability. A subject may have several scans (Lee, Barber & Willett 2023).
-
-    Every subject weighs 1 / (subjects + 1), shared by its scans; the weight that is left belongs to the next one.
-
-    Args:
-        errors: (N,) absolute errors of scans that neither networks nor probe were fitted to.
-
-    Returns:
-        None where there are too few subjects for this coverage (fewer than 9 for 0.9).
-    """
-    names, place, counts = np.unique(np.asarray(subjects), return_inverse=True, return_counts=True)
-    weights = 1 / ((len(names) + 1) * counts[place])
-    order = np.argsort(errors, kind="stable")
-    reached = np.flatnonzero(np.cumsum(weights[order]) >= coverage - 1e-12)
-    return float(errors[order][reached[0]]) if len(reached) else None

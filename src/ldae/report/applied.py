@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from ldae.core.files import write_text
 from ldae.inference.apply import COLUMNS, NOTE, Request, targets, volume_path
+from ldae.inference.discriminant import Plane
 from ldae.inference.model import LDAE
 from ldae.preprocessing.derivatives import ScanFiles
 
@@ -28,12 +29,24 @@ def write_pages(model: LDAE, answers: pd.DataFrame, out: Path, request: Request)
     rows = [spelled(answer) for answer in answers.to_dict("records")]
     linked = not request.codes_only
     page = environment.get_template("applied.html.j2")
-    common = {"note": NOTE, "digest": model.digest, "phantom": model.facts.recipe.phantom, "columns": COLUMNS}
-    write_text(out / "index.html", page.render(**common, rows=rows, shown=SHOWN, linked=linked, pictures=[], one=None))
+    common = {
+        "note": NOTE,
+        "digest": model.digest,
+        "phantom": model.facts.recipe.phantom,
+        "columns": COLUMNS,
+        "plane": None,
+    }
+    write_text(
+        out / "index.html",
+        page.render(**common, rows=rows, shown=SHOWN, linked=linked, pictures=[], one=None),
+    )
     for row, answer in zip(rows, answers.to_dict("records"), strict=True):
         if linked:
+            drawn = plane_of(model.facts.reference.plane, answer)
             pictures = [] if answer["status"] == "refused" else pictures_of(model, answer, out, request)
-            text = page.render(**common, rows=[], shown=SHOWN, linked=linked, pictures=pictures, one=row)
+            text = page.render(
+                **common | {"plane": drawn}, rows=[], shown=SHOWN, linked=linked, pictures=pictures, one=row
+            )
             write_text(out / f"{row['name']}.html", text)
 
 
@@ -66,6 +79,26 @@ def pictures_of(model: LDAE, answer: dict[str, Any], out: Path, request: Request
         volume = np.asarray(nib.Nifti1Image.from_filename(path).dataobj, dtype=np.float32)
         found.append((caption, picture(volume, kind.endswith("difference"))))
     return found
+
+
+def plane_of(plane: Plane | None, answer: dict[str, Any]) -> dict[str, Any] | None:
+    """The plane of Figure 5 as numbers for the drawing: an ellipse of two standard deviations for every diagnosis, and
+    this scan. Nothing where the model has no plane, or the scan no place in it."""
+    x, y = answer.get("plane_x"), answer.get("plane_y")
+    if plane is None or x is None or y is None or not np.isfinite([x, y]).all():
+        return None
+    clouds: list[dict[str, Any]] = []
+    for name, cloud in plane.clouds.items():
+        values, vectors = np.linalg.eigh(cloud.covariance)
+        long, short = 2 * np.sqrt(values[::-1].clip(min=0))
+        angle = float(np.degrees(np.arctan2(vectors[1, 1], vectors[0, 1])))
+        place = {"x": float(cloud.mean[0]), "y": float(cloud.mean[1]), "angle": angle}
+        clouds.append(place | {"name": name, "long": float(long), "short": float(short), "subjects": cloud.subjects})
+    reach = [*(one["x"] + side * one["long"] for one in clouds for side in (-1, 1)), x]
+    rise = [*(one["y"] + side * one["long"] for one in clouds for side in (-1, 1)), y]
+    left, right, bottom, top = min(reach) - 0.5, max(reach) + 0.5, min(rise) - 0.5, max(rise) + 0.5
+    box = {"left": left, "width": right - left, "top": -top, "height": top - bottom}
+    return {"clouds": clouds, "x": x, "y": y, **box, "unit": max(right - left, top - bottom) / 100}
 
 
 def picture(volume: np.ndarray, difference: bool) -> Markup:

@@ -20,8 +20,8 @@ from ldae.core.errors import UserError
 from ldae.core.files import read_json, read_tsv, sha256_file, write_json, write_text
 from ldae.core.lineage import read_description
 from ldae.inference.facts import STAGES, Facts, Recipe
-from ldae.inference.reference import COVERAGE
 from ldae.report.public import check_public
+from ldae.studies.samples.gate import read_gate
 
 SUMS = "SHA256SUMS"
 CARD = "README.md"
@@ -37,18 +37,13 @@ def export_model(results: Path, out: Path, unchecked: bool = False) -> None:
 
     Args:
         results: results folder of a finished run.
-        unchecked: export although nobody looked whether the model has learnt single scans by heart; the card says so.
+        unchecked: export although the gate (:mod:`ldae.studies.samples.gate`) was not passed; the card says so.
 
     Raises:
-        UserError: the run is not finished, ``out`` is there already, an identifier would leave, or memorisation was not
-            looked for and ``unchecked`` is not given.
+        UserError: the run is not finished, ``out`` is there already, an identifier would leave, or the gate against
+            copies of training scans was not passed and ``unchecked`` is not given.
     """
     require_new(out)
-    if not unchecked:
-        raise UserError(
-            "Whether this model has learnt single scans by heart was not looked for (memorisation: not run); with "
-            "--i-know it is exported all the same, and its card says so."
-        )
     described, card = results / "model", results / "paper" / "MODEL_CARD.md"
     for path in (described / "config.json", card):
         if not path.is_file():
@@ -56,13 +51,19 @@ def export_model(results: Path, out: Path, unchecked: bool = False) -> None:
                 f"{path} is missing: {results} holds no finished run; run the workflow to its report first."
             )
     facts = Facts.read(described)
+    gate = read_gate(results, facts.recipe.stages)
+    if gate["verdict"] != "passed" and not unchecked:
+        raise UserError(
+            f"Whether this model has learnt single scans by heart: {gate['verdict']}, {gate['sentence']}; with "
+            "--i-know it is exported all the same, and its card says so."
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".tmp-export-", dir=out.parent) as scratch:
         fresh = Path(scratch) / "model"
         for stage in STAGES:
             copy_stage(results / "train" / stage, fresh / stage, facts.recipe.stages[stage])
         Facts(portable(facts.recipe, fresh), facts.probes, facts.reference).write(fresh)
-        write_text(fresh / CARD, card_of(facts, card.read_text(encoding="utf-8")))
+        write_text(fresh / CARD, card_of(facts, card.read_text(encoding="utf-8"), gate))
         write_text(fresh / "LICENSE", licence_of(facts.recipe))
         finished(fresh, out, names_of(results))
 
@@ -142,11 +143,11 @@ def copied(source: Path, folder: Path, stem: str) -> str:
     return name
 
 
-def card_of(facts: Facts, card: str, imported: bool = False) -> str:
+def card_of(facts: Facts, card: str, gate: dict[str, Any] | None) -> str:
     """README.md: front matter, the card of the run, how to use it, and what is known of its certainty.
 
     Args:
-        imported: the weights were trained elsewhere.
+        gate: of :func:`ldae.studies.samples.gate.read_gate`; none: the weights were trained elsewhere.
     """
     front: dict[str, Any] = {
         "library_name": "ldae-adni",
@@ -162,8 +163,8 @@ def card_of(facts: Facts, card: str, imported: bool = False) -> str:
         recipe=facts.recipe,
         reference=facts.reference,
         probes=facts.probes,
-        coverage=COVERAGE,
-        imported=imported,
+        gate=gate,
+        imported=gate is None,
     )
     return f"---\n{yaml.safe_dump(front, sort_keys=True)}---\n\n{body}"
 

@@ -68,7 +68,7 @@ def import_model(
         recipe = portable(recipe_of(settings, fresh), fresh)
         facts = Facts(recipe, dict(probes), Reference.unknown(dimension))
         facts.write(fresh)
-        write_text(fresh / CARD, card_of(facts, imported_card(fresh, facts), imported=True))
+        write_text(fresh / CARD, card_of(facts, imported_card(fresh, facts), None))
         write_text(fresh / "LICENSE", licence_of(recipe))
         LDAE.load(fresh)
         finished(fresh, out, ())

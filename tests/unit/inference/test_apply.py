@@ -58,7 +58,10 @@ def test_the_tables_say_what_the_model_says(out, model, scan):
     said, likeness = model.predict(codes), model.likeness(scan, codes)
     assert row["probability_ad"] == f"{said.probability_ad:.6g}" and row["age"] == f"{said.age:.6g}"
     assert (row["age_low"], row["age_high"]) == (f"{said.age_low:.6g}", f"{said.age_high:.6g}")
-    assert row["percentile"] == f"{likeness.percentile:.6g}"
+    assert row["percentile"] == f"{likeness.percentile:.6g}" and row["stands_out"] == likeness.stands_out
+    assert row["status"] == ("unusual" if likeness.unusual else "usual")
+    assert (row["coverage"], row["age_subjects"]) == (f"{said.coverage:.6g}", "20")
+    assert (row["plane_x"], row["plane_y"]) == tuple(f"{value:.6g}" for value in said.plane)
 
 
 def test_volumes_are_those_of_the_model(out, model, scan):
@@ -108,6 +111,7 @@ def test_pages_say_loudly_what_they_are_and_need_nothing(out):
         assert not re.findall(r"(?:src|href)=\"(?:https?:)?//", text)
     assert "unreadable: EOFError" in index and f'href="{NAME}.html"' in index
     assert page.count('src="data:image/png;base64,') == 6
+    assert page.count("<ellipse") == 3 and page.count("<circle") == 1 and "<svg" not in index
 
 
 def test_codes_alone_leave_tables_alone(exported, raw, out, tmp_path):

@@ -3,6 +3,8 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from ldae.cli import main
@@ -10,6 +12,7 @@ from ldae.core.errors import UserError
 from ldae.core.files import read_json, write_json, write_text
 from ldae.inference.model import LDAE
 from ldae.preprocessing.registration_template import locate
+from ldae.studies.samples.gate import write_gate
 
 STAGES = ("autoencoder", "diffusion", "representation")
 
@@ -37,12 +40,44 @@ def test_the_folder_is_whole_and_names_nobody(results, exported, capsys):
     }
     text = "".join(path.read_text() for path in exported.rglob("*") if path.suffix in (".json", ".md"))
     assert str(results.parent) not in text and "sub-" not in text
-    assert "Of the tests." in text and "**not run**" in text
+    assert "Of the tests." in text and "**unknown**; nobody looked" in text
 
 
-def test_memorisation_that_was_not_looked_for_stops_it(results, tmp_path, capsys):
-    assert main(["export-model", str(results), str(tmp_path / "out")]) == 1
-    assert "--i-know" in capsys.readouterr().err and not (tmp_path / "out").exists()
+def neighbours(copies: int, spread: float = 0.02) -> pd.DataFrame:
+    """Ratios of 60 samples, of which some are copies, of 30 held-out scans, and of 30 training scans."""
+    generator = np.random.default_rng(0)
+    ratios = {
+        "unconditional": [*generator.normal(0.3, 0.02, copies), *generator.normal(0.95, spread, 60 - copies)],
+        "held_out": generator.normal(0.96, spread, 30),
+        "copied_training": generator.normal(0.3, spread, 30),
+    }
+    return pd.concat([pd.DataFrame({"kind": kind, "ratio": values}) for kind, values in ratios.items()])
+
+
+GATES = {
+    "unknown, nobody looked": lambda folder, stages: None,
+    "failed, 2 of 60 samples": lambda folder, stages: write_gate(folder, neighbours(2), stages),
+    "cannot be told apart": lambda folder, stages: write_gate(folder, neighbours(0, spread=0.5), stages),
+    "is of another model": lambda folder, stages: write_gate(folder, neighbours(0), stages | {"diffusion": "other"}),
+}
+
+
+@pytest.mark.parametrize("said", GATES)
+def test_a_gate_that_was_not_passed_stops_it_or_stands_in_the_card(run, tmp_path, capsys, said):
+    GATES[said](run / "evaluate/samples", read_json(run / "model/config.json")["stages"])
+    assert main(["export-model", str(run), str(tmp_path / "out")]) == 1
+    error = capsys.readouterr().err
+    assert said in error and "--i-know" in error and error.count("\n") == 1 and not (tmp_path / "out").exists()
+    assert main(["export-model", str(run), str(tmp_path / "out"), "--i-know"]) == 0
+    card = (tmp_path / "out/README.md").read_text()
+    assert "(`--i-know`)" in card and said.split(",")[-1].strip() in card
+
+
+def test_a_gate_that_was_passed_needs_nobody_to_know(run, tmp_path):
+    write_gate(run / "evaluate/samples", neighbours(0), read_json(run / "model/config.json")["stages"])
+    assert main(["export-model", str(run), str(tmp_path / "out")]) == 0
+    card = (tmp_path / "out/README.md").read_text()
+    assert "**passed**" in card and "More than 4.9 % of copies" in card and "--i-know" not in card
 
 
 def test_what_is_there_stays(results, tmp_path, capsys):

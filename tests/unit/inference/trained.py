@@ -25,7 +25,7 @@ from ldae.training.run import train_autoencoder, train_diffusion, train_represen
 
 ROOT = Path(__file__).parents[3]
 TRAINING = {"steps": 2, "batch": 4, "micro_batch": 2, "learning_rate": 1e-3, "validate_every": 2, "precision": "fp32"}
-SPLITS = ["train"] * 12 + ["validation"] * 2 + ["test"] * 12  # of 26 subjects with two visits each
+SPLITS = ["train"] * 12 + ["validation"] * 2 + ["test"] * 20  # of 34 subjects with two visits each
 OVERLAY = {
     "results_dir": "results",
     "source": "bids",
@@ -80,7 +80,7 @@ def write_results(folder: Path) -> Path:
     )
     index["age"] = np.repeat(generator.uniform(60, 85, len(names)), 2) + index["months"] / 12
     index["sex"], index["field_strength"], index["determinant"] = "F", 3.0, 1.0
-    index["diagnosis"] = np.repeat([("CN", "AD")[number % 2] for number in range(len(names))], 2)
+    index["diagnosis"] = np.repeat([("CN", "MCI", "AD")[number % 3] for number in range(len(names))], 2)
     volumes = [in_256_steps(varied(brain, generator, age)) for age in index["age"]]
     volumes[names.index("sub-20") * 2] = in_256_steps(brain)
     place = grid_affine(chosen.preprocessing.conform)

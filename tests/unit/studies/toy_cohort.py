@@ -1,6 +1,7 @@
 """A small cohort of analytic brains and a linear LDAE whose answers are known in closed form."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,7 @@ class LinearLDAE:
     latent_shape, dimension = (1, *SHAPE), DIMENSION
     digest, unconditional_digest, autoencoder_digest = "linear", "linear, unconditional", "doubling"
     missed, scale_factor = 0.0, 2.0
+    digests: ClassVar[dict[str, str]] = {"representation": "linear", "diffusion": "linear", "autoencoder": "doubling"}
 
     @property
     def network_calls(self) -> int:

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ldae.core.keys import KEY
-
-CLASSES = ("CN", "MCI", "AD")
+from ldae.inference.discriminant import CLASSES, discriminant_axes
 
 
 def lda_projection(scans: pd.DataFrame, codes: np.ndarray) -> pd.DataFrame:
@@ -31,28 +30,3 @@ def lda_projection(scans: pd.DataFrame, codes: np.ndarray) -> pd.DataFrame:
     axis = discriminant_axes(codes[two], labels[two])
     table["axis_ad_cn"] = (codes - codes[two].mean(axis=0)) @ axis[:, 0] if axis.shape[1] else np.nan
     return table
-
-
-def discriminant_axes(codes: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """(dimension, classes - 1) directions, strongest first, with unit variance within classes."""
-    from sklearn.covariance import ledoit_wolf
-
-    names = [name for name in CLASSES if (labels == name).any()]
-    means = np.stack([codes[labels == name].mean(axis=0) for name in names]) if names else np.empty((0, codes.shape[1]))
-    if len(names) < 2:
-        return np.empty((codes.shape[1], 0))
-    inside = np.concatenate([codes[labels == name] - mean for name, mean in zip(names, means, strict=True)])
-    within, _ = ledoit_wolf(inside, assume_centered=True)
-    values, vectors = np.linalg.eigh(within)
-    whiten = vectors / np.sqrt(np.maximum(values, 1e-12 * values.max()))
-    weights = np.array([(labels == name).mean() for name in names])
-    between = (means - weights @ means) * np.sqrt(weights)[:, None]
-    _, _, directions = np.linalg.svd(between @ whiten, full_matrices=False)
-    axes = whiten @ directions[: len(names) - 1].T
-    place = dict(zip(names, (means - weights @ means) @ axes, strict=True))
-    low, high = names[0], names[-1]
-    if place[high][0] < place[low][0]:
-        axes[:, 0] *= -1
-    if "MCI" in place and axes.shape[1] > 1 and place["MCI"][1] < 0:
-        axes[:, 1] *= -1
-    return axes

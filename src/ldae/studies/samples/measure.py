@@ -25,6 +25,7 @@ from ldae.inference.decoder import Decoder
 from ldae.inference.pipeline import LDAE
 from ldae.studies.common.inputs import Inputs, volumes_of, write_volumes
 from ldae.studies.common.statistics import estimates_table
+from ldae.studies.samples.gate import write_gate
 from ldae.studies.samples.neighbours import HELD_OUT, curves, frechet_estimate, kernel_estimate, memorisation, nearest
 
 SHOWN = 4  # samples nearest to a training scan
@@ -33,7 +34,7 @@ Made = Callable[[slice], np.ndarray]
 
 
 def run_samples(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: int, out: Path) -> None:
-    """Write distances, memorisation, neighbours, curves (.tsv) and examples/ into ``out``.
+    """Write distances, memorisation, neighbours, curves (.tsv), copies.json and examples/ into ``out``.
 
     Every volume that is compared has gone through the autoencoder: samples are decoded, held-out and training scans
     are reconstructed, and all are encoded again. ``copied_training`` are training scans so treated, what a memorised
@@ -56,6 +57,7 @@ def run_samples(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: int, out
     references = inputs.rows("train")
     table = neighbour_table(inputs, latents, references, {kind: kinds[kind][0] for kind in kinds}, found)
     write_tsv(out / "neighbours.tsv", table.drop(columns="place"))
+    write_gate(out, table, ldae.digests)
     write_tsv(out / "memorisation.tsv", memorisation(table, settings.bootstrap, seed))
     write_tsv(out / "curves.tsv", curves(table, settings.bootstrap, seed))
     write_examples(inputs, table, references, drawn, decoder.batch, out / "examples")
