@@ -111,6 +111,7 @@ rule encode_baselines:
         train=at(TRAIN),
         store=at(STORE),
         volumes=settings.evaluation.volumes,
+        arithmetic=settings.arithmetic(),
         code=code_digest("encode_baselines"),
     script:
         "../workflow/scripts/encode_baselines.py"

@@ -41,6 +41,7 @@ rule encode_latents:
     params:
         method=settings.method_of("encode_latents"),
         seed=settings.seed,
+        arithmetic=settings.arithmetic(),
         code=code_digest("encode_latents"),
     script:
         "../workflow/scripts/encode_latents.py"
@@ -127,6 +128,7 @@ rule encode_codes:
         batch=settings.evaluation.batch,
         method=settings.method_of("encode_codes"),
         seed=settings.seed,
+        arithmetic=settings.arithmetic(),
         code=code_digest("encode_codes"),
     script:
         "../workflow/scripts/encode_codes.py"
@@ -162,6 +164,7 @@ rule encode_solver_codes:
         batch=settings.evaluation.batch,
         method=settings.method_of("encode_solver_codes"),
         seed=settings.seed,
+        arithmetic=settings.arithmetic(),
         code=code_digest("encode_solver_codes"),
     script:
         "../workflow/scripts/encode_solver_codes.py"

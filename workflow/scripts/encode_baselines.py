@@ -5,6 +5,7 @@ from pathlib import Path
 from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
+    from ldae.config import Arithmetic
     from ldae.inference.encode import encode_baselines
 
     store = Path(snakemake.params.store)
@@ -14,4 +15,5 @@ with running(snakemake.log[0]):
         train=Path(snakemake.params.train),
         out=store / "codes",
         volumes_at_once=snakemake.params.volumes,
+        arithmetic=Arithmetic.model_validate(snakemake.params.arithmetic),
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.config import Method, Sampling
+    from ldae.config import Arithmetic, Method, Sampling
     from ldae.inference.encode import encode_codes
 
     store = Path(snakemake.params.store)
@@ -18,4 +18,5 @@ with running(snakemake.log[0]):
         method=Method.model_validate(snakemake.params.method),
         sampling=Sampling.model_validate(snakemake.params.sampling),
         batch=snakemake.params.batch,
+        arithmetic=Arithmetic.model_validate(snakemake.params.arithmetic),
     )

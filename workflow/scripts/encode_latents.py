@@ -5,7 +5,7 @@ from pathlib import Path
 from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.config import Method
+    from ldae.config import Arithmetic, Method
     from ldae.inference.latents import encode_latents
 
     encode_latents(
@@ -15,4 +15,5 @@ with running(snakemake.log[0]):
         out=Path(snakemake.output[0]).parent,
         method=Method.model_validate(snakemake.params.method),
         seed=snakemake.params.seed,
+        arithmetic=Arithmetic.model_validate(snakemake.params.arithmetic),
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.config import Method, Sampling
+    from ldae.config import Arithmetic, Method, Sampling
     from ldae.inference.encode import encode_solver_codes
 
     store = Path(snakemake.params.store)
@@ -19,4 +19,5 @@ with running(snakemake.log[0]):
         main=Sampling.model_validate(snakemake.params.sampling),
         solvers=[Sampling.model_validate(solver) for solver in snakemake.params.solvers],
         batch=snakemake.params.batch,
+        arithmetic=Arithmetic.model_validate(snakemake.params.arithmetic),
     )

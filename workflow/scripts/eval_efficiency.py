@@ -15,8 +15,8 @@ with running(snakemake.log[0]):
     train = Path(snakemake.params.train)
     inputs = read_inputs(snakemake.params.store, snakemake.input.splits)
     run_efficiency(
-        LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling),
-        DaeDecoder.load(train / "dae", inputs.volumes_dae, settings.sampling, settings.volumes),
+        LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling, arithmetic=settings),
+        DaeDecoder.load(train / "dae", inputs.volumes_dae, settings.sampling, settings.volumes, settings),
         inputs,
         settings,
         train,

@@ -14,7 +14,7 @@ with running(snakemake.log[0]):
     settings = Evaluation.model_validate(snakemake.params.settings)
     train, folder = Path(snakemake.params.train), Path(snakemake.params.folder)
     run_interpolation(
-        LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling),
+        LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling, arithmetic=settings),
         read_inputs(snakemake.params.store, snakemake.input.splits, snakemake.input.get("truth")),
         settings,
         snakemake.params.seed,

@@ -14,7 +14,7 @@ with running(snakemake.log[0]):
     phantom = snakemake.params.phantom
     train = Path(snakemake.params.train)
     run_manipulation(
-        LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling),
+        LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling, arithmetic=settings),
         read_inputs(snakemake.params.store, snakemake.input.splits, snakemake.input.truth or None),
         Path(snakemake.input.probe),
         settings,

@@ -16,8 +16,8 @@ with running(snakemake.log[0]):
     train, folder = Path(snakemake.params.train), Path(snakemake.params.folder)
     inputs = read_inputs(snakemake.params.store, snakemake.input.splits, snakemake.input.get("truth"))
     run_reconstruction(
-        LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling),
-        DaeDecoder.load(train / "dae", inputs.volumes_dae, settings.sampling, settings.volumes),
+        LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling, arithmetic=settings),
+        DaeDecoder.load(train / "dae", inputs.volumes_dae, settings.sampling, settings.volumes, settings),
         inputs,
         settings,
         snakemake.params.seed,

@@ -13,7 +13,7 @@ with running(snakemake.log[0]):
     settings = Evaluation.model_validate(snakemake.params.settings)
     train = Path(snakemake.params.train)
     run_samples(
-        LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling),
+        LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling, arithmetic=settings),
         read_inputs(snakemake.params.store, snakemake.input.splits),
         settings,
         snakemake.params.seed,

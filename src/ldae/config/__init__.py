@@ -18,7 +18,7 @@ from ldae.config.cohort import (
     Raw,
     Splits,
 )
-from ldae.config.evaluation import Direction, Evaluation, Sampling
+from ldae.config.evaluation import Arithmetic, Direction, Evaluation, Sampling
 from ldae.config.method import Method
 from ldae.config.networks import Autoencoder, Dae, Diffusion, Discriminator, Imported, Representation, Supervised
 from ldae.config.preprocessing import BiasField, BrainExtraction, Conform, Preprocessing, Quality, Registration
@@ -28,6 +28,7 @@ from ldae.config.whole import OWN_FOLDERS, Config, load_config, merge, parse_con
 
 __all__ = [
     "OWN_FOLDERS",
+    "Arithmetic",
     "AuthorsCsv",
     "Autoencoder",
     "BiasField",

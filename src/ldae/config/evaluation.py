@@ -17,7 +17,18 @@ class Sampling(Section):
     steps: Positive = 100
 
 
-class Evaluation(Section):
+class Arithmetic(Section):
+    """How networks are computed after their training. States of samplers, codes, schedules and metrics are float32."""
+
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32", description="of the networks' calls in encodings and studies; bf16: by autocast"
+    )
+    channels_last: bool = Field(
+        False, description="weights in channels-last order in encodings and studies; up to rounding the same numbers"
+    )
+
+
+class Evaluation(Arithmetic):
     """What the studies measure, on how many scans and how certain their intervals are."""
 
     sampling: Sampling = Sampling()

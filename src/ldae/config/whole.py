@@ -7,7 +7,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from ldae.config.cohort import AuthorsCsv, Bids, Clinica, Convert, Manifest, Phantom, Raw, Splits
-from ldae.config.evaluation import Evaluation
+from ldae.config.evaluation import Arithmetic, Evaluation
 from ldae.config.method import Method
 from ldae.config.networks import Autoencoder, Dae, Diffusion, Imported, Representation, Supervised
 from ldae.config.preprocessing import Preprocessing
@@ -170,6 +170,10 @@ class Config(Section):
     def method_of(self, rule: str) -> dict[str, Any]:
         """The entries of the ``method`` section that a rule reads."""
         return method_of(rule, self.section())
+
+    def arithmetic(self) -> dict[str, Any]:
+        """How the networks of an encoding are computed, as plain values."""
+        return {name: self.section("evaluation", name) for name in Arithmetic.model_fields}
 
     def supervised(self, name: Literal["supervised_ad", "supervised_age"]) -> dict[str, Any]:
         """The representation section with the training of a supervised baseline, as plain values."""

@@ -19,8 +19,10 @@ from ldae.core.batches import batches
 from ldae.core.keyed import normal
 from ldae.core.lineage import require_grid
 from ldae.core.store import Store
+from ldae.diffusion.ddim import Denoiser
 from ldae.diffusion.samplers import SAMPLERS, Sampler
 from ldae.diffusion.schedule import Schedule
+from ldae.inference.arithmetic import PLAIN, called, placed
 from ldae.inference.device import pick_device
 from ldae.inference.model_folder import Loaded, load_dae
 from ldae.inference.pipeline import LDAE
@@ -104,16 +106,28 @@ class DaeDecoder:
     """
 
     def __init__(
-        self, baseline: Loaded[DiffusionAutoencoder], sampling: config.Sampling, volumes: int, device: torch.device
+        self,
+        baseline: Loaded[DiffusionAutoencoder],
+        sampling: config.Sampling,
+        volumes: int,
+        device: torch.device,
+        arithmetic: config.Arithmetic = PLAIN,
     ):
         settings = config.Dae.model_validate(baseline.description["settings"])
-        self.network = baseline.network
+        self.network, self.arithmetic = placed(baseline.network, arithmetic, device), arithmetic
         self.sampling, self.volumes, self.device = sampling, volumes, device
         self.shape, self.factor, self.dimension = tuple(settings.shape), settings.factor, settings.dimension
         self.schedule = Schedule(settings.timesteps, settings.beta_start, settings.beta_end)
 
     @classmethod
-    def load(cls, folder: Path, store: Store, sampling: config.Sampling, volumes: int) -> "DaeDecoder":
+    def load(
+        cls,
+        folder: Path,
+        store: Store,
+        sampling: config.Sampling,
+        volumes: int,
+        arithmetic: config.Arithmetic = PLAIN,
+    ) -> "DaeDecoder":
         """From its model folder.
 
         Args:
@@ -124,9 +138,7 @@ class DaeDecoder:
         """
         baseline = load_dae(folder)
         require_grid(folder, baseline.description, store)
-        device = pick_device()
-        baseline.network.to(device)
-        return cls(baseline, sampling, volumes, device)
+        return cls(baseline, sampling, volumes, pick_device(), arithmetic)
 
     def with_sampling(self, sampling: config.Sampling) -> "DaeDecoder":
         """The same network with another solver or number of steps."""
@@ -136,13 +148,13 @@ class DaeDecoder:
 
     def encode(self, x: np.ndarray) -> np.ndarray:
         """Volumes in [0, 1] -> y (N, dimension)."""
-        return self._run(self.network.encode, x)
+        return self._run(called(self.network.encode, self.arithmetic, self.device), x)
 
     def invert(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Volumes in [0, 1] with their y -> x_T (N, 1, x, y, z)."""
         walk = self._sampler.encode
         centred = self.network.centred
-        return self._run(lambda v, c: walk(denoiser(self.network, c), centred(v), self._grid(), self.schedule), x, y)
+        return self._run(lambda v, c: walk(self._model(c), centred(v), self._grid(), self.schedule), x, y)
 
     def generate(self, x_T: np.ndarray, y: np.ndarray, encoded: bool) -> np.ndarray:
         """Volumes in [0, 1] sampled from x_T and y.
@@ -152,9 +164,7 @@ class DaeDecoder:
         """
         walk = self._sampler.decode
         clamp = None if encoded else 1.0
-        return self._run(
-            lambda v, c: reconstruct(walk(denoiser(self.network, c), v, self._grid(), self.schedule, clamp)), x_T, y
-        )
+        return self._run(lambda v, c: reconstruct(walk(self._model(c), v, self._grid(), self.schedule, clamp)), x_T, y)
 
     def noise(self, ids: Sequence[str], seed: int) -> np.ndarray:
         """Standard normal x_T, fixed by (seed, id)."""
@@ -174,6 +184,9 @@ class DaeDecoder:
             given = F.interpolate(given, scale_factor=self.factor, mode="trilinear", align_corners=False)
         fine[:, :, x, y, z] = given.numpy()
         return fine
+
+    def _model(self, y: Tensor) -> Denoiser:
+        return called(denoiser(self.network, y), self.arithmetic, self.device)
 
     @property
     def _sampler(self) -> Sampler:

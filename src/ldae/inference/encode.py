@@ -20,6 +20,7 @@ from ldae.core.keys import KEY
 from ldae.core.lineage import open_codes, open_latents, require_grid, require_scale_factor, require_scans
 from ldae.core.scans import read_splits, scan_ids, split_rows
 from ldae.core.store import Store, open_store, write_store
+from ldae.inference.arithmetic import PLAIN, called, noted, placed
 from ldae.inference.device import one_thread, pick_device
 from ldae.inference.model_folder import Loaded, load_dae, load_supervised
 from ldae.inference.pipeline import LDAE, MAIN, CodeKey
@@ -38,6 +39,7 @@ def encode_codes(
     method: config.Method,
     sampling: config.Sampling,
     batch: int = 8,
+    arithmetic: config.Arithmetic = PLAIN,
 ) -> None:
     """Write the code stores below ``out``: y_sem, y_sem_untrained (N, dimension); x_T and x_T_unconditional of the
     scans of the test split (M, C, x, y, z). y_sem once more as ``codes.tsv``, with its sidecar.
@@ -48,19 +50,20 @@ def encode_codes(
     Raises:
         UserError: stores and models do not belong together.
     """
-    images, ldae = open_store(volumes), LDAE.load(train, method, sampling)
+    images, ldae = open_store(volumes), LDAE.load(train, method, sampling, arithmetic=arithmetic)
     codes = open_latents(latents, images, ldae.autoencoder_digest)
     ldae.require_volumes(images)
     require_scale_factor(codes, ldae.scale_factor)
     everything, test = np.arange(len(images.index)), split_rows(images, read_splits(splits), "test")
-    untrained = LDAE.load(train, method, sampling, trained_encoder=False)
+    untrained = LDAE.load(train, method, sampling, trained_encoder=False, arithmetic=arithmetic)
 
     def semantic(model: LDAE) -> Callable[[np.ndarray], torch.Tensor]:
         return lambda rows: model.encode_semantic(torch.from_numpy(images.volumes(rows))[:, None])
 
+    made = {"volumes": images.digest} | noted(arithmetic)
     # One by one: a network's last bits depend on the size of the batch, and y_sem is to depend on its scan alone.
-    _write(Path(out) / "y_sem", images, everything, 1, semantic(ldae), model=ldae.digest, volumes=images.digest)
-    facts = {"model": "untrained", "untrained": ldae.digest, "volumes": images.digest}
+    _write(Path(out) / "y_sem", images, everything, 1, semantic(ldae), model=ldae.digest, **made)
+    facts = {"model": "untrained", "untrained": ldae.digest} | made
     _write(Path(out) / "y_sem_untrained", images, everything, 1, semantic(untrained), **facts)
     y_sem = open_store(Path(out) / "y_sem")
     write_codes(Path(out) / "codes.tsv", y_sem.index, y_sem.data)
@@ -94,6 +97,7 @@ def encode_solver_codes(
     main: config.Sampling,
     solvers: Sequence[config.Sampling],
     batch: int = 8,
+    arithmetic: config.Arithmetic = PLAIN,
 ) -> None:
     """Write the x_T stores of the further solvers below ``out``, and the list ``x_T_solvers.tsv`` of their keys.
 
@@ -105,7 +109,7 @@ def encode_solver_codes(
     Raises:
         UserError: stores and models do not belong together.
     """
-    images, ldae = open_store(volumes), LDAE.load(train, method, main)
+    images, ldae = open_store(volumes), LDAE.load(train, method, main, arithmetic=arithmetic)
     codes = open_latents(latents, images, ldae.autoencoder_digest)
     require_scale_factor(codes, ldae.scale_factor)
     y_sem = open_codes(Path(out), "y_sem", images, train)
@@ -155,6 +159,7 @@ def _write_x_T(
     key = CodeKey.of(ldae, conditional)
     facts: dict[str, Any] = {"model": key.model, "conditional": conditional, "solver": key.solver, "steps": key.steps}
     facts |= {"latents": codes.digest, "y_sem": y_sem.digest, "autoencoder": ldae.autoencoder_digest}
+    facts |= noted(ldae.arithmetic)
     method = ldae.method.model_dump(mode="json", exclude_unset=True)
     _write(folder, images, rows, batch, invert, method=method, **facts)
 
@@ -170,7 +175,14 @@ def _write(
 
 
 @one_thread()
-def encode_baselines(volumes: Path, volumes_dae: Path, train: Path, out: Path, volumes_at_once: int = 1) -> None:
+def encode_baselines(
+    volumes: Path,
+    volumes_dae: Path,
+    train: Path,
+    out: Path,
+    volumes_at_once: int = 1,
+    arithmetic: config.Arithmetic = PLAIN,
+) -> None:
     """Write the baselines' code stores below ``out``, float32 (N, dimension), one row per scan: ``y_dae``; and
     ``supervised_ad`` and ``supervised_age``, what the heads read. The latter two carry the head's own output in the
     column ``prediction`` of their index: the logit of AD, or years.
@@ -182,16 +194,18 @@ def encode_baselines(volumes: Path, volumes_dae: Path, train: Path, out: Path, v
     dae, device = load_dae(Path(train) / "dae"), pick_device()
     require_scans(small, images, everyone=True)
     require_grid(Path(train) / "dae", dae.description, small)
-    codes = _encoded(small, dae.network.to(device).encode, volumes_at_once, "y_dae")
-    write_store(Path(out) / "y_dae", codes, small.index, scans=small.scans, **made_by(dae, small))
+    encode = called(placed(dae.network, arithmetic, device).encode, arithmetic, device)
+    codes, how = _encoded(small, encode, volumes_at_once, "y_dae"), noted(arithmetic)
+    write_store(Path(out) / "y_dae", codes, small.index, scans=small.scans, **made_by(dae, small), **how)
     for name in ("supervised_ad", "supervised_age"):
         model = load_supervised(Path(train) / name)
         require_grid(Path(train) / name, model.description, images)
-        codes = _encoded(images, model.network.to(device).features, volumes_at_once, name)
+        features = called(placed(model.network, arithmetic, device).features, arithmetic, device)
+        codes = _encoded(images, features, volumes_at_once, name)
         with torch.no_grad():
             prediction = model.network.predict(torch.from_numpy(codes).to(device)).cpu().numpy()
         index = images.index.assign(prediction=prediction)
-        write_store(Path(out) / name, codes, index, scans=images.scans, **made_by(model, images))
+        write_store(Path(out) / name, codes, index, scans=images.scans, **made_by(model, images), **how)
 
 
 def made_by(model: Loaded, store: Store) -> dict[str, str]:

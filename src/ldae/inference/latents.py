@@ -14,6 +14,7 @@ from ldae.core.keyed import scan_at
 from ldae.core.lineage import require_grid
 from ldae.core.scans import read_splits, split_rows
 from ldae.core.store import open_store, write_store
+from ldae.inference.arithmetic import PLAIN, called, noted, placed
 from ldae.inference.device import one_thread, pick_device
 from ldae.inference.model_folder import load_autoencoder
 
@@ -31,6 +32,7 @@ def encode_latents(
     batch: int = 1,
     method: config.Method = METHOD,
     seed: int = 0,
+    arithmetic: config.Arithmetic = PLAIN,
 ) -> None:
     """Write the latent store: [mu, sigma] of every scan, float32 (N, 2, C, x, y, z), unscaled.
 
@@ -45,7 +47,7 @@ def encode_latents(
     store, device = open_store(volumes), pick_device()
     model = load_autoencoder(autoencoder)
     require_grid(autoencoder, model.description, store)
-    network = model.network.to(device)
+    encode = called(placed(model.network, arithmetic, device).encode, arithmetic, device)
     training = split_rows(store, read_splits(splits), "train").tolist()
     if method.scale_factor == "first_batch":
         size = min(FIRST_BATCH, len(training))
@@ -57,7 +59,7 @@ def encode_latents(
         with torch.no_grad():
             for rows in track(batches(np.arange(len(store.index)), batch), "latents"):
                 x = torch.from_numpy(store.volumes(rows))[:, None].to(device)
-                pair = torch.stack(network.encode(x), dim=1).cpu().numpy()
+                pair = torch.stack(encode(x), dim=1).cpu().numpy()
                 for row, latent in zip(rows, pair, strict=True):
                     if int(row) in measured:
                         moments.add(latent)
@@ -69,7 +71,7 @@ def encode_latents(
     scale = model.description.get("scale_factor")
     if scale is None:
         scale = _once_measured(autoencoder, model.digest, how, moments.scale_factor())
-    facts = {"autoencoder": model.digest, "volumes": store.digest, "measured_on": how}
+    facts = {"autoencoder": model.digest, "volumes": store.digest, "measured_on": how} | noted(arithmetic)
     write_store(out, arrays, store.index, scans=store.scans, scale_factor=scale, **facts)
     logger.info("latents: %d scans, scale factor %.4f", len(arrays), scale)
 

@@ -1,6 +1,6 @@
 """The trained LDAE as one object: everything an evaluation asks of it; and what an x_T depends on besides the scan."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from ldae.core.store import Store
 from ldae.diffusion.ddim import Denoiser, guided, sampling_coefficient
 from ldae.diffusion.samplers import SAMPLERS, Sampler
 from ldae.diffusion.schedule import Schedule
+from ldae.inference.arithmetic import PLAIN, Answer, called, placed
 from ldae.inference.device import pick_device
 from ldae.inference.model_folder import Loaded, initial_representation, load_autoencoder, load_representation, load_unet
 from ldae.inference.readers import frozen_noise
@@ -38,6 +39,7 @@ class LDAE:
         digest: of the representation model, which names the whole chain.
         digests: of all three, by stage.
         dimension: length of y_sem.
+        arithmetic: how the networks are computed.
     """
 
     def __init__(
@@ -48,9 +50,10 @@ class LDAE:
         method: config.Method,
         sampling: config.Sampling,
         device: torch.device,
+        arithmetic: config.Arithmetic = PLAIN,
     ):
         description = representation.description
-        self.device, self.method, self.sampling = device, method, sampling
+        self.device, self.method, self.sampling, self.arithmetic = device, method, sampling, arithmetic
         self._readers = {"autoencoder": autoencoder.description, "representation": description}
         self.latent_shape = tuple(description["latent_shape"])
         models: dict[str, Loaded] = {"autoencoder": autoencoder, "diffusion": unet, "representation": representation}
@@ -59,15 +62,23 @@ class LDAE:
         self.digest, self.unconditional_digest = representation.digest, unet.digest
         self.autoencoder_digest = autoencoder.digest
         self.digests = {stage: model.digest for stage, model in models.items()}
-        self.autoencoder = autoencoder.network.to(device)
-        self.encoder = representation.network.encoder.to(device)
-        self.estimator = GradientEstimator(unet.network, representation.network.shift).to(device).eval()
+        self.autoencoder = placed(autoencoder.network, arithmetic, device)
+        self.encoder = placed(representation.network.encoder, arithmetic, device)
+        estimator = GradientEstimator(unet.network, representation.network.shift).eval()
+        self.estimator = placed(estimator, arithmetic, device)
+        if arithmetic.precision == "bf16":
+            self.estimator.trunk.halve()  # the bits of autocast without a cast at every call
         self.schedule = Schedule.of(config.Diffusion.model_validate(unet.description["settings"]))
         self.coefficient = sampling_coefficient(self.schedule, method.shift_at_sampling)
 
     @classmethod
     def load(
-        cls, train: Path, method: config.Method, sampling: config.Sampling, trained_encoder: bool = True
+        cls,
+        train: Path,
+        method: config.Method,
+        sampling: config.Sampling,
+        trained_encoder: bool = True,
+        arithmetic: config.Arithmetic = PLAIN,
     ) -> "LDAE":
         """Load the three model folders below ``train``.
 
@@ -85,7 +96,7 @@ class LDAE:
         if not trained_encoder:
             network = initial_representation(representation.description, unet).requires_grad_(False).eval()
             representation = Loaded(network, representation.description, "untrained")
-        return cls(autoencoder, unet, representation, method, sampling, pick_device())
+        return cls(autoencoder, unet, representation, method, sampling, pick_device(), arithmetic)
 
     def with_sampling(self, solver: str, steps: int) -> "LDAE":
         """The same networks with another solver or number of steps."""
@@ -109,7 +120,7 @@ class LDAE:
         Args:
             noise: of the posterior's sample that is decoded; none: its mean.
         """
-        return self.autoencoder.decode(self._posterior(x, noise))
+        return self._called(self.autoencoder.decode)(self._posterior(x, noise))
 
     @torch.no_grad()
     def encode_latent(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
@@ -117,7 +128,7 @@ class LDAE:
         return self._posterior(x, noise) * self.scale_factor
 
     def _posterior(self, x: Tensor, noise: Tensor | None) -> Tensor:
-        mu, sigma = self.autoencoder.encode(x.to(self.device))
+        mu, sigma = self._called(self.autoencoder.encode)(x.to(self.device))
         return mu if noise is None else reparameterise(mu, sigma, noise.to(self.device))
 
     def posterior_noise(self, ids: Sequence[str]) -> Tensor | None:
@@ -127,12 +138,12 @@ class LDAE:
     @torch.no_grad()
     def decode_latent(self, z: Tensor) -> Tensor:
         """Scaled latents -> volumes (B, 1, X, Y, Z), not clipped."""
-        return self.autoencoder.decode(z.to(self.device) / self.scale_factor)
+        return self._called(self.autoencoder.decode)(z.to(self.device) / self.scale_factor)
 
     @torch.no_grad()
     def encode_semantic(self, x: Tensor) -> Tensor:
         """Volumes (B, 1, X, Y, Z) -> y_sem (B, dimension)."""
-        return self.encoder(x.to(self.device))
+        return self._called(self.encoder)(x.to(self.device))
 
     @torch.no_grad()
     def invert(self, z: Tensor, y: Tensor | None) -> Tensor:
@@ -155,8 +166,11 @@ class LDAE:
 
     def _model(self, y: Tensor | None) -> Denoiser:
         if y is None:
-            return self.estimator.trunk
-        return guided(self.estimator, y.to(self.device), self.coefficient)
+            return self._called(self.estimator.trunk)
+        return guided(self._called(self.estimator), y.to(self.device), self.coefficient)
+
+    def _called(self, network: Callable[..., Answer]) -> Callable[..., Answer]:
+        return called(network, self.arithmetic, self.device)
 
     @property
     def _sampler(self) -> Sampler:
@@ -177,6 +191,7 @@ class CodeKey:
         model: digest of the representation model, or of the unconditional one.
         conditional: inverted with the scan's y_sem.
         method: the switches that shape an inversion, as (name, value) pairs.
+        precision: of the network's calls.
     """
 
     model: str
@@ -184,13 +199,14 @@ class CodeKey:
     solver: str
     steps: int
     method: tuple[tuple[str, Any], ...]
+    precision: str = "fp32"
 
     @classmethod
     def of(cls, ldae: LDAE, conditional: bool) -> "CodeKey":
         """The key of what ``ldae`` would invert now."""
         model = ldae.digest if conditional else ldae.unconditional_digest
         method = tuple((name, getattr(ldae.method, name)) for name in SWITCHES)
-        return cls(model, conditional, ldae.sampling.solver, ldae.sampling.steps, method)
+        return cls(model, conditional, ldae.sampling.solver, ldae.sampling.steps, method, ldae.arithmetic.precision)
 
     @property
     def name(self) -> str:
@@ -207,8 +223,10 @@ class CodeKey:
         known = config.Method.model_validate(meta.get("method", {}))
         found = tuple((name, getattr(known, name)) for name in SWITCHES)
         facts = tuple(meta.get(name) for name in ("model", "conditional", "solver", "steps"))
-        return facts == (self.model, self.conditional, self.solver, self.steps) and found == self.method
+        same = facts == (self.model, self.conditional, self.solver, self.steps) and found == self.method
+        return same and meta.get("precision", "fp32") == self.precision
 
     def __str__(self) -> str:
         kind = "with y_sem" if self.conditional else "unconditional"
-        return f"model {self.model}, {kind}, {self.solver} with {self.steps} steps, {dict(self.method)}"
+        words = f"model {self.model}, {kind}, {self.solver} with {self.steps} steps, {dict(self.method)}"
+        return words if self.precision == "fp32" else f"{words}, {self.precision}"

@@ -77,7 +77,7 @@ def work(config: Config, cohort: Cohort) -> list[Work]:
         training = getattr(config, rule.removeprefix("train_")).training
         peak = HALF_PEAK if training.precision == "bf16" else FULL_PEAK
         rows.append(Work(rule, cost * training.steps * training.batch / 1e3, peak))
-    peak = FULL_PEAK
+    peak = HALF_PEAK if config.evaluation.precision == "bf16" else FULL_PEAK
     return rows + [Work(rule, cost / 1e3, peak) for rule, cost in inference(config, cohort, ours).items()]
 
 

@@ -55,7 +55,8 @@ def steps(config: Config) -> list[tuple[str, str]]:
     before, networks = config.preprocessing, config.representation
     latent = " × ".join(str(size) for size in config.latent_shape)
     shape = " × ".join(str(size) for size in before.conform.shape)
-    sampling = config.evaluation.sampling
+    sampling, precision = config.evaluation.sampling, config.evaluation.precision
+    by = "" if precision == "fp32" else f", networks in {precision}"
     preprocessing = [
         ("Correct", f"bias field by N4, shrink factor {before.bias_field.shrink_factor}"),
         ("Extract", f"the brain by {before.brain_extraction.backend}"),
@@ -79,7 +80,7 @@ def steps(config: Config) -> list[tuple[str, str]]:
             f"semantic encoder ({networks.backbone}, {networks.dimension} numbers) and gradient estimator, "
             f"{networks.training.steps:,} steps",
         ),
-        ("Evaluate", f"on test subjects; {sampling.solver} with {sampling.steps} steps both ways"),
+        ("Evaluate", f"on test subjects; {sampling.solver} with {sampling.steps} steps both ways{by}"),
     ]
 
 

@@ -67,11 +67,16 @@ class RuleNeed:
 
 @dataclass(frozen=True)
 class Pass:
-    """One forward pass: a network, what is done with it, and how many scans at once."""
+    """One forward pass: a network, what is done with it, and how many scans at once.
+
+    Attributes:
+        network_call: in the precision of evaluation; metrics are float32.
+    """
 
     network: Network
     forward: Callable[[Any, int], object]
     at_once: int
+    network_call: bool = True
 
 
 def rule_needs(config: Config, metric: Metric) -> list[RuleNeed]:
@@ -80,20 +85,25 @@ def rule_needs(config: Config, metric: Metric) -> list[RuleNeed]:
     Args:
         metric: the costliest measure of the studies.
     """
-    networks = _networks(config)
-    passes = _passes(config, networks, metric)
-    weights = {name: _weight_bytes(network) for name, network in networks.items()}
-    uses = {name: used(one.network, one.forward, one.at_once, half=False) for name, one in passes.items()}
+    weights, every = weight_bytes(config), passes(config, metric)
+    half = config.evaluation.precision == "bf16"
+    uses = {name: used(one.network, one.forward, one.at_once, half and one.network_call) for name, one in every.items()}
     return [
-        _need(rule, sum(weights[name] for name in held), {name: uses[name] for name in names if name in uses}, passes)
+        _need(rule, sum(weights[name] for name in held), {name: uses[name] for name in names if name in uses}, every)
         for rule, (held, names) in RULES.items()
     ]
 
 
-def _need(rule: str, weights: int, uses: dict[str, Use], passes: dict[str, Pass]) -> RuleNeed:
+def weight_bytes(config: Config) -> dict[str, int]:
+    """Bytes of every network's weights and tables."""
+    modules = {name: without_weights(network) for name, network in _networks(config).items()}
+    return {name: sum(t.nbytes for t in (*m.parameters(), *m.buffers())) for name, m in modules.items()}
+
+
+def _need(rule: str, weights: int, uses: dict[str, Use], every: dict[str, Pass]) -> RuleNeed:
     largest = max(uses, key=lambda name: uses[name].peak)
     values = max(use.largest for use in uses.values())
-    return RuleNeed(rule, weights / GIB, uses[largest].peak / GIB, largest, passes[largest].at_once, values)
+    return RuleNeed(rule, weights / GIB, uses[largest].peak / GIB, largest, every[largest].at_once, values)
 
 
 def _networks(config: Config) -> dict[str, Network]:
@@ -101,21 +111,25 @@ def _networks(config: Config) -> dict[str, Network]:
 
     def estimator() -> nn.Module:
         trunk = UNet(config.diffusion, channels)
-        return GradientEstimator(
-            trunk, build_shift_branch(config.diffusion, channels, config.representation.dimension, trunk)
-        )
+        shift = build_shift_branch(config.diffusion, channels, config.representation.dimension, trunk)
+        return GradientEstimator(trunk.halve() if config.evaluation.precision == "bf16" else trunk, shift)
 
-    return {
+    def frozen(network: Network) -> Network:  # autocast keeps copies of weights that are trained, and of no others
+        return lambda: network().requires_grad_(False)
+
+    networks: dict[str, Network] = {
         "autoencoder": lambda: build_autoencoder(config.autoencoder),
         "encoder": lambda: build_semantic_encoder(config.representation),
         "estimator": estimator,
         "dae": lambda: build_dae(config.dae),
         "supervised": lambda: build_supervised(config.representation),
     }
+    return {name: frozen(network) for name, network in networks.items()}
 
 
-def _passes(config: Config, networks: dict[str, Network], metric: Metric) -> dict[str, Pass]:
+def passes(config: Config, metric: Metric) -> dict[str, Pass]:
     """Every pass by name, with as many scans as the configuration gives it at once."""
+    networks = _networks(config)
     latent, volume = config.latent_shape, config.preprocessing.conform.shape
     latents, volumes = config.evaluation.batch, config.evaluation.volumes
 
@@ -132,7 +146,7 @@ def _passes(config: Config, networks: dict[str, Network], metric: Metric) -> dic
         return torch.randn(scans, length)
 
     coded, coarse = config.representation.dimension, config.dae.dimension
-    passes = {
+    found = {
         "encode": Pass(networks["autoencoder"], lambda m, n: m.encode(x(n)), volumes),
         "decode": Pass(networks["autoencoder"], lambda m, n: m.decode(torch.randn(n, *latent)), volumes),
         "semantic": Pass(networks["encoder"], lambda m, n: m(x(n)), volumes),
@@ -140,13 +154,8 @@ def _passes(config: Config, networks: dict[str, Network], metric: Metric) -> dic
         "encode_dae": Pass(networks["dae"], lambda m, n: m.encode(small(n)), volumes),
         "sample_dae": Pass(networks["dae"], lambda m, n: m(small(n), t(n), y(n, coarse)), volumes),
         "supervised": Pass(networks["supervised"], lambda m, n: m.features(x(n)), volumes),
-        "metric": Pass(nn.Identity, lambda m, n: metric(x(n), x(n)), latents),
+        "metric": Pass(nn.Identity, lambda m, n: metric(x(n), x(n)), latents, network_call=False),
     }
     if config.evaluation.lpips_weights is not None:
-        passes["lpips"] = Pass(lambda: distance(fraction=1.0), lambda m, n: m(x(n), x(n)), 1)
-    return passes
-
-
-def _weight_bytes(network: Network) -> int:
-    module = without_weights(network)
-    return sum(tensor.nbytes for tensor in (*module.parameters(), *module.buffers()))
+        found["lpips"] = Pass(lambda: distance(fraction=1.0), lambda m, n: m(x(n), x(n)), 1, network_call=False)
+    return found

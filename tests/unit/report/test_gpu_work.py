@@ -61,3 +61,11 @@ def test_checkpoints_are_no_larger_than_counted(tmp_path):
 def test_a_share_above_the_peak_is_refused(capsys):
     assert main(["plan", "--config", str(PAPER), "--share", "2"]) == 1
     assert "--share 2.0" in capsys.readouterr().err
+
+
+def test_encoding_and_evaluation_in_bf16_take_half_the_hours(capsys, tmp_path):
+    (tmp_path / "half.yaml").write_text("evaluation: {precision: bf16}\n")
+    exact, half = (planned(capsys, PAPER, *more)["rules"] for more in ((), (tmp_path / "half.yaml",)))
+    for name, rule in exact.items():
+        assert half[name]["pflop"] == rule["pflop"]
+        assert half[name]["hours"] == pytest.approx(rule["hours"] / (1 if name.startswith("train_") else 2)), name

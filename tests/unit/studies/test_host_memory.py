@@ -17,7 +17,7 @@ import toy_cohort
 from torch import Tensor
 from torch.nn import functional as F
 
-from ldae.config import Evaluation, Method, Sampling
+from ldae.config import Arithmetic, Evaluation, Method, Sampling
 from ldae.core.store import open_store, write_store
 from ldae.inference.pipeline import MAIN, CodeKey
 from ldae.preprocessing.pack import pack_volumes_dae
@@ -56,6 +56,7 @@ class BlockLDAE:
     """Latents are means of blocks of 8 voxels a side, y the means of six slabs; a sampler adds what y says."""
 
     device, method, sampling = torch.device("cpu"), Method(), Sampling(steps=2)
+    arithmetic = Arithmetic()
     digest, unconditional_digest, autoencoder_digest = "linear", "linear, unconditional", "doubling"
     dimension, scale_factor, network_calls = 6, 1.0, 2
 

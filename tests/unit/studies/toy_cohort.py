@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from ldae.config import Dae, Method, Sampling
+from ldae.config import Arithmetic, Dae, Method, Sampling
 from ldae.core.files import write_json
 from ldae.core.store import open_store, write_store
 from ldae.diffusion.schedule import Schedule
@@ -32,6 +32,7 @@ class LinearLDAE:
     """
 
     device, method, sampling = torch.device("cpu"), Method(), Sampling(steps=20)
+    arithmetic = Arithmetic()
     latent_shape, dimension = (1, *SHAPE), DIMENSION
     digest, unconditional_digest, autoencoder_digest = "linear", "linear, unconditional", "doubling"
     missed, scale_factor = 0.0, 2.0

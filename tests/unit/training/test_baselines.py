@@ -194,3 +194,14 @@ def test_the_diffusion_autoencoder_starts_by_predicting_nothing_and_then_reads_i
     idle = [name for name, parameter in network.named_parameters() if not parameter.grad.abs().sum()]
     assert not idle, idle
     assert not torch.allclose(network(x, t, y), network(x, t, y + 1))
+
+
+def test_codes_in_bf16_are_near_and_say_so(cohort, trained, tmp_path):
+    folders = cohort / "volumes", cohort / "volumes_dae"
+    for precision in ("fp32", "bf16"):
+        how = config.Arithmetic(precision=precision, channels_last=precision == "bf16")
+        encode_baselines(*folders, trained, tmp_path / precision, arithmetic=how)
+    for name in ("y_dae", "supervised_ad", "supervised_age"):
+        exact, half = (open_store(tmp_path / precision / name) for precision in ("fp32", "bf16"))
+        assert half.meta["precision"] == "bf16" and "precision" not in exact.meta
+        assert 0 < np.linalg.norm(half.data - exact.data) < 0.05 * np.linalg.norm(exact.data), name

@@ -16,7 +16,9 @@ from torch.utils.checkpoint import checkpoint
 from ldae import cli
 from ldae.commands import memory
 from ldae.config import Compute, load_config
+from ldae.networks.unet import UNet
 from ldae.studies.common.image_metrics import ssim_brain
+from ldae.training import rule_memory
 from ldae.training.dry_run import passes, saved_bytes
 from ldae.training.memory import (
     GIB,
@@ -270,3 +272,16 @@ def test_the_command_prints_every_stage(small, capsys):
     )
     assert lines[3].startswith("diffusion") and f"micro-batch 16: {rows['diffusion']['total']:5.1f}" in lines[3]
     assert lines[4].endswith("largest micro-batch of 32 on a GPU of 16 GB: 32, 24 GB: 32, 40 GB: 32, 80 GB: 32")
+
+
+def test_rules_in_bf16_hold_the_trunk_in_two_bytes(small, tmp_path):
+    """And metrics, which stay in float32, are counted so."""
+    half = tmp_path / "half.yaml"
+    half.write_text("evaluation: {precision: bf16}\n")
+    settings, halved = load_config(*small), load_config(*small, half)
+    exact, found = (rule_memory.weight_bytes(config) for config in (settings, halved))
+    stored = sum(p.nbytes for p in UNet(settings.diffusion, settings.autoencoder.latent_channels).parameters())
+    saved = exact["estimator"] - found["estimator"]
+    assert 0.4 * stored < saved < 0.5 * stored  # norms stay, and summed taps of transposed convolutions are added
+    assert exact | {"estimator": 0} == found | {"estimator": 0}
+    assert [name for name, one in rule_memory.passes(halved, ssim_brain).items() if not one.network_call] == ["metric"]
