@@ -29,6 +29,7 @@ rule fit_probes:
         folder=at(f"{EVALUATE}/probes"),
         settings=settings.section("evaluation"),
         method=settings.method_of("fit_probes"),
+        held_out=bool(settings.splits.hold_out),
         seed=settings.seed,
         code=code_digest("fit_probes"),
     script:
@@ -58,6 +59,7 @@ rule eval_probe_checks:
         folder=at(f"{EVALUATE}/probe_checks"),
         settings=settings.section("evaluation"),
         method=settings.method_of("eval_probe_checks"),
+        held_out=bool(settings.splits.hold_out),
         seed=settings.seed,
         code=code_digest("eval_probe_checks"),
     script:

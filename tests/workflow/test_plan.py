@@ -46,3 +46,13 @@ def test_missing_raw_folder_is_one_sentence(workflow):
     assert sentences and "data/ADNI" in sentences[0]
     assert "Traceback" not in result.stderr
     assert not (workflow.folder / "results/manifest/preflight.json").exists()
+
+
+def test_a_held_out_site_is_planned_and_a_column_that_is_none_is_refused(paper):
+    hold_out = {"site": [941], "field_strength": [1.5]}
+    (paper.folder / "site.json").write_text(json.dumps({"splits": {"hold_out": hold_out}}))
+    assert paper.planned("--configfile", "site.json")["train_autoencoder"] == 1
+    (paper.folder / "site.json").write_text(json.dumps({"splits": {"hold_out": {"scanner": ["A"]}}}))
+    result = paper.run("--configfile", "site.json", "--dry-run")
+    assert result.returncode != 0 and "Traceback" not in result.stderr
+    assert "splits.hold_out.scanner" in result.stderr and "'site'" in result.stderr

@@ -17,4 +17,5 @@ with running(snakemake.log[0]):
         snakemake.params.seed,
         Path(snakemake.params.folder),
         Method.model_validate(snakemake.params.method),
+        snakemake.params.held_out,
     )

@@ -11,7 +11,7 @@ with running(snakemake.log[0]):
 
     ledger = Path(snakemake.params.ledger)
     splits = make_splits(
-        read_tsv(snakemake.input.scans),
+        read_tsv(snakemake.input.scans, dtype=KEY_TYPES | {"site": str}),
         Splits.model_validate(snakemake.params.settings),
         snakemake.params.seed,
         read_tsv(ledger) if ledger.is_file() else None,

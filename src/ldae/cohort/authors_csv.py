@@ -37,6 +37,7 @@ def csv_scans(settings: AuthorsCsv) -> pd.DataFrame:
     scans["age_from"] = scans["age"].notna().map({True: "table", False: None})
     scans["diagnosis"] = mapped(pick(table, ["diagnosis"]), codes.diagnosis, table.index, "diagnosis", notes)
     scans["sex"] = mapped(pick(table, ["sex"]), codes.sex, table.index, "sex", notes)
+    scans["site"] = pick_or_none(table, "site")
     paths = [settings.path.parent / path for path in scans["t1w"]]
     scans["content"] = content_keys(paths)
     scans["reason"] = [unusable(path, month) for path, month in zip(paths, months, strict=True)]

@@ -20,7 +20,7 @@ from ldae.core.errors import UserError
 from ldae.core.keys import KEY
 from ldae.core.text_tables import TextTable, count, read_text_table
 
-FACTS = ("age", "baseline_age", "sex", "diagnosis", "mmse", "cdr", "study_phase", "field_strength")
+FACTS = ("age", "baseline_age", "sex", "diagnosis", "mmse", "cdr", "study_phase", "site", "field_strength")
 IMAGE_FACTS = ("image_id", "scan_date", "converted_by", *FACTS)
 VISIT_FACTS = ("months", "visit_date", *FACTS)
 

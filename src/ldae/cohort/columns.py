@@ -26,6 +26,7 @@ COLUMNS = (
     "cdr",
     "field_strength",  # Tesla
     "study_phase",  # as the dataset names it, ADNI: ADNI1, ADNIGO, ADNI2, ADNI3
+    "site",  # as the dataset names it, ADNI: the three digits in the subject's name
     "image_id",
     "converted_by",  # as scans.tsv says; ADNI: clinica or dcm2niix
     "date",  # of the scan, or of its visit where the scan has none: YYYY-MM-DD
@@ -44,7 +45,7 @@ HEAD_BYTES = 1 << 20
 def complete(scans: pd.DataFrame) -> pd.DataFrame:
     """The columns of :data:`COLUMNS` in their order; those that the source does not know are missing values."""
     return scans.reindex(columns=list(COLUMNS)).astype(
-        {"months": "Int64", "diagnosis": object, "sex": object, "reason": object, "date": object, "study_phase": object}
+        {"months": "Int64"} | dict.fromkeys(("diagnosis", "sex", "reason", "date", "study_phase", "site"), object)
     )
 
 

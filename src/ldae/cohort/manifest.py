@@ -9,7 +9,7 @@ import pandas as pd
 
 from ldae.cohort.authors_csv import csv_scans
 from ldae.cohort.bids import adni_scans, bids_scans
-from ldae.cohort.exclusions import tally, with_reasons
+from ldae.cohort.exclusions import ADNI_SITE, tally, with_reasons
 from ldae.config import AuthorsCsv, Bids, Manifest
 from ldae.core.errors import UserError
 from ldae.core.files import write_json, write_tsv
@@ -40,6 +40,7 @@ COLUMNS = {
     "study_phase": {
         "Description": "Phase of the study at the visit (ADNI1, ADNIGO, ADNI2, ADNI3, ADNI4), a confound of scanners"
     },
+    "site": {"Description": "Where the subject was scanned (ADNI: the three digits in the subject's name)"},
     "image_id": {"Description": "Image ID of the source (ADNI: LONI's)"},
     "converted_by": {
         "Description": "What made the NIfTI file, where the source says so",
@@ -86,6 +87,8 @@ def write_manifest(
     scans = scans.assign(shard=[shard_of(participant, shards) for participant in scans["participant_id"]])
     order = ["participant_id", "months", "session_id", "reason"]
     scans = scans.sort_values(order, kind="stable", na_position="first", ignore_index=True)
+    named = scans["participant_id"].str.extract(ADNI_SITE, expand=False)
+    scans["site"] = named.where(named.notna(), scans["site"])
     step = "convert" if source == "adni" else "read"
     scans = with_reasons(scans, settings.require_diagnosis, step, settings.exclude_sites)
     included = scans["status"] == "included"

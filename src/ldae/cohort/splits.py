@@ -1,6 +1,7 @@
 """Subject-level train, validation and test, for the whole cohort, before any study leaves a class out."""
 
 import hashlib
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -9,34 +10,108 @@ from ldae.config import Splits
 from ldae.core.errors import UserError
 
 SPLITS = ("train", "validation", "test")
+COLUMNS = ["participant_id", "split", "stratum", "why"]
+BEFORE = "dealt by an earlier version"
 CLASSES = ("CN", "MCI", "AD")
 PAPER_SEED = 42
 
 
 def make_splits(scans: pd.DataFrame, settings: Splits, seed: int, existing: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Split the subjects of the included scans: participant_id, split, stratum (the subject's last diagnosis).
+    """Split the subjects of the included scans: participant_id, split, stratum (the subject's last diagnosis), why.
 
     Within a stratum subjects are taken in the order of a keyed hash. Rows of ``existing`` stay as they are, for ever,
     also of subjects that have no scan any more; new subjects fill what their stratum lacks. The protocol ``paper``
-    draws a new cohort with scikit-learn's GroupShuffleSplit and seed 42 instead.
+    draws a new cohort with scikit-learn's GroupShuffleSplit and seed 42 instead. Where subjects are held out
+    (``settings.hold_out``), these are the test split, all of them and nobody else; the rest is dealt to the others.
 
     Raises:
-        UserError: no scan is included, a class has too few test subjects, a split is empty, or ``existing`` holds a
-            subject twice.
+        UserError: no scan is included, a class has too few test subjects, a split is empty, ``existing`` holds a
+            subject twice or deals one otherwise than it is held out now, or nobody has a value that is held out.
     """
-    strata = last_diagnosis(scans[scans["status"] == "included"])
+    included = scans[scans["status"] == "included"]
+    strata = last_diagnosis(included)
     if strata.empty:
         raise UserError("The manifest has no included scan to split: see the reasons in manifest/exclusions.tsv.")
-    known = pd.DataFrame(columns=["participant_id", "split", "stratum"]) if existing is None else existing
+    known = pd.DataFrame(columns=COLUMNS) if existing is None else existing
+    known = known.assign(why=known.get("why", BEFORE))
     check_splits(known)
+    held = held_out(included, settings)
+    require_same_hold_out(known[known["participant_id"].isin(strata.index)], held, settings)
     if settings.protocol == "paper" and known.empty:
-        splits = paper_splits(scans[scans["status"] == "included"], strata, settings)
+        splits = paper_splits(included, strata, settings, held)
     else:
-        splits = extend(known, strata, settings, seed)
+        splits = extend(known, strata, settings, seed, held)
     splits = splits.sort_values("participant_id", ignore_index=True)
     check_splits(splits)
     check_sizes(splits[splits["participant_id"].isin(strata.index)], settings)
     return splits
+
+
+def all_test(scans: pd.DataFrame, model: str) -> pd.DataFrame:
+    """The splits of a cohort on a frozen model: every subject with an included scan is a test subject.
+
+    Args:
+        model: its digest, for the reason.
+
+    Raises:
+        UserError: no scan is included.
+    """
+    strata = last_diagnosis(scans[scans["status"] == "included"])
+    if strata.empty:
+        raise UserError("The manifest has no included scan: see the reasons in manifest/exclusions.tsv.")
+    rows = {"participant_id": strata.index, "split": "test", "stratum": strata.to_list()}
+    return pd.DataFrame(rows).assign(why=f"nothing is fitted on this cohort: model {model} is frozen")
+
+
+def held_out(scans: pd.DataFrame, settings: Splits) -> dict[str, str]:
+    """Subject -> why, for every subject with a scan of a value that is held out.
+
+    Numbers are compared as numbers (1.5 is 1.50, 002 is 2), words whatever their case.
+
+    Raises:
+        UserError: no included scan has one of the values.
+    """
+    found: dict[str, str] = {}
+    for column, values in settings.hold_out.items():
+        cells = scans[column].map(folded_value, na_action="ignore")
+        for value in values:
+            rows = cells == folded_value(value)
+            if not rows.any():
+                there = sorted(scans[column].dropna().astype(str).unique())
+                few = ", ".join(there[:8]) + (f" and {len(there) - 8} more" if len(there) > 8 else "")
+                raise UserError(
+                    f"splits.hold_out: no included scan has {column} {value}; manifest/scans.tsv knows "
+                    f"{few or 'none at all'}."
+                )
+            for name in scans.loc[rows, "participant_id"]:
+                found.setdefault(name, f"held out: {column} {value}")
+    return found
+
+
+def folded_value(value: object) -> str:
+    """A cell, or a value of the configuration, so that equal ones are equal text."""
+    text = str(value).strip().casefold()
+    try:
+        return f"{float(text):g}"
+    except ValueError:
+        return text
+
+
+def require_same_hold_out(known: pd.DataFrame, held: dict[str, str], settings: Splits) -> None:
+    """Raises:
+    UserError: a known subject was dealt otherwise than now: models may have seen it, or its test results are there.
+    """
+    if not settings.hold_out and not known["why"].astype(str).str.startswith("held out").any():
+        return
+    moved = known[(known["split"] == "test") != known["participant_id"].isin(held.keys())]
+    if len(moved):
+        row = moved.iloc[0]
+        now = "held out now" if row["participant_id"] in held else "not held out now"
+        raise UserError(
+            f"splits.hold_out: {row['participant_id']} is {now}, and an earlier run of this results_dir put it into "
+            f"{row['split']} ({row['why']}; {len(moved)} such subjects): choose another results_dir, or put the "
+            "setting back."
+        )
 
 
 def last_diagnosis(scans: pd.DataFrame) -> pd.Series:
@@ -69,19 +144,30 @@ def wanted_in_test(sizes: pd.Series, settings: Splits) -> pd.Series:
     return share
 
 
-def extend(known: pd.DataFrame, strata: pd.Series, settings: Splits, seed: int) -> pd.DataFrame:
-    """Give every subject without a row a split: first what test lacks, then validation, the rest is train."""
+def extend(
+    known: pd.DataFrame, strata: pd.Series, settings: Splits, seed: int, held: Mapping[str, str]
+) -> pd.DataFrame:
+    """Give every subject without a row a split: first what test lacks, then validation, the rest is train.
+
+    Args:
+        held: subjects that are held out; where there are any, they are what test gets.
+    """
     present = strata.index.to_series()
     kept = known[known["participant_id"].isin(present)].set_index("participant_id")["split"]
     new = sorted(set(present) - set(known["participant_id"]), key=lambda name: order_key(name, seed))
     split = dict.fromkeys(new, "train")
     sizes = strata.value_counts().sort_index()
-    fill(split, "test", wanted_in_test(sizes, settings), kept, strata)
+    if held:
+        split |= dict.fromkeys((name for name in new if name in held), "test")
+    else:
+        fill(split, "test", wanted_in_test(sizes, settings), kept, strata)
     rest = sizes - count_by_stratum(split, kept, "test", strata)
     wanted = max(1, round_half_up(settings.validation_fraction * rest.sum()))
     fill(split, "validation", shares(rest, wanted), kept, strata)
-    fresh = pd.DataFrame({"participant_id": new, "split": list(split.values()), "stratum": strata.loc[new].to_list()})
-    return pd.concat([known, fresh], ignore_index=True)
+    dealt = f"dealt by a hash of name and seed {seed}, within its stratum"
+    fresh = {"participant_id": new, "split": list(split.values()), "stratum": strata.loc[new].to_list()}
+    fresh["why"] = [held.get(name, dealt) for name in new]
+    return pd.concat([known[COLUMNS], pd.DataFrame(fresh, columns=COLUMNS)], ignore_index=True)
 
 
 def fill(split: dict[str, str], name: str, wanted: pd.Series, kept: pd.Series, strata: pd.Series) -> None:
@@ -110,20 +196,28 @@ def round_half_up(value: float) -> int:
     return int(np.floor(value + 0.5))
 
 
-def paper_splits(scans: pd.DataFrame, strata: pd.Series, settings: Splits) -> pd.DataFrame:
-    """Two group shuffles of the scans, grouped by subject: test first, then validation of the rest; no strata."""
+def paper_splits(scans: pd.DataFrame, strata: pd.Series, settings: Splits, held: Mapping[str, str]) -> pd.DataFrame:
+    """Two group shuffles of the scans, grouped by subject: test first, then validation of the rest; no strata.
+
+    Args:
+        held: subjects that are held out; where there are any, they are the test split.
+    """
     from sklearn.model_selection import GroupShuffleSplit
 
     scans = scans.sort_values(["participant_id", "months"], ignore_index=True)
     split = pd.Series("train", index=strata.index)
-    for name, fraction in (("test", settings.test_fraction), ("validation", settings.validation_fraction)):
+    split[list(held)] = "test"
+    wanted = {"test": settings.test_fraction, "validation": settings.validation_fraction}
+    for name, fraction in list(wanted.items())[1 if held else 0 :]:
         pool = scans[scans["participant_id"].map(split) == "train"]["participant_id"].reset_index(drop=True)
         size = max(1, round_half_up(fraction * pool.nunique()))
         if size >= pool.nunique():
             raise UserError(f"{pool.nunique()} subjects are too few to leave any for training: add subjects.")
         _, chosen = next(GroupShuffleSplit(1, test_size=size, random_state=PAPER_SEED).split(pool, groups=pool))
         split[pool.iloc[chosen].unique()] = name
-    return pd.DataFrame({"participant_id": split.index, "split": split.to_list(), "stratum": strata.to_list()})
+    dealt = f"dealt by a group shuffle of the scans with seed {PAPER_SEED}, as the paper's code does"
+    rows = {"participant_id": split.index, "split": split.to_list(), "stratum": strata.to_list()}
+    return pd.DataFrame(rows | {"why": [held.get(name, dealt) for name in split.index]})
 
 
 def check_splits(splits: pd.DataFrame) -> None:
@@ -142,13 +236,20 @@ def check_sizes(splits: pd.DataFrame, settings: Splits) -> None:
     """Raises:
     UserError: a diagnosis of the cohort has fewer test subjects than asked, or a split is empty.
     """
-    test = splits.loc[splits["split"] == "test", "stratum"].value_counts()
-    for name in CLASSES:
-        count, total = int(test.get(name, 0)), int((splits["stratum"] == name).sum())
-        if total and count < settings.min_test_subjects_per_class:
+    sizes = pd.crosstab(splits["stratum"], splits["split"]).reindex(columns=list(SPLITS), fill_value=0)
+    fewest, held = settings.min_test_subjects_per_class, settings.held_out_words()
+    for name in [name for name in CLASSES if name in sizes.index]:
+        count, total = int(sizes.loc[name, "test"]), int(sizes.loc[name].sum())
+        if held and min(count, total - count) < fewest:
+            raise UserError(
+                f"splits.hold_out: {count} of {total} {name} subjects are held out by {held}, which leaves "
+                f"{total - count} for training, and splits.min_test_subjects_per_class asks for {fewest} on "
+                "either side: hold out other values, or lower the minimum."
+            )
+        if count < fewest:
             raise UserError(
                 f"Only {count} of {total} {name} subjects are in the test split, "
-                f"splits.min_test_subjects_per_class asks for {settings.min_test_subjects_per_class}: "
+                f"splits.min_test_subjects_per_class asks for {fewest}: "
                 "add subjects, raise splits.test_fraction or lower the minimum."
             )
     for name in SPLITS:

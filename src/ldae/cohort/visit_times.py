@@ -121,6 +121,7 @@ def read_facts(joined: pd.DataFrame, settings: Bids, notes: Notes) -> pd.DataFra
         sex=mapped(cells["sex"], settings.values.sex, index, "sex", notes),
         diagnosis=mapped(cells["diagnosis"], settings.values.diagnosis, index, "diagnosis", notes),
         study_phase=cells["study_phase"],
+        site=cells["site"],
         **{name: scores(cells[name], index, name, notes) for name in ("mmse", "cdr", "field_strength")},
     )
 

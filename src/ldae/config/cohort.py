@@ -36,6 +36,7 @@ class BidsColumns(Section):
     study_phase: list[str] = Field(
         ["current_study", "colprot", "original_study"], description="phase of the study, sessions or participants table"
     )
+    site: list[str] = Field(["site", "site_id", "centre", "center"], description="where the subject was scanned")
     months: list[str] = Field([], description="months since baseline, in the sessions table; none: by name or date")
     visit_date: list[str] = Field(["examination_date", "acq_time"], description="ISO date, sessions table")
     scan_date: list[str] = Field(["acq_time"], description="ISO date, scans table")
@@ -250,6 +251,12 @@ class Convert(Section):
     revision: Revision = 1
 
 
+HeldBy = Literal[
+    "site", "field_strength", "study_phase", "sex", "diagnosis", "converted_by", "age_from", "cdr", "participant_id"
+]
+"""Columns of scans.tsv by which ``splits.hold_out`` can name subjects."""
+
+
 class Splits(Section):
     """How subjects are dealt to training, validation and test."""
 
@@ -259,3 +266,24 @@ class Splits(Section):
     test_fraction: Fraction = Field(0.1, description="of all subjects")
     validation_fraction: Fraction = Field(0.01, description="of the subjects that are not test; at least one subject")
     min_test_subjects_per_class: int = Field(5, ge=1, description="fewer stop the run with one sentence")
+    hold_out: dict[HeldBy, Annotated[list[str], Field(min_length=1)]] = Field(
+        {},
+        description="column of scans.tsv: values, such as {site: ['002', '941']}; every subject with a scan of one of "
+        "them is a test subject, nobody else is, and no probe is fitted on them; {}: dealt by test_fraction",
+    )
+
+    @field_validator("hold_out", mode="before")
+    @classmethod
+    def _text_values(cls, named: object) -> object:
+        """YAML reads ``[002, 1.5]`` as numbers."""
+        if not isinstance(named, dict):
+            return named
+        return {
+            column: [str(value) for value in values] if isinstance(values, list) else values
+            for column, values in named.items()
+        }
+
+    def held_out_words(self) -> str:
+        """``site 002 or 941``; empty where nobody is held out."""
+        named = (f"{column.replace('_', ' ')} {' or '.join(values)}" for column, values in self.hold_out.items())
+        return ", ".join(named)

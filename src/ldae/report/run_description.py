@@ -40,6 +40,12 @@ COHORTS = {
 
 
 def run_kind(config: Config) -> str:
+    """In a few sentences: whose brains these are, and who was held out."""
+    held = config.splits.held_out_words()
+    return whose(config) + (f" Tested on the subjects of {held}, all of whom were held out." if held else "")
+
+
+def whose(config: Config) -> str:
     """One sentence on whose brains these are."""
     if config.phantom is None:
         return COHORTS[config.source]
@@ -69,9 +75,11 @@ def steps(config: Config) -> list[tuple[str, str]]:
             f"{shape} voxels of {before.conform.spacing_mm:g} mm, one {before.conform.interpolation} interpolation",
         ),
     ]
+    held = config.splits.held_out_words()
+    tested = f"{config.splits.test_fraction:.0%} of subjects for testing"
     return [
         ENTRIES[config.source],
-        ("Split", f"by subject, {config.splits.protocol}: {config.splits.test_fraction:.0%} of subjects for testing"),
+        ("Split", f"by subject, {config.splits.protocol}: {f'all those of {held} for testing' if held else tested}"),
         *(preprocessing if config.source != "csv" else []),
         ("Stage 1", f"autoencoder to latents of {latent}, {config.autoencoder.training.steps:,} steps"),
         ("Stage 2", f"unconditional latent diffusion, {config.diffusion.training.steps:,} steps"),

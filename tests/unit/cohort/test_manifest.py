@@ -22,6 +22,7 @@ def test_columns_ages_and_shards(tmp_path):
     assert scans["diagnosis"].isna().to_list() == [False, True]  # not asked for: included, for the networks
     assert list(scans["mmse"]) == [29, 29] and list(scans["cdr"]) == [0.5, 0.5]
     assert list(scans["study_phase"]) == ["ADNIGO", "ADNI2"]
+    assert list(read_tsv(tmp_path / "manifest" / "scans.tsv", dtype=str)["site"]) == ["002", "002"]
     assert set(scans["shard"]) == {shard_of(A, 5)}
     assert (dataset.bids / scans["t1w"][1]).read_bytes() == b"22"
 

@@ -1,11 +1,15 @@
 """Invariants of the splits over random cohorts."""
 
+from typing import get_args
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from ldae.cohort.splits import check_splits, last_diagnosis, make_splits, shares
+from ldae.cohort.manifest import COLUMNS as MANIFEST
+from ldae.cohort.splits import all_test, check_splits, last_diagnosis, make_splits, shares
 from ldae.config import Splits
+from ldae.config.cohort import HeldBy
 from ldae.core.errors import UserError
 
 CLASSES = ("CN", "MCI", "AD")
@@ -154,3 +158,82 @@ def test_shares_add_up_and_stay_within_one():
         share = shares(sizes, total)
         assert share.sum() == total and (share <= sizes).all()
         assert ((share - sizes * total / max(sizes.sum(), 1)).abs() < 1).all()
+
+
+def sited(subjects: int = 60) -> pd.DataFrame:
+    """Subjects of three sites in turn, each diagnosis at each site; number 7 moves from site 002 to 941."""
+    number = np.repeat(np.arange(subjects), 2)
+    scans = pd.DataFrame(
+        {
+            "participant_id": [f"sub-{n:03d}" for n in number],
+            "months": np.tile([0, 12], subjects),
+            "status": "included",
+            "diagnosis": [CLASSES[n // 3 % 3] for n in number],
+            "site": [("002", "010", "941")[n % 3] for n in number],
+            "field_strength": [1.5 if n % 2 else 3.0 for n in number],
+        }
+    )
+    scans.loc[(scans["participant_id"] == "sub-006") & (scans["months"] == 12), "site"] = "941"
+    return scans
+
+
+@pytest.mark.parametrize("protocol", ["stratified", "paper"])
+def test_who_is_held_out_is_the_test_split_and_nobody_else(protocol):
+    scans = sited()
+    settings = Splits(hold_out={"site": [941]}, protocol=protocol, min_test_subjects_per_class=3)
+    splits = make_splits(scans, settings, 1).set_index("participant_id")
+    wanted = set(scans.loc[scans["site"] == "941", "participant_id"])
+    assert "sub-006" in wanted, "one scan there is enough"
+    assert set(splits.index[splits["split"] == "test"]) == wanted
+    assert (splits.loc[sorted(wanted), "why"] == "held out: site 941").all()
+    rest = splits.drop(sorted(wanted))
+    assert set(rest["split"]) == {"train", "validation"} and rest["why"].str.startswith("dealt").all()
+    pd.testing.assert_frame_equal(
+        make_splits(scans, settings, 1, splits.reset_index()).set_index("participant_id"), splits
+    )
+
+
+def test_values_are_held_out_by_any_column_however_they_are_written():
+    scans = sited()
+    settings = Splits(hold_out={"field_strength": ["1.50"], "site": [2]}, min_test_subjects_per_class=1)
+    splits = make_splits(scans, settings, 1)
+    wanted = set(scans.loc[(scans["field_strength"] == 1.5) | (scans["site"] == "002"), "participant_id"])
+    assert set(splits.loc[splits["split"] == "test", "participant_id"]) == wanted
+    assert settings.held_out_words() == "field strength 1.50, site 2"
+
+
+@pytest.mark.parametrize(
+    ("hold_out", "sentence"),
+    [
+        ({"site": ["777"]}, r"no included scan has site 777; manifest/scans.tsv knows 002, 010, 941\."),
+        ({"study_phase": ["ADNI9"]}, "scan has study_phase ADNI9; manifest/scans.tsv knows none at all"),
+        ({"diagnosis": ["AD"]}, r"0 of 21 CN subjects are held out by diagnosis AD, which leaves 21"),
+        ({"site": ["002", "010", "941"]}, r"21 of 21 CN subjects are held out by site 002 or 010 or 941, .* leaves 0"),
+    ],
+)
+def test_what_cannot_be_held_out_is_one_sentence(hold_out, sentence):
+    scans = sited().assign(study_phase=None)
+    with pytest.raises(UserError, match=sentence):
+        make_splits(scans, Splits(hold_out=hold_out, min_test_subjects_per_class=3), 1)
+
+
+def test_an_earlier_split_is_not_turned_into_a_held_out_one():
+    """Models of that results_dir have seen the subjects; nor is a held-out one turned back."""
+    scans, held = sited(), Splits(hold_out={"site": ["941"]}, min_test_subjects_per_class=3)
+    plain = Splits(test_fraction=0.3, min_test_subjects_per_class=3)
+    for first, then in ((plain, held), (held, plain)):
+        known = make_splits(scans, first, 1)
+        with pytest.raises(UserError, match=r"held out now, and an earlier run .*such subjects\): choose another"):
+            make_splits(scans, then, 1, known)
+
+
+def test_every_subject_of_a_frozen_model_is_tested():
+    scans = sited()
+    splits = all_test(scans.assign(status=np.where(scans["site"] == "010", "excluded", "included")), "abc")
+    assert set(splits["split"]) == {"test"} and len(splits) == 40
+    assert splits["why"].str.contains("model abc is frozen").all()
+    check_splits(splits)
+
+
+def test_the_columns_of_the_configuration_are_those_of_the_manifest():
+    assert set(get_args(HeldBy)) <= set(MANIFEST)

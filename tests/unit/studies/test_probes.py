@@ -101,6 +101,26 @@ def test_permuted_test_labels_change_no_fitted_artefact() -> None:
     assert first != json.dumps(probes.manipulation_probe(scans.assign(split="train"), fixed(codes), 0), sort_keys=True)
 
 
+def test_who_is_held_out_is_in_no_fold_of_the_cross_validation() -> None:
+    """Other codes and labels of held-out subjects change no number that was fitted without them."""
+    scans, codes = signal_cohort()
+    held = (scans["split"] == "test").to_numpy()
+    other = scans.assign(diagnosis=np.where(held & scans["diagnosis"].isin(["AD", "CN"]), "AD", scans["diagnosis"]))
+    other.loc[held, "age"] += 7.0
+    tables = [
+        probes.predict_all(table, only_ldae(fixed(values)), 5, seed=0, held_out=True)
+        for table, values in ((scans, codes), (other, np.where(held[:, None], -codes, codes)))
+    ]
+    crossed = [table[table["protocol"] == "cv"] for table, _ in tables]
+    assert not (crossed[0]["split"] == "test").any()
+    assert {"ldae", "permuted_labels", "majority_class", "mean_predictor"} == set(crossed[0]["features"])
+    known = [table.drop(columns=["target", "prediction", "fold"]) for table in crossed]
+    pd.testing.assert_frame_equal(*(table.reset_index(drop=True) for table in known))
+    assert tables[0][1] == tables[1][1], "the fitted probes"
+    dealt = predict(scans, fixed(codes)).query("protocol == 'cv'")
+    assert (dealt["split"] == "test").any(), "dealt test subjects are cross-validated like all others"
+
+
 def test_features_are_shaped_by_the_fitted_rows_alone() -> None:
     scans, codes = signal_cohort()
     seen = []

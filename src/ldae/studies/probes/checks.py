@@ -127,6 +127,7 @@ def confounds(
     folds: int,
     bootstrap: int,
     seed: int,
+    held_out: bool = False,
 ) -> pd.DataFrame:
     """One estimate per method and metric; ``classes`` names what is told apart, or what is held fixed.
 
@@ -137,12 +138,13 @@ def confounds(
     Args:
         scans: with ``field_strength`` (tesla) and ``study_phase``, where they are known.
         predictions: those of :func:`ldae.studies.probes.measure.predict_all`.
+        held_out: confounds are read from the scans of the other subjects alone.
     """
-    rows = []
+    rows, folded = [], outer_folds(scans, folds, seed, held_out)
     for confound in CONFOUNDS:
         labels = labels_of(scans, confound)
         for name, features in sets.items():
-            for metric, (estimate, classes) in read_from(scans, features, labels, folds, bootstrap, seed):
+            for metric, (estimate, classes) in read_from(scans, features, labels, folded, bootstrap, seed):
                 rows.append(estimate.row(method=name, metric=f"{metric}_{confound}_cv", classes=classes))
     rows += within_field_strength(scans, predictions, bootstrap, seed)
     rows += age_of_controls(predictions, bootstrap, seed)
@@ -160,13 +162,16 @@ def labels_of(scans: pd.DataFrame, confound: str) -> pd.Series:
 
 
 def read_from(
-    scans: pd.DataFrame, features: Features, labels: pd.Series, folds: int, bootstrap: int, seed: int
+    scans: pd.DataFrame, features: Features, labels: pd.Series, fold: np.ndarray, bootstrap: int, seed: int
 ) -> list[tuple[str, tuple[Estimate, str | None]]]:
     """AUC and balanced accuracy of a cross-validated probe of the confound: one logistic regression for each class.
 
     Classes whose scans all lie in one fold cannot be learnt for it and are left out.
+
+    Args:
+        fold: of :func:`ldae.studies.probes.measure.outer_folds`; scans that are in none are left out.
     """
-    fold = outer_folds(scans, folds, seed)
+    labels = labels.where(fold >= 0, None)
     spread = pd.Series(fold).groupby(labels.to_numpy()).nunique() if labels.notna().any() else pd.Series(dtype=int)
     classes = sorted(spread.index[spread > 1])
     metrics: dict[str, Statistic] = {"auc": mean_auc(len(classes)), "balanced_accuracy": mean_recall(len(classes))}
@@ -248,7 +253,13 @@ def age_of_controls(predictions: pd.DataFrame, bootstrap: int, seed: int) -> lis
 
 
 def run_probe_checks(
-    inputs: Inputs, predictions: Path, settings: Evaluation, seed: int, out: Path, method: Method
+    inputs: Inputs,
+    predictions: Path,
+    settings: Evaluation,
+    seed: int,
+    out: Path,
+    method: Method,
+    held_out: bool = False,
 ) -> None:
     """Write confounds.tsv and label_efficiency.tsv into ``out``.
 
@@ -256,11 +267,12 @@ def run_probe_checks(
         inputs: opened with the manifest, for the study phase.
         predictions: predictions.tsv of :func:`ldae.studies.probes.measure.run_probes`.
         method: ``probe_split`` is read.
+        held_out: no probe of a confound is fitted on test subjects (``splits.hold_out``).
     """
     scans = inputs.scans.assign(probe_group=probe_groups(inputs.scans, method.probe_split))
     codes = code_sets(inputs)
     known = read_tsv(predictions, dtype=KEY_TYPES)
-    found = confounds(scans, codes, known, settings.folds, settings.bootstrap, seed)
+    found = confounds(scans, codes, known, settings.folds, settings.bootstrap, seed, held_out)
     write_tsv(out / "confounds.tsv", found)
     sets = codes | {"pca_voxels": VoxelPca(voxel_gram(inputs, settings.batch))}
     write_tsv(out / "label_efficiency.tsv", label_efficiency(scans, sets, settings, seed))

@@ -46,16 +46,19 @@ Fitted = dict[str, dict]
 """Protocol, task and features -> a probe as JSON."""
 
 
-def run_probes(inputs: Inputs, settings: Evaluation, seed: int, out: Path, method: Method = METHOD) -> None:
+def run_probes(
+    inputs: Inputs, settings: Evaluation, seed: int, out: Path, method: Method = METHOD, held_out: bool = False
+) -> None:
     """Write predictions, summary, differences, lda (.tsv), fitted.json and probe_ad.json into ``out``; predictions.json
     says what the columns of the first hold.
 
     Args:
         method: ``probe_split`` and ``positive_class`` are read.
+        held_out: the test subjects were chosen (``splits.hold_out``): the cross-validation leaves them out, too.
     """
     sets = feature_sets(inputs, settings.batch)
     scans = inputs.scans.assign(probe_group=probe_groups(inputs.scans, method.probe_split))
-    predictions, fitted = predict_all(scans, sets, settings.folds, seed, labelled_sets(inputs))
+    predictions, fitted = predict_all(scans, sets, settings.folds, seed, labelled_sets(inputs), held_out)
     predictions = pd.concat([predictions, supervised(inputs)], ignore_index=True)
     write_tsv(out / "predictions.tsv", with_probability(predictions))
     write_json(out / "predictions.json", {name: {"Description": words} for name, words in COLUMNS.items()})
@@ -68,32 +71,40 @@ def run_probes(inputs: Inputs, settings: Evaluation, seed: int, out: Path, metho
 
 
 def predict_all(
-    scans: pd.DataFrame, sets: TaskSets, folds: int, seed: int, labelled: TaskSets | None = None
+    scans: pd.DataFrame,
+    sets: TaskSets,
+    folds: int,
+    seed: int,
+    labelled: TaskSets | None = None,
+    held_out: bool = False,
 ) -> tuple[pd.DataFrame, Fitted]:
     """One row per scan, task, feature set and protocol (scans that no probe could be fitted for are left out), and the
     probes that the test subjects were measured with.
 
     Args:
         labelled: features that have seen the labels of all but the test subjects: not cross-validated.
+        held_out: no probe is fitted on a test subject, that of a fold of the cross-validation neither.
     """
     tables: list[pd.DataFrame] = []
     fitted: Fitted = {}
+    folded = outer_folds(scans, folds, seed, held_out)
     for task in TASKS:
         rows, target = task_rows(scans, task)
-        fold = outer_folds(scans, folds, seed)[rows]
+        inside = folded[rows] >= 0
         for name, features in sets[task].items():
-            tables.append(cross_validated(scans, task, name, features, rows, target, folds, seed))
+            tables.append(cross_validated(scans, task, name, features, rows[inside], target[inside], folded, seed))
         tested_sets = sets[task] | (labelled or {}).get(task, {})
         for part in (tested, tested_as_paper):
             found, probes = part(scans, task, tested_sets, rows, target, seed)
             tables.append(found)
             fitted |= probes
-        for protocol, group in (("cv", fold), ("test", scans["split"].to_numpy()[rows] == "test")):
-            tables.append(constant_predictor(scans, task, rows, target, protocol, group))
+        tables.append(constant_predictor(scans, task, rows[inside], target[inside], "cv", folded[rows[inside]]))
+        test = scans["split"].to_numpy()[rows] == "test"
+        tables.append(constant_predictor(scans, task, rows, target, "test", test))
     rows, target = task_rows(scans, "ad")
-    fold = outer_folds(scans, folds, seed)[rows]
-    shuffled = permuted(scans["participant_id"].to_numpy()[rows], target, fold, seed)
-    tables.append(cross_validated(scans, "ad", "permuted_labels", sets["ad"]["ldae"], rows, shuffled, folds, seed))
+    rows, target = rows[folded[rows] >= 0], target[folded[rows] >= 0]
+    shuffled = permuted(scans["participant_id"].to_numpy()[rows], target, folded[rows], seed)
+    tables.append(cross_validated(scans, "ad", "permuted_labels", sets["ad"]["ldae"], rows, shuffled, folded, seed))
     tables = [table for table in tables if len(table)]
     if not tables:
         raise UserError("No probe can be fitted: the scans have neither ages nor AD and CN diagnoses; check scans.tsv.")
@@ -152,11 +163,16 @@ def can_be_fitted(target: np.ndarray) -> bool:
     return len(np.unique(target)) >= 2
 
 
-def outer_folds(scans: pd.DataFrame, folds: int, seed: int) -> np.ndarray:
-    """(scans,) the same folds for every task and feature set, stratified by the subject's last diagnosis."""
-    order = scans.sort_values(["participant_id", "months", "session_id"]).index.to_numpy()
+def outer_folds(scans: pd.DataFrame, folds: int, seed: int, held_out: bool = False) -> np.ndarray:
+    """(scans,) the same folds for every task and feature set, stratified by the subject's last diagnosis.
+
+    Args:
+        held_out: test subjects are in none (-1).
+    """
+    dealt = scans[scans["split"] != "test"] if held_out else scans
+    order = dealt.sort_values(["participant_id", "months", "session_id"]).index.to_numpy()
     labels = scans.loc[order, "diagnosis"].fillna("n/a").to_numpy()
-    fold = np.empty(len(scans), dtype=int)
+    fold = np.full(len(scans), -1)
     fold[order] = subject_folds(scans.loc[order, "participant_id"].to_numpy(), labels, folds, seed)
     return fold
 
@@ -184,18 +200,22 @@ def cross_validated(
     features: Features,
     rows: np.ndarray,
     target: np.ndarray,
-    folds: int,
+    folds: np.ndarray,
     seed: int,
 ) -> pd.DataFrame:
-    """Out-of-fold predictions. Penalty, standardisation and PCA see the other folds only."""
-    fold = outer_folds(scans, folds, seed)[rows]
+    """Out-of-fold predictions. Penalty, standardisation and PCA see the other folds only.
+
+    Args:
+        folds: of :func:`outer_folds`.
+    """
+    fold = folds[rows]
     tables = []
-    for held_out in range(folds):
+    for held_out in np.unique(fold):
         inside, outside = fold != held_out, fold == held_out
         if not outside.any() or not can_be_fitted(target[inside]):
             continue
         probe, asked = fit_chosen(scans, task, features, rows[inside], target[inside], rows[outside], seed)
-        keys = {"protocol": "cv", "features": name, "task": task, "fold": held_out}
+        keys = {"protocol": "cv", "features": name, "task": task, "fold": int(held_out)}
         tables.append(prediction_rows(scans, rows[outside], target[outside], probe.score(asked), keys))
     return pd.concat(tables) if tables else pd.DataFrame()
 
