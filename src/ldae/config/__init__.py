@@ -23,7 +23,7 @@ from ldae.config.method import Method
 from ldae.config.networks import Autoencoder, Dae, Diffusion, Discriminator, Imported, Representation, Supervised
 from ldae.config.preprocessing import BiasField, BrainExtraction, Conform, Preprocessing, Quality, Registration
 from ldae.config.section import Section
-from ldae.config.training import Compute, Gpu, Launch, Training
+from ldae.config.training import Compute, Gpu, Launch, Training, computed
 from ldae.config.whole import OWN_FOLDERS, Config, load_config, merge, parse_config
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "Splits",
     "Supervised",
     "Training",
+    "computed",
     "load_config",
     "merge",
     "parse_config",

@@ -1,10 +1,12 @@
 """The one training loop, how a network is computed, and how a training is launched."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from ldae.config.section import Positive, Revision, Section
+
+NOT_COMPUTED = ("micro_batch", "compute", "refit", "deterministic")  # may differ between the parts of one training
 
 
 class Compute(Section):
@@ -107,3 +109,15 @@ class Launch(Section):
     tensorboard: bool = Field(
         False, description="curves for TensorBoard in checkpoints/; needs `pip install tensorboard`"
     )
+    keep_last_state: bool = Field(
+        True,
+        description="the state after the last step (weights, optimizer, averages) stays beside the delivered model, so "
+        "that steps can be raised later; as large as a checkpoint",
+    )
+
+
+def computed(settings: BaseModel) -> dict[str, Any]:
+    """The settings of a training that shape a model, as plain values."""
+    section = settings.model_dump(mode="json")
+    section["training"] = {name: value for name, value in section["training"].items() if name not in NOT_COMPUTED}
+    return section

@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -215,6 +216,14 @@ def require_weights(path: str | Path, sha256: str | None = None) -> None:
         raise UserError(
             f"The weights {path} have sha256 {found}, not {sha256}; fetch the file again or correct the digest."
         )
+
+
+def link_or_copy(source: str | Path, target: str | Path) -> None:
+    """A second name of a file; a copy where the file system has no hard links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def digest(content: Any) -> str:

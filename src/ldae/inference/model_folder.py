@@ -4,7 +4,7 @@ Networks are read back from it; their architecture is that of model.json.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -25,16 +25,19 @@ from ldae.networks.unet import GaussianPrior, UNet
 from ldae.networks.weights import load_strictly, load_weights, save_weights
 
 CHECKPOINTS = "checkpoints"  # the folder of checkpoints and records in that of a training
-NOT_COMPUTED = ("micro_batch", "compute", "refit", "deterministic")  # may differ between the parts of one training
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished training: the weights to write, the step they come from, and one metrics row per validation."""
+    """A finished training: the weights to write, the step they come from, and one metrics row per validation.
+
+    ``extended``: one entry for each time that its steps were raised after it had finished.
+    """
 
     weights: dict[str, Tensor]
     step: int
     history: list[dict[str, Any]]
+    extended: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -51,16 +54,9 @@ class Model:
         return self.description["digest"]
 
 
-def computed(settings: BaseModel) -> dict[str, Any]:
-    """The settings that shape a model, as plain values."""
-    section = settings.model_dump(mode="json")
-    section["training"] = {name: value for name, value in section["training"].items() if name not in NOT_COMPUTED}
-    return section
-
-
 def fingerprint(settings: BaseModel, seed: int, inputs: dict[str, Any], **more: Any) -> dict[str, Any]:
     """What a training depends on; a checkpoint of another fingerprint is refused."""
-    return {"settings": computed(settings), "seed": seed, "inputs": inputs} | more
+    return {"settings": config.computed(settings), "seed": seed, "inputs": inputs} | more
 
 
 def write_model(
@@ -82,7 +78,8 @@ def write_model(
         "digest": sha256_file(out / "model.safetensors")[:16],
         "versions": library_versions(TRAINING),
     }
-    write_json(out / "model.json", description | more)
+    extended = {"extended": outcome.extended} if outcome.extended else {}
+    write_json(out / "model.json", description | extended | more)
 
 
 def read_model(folder: Path) -> Model:

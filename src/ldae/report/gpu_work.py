@@ -149,6 +149,8 @@ def disk(config: Config, cohort: Cohort) -> Iterator[tuple[str, float]]:
     yield "store/codes: x_T", cohort.test_scans * 2 * stored * latent * FLOAT / 1e9
     sizes = {stage.__name__: checkpoint_bytes(stage(config)) for stage in STAGES}
     yield "models", sum(model for model, _ in sizes.values()) / 1e9
+    if config.launch.keep_last_state:
+        yield "last states, for more steps one day", sum(checkpoint for _, checkpoint in sizes.values()) / 1e9
     for name, (_, checkpoint) in sizes.items():
         yield f"checkpoints of {name} while it trains", KEPT * checkpoint / 1e9
 

@@ -1,8 +1,9 @@
 """What a training was asked to do, and whether it has to be done at all.
 
 A delivered model is not trained again because scans came or went: it stays until its user asks (``training.refit``).
-Other settings, another seed, another grid or another model before it are asked for by whoever changes them. Either way
-the model that stood there is moved aside, never overwritten.
+Other settings, another seed, another grid or another model before it are asked for by whoever changes them; more steps
+alone are asked of the model that is there, which goes on. Each way the model that stood there is moved aside, never
+overwritten.
 """
 
 import logging
@@ -21,11 +22,12 @@ from ldae.core.scans import FILE, Change, ScanSet, some
 from ldae.core.store import Store
 from ldae.inference.model_folder import CHECKPOINTS, Outcome, fingerprint, write_model
 from ldae.networks.counts import count_parameters
+from ldae.training import extension
 from ldae.training.distributed import World
 from ldae.training.loop import train
-from ldae.training.records import attempts_of
-from ldae.training.safety.checkpoint import CheckpointFolder, flatten
-from ldae.training.safety.delivery import Deliveries
+from ldae.training.safety.attempts import Attempts
+from ldae.training.safety.checkpoint import CheckpointFolder
+from ldae.training.safety.delivery import Deliveries, Delivery
 from ldae.training.safety.lock import RunLock
 from ldae.training.stages.stage import Stage
 
@@ -79,14 +81,12 @@ class Assignment:
         Args:
             more: further entries of model.json.
         """
-        world, settings = World.current(), self.settings.training
-        outcome = train(stage, settings, self.seed, self.folder, self.identity, self.launch)
+        world = World.current()
+        outcome = train(stage, self.settings.training, self.seed, self.folder, self.identity, self.launch)
         if world.first:
             parameters = {name: count_parameters(network) for name, network in stage.networks.items()}
             self.deliver(outcome, **(more | {"parameters": parameters, "scans": stage.scans}))
-            attempts_of(self.folder, settings, world.size).clear()
-            CheckpointFolder(self.folder, self.identity).clear()
-            (self.folder / FILE).unlink()
+            self.tidy()
             logger.info("%s: written to %s (weights of step %d)", stage.name, self.out, outcome.step)
 
     def deliver(self, outcome: Outcome, **more: Any) -> None:
@@ -95,7 +95,15 @@ class Assignment:
         deliveries.preserve()
         facts = {"inputs": self.identity["inputs"]} | ({"method": self.method} if self.method else {})
         write_model(out, outcome, self.stage, self.settings, self.seed, **(facts | more))
-        deliveries.keep(self.identity, self.scans)
+        last = CheckpointFolder(self.folder, self.identity).files(self.settings.training.steps)
+        deliveries.keep(self.identity, self.scans, last if self.launch.keep_last_state else None)
+
+    def tidy(self) -> None:
+        """Remove what only an unfinished training needs, unless it is another's."""
+        CheckpointFolder(self.folder, self.identity).clear()
+        if not any(self.folder.glob("step-*.json")):
+            Attempts(self.folder, shape="").clear()
+            (self.folder / FILE).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -125,6 +133,7 @@ def _settled(wanted: Assignment) -> bool:
     deliveries = Deliveries(wanted.out, type(wanted.settings))
     if same := deliveries.find(wanted.identity):
         deliveries.deliver(same)
+        wanted.tidy()  # a kill may have come between the delivery and that
         logger.info("%s: it had finished before; delivered again to %s", wanted.stage, wanted.out)
         return True
     current = deliveries.current()
@@ -137,17 +146,20 @@ def _settled(wanted: Assignment) -> bool:
         return True
     if current is None or current.scans is None or current.scans.part("train").empty:
         return False
-    before, now = flatten(current.identity), flatten(wanted.identity)
-    other = [name for name in sorted(before.keys() | now.keys()) if before.get(name) != now.get(name)]
+    other = extension.differences(current.identity, wanted.identity)
     asked = [name for name in other if name.startswith(ASKED) and name not in SETS]
+    change = Change.between(current.scans, wanted.scans)
+    when_changed = wanted.settings.training.refit == "when_changed" and not change.nothing
+    if asked == [extension.STEPS] and not when_changed:
+        _extend(wanted, deliveries, current, current.scans)
+        return False
     if asked:
         logger.warning(
             "%s: another model is trained, since %s changed; the old one is kept in %s.",
             *(wanted.stage, ", ".join(asked), deliveries.replaced),
         )
         return False
-    change = Change.between(current.scans, wanted.scans)
-    if wanted.settings.training.refit == "when_changed" and not change.nothing:
+    if when_changed:
         logger.warning(
             "%s: another model is trained, since its scans changed: %s; the old one is kept in %s.",
             *(wanted.stage, change, deliveries.replaced),
@@ -160,6 +172,36 @@ def _settled(wanted: Assignment) -> bool:
         *(wanted.stage, change, _command(wanted)),
     )
     return True
+
+
+def _extend(wanted: Assignment, deliveries: Deliveries, current: Delivery, own: ScanSet) -> None:
+    """The finished training goes on with the scans that it has read, if it has not begun to.
+
+    Raises:
+        UserError: it has done more steps than are asked for, its last state is not there, or its scans have changed.
+    """
+    done, steps = current.identity["settings"]["training"]["steps"], wanted.settings.training.steps
+    begun = any(wanted.folder.glob("step-*.json"))
+    kept = begun or extension.state_of(current.folder) is not None
+    if reason := extension.refusal(wanted.stage, wanted.out, done, steps, kept):
+        raise UserError(reason)
+    change = Change.between(own, wanted.scans)
+    _require_usable(wanted, own, change)
+    if change.gone or change.altered:
+        raise UserError(
+            f"{wanted.stage}: the training of {done} steps cannot go on to {steps}, since its scans changed: {change}: "
+            f"put them or the {done} steps back, or train another with `{_command(wanted)}`, which keeps this one "
+            "aside."
+        )
+    if begun:
+        return
+    own.write(wanted.folder)
+    longer = Assignment(**(wanted.__dict__ | {"scans": own}))
+    entry = extension.begin(current.folder, wanted.folder, wanted.stage, current.identity, longer.identity)
+    logger.warning(
+        "%s: goes on from step %d to %d (schedule %s); the model of %d steps is kept in %s.",
+        *(wanted.stage, done, steps, entry["schedule"], done, deliveries.replaced),
+    )
 
 
 def _require_usable(wanted: Assignment, trained: ScanSet, change: Change) -> None:

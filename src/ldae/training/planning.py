@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ldae.config import Config, Training
+from ldae.config import Config, Training, computed
 from ldae.core.closure import Code
 from ldae.core.errors import UserError
 from ldae.core.files import digest, read_json, require_weights, write_json
 from ldae.core.lineage import MADE_FROM
+from ldae.training import extension
 
 TRAININGS = tuple(MADE_FROM)
 KEPT = 3  # checkpoints: two, and the one that is being written
@@ -76,6 +77,7 @@ def unmet(config: Config, processes: Mapping[str, int]) -> Iterator[str]:
         processes: of each rule ``train_*``; what is not named has one.
     """
     waiting = to_train(config)
+    yield from extension.refusals(config, waiting)
     for key, path, sha256, users in given_weights(config):
         if path is not None and (not users or waiting & users):
             try:
@@ -104,15 +106,14 @@ def training_of(config: Config, name: str) -> Training:
 
 def to_train(config: Config) -> set[str]:
     """Trainings whose model is not there, or is one of other settings. What was imported is not trained."""
-    asked = {name: config.section(name) for name in TRAININGS} | {
-        "supervised_ad": config.supervised("supervised_ad"),
-        "supervised_age": config.supervised("supervised_age"),
-    }
     waiting = set()
     for name in TRAININGS:
         described = config.results_dir / "train" / name / "model.json"
         known = read_json(described) if described.is_file() else {}
-        if "imported" not in known and known.get("settings") != asked[name]:
+        if "imported" in known:
+            continue
+        settings = extension.completed(config, name, known.get("settings", {}))
+        if settings is None or computed(settings) != computed(extension.settings_of(config, name)):
             waiting.add(name)
     return waiting
 

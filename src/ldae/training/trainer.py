@@ -51,6 +51,8 @@ class Trainer:
         self.history: list[dict[str, Any]] = []
         self.best: dict[str, Tensor] | None = None
         self.best_step, self.best_score = 0, -math.inf
+        self.extended: list[dict[str, Any]] = []  # how often its steps were raised after it had finished
+        self._unscheduled: tuple[dict[str, Any], dict[str, Tensor] | None] | None = None
         if reason := settings.not_shared(self.world.size):
             raise UserError(f"{stage.name}: {reason}.")
 
@@ -171,6 +173,9 @@ class Trainer:
         product = self.evaluated
         product.eval()
         metrics = {f"validation_{name}": _finite(value) for name, value in self.stage.validate(product).items()}
+        if self.step % self.settings.validate_every:  # only since it is the last step: a longer training has none here
+            before = {"sums": dict(self.sums), "best_step": self.best_step, "best_score": _finite(self.best_score)}
+            self._unscheduled = before, self.best
         sums, self.sums = self.sums, {}
         steps, skipped = sums.pop("steps", 0.0), sums.pop("skipped", 0.0)
         means = {name: value / steps for name, value in sums.items()}
@@ -208,6 +213,12 @@ class Trainer:
             tensors |= prefixed("average", self.average.state_dict())
         if self.best is not None:
             tensors |= prefixed("best", self.best)
+        unscheduled = None
+        if self._unscheduled is not None:
+            before, best = self._unscheduled
+            unscheduled = before | {"replaced_best": best is not self.best}
+            if best is not None and best is not self.best:
+                tensors |= prefixed("earlier_best", best)
         return tensors, {
             "sums": dict(self.sums),
             "history": list(self.history),
@@ -215,6 +226,8 @@ class Trainer:
             "best_score": _finite(self.best_score),
             "skipped_in_a_row": self.skipped_in_a_row,
             "micro_batch": {"configured": self.settings.micro_batch, "used": self.micro_batch},
+            "extended": list(self.extended),
+            "unscheduled": unscheduled,
         }
 
     def load(self, checkpoint: Checkpoint) -> None:
@@ -231,12 +244,23 @@ class Trainer:
         if self.average is not None:
             self.average.load_state_dict(under("average", checkpoint.tensors))
         self.best = (under("best", checkpoint.tensors) or None) if self.world.first else None
+        self.extended = saved.get("extended", [])
+        if (unscheduled := saved.get("unscheduled")) and self.step < self.settings.steps:
+            self._forget_last_validation(unscheduled, checkpoint)
+
+    def _forget_last_validation(self, before: dict[str, Any], checkpoint: Checkpoint) -> None:
+        """The training went on: the validation that it had because it ended there is one that it would not have had."""
+        self.history = self.history[:-1]
+        self.sums, self.best_step = before["sums"], before["best_step"]
+        self.best_score = -math.inf if before["best_score"] is None else before["best_score"]
+        if before["replaced_best"] and self.world.first:
+            self.best = under("earlier_best", checkpoint.tensors) or None
 
     def outcome(self) -> Outcome:
         """The best weights by the stage's selection; without one, those of the last step."""
         if self.best is not None:
-            return Outcome(self.best, self.best_step, self.history)
-        return Outcome(copied(self.evaluated.state_dict()), self.step, self.history)
+            return Outcome(self.best, self.best_step, self.history, self.extended)
+        return Outcome(copied(self.evaluated.state_dict()), self.step, self.history, self.extended)
 
 
 def learning_rate_factor(settings: config.Training, step: int) -> float:

@@ -17,6 +17,7 @@ from torch import Tensor, nn, optim
 
 from ldae.core.errors import MachineError, UserError, is_machine_error, sentence_of
 from ldae.core.files import atomic_path, read_json, sha256_file, write_json
+from ldae.training.extension import flatten
 
 logger = logging.getLogger("ldae")
 
@@ -129,9 +130,15 @@ class CheckpointFolder:
         return checkpoint
 
     def clear(self) -> None:
-        """Remove all checkpoints (the training is finished and its model written)."""
+        """Remove the checkpoints of this training (it is finished and its model written); those of another stay."""
         for step in self._steps():
-            self._remove(step)
+            if read_json(self._tensors(step).with_suffix(".json")).get("fingerprint") == self.fingerprint:
+                self._remove(step)
+
+    def files(self, step: int) -> list[Path]:
+        """The tensors of one step, and what describes them; empty where it was not saved."""
+        path = self._tensors(step)
+        return [path, path.with_suffix(".json")] if path.with_suffix(".json").is_file() else []
 
     def clean(self) -> None:
         """Remove what a kill has left half-written; only for the process that holds the lock."""
@@ -214,17 +221,6 @@ class CheckpointFolder:
         path = self._tensors(step)
         path.with_suffix(".json").unlink()  # first: without it the checkpoint does not exist
         path.unlink(missing_ok=True)
-
-
-def flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested dictionaries as one, with dotted names."""
-    flat: dict[str, Any] = {}
-    for name, value in content.items():
-        if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = value
-    return flat
 
 
 def copied(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -5,7 +5,6 @@ copies here (hard links) are not declared: ``checkpoints/delivered`` holds what 
 ``replaced/<digest>`` each model that stood there before. ``refit`` withdraws those that have not seen every scan.
 """
 
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,16 +13,16 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from ldae.config import computed
 from ldae.core.errors import UserError
-from ldae.core.files import read_json, sha256_file, write_json
+from ldae.core.files import link_or_copy, read_json, sha256_file, write_json
 from ldae.core.lineage import MADE_FROM
 from ldae.core.scans import FILE, TARGETS, Change, ScanSet, read_splits
 from ldae.core.store import open_store
-from ldae.inference.model_folder import computed
+from ldae.training.extension import NOTE, keep_state
 from ldae.training.safety.lock import RunLock
 
 FILES = ("metrics.jsonl", "model.safetensors", "model.json")  # model.json last: a folder with one is whole
-NOTE = "delivery.json"
 
 
 @dataclass(frozen=True)
@@ -75,13 +74,17 @@ class Deliveries:
         for name in (*FILES, FILE):
             if (self.kept / name).is_file():
                 (self.out / name).unlink(missing_ok=True)
-                _link(self.kept / name, self.out / name)
+                link_or_copy(self.kept / name, self.out / name)
 
-    def keep(self, identity: dict[str, Any], scans: ScanSet) -> None:
-        """Link what stands in the folder of the training (a copy where the file system has no hard links)."""
+    def keep(self, identity: dict[str, Any], scans: ScanSet, state: list[Path] | None = None) -> None:
+        """Link what stands in the folder of the training (a copy where the file system has no hard links).
+
+        Args:
+            state: files of its last state, so that it can go on one day; none: it is not kept.
+        """
         scans.write(self.out)
         self.set_aside()
-        self._keep((*FILES, FILE), identity)
+        self._keep((*FILES, FILE), identity, state or [])
 
     def keep_imported(self) -> None:
         """Keep weights that were imported into the folder: they stay when the workflow comes to this training."""
@@ -91,13 +94,14 @@ class Deliveries:
         self.set_aside()
         self._keep(FILES, {"imported": read_json(self.out / "model.json")["digest"]})
 
-    def _keep(self, names: tuple[str, ...], identity: dict[str, Any]) -> None:
+    def _keep(self, names: tuple[str, ...], identity: dict[str, Any], state: Sequence[Path] = ()) -> None:
         fresh = self.kept.with_name(f".tmp-{self.kept.name}")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
         for name in names:
-            _link(self.out / name, fresh / name)
+            link_or_copy(self.out / name, fresh / name)
         contents = {name: sha256_file(fresh / name) for name in names}
+        keep_state(list(state), fresh)
         write_json(fresh / NOTE, {"identity": identity, "sha256": contents})
         fresh.rename(self.kept)
 
@@ -130,7 +134,7 @@ class Deliveries:
         aside.mkdir(parents=True)
         for name in (*FILES, FILE):
             if (self.out / name).is_file():
-                _link(self.out / name, aside / name)
+                link_or_copy(self.out / name, aside / name)
 
     def _aside(self, name: str) -> Path:
         aside, count = self.replaced / name, 1
@@ -159,13 +163,6 @@ class Deliveries:
         except ValidationError:  # a setting that there was is gone
             return identity
         return identity | {"settings": computed(completed)}
-
-
-def _link(source: str | Path, target: str | Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def keep_imported(train: Path) -> None:
