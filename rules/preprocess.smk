@@ -17,6 +17,8 @@ rule correct_bias_field:
         "../envs/cpu.yaml"
     params:
         settings=settings.section("preprocessing", "bias_field"),
+        orientation=settings.preprocessing.orientation,
+        min_slices=settings.preprocessing.min_slices,
         max_quarantined_fraction=settings.preprocessing.max_quarantined_fraction,
         scans_per_worker=settings.preprocessing.scans_per_worker,
         timings=f"{RESULTS}/logs/correct_bias_field/{{shard}}.scans.tsv",

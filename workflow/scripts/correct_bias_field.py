@@ -19,4 +19,10 @@ if __name__ == "__main__":  # worker processes import this file again
             workers=snakemake.threads,
             scans_per_worker=snakemake.params.scans_per_worker,
         )
-        run_bias_field(shard, Path(snakemake.params.bids), BiasField.model_validate(snakemake.params.settings))
+        run_bias_field(
+            shard,
+            Path(snakemake.params.bids),
+            BiasField.model_validate(snakemake.params.settings),
+            snakemake.params.orientation,
+            snakemake.params.min_slices,
+        )

@@ -23,6 +23,11 @@ def add(commands) -> None:
     )
     command.add_argument("--subject", metavar="ID", help="participant_id (sub-01); default: from the file's name")
     command.add_argument("--session", metavar="ID", help="session_id (ses-M000); default: from the file's name")
+    command.add_argument(
+        "--orientation",
+        metavar="LAS",
+        help="where the voxel axes point (left, anterior, superior), for a file whose header does not say",
+    )
     command.set_defaults(run=run)
 
 
@@ -34,13 +39,19 @@ def run(options: Namespace) -> int:
     from ldae.core.errors import blaming_the_machine
     from ldae.preprocessing.derivatives import ScanFiles
     from ldae.preprocessing.one_scan import as_nifti, preprocess_scan, scan_names
+    from ldae.preprocessing.orientation import require_no_orientation
 
     settings = load_config(*options.config).preprocessing if options.config else Preprocessing(shards=1)
+    if options.orientation:
+        settings = with_orientation(settings, options.orientation)
     participant, session = scan_names(options.scan.resolve())
     files = ScanFiles(options.out, options.subject or participant, options.session or session)
     try:
         with tempfile.TemporaryDirectory(prefix="ldae-dicom-") as scratch, blaming_the_machine(options.out):
-            row = preprocess_scan(as_nifti(options.scan, Path(scratch)), files, settings, options.scan)
+            image = as_nifti(options.scan, Path(scratch))
+            if options.orientation:
+                require_no_orientation(image)
+            row = preprocess_scan(image, files, settings, options.scan)
     except QuarantinedScan as error:
         print(f"ldae: {options.scan} is refused: {error}.", file=sys.stderr)
         return REFUSED
@@ -50,6 +61,24 @@ def run(options: Namespace) -> int:
         print(f"ldae: {options.scan} is refused: quality control: {row['qc_reason']}.", file=sys.stderr)
         return REFUSED
     return 0
+
+
+def with_orientation(settings, orientation: str):
+    """The settings with a stated orientation.
+
+    Raises:
+        UserError: it is not one letter of each pair.
+    """
+    from pydantic import ValidationError
+
+    from ldae.core.errors import UserError
+
+    try:
+        return type(settings).model_validate(settings.model_dump() | {"orientation": orientation.upper()})
+    except ValidationError as error:
+        raise UserError(
+            f"--orientation {orientation} must have one letter of each pair: L or R, A or P, S or I (LAS, RAS)."
+        ) from error
 
 
 def write_row(row: dict, files) -> None:

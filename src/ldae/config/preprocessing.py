@@ -72,6 +72,11 @@ class Conform(Section):
     intensity: Literal["minmax", "robust"] = Field(
         "minmax", description="[0,1] by minimum and maximum | by 0 and the 80th percentile near the ventricles x 1.25"
     )
+    clip_at: Annotated[float, Field(gt=1)] | None = Field(
+        2.5,
+        description="minmax: brain voxels brighter than so many times its 99th percentile count as that bright; "
+        "null: the brightest voxel sets the scale, whatever it is",
+    )
 
 
 class Quality(Section):
@@ -92,9 +97,27 @@ class Preprocessing(Section):
     shards: Positive
     max_quarantined_fraction: Fraction = 0.1
     keep_corrected: bool = Field(True, description="keep the N4-corrected native images after registration")
+    orientation: Annotated[str, Field(pattern="^[LRAPSI]{3}$")] | None = Field(
+        None,
+        description="where the voxel axes point (LAS: left, anterior, superior) in files whose header does not say; "
+        "none: they are refused",
+    )
+    min_slices: int = Field(
+        32, ge=12, le=256, description="fewest voxels along an axis; slices may be 160 mm / min_slices thick"
+    )
     scans_per_worker: Positive = Field(50, description="a worker process is replaced after so many (memory stays flat)")
     bias_field: BiasField = BiasField()
     brain_extraction: BrainExtraction = BrainExtraction()
     registration: Registration = Registration()
     conform: Conform = Conform()
     quality: Quality = Quality()
+
+    @model_validator(mode="after")
+    def _orientation_names_three_axes(self) -> "Preprocessing":
+        if self.orientation and {"LR", "AP", "SI"} != {
+            pair for pair in ("LR", "AP", "SI") for letter in self.orientation if letter in pair
+        }:
+            raise ValueError(
+                f"orientation {self.orientation} must have one letter of each pair: L or R, A or P, S or I (LAS, RAS)"
+            )
+        return self

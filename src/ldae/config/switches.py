@@ -108,6 +108,18 @@ SWITCHES = (
         GRID,
     ),
     Switch(
+        "preprocessing.conform.clip_at",
+        "Bright voxels",
+        2.5,
+        None,
+        {
+            2.5: "a voxel beyond 2.5 times the brain's 99th percentile counts as that bright; no other scan is changed",
+            None: "the brightest voxel sets the scale: ten times as bright, it leaves a tenth of it to the brain",
+        },
+        "code: ScaleIntensity without percentiles, in the data module; the paper does not say what it does to outliers",
+        GRID,
+    ),
+    Switch(
         "preprocessing.brain_extraction.mask",
         "Brain mask",
         "hard",

@@ -304,7 +304,8 @@ def preprocessed(facts: Facts, source: Path, out: Path, participant_id: str, ses
     from ldae.preprocessing.registration_template import template_of
 
     recipe, name = facts.recipe, f"{participant_id}_{session_id}"
-    settings = recipe.preprocessing
+    # an orientation was stated of the cohort's files, and says nothing of this one
+    settings = recipe.preprocessing.model_copy(update={"orientation": None})
     if recipe.source == "csv":
         if not source.is_file():
             raise UserError(f"{source} does not exist, or is no file; this model reads preprocessed NIfTI volumes.")

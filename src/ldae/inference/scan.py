@@ -135,4 +135,4 @@ def require_brain(volume: np.ndarray, settings: Preprocessing) -> None:
     limits = {**LIMITS, **settings.quality.limits}
     flag, reason = verdict(metrics, {name: limits[name] for name in metrics}, only=True)
     if flag == "fail":
-        raise QuarantinedScan(f"no skull-stripped brain in its place in MNI space ({reason})")
+        raise QuarantinedScan(f"no skull-stripped brain in its place in MNI space: {reason}")

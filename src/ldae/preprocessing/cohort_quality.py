@@ -13,11 +13,13 @@ from ldae.core.keys import KEY
 from ldae.preprocessing.derivatives import ScanFiles
 from ldae.preprocessing.quality import LIMITS, save_rows, verdict
 
-OF_BIAS_FIELD = ["bias_range"]
-OF_BRAIN = ["brain_ml", "stripped", "noise", "noise_brain", "saturated", "cut_cm2"]
-OF_REGISTRATION = ["dice_template", "ncc_template", "determinant", "shear", "edge_fraction", "clipped"]
+OF_BIAS_FIELD = ["bias_range", "filled", "offset"]
+OF_BRAIN = ["brain_ml", "stripped", "noise", "noise_brain", "saturated", "cut_cm2", "cut_head_cm2"]
+OF_ALIGNMENT = ["dice_template", "ncc_template", "dice_affine", "ncc_affine", "determinant", "shear"]
+OF_REGISTRATION = [*OF_ALIGNMENT, "grey_white", "fluid_white", "edge_fraction", "clipped", "range_used"]
 METRICS = [*OF_BIAS_FIELD, *OF_BRAIN, *OF_REGISTRATION]
-COUNTED = ["stripped", "cut_cm2", "saturated", "clipped", "edge_fraction"]  # zero in most scans: no spread to speak of
+# zero in most scans: no spread to speak of
+COUNTED = ["filled", "offset", "stripped", "cut_cm2", "cut_head_cm2", "saturated", "clipped", "edge_fraction"]
 FEWEST_FOR_OUTLIERS, WORST = 20, 8
 
 
@@ -101,13 +103,16 @@ def flag_outliers(table: pd.DataFrame, settings: Quality) -> pd.DataFrame:
     if done.sum() < FEWEST_FOR_OUTLIERS:
         return table
     table = table.copy()
-    for metric in [metric for metric in METRICS if metric not in COUNTED]:
+    for metric in [metric for metric in METRICS if metric in table and metric not in COUNTED]:
         values = table.loc[done, metric].astype(float)
         spread = 1.4826 * (values - values.median()).abs().median()
         if spread > 0:
             far = ((values - values.median()).abs() / spread > settings.outlier_z) & (table.loc[done, "qc"] == "pass")
             table.loc[far.index[far], "qc"] = settings.outliers
-            table.loc[far.index[far], "qc_reason"] = f"{metric} far from the cohort's median"
+            table.loc[far.index[far], "qc_reason"] = [
+                f"{metric} {value:.3g} is far from the cohort's median, {values.median():.3g}: look at its picture"
+                for value in values[far.index[far]]
+            ]
     return table
 
 

@@ -36,10 +36,15 @@ def conform(
         probability: of brain; the image is multiplied by it instead of being blanked outside the mask.
 
     Returns:
-        Volume (float32, ``settings.shape``), brain mask (uint8) and ``clipped``: the fraction of brain voxels at 1.
+        Volume (float32, ``settings.shape``), brain mask (uint8) and ``clipped``, the fraction of brain voxels at 1, and
+        ``range_used``, the share of the scan's intensities, before any clipping, that its brain uses.
     """
     affine = grid_affine(settings)
     grid = to_ants(nib.Nifti1Image(np.zeros(settings.shape, np.float32), affine))
+    inside = np.asanyarray(mask.dataobj) > 0.5
+    used = range_used(corrected.get_fdata(dtype=np.float32)[inside])
+    if settings.intensity == "minmax" and settings.clip_at is not None:
+        corrected = without_outliers(corrected, inside, settings.clip_at)
     image = corrected if probability is None else weighted(corrected, probability)
     volume = resample(image, grid, alignment, INTERPOLATORS[settings.interpolation])
     brain = resample(mask, grid, alignment, "linear") > 0.5
@@ -49,8 +54,29 @@ def conform(
     if probability is None:
         scaled = np.where(brain, scaled, 0)
     scaled = scaled.astype(np.float32)
-    clipped = float((scaled[brain] >= 1).mean())
-    return nib.Nifti1Image(scaled, affine), nib.Nifti1Image(brain.astype(np.uint8), affine), {"clipped": clipped}
+    metrics = {"clipped": float((scaled[brain] >= 1).mean()), "range_used": used}
+    return nib.Nifti1Image(scaled, affine), nib.Nifti1Image(brain.astype(np.uint8), affine), metrics
+
+
+def without_outliers(image: nib.Nifti1Image, brain: np.ndarray, multiple: float) -> nib.Nifti1Image:
+    """The image with no voxel brighter than ``multiple`` times the brain's 99th percentile.
+
+    Args:
+        brain: (X, Y, Z) bool; an image none of whose brain voxels is brighter comes back itself, with its bright scalp.
+    """
+    data = image.get_fdata(dtype=np.float32)
+    top = multiple * np.percentile(data[brain], 99) if brain.any() else 0
+    if not top > 0 or data[brain].max() <= top:
+        return image
+    return nib.Nifti1Image(np.minimum(data, top).astype(np.float32), image.affine)
+
+
+def range_used(values: np.ndarray) -> float:
+    """Share of the range from 0 (or a lower minimum) to the maximum that lies between 1st and 99th percentile."""
+    if not values.size or not values.max() > min(0.0, values.min()):
+        return 0.0
+    low, high = np.percentile(values, [1, 99])
+    return float((high - low) / (values.max() - min(0.0, values.min())))
 
 
 def weighted(image: nib.Nifti1Image, weight: nib.Nifti1Image) -> nib.Nifti1Image:

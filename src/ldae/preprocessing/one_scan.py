@@ -23,11 +23,15 @@ from ldae.core.errors import QuarantinedScan, UserError, require_sound
 from ldae.core.files import digest, read_json, sha256_file, write_json
 from ldae.preprocessing.derivatives import ScanFiles, alone_with, describe_dataset, remove_leftovers, sidecar
 from ldae.preprocessing.quality import verdict
+from ldae.preprocessing.reading import files_of_scan, sha256_of_scan
 from ldae.preprocessing.steps import bias_field_step, brain_step, register_step
 
 SECTIONS = ("bias_field", "brain_extraction", "registration", "conform")  # that shape an image
 BY_CONTENT = {"template", "template_mask", "template_sha256", "weights", "weights_sha256"}  # not by the file's name
 Recipe = dict[str, str]
+COMPLAINT = re.compile(r"(Warning|Error)\b", re.IGNORECASE)  # of dcm2niix
+UNEVEN = re.compile("Interslice distance varies|not equidistant")
+FRAME = re.compile("Conversion required|Chris Rorden|Found .* DICOM|Convert ")
 
 
 class NameTaken(UserError):
@@ -58,7 +62,7 @@ def preprocess_scan(t1w: Path, files: ScanFiles, settings: Preprocessing, source
 
 def _steps(t1w: Path, files: ScanFiles, settings: Preprocessing, image: str) -> dict[str, Any]:
     try:
-        first = bias_field_step(files, t1w, settings.bias_field, image)
+        first = bias_field_step(files, t1w, settings.bias_field, image, settings.orientation, settings.min_slices)
     except QuarantinedScan:
         release(files)
         raise
@@ -73,7 +77,7 @@ def _steps(t1w: Path, files: ScanFiles, settings: Preprocessing, image: str) -> 
 
 def scan_names(source: Path) -> tuple[str, str]:
     """participant_id and session_id from a BIDS file name, else from the name as it is and ``ses-M000``."""
-    stem = source.name.removesuffix(".gz").removesuffix(".nii")
+    stem = re.sub(r"\.(nii|hdr|img)$", "", source.name.removesuffix(".gz"))
     found = re.match(r"(sub-[0-9A-Za-z]+)(?:_(ses-[0-9A-Za-z]+))?(?=_|$)", stem)
     if found:
         return found[1], found[2] or "ses-M000"
@@ -97,12 +101,24 @@ def as_nifti(source: Path, scratch: Path) -> Path:
         raise UserError("A DICOM folder needs dcm2niix; run `make setup`.")
     command = [program, "-z", "y", "-b", "n", "-f", "scan", "-o", str(scratch), str(source)]
     finished = subprocess.run(command, capture_output=True, text=True)
-    volumes = sorted(scratch.glob("*.nii.gz"))
+    volumes, output = sorted(scratch.glob("*.nii.gz")), finished.stdout + finished.stderr
+    if UNEVEN.search(output) and len([path for path in volumes if "_Eq" not in path.name]) == 1:
+        raise QuarantinedScan(
+            f"slices of {source} are missing, or not equally far apart; dcm2niix: {reason_in(output)}"
+        )
     if len(volumes) != 1:
-        require_sound(finished.stdout + finished.stderr, scratch)
-        said = (finished.stdout + finished.stderr).strip().splitlines() or ["no message"]
-        raise QuarantinedScan(f"dcm2niix made {len(volumes)} volumes of {source}, not one: {said[-1]}")
+        require_sound(output, scratch)
+        raise QuarantinedScan(f"dcm2niix made {len(volumes)} volumes of {source}, not one: {reason_in(output)}")
     return volumes[0]
+
+
+def reason_in(output: str) -> str:
+    """What dcm2niix complains of: its warnings and errors, those of missing slices first; else its last line."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    complaints = [line for line in lines if COMPLAINT.match(line)]
+    complaints.sort(key=lambda line: not (UNEVEN.search(line) or "Missing images" in line))
+    said = complaints[:2] or [line for line in lines if not FRAME.match(line)][-1:] or lines[-1:] or ["no message"]
+    return " ".join(said)
 
 
 def recipe_of(settings: Preprocessing) -> Recipe:
@@ -115,6 +131,7 @@ def recipe_of(settings: Preprocessing) -> Recipe:
     from ldae.preprocessing.registration_template import template_of
 
     contents = {
+        "bias_field": settings.orientation,
         "brain_extraction": identity(settings.brain_extraction),
         "registration": template_of(settings.registration).sha256,
     }
@@ -123,8 +140,8 @@ def recipe_of(settings: Preprocessing) -> Recipe:
 
 
 def digest_of_section(parameters: dict[str, Any], content: str | None) -> str:
-    """Of one section of the settings, and of the file that it names."""
-    named = {name: value for name, value in parameters.items() if name not in BY_CONTENT}
+    """Of one section of the settings, and of the file that it names; what is null counts as not there."""
+    named = {name: value for name, value in parameters.items() if name not in BY_CONTENT and value is not None}
     return digest([named, content])
 
 
@@ -132,10 +149,11 @@ def recipe_on_disk(files: ScanFiles) -> Recipe:
     """What the sidecars of a scan say of the settings; nothing where there is none."""
     found: Recipe = {}
     volumes = files.anat.glob(f"{files.stem}_space-*_desc-preproc_T1w.json")
-    for name, path in (("bias_field", sidecar(files.corrected)), ("brain_extraction", sidecar(files.mask))):
-        if path.is_file():
-            record = read_json(path)
-            found[name] = digest_of_section(record["parameters"], record["inputs"].get("weights"))
+    steps = (("bias_field", files.corrected, "orientation"), ("brain_extraction", files.mask, "weights"))
+    for name, product, content in steps:
+        if sidecar(product).is_file():
+            record = read_json(sidecar(product))
+            found[name] = digest_of_section(record["parameters"], record["inputs"].get(content))
     for path in sorted(volumes):
         record = read_json(path)
         made = {
@@ -163,7 +181,7 @@ def claim(files: ScanFiles, source: Path, image: Path, recipe: Recipe) -> str:
     Raises:
         NameTaken: the folder holds a scan of this name with other content, or one made with other settings.
     """
-    path, content, sha256 = claim_of(files), content_of(image), sha256_file(image)
+    path, content, sha256 = claim_of(files), content_of(image), sha256_of_scan(image)
     made = recipe_on_disk(files)
     if not path.is_file():
         known = sidecar(files.corrected)
@@ -227,12 +245,13 @@ def release(files: ScanFiles) -> None:
 
 def content_of(image: Path) -> str:
     """sha256 of the image whether or not it is packed (``.nii`` or ``.nii.gz``); of the file where it cannot be
-    unpacked."""
+    unpacked. A pair of header and voxels counts as one."""
     digest = hashlib.sha256()
     try:
-        with nib.openers.ImageOpener(str(image)) as handle:
-            while block := handle.read(2**24):
-                digest.update(block)
+        for file in files_of_scan(image):
+            with nib.openers.ImageOpener(str(file)) as handle:
+                while block := handle.read(2**24):
+                    digest.update(block)
     except (EOFError, OSError, zlib.error):
         return sha256_file(image)
     return digest.hexdigest()

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from ldae.core.files import atomic_path
 from ldae.preprocessing.bias_field import quick_head_mask
+from ldae.preprocessing.reasons import reason_of
 from ldae.preprocessing.registration_template import Template
 
 # metric -> (fail below, warn below, warn above, fail above); from real scans and phantoms registered by an affine
@@ -17,35 +18,49 @@ Limits = Mapping[str, tuple[float | None, float | None, float | None, float | No
 LIMITS: Limits = {
     "dice_template": (0.85, 0.93, None, None),
     "ncc_template": (0.30, 0.45, None, None),
+    "dice_affine": (0.85, 0.93, None, None),
+    "ncc_affine": (0.30, 0.45, None, None),
+    "grey_white": (None, None, 0.9, 0.95),
+    "fluid_white": (None, None, 0.8, 1.0),
     "determinant": (0.6, 0.9, 2.2, 3.0),
     "shear": (None, None, 0.2, 0.4),
     "brain_ml": (600, 850, 1900, 2300),
     "cut_cm2": (None, None, 5, 25),
+    "cut_head_cm2": (None, None, 20, 50),
     "noise": (None, None, 0.15, 0.4),
     "saturated": (None, None, 0.05, 0.3),
     "bias_range": (None, None, 6, 20),
     "edge_fraction": (None, None, 0.001, 0.02),
     "clipped": (None, None, 0.05, 0.2),
+    "range_used": (None, 0.3, None, None),
+    "filled": (None, None, 0.0, None),
+    "offset": (None, None, 0.0, None),
     "stripped": (None, None, 0.5, None),
 }
-UNKNOWN_ALLOWED = {"noise", "bias_range"}  # no air to measure noise in; not measured outside the cohort's chain
+# no air to measure noise in; not measured outside the cohort's chain; no warp; not measured by earlier versions
+UNKNOWN_ALLOWED = {"noise", "bias_range", "dice_affine", "ncc_affine", "grey_white", "fluid_white"}
+UNKNOWN_ALLOWED |= {"cut_head_cm2", "range_used", "filled", "offset"}
+NEAR_MM = 8.0  # skull and scalp are thicker
 CONTOUR, TILE, ROOM = (255, 64, 64), 220, 1.3  # colour; pixels; width in mask widths
 
 
-def native_metrics(image: nib.Nifti1Image, mask: nib.Nifti1Image) -> dict[str, float | None]:
+def native_metrics(image: nib.Nifti1Image, mask: nib.Nifti1Image, stripped: bool = False) -> dict[str, float | None]:
     """What the scan itself tells, before any registration.
 
     Returns:
         ``noise``: standard deviation of the air (Rayleigh) over the median of the brain, None without air;
         ``noise_brain``: noise between neighbouring brain voxels over that median; ``saturated``: fraction of the brain
-        at the image's maximum; ``cut_cm2``: brain surface on the border of the image (a cropped brain).
+        at the image's maximum; ``cut_cm2``: brain surface on the border of the image (a cropped brain);
+        ``cut_head_cm2``: head on that border, beside the brain (a mask may end before it),
+        None for a scan that is ``stripped`` already.
     """
     data, brain = image.get_fdata(dtype=np.float32), np.asanyarray(mask.dataobj) > 0.5
     zooms = np.linalg.norm(image.affine[:3, :3], axis=0)
-    typical = float(np.median(data[brain]))
+    typical, head = float(np.median(data[brain])), quick_head_mask(data, zooms)
+    cut = {"cut_cm2": cut_area(brain, zooms), "cut_head_cm2": None if stripped else cut_head_area(head, brain, zooms)}
     if not typical > 0:
-        return {"noise": None, "noise_brain": None, "saturated": 0.0, "cut_cm2": cut_area(brain, zooms)}
-    air = data[~ndimage.binary_dilation(quick_head_mask(data, zooms), iterations=max(1, round(6 / zooms.min())))]
+        return {"noise": None, "noise_brain": None, "saturated": 0.0} | cut
+    air = data[~ndimage.binary_dilation(head, iterations=max(1, round(6 / zooms.min())))]
     known = air.size > 1000 and (np.abs(air) < 1e-3 * typical).mean() < 0.5  # many scanners blank the air
     steps = np.diff(data, n=2, axis=0)[brain[2:] & brain[1:-1] & brain[:-2]]
     noise_brain = 1.4826 * float(np.median(np.abs(steps))) / np.sqrt(6) / typical
@@ -53,14 +68,49 @@ def native_metrics(image: nib.Nifti1Image, mask: nib.Nifti1Image) -> dict[str, f
         "noise": float(air.mean() / np.sqrt(np.pi / 2) / typical) if known else None,
         "noise_brain": float(noise_brain),
         "saturated": float((data[brain] >= data.max() * (1 - 1e-6)).mean()),
-        "cut_cm2": cut_area(brain, zooms),
-    }
+    } | cut
 
 
 def cut_area(brain: np.ndarray, zooms: np.ndarray) -> float:
     """Area (cm2) of a mask on the six faces of its grid."""
     faces = [np.take(brain, [0, -1], axis).sum() * np.prod(np.delete(zooms, axis)) for axis in range(3)]
     return float(sum(faces) / 100)
+
+
+def cut_head_area(head: np.ndarray, brain: np.ndarray, zooms: np.ndarray) -> float:
+    """Area (cm2) of head on the faces of the grid that come within :data:`NEAR_MM` of the brain, beside it.
+
+    Skull and scalp are missing there, if not more: a mask may end before the border that cuts the brain. The neck
+    does not count, nor a nose, an ear or the crown's skin that is cut off.
+    """
+    area = 0.0
+    for axis in range(3):
+        across, depth = np.delete(zooms, axis), max(1, round(NEAR_MM / zooms[axis]))
+        for part, face in ((slice(0, depth), 0), (slice(-depth, None), -1)):
+            beneath = np.moveaxis(brain, axis, 0)[part].any(axis=0)
+            if beneath.any():
+                near = ndimage.distance_transform_edt(~beneath, across) <= NEAR_MM
+                area += (near & np.moveaxis(head, axis, 0)[face]).sum() * across.prod() / 100
+    return float(area)
+
+
+def before_the_warp(
+    brain: nib.Nifti1Image,
+    mask: nib.Nifti1Image,
+    native_to_template: np.ndarray,
+    volume: nib.Nifti1Image,
+    template: Template,
+) -> dict[str, float]:
+    """``dice_affine`` and ``ncc_affine``: what a warp adds to both it adds to anything, whatever it is."""
+    mapping = np.linalg.inv(native_to_template @ brain.affine) @ volume.affine
+    moved, inside = (
+        nib.Nifti1Image(
+            ndimage.affine_transform(part, mapping[:3, :3], mapping[:3, 3], volume.shape, order=1), volume.affine
+        )
+        for part in (brain.get_fdata(dtype=np.float32), np.asanyarray(mask.dataobj).astype(np.float32))
+    )
+    found = alignment_metrics(moved, inside, template)
+    return {"dice_affine": found["dice_template"], "ncc_affine": found["ncc_template"]}
 
 
 def alignment_metrics(volume: nib.Nifti1Image, mask: nib.Nifti1Image, template: Template) -> dict[str, float]:
@@ -108,16 +158,11 @@ def verdict(metrics: Mapping[str, float | None], limits: Limits | None = None, o
         if np.isnan(value) and name in UNKNOWN_ALLOWED:
             continue
         if not inside(value, fail_low, fail_high):
-            failed.append(said(name, value))
+            failed.append(reason_of(name, value, metrics))
         elif not inside(value, warn_low, warn_high):
-            warned.append(said(name, value))
+            warned.append(reason_of(name, value, metrics))
     state = "fail" if failed else "warn" if warned else "pass"
-    return state, ", ".join(failed or warned)
-
-
-def said(name: str, value: float) -> str:
-    """A metric with its value, as ``qc_reason`` quotes it."""
-    return "already skull-stripped" if name == "stripped" else f"{name} {value:.3g}"
+    return state, "; ".join(failed or warned)
 
 
 def inside(value: float, low: float | None, high: float | None) -> bool:

@@ -9,9 +9,12 @@ import nibabel as nib
 import numpy as np
 
 from ldae.core.errors import QuarantinedScan
+from ldae.core.files import digest, sha256_file
+from ldae.preprocessing.background import as_zero, check_noise, shifted
+from ldae.preprocessing.orientation import check_orientation, given_orientation, has_orientation
 
 SMALLEST_SIDE = 32  # voxels
-ZOOMS_MM = (0.3, 5.0)
+THINNEST_MM, COVERED_MM = 0.3, 160.0  # a head's slices times their thickness: 32 of 5 mm
 FIELD_OF_VIEW_MM = (90.0, 450.0)
 MOST_VOXELS = 1e9
 FINITE_FRACTION = 0.999
@@ -27,7 +30,29 @@ UNREADABLE = (
 
 
 def read_scan(path: str | Path) -> nib.Nifti1Image:
-    """A 3-D float32 image with finite values, axes as on disk.
+    """A 3-D float32 image with finite values, axes as on disk, as :func:`read_given` reads it.
+
+    Raises:
+        QuarantinedScan: the file cannot be read to its end, or it is not a usable T1w volume; the message says why.
+    """
+    return read_given(path)[0]
+
+
+def read_given(
+    path: str | Path, orientation: str | None = None, min_slices: int = SMALLEST_SIDE
+) -> tuple[nib.Nifti1Image, dict[str, float]]:
+    """A scan as somebody gives it, with what had to be done to its intensities.
+
+    Args:
+        orientation: of the voxel axes (``LAS``: first axis to the left, second to the front, third upwards), used where
+            the header has none.
+        min_slices: fewest voxels along an axis; slices may be as thick as so many need to hold a head
+            (:data:`COVERED_MM`).
+
+    Returns:
+        A 3-D float32 image with finite values, axes as on disk; and ``filled``, the fraction of voxels that marked the
+        background (NaN, -32768) and are 0 now, and ``offset``, the level of an air below zero that was taken away, over
+        the 99th percentile: 0 in nearly every scan.
 
     Raises:
         QuarantinedScan: the file cannot be read to its end, or it is not a usable T1w volume; the message says why.
@@ -43,16 +68,39 @@ def read_scan(path: str | Path) -> nib.Nifti1Image:
         raise QuarantinedScan(f"not a scalar image: voxels of type {image.get_data_dtype()}")
     if data.ndim != 3:
         raise QuarantinedScan(f"not three-dimensional: shape {data.shape}")
-    check_orientation(image)
-    check_geometry(image.affine, data.shape)
+    if orientation and not has_orientation(image):
+        affine = given_orientation(orientation, data.shape, image.header.get_zooms()[:3])
+    else:
+        check_orientation(image)
+        affine = image.affine
+    check_geometry(affine, data.shape, min_slices)
+    data, filled = as_zero(data.astype(np.float32))
     finite = np.isfinite(data)
     if finite.mean() < FINITE_FRACTION:
-        raise QuarantinedScan(f"{1 - finite.mean():.1%} of the voxels are not finite")
+        raise QuarantinedScan(f"{1 - finite.mean():.1%} of the voxels are not finite, and they are not the background")
     data = np.where(finite, data, 0).astype(np.float32)
     if data.min() == data.max():
         raise QuarantinedScan(f"constant image: every voxel is {data.flat[0]:g}")
     check_intensities(data)
-    return nib.Nifti1Image(data, image.affine)
+    data, offset = shifted(data)
+    check_noise(data)
+    return nib.Nifti1Image(data, affine), {"filled": filled, "offset": offset}
+
+
+def files_of_scan(path: Path) -> list[Path]:
+    """The file itself, or those of a pair (``.hdr``, ``.img``, SPM's ``.mat``), whichever of them is named."""
+    packed = ".gz" if path.suffix == ".gz" else ""
+    stem = path.name.removesuffix(packed)
+    if Path(stem).suffix.lower() not in (".hdr", ".img"):
+        return [path]
+    names = [stem[:-4] + suffix + packed for suffix in (".hdr", ".img")] + [stem[:-4] + ".mat"]
+    return [path.with_name(name) for name in names if path.with_name(name).is_file()] or [path]
+
+
+def sha256_of_scan(path: Path) -> str:
+    """Of its file; of a pair, what stands for all of its files."""
+    files = files_of_scan(path)
+    return sha256_file(path) if files == [path] else digest([sha256_file(file) for file in files])
 
 
 def check_voxel_size(image: nib.spatialimages.SpatialImage, path: str | Path) -> None:
@@ -79,23 +127,6 @@ def check_size(shape: tuple[int, ...]) -> None:
         raise QuarantinedScan(f"too large: shape {tuple(map(int, shape))}, at most {MOST_VOXELS:.0e} voxels")
 
 
-def check_orientation(image: nib.spatialimages.SpatialImage) -> None:
-    """Whether a NIfTI header places its voxels in a body, in one way; other formats always do.
-
-    A scan whose data were mirrored and whose header was not cannot be told from its mirror image by any registration.
-
-    Raises:
-        QuarantinedScan: there is no orientation, or the two that a NIfTI header can hold disagree about left and right.
-    """
-    if not isinstance(image, nib.Nifti1Pair):
-        return
-    places = [matrix for matrix, code in (image.get_qform(coded=True), image.get_sform(coded=True)) if code > 0]
-    if not places:
-        raise QuarantinedScan("the header has no orientation (qform and sform codes are 0): left and right are unknown")
-    if len({np.sign(np.linalg.det(place[:3, :3])) for place in places} - {0.0}) == 2:
-        raise QuarantinedScan("qform and sform of the header disagree about left and right")
-
-
 def check_intensities(data: np.ndarray) -> None:
     """Raises:
     QuarantinedScan: a few voxels are so bright that bias correction and scaling would see nothing else.
@@ -109,18 +140,24 @@ def check_intensities(data: np.ndarray) -> None:
         raise QuarantinedScan(f"extreme intensities: the largest, {extreme:g}, is {times}")
 
 
-def check_geometry(affine: np.ndarray, shape: tuple[int, ...]) -> None:
+def check_geometry(affine: np.ndarray, shape: tuple[int, ...], min_slices: int = SMALLEST_SIDE) -> None:
     """Raises:
     QuarantinedScan: the affine is not a rotation times voxel sizes of a human head.
     """
-    if min(shape) < SMALLEST_SIDE:
-        raise QuarantinedScan(f"too few slices: shape {shape}, at least {SMALLEST_SIDE} along every axis")
+    if min(shape) < min_slices:
+        raise QuarantinedScan(
+            f"too few slices: shape {shape}, at least {min_slices} along every axis (preprocessing.min_slices)"
+        )
     axes = affine[:3, :3]
     if not np.isfinite(affine).all() or abs(np.linalg.det(axes)) < 1e-6:
         raise QuarantinedScan("the affine cannot be inverted")
     zooms = np.linalg.norm(axes, axis=0)
-    if zooms.min() < ZOOMS_MM[0] or zooms.max() > ZOOMS_MM[1]:
-        raise QuarantinedScan(f"voxel size {np.round(zooms, 2).tolist()} mm outside {ZOOMS_MM[0]}-{ZOOMS_MM[1]} mm")
+    thickest = COVERED_MM / min_slices
+    if zooms.min() < THINNEST_MM or zooms.max() > thickest:
+        raise QuarantinedScan(
+            f"voxel size {np.round(zooms, 2).tolist()} mm outside {THINNEST_MM}-{thickest:.3g} mm "
+            "(preprocessing.min_slices says how thick slices may be)"
+        )
     cosines = axes / zooms
     if not np.allclose(cosines.T @ cosines, np.eye(3), atol=1e-2):
         raise QuarantinedScan("the affine is sheared")

@@ -22,6 +22,7 @@ from ldae.core.files import write_tsv
 from ldae.core.keys import KEY
 from ldae.preprocessing.derivatives import ScanFiles, describe_dataset, remove_leftovers
 from ldae.preprocessing.pool import run_isolated
+from ldae.preprocessing.reading import SMALLEST_SIDE
 from ldae.preprocessing.resource_use import Outcome, Timings
 from ldae.preprocessing.steps import Product, bias_field_step, brain_step, mean_step, register_step
 
@@ -59,10 +60,12 @@ class Shard:
     scans_per_worker: int = 50
 
 
-def run_bias_field(shard: Shard, bids: Path, settings: BiasField) -> None:
-    """N4 over one shard."""
+def run_bias_field(
+    shard: Shard, bids: Path, settings: BiasField, orientation: str | None = None, min_slices: int = SMALLEST_SIDE
+) -> None:
+    """N4 over one shard; what headers do not say and how few slices are enough, as ``Preprocessing`` has it."""
     describe_dataset(shard.derivatives)
-    work = partial(bias_field_work, shard.derivatives, bids, settings)
+    work = partial(bias_field_work, shard.derivatives, bids, settings, orientation, min_slices)
     run_shard("correct_bias_field", shard, {}, work, PRELOAD["correct_bias_field"])
 
 
@@ -86,9 +89,17 @@ def run_register(
             files_of(scan, shard.derivatives).corrected.unlink(missing_ok=True)
 
 
-def bias_field_work(derivatives: Path, bids: Path, settings: BiasField, scan: dict[str, Any]) -> Product:
+def bias_field_work(
+    derivatives: Path,
+    bids: Path,
+    settings: BiasField,
+    orientation: str | None,
+    min_slices: int,
+    scan: dict[str, Any],
+) -> Product:
     """N4 of one scan (a row of scans.tsv), in a worker process."""
-    return bias_field_step(files_of(scan, derivatives), bids / scan["t1w"], settings)
+    files = files_of(scan, derivatives)
+    return bias_field_step(files, bids / scan["t1w"], settings, None, orientation, min_slices)
 
 
 def brain_work(derivatives: Path, settings: BrainExtraction, scan: dict[str, Any]) -> Product:

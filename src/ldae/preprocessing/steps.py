@@ -16,10 +16,11 @@ from ldae.core.errors import QuarantinedScan, UserError
 from ldae.core.files import atomic_path, digest, read_json, sha256_file
 from ldae.core.provenance import library_versions
 from ldae.preprocessing.derivatives import ScanFiles, recorded, save_image, sidecar, write_sidecar
-from ldae.preprocessing.reading import read_scan
+from ldae.preprocessing.reading import SMALLEST_SIDE, read_given, read_scan, sha256_of_scan
 from ldae.preprocessing.resource_use import Meter
 
 Metrics = dict[str, Any]
+OUTLIER = 2.5  # times the brain's 99th percentile
 VERSIONS = {
     "bias_field": ["antspyx"],
     "brain": ["antspyx", "deepbet", "torch"],
@@ -37,24 +38,34 @@ class Product:
     fresh: bool
 
 
-def bias_field_step(files: ScanFiles, t1w: Path, settings: BiasField, digest_of_t1w: str | None = None) -> Product:
+def bias_field_step(
+    files: ScanFiles,
+    t1w: Path,
+    settings: BiasField,
+    digest_of_t1w: str | None = None,
+    orientation: str | None = None,
+    min_slices: int = SMALLEST_SIDE,
+) -> Product:
     """N4: ``desc-n4_T1w``.
 
     Args:
         digest_of_t1w: what stands for the image in the provenance; none: the sha256 of its file.
+        orientation, min_slices: as :func:`ldae.preprocessing.reading.read_given` takes them.
     """
     if not t1w.is_file():
         raise QuarantinedScan(f"{t1w.name} is missing from the BIDS dataset")
-    provenance = described("bias_field", settings, {"t1w": digest_of_t1w or sha256_file(t1w)})
+    inputs = {"t1w": digest_of_t1w or sha256_of_scan(t1w)} | ({"orientation": orientation} if orientation else {})
+    provenance = described("bias_field", settings, inputs)
     known = recorded(files.corrected, provenance["key"])
     if known:
         return Product(files.corrected, known, fresh=False)
     from ldae.preprocessing.bias_field import correct_bias_field
 
     meter = Meter()
-    corrected, metrics = correct_bias_field(read_scan(t1w), settings)
+    scan, mended = read_given(t1w, orientation, min_slices)
+    corrected, metrics = correct_bias_field(scan, settings)
     save_image(files.corrected, corrected, "int16")
-    return finished(files.corrected, provenance, metrics, meter)
+    return finished(files.corrected, provenance, metrics | mended, meter)
 
 
 def brain_step(files: ScanFiles, settings: BrainExtraction) -> Product:
@@ -73,12 +84,12 @@ def brain_step(files: ScanFiles, settings: BrainExtraction) -> Product:
     if found.probability is not None:
         save_image(files.probability, found.probability, "int16")
     save_image(files.mask, found.mask, "uint8")
-    return finished(files.mask, provenance, found.metrics | native_metrics(corrected, found.mask), meter)
+    metrics = found.metrics | native_metrics(corrected, found.mask, bool(found.metrics["stripped"]))
+    return finished(files.mask, provenance, metrics, meter)
 
 
 def mean_step(visits: list[ScanFiles], settings: Registration) -> Product:
     """``desc-mean_T1w``: the mean of a subject's visits, with their ways to it and its own to the template."""
-    from ldae.preprocessing.conform import weighted
     from ldae.preprocessing.longitudinal import SubjectMean, mean_of, save_mean
     from ldae.preprocessing.registration_template import template_of
 
@@ -89,7 +100,7 @@ def mean_step(visits: list[ScanFiles], settings: Registration) -> Product:
     if known and all(path.is_file() for path in files.needed(settings.transform, list(inputs))):
         return Product(files.image, known, fresh=False)
     meter = Meter()
-    brains = [weighted(read_corrected(visit), read_scan(visit.mask)) for visit in visits]
+    brains = [brain_of(read_corrected(visit), read_scan(visit.mask)) for visit in visits]
     mean, to_mean = mean_of(brains, settings, files.scratch)
     save_mean(files, mean, dict(zip(inputs, to_mean, strict=True)), settings)
     save_image(files.image, mean, "int16")
@@ -102,9 +113,10 @@ def register_step(files: ScanFiles, settings: Registration, grid: Conform, throu
     Args:
         through_mean: the scan goes through its subject's mean (:func:`mean_step`), not by a search of its own.
     """
-    from ldae.preprocessing.conform import conform, weighted
+    from ldae.preprocessing.conform import conform
+    from ldae.preprocessing.contrast import contrast_metrics
     from ldae.preprocessing.longitudinal import SubjectMean, alignment_of_visit
-    from ldae.preprocessing.quality import alignment_metrics, draw_picture
+    from ldae.preprocessing.quality import alignment_metrics, before_the_warp, draw_picture
     from ldae.preprocessing.registration import log_jacobian, register, shear_of
     from ldae.preprocessing.registration_template import template_of
 
@@ -116,7 +128,7 @@ def register_step(files: ScanFiles, settings: Registration, grid: Conform, throu
     mean = SubjectMean(files.root, files.participant_id)
     if through_mean:
         inputs["mean"] = read_json(sidecar(mean.image))["key"]
-    provenance = described("register", settings, inputs, conform=grid.model_dump(mode="json"))
+    provenance = described("register", settings, inputs, conform=grid.model_dump(mode="json", exclude_none=True))
     product = files.volume(template.space, grid.spacing_mm)
     known = recorded(product, provenance["key"])
     if known:
@@ -124,7 +136,7 @@ def register_step(files: ScanFiles, settings: Registration, grid: Conform, throu
     meter = Meter()
     corrected, mask = read_corrected(files), read_scan(files.mask)
     probability = read_scan(files.probability) if soft else None
-    brain = weighted(corrected, probability or mask)
+    brain = brain_of(corrected, mask, probability)
     if through_mean:
         alignment = alignment_of_visit(mean, files.session_id, settings, files.scratch)
     else:
@@ -133,7 +145,9 @@ def register_step(files: ScanFiles, settings: Registration, grid: Conform, throu
         volume, template_mask, metrics = conform(corrected, mask, alignment, grid, probability)
         metrics |= alignment_metrics(volume, template_mask, template)
         metrics |= {"determinant": alignment.determinant, "shear": shear_of(alignment.native_to_template)}
+        metrics |= contrast_metrics(corrected, alignment.native_to_template, template)
         if alignment.warp is not None:
+            metrics |= before_the_warp(brain, mask, alignment.native_to_template, volume, template)
             with atomic_path(files.warp(template.space)) as temporary:
                 shutil.copy(alignment.warp, temporary)
             if settings.jacobian:
@@ -146,6 +160,16 @@ def register_step(files: ScanFiles, settings: Registration, grid: Conform, throu
     draw_picture(corrected, mask, volume, template, files.picture)
     save_image(product, volume, "int16")
     return finished(product, provenance, metrics, meter)
+
+
+def brain_of(
+    corrected: nib.Nifti1Image, mask: nib.Nifti1Image, probability: nib.Nifti1Image | None = None
+) -> nib.Nifti1Image:
+    """What is registered: the brain, with no voxel so bright that the search would see nothing else."""
+    from ldae.preprocessing.conform import weighted, without_outliers
+
+    brain = np.asanyarray(mask.dataobj) > 0.5
+    return weighted(without_outliers(corrected, brain, OUTLIER), probability or mask)
 
 
 def content_of(product: Path) -> str:

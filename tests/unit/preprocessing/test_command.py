@@ -90,6 +90,36 @@ def test_a_dicom_folder_becomes_one_volume(tmp_path):
     assert values.shape == volume.shape and np.corrcoef(values.ravel(), volume.ravel())[0, 1] > 0.9999
 
 
+def test_missing_slices_are_told_in_the_words_of_dcm2niix(tmp_path):
+    plan = plan_subject(0, 2, 2, extra=False, converter=False)
+    series = images_of(0, plan, plan.visits[0])[0]
+    volume = np.arange(40 * 44 * 36, dtype=np.int16).reshape(40, 44, 36) % 900
+    write_series(volume, (4.0, 4.0, 4.0), tmp_path / "dicom", series, "F", 70.0)
+    slices = sorted(path for path in (tmp_path / "dicom").rglob("*") if path.is_file())
+    slices[17].unlink()
+    (tmp_path / "scratch").mkdir()
+    with pytest.raises(QuarantinedScan, match=r"missing, .* Warning: Missing images\? Expected 39 images") as refused:
+        as_nifti(tmp_path / "dicom", tmp_path / "scratch")
+    assert "seconds" not in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_an_orientation_is_stated_or_the_scan_is_refused(config, head, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(__file__.split("/tests/")[0])
+    image = nib.AnalyzeImage(np.rint(head.get_fdata()[::-1]).astype(np.int16), None)
+    image.header.set_zooms((3, 3, 3))
+    nib.save(image, tmp_path / "scan.img")
+    run = ["preprocess", str(tmp_path / "scan.img"), str(tmp_path / "out"), *config]
+    assert main(run) == 3
+    assert "no orientation (Analyze keeps none): left and right are unknown" in capsys.readouterr().err
+    assert main([*run, "--orientation", "LLS"]) == 1
+    assert "one letter of each pair" in capsys.readouterr().err
+    assert main([*run, "--orientation", "las"]) == 0
+    mask = nib.load(next((tmp_path / "out").rglob("*ses-M000_desc-brain_mask.nii.gz")))
+    assert nib.aff2axcodes(mask.affine) == ("L", "A", "S")
+    assert main([*run, "--orientation", "RAS"]) == 1  # the folder holds it as LAS
+    assert "made with other settings (preprocessing: bias_field)" in capsys.readouterr().err
+
+
 def test_names_and_sources(tmp_path):
     assert scan_names(tmp_path / "sub-ADNI002S0295_ses-M006_T1w.nii.gz") == ("sub-ADNI002S0295", "ses-M006")
     assert scan_names(tmp_path / "my scan_1.nii") == ("sub-myscan1", "ses-M000")

@@ -5,7 +5,7 @@ import pytest
 from ldae.config import Conform
 from ldae.core.errors import QuarantinedScan
 from ldae.preprocessing.antspy import load_ants
-from ldae.preprocessing.conform import PERIVENTRICULAR_MM, box_mask, conform, grid_affine
+from ldae.preprocessing.conform import PERIVENTRICULAR_MM, box_mask, conform, grid_affine, without_outliers
 from ldae.preprocessing.registration import Alignment
 
 GRID = Conform(shape=(48, 56, 48), spacing_mm=3.5, centre_mm=(0, -17, 5), interpolation="linear", intensity="minmax")
@@ -85,6 +85,39 @@ def test_robust_intensity_puts_white_matter_at_four_fifths(blocks, aligned):
     assert np.median(volume[box_mask(blocks.shape, affine, PERIVENTRICULAR_MM)]) == pytest.approx(0.8, abs=1e-3)
     assert volume[20, 2, 2] == pytest.approx(0.8 * 30 / 110, abs=1e-3)
     assert volume.max() == 1
+
+
+def with_voxel(image: nib.Nifti1Image, value: float) -> nib.Nifti1Image:
+    data = image.get_fdata(dtype=np.float32).copy()
+    data[20, 20, 20] = value
+    return nib.Nifti1Image(data, image.affine)
+
+
+@pytest.mark.parametrize("interpolation", ["linear", "bspline"])
+def test_one_bright_voxel_takes_little_of_the_range(interpolation, blocks, aligned):
+    settings = GRID.model_copy(update={"interpolation": interpolation})
+    kept = settings.model_copy(update={"clip_at": None})
+    top = float(np.percentile(blocks.get_fdata(), 99))
+    hot, brain, there = with_voxel(blocks, 10 * top), full(blocks), aligned((0, 0, 0))
+    volume, _, metrics = conform(hot, brain, there, settings)
+    # blocks range from about 10 to 250: with a voxel of 10 times their 99th percentile less than a tenth is left
+    assert metrics["range_used"] == pytest.approx(0.1 * 0.96, abs=0.01)
+    spread = np.diff(np.percentile(volume.get_fdata(), [1, 99]))[0]
+    assert spread == pytest.approx(0.96 / 2.5, abs=0.05)
+    paper = conform(hot, brain, there, kept)[0]
+    assert np.diff(np.percentile(paper.get_fdata(), [1, 99]))[0] < 0.12
+
+
+def test_a_scan_without_outliers_is_the_same_to_the_byte(blocks, aligned):
+    """Even with fat outside the brain that is brighter than the limit."""
+    mask = np.zeros(blocks.shape, np.uint8)
+    mask[10:30, 10:30, 10:30] = 1
+    image = nib.Nifti1Image(np.where(mask, blocks.get_fdata(), 3000).astype(np.float32), blocks.affine)
+    brain, settings = nib.Nifti1Image(mask, blocks.affine), GRID.model_copy(update={"interpolation": "bspline"})
+    kept = settings.model_copy(update={"clip_at": None})
+    one, two = (conform(image, brain, aligned((1, 2, 3)), each)[0].get_fdata() for each in (settings, kept))
+    assert np.array_equal(one, two)
+    assert without_outliers(image, mask > 0, 2.5) is image
 
 
 def test_box_holds_the_voxels_whose_centres_lie_in_it():

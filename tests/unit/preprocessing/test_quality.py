@@ -1,9 +1,12 @@
+import re
+
 import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
 from nibabel.processing import resample_from_to
 from PIL import Image
+from scipy import ndimage
 
 from ldae.config import Conform, Quality
 from ldae.core.errors import UserError
@@ -14,6 +17,8 @@ from ldae.preprocessing.conform import grid_affine
 from ldae.preprocessing.derivatives import ScanFiles
 from ldae.preprocessing.quality import (
     alignment_metrics,
+    before_the_warp,
+    cut_head_area,
     draw_picture,
     native_metrics,
     on_grid,
@@ -39,6 +44,12 @@ GOOD = {
     "noise_brain": 0.03,
     "saturated": 0.0,
     "cut_cm2": 0.0,
+    "cut_head_cm2": 0.0,
+    "grey_white": 0.75,
+    "fluid_white": 0.3,
+    "range_used": 0.6,
+    "filled": 0.0,
+    "offset": 0.0,
 }
 
 
@@ -74,17 +85,31 @@ def test_brain_on_the_border_is_counted(placed):
     ("change", "state", "reason"),
     [
         ({}, "pass", ""),
-        ({"ncc_template": 0.4}, "warn", "ncc_template 0.4"),
-        ({"dice_template": 0.5}, "fail", "dice_template 0.5"),
-        ({"brain_ml": 2500.0, "ncc_template": 0.4}, "fail", "brain_ml 2.5e+03"),
-        ({"determinant": float("nan")}, "fail", "determinant nan"),
+        ({"ncc_template": 0.4}, "warn", r"does not look like the template's: .* \(ncc_template 0\.4\)"),
+        ({"dice_template": 0.5}, "fail", r"does not cover the template's brain: .* \(dice_template 0\.5\)"),
+        ({"brain_ml": 2500.0, "ncc_template": 0.4}, "fail", r"not have the volume of a brain: .* \(brain_ml 2500\)"),
+        ({"determinant": float("nan")}, "fail", r"it could not be measured \(determinant nan\)"),
         ({"noise": None}, "pass", ""),
-        ({"cut_cm2": 40.0}, "fail", "cut_cm2 40"),
+        ({"cut_cm2": 40.0}, "fail", r"cuts the brain, .* \(cut_cm2 40\)"),
+        ({"cut_head_cm2": 54.0}, "fail", r"cuts the head right beside the brain .* \(cut_head_cm2 54\)"),
+        ({"cut_head_cm2": None, "range_used": None, "grey_white": None}, "pass", ""),  # of an earlier version
+        ({"range_used": 0.2}, "warn", r"few voxels are so bright .* \(range_used 0\.2\)"),
+        ({"filled": 0.4}, "warn", r"background held NaN, .* \(filled 0\.4\)"),
+        ({"ncc_affine": 0.2, "ncc_template": 0.7}, "fail", r"before the warp .* \(ncc_affine 0\.2\)"),
+        (
+            {"grey_white": 1.1, "fluid_white": 0.4},
+            "fail",
+            r"matter is brighter than white and .*FLAIR.*grey_white 1\.1",
+        ),
+        ({"grey_white": 1.3, "fluid_white": 2.5}, "fail", r"fluid brightest, as in a T2-weighted.*not T1-weighted"),
+        ({"grey_white": 1.1, "fluid_white": 1.1}, "fail", r"proton-density"),
+        ({"grey_white": 0.97, "fluid_white": 0.9}, "fail", r"about as bright as white.*not T1-weighted"),
         ({"stripped": 1.0}, "warn", "already skull-stripped"),
     ],
 )
 def test_verdict(change, state, reason):
-    assert verdict(GOOD | change) == (state, reason)
+    found = verdict(GOOD | change)
+    assert found[0] == state and re.search(reason or "^$", found[1]), found
 
 
 def test_picture_is_small_and_the_same_twice(placed, brain, tmp_path):
@@ -162,7 +187,37 @@ def test_native_metrics_are_what_was_put_in():
     assert metrics["noise_brain"] == pytest.approx(0.05, rel=0.1)
     assert metrics["cut_cm2"] == pytest.approx(20 * 20 * 4 / 100)
     assert metrics["saturated"] == pytest.approx(2 / mask.sum(), rel=0.6)
+    head = ndimage.binary_dilation(mask, iterations=1)  # the mask ends on the border, and so does the head
+    assert native_metrics(nib.Nifti1Image(noisy, affine), brain)["cut_head_cm2"] == pytest.approx(
+        cut_head_area(head, mask, np.array([2.0, 2, 2])), rel=0.2
+    )
+    assert native_metrics(image, brain, stripped=True)["cut_head_cm2"] is None
     assert native_metrics(nib.Nifti1Image(data.astype(np.float32), affine), brain)["noise"] is None  # blanked air
+
+
+def test_a_brain_that_the_border_cuts_is_seen_where_its_mask_ends_before():
+    """A ball of 70 mm in a head of 84 mm; the image ends above the brain, at it, and 10 mm below its top."""
+    grid = 2.0 * np.indices((90, 90, 90))
+    distance = np.sqrt(((grid - 89) ** 2).sum(axis=0))
+    head, brain, zooms = distance < 84, distance < 70, np.array([2.0, 2, 2])
+    brain[:, :, :4] = head[:, :, :4] = False  # no neck
+    for top_mm, low, high in ((176, 0, 0), (168, 0, 0), (160, 10, 60), (150, 60, 110), (140, 90, 160)):
+        last = top_mm // 2
+        seen = brain[:, :, :last].copy()
+        seen[:, :, -2:] = False  # as a network's mask ends before the border
+        area = cut_head_area(head[:, :, :last], seen, zooms)
+        assert low <= area <= high, (top_mm, area)
+
+
+def test_the_affine_stage_is_measured_without_the_warp(placed):
+    """The template itself, 5 mm beside its place in the scan's own space, through the affine that brings it back."""
+    volume, mask = placed
+    shift = np.eye(4)
+    shift[0, 3] = 7.0
+    moved = [nib.Nifti1Image(np.asanyarray(image.dataobj), shift @ image.affine) for image in (volume, mask)]
+    back = before_the_warp(*moved, np.linalg.inv(shift), volume, load_template())
+    assert back == {"dice_affine": 1, "ncc_affine": pytest.approx(1)}
+    assert before_the_warp(*moved, np.eye(4), volume, load_template())["ncc_affine"] < 0.9
 
 
 def test_a_failed_scan_leaves_the_cohort_and_the_worst_are_shown(tmp_path):
@@ -180,7 +235,8 @@ def test_a_failed_scan_leaves_the_cohort_and_the_worst_are_shown(tmp_path):
     qc_scans(*statuses, Quality(), tmp_path, tmp_path / "qc.tsv", tmp_path / "worst.png")
     qc = read_tsv(tmp_path / "qc.tsv")
     assert qc["state"].tolist() == ["done", "done", "quarantined", "quarantined"]
-    assert qc["reason"].tolist()[2:] == ["quality control: ncc_template 0.1", "earlier: unreadable"]
+    assert qc["reason"][2].startswith("quality control: the brain does not look like the template's")
+    assert "(ncc_template 0.1)" in qc["reason"][2] and qc["reason"][3] == "earlier: unreadable"
     assert qc["bias_range"].tolist() == [1.1, 1.2, 1.3, 1.4]
     exclusions = read_tsv(tmp_path / "exclusions.tsv")
     assert exclusions["participant_id"].tolist() == ["sub-02", "sub-03"]

@@ -1,0 +1,61 @@
+"""Whether the tissues of a scan have the order of a T1-weighted one: fluid darkest, then grey matter, then white.
+
+Correlation with the template does not tell: a FLAIR has dark fluid too, and a deformable registration makes anything
+correlate. So tissues are compared with one another, where the affine puts those of the template.
+"""
+
+from functools import cache
+
+import nibabel as nib
+import numpy as np
+from scipy import ndimage
+
+from ldae.preprocessing.registration_template import Template
+
+SMOOTH_MM = 1.0
+# of the template's white matter: a T1-weighted average of many brains has its tissues there
+CORES = {"fluid": (0.0, 0.47), "grey": (0.62, 0.80), "white": (0.92, np.inf)}
+INSIDE_MM = {"fluid": 3.0, "grey": 1.0, "white": 2.0}  # from the border of its class (fluid: of the brain)
+POINTS, FEWEST = 20_000, 200
+
+
+def contrast_metrics(image: nib.Nifti1Image, native_to_template: np.ndarray, template: Template) -> dict[str, float]:
+    """Median intensities of the tissues over one another, on the scan's own grid.
+
+    Args:
+        image: the corrected scan.
+        native_to_template: 4x4, R-A-S mm of the scan -> R-A-S mm of the template.
+
+    Returns:
+        ``grey_white`` and ``fluid_white``: medians over that of white matter; NaN where the scan holds too little of a
+        tissue, or white matter has no signal.
+    """
+    data = image.get_fdata(dtype=np.float32)
+    to_voxel = np.linalg.inv(native_to_template @ image.affine)
+    medians = {}
+    for tissue, points in tissue_points(template).items():
+        places = nib.affines.apply_affine(to_voxel, points)
+        inside = ((places >= 0) & (places <= np.array(data.shape) - 1)).all(axis=1)
+        few = inside.sum() < min(FEWEST, len(points) // 4 + 1)
+        values = ndimage.map_coordinates(data, places[inside].T, order=1)
+        medians[tissue] = float("nan") if few else float(np.median(values))
+    white = medians["white"] if medians["white"] > 0 else float("nan")
+    return {"grey_white": medians["grey"] / white, "fluid_white": medians["fluid"] / white}
+
+
+@cache
+def tissue_points(template: Template) -> dict[str, np.ndarray]:
+    """(N, 3) R-A-S mm of the template in the inner part of each tissue, at most :data:`POINTS`, the same every time."""
+    brain = np.asanyarray(template.mask.dataobj) > 0.5
+    zooms = np.linalg.norm(template.brain.affine[:3, :3], axis=0)
+    smooth = ndimage.gaussian_filter(template.brain.get_fdata(dtype=np.float32), SMOOTH_MM / zooms)
+    share = smooth / np.percentile(smooth[brain], 95)
+    found = {}
+    for tissue, (low, high) in CORES.items():
+        chosen = brain & (share >= low) & (share < high)
+        border = brain if tissue == "fluid" else chosen
+        chosen &= ndimage.distance_transform_edt(border, zooms) > INSIDE_MM[tissue]
+        voxels = np.argwhere(chosen)
+        step = max(1, len(voxels) // POINTS)
+        found[tissue] = nib.affines.apply_affine(template.brain.affine, voxels[::step][:POINTS])
+    return found

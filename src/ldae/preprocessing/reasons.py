@@ -1,0 +1,58 @@
+"""What a metric of quality control means in words, and what to look at: a reason is never a metric's name alone."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+DARK_FLUID, BRIGHT_FLUID = 0.75, 1.5  # of white matter, to tell FLAIR and T2 from the rest
+WORDS = {
+    "dice_template": "the brain mask does not cover the template's brain: look whether mask or registration went wrong",
+    "ncc_template": "the brain does not look like the template's: look for a failed registration, another contrast or "
+    "a damaged image",
+    "dice_affine": "before the warp the brain mask does not cover the template's brain: look whether mask or "
+    "registration went wrong",
+    "ncc_affine": "before the warp the brain does not look like the template's: look for a failed registration, "
+    "another contrast or a damaged image",
+    "determinant": "the brain had to change its volume so many times to fit the template: look at voxel sizes and mask",
+    "shear": "the brain had to be sheared to fit the template: look whether mask or registration went wrong",
+    "brain_ml": "the brain mask does not have the volume of a brain: look at the mask",
+    "cut_cm2": "the border of the image cuts the brain, whose mask touches it (in cm2): look for missing slices",
+    "cut_head_cm2": "the border of the image cuts the head right beside the brain (in cm2): look for missing slices",
+    "noise": "the air is noisy, compared with the brain: look for motion or a coil that failed",
+    "saturated": "brain voxels lie at the image's maximum: intensities were cut off",
+    "bias_range": "the inhomogeneity that N4 found is large: look for a failed coil, or a surface coil",
+    "edge_fraction": "brain lies on the border of the target grid: look at the registration, and at conform's grid",
+    "clipped": "brain voxels are as bright as the scale goes: look for bright vessels or artefacts",
+    "range_used": "a few voxels are so bright that the brain uses only this share of the intensities",
+    "filled": "the background held NaN, or a mark far below zero, in this share of the voxels, which is 0 now",
+    "offset": "intensities began below zero, and this share of their range was added",
+}
+
+
+def reason_of(name: str, value: float, metrics: Mapping[str, float | None]) -> str:
+    """Words, then the metric with its value in brackets, for a metric outside its limits.
+
+    Args:
+        metrics: all of the scan, where the words depend on several.
+    """
+    if name == "stripped":
+        return "already skull-stripped"
+    words = contrast_in_words(metrics) if name in ("grey_white", "fluid_white") else WORDS.get(name, "unusual")
+    if np.isnan(value):
+        words = "it could not be measured"
+    return f"{words} ({name} {value:.0f})" if abs(value) >= 1000 else f"{words} ({name} {value:.3g})"
+
+
+def contrast_in_words(metrics: Mapping[str, float | None]) -> str:
+    """Which contrast the medians of the tissues suggest."""
+    grey, fluid = (float(np.nan if (v := metrics.get(name)) is None else v) for name in ("grey_white", "fluid_white"))
+    order = "grey matter is brighter than white" if grey > 1 else "grey matter is about as bright as white"
+    if grey <= 0.9:
+        return "fluid is not the darkest tissue: not T1-weighted"
+    if fluid < DARK_FLUID * grey:
+        kind = "fluid dark, as in a FLAIR image or a young infant's"
+    elif fluid > BRIGHT_FLUID:
+        kind = "fluid brightest, as in a T2-weighted image or an EPI"
+    else:
+        kind = "fluid hardly darker, as in a proton-density image, a CT or an EPI"
+    return f"{order} and {kind}: not T1-weighted"
