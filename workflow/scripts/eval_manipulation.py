@@ -8,6 +8,7 @@ with running(snakemake.log[0]):
     from ldae.config import Evaluation, Method, Phantom
     from ldae.inference.pipeline import LDAE
     from ldae.studies.common.inputs import read_inputs
+    from ldae.studies.common.pieces import Pieces
     from ldae.studies.manipulation.measure import run_manipulation
 
     settings = Evaluation.model_validate(snakemake.params.settings)
@@ -22,4 +23,5 @@ with running(snakemake.log[0]):
         Path(snakemake.params.folder),
         Phantom.model_validate(phantom) if phantom else None,
         Path(snakemake.params.anatomy) if snakemake.params.anatomy else None,
+        Pieces.of_job(Path(snakemake.params.folder), dict(snakemake.params), snakemake.input),
     )

@@ -8,6 +8,7 @@ with running(snakemake.log[0]):
     from ldae.config import Evaluation, Method
     from ldae.inference.pipeline import LDAE
     from ldae.studies.common.inputs import read_inputs
+    from ldae.studies.common.pieces import Pieces
     from ldae.studies.samples.measure import run_samples
 
     settings = Evaluation.model_validate(snakemake.params.settings)
@@ -18,4 +19,5 @@ with running(snakemake.log[0]):
         settings,
         snakemake.params.seed,
         Path(snakemake.params.folder),
+        Pieces.of_job(Path(snakemake.params.folder), dict(snakemake.params), snakemake.input),
     )

@@ -2,13 +2,19 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from toy_cohort import DIMENSION
 
+from ldae.core.files import write_json
+from ldae.inference.probe import Probe
 from ldae.studies.common.pieces import FOLDER, Pieces
 from ldae.studies.interpolation import measure as interpolation
 from ldae.studies.interpolation.measure import run_interpolation
+from ldae.studies.manipulation.measure import run_manipulation
 from ldae.studies.reconstruction.measure import run_reconstruction
 from ldae.studies.reconstruction.solvers import run_solvers
+from ldae.studies.samples.measure import run_samples
 
 ALL = 10**6
 
@@ -24,15 +30,21 @@ class Counted(Pieces):
         super().__init__(folder, "key")
         self.most, self.made, self.asked = most, 0, 0
 
-    def rows(self, name, reads, make):
-        def counted():
+    def counted(self, make):
+        def counting():
             if self.made == self.most:
                 raise Stopped
             self.made += 1
             return make()
 
         self.asked += 1
-        return super().rows(name, reads, counted)
+        return counting
+
+    def rows(self, name, reads, make):
+        return super().rows(name, reads, self.counted(make))
+
+    def arrays(self, name, make):
+        return super().arrays(name, self.counted(make))
 
     def clear(self):
         if self.most < ALL:
@@ -44,15 +56,24 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("study", ["reconstruction", "solvers", "interpolation"])
+@pytest.mark.parametrize("study", ["reconstruction", "solvers", "interpolation", "manipulation", "samples"])
 def test_a_stopped_study_goes_on_to_the_same_bytes(cohort, dae, settings, tmp_path, study, monkeypatch):
     monkeypatch.setattr(interpolation, "EXAMPLES", 1)  # of the toy's two triplets; shown ones are made again
     ldae, inputs = cohort
-    settings = settings.model_copy(update={"batch": 1})
+    # Of a manipulation's scans, each of 19 moves, some begin in a batch that is kept and go on in one that is not.
+    settings = settings.model_copy(update={"batch": 5 if study == "manipulation" else 1})
+
+    probe, zeros = tmp_path / "probe.json", np.zeros(DIMENSION)
+    fitted = Probe(zeros, zeros + 1, np.linspace(-1, 1, DIMENSION), 0.0, 1.0)
+    write_json(probe, fitted.as_json() | {"codes": inputs.code_store("y_sem").digest})
     runs = {
         "reconstruction": lambda *more: run_reconstruction(ldae, dae, inputs, settings, 1, *more),
         "solvers": lambda *more: run_solvers(ldae, dae, inputs, settings, 1, *more),
         "interpolation": lambda *more: run_interpolation(ldae, inputs, settings, 1, *more),
+        "manipulation": lambda *more: run_manipulation(
+            ldae, inputs, probe, settings, 1, more[0], None, None, *more[1:]
+        ),
+        "samples": lambda *more: run_samples(ldae, inputs, settings, 1, *more),
     }
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     runs[study](whole)

@@ -1,4 +1,4 @@
-"""The rows of a long study, written down as they are made: a job that was stopped goes on where it was.
+"""What a long study makes, written down batch by batch: a job that was stopped goes on where it was.
 
 They lie beside the study's outputs, undeclared, so that Snakemake does not remove them with those of a job that failed,
 and are removed when the study is whole. They count only for the same settings, code and inputs.
@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ldae.core.files import digest, read_json, sha256_file, write_text
+import numpy as np
+
+from ldae.core.files import atomic_path, digest, read_json, sha256_file, write_text
 from ldae.studies.common.codes_read import Reads
 
 FOLDER = "pieces"
 Rows = list[dict[str, Any]]
+Arrays = dict[str, np.ndarray]
 
 
 class Pieces:
@@ -22,7 +25,7 @@ class Pieces:
 
     Args:
         folder: of the study; none: nothing is kept.
-        key: what the rows depend on.
+        key: what the pieces depend on.
     """
 
     def __init__(self, folder: Path | None = None, key: object = None):
@@ -51,6 +54,19 @@ class Pieces:
         made = make()
         content = {"rows": made, "reads": reads.taken[first:]}
         write_text(path, json.dumps(content, default=lambda number: number.item()))  # numpy's; NaN is written as such
+        return made
+
+    def arrays(self, name: str, make: Callable[[], Arrays]) -> Arrays:
+        """What an earlier attempt has written down under this name, or what ``make`` returns."""
+        if self.folder is None:
+            return make()
+        path = self.folder / f"{name}.npz"
+        if path.is_file():
+            with np.load(path, allow_pickle=False) as kept:
+                return dict(kept)
+        made = make()
+        with atomic_path(path) as temporary, open(temporary, "wb") as handle:
+            np.savez(handle, allow_pickle=False, **made)
         return made
 
     def clear(self) -> None:

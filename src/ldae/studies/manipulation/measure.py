@@ -7,6 +7,8 @@ one. In a phantom the true counterfactual is known.
 """
 
 import shutil
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +21,11 @@ from ldae.core.files import read_json, write_tsv
 from ldae.core.keys import KEY
 from ldae.core.lineage import require
 from ldae.inference.decoder import Decoder
-from ldae.inference.pipeline import LDAE
+from ldae.inference.pipeline import LDAE, CodeKey
 from ldae.inference.probe import Probe, sigmoid
 from ldae.studies.common.codes_read import Reads
 from ldae.studies.common.inputs import Inputs, volumes_of
+from ldae.studies.common.pieces import WHOLE, Pieces, Rows
 from ldae.studies.common.references import example_rows
 from ldae.studies.common.statistics import estimates_table
 from ldae.studies.common.ventricle_truth import VentricleCalibration
@@ -78,6 +81,7 @@ def run_manipulation(
     out: Path,
     phantom: Phantom | None = None,
     anatomy: Path | None = None,
+    pieces: Pieces = WHOLE,
 ) -> None:
     """Write scans, summary, doses, reads (.tsv), examples/ and nifti/ into ``out``.
 
@@ -86,6 +90,7 @@ def run_manipulation(
     Args:
         probe_json: written by run_probes.
         phantom, anatomy: settings of a phantom cohort, and where make_phantom keeps its anatomy; needs the truth.
+        pieces: where the rows of every batch are kept until all are there; those of shown scans are made again.
 
     Raises:
         UserError: a probability outside (0, 1), a probe of other codes, or no x_T of that key.
@@ -113,7 +118,7 @@ def run_manipulation(
     if phantom is not None and anatomy is not None and inputs.has_truth:
         truth = Counterfactuals(inputs, probe, phantom, seed, anatomy)
     shown = example_rows(inputs, EXAMPLES)
-    table, kept = decode(decoder, reads, probe, moves, truth, shown)
+    table, kept = decode(decoder, reads, probe, moves, truth, shown, pieces)
     write_tsv(out / "reads.tsv", reads.table())
     calibration = VentricleCalibration.fit(decoder, inputs, settings.calibration_scans, seed)
     table = with_calibrated(table, calibration.of_decoded)
@@ -126,6 +131,7 @@ def run_manipulation(
     true, heads = shown_scans.truth_rows(inputs, probe, truth, pictures)
     volumes = [kept[place] for place in pictures.index] + scans + heads
     shown_scans.write_examples(inputs, [pictures, originals, true], volumes, out)
+    pieces.clear()
 
 
 def decode(
@@ -134,7 +140,8 @@ def decode(
     probe: Probe,
     moves: list[Move],
     truth: Counterfactuals | None = None,
-    keep: list[int] | None = None,
+    keep: Sequence[int] = (),
+    pieces: Pieces = WHOLE,
 ) -> tuple[pd.DataFrame, dict[int, np.ndarray]]:
     """Decode every move with its scan's own x_T and measure it.
 
@@ -142,35 +149,69 @@ def decode(
 
     Args:
         keep: rows of the scans whose volumes are returned too, by the place of the move.
+        pieces: of the rows of every batch without such scans.
     """
     inputs = reads.inputs
-    ruler = Ruler(inputs.grid, decoder.ldae.device)
-    lines, kept = [], {}
-    unmoved: dict[int, np.ndarray] = {}
-    rebuilt: dict[int, np.ndarray] = {}
-    for part in batches(np.arange(len(moves)), decoder.batch):
-        chosen = [moves[i] for i in part]
+    ruler, kept = Ruler(inputs.grid, decoder.ldae.device), {}
+    parts = [[moves[i] for i in part] for part in batches(np.arange(len(moves)), decoder.batch)]
+    beginnings = Beginnings(decoder, inputs, parts)
+
+    def made(number: int) -> Rows:
+        chosen, lines = parts[number], []
         own = np.array([move.row for move in chosen])
         decoded = decoder.generate(reads.x_T(decoder.ldae, True, own), np.stack([move.code for move in chosen]))
         again = sigmoid(probe.score(decoder.encode_semantic(decoded)))
         scans, edited = volumes_of(inputs, own)[:, 0], decoded[:, 0]
-        started = [i for i, move in enumerate(chosen) if move.direction == "none"]
-        unmoved = {row: unmoved[row] for row in unmoved if row in own} | {chosen[i].row: edited[i] for i in started}
-        rebuilt = {row: rebuilt[row] for row in rebuilt if row in own} | _autoencoded(decoder, inputs, own[started])
-        by_autoencoder, before = (np.stack([known[row] for row in own]) for known in (rebuilt, unmoved))
-        measured = ruler.measure(scans, by_autoencoder, before, edited)
+        measured = ruler.measure(scans, *beginnings.of(chosen, edited), edited)
         for i, (move, values) in enumerate(zip(chosen, measured, strict=True)):
             values |= {"probability_reencoded": again[i]}
             values |= {"scan_ventricle_ml": ruler.volumes(scans[i], scans[i])["ventricle_ml"]}
             lines.append(_describe(inputs, probe, move) | values | _true_change(probe, move, truth, inputs))
-            if move.row in (keep or []):
-                kept[int(part[i])] = edited[i]
-    table = pd.DataFrame(lines)
+            if move.row in keep:
+                kept[number * decoder.batch + i] = edited[i]
+        return lines
+
+    rows: Rows = []
+    for number, chosen in enumerate(parts):
+        written = WHOLE if {move.row for move in chosen} & set(keep) else pieces
+        rows += written.rows(str(number), reads, partial(made, number))
+    table = pd.DataFrame(rows)
     before = table[table["direction"] == "none"].set_index("row")
     for name in VOLUMES:
         table[f"{name}_change"] = table[name] - table["row"].map(before[name])
     error = (table["ventricle_ml_change"] - table["ventricle_ml_change_truth"]).abs()
     return table.assign(ventricle_ml_change_error_truth=error), kept
+
+
+class Beginnings:
+    """What the moves of a scan are measured against: the decoding of its unmoved code, and its reconstruction.
+
+    Those of the scans of the last batch are at hand. Where an earlier attempt has written down the batch that a scan
+    begins in, that batch is decoded again: in another one its last bits could differ.
+    """
+
+    def __init__(self, decoder: Decoder, inputs: Inputs, parts: list[list[Move]]):
+        self.decoder, self.inputs = decoder, inputs
+        self.begins = {move.row: part for part in parts for move in part if move.direction == "none"}
+        self.known: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def of(self, chosen: list[Move], edited: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Reconstructions and unmoved decodings, each (B, X, Y, Z), of the scans of a batch that was decoded."""
+        rows = [move.row for move in chosen]
+        self._take(chosen, edited)
+        while missing := [row for row in rows if row not in self.known]:
+            first = self.begins[missing[0]]
+            key = CodeKey.of(self.decoder.ldae, True)
+            x_T = self.inputs.x_T(key, [move.row for move in first])  # read before, and counted then
+            self._take(first, self.decoder.generate(x_T, np.stack([move.code for move in first]))[:, 0])
+        self.known = {row: self.known[row] for row in rows}
+        rebuilt, unmoved = zip(*(self.known[row] for row in rows), strict=True)
+        return np.stack(rebuilt), np.stack(unmoved)
+
+    def _take(self, chosen: list[Move], edited: np.ndarray) -> None:
+        begun = {move.row: volume for move, volume in zip(chosen, edited, strict=True) if move.direction == "none"}
+        rebuilt = _autoencoded(self.decoder, self.inputs, np.array(list(begun), dtype=int))
+        self.known |= {row: (rebuilt[row], volume) for row, volume in begun.items()}
 
 
 def _autoencoded(decoder: Decoder, inputs: Inputs, rows: np.ndarray) -> dict[int, np.ndarray]:

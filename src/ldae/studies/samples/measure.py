@@ -24,6 +24,7 @@ from ldae.core.store import Store
 from ldae.inference.decoder import Decoder
 from ldae.inference.pipeline import LDAE
 from ldae.studies.common.inputs import Inputs, volumes_of, write_volumes
+from ldae.studies.common.pieces import WHOLE, Arrays, Pieces
 from ldae.studies.common.statistics import estimates_table
 from ldae.studies.samples.gate import write_gate
 from ldae.studies.samples.neighbours import HELD_OUT, curves, frechet_estimate, kernel_estimate, memorisation, nearest
@@ -33,12 +34,15 @@ Made = Callable[[slice], np.ndarray]
 """Some places of a series of volumes -> (B, 1, X, Y, Z); made when asked for, since 500 would fill 5 GB."""
 
 
-def run_samples(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: int, out: Path) -> None:
+def run_samples(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: int, out: Path, pieces: Pieces = WHOLE) -> None:
     """Write distances, memorisation, neighbours, curves (.tsv), copies.json and examples/ into ``out``.
 
     Every volume that is compared has gone through the autoencoder: samples are decoded, held-out and training scans
     are reconstructed, and all are encoded again. ``copied_training`` are training scans so treated, what a memorised
     sample would look like.
+
+    Args:
+        pieces: where the codes of every batch are kept until all are there.
     """
     decoder, latents = Decoder(ldae, settings.batch, settings.volumes), inputs.latents
     require_maker(latents, ldae.autoencoder_digest, "autoencoder")
@@ -52,7 +56,7 @@ def run_samples(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: int, out
         HELD_OUT: ([inputs.scan_id(row) for row in held_out], partial(decoded, decoder, latents, held_out)),
         "copied_training": ([inputs.scan_id(row) for row in copied], partial(decoded, decoder, latents, copied)),
     }
-    found = {kind: encoded(decoder, len(ids), made) for kind, (ids, made) in kinds.items()}
+    found = {kind: encoded(decoder, len(ids), made, pieces, kind) for kind, (ids, made) in kinds.items()}
     write_tsv(out / "distances.tsv", distances(found, inputs, latents, train, held_out, settings.bootstrap, seed))
     references = inputs.rows("train")
     table = neighbour_table(inputs, latents, references, {kind: kinds[kind][0] for kind in kinds}, found)
@@ -61,6 +65,7 @@ def run_samples(ldae: LDAE, inputs: Inputs, settings: Evaluation, seed: int, out
     write_tsv(out / "memorisation.tsv", memorisation(table, settings.bootstrap, seed))
     write_tsv(out / "curves.tsv", curves(table, settings.bootstrap, seed))
     write_examples(inputs, table, references, drawn, decoder.batch, out / "examples")
+    pieces.clear()
 
 
 def means(latents: Store, rows: np.ndarray) -> np.ndarray:
@@ -78,14 +83,22 @@ def decoded(decoder: Decoder, latents: Store, rows: np.ndarray, places: slice) -
     return np.clip(decoder.decode_latent(means(latents, rows[places])), 0, 1)
 
 
-def encoded(decoder: Decoder, count: int, made: Made) -> dict[str, np.ndarray]:
-    """Scaled posterior means ``z`` and ``y_sem`` of ``count`` volumes, of which a batch is held at a time."""
-    z, y_sem = [], []
-    for places in batches(range(count), decoder.batch):
+def encoded(decoder: Decoder, count: int, made: Made, pieces: Pieces = WHOLE, kind: str = "") -> Arrays:
+    """Scaled posterior means ``z`` and ``y_sem`` of ``count`` volumes, of which a batch is held at a time.
+
+    Args:
+        kind: of the volumes, by which their pieces are named.
+    """
+
+    def codes(places: range) -> Arrays:
         volumes = made(slice(places.start, places.stop))
-        z.append(decoder.encode_mean(volumes))
-        y_sem.append(decoder.encode_semantic(volumes))
-    return {"z": np.concatenate(z), "y_sem": np.concatenate(y_sem)}
+        return {"z": decoder.encode_mean(volumes), "y_sem": decoder.encode_semantic(volumes)}
+
+    parts = [
+        pieces.arrays(f"{kind}-{number}", partial(codes, places))
+        for number, places in enumerate(batches(range(count), decoder.batch))
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in ("z", "y_sem")}
 
 
 def octants(z: np.ndarray) -> np.ndarray:
