@@ -20,11 +20,15 @@ from ldae.core.errors import UserError
 from ldae.core.files import read_json, read_tsv, sha256_file, write_json, write_text
 from ldae.core.lineage import read_description
 from ldae.inference.facts import STAGES, Facts, Recipe
-from ldae.report.public import check_public
+from ldae.report.leaving import check_leaving, look_at_json, look_at_nifti, look_at_text, look_at_weights
 from ldae.studies.samples.gate import read_gate
 
 SUMS = "SHA256SUMS"
 CARD = "README.md"
+KINDS = {
+    ".json": look_at_json, ".md": look_at_text, ".safetensors": look_at_weights, ".nii": look_at_nifti,
+    ".nii.gz": look_at_nifti, "LICENSE": look_at_text, SUMS: look_at_text,
+}  # fmt: skip
 SETTINGS: dict[str, type[Section]] = {
     "autoencoder": config.Autoencoder,
     "diffusion": config.Diffusion,
@@ -85,7 +89,7 @@ def finished(fresh: Path, out: Path, names: Iterable[str]) -> None:
     Raises:
         UserError: an identifier would leave.
     """
-    check_public(fresh, names)
+    check_leaving(fresh, names, KINDS, lambda place: True)
     write_text(fresh / SUMS, sums_of(fresh))
     if out.exists():
         out.rmdir()
@@ -214,5 +218,5 @@ def verify_model(folder: Path) -> str:
         known = read_json(folder / stage / "model.json")["digest"]
         if known != digest or sha256_file(folder / stage / "model.safetensors")[:16] != digest:
             raise UserError(f"{folder / stage} is not the model that config.json names ({digest}).")
-    check_public(folder, ())
+    check_leaving(folder, (), KINDS, lambda place: True)
     return hashlib.sha256(lines.encode()).hexdigest()[:16]

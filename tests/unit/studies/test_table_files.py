@@ -28,3 +28,13 @@ def test_tsv_markdown_and_latex_hold_the_same_cells(tmp_path: Path) -> None:
 def test_an_empty_table_is_a_head_alone(tmp_path: Path) -> None:
     write_table(TABLE.iloc[:0], tmp_path / "table")
     assert len((tmp_path / "table.md").read_text().splitlines()) == 2
+
+
+def test_words_of_somebody_s_tables_are_neither_computed_nor_run(tmp_path: Path) -> None:
+    given = ['=HYPERLINK("http://x")', "@SUM(A1)", "+cmd", " -cmd|x", "<script>1</script>", "-0.024 [-0.1, 0.2]", "+1"]
+    write_table(pd.DataFrame({"=name": given}), tmp_path / "table")
+    safe = ["'=name", '\'=HYPERLINK("http://x")', "'@SUM(A1)", "'+cmd", "' -cmd|x", "<script>1</script>"]
+    rows = pd.read_csv(tmp_path / "table.tsv", sep="\t", header=None, dtype=str)[0]
+    assert [*rows] == [*safe, "-0.024 [-0.1, 0.2]", "+1"]
+    markdown = (tmp_path / "table.md").read_text()
+    assert "&lt;script>1&lt;/script>" in markdown and "<" not in markdown

@@ -3,6 +3,7 @@
 TSV is for machines, Markdown for reading, LaTeX for a manuscript.
 """
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ LATEX_ESCAPES = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\N{MINUS SIGN}": "$-$", "\N{PLUS-MINUS SIGN}": r"$\pm$",
 }  # fmt: skip
+FORMULA = re.compile(r"[\s]*(?:[=@|]|[+-](?!\s*[\d.]))")
+TAG = re.compile(r"<(?=[A-Za-z/!?])")
 TRAINING_SEEDS = 1  # the workflow trains every network once, with the configuration's one seed
 SEEDS_SENTENCE = (
     "Every network was trained once (n_training_seeds = 1): the intervals are over subjects and do not cover how the "
@@ -23,11 +26,20 @@ SEEDS_SENTENCE = (
 
 
 def write_table(table: pd.DataFrame, stem: str | Path) -> None:
-    """Write ``stem.tsv``, ``stem.md`` and ``stem.tex``; missing cells are ``n/a`` in all three."""
+    """Write ``stem.tsv``, ``stem.md`` and ``stem.tex``; missing cells are ``n/a`` in all three.
+
+    Words that came from somebody's tables stay words: a spreadsheet does not compute them, a page does not run them.
+    """
+    table = table.map(inert).rename(columns=inert)
     words = table.map(cell_text).rename(columns=str)
     write_tsv(f"{stem}.tsv", table)
     write_text(f"{stem}.md", to_markdown(words, numeric_columns(table)))
     write_text(f"{stem}.tex", to_latex(words, numeric_columns(table)))
+
+
+def inert(value: object) -> object:
+    """A cell that a spreadsheet would take for a formula, with an apostrophe before it; numbers keep their sign."""
+    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
 
 
 def cell_text(value: object) -> str:
@@ -45,7 +57,7 @@ def numeric_columns(table: pd.DataFrame) -> list[bool]:
 def to_markdown(words: pd.DataFrame, numeric: list[bool]) -> str:
     """A pipe table with padded columns, so that the source reads like the table."""
     cells = [list(words.columns), *words.to_numpy().tolist()]
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in cells]
+    cells = [[TAG.sub("&lt;", cell.replace("|", "\\|")) for cell in row] for row in cells]
     widths = [max(3, *(len(row[place]) for row in cells)) for place in range(words.shape[1])]
     lines = [_markdown_row(row, widths, numeric) for row in cells]
     rule = [("-" * (width - 1) + ":") if right else "-" * width for width, right in zip(widths, numeric, strict=True)]

@@ -1,0 +1,236 @@
+"""The last look at a folder that is to leave the machine: only listed kinds of files, each read whole, none a scan.
+
+What is copied into such a folder is a declared list (:mod:`ldae.report.public`, :mod:`ldae.report.export_model`). This
+check does not rely on it.
+"""
+
+import base64
+import binascii
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from html.parser import HTMLParser
+from pathlib import Path, PurePosixPath
+from xml.etree import ElementTree
+
+from ldae.core.errors import UserError
+from ldae.report.identifiers import Names, column_of_names, identifier
+
+SVG = "http://www.w3.org/2000/svg"
+XLINK = "{http://www.w3.org/1999/xlink}href"
+DRAWN = {
+    "svg", "g", "defs", "path", "use", "rect", "circle", "ellipse", "line", "polyline", "polygon", "text", "tspan",
+    "clipPath", "style", "metadata", "title", "desc", "linearGradient", "radialGradient", "stop", "marker", "pattern",
+    "symbol",
+}  # fmt: skip  # nothing that runs, loads or holds a raster
+COORDINATES = re.compile(r"[MLHVCSQTAZmlhvcsqtaz\d\s.,eE+\-]*")  # of a path
+DOCTYPE = re.compile(r"<!DOCTYPE[^\[>]*>")
+DATA_URI = re.compile(r"data:([\w/+.-]*)[^,\"')\s]*?(;base64)?,([^\"')\s>]*)")
+ENCODED = re.compile(r"[A-Za-z0-9+/_-]{200,}={0,2}")
+NAMESPACE = re.compile(r"xmlns(?::\w+)?=\"https?://[^\"]*\"")  # that of RDF holds a date
+GLYPH = re.compile(r"#?[\w-]+-([0-9a-fA-F]{2,6})")  # how matplotlib names the outline of a letter
+RUNS = frozenset({"script", "iframe", "object", "embed", "applet", "base", "form", "video", "audio", "source", "image"})
+RAW_LIMIT = 1 << 26  # bytes of a text, a header or an unpacked image that anybody would pass on
+
+Look = Callable[[bytes, Names], str | None]
+
+
+def check_leaving(folder: Path, names: Iterable[str], kinds: Mapping[str, Look], listed: Callable[[str], bool]) -> None:
+    """Look into every file of a folder.
+
+    Args:
+        folder: that is to leave.
+        names: identifiers of the cohort: subjects and images.
+        kinds: what looks into a file, by suffix (with several: ``.nii.gz``); a name without one stands for itself.
+        listed: whether a file, by its path in the folder, is one that was meant to leave.
+
+    Raises:
+        UserError: naming the first file and what is wrong with it.
+    """
+    known = Names.of(names)
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise UserError(f"{path} is neither a file nor a folder: a link or device must not leave the machine.")
+        if path.is_dir():
+            continue
+        place = path.relative_to(folder).as_posix()
+        kind = kind_of(place)
+        if kind not in kinds or not listed(place):
+            raise UserError(f"{path} is not on the list of what may leave the machine: take it away.")
+        found = identifier(place, known) or kinds[kind](path.read_bytes(), known)
+        if found:
+            raise UserError(f"{path} names {found}: identifiers must not leave the machine.")
+
+
+def kind_of(place: str) -> str:
+    """``.nii.gz``, ``.svg``, …; a name without a dot is its own kind."""
+    name = PurePosixPath(place).name
+    return "".join(PurePosixPath(name).suffixes[-2:]) if name.endswith(".gz") else PurePosixPath(name).suffix or name
+
+
+def decoded(content: bytes) -> str:
+    """UTF-8 text.
+
+    Raises:
+        ValueError: it is none, or holds what no text holds.
+    """
+    text = content.decode("utf-8")
+    if "\0" in text or text.startswith("\ufeff"):
+        raise ValueError("holds a zero byte or a byte order mark")
+    return text
+
+
+def look_at_text(content: bytes, names: Names) -> str | None:
+    """Of plain text, Markdown, LaTeX and JSON."""
+    try:
+        text = decoded(content)
+    except ValueError:
+        return "what nobody can read (it is not plain UTF-8)"
+    hidden = look_at_data(text, names)
+    return hidden or identifier(text, names) or rows_of_people(text, names)
+
+
+def look_at_data(text: str, names: Names) -> str | None:
+    """Of what is encoded inside a text: drawings are opened, anything else is refused."""
+    for kind, packed, data in DATA_URI.findall(text):
+        if kind != "image/svg+xml":
+            return f"embedded data of the kind {kind or 'unknown'!r}, which is no drawing"
+        try:
+            drawing = base64.b64decode(data, validate=True) if packed else data.encode()
+        except binascii.Error:
+            return "embedded data that cannot be decoded"
+        found = look_at_svg(drawing, names)
+        if found:
+            return f"{found} in an embedded drawing"
+    if ENCODED.search(DATA_URI.sub("", text)):
+        return "a long run of letters and digits that nobody can read"
+    return None
+
+
+def rows_of_people(text: str, names: Names) -> str | None:
+    """Whether a table in the text has a column of names, in whichever of its three forms it is written."""
+    for separator in ("\t", "|", "&"):
+        rows = [row.strip(f" {separator}\\").split(separator) for row in text.splitlines() if separator in row]
+        if not rows or len(rows[0]) < 1:
+            continue
+        titles = [cell.strip().replace("\\", "") for cell in rows[0]]
+        columns = {title: [row[place] for row in rows[1:] if place < len(row)] for place, title in enumerate(titles)}
+        column = column_of_names(columns, names)
+        if column is not None:
+            return f"a table with the column {column!r}, which is one of single people, scans or dates"
+    first, *following = text.splitlines() or [""]
+    if "\t" not in text and following and (column := column_of_names({first: following}, names)) is not None:
+        return f"a table with the column {column!r}, which is one of single people, scans or dates"
+    return None
+
+
+def look_at_svg(content: bytes, names: Names) -> str | None:
+    """Of a drawing: its elements, its words, written or drawn letter by letter, and nothing that is loaded."""
+    try:
+        text = decoded(content)
+    except ValueError:
+        return "what nobody can read (it is not plain UTF-8)"
+    text = DOCTYPE.sub("", text, count=1)
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        return "definitions of its own, which no figure needs"
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError:
+        return "a drawing that cannot be read"
+    comments = " ".join(re.findall(r"<!--(.*?)-->", text, re.DOTALL))
+    words, letters = [comments], []
+    for element in root.iter():
+        space, _, tag = str(element.tag).rpartition("}")
+        if space == f"{{{SVG}" and tag not in DRAWN:
+            return f"an element <{tag}>, which no drawing of numbers needs"
+        for name, value in element.attrib.items():
+            if name.rpartition("}")[2].lower().startswith("on"):
+                return f"an attribute {name}, which runs something"
+            if name.rpartition("}")[2] in {"href", "src"} and not value.startswith("#"):
+                return f"a link to {value[:40]!r}"
+            if name not in {"d", "points", "transform", "viewBox"} or not COORDINATES.fullmatch(value):
+                words.append(value)
+        glyph = GLYPH.fullmatch(element.get(XLINK, element.get("href", ""))) if tag == "use" else None
+        if glyph and int(glyph[1], 16) < 0x110000:
+            letters.append(chr(int(glyph[1], 16)))
+        elif tag == "g":
+            letters.append(" ")
+        words += [element.text or "", element.tail or ""]
+    style = " ".join(words)
+    if re.search(r"@import|url\(\s*[\"']?(?!#)", style):
+        return "a style that loads something"
+    drawn = re.sub(r" +", " ", "".join(letters))
+    return identifier(f"{style}\n{drawn}", names) or identifier(NAMESPACE.sub("", text), Names.of(()), words_only=True)
+
+
+class _Page(HTMLParser):
+    """Collects what a page must not do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fault: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in RUNS:
+            self.fault = f"an element <{tag}>, which no report needs"
+        for name, value in attrs:
+            if name.startswith("on"):
+                self.fault = f"an attribute {name}, which runs something"
+            elif name in {"src", "srcset"} and not (value or "").startswith("data:image/svg+xml"):
+                self.fault = f"a picture from {(value or '')[:40]!r}"
+            elif name == "href" and not re.match(r"#|https://", value or ""):
+                self.fault = f"a link to {(value or '')[:40]!r}"
+
+
+def look_at_html(content: bytes, names: Names) -> str | None:
+    """Of the report: nothing that runs or loads, drawings opened, words without the drawings."""
+    try:
+        text = decoded(content)
+    except ValueError:
+        return "what nobody can read (it is not plain UTF-8)"
+    page = _Page()
+    page.feed(text)
+    hidden = page.fault or look_at_data(text, names)
+    return hidden or identifier(DATA_URI.sub("", text), names)
+
+
+def look_at_json(content: bytes, names: Names) -> str | None:
+    """Of JSON: its text as it stands and with every string decoded."""
+    found = look_at_text(content, names)
+    try:
+        values = json.loads(content)
+    except ValueError:
+        return found or "what nobody can read (it is no JSON)"
+    return found or identifier("\n".join(strings(values)), names)
+
+
+def strings(values: object) -> list[str]:
+    """Every key and every string in nested values, with numbers behind their keys."""
+    if isinstance(values, dict):
+        return [
+            line for name, value in values.items() for line in (str(name), *(f"{name} {x}" for x in strings(value)))
+        ]
+    if isinstance(values, list):
+        return [line for value in values for line in strings(value)]
+    return [] if values is None or isinstance(values, float) else [str(values)]
+
+
+def look_at_weights(content: bytes, names: Names) -> str | None:
+    """Of safetensors: the header; the numbers are a network's."""
+    size = int.from_bytes(content[:8], "little")
+    if not 0 < size <= min(RAW_LIMIT, len(content) - 8):
+        return "what nobody can read (it is no safetensors file)"
+    return look_at_json(content[8 : 8 + size].rstrip(b" "), names)
+
+
+def look_at_nifti(content: bytes, names: Names) -> str | None:
+    """Of a template: the header and what stands before the image; a template is nobody's scan by being listed."""
+    try:
+        raw = zlib.decompressobj(wbits=31).decompress(content, RAW_LIMIT) if content[:2] == b"\x1f\x8b" else content
+    except (zlib.error, gzip.BadGzipFile):
+        return "what nobody can read (it is no NIfTI file)"
+    if len(raw) < 352:
+        return "what nobody can read (it is no NIfTI file)"
+    return identifier(raw[:352].decode("latin-1").replace("\0", " "), names)
