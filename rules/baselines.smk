@@ -39,6 +39,7 @@ rule train_dae:
     params:
         settings=settings.section("dae"),
         seed=settings.seed,
+        start=start_digest(settings, "dae"),
     script:
         "../workflow/scripts/train_dae.py"
 
@@ -61,6 +62,7 @@ rule train_supervised_ad:
     params:
         settings=settings.supervised("supervised_ad"),
         seed=settings.seed,
+        start=start_digest(settings, "supervised_ad"),
     script:
         "../workflow/scripts/train_supervised_ad.py"
 
@@ -83,6 +85,7 @@ rule train_supervised_age:
     params:
         settings=settings.supervised("supervised_age"),
         seed=settings.seed,
+        start=start_digest(settings, "supervised_age"),
     script:
         "../workflow/scripts/train_supervised_age.py"
 

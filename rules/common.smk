@@ -11,6 +11,7 @@ from ldae.core.closure import Code
 from ldae.core.errors import UserError
 from ldae.core.files import digest
 from ldae.core.runtime import DEVICE
+from ldae.training.extension import start_digest
 from ldae.training.planning import TRAININGS, require_runnable
 
 try:

@@ -20,6 +20,7 @@ rule train_autoencoder:
     params:
         settings=settings.section("autoencoder"),
         seed=settings.seed,
+        start=start_digest(settings, "autoencoder"),
     script:
         "../workflow/scripts/train_autoencoder.py"
 
@@ -66,6 +67,7 @@ rule train_diffusion:
         settings=settings.section("diffusion"),
         method=settings.method_of("train_diffusion"),
         seed=settings.seed,
+        start=start_digest(settings, "diffusion"),
     script:
         "../workflow/scripts/train_diffusion.py"
 
@@ -92,6 +94,7 @@ rule train_representation:
         settings=settings.section("representation"),
         method=settings.method_of("train_representation"),
         seed=settings.seed,
+        start=start_digest(settings, "representation"),
     script:
         "../workflow/scripts/train_representation.py"
 

@@ -95,5 +95,8 @@ class Results:
     def weights(self) -> dict[str, str]:
         return {stage: sha256_file(self.model(stage) / "model.safetensors") for stage in MADE_FROM}
 
+    def weights_of(self, stage: str) -> str:
+        return sha256_file(self.model(stage) / "model.safetensors")
+
     def unseen(self) -> list[str]:
         return unseen_sentences(self.folder / "train", self.store("volumes"), self.folder / "manifest/splits.tsv")

@@ -8,9 +8,11 @@ with running(snakemake.log[0]):
     from ldae.config import parse_config
     from ldae.core.files import read_tsv
     from ldae.core.provenance import run_provenance
+    from ldae.core.scans import read_splits
     from ldae.report.html import ReportSources
     from ldae.report.public import bundle_public
     from ldae.report.run_description import unseen_sentences
+    from ldae.training.warm_start import start_sentences
 
     files, folders = snakemake.input, snakemake.params
     scans = read_tsv(files.scans, dtype=str)
@@ -25,6 +27,7 @@ with running(snakemake.log[0]):
             tables=Path(folders.paper) / "tables",
             provenance=run_provenance([files.volumes, files.latents], list(files.models)),
             unseen=unseen_sentences(Path(folders.train), Path(folders.store) / "volumes", Path(files.splits)),
+            starts=start_sentences(Path(folders.train), read_splits(files.splits)),
         ),
         parse_config(folders.settings),
         names={*scans["participant_id"], *scans["image_id"].dropna()},

@@ -8,8 +8,10 @@ with running(snakemake.log[0]):
     from ldae.config import parse_config
     from ldae.core.files import read_json
     from ldae.core.lineage import read_chain
+    from ldae.core.scans import read_splits
     from ldae.report.model_card import BASELINES, model_card
     from ldae.report.run_description import unseen_sentences
+    from ldae.training.warm_start import start_sentences
 
     stages, files = ("autoencoder", "diffusion", "representation"), snakemake.input
     train = Path(snakemake.params.train)
@@ -21,4 +23,5 @@ with running(snakemake.log[0]):
         {stage: models[stage] for stage in stages},
         {name: models[name] for name in BASELINES},
         unseen_sentences(train, Path(snakemake.params.store) / "volumes", Path(files.splits)),
+        start_sentences(train, read_splits(files.splits)),
     )

@@ -39,6 +39,12 @@ class Autoencoder(Section):
     discriminator: Discriminator = Discriminator()
     training: Training
 
+    @model_validator(mode="after")
+    def _one_start(self) -> "Autoencoder":
+        if self.pretrained is not None and self.training.init_from is not None:
+            raise ValueError("pretrained and training.init_from both say where to start: give one")
+        return self
+
 
 class Diffusion(Section):
     """Stage 2: unconditional latent diffusion (paper 4.2; Table 3)."""

@@ -1,12 +1,20 @@
 """The one training loop, how a network is computed, and how a training is launched."""
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
 from ldae.config.section import Positive, Revision, Section
 
-NOT_COMPUTED = ("micro_batch", "compute", "refit", "deterministic")  # may differ between the parts of one training
+NOT_COMPUTED = (  # may differ between the parts of one training; what init_from leads to is told by its digest
+    "micro_batch",
+    "compute",
+    "refit",
+    "deterministic",
+    "init_from",
+    "init_seen_test",
+)
 
 
 class Compute(Section):
@@ -65,6 +73,15 @@ class Training(Section):
         "when_asked",
         description="what happens when training or validation scans were added, left out or changed: the delivered "
         "model stays until `ldae refit`, or another is trained and the old one is moved aside",
+    )
+    init_from: Path | None = Field(
+        None,
+        description="the training starts from the weights of this model: a results folder of another run, its "
+        "train/<stage>, or a folder that `ldae export-model` wrote",
+    )
+    init_seen_test: Literal["refuse", "allow"] = Field(
+        "refuse",
+        description="where those weights had test subjects of this run; allow: the report says contaminated",
     )
     revision: Revision = 1
 

@@ -97,6 +97,21 @@ def read_model(folder: Path) -> Model:
     return Model(folder, described, weights)
 
 
+def start_from(network: nn.Module, folder: Path, kept: tuple[str, ...] = ()) -> None:
+    """Put the weights of a model folder into a network that is to be trained.
+
+    Args:
+        kept: beginnings of the names of tensors that stay as they are.
+
+    Raises:
+        UserError: the weights are not what model.json says, or of another architecture.
+    """
+    model, own = read_model(folder), network.state_dict()
+    weights = {name: tensor for name, tensor in model.weights.items() if not (kept and name.startswith(kept))}
+    own_kept = {name: tensor for name, tensor in own.items() if kept and name.startswith(kept)}
+    load_strictly(network, weights | own_kept, model.folder / "model.safetensors")
+
+
 Network = TypeVar("Network", bound=nn.Module)
 
 

@@ -81,7 +81,7 @@ def _networks(config: Config) -> list[Difference]:
     widths = config.autoencoder.channels
     diffusion, representation = config.diffusion, config.representation
     found = []
-    if config.autoencoder.pretrained is None:
+    if config.autoencoder.pretrained is None and config.autoencoder.training.init_from is None:
         found.append(("Spread of the latents", "starts as the framework has it", "starts small (log variance -6)"))
     if (widths, diffusion.channels) != ([64, 128, 128, 128], 256):
         found.append(
@@ -140,9 +140,9 @@ def _evaluation(config: Config) -> list[Difference]:
 def missing_weights(config: Config) -> list[str]:
     """Sentences on the pretrained weights the paper starts from and this run did not have."""
     found = []
-    if config.autoencoder.pretrained is None:
+    if config.autoencoder.pretrained is None and config.autoencoder.training.init_from is None:
         found.append("The autoencoder started from random weights; the paper's started from one trained on UK Biobank.")
-    if config.representation.backbone_weights is None:
+    if config.representation.backbone_weights is None and config.representation.training.init_from is None:
         found.append(
             "The semantic encoder's ConvNeXt started from random weights; the paper's was trained on ImageNet."
         )

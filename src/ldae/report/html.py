@@ -195,6 +195,7 @@ def report_html(out: str | Path, sources: ReportSources, config: Config, public:
         seeds=SEEDS_SENTENCE,
         provenance=list(_flat(sources.provenance)),
         unseen=sources.unseen,
+        starts=sources.starts,
     )
     write_text(out, page)
 

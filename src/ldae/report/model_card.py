@@ -27,6 +27,7 @@ def model_card(
     descriptions: Mapping[str, Mapping[str, Any]],
     baselines: Mapping[str, Mapping[str, Any]],
     unseen: Sequence[str] = (),
+    starts: Sequence[str] = (),
 ) -> None:
     """Write the card.
 
@@ -35,6 +36,7 @@ def model_card(
         descriptions: model.json of the three stages, by stage.
         baselines: model.json of the trained baselines, by name.
         unseen: sentences on scans that came after a training.
+        starts: sentences on trainings that did not start at random.
     """
     environment = Environment(
         loader=PackageLoader("ldae.report"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -54,6 +56,7 @@ def model_card(
         labels=BASELINES,
         numbers=numbers,
         unseen=unseen,
+        starts=starts,
         missing_weights=missing_weights(config),
         differences=differences(config),
     )

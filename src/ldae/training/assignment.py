@@ -20,7 +20,7 @@ from ldae import config
 from ldae.core.errors import UserError
 from ldae.core.scans import FILE, Change, ScanSet, some
 from ldae.core.store import Store
-from ldae.inference.model_folder import CHECKPOINTS, Outcome, fingerprint, write_model
+from ldae.inference.model_folder import CHECKPOINTS, Outcome, fingerprint, start_from, write_model
 from ldae.networks.counts import count_parameters
 from ldae.training import extension
 from ldae.training.distributed import World
@@ -30,6 +30,7 @@ from ldae.training.safety.checkpoint import CheckpointFolder
 from ldae.training.safety.delivery import Deliveries, Delivery
 from ldae.training.safety.lock import RunLock
 from ldae.training.stages.stage import Stage
+from ldae.training.warm_start import MEASURED_HERE, Start
 
 logger = logging.getLogger("ldae")
 Settings = config.Autoencoder | config.Diffusion | config.Representation | config.Dae
@@ -48,6 +49,7 @@ class Assignment:
         splits: splits.tsv, to see whether a scan that was trained on is a test scan now.
         inputs: digests of what it reads beside the scans (models, grid).
         method: the entries of the ``method`` section that it reads.
+        start: the weights that it starts from; none: it starts at random.
     """
 
     stage: str
@@ -59,6 +61,7 @@ class Assignment:
     splits: pd.DataFrame
     inputs: dict[str, str]
     method: dict[str, Any]
+    start: Start | None = None
 
     @property
     def folder(self) -> Path:
@@ -82,6 +85,7 @@ class Assignment:
             more: further entries of model.json.
         """
         world = World.current()
+        self.begin(stage)
         outcome = train(stage, self.settings.training, self.seed, self.folder, self.identity, self.launch)
         if world.first:
             parameters = {name: count_parameters(network) for name, network in stage.networks.items()}
@@ -89,14 +93,34 @@ class Assignment:
             self.tidy()
             logger.info("%s: written to %s (weights of step %d)", stage.name, self.out, outcome.step)
 
+    def begin(self, stage: Stage) -> None:
+        """Put the weights into the network that it starts from, unless it has done steps already.
+
+        Raises:
+            UserError: they are gone, or do not fit.
+        """
+        start, given = self.start, self.settings.training.init_from
+        if start is None or any(self.folder.glob("step-*.json")):
+            return
+        if start.folder is None:
+            raise UserError(
+                f"{self.stage}.training.init_from: {given} does not exist, so no other model can start from it: put it "
+                "back."
+            )
+        start_from(stage.product, start.folder, MEASURED_HERE.get(self.stage, ()))
+        logger.info("%s: starts from the weights %s of %s", self.stage, start.digest, start.folder)
+
     def deliver(self, outcome: Outcome, **more: Any) -> None:
         """Write the model folder and keep a second name of it; what stood there is moved aside."""
         deliveries, out = Deliveries(self.out), Path(self.out)
         deliveries.preserve()
         facts = {"inputs": self.identity["inputs"]} | ({"method": self.method} if self.method else {})
+        if self.start is not None:
+            facts["init_from"] = self.start.facts(self.splits)
         write_model(out, outcome, self.stage, self.settings, self.seed, **(facts | more))
         last = CheckpointFolder(self.folder, self.identity).files(self.settings.training.steps)
-        deliveries.keep(self.identity, self.scans, last if self.launch.keep_last_state else None)
+        seen = None if self.start is None else self.start.seen
+        deliveries.keep(self.identity, self.scans, last if self.launch.keep_last_state else None, seen)
 
     def tidy(self) -> None:
         """Remove what only an unfinished training needs, unless it is another's."""
@@ -130,6 +154,8 @@ def assigned(assignment: Assignment) -> Iterator[Assignment | None]:
 
 def _settled(wanted: Assignment) -> bool:
     """Whether a model that was delivered before answers the assignment; it stands in the folder then."""
+    if wanted.start is not None:
+        wanted.start.require_unseen(wanted.stage, wanted.settings.training, wanted.splits)
     deliveries = Deliveries(wanted.out, type(wanted.settings))
     if same := deliveries.find(wanted.identity):
         deliveries.deliver(same)

@@ -17,6 +17,7 @@ from ldae.config import Config, computed
 from ldae.core.errors import UserError
 from ldae.core.files import digest, link_or_copy, read_json, sha256_file, write_json
 from ldae.core.lineage import MADE_FROM
+from ldae.training.warm_start import Start
 
 STEPS = "settings.training.steps"
 KEPT = "checkpoints/delivered"  # in the folder of a training: a second name of what it has delivered
@@ -183,7 +184,18 @@ def settings_of(config: Config, stage: str) -> BaseModel:
 def _asked(config: Config, stage: str) -> dict[str, Any]:
     """What is known of a training before its inputs are."""
     method = config.method_of(f"train_{stage}") if stage in ("diffusion", "representation") else {}
-    return {"settings": computed(settings_of(config, stage)), "seed": config.seed, "method": method}
+    settings = settings_of(config, stage)
+    return {"settings": computed(settings), "seed": config.seed, "method": method, "start": start_digest(config, stage)}
+
+
+def start_digest(config: Config, stage: str) -> str | None:
+    """Of the weights that a training starts from; none where it starts at random."""
+    try:
+        training = getattr(config, stage).training
+        start = Start.of(stage, training, config.results_dir / "train" / stage)
+    except UserError:
+        return "absent"  # like no digest, so that it is planned and said
+    return None if start is None else start.digest
 
 
 def _delivered(config: Config, stage: str, folder: Path) -> dict[str, Any] | None:
@@ -194,4 +206,9 @@ def _delivered(config: Config, stage: str, folder: Path) -> dict[str, Any] | Non
     settings = completed(config, stage, described["settings"])
     if "settings" not in known or not described.get("scans") or settings is None:
         return None
-    return {"settings": computed(settings), "seed": known.get("seed"), "method": known.get("method", {})}
+    return {
+        "settings": computed(settings),
+        "seed": known.get("seed"),
+        "method": known.get("method", {}),
+        "start": known.get("inputs", {}).get("init_from"),
+    }

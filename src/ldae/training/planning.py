@@ -16,6 +16,7 @@ from ldae.core.errors import UserError
 from ldae.core.files import digest, read_json, require_weights, write_json
 from ldae.core.lineage import MADE_FROM
 from ldae.training import extension
+from ldae.training.warm_start import misfits
 
 TRAININGS = tuple(MADE_FROM)
 KEPT = 3  # checkpoints: two, and the one that is being written
@@ -85,6 +86,8 @@ def unmet(config: Config, processes: Mapping[str, int]) -> Iterator[str]:
             except UserError as error:
                 yield f"{key}: {error}"
     for name in TRAININGS:
+        if name in waiting:
+            yield from misfits(config, name, training_of(config, name))
         if name in waiting and (reason := training_of(config, name).not_shared(processes.get(f"train_{name}", 1))):
             yield f"train_{name}: {reason}."
 
@@ -113,7 +116,8 @@ def to_train(config: Config) -> set[str]:
         if "imported" in known:
             continue
         settings = extension.completed(config, name, known.get("settings", {}))
-        if settings is None or computed(settings) != computed(extension.settings_of(config, name)):
+        asked, start = computed(extension.settings_of(config, name)), extension.start_digest(config, name)
+        if settings is None or computed(settings) != asked or known.get("init_from", {}).get("digest") != start:
             waiting.add(name)
     return waiting
 

@@ -24,6 +24,7 @@ from ldae.training.stages.dae import DaeStage
 from ldae.training.stages.diffusion import DiffusionStage
 from ldae.training.stages.representation import RepresentationStage
 from ldae.training.stages.supervised import Labelled, SupervisedStage
+from ldae.training.warm_start import Start
 
 logger = logging.getLogger("ldae")
 
@@ -117,7 +118,8 @@ def train_representation(
             seed,
         )
         stage.scan_names = scan_ids(job.scans.part("train"))
-        absent = {} if settings.backbone_weights else {"backbone_weights": "absent: random start, no weights given"}
+        given = settings.backbone_weights or settings.training.init_from
+        absent = {} if given else {"backbone_weights": "absent: random start, no weights given"}
         more = {"scale_factor": codes.meta["scale_factor"], "latent_shape": list(stage.latents.shape)} | _grid(images)
         job.run(stage, **(more | absent))
 
@@ -173,6 +175,7 @@ def train_supervised(
         if not stage.scans:
             logger.warning("%s: no training scan has this label; nothing is trained.", stage.name)
             if World.current().first:
+                job.begin(stage)
                 absent = {"parameters": {}, "scans": 0, "training": "absent: no training scan has this label"}
                 job.deliver(Outcome(stage.product.cpu().state_dict(), 0, []), **(more | absent))
             return
@@ -182,7 +185,7 @@ def train_supervised(
         if target == "ad" and len(set(training.target.tolist())) < 2:
             more["classes"] = "the training split has one class only"
             logger.warning("%s: %s", stage.name, more["classes"])
-        if not settings.backbone_weights:
+        if not settings.backbone_weights and not settings.training.init_from:
             more["backbone_weights"] = "absent: random start, no weights given"
         job.run(stage, **more)
 
@@ -201,9 +204,10 @@ def _assignment(
 ) -> Assignment:
     """What is asked for now: the scans of ``store`` that the training reads, and all it depends on."""
     entries = {} if method is None else method.model_dump(mode="json", exclude_unset=True)
-    return Assignment(
-        stage, Path(out), settings, seed, launch, ScanSet.of(store, splits, target), splits, inputs, entries
-    )
+    start = Start.of(stage, settings.training, Path(out))
+    inputs = inputs if start is None else inputs | {"init_from": start.digest}
+    scans = ScanSet.of(store, splits, target)
+    return Assignment(stage, Path(out), settings, seed, launch, scans, splits, inputs, entries, start)
 
 
 def _volumes(job: Assignment, store: Store) -> tuple[Volumes, Volumes]:

@@ -13,8 +13,10 @@ def test_the_card_has_the_runs_numbers_and_its_limits(tmp_path, config):
     out = tmp_path / "MODEL_CARD.md"
     dae = {"parameters": {"dae": 129_839_553}, "scans": 6, "step": 4, "digest": "def"}
     unlabelled = {"parameters": {}, "scans": 0, "step": 0, "digest": "0"}
-    model_card(out, config, numbers, {"diffusion": description}, {"dae": dae, "supervised_ad": unlabelled})
+    models = {"diffusion": description}, {"dae": dae, "supervised_ad": unlabelled}
+    model_card(out, config, numbers, *models, starts=["CONTAMINATED: the model of dae"])
     text = out.read_text()
+    assert "- CONTAMINATED: the model of dae\n" in text
     assert "0.783 [0.667, 0.882], 28 subjects (too few)" in text
     assert "n/a (no such study)" in text
     assert "| diffusion | 1,993,892 (unet) | 6 | 10 | abc |" in text

@@ -136,6 +136,17 @@ def test_equal_inputs_give_equal_bytes(page: str, sources: ReportSources, config
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == page
 
 
+def test_where_trainings_started_is_said_and_loudly_where_it_must_be(
+    page: str, sources: ReportSources, config: Config, tmp_path: Path
+) -> None:
+    told = replace(sources, starts=["The model of dae started", "CONTAMINATED: a", "SUBJECTS UNKNOWN: b"])
+    report_html(tmp_path / "report.html", told, config)
+    said = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<li>The model of dae started</li>" in said
+    assert all(f"<li><strong>{words}</strong></li>" in said for words in told.starts[1:])
+    assert "Trainings that went on from other weights" in said and "went on from other weights" not in page
+
+
 def test_a_run_without_any_study_still_has_a_report(sources: ReportSources, config: Config, tmp_path: Path) -> None:
     bare = ReportSources(tmp_path, tmp_path, sources.table_1, sources.exclusions, tmp_path, {})
     report_html(tmp_path / "report.html", bare, config)

@@ -42,6 +42,15 @@ def test_missing_weights_are_said(paper):
     assert "no weights" in tables["autoencoder"].set_index("setting").loc["weight of the perceptual loss", "ours"]
 
 
+def test_weights_of_another_run_are_named_by_their_digest(paper):
+    training = paper.autoencoder.training.model_copy(update={"init_from": Path("results/other")})
+    warm = paper.model_copy(update={"autoencoder": paper.autoencoder.model_copy(update={"training": training})})
+    described = DESCRIPTIONS["autoencoder"] | {"init_from": {"digest": "0123456789abcdef"}}
+    table = settings_tables(warm, DESCRIPTIONS | {"autoencoder": described})["autoencoder"].set_index("setting")
+    assert table.loc["start", "ours"] == "weights of another run"
+    assert table.loc["started from the weights", "ours"] == "0123456789abcdef"
+
+
 def test_imported_weights_have_no_training_of_ours(paper):
     imported = {"parameters": {"diffusion": 486_927_363}, "imported": [{"file": "unet.pt"}]}
     table = settings_tables(paper, DESCRIPTIONS | {"diffusion": imported})["diffusion"].set_index("setting")

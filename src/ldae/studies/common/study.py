@@ -254,6 +254,7 @@ class ReportSources:
         provenance: versions and digests, flat or one level deep.
         notes: ``manifest/notes.json``; it names subjects.
         unseen: sentences on scans that came after a training.
+        starts: sentences on trainings that did not start at random, and whom their weights had seen.
     """
 
     figures: Path
@@ -264,3 +265,4 @@ class ReportSources:
     provenance: Mapping[str, Any]
     notes: Path | None = None
     unseen: Sequence[str] = ()
+    starts: Sequence[str] = ()

@@ -62,7 +62,7 @@ def _autoencoder(config: Config) -> list[Row]:
             CODE,
         ),
         ("learning rate of the discriminator", f"{settings.discriminator.learning_rate:g}", "0.0001", CODE),
-        ("start", "weights given" if settings.pretrained else "random", "trained on UK Biobank", PAPER),
+        ("start", _start(settings.training, settings.pretrained is not None), "trained on UK Biobank", PAPER),
     ]
 
 
@@ -84,7 +84,7 @@ def _stage_3(config: Config) -> list[Row]:
     settings = config.representation
     return [
         ("backbone of the encoder", settings.backbone, "convnext_small", PAPER),
-        ("start of the backbone", "weights given" if settings.backbone_weights else "random", "ImageNet", PAPER),
+        ("start of the backbone", _start(settings.training, settings.backbone_weights is not None), "ImageNet", PAPER),
         ("length of y_sem", str(settings.dimension), "768", PAPER),
         ("attention heads", str(settings.heads), "8", CODE),
         ("stochastic depth", f"{settings.drop_path:g}", "0.4", CODE),
@@ -108,8 +108,10 @@ def _training(settings: Training, description: dict[str, Any], paper: Published)
             "precision": settings.precision,
             "hardware": "paper/timings/trainings.md",
         }
+    start = description.get("init_from")
     return [
         counts,
+        *([("started from the weights", start["digest"], "n/a", PAPER)] if start else []),
         ("training scans", here["scans"], "n/a", PAPER),
         ("effective batch (scans)", here["batch"], paper.batch, PAPER),
         ("epochs", here["epochs"], paper.epochs, PAPER),
@@ -118,6 +120,13 @@ def _training(settings: Training, description: dict[str, Any], paper: Published)
         ("precision", here["precision"], "fp16", CODE),
         ("hardware and time", here["hardware"], paper.hardware, PAPER),
     ]
+
+
+def _start(settings: Training, given: bool) -> str:
+    """Where the weights came from before the first step."""
+    if settings.init_from is not None:
+        return "weights of another run"
+    return "weights given" if given else "random"
 
 
 def _times(sizes: Sequence[int]) -> str:

@@ -21,7 +21,9 @@ from ldae.core.scans import FILE, TARGETS, Change, ScanSet, read_splits
 from ldae.core.store import open_store
 from ldae.training.extension import NOTE, keep_state
 from ldae.training.safety.lock import RunLock
+from ldae.training.warm_start import SEEN, Seen
 
+BESIDE = (FILE, SEEN)  # where they are there
 FILES = ("metrics.jsonl", "model.safetensors", "model.json")  # model.json last: a folder with one is whole
 
 
@@ -71,20 +73,30 @@ class Deliveries:
         if delivery.folder != self.kept:
             self.set_aside()
             delivery.folder.rename(self.kept)
-        for name in (*FILES, FILE):
+        for name in (*FILES, *BESIDE):
             if (self.kept / name).is_file():
                 (self.out / name).unlink(missing_ok=True)
                 link_or_copy(self.kept / name, self.out / name)
+            elif name == SEEN:  # of the model that stood here
+                (self.out / name).unlink(missing_ok=True)
 
-    def keep(self, identity: dict[str, Any], scans: ScanSet, state: list[Path] | None = None) -> None:
+    def keep(
+        self, identity: dict[str, Any], scans: ScanSet, state: list[Path] | None = None, start: Seen | None = None
+    ) -> None:
         """Link what stands in the folder of the training (a copy where the file system has no hard links).
 
         Args:
             state: files of its last state, so that it can go on one day; none: it is not kept.
+            start: whom the weights had seen that it started from; none: it started at random.
         """
         scans.write(self.out)
         self.set_aside()
-        self._keep((*FILES, FILE), identity, state or [])
+        if start is None:
+            (self.out / SEEN).unlink(missing_ok=True)
+        else:
+            start.write(self.out)
+        beside = [name for name in BESIDE if (self.out / name).is_file()]
+        self._keep((*FILES, *beside), identity, state or [])
 
     def keep_imported(self) -> None:
         """Keep weights that were imported into the folder: they stay when the workflow comes to this training."""
@@ -119,7 +131,7 @@ class Deliveries:
         """Move what was delivered aside, and take it out of the folder of the training."""
         self.preserve()
         aside = self.set_aside()
-        for name in (*FILES, FILE):
+        for name in (*FILES, *BESIDE):
             (self.out / name).unlink(missing_ok=True)
         return aside
 
@@ -132,7 +144,7 @@ class Deliveries:
             return
         aside = self._aside(sha256_file(model)[:16])
         aside.mkdir(parents=True)
-        for name in (*FILES, FILE):
+        for name in (*FILES, *BESIDE):
             if (self.out / name).is_file():
                 link_or_copy(self.out / name, aside / name)
 
