@@ -20,6 +20,7 @@ COMMANDS = (
     "params",
     "memory",
     "plan",
+    "check-precision",
     "import-weights",
     "summary",
     "unlock",

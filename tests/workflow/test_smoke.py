@@ -142,6 +142,19 @@ def test_a_model_that_was_put_aside_is_trained_again(smoke, stage):
     assert all(plan[f"train_{stage}"] == 1 for plan in planned) and planned[0]["report_html"] == 1
 
 
+def test_bf16_is_held_against_float32_metric_by_metric(smoke, capsys, monkeypatch):
+    """Every study that decodes has its lines, one study at least does not survive, and the run stays as it is."""
+    monkeypatch.chdir(smoke.folder)
+    before = contents(smoke.folder / "results/smoke")
+    files = [str(ROOT / name) for name in ("config/config.yaml", *SMOKE[1:])]
+    assert main(["check-precision", "--config", *files, "--subjects", "1"]) == 1
+    page = capsys.readouterr().out
+    studies = ("reconstruction", "solvers", "interpolation", "manipulation", "samples", "variation", "probes")
+    assert all(re.search(rf"^{study} .* \d", page, flags=re.MULTILINE) for study in studies)
+    assert "must stay in float32" in page
+    assert contents(smoke.folder / "results/smoke") == before
+
+
 def test_touched_files_plan_no_training(smoke):
     """Raw tree, study tables, and the small files that the trainings depend on: newer, with the same content."""
     results = smoke.folder / "results/smoke"

@@ -3,6 +3,7 @@
 TSV is for machines, Markdown for reading, LaTeX for a manuscript.
 """
 
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -159,3 +160,10 @@ def _number(value: float) -> str:
     if abs(value) >= 10:
         return f"{value:.2f}"
     return f"{value:.3f}" if abs(value) >= 0.01 or value == 0 else f"{value:.4g}"
+
+
+def printed_decimals(value: float) -> int:
+    """Decimals that :func:`format_estimate` prints of a value."""
+    if abs(value) >= 10:
+        return 2
+    return 3 if abs(value) >= 0.01 or value == 0 else 3 - math.floor(math.log10(abs(value)))
