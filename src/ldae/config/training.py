@@ -59,6 +59,9 @@ class Training(Section):
     ema_updates: Positive = Field(1, description="updates of the average per optimizer step; their code: 4 in stage 3")
     precision: Literal["fp32", "bf16"] = "fp32"
     validate_every: Positive = Field(description="steps between validations (and checkpoints)")
+    validation_steps: Positive = Field(
+        20, description="DDIM steps with which a validation decodes scans from noise and y_sem (stage 3 and the DAE)"
+    )
     skip_nonfinite: int = Field(
         5,
         ge=0,

@@ -16,7 +16,6 @@ from ldae.networks.rewrites import lay_out
 from ldae.training.stages.stage import Stage, noisy, ssim, validation_draws
 
 VALIDATION_SAMPLES = 4  # scans decoded from noise at a validation
-VALIDATION_STEPS = 20
 
 
 class DaeStage(Stage[DiffusionAutoencoder]):
@@ -58,7 +57,7 @@ class DaeStage(Stage[DiffusionAutoencoder]):
     def _sample_ssim(self, product: DiffusionAutoencoder) -> float:
         """SSIM of what is decoded from fixed noise and y with the original, over some validation scans."""
         count, scores = len(self.validation), []
-        grid = ddim_grid(VALIDATION_STEPS, self.schedule.timesteps)
+        grid = ddim_grid(self.settings.training.validation_steps, self.schedule.timesteps)
         for scan in sorted({i * count // VALIDATION_SAMPLES for i in range(VALIDATION_SAMPLES)}):
             x = self.validation[[scan]]
             noise = normal(tuple(x.shape), self.seed, self.name, "validation noise", scan).to(self.device)

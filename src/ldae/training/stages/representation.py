@@ -21,7 +21,6 @@ from ldae.networks.unet import UNet
 from ldae.training.stages.stage import EXAMPLES, Stage, noisy, ssim, validation_draws
 
 VALIDATION_SAMPLES = 16  # scans decoded from noise at a validation
-VALIDATION_STEPS = 20
 
 
 class RepresentationStage(Stage[Representation]):
@@ -119,7 +118,7 @@ class RepresentationStage(Stage[Representation]):
 
     def _samples(self, scans: list[int], x: Tensor, encoder: SemanticEncoder, estimator: GradientEstimator) -> Tensor:
         """decode(sample(fixed noise, y_sem)) of some validation scans with volumes ``x``."""
-        grid = ddim_grid(VALIDATION_STEPS, self.schedule.timesteps)
+        grid = ddim_grid(self.settings.training.validation_steps, self.schedule.timesteps)
         coefficient = sampling_coefficient(self.schedule, self.method.shift_at_sampling)
         noise = [normal(self.latents.shape, self.seed, self.name, "validation noise", scan) for scan in scans]
         with precision_context(self.settings.training.precision, self.device):
