@@ -20,7 +20,7 @@ LIMITS: Limits = {
     "ncc_template": (0.30, 0.45, None, None),
     "dice_affine": (0.85, 0.93, None, None),
     "ncc_affine": (0.30, 0.45, None, None),
-    "grey_white": (None, None, 0.9, 0.95),
+    "grey_white": (None, None, 0.88, 0.93),
     "fluid_white": (None, None, 0.8, 1.0),
     "determinant": (0.6, 0.9, 2.2, 3.0),
     "shear": (None, None, 0.2, 0.4),
@@ -162,7 +162,7 @@ def verdict(metrics: Mapping[str, float | None], limits: Limits | None = None, o
         elif not inside(value, warn_low, warn_high):
             warned.append(reason_of(name, value, metrics))
     state = "fail" if failed else "warn" if warned else "pass"
-    return state, "; ".join(failed or warned)
+    return state, "; ".join(dict.fromkeys(failed or warned))  # two of the contrast have one sentence
 
 
 def inside(value: float, low: float | None, high: float | None) -> bool:

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-DARK_FLUID, BRIGHT_FLUID = 0.75, 1.5  # of white matter, to tell FLAIR and T2 from the rest
+CONTRAST = ("grey_white", "fluid_white")
+DIFFERENT = 0.88  # of white matter: grey matter is darker
+DARK_FLUID, BRIGHT_FLUID = 0.75, 1.5  # of grey and of white matter: FLAIR and T2 among the rest
 WORDS = {
     "dice_template": "the brain mask does not cover the template's brain: look whether mask or registration went wrong",
     "ncc_template": "the brain does not look like the template's: look for a failed registration, another contrast or "
@@ -15,7 +17,7 @@ WORDS = {
     "another contrast or a damaged image",
     "determinant": "the brain had to change its volume so many times to fit the template: look at voxel sizes and mask",
     "shear": "the brain had to be sheared to fit the template: look whether mask or registration went wrong",
-    "brain_ml": "the brain mask does not have the volume of a brain: look at the mask",
+    "brain_ml": "the brain mask has an unusual volume: look at the mask",
     "cut_cm2": "the border of the image cuts the brain, whose mask touches it (in cm2): look for missing slices",
     "cut_head_cm2": "the border of the image cuts the head right beside the brain (in cm2): look for missing slices",
     "noise": "the air is noisy, compared with the brain: look for motion or a coil that failed",
@@ -37,7 +39,10 @@ def reason_of(name: str, value: float, metrics: Mapping[str, float | None]) -> s
     """
     if name == "stripped":
         return "already skull-stripped"
-    words = contrast_in_words(metrics) if name in ("grey_white", "fluid_white") else WORDS.get(name, "unusual")
+    if name in CONTRAST:
+        found = ", ".join(f"{each} {float(metrics[each]):.3g}" for each in CONTRAST if metrics.get(each) is not None)
+        return f"{contrast_in_words(metrics)} ({found})"
+    words = WORDS.get(name, "unusual")
     if np.isnan(value):
         words = "it could not be measured"
     return f"{words} ({name} {value:.0f})" if abs(value) >= 1000 else f"{words} ({name} {value:.3g})"
@@ -45,12 +50,12 @@ def reason_of(name: str, value: float, metrics: Mapping[str, float | None]) -> s
 
 def contrast_in_words(metrics: Mapping[str, float | None]) -> str:
     """Which contrast the medians of the tissues suggest."""
-    grey, fluid = (float(np.nan if (v := metrics.get(name)) is None else v) for name in ("grey_white", "fluid_white"))
+    grey, fluid = (float(np.nan if (v := metrics.get(name)) is None else v) for name in CONTRAST)
     order = "grey matter is brighter than white" if grey > 1 else "grey matter is about as bright as white"
-    if grey <= 0.9:
+    if grey <= DIFFERENT:
         return "fluid is not the darkest tissue: not T1-weighted"
     if fluid < DARK_FLUID * grey:
-        kind = "fluid dark, as in a FLAIR image or a young infant's"
+        kind = "fluid dark, as in a FLAIR image, a windowed CT or a young infant's"
     elif fluid > BRIGHT_FLUID:
         kind = "fluid brightest, as in a T2-weighted image or an EPI"
     else:

@@ -87,7 +87,7 @@ def test_brain_on_the_border_is_counted(placed):
         ({}, "pass", ""),
         ({"ncc_template": 0.4}, "warn", r"does not look like the template's: .* \(ncc_template 0\.4\)"),
         ({"dice_template": 0.5}, "fail", r"does not cover the template's brain: .* \(dice_template 0\.5\)"),
-        ({"brain_ml": 2500.0, "ncc_template": 0.4}, "fail", r"not have the volume of a brain: .* \(brain_ml 2500\)"),
+        ({"brain_ml": 2500.0, "ncc_template": 0.4}, "fail", r"unusual volume: .* \(brain_ml 2500\)"),
         ({"determinant": float("nan")}, "fail", r"it could not be measured \(determinant nan\)"),
         ({"noise": None}, "pass", ""),
         ({"cut_cm2": 40.0}, "fail", r"cuts the brain, .* \(cut_cm2 40\)"),
@@ -110,6 +110,11 @@ def test_brain_on_the_border_is_counted(placed):
 def test_verdict(change, state, reason):
     found = verdict(GOOD | change)
     assert found[0] == state and re.search(reason or "^$", found[1]), found
+
+
+def test_two_metrics_of_the_contrast_have_one_sentence():
+    reason = verdict(GOOD | {"grey_white": 1.4, "fluid_white": 2.5})[1]
+    assert reason.count("not T1-weighted") == 1 and reason.endswith("(grey_white 1.4, fluid_white 2.5)")
 
 
 def test_picture_is_small_and_the_same_twice(placed, brain, tmp_path):
