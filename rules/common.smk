@@ -8,6 +8,7 @@ from pathlib import Path
 from ldae.cohort.identity import given_files, require_nobodys_files, require_same_cohort
 from ldae.config import parse_config
 from ldae.core.closure import Code
+from ldae.core.contamination import training_subjects
 from ldae.core.errors import UserError
 from ldae.core.files import digest
 from ldae.core.runtime import DEVICE
@@ -19,6 +20,7 @@ try:
 
     settings = parse_config(config)
     GIVEN = given_files(settings)
+    training_subjects(settings.imported.training_subjects, settings.source)  # refused here, before days of work
     if workflow.is_main_process:  # a job was planned by it, and its own inventory is being rewritten
         require_same_cohort(settings)
     require_rules(Path(workflow.basedir) / "rules")
@@ -35,6 +37,7 @@ EVALUATE, PAPER = f"{RESULTS}/evaluate", f"{RESULTS}/paper"
 BIDS = str(settings.bids.path) if settings.source == "bids" else f"{RESULTS}/bids"
 CONVERT_SHARDS = range(settings.convert.shards)
 SHARDS = range(settings.preprocessing.shards)
+TRAINED_ON = settings.section("imported")["training_subjects"] or []  # a list of the user's
 TRUTH = f"{RESULTS}/raw/truth.tsv" if settings.phantom else []
 
 

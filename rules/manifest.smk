@@ -63,6 +63,7 @@ rule make_splits:
     """Train, validation and test by subject; a known subject keeps its row for ever."""
     input:
         scans=rules.build_manifest.output.scans,
+        training_subjects=TRAINED_ON,
     output:
         splits=f"{RESULTS}/manifest/splits.tsv",
     log:
@@ -75,6 +76,8 @@ rule make_splits:
         settings=settings.section("splits"),
         seed=settings.seed,
         ledger=f"{RESULTS}/manifest/splits_ledger.tsv",
+        training_subjects=settings.section("imported")["training_subjects"],
+        source=settings.source,
         code=code_digest("make_splits"),
     script:
         "../workflow/scripts/make_splits.py"

@@ -9,6 +9,7 @@ rule assemble_headline:
     """The numbers a reader asks for first, in one flat JSON file."""
     input:
         HEADLINE,
+        contamination=rules.state_contamination.output[0],
     output:
         headline=f"{RESULTS}/paper/headline.json",
     log:
@@ -40,6 +41,7 @@ rule report_html:
         latents=rules.encode_latents.output[0],
         models=MODELS,
         splits=rules.make_splits.output.splits,
+        contamination=rules.state_contamination.output[0],
     output:
         report=f"{RESULTS}/paper/report.html",
     log:
@@ -137,6 +139,7 @@ rule bundle_public:
         splits=rules.make_splits.output.splits,
         scans=rules.build_manifest.output.scans,
         card=rules.model_card.output,
+        contamination=rules.state_contamination.output[0],
     output:
         report=f"{RESULTS}/public/report.html",
     log:

@@ -101,8 +101,9 @@ rule train_representation:
 
 rule encode_codes:
     """y_sem of every scan (trained and untrained encoder), x_T of the test scans (with y_sem and unconditional);
-    y_sem as a table, too."""
+    y_sem as a table, too. Whatever is made of them says where the models may have seen the test subjects."""
     input:
+        contamination=ancient(f"{EVALUATE}/contamination.json"),
         volumes=rules.pack_volumes.output[0],
         latents=rules.encode_latents.output[0],
         models=[
@@ -171,3 +172,30 @@ rule encode_solver_codes:
         code=code_digest("encode_solver_codes"),
     script:
         "../workflow/scripts/encode_solver_codes.py"
+
+
+rule state_contamination:
+    """Whether the models may have seen the test subjects: imported weights may. Tables and figures then say so."""
+    input:
+        models=[
+            rules.train_autoencoder.output.description,
+            rules.train_diffusion.output.description,
+            rules.train_representation.output.description,
+        ],
+        splits=rules.make_splits.output.splits,
+        training_subjects=TRAINED_ON,
+    output:
+        f"{EVALUATE}/contamination.json",
+    log:
+        f"{RESULTS}/logs/state_contamination.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/state_contamination.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        train=at(TRAIN),
+        source=settings.source,
+        training_subjects=settings.section("imported")["training_subjects"],
+        code=code_digest("state_contamination"),
+    script:
+        "../workflow/scripts/state_contamination.py"

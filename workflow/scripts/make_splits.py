@@ -7,6 +7,7 @@ from ldae.core.runtime import running
 with running(snakemake.log[0]):
     from ldae.cohort.splits import make_splits
     from ldae.config import Splits
+    from ldae.core.contamination import training_subjects
     from ldae.core.files import read_tsv, write_tsv
 
     ledger = Path(snakemake.params.ledger)
@@ -15,6 +16,7 @@ with running(snakemake.log[0]):
         Splits.model_validate(snakemake.params.settings),
         snakemake.params.seed,
         read_tsv(ledger) if ledger.is_file() else None,
+        training_subjects(snakemake.params.training_subjects, snakemake.params.source),
     )
     write_tsv(ledger, splits)
     write_tsv(snakemake.output.splits, splits)

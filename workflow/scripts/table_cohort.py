@@ -15,4 +15,5 @@ with running(snakemake.log[0]):
     write_tsv(snakemake.output.exclusions, exclusions)
     inventory = snakemake.input.get("inventory")
     write_tsv(snakemake.output.flow, flow(scans, exclusions, read_tsv(inventory) if inventory else None))
-    write_table(demographics(analysed_scans(scans, qc)), Path(snakemake.output.cohort).with_suffix(""))
+    stem = Path(snakemake.output.cohort).with_suffix("")
+    write_table(demographics(analysed_scans(scans, qc)), stem, on_test_scans=False)

@@ -10,5 +10,5 @@ with running(snakemake.log[0]):
     from ldae.studies.efficiency.table import methods_table, trainings_table
 
     files, out = snakemake.input, snakemake.output
-    write_table(methods_table(read_tsv(files.methods)), Path(out.efficiency).with_suffix(""))
-    write_table(trainings_table(read_tsv(files.trainings)), Path(out.trainings).with_suffix(""))
+    write_table(methods_table(read_tsv(files.methods)), Path(out.efficiency).with_suffix(""), on_test_scans=False)
+    write_table(trainings_table(read_tsv(files.trainings)), Path(out.trainings).with_suffix(""), on_test_scans=False)

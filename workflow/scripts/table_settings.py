@@ -12,4 +12,4 @@ with running(snakemake.log[0]):
 
     descriptions = read_chain(Path(snakemake.params.train), snakemake.input.keys())
     for stage, table in settings_tables(parse_config(snakemake.params.settings), descriptions).items():
-        write_table(table, Path(snakemake.output[stage]).with_suffix(""))
+        write_table(table, Path(snakemake.output[stage]).with_suffix(""), on_test_scans=False)

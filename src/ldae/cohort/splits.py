@@ -1,7 +1,8 @@
 """Subject-level train, validation and test, for the whole cohort, before any study leaves a class out."""
 
 import hashlib
-from collections.abc import Mapping
+import logging
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -14,15 +15,27 @@ COLUMNS = ["participant_id", "split", "stratum", "why"]
 BEFORE = "dealt by an earlier version"
 CLASSES = ("CN", "MCI", "AD")
 PAPER_SEED = 42
+logger = logging.getLogger("ldae")
 
 
-def make_splits(scans: pd.DataFrame, settings: Splits, seed: int, existing: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Split the subjects of the included scans: participant_id, split, stratum (the subject's last diagnosis), why.
+def make_splits(
+    scans: pd.DataFrame,
+    settings: Splits,
+    seed: int,
+    existing: pd.DataFrame | None = None,
+    trained_on: Collection[str] = (),
+) -> pd.DataFrame:
+    """Split the subjects of the included scans: participant_id, split, stratum (the subject's last diagnosis),
+    why.
 
     Within a stratum subjects are taken in the order of a keyed hash. Rows of ``existing`` stay as they are, for ever,
     also of subjects that have no scan any more; new subjects fill what their stratum lacks. The protocol ``paper``
     draws a new cohort with scikit-learn's GroupShuffleSplit and seed 42 instead. Where subjects are held out
     (``settings.hold_out``), these are the test split, all of them and nobody else; the rest is dealt to the others.
+
+    Args:
+        trained_on: subjects that imported weights were trained on. They are in no test split, and leave the one that
+            they are in, for training.
 
     Raises:
         UserError: no scan is included, a class has too few test subjects, a split is empty, ``existing`` holds a
@@ -35,15 +48,16 @@ def make_splits(scans: pd.DataFrame, settings: Splits, seed: int, existing: pd.D
     known = pd.DataFrame(columns=COLUMNS) if existing is None else existing
     known = known.assign(why=known.get("why", BEFORE))
     check_splits(known)
-    held = held_out(included, settings)
+    known = without_trained(known, trained_on)
+    held = {name: why for name, why in held_out(included, settings).items() if name not in trained_on}
     require_same_hold_out(known[known["participant_id"].isin(strata.index)], held, settings)
     if settings.protocol == "paper" and known.empty:
-        splits = paper_splits(included, strata, settings, held)
+        splits = without_trained(paper_splits(included, strata, settings, held), trained_on)
     else:
-        splits = extend(known, strata, settings, seed, held)
+        splits = extend(known, strata, settings, seed, held, trained_on)
     splits = splits.sort_values("participant_id", ignore_index=True)
     check_splits(splits)
-    check_sizes(splits[splits["participant_id"].isin(strata.index)], settings)
+    check_sizes(splits[splits["participant_id"].isin(strata.index)], settings, trained_on)
     return splits
 
 
@@ -114,6 +128,17 @@ def require_same_hold_out(known: pd.DataFrame, held: dict[str, str], settings: S
         )
 
 
+def without_trained(splits: pd.DataFrame, trained_on: Collection[str]) -> pd.DataFrame:
+    """The splits with those test subjects in training that imported weights were trained on."""
+    seen = (splits["split"] == "test") & splits["participant_id"].isin(list(trained_on))
+    if seen.any():
+        logger.warning(
+            "%d test subjects are training subjects now: imported.training_subjects names them.", int(seen.sum())
+        )
+    why = splits["why"].mask(seen, "imported weights were trained on it (imported.training_subjects)")
+    return splits.assign(split=splits["split"].mask(seen, "train"), why=why)
+
+
 def last_diagnosis(scans: pd.DataFrame) -> pd.Series:
     """participant_id -> diagnosis of its latest scan that has one, or ``unknown``; sorted by name."""
     ordered = scans.sort_values(["participant_id", "months"])
@@ -145,12 +170,18 @@ def wanted_in_test(sizes: pd.Series, settings: Splits) -> pd.Series:
 
 
 def extend(
-    known: pd.DataFrame, strata: pd.Series, settings: Splits, seed: int, held: Mapping[str, str]
+    known: pd.DataFrame,
+    strata: pd.Series,
+    settings: Splits,
+    seed: int,
+    held: Mapping[str, str],
+    trained_on: Collection[str] = (),
 ) -> pd.DataFrame:
     """Give every subject without a row a split: first what test lacks, then validation, the rest is train.
 
     Args:
         held: subjects that are held out; where there are any, they are what test gets.
+        trained_on: subjects that never come to test.
     """
     present = strata.index.to_series()
     kept = known[known["participant_id"].isin(present)].set_index("participant_id")["split"]
@@ -160,7 +191,7 @@ def extend(
     if held:
         split |= dict.fromkeys((name for name in new if name in held), "test")
     else:
-        fill(split, "test", wanted_in_test(sizes, settings), kept, strata)
+        fill(split, "test", wanted_in_test(sizes, settings), kept, strata, trained_on)
     rest = sizes - count_by_stratum(split, kept, "test", strata)
     wanted = max(1, round_half_up(settings.validation_fraction * rest.sum()))
     fill(split, "validation", shares(rest, wanted), kept, strata)
@@ -170,12 +201,23 @@ def extend(
     return pd.concat([known[COLUMNS], pd.DataFrame(fresh, columns=COLUMNS)], ignore_index=True)
 
 
-def fill(split: dict[str, str], name: str, wanted: pd.Series, kept: pd.Series, strata: pd.Series) -> None:
-    """Move new subjects from train to ``name``, in hash order, until every stratum has what it is wanted to have."""
+def fill(
+    split: dict[str, str],
+    name: str,
+    wanted: pd.Series,
+    kept: pd.Series,
+    strata: pd.Series,
+    never: Collection[str] = (),
+) -> None:
+    """Move new subjects from train to ``name``, in hash order, until every stratum has what it is wanted to have.
+
+    Args:
+        never: subjects that stay where they are.
+    """
     lacking = wanted - count_by_stratum(split, kept, name, strata)
     for participant, place in split.items():
         stratum = strata[participant]
-        if place == "train" and lacking[stratum] > 0:
+        if place == "train" and lacking[stratum] > 0 and participant not in never:
             split[participant] = name
             lacking[stratum] -= 1
 
@@ -232,10 +274,12 @@ def check_splits(splits: pd.DataFrame) -> None:
         raise UserError(f"The splits table holds the unknown split {unknown[0]!r}: use {', '.join(SPLITS)}.")
 
 
-def check_sizes(splits: pd.DataFrame, settings: Splits) -> None:
+def check_sizes(splits: pd.DataFrame, settings: Splits, trained_on: Collection[str] = ()) -> None:
     """Raises:
     UserError: a diagnosis of the cohort has fewer test subjects than asked, or a split is empty.
     """
+    never = int(splits["participant_id"].isin(list(trained_on)).sum())
+    said = f"; {never} subjects cannot be tested on, since imported.training_subjects names them" if never else ""
     sizes = pd.crosstab(splits["stratum"], splits["split"]).reindex(columns=list(SPLITS), fill_value=0)
     fewest, held = settings.min_test_subjects_per_class, settings.held_out_words()
     for name in [name for name in CLASSES if name in sizes.index]:
@@ -244,14 +288,14 @@ def check_sizes(splits: pd.DataFrame, settings: Splits) -> None:
             raise UserError(
                 f"splits.hold_out: {count} of {total} {name} subjects are held out by {held}, which leaves "
                 f"{total - count} for training, and splits.min_test_subjects_per_class asks for {fewest} on "
-                "either side: hold out other values, or lower the minimum."
+                f"either side: hold out other values, or lower the minimum{said}."
             )
         if count < fewest:
             raise UserError(
                 f"Only {count} of {total} {name} subjects are in the test split, "
                 f"splits.min_test_subjects_per_class asks for {fewest}: "
-                "add subjects, raise splits.test_fraction or lower the minimum."
+                f"add subjects, raise splits.test_fraction or lower the minimum{said}."
             )
     for name in SPLITS:
         if not (splits["split"] == name).any():
-            raise UserError(f"No subject is left for the {name} split: {len(splits)} subjects are too few.")
+            raise UserError(f"No subject is left for the {name} split: {len(splits)} subjects are too few{said}.")

@@ -144,3 +144,8 @@ class Imported(Section):
     centre_mm: tuple[float, float, float] = Field(
         (-0.75, -17.25, 18.75), description="R-A-S MNI mm of its box's centre; its shape is that of conform"
     )
+    training_subjects: Path | None = Field(
+        None,
+        description="list of their training subjects, one a line (sub-ADNI002S0295 or 002_S_0295): they are never test "
+        "subjects; null: unknown, and with source adni the test numbers are marked contaminated",
+    )

@@ -4,13 +4,14 @@ Tables hold words only, escaped; plain ones, and estimates read from the studies
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup, escape
 
+from ldae.core.contamination import MARK, read_contamination
 from ldae.core.files import read_tsv
 from ldae.studies.common.estimate_panels import MINUS, brief_estimate, metric_label
 from ldae.studies.common.method_styles import Method, in_html, present
@@ -133,7 +134,8 @@ def count_of(row: pd.Series) -> int:
 def assemble_headline(
     evaluate: Path, config_digest: str, data: str, not_run: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Key -> {value, low, high, n_subjects} or {value: None, reason}, plus ``config_digest`` and ``data``.
+    """Key -> {value, low, high, n_subjects} or {value: None, reason}, plus ``config_digest`` and ``data``; where the
+    networks may have seen the test subjects, every note says so, and ``contaminated`` why.
 
     Args:
         evaluate: folder with the results of the studies.
@@ -149,7 +151,17 @@ def assemble_headline(
                 tables[number.source] = _read(evaluate / number.source)
             found = _number(tables[number.source], number.method, number.metric, reason)
             headline[number.key] = _turned(found) if number.turned else found
+    seen = read_contamination(evaluate)
+    if seen:
+        headline = {key: _marked(number) for key, number in headline.items()} | {MARK: seen}
     return headline | {"config_digest": config_digest, "data": data}
+
+
+def _marked(number: dict[str, Any]) -> dict[str, Any]:
+    """A number of networks that may have seen the test subjects."""
+    if number["value"] is None:
+        return number
+    return number | {"note": ", ".join([*([number["note"]] if "note" in number else []), MARK])}
 
 
 def _read(path: Path) -> pd.DataFrame | None:
@@ -193,7 +205,9 @@ class SetCard:
 
 def headline_cards(evaluate: Path) -> list[SetCard]:
     """The headline numbers of the studies that were run; a number that could not be computed keeps its reason."""
-    return [found for card in cards(STUDIES) if (found := _set(evaluate, card)) is not None]
+    seen = read_contamination(evaluate) is not None
+    found = [found for card in cards(STUDIES) if (found := _set(evaluate, card)) is not None]
+    return [replace(card, note=", ".join(filter(None, [card.note, MARK]))) if seen else card for card in found]
 
 
 def _set(evaluate: Path, card: Card) -> SetCard | None:

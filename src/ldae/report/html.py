@@ -5,7 +5,7 @@ Its sections are what the record of each study shows.
 
 import base64
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from ldae.config import Config
 from ldae.core.closure import import_all
+from ldae.core.contamination import MARK, read_contamination
 from ldae.core.errors import UserError
 from ldae.core.files import digest, read_tsv, write_text
 from ldae.report.differences import differences, missing_weights
@@ -100,6 +101,8 @@ class Setter:
                 return macros.figure(load_picture(self.sources.figures, item, withheld))
             case Estimates():
                 table = estimates_table(evaluate / item.source, item.metrics, item.methods, item.first, item.published)
+                if table is not None and study.on_test_scans and read_contamination(evaluate):
+                    table = replace(table, notes=[MARK, *table.notes])
                 return macros.table(table, item.heading)
             case FinishedTable() if self.public and item.name in private:
                 return Markup(WITHHELD).format(item.heading)
@@ -196,6 +199,7 @@ def report_html(out: str | Path, sources: ReportSources, config: Config, public:
         provenance=list(_flat(sources.provenance)),
         unseen=sources.unseen,
         starts=sources.starts,
+        contaminated=read_contamination(sources.evaluate),
     )
     write_text(out, page)
 

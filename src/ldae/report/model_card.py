@@ -7,6 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ldae.config import Config
+from ldae.core.contamination import MARK
 from ldae.core.files import write_text
 from ldae.report.differences import differences, missing_weights
 from ldae.report.run_description import run_kind
@@ -57,6 +58,7 @@ def model_card(
         numbers=numbers,
         unseen=unseen,
         starts=starts,
+        contaminated=headline.get(MARK),
         missing_weights=missing_weights(config),
         differences=differences(config),
     )

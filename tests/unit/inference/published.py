@@ -29,14 +29,14 @@ def filled(module: nn.Module) -> nn.Module:
     return module.eval()
 
 
-def write_published(folder):
-    """Small networks, and their weights in files of ``folder``."""
+def write_published(folder, *below):
+    """Small networks, and their weights in files of ``folder``; their configuration lies over ``below``."""
     (folder / "small.yaml").write_text(yaml.safe_dump(SMALL))
-    settings = config.load_config(CONFIG, folder / "small.yaml")
+    settings = config.load_config(*(below or [CONFIG]), folder / "small.yaml")
     torch.manual_seed(0)
-    diffusion = settings.diffusion.model_copy(update={"resample": "in_plane"})
-    autoencoder, trunk = filled(build_autoencoder(settings.autoencoder)), filled(UNet(diffusion, 3))
-    shift = filled(build_shift_branch(diffusion, 3, 320, trunk))
+    diffusion, channels = settings.diffusion.model_copy(update={"resample": "in_plane"}), settings.latent_shape[0]
+    autoencoder, trunk = filled(build_autoencoder(settings.autoencoder)), filled(UNet(diffusion, channels))
+    shift = filled(build_shift_branch(diffusion, channels, settings.representation.dimension, trunk))
     encoder = filled(build_semantic_encoder(settings.representation))
     estimator = GradientEstimator(trunk, shift).eval()
     theirs = names.to_reference(autoencoder.net.state_dict(), names.autoencoder_names(autoencoder))

@@ -61,7 +61,7 @@ def figure_cohort(flow: str | Path, scans: str | Path, splits: str | Path, stem:
     _draw_ages(ages, table)
     _draw_splits(sets, table, members)
     letter_panels([panel, visits, ages, sets])
-    save_figure(figure, stem, table[[*KEY, "months", "age", "diagnosis"]])
+    save_figure(figure, stem, table[[*KEY, "months", "age", "diagnosis"]], on_test_scans=False)
 
 
 def _draw_timeline(axes: Axes, table: pd.DataFrame) -> None:

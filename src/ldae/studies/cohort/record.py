@@ -27,6 +27,7 @@ QUALITY = Figure(
 STUDY = Study(
     name="cohort",
     order=20,
+    on_test_scans=False,
     sections=(
         Section(
             "cohort",

@@ -9,12 +9,15 @@ import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 from matplotlib.typing import LineStyleType
 
+from ldae.core.contamination import MARK, contamination_of
 from ldae.core.files import atomic_path, write_tsv
 
 FULL_WIDTH_MM = 180
 PNG_DPI = 200
+MARK_INCHES = 0.2  # height of the strip above a figure for the mark
 SVG_PICTURE_DPI = 150  # of pictures inside an SVG; its lines and words have no resolution
 
 INK = "#1d2733"
@@ -91,18 +94,48 @@ def new_figure(width_mm: float, height_mm: float) -> Figure:
     return Figure(figsize=(width_mm / 25.4, height_mm / 25.4), layout="constrained")
 
 
-def save_figure(figure: Figure, stem: str | Path, data: pd.DataFrame | None = None) -> None:
+def save_figure(figure: Figure, stem: str | Path, data: pd.DataFrame | None = None, on_test_scans: bool = True) -> None:
     """Write ``stem.svg``, ``stem.png`` and, with ``data``, ``stem.tsv``; equal figures give equal bytes.
 
     The metadata carry neither time nor library version, and ids in the SVG come from a fixed salt.
+
+    Args:
+        on_test_scans: it shows what trained networks do with test scans. Where they may have seen these, figure and
+            data say so.
     """
     freeze_layout(figure)
+    page = None  # its own size
+    if on_test_scans and contamination_of(stem):
+        page = write_mark(figure)
+        data = None if data is None else data.assign(mark=MARK)
     with atomic_path(f"{stem}.svg") as temporary:
-        figure.savefig(temporary, format="svg", dpi=SVG_PICTURE_DPI, metadata={"Date": None, "Creator": None})
+        figure.savefig(
+            temporary,
+            format="svg",
+            dpi=SVG_PICTURE_DPI,
+            bbox_inches=page,
+            metadata={"Date": None, "Creator": None},
+        )
     with atomic_path(f"{stem}.png") as temporary:
-        figure.savefig(temporary, format="png", dpi=PNG_DPI, metadata={"Software": None})
+        figure.savefig(temporary, format="png", dpi=PNG_DPI, bbox_inches=page, metadata={"Software": None})
     if data is not None:
         write_tsv(f"{stem}.tsv", data)
+
+
+def write_mark(figure: Figure) -> Bbox:
+    """The word ``contaminated`` above a figure, at the right; returns the page (inches) that holds both."""
+    width, height = figure.get_size_inches()
+    figure.text(
+        1 - 0.06 / width,
+        1 + MARK_INCHES / 2 / height,
+        MARK,
+        ha="right",
+        va="center",
+        fontweight="bold",
+        color="white",
+        bbox={"boxstyle": "square,pad=0.25", "facecolor": DIAGNOSIS_COLOURS["AD"], "edgecolor": "none"},
+    )
+    return Bbox.from_bounds(0, 0, width, height + MARK_INCHES)
 
 
 def freeze_layout(figure: Figure) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from ldae.core.contamination import MARK, contamination_of
 from ldae.core.files import read_tsv, write_text, write_tsv
 from ldae.studies.common.statistics import FEW_NOTE
 
@@ -26,16 +27,23 @@ SEEDS_SENTENCE = (
 )
 
 
-def write_table(table: pd.DataFrame, stem: str | Path) -> None:
+def write_table(table: pd.DataFrame, stem: str | Path, on_test_scans: bool = True) -> None:
     """Write ``stem.tsv``, ``stem.md`` and ``stem.tex``; missing cells are ``n/a`` in all three.
 
     Words that came from somebody's tables stay words: a spreadsheet does not compute them, a page does not run them.
+
+    Args:
+        on_test_scans: its numbers are of trained networks on test scans. Where they may have seen these, a column says
+            so in every row, and a sentence why.
     """
+    seen = contamination_of(stem) if on_test_scans else None
+    table = table.assign(mark=MARK) if seen else table
     table = table.map(inert).rename(columns=inert)
     words = table.map(cell_text).rename(columns=str)
     write_tsv(f"{stem}.tsv", table)
-    write_text(f"{stem}.md", to_markdown(words, numeric_columns(table)))
-    write_text(f"{stem}.tex", to_latex(words, numeric_columns(table)))
+    below, comment = (f"\n{MARK.capitalize()}. {seen}\n", f"% {MARK.capitalize()}. {seen}\n") if seen else ("", "")
+    write_text(f"{stem}.md", to_markdown(words, numeric_columns(table)) + below)
+    write_text(f"{stem}.tex", to_latex(words, numeric_columns(table)) + comment)
 
 
 def inert(value: object) -> object:

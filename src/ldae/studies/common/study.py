@@ -218,6 +218,7 @@ class Study:
         tables: every table its rules write below ``paper``.
         headline: its numbers in ``headline.json``.
         cards: its numbers at the head of the report.
+        on_test_scans: it shows what trained networks do with test scans, and is marked where they may have seen these.
         needs: what must be known of the cohort (keys of ``ldae.studies.registry.NEEDS``); without it the study is
             not run, and its numbers are n/a with the reason.
     """
@@ -228,6 +229,7 @@ class Study:
     tables: tuple[Table, ...] = ()
     headline: tuple[Headline, ...] = ()
     cards: tuple[Card, ...] = ()
+    on_test_scans: bool = True
     needs: frozenset[str] = frozenset()
 
     @property

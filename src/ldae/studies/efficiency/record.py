@@ -5,6 +5,7 @@ from ldae.studies.common.study import Study, Table
 STUDY = Study(
     name="efficiency",
     order=90,
+    on_test_scans=False,
     tables=(
         Table("efficiency", public=False, folder="timings"),
         Table("trainings", public=False, folder="timings"),

@@ -57,7 +57,7 @@ def figure_1_method(table: pd.DataFrame, timesteps: int, stem: str | Path) -> No
     _stage_3(page, parts, 71)
     _use(page, parts, 23.5)
     page.key(4.5, {"trained in this stage": TRAINED, "frozen": FROZEN, "computed": PLAIN})
-    save_figure(page.figure, stem, table)
+    save_figure(page.figure, stem, table, on_test_scans=False)
 
 
 def _stage_1(page: Page, parts: Parts, y: float) -> None:
@@ -167,7 +167,7 @@ def figure_2_encoder(table: pd.DataFrame, backbone: str, code_norm: str, stem: s
     page.note(77, y + 12.5, "one network for all slices", size=6.3)
     page.note(168, y, "attention:\n" + parts.count("encoder_pooling").replace(" par", "\npar"), size=6.3)
     page.note(40, y - 36, f"whole encoder: {parts.count('semantic_encoder')}", size=7)
-    save_figure(page.figure, stem, table)
+    save_figure(page.figure, stem, table, on_test_scans=False)
 
 
 def _features(parts: Parts) -> str:

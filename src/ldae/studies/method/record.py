@@ -29,6 +29,7 @@ ENCODER = Figure(
 STUDY = Study(
     name="method",
     order=10,
+    on_test_scans=False,
     sections=(Section("method", "Method", (METHOD, ENCODER)),),
     tables=(
         Table("settings_autoencoder", public=True),

@@ -77,7 +77,9 @@ def figure_training(metrics: Mapping[str, str | Path], stem: str | Path) -> None
     panels[0, 0].set_ylabel("loss")
     panels[1, 0].set_ylabel("validation")
     letter_panels(list(panels[0]))
-    save_figure(figure, stem, pd.concat(tables, ignore_index=True)[["stage", "step", "metric", "value"]])
+    save_figure(
+        figure, stem, pd.concat(tables, ignore_index=True)[["stage", "step", "metric", "value"]], on_test_scans=False
+    )
 
 
 def _names(table: pd.DataFrame) -> tuple[list[str], list[str]]:

@@ -16,6 +16,7 @@ TRAINING = Figure(
 STUDY = Study(
     name="training_curves",
     order=80,
+    on_test_scans=False,
     sections=(
         Section(
             "training",
