@@ -14,6 +14,7 @@ INTERPOLATORS = {"linear": "linear", "bspline": "bSpline"}
 # R-A-S mm box around the ventricles of MNI152: deep white matter in everyone, so its 80th percentile is white matter
 PERIVENTRICULAR_MM = np.array([[-34.0, 34.0], [-64.0, 24.0], [-16.0, 40.0]])
 WHITE_PERCENTILE, HEADROOM = 80, 1.25
+DARK = 0.5  # of the brain's 99th percentile: so far below zero no interpolation goes
 
 
 def grid_affine(settings: Conform) -> np.ndarray:
@@ -59,16 +60,17 @@ def conform(
 
 
 def without_outliers(image: nib.Nifti1Image, brain: np.ndarray, multiple: float) -> nib.Nifti1Image:
-    """The image with no voxel brighter than ``multiple`` times the brain's 99th percentile.
+    """The image with no voxel brighter than ``multiple`` times the brain's 99th percentile, and none far below zero.
 
     Args:
-        brain: (X, Y, Z) bool; an image none of whose brain voxels is brighter comes back itself, with its bright scalp.
+        brain: (X, Y, Z) bool; an image whose brain has no such voxel comes back itself, with its bright scalp.
     """
     data = image.get_fdata(dtype=np.float32)
-    top = multiple * np.percentile(data[brain], 99) if brain.any() else 0
-    if not top > 0 or data[brain].max() <= top:
+    usual = float(np.percentile(data[brain], 99)) if brain.any() else 0.0
+    low, high = (-DARK * usual, multiple * usual)
+    if not usual > 0 or (data[brain].max() <= high and data[brain].min() >= low):
         return image
-    return nib.Nifti1Image(np.minimum(data, top).astype(np.float32), image.affine)
+    return nib.Nifti1Image(np.clip(data, 0, high).astype(np.float32), image.affine)
 
 
 def range_used(values: np.ndarray) -> float:

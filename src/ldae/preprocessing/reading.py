@@ -30,12 +30,13 @@ UNREADABLE = (
 
 
 def read_scan(path: str | Path) -> nib.Nifti1Image:
-    """A 3-D float32 image with finite values, axes as on disk, as :func:`read_given` reads it.
+    """A 3-D float32 image with finite values, axes as on disk: a template, or what was made of a scan.
 
     Raises:
-        QuarantinedScan: the file cannot be read to its end, or it is not a usable T1w volume; the message says why.
+        QuarantinedScan: the file cannot be read to its end, or it is not a usable volume; the message says why.
     """
-    return read_given(path)[0]
+    data, affine = voxels(path, None, min_slices=1)
+    return nib.Nifti1Image(finite(data), affine)
 
 
 def read_given(
@@ -57,6 +58,21 @@ def read_given(
     Raises:
         QuarantinedScan: the file cannot be read to its end, or it is not a usable T1w volume; the message says why.
     """
+    data, affine = voxels(path, orientation, min_slices)
+    data, filled = as_zero(data)
+    data = finite(data)
+    check_intensities(data)
+    data, offset = shifted(data)
+    check_noise(data)
+    return nib.Nifti1Image(data, affine), {"filled": filled, "offset": offset}
+
+
+def voxels(path: str | Path, orientation: str | None, min_slices: int) -> tuple[np.ndarray, np.ndarray]:
+    """(X, Y, Z) float32 and the 4x4 affine of a file, as :func:`read_given` takes them.
+
+    Raises:
+        QuarantinedScan: the file cannot be read to its end, or it does not hold a head on a usable grid.
+    """
     try:
         image = cast(nib.spatialimages.SpatialImage, nib.load(path))
         check_voxel_size(image, path)
@@ -74,17 +90,22 @@ def read_given(
         check_orientation(image)
         affine = image.affine
     check_geometry(affine, data.shape, min_slices)
-    data, filled = as_zero(data.astype(np.float32))
-    finite = np.isfinite(data)
-    if finite.mean() < FINITE_FRACTION:
-        raise QuarantinedScan(f"{1 - finite.mean():.1%} of the voxels are not finite, and they are not the background")
-    data = np.where(finite, data, 0).astype(np.float32)
+    return data.astype(np.float32), affine
+
+
+def finite(data: np.ndarray) -> np.ndarray:
+    """The data with a few voxels that are not finite set to 0.
+
+    Raises:
+        QuarantinedScan: there are more, or all voxels are the same.
+    """
+    known = np.isfinite(data)
+    if known.mean() < FINITE_FRACTION:
+        raise QuarantinedScan(f"{1 - known.mean():.1%} of the voxels are not finite, and they are not the background")
+    data = np.where(known, data, 0).astype(np.float32)
     if data.min() == data.max():
         raise QuarantinedScan(f"constant image: every voxel is {data.flat[0]:g}")
-    check_intensities(data)
-    data, offset = shifted(data)
-    check_noise(data)
-    return nib.Nifti1Image(data, affine), {"filled": filled, "offset": offset}
+    return data
 
 
 def files_of_scan(path: Path) -> list[Path]:

@@ -25,7 +25,7 @@ WORDS = {
     "bias_range": "the inhomogeneity that N4 found is large: look for a failed coil, or a surface coil",
     "edge_fraction": "brain lies on the border of the target grid: look at the registration, and at conform's grid",
     "clipped": "brain voxels are as bright as the scale goes: look for bright vessels or artefacts",
-    "range_used": "a few voxels are so bright that the brain uses only this share of the intensities",
+    "range_used": "a few voxels are so bright (or so dark) that the brain uses only this share of the intensities",
     "filled": "the background held NaN, or a mark far below zero, in this share of the voxels, which is 0 now",
     "offset": "intensities began below zero, and this share of their range was added",
 }

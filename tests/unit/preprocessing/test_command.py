@@ -120,6 +120,20 @@ def test_an_orientation_is_stated_or_the_scan_is_refused(config, head, tmp_path,
     assert "made with other settings (preprocessing: bias_field)" in capsys.readouterr().err
 
 
+def test_few_thick_slices_go_through_where_the_user_wants_them(head, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(__file__.split("/tests/")[0])
+    data = np.rint(head.get_fdata())[:, :, :66].reshape(*head.shape[:2], 33, 2).mean(axis=3)[:, :, 3:]
+    affine = head.affine @ np.diag([1, 1, 2, 1])
+    nib.save(nib.Nifti1Image(data.astype(np.int16), affine), tmp_path / "thick.nii")
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(yaml.safe_dump({"preprocessing": FAST | {"min_slices": 24}}))
+    run = ["preprocess", str(tmp_path / "thick.nii"), str(tmp_path / "out"), "--config", "config/config.yaml"]
+    assert main([*run, "config/small_networks.yaml"]) == 3 and "too few slices" in capsys.readouterr().err
+    assert main([*run, "config/small_networks.yaml", str(overlay)]) in (0, 3)
+    said = capsys.readouterr()
+    assert said.out.startswith("sub-thick ses-M000: "), said  # it was worked on, whatever its verdict
+
+
 def test_names_and_sources(tmp_path):
     assert scan_names(tmp_path / "sub-ADNI002S0295_ses-M006_T1w.nii.gz") == ("sub-ADNI002S0295", "ses-M006")
     assert scan_names(tmp_path / "my scan_1.nii") == ("sub-myscan1", "ses-M000")

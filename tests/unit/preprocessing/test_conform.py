@@ -108,6 +108,11 @@ def test_one_bright_voxel_takes_little_of_the_range(interpolation, blocks, align
     assert np.diff(np.percentile(paper.get_fdata(), [1, 99]))[0] < 0.12
 
 
+def test_one_voxel_far_below_zero_takes_little_of_the_range(blocks, aligned):
+    volume = conform(with_voxel(blocks, -32768), full(blocks), aligned((0, 0, 0)), GRID)[0]
+    assert np.diff(np.percentile(volume.get_fdata(), [1, 99]))[0] > 0.9
+
+
 def test_a_scan_without_outliers_is_the_same_to_the_byte(blocks, aligned):
     """Even with fat outside the brain that is brighter than the limit."""
     mask = np.zeros(blocks.shape, np.uint8)

@@ -57,7 +57,7 @@ def test_a_broken_image_has_its_own_reason(name, tmp_path):
     image.header.set_sform(affine, code=1)
     nib.save(nib.Nifti1Image(data, affine, image.header), tmp_path / "scan.nii.gz")
     with pytest.raises(QuarantinedScan, match=reason):
-        read_scan(tmp_path / "scan.nii.gz")
+        read_given(tmp_path / "scan.nii.gz")
 
 
 def cut_in_half(content: bytes) -> bytes:
@@ -220,7 +220,8 @@ def test_both_files_of_a_pair_stand_for_it(tmp_path):
 def test_fewer_and_thicker_slices_are_read_where_the_user_wants_them(tmp_path):
     nib.save(nib.Nifti1Image(GOOD[:, :, :22], np.diag([4.0, 4, 6, 1])), tmp_path / "scan.nii")
     with pytest.raises(QuarantinedScan, match=r"at least 32 along every axis .preprocessing.min_slices."):
-        read_scan(tmp_path / "scan.nii")
+        read_given(tmp_path / "scan.nii")
+    assert read_scan(tmp_path / "scan.nii").shape == (40, 44, 22)  # as a product of this scan is read
     assert read_given(tmp_path / "scan.nii", min_slices=22)[0].shape == (40, 44, 22)
     nib.save(nib.Nifti1Image(GOOD[:, :, :24], np.diag([4.0, 4, 8, 1])), tmp_path / "thick.nii")
     with pytest.raises(QuarantinedScan, match=r"outside 0.3-7.27 mm"):
