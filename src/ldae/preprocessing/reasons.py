@@ -40,8 +40,9 @@ def reason_of(name: str, value: float, metrics: Mapping[str, float | None]) -> s
     if name == "stripped":
         return "already skull-stripped"
     if name in CONTRAST:
-        found = ", ".join(f"{each} {float(metrics[each]):.3g}" for each in CONTRAST if metrics.get(each) is not None)
-        return f"{contrast_in_words(metrics)} ({found})"
+        known = {each: found for each in CONTRAST if (found := metrics.get(each)) is not None}
+        values = ", ".join(f"{each} {known[each]:.3g}" for each in known)
+        return f"{contrast_in_words(metrics)} ({values})"
     words = WORDS.get(name, "unusual")
     if np.isnan(value):
         words = "it could not be measured"
