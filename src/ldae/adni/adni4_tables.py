@@ -140,13 +140,13 @@ def adni4_of(
 
     Args:
         adapted: the tables for Clinica.
-        files: PTID -> files on disk, where they are known already.
+        files: PTID -> files of the subjects that are asked for; None: of all that are on disk.
     """
     own = {table.name: prepared_table(table, images, tables, adapted.get("ADNIMERGE")) for table in TABLES}
     contents = {name: usable_content(item) for name, item in own.items()}
     merge = usable_content(adapted.get("ADNIMERGE"))
     in_adni4 = seen_in_adni4([contents["DXSUM_PDXCONV"], contents["REGISTRY"], merge])
-    on_disk = [path.name for path in subject_folders(images)]
+    on_disk = list(files) if files is not None else [path.name for path in subject_folders(images)]
     names = [name for name in on_disk if FIVE_DIGITS.fullmatch(name) or roster_number(name) in in_adni4]
     if not names:
         return None
@@ -160,7 +160,7 @@ def adni4_of(
     listed = with_sessions(listed, {name: visits.dated(name) for name in names})
     alone = {name for name in names if not people.in_merge(name)}
     listed = listed[listed["of_adni4"] | listed["SubjectID"].isin(alone)]
-    held = {name: files[name] if files and name in files else subject_files(images / name) for name in names}
+    held = {name: files[name] if files is not None else subject_files(images / name) for name in names}
     here = {name for name in names if held[name].ids & set(listed.loc[listed["SubjectID"] == name, "ImageUID"])}
     kept = [name for name in names if name in here or FIVE_DIGITS.fullmatch(name)]
     if not kept:

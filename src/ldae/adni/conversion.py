@@ -251,5 +251,6 @@ def check_quarantined(table: pd.DataFrame, limit: float, shard: int) -> None:
         reasons = "; ".join(f"{count} x {reason}" for reason, count in kinds.items())
         raise UserError(
             f"Shard {shard} of the conversion: {len(broken)} of {len(possible)} scans cannot be used ({reasons}); "
-            "mend the download, or raise convert.max_quarantined_fraction."
+            "`ldae preflight` says what to do about each kind; to accept the loss, raise "
+            "convert.max_quarantined_fraction."
         )

@@ -7,7 +7,9 @@ to nowhere, files without a byte, packed slices) are told apart, so that their i
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from ldae.core.files import is_folder, saying_what_is_closed
@@ -93,38 +95,52 @@ def add_folder(found: SubjectFiles, name: str, place: str) -> None:
     """Add what a folder (its name, its path) and the folders in it hold."""
     with os.scandir(place) as items:
         entries = sorted((item for item in items if not item.name.startswith(".")), key=lambda item: item.name)
-    of_folder = IMAGE_FOLDER.fullmatch(name)
-    image = of_folder.group(1) if of_folder else None
+    image = image_of_folder(name)
     if image and not entries:
         found.empty.append(image)
     for item in entries:
         if is_folder(item):
             add_folder(found, item.name, item.path)
         else:
-            add_file(found, item, image)
+            add_file(found, item.path, item.name, image, partial(size_of, item))
 
 
-def add_file(found: SubjectFiles, item: os.DirEntry, of_folder: str | None) -> None:
+def image_of_folder(name: str) -> str | None:
+    """``I123`` -> ``123``; None for any other name of a folder."""
+    found = IMAGE_FOLDER.fullmatch(name)
+    return found.group(1) if found else None
+
+
+def size_of(item: os.DirEntry) -> int | None:
+    """Bytes of a file; None for a link to nowhere."""
+    if item.is_symlink() and not Path(item.path).is_file():
+        return None
+    return item.stat().st_size
+
+
+def add_file(found: SubjectFiles, path: str, name: str, of_folder: str | None, size: Callable[[], int | None]) -> None:
     """Add one file to its image.
 
     Args:
         of_folder: image ID by the name of the folder, which counts where the file's own name gives none.
+        size: its bytes, None for a link to nowhere; asked for files of images alone.
     """
-    kind = kind_of(item.name)
-    of_file = IMAGE_FILE.search(item.name)
+    kind = kind_of(name)
+    of_file = IMAGE_FILE.search(name)
     image = of_file.group(1) if of_file else of_folder
     if kind == "packed" and image is None:
-        found.archives.append(item.path)
+        found.archives.append(path)
     if kind is None or image is None:
         return
     files = found.images.setdefault(image, ImageFiles())
     files.named |= kind == "dicom" and of_file is not None
-    if item.is_symlink() and not Path(item.path).is_file():
-        files.broken.append(item.path)
-    elif kind != "packed" and item.stat().st_size == 0:
-        files.hollow.append(item.path)
+    number = size()
+    if number is None:
+        files.broken.append(path)
+    elif number == 0 and kind != "packed":
+        files.hollow.append(path)
     else:
-        getattr(files, kind).append(item.path)
+        getattr(files, kind).append(path)
 
 
 def kind_of(name: str) -> str | None:

@@ -153,19 +153,28 @@ def refresh_inventory(config: Config) -> str:
 
 
 FIVE_DIGITS = re.compile(r"\d{3}_S_\d{5}")  # which Clinica passes over
-LIKE_A_SUBJECT = re.compile(r"\s*(\d{3})[_\s-]S[_\s-](\d{4,5})(?!\d)(.*)", re.IGNORECASE)
+LIKE_A_SUBJECT = re.compile(
+    r"[\W_]*(?:sub-)?(?:ADNI)?[\s_-]*(\d{1,3})[\s_-]*S[\s_-]*(\d{3,6})(?!\d).*", re.IGNORECASE | re.DOTALL
+)
 ARCHIVE = re.compile(r".*\.(zip|tar|tgz|gz|7z|rar)(\.\d+)?(\.part)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Outsider:
-    """``path``: from the images' root; ``subjects``: folders below it that are named like a subject."""
+    """``path``: from the images' root; ``subjects``: name of the subject, and path, of each folder in it (or of itself)
+    that is named like a subject."""
 
     path: str
     files: int
     bytes: int
     fix: str
-    subjects: int = 0
+    subjects: tuple[tuple[str, str], ...] = ()
+
+
+def subject_meant(name: str) -> str | None:
+    """``002_S_0295 (1)``, ``2-s-295`` and ``sub-ADNI002S0295`` -> ``002_S_0295``; None for a name of something else."""
+    found = LIKE_A_SUBJECT.fullmatch(name)
+    return f"{int(found.group(1)):03d}_S_{found.group(2).zfill(4)}" if found else None
 
 
 @saying_what_is_closed()
@@ -192,18 +201,23 @@ def file_fix(name: str) -> str:
 
 def folder_outside(images: Path, name: str) -> Outsider:
     """A folder that is no subject's: the subjects in it, files and bytes."""
-    files = size = subjects = 0
+    files = size = 0
+    subjects: dict[str, str] = {}
     for folder, folders, names in os.walk(images / name):
-        subjects += sum(bool(PTID.fullmatch(item)) for item in folders)
+        place = Path(folder).relative_to(images).as_posix()
+        meant = subject_meant(Path(folder).name)
+        if meant is not None and not any(place.startswith(f"{known}/") for known in subjects):
+            subjects[place] = meant
+        folders[:] = sorted(folders)
         for file in names:
             files += 1
             size += (Path(folder) / file).lstat().st_size
-    like = LIKE_A_SUBJECT.fullmatch(name)
-    if like:
-        meant = f"{like.group(1)}_S_{like.group(2)}"
+    if meant := subject_meant(name):
         fix = f"if its images are those of {meant}: move what is in it into the folder {meant}"
+        if not PTID.fullmatch(meant):
+            fix = "give it the name of its subject in the study (NNN_S_NNNN, five digits in ADNI4)"
     elif subjects:
-        fix = f"move its {subjects} subject folders up, beside the others (or set raw.images to it)"
+        fix = f"move its {len(subjects)} subject folders up, beside the others (or set raw.images to it)"
     else:
         fix = "nothing, if it holds no images; else move them into the folder of their subject"
-    return Outsider(name, files, size, fix, subjects)
+    return Outsider(name, files, size, fix, tuple((meant, place) for place, meant in subjects.items()))

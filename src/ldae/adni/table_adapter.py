@@ -22,7 +22,17 @@ def split_tables(
         adni4: False leaves it with Clinica, which passes over it.
         files: PTID -> files on disk, where they are known already.
     """
-    adapted = adapt_tables(images, tables)
+    return apart(adapt_tables(images, tables), images, tables, adni4, files)
+
+
+def apart(
+    adapted: dict[str, AdaptedTable],
+    images: Path,
+    tables: Path,
+    adni4: bool,
+    files: Mapping[str, SubjectFiles] | None = None,
+) -> tuple[dict[str, AdaptedTable], Adni4 | None]:
+    """The same of tables that are adapted already."""
     found = adni4_of(images, tables, adapted, files) if adni4 else None
     return (set_apart(adapted, found) if found is not None else adapted), found
 

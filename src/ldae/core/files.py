@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ import pandas as pd
 from ldae.core.errors import UserError
 
 logger = logging.getLogger("ldae")
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @contextmanager
@@ -80,15 +83,21 @@ def require_same(path: Path, temporary: Path) -> None:
 
 
 def escaped(name: str) -> str:
-    """A name as text: bytes that are not UTF-8 with backslashes (Python keeps them as lone surrogates)."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+    """A name as text: line breaks and other control characters, and bytes that are not UTF-8, with backslashes (Python
+    keeps the latter as lone surrogates)."""
+    text = name.encode("utf-8", "backslashreplace").decode("utf-8")
+    return CONTROL.sub(lambda letter: repr(letter.group())[1:-1], text)
 
 
 def warn_of_names(names: Iterable[str]) -> None:
-    """Say once, in the log, which names are not UTF-8; they are written with backslashes."""
+    """Say once, in the log, which names are not UTF-8 or cannot be printed; they are written with backslashes."""
     odd = [escaped(name) for name in names if escaped(name) != name]
     if odd:
-        logger.warning("%d names are not UTF-8, the first is %s: rename what shall be read", len(odd), odd[0])
+        logger.warning(
+            "%d names are not UTF-8 or not printable, the first is %s: rename what shall be read",
+            len(odd),
+            odd[0],
+        )
 
 
 def is_folder(item: os.DirEntry[str]) -> bool:

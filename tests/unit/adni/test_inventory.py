@@ -60,7 +60,7 @@ def test_names_that_are_not_utf8_are_written_with_backslashes_and_named_once(dow
     (download.images / image.ptid).rename(download.images / os.fsdecode(b"\xe9_S_0001"))
     write_inventory(download.images, download.tables, out)
     assert r"\udce9_S_0001" in set(read_tsv(out)["path"])
-    assert caplog.text.count("names are not UTF-8, the first is") == 1
+    assert caplog.text.count("names are not UTF-8 or not printable, the first is") == 1
     ascii_only = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict")
     monkeypatch.setattr(sys, "stdout", ascii_only)
     cli.main(["preflight", str(download.images), str(download.tables)])

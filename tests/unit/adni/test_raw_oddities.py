@@ -5,6 +5,7 @@ converts them all at once with the real Clinica, among many healthy subjects.
 """
 
 import gzip
+import re
 import shutil
 import zipfile
 
@@ -19,6 +20,7 @@ from ldae.adni.clinica_tables import adapt_tables
 from ldae.adni.conversion import convert_shard
 from ldae.adni.disk import subject_files
 from ldae.adni.preflight import preflight
+from ldae.adni.preflight.arrivals import ADVICE
 from ldae.adni.spelling import plain_number
 from ldae.adni.staging import stage_subject
 from ldae.adni.study_tables import BY_NAME, read_table
@@ -208,7 +210,8 @@ def test_an_image_whose_files_cannot_be_trusted_is_not_staged(download, tmp_path
     assert not list((tmp_path / "tree").rglob("*.dcm"))
     if harm not in NAMES_DO_NOT_TELL:
         assert sentence(download) == "5 of 6 visits on disk will arrive"
-        assert f"lost: 1 x {reason.split(':')[0]}: {image.ptid} (" in said(download)
+        text, kind = said(download), reason.split(":")[0]
+        assert f"lost: 1 x {kind}: {image.ptid} (" in text and f"{kind}: {ADVICE[kind]}" in text
 
 
 @pytest.mark.parametrize("harm", [every_slice_empty, every_slice_packed, one_archive_in_place, nifti_empty])
@@ -258,6 +261,94 @@ def test_what_lies_beside_the_subjects_is_listed_with_what_to_do(download, tmp_p
     outside = inventory[inventory["kind"] == "outside"]
     assert list(outside["path"]) == [f"{one} (1)", "ADNI", "ADNI1_Complete_1.zip", "notes.txt"]
     assert "unpack" not in text.split("notes.txt")[1].split("\n")[0]
+
+
+def in_a_folder_more(download, ptid):
+    (download.images / "ADNI" / "ADNI2").mkdir(parents=True)
+    (download.images / ptid).rename(download.images / "ADNI" / "ADNI2" / ptid)
+    return f"ADNI/ADNI2/{ptid}"
+
+
+def renamed_to(form):
+    def rename(download, ptid):
+        name = form(ptid)
+        (download.images / ptid).rename(download.images / name)
+        return name.encode("unicode_escape").decode()
+
+    return rename
+
+
+def in_a_zip_file(download, ptid):
+    with zipfile.ZipFile(download.images / "ADNI1.zip", "w") as archive:
+        for path in sorted((download.images / ptid).rglob("*.dcm")):
+            archive.write(path, f"ADNI/{path.relative_to(download.images)}")
+            archive.writestr(f"__MACOSX/ADNI/{ptid}/._{path.name}", "x")
+    shutil.rmtree(download.images / ptid)
+    return "ADNI1.zip"
+
+
+def in_its_own_zip_file(download, ptid):
+    with zipfile.ZipFile(download.images / ptid / "mine.zip", "w") as archive:
+        for path in sorted((download.images / ptid).rglob("*.dcm")):
+            archive.write(path, path.name)
+            path.unlink()
+    return f"{ptid}/mine.zip"
+
+
+def in_anothers_folder(download, ptid):
+    other = next(plan.subject.ptid for plan in download.plans if plan.subject.ptid != ptid)
+    (download.images / ptid).rename(download.images / other / ptid)
+    return other
+
+
+PLACES = {
+    "a folder more": in_a_folder_more,
+    "small letters": renamed_to(str.lower),
+    "dashes": renamed_to(lambda ptid: ptid.replace("_", "-")),
+    "a number": renamed_to(lambda ptid: f"{ptid} (1)"),
+    "as BIDS has it": renamed_to(participant_id),
+    "a line break": renamed_to(lambda ptid: f"{ptid}\n"),
+    "a control character": renamed_to(lambda ptid: f"{ptid}\x07"),
+    "six digits": renamed_to(lambda ptid: f"{ptid[:6]}99{ptid[6:]}"),
+    "a zip file": in_a_zip_file,
+    "a zip file of its own": in_its_own_zip_file,
+    "the folder of another subject": in_anothers_folder,
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_subjects_in_a_place_that_is_passed_over_are_counted_as_lost(download, place):
+    ptid = download.plans[0].subject.ptid
+    where = PLACES[place](download, ptid)
+    assert sentence(download) == "4 of 6 visits on disk will arrive"
+    text = said(download)
+    name = ptid if place != "six digits" else where
+    assert f"lost: 2 x in a place that is passed over: {name} ({where})" in text
+    assert not re.search(r"[\x00-\x09\x0b-\x1f]", text)
+    assert len(text.splitlines()) == len(preflight(download.images, download.tables))
+
+
+def test_many_subjects_in_a_place_that_is_passed_over_block(download):
+    for plan in download.plans[:2]:
+        renamed_to(str.lower)(download, plan.subject.ptid)
+    assert "blocking: 2 of 6 visits on disk will arrive; lost: 4 x in a place that is passed over: " in said(download)
+
+
+@pytest.mark.parametrize("place", ["a folder more", "a number", "a zip file", "a zip file of its own"])
+def test_a_second_copy_elsewhere_costs_nothing(download, place, tmp_path):
+    ptid = download.plans[0].subject.ptid
+    shutil.copytree(download.images / ptid, tmp_path / "kept")
+    PLACES[place](download, ptid)
+    shutil.copytree(tmp_path / "kept", download.images / ptid, dirs_exist_ok=True)
+    assert sentence(download) == ALL
+
+
+def test_visits_that_the_study_refused_are_no_loss_in_a_place_that_is_passed_over(download):
+    ptid = next(plan.subject.ptid for plan in download.plans if plan.phase == "ADNI1")
+    for image in download.chosen(ptid):
+        download.edit("MRIQUALITY", {"LONIUID": f"S{image.series_id}"}, "PASS", "0")
+    in_a_folder_more(download, ptid)
+    assert sentence(download) == "4 of 4 visits on disk will arrive"
 
 
 def test_collections_side_by_side_are_named(download):

@@ -5,12 +5,15 @@ will pass them on, so a download with today's LONI names is as good as one with 
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from ldae.adni.accounting import NEEDED
-from ldae.adni.adni4_tables import known_phases
-from ldae.adni.inventory import FIVE_DIGITS, missing_folders, subject_folders
+from ldae.adni.adni4_tables import Adni4, known_phases
+from ldae.adni.clinica_tables import AdaptedTable, adapt_tables
+from ldae.adni.disk import SubjectFiles
+from ldae.adni.inventory import FIVE_DIGITS, missing_folders, outsiders, subject_folders
 from ldae.adni.preflight.adni4_checks import adni4_findings, count_adni4
 from ldae.adni.preflight.arrivals import Arrivals, arrival_findings, predicted
 from ldae.adni.preflight.cell_checks import mangled_numbers
@@ -22,11 +25,12 @@ from ldae.adni.preflight.image_checks import (
     image_findings,
     visit_findings,
 )
+from ldae.adni.preflight.passed_over import count_passed_over, passed_over
 from ldae.adni.preflight.quality_checks import diagnosis_findings, doubled_visits, rejected_visits, site_findings
 from ldae.adni.preflight.table_checks import adapted_findings, table_findings, tool_findings
 from ldae.adni.selection import PHASES
 from ldae.adni.study_tables import BY_NAME
-from ldae.adni.table_adapter import nothing_for_clinica, split_tables
+from ldae.adni.table_adapter import apart, nothing_for_clinica
 from ldae.core.errors import UserError
 from ldae.core.files import write_json
 
@@ -64,12 +68,13 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
     if missing:
         return Findings(missing + tool_findings())
     on_disk = [path.name for path in subject_folders(images)]
-    files, arrivals = files_by_subject(images, on_disk), None
-    adapted, found = split_tables(images, tables, adni4, files)
+    files, beside = files_by_subject(images, on_disk), outsiders(images)
+    whole = adapt_tables(images, tables)
+    adapted, found = apart(whole, images, tables, adni4, files)
     contents = {name: item.content for name, item in adapted.items() if item.usable}
     subjects = [name for name in on_disk if not FIVE_DIGITS.fullmatch(name)]
     subjects = [name for name in subjects if found is None or name not in found.alone]
-    findings = tool_findings() + folder_findings(images, adni4) + site_findings(on_disk)
+    findings = tool_findings() + folder_findings(images, beside, adni4) + site_findings(on_disk)
     told = {} if nothing_for_clinica(images, found) else adapted
     findings += adapted_findings(told, tables)
     if found is not None:
@@ -88,15 +93,43 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
     findings += mangled_numbers(contents, subjects)
     if set(NEEDED) <= set(contents):
         findings += rejected_visits(contents, subjects)
-        arrivals = predicted(contents, theirs)
-    if found is not None and not found.short:
-        arrivals = Arrivals() if arrivals is None else arrivals
-        count_adni4(arrivals, found)
+    arrivals = account(adapted, found, files)
     if arrivals is not None:
+        held = passed_over(images, beside, files, owners(whole))
+        held = [item for item in held if adni4 or not FIVE_DIGITS.fullmatch(item[0])]
+        count_passed_over(arrivals, held, files, lambda of: account(*apart(whole, images, tables, adni4, of), of))
         findings += arrival_findings(arrivals, max_quarantined_fraction)
     every = Findings(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
     every.arrivals = arrivals
     return every
+
+
+def account(
+    adapted: Mapping[str, AdaptedTable], found: Adni4 | None, files: Mapping[str, SubjectFiles]
+) -> Arrivals | None:
+    """What will arrive of some subjects; None where the tables do not tell.
+
+    Args:
+        adapted, found: Clinica's tables and those of ADNI4.
+        files: PTID -> files of the subjects.
+    """
+    contents, arrivals = {name: item.content for name, item in adapted.items() if item.usable}, None
+    alone = set() if found is None else found.alone
+    theirs = {name: item for name, item in files.items() if not FIVE_DIGITS.fullmatch(name) and name not in alone}
+    if set(NEEDED) <= set(contents):
+        arrivals = predicted({name: table for name, table in contents.items() if table is not None}, theirs)
+    if found is not None and not found.short:
+        arrivals = Arrivals() if arrivals is None else arrivals
+        count_adni4(arrivals, found)
+    return arrivals
+
+
+def owners(adapted: Mapping[str, AdaptedTable]) -> dict[str, str]:
+    """Image ID -> PTID, of the list of images."""
+    listing = adapted["MPRAGEMETA"]
+    if not listing.usable or listing.content is None:
+        return {}
+    return dict(zip(listing.content["ImageUID"], listing.content["SubjectID"], strict=True))
 
 
 def log(findings: list[Finding]) -> None:

@@ -6,25 +6,56 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from ldae.adni.accounting import LEFT_OUT, ORDINARY, Listing, absence, listing_of, mistaken_visit, visits_left_out
+from ldae.adni.accounting import (
+    LEFT_OUT,
+    NO_VISIT,
+    ORDINARY,
+    UNUSABLE_ROW,
+    Listing,
+    absence,
+    listing_of,
+    mistaken_visit,
+    visits_left_out,
+)
 from ldae.adni.disk import SubjectFiles
 from ldae.adni.preflight.finding import Finding, Severity, shortened
 from ldae.core.text_tables import count
 
 USED = "converting the scans"
 CAUSES = 3
+PASSED_OVER = "in a place that is passed over"
+DIES = "Clinica dies"
+AGAIN = "download the images again, by their image IDs"
+NEWEST = "download the newest list of images (All Images or MRIQC)"
+ADVICE = {  # kind of reason -> what to do
+    PASSED_OVER: "move each subject's folder beside the others, under its name NNN_S_NNNN; unpack what is packed",
+    "not on disk": "fetch the files that the links lead to (`datalad get`), or copy the images again",
+    "empty files": f"copy the images again from where they are whole, or {AGAIN}",
+    "packed": "unpack the files where they lie (gunzip, unzip)",
+    "unknown images": f"{NEWEST}, unless these images are no T1w scans",
+    "no visit": "download the newest ADNIMERGE",
+    NO_VISIT: "look whether the dates of these scans and of their visits in ADNIMERGE are right",
+    UNUSABLE_ROW: "correct the cells of ADNIMERGE that are quoted, or download it again",
+    "unreadable scan date": f"write the dates as YYYY-MM-DD, or {NEWEST}",
+    LEFT_OUT: "compare visit, sequence and field strength of these images in the list of images with the others; "
+    "Clinica takes MPRAGE and SPGR, in ADNI3 accelerated ones",
+    "second image of the visit": "see which of the two belongs to another visit, and correct it in the list of images",
+    DIES: "write EXAMDATE_bl of these subjects as YYYY-MM-DD in ADNIMERGE",
+}
 
 
 @dataclass
 class Arrivals:
     """``arriving``: (PTID, visit code) of the visits that will arrive; ``lost``: reason -> what it loses, of those that
     could have been converted; ``ordinary``: reason -> number of visits that are no loss of the download;
-    ``replaced``: subjects of whom an image on disk stands in for one that is not there."""
+    ``replaced``: subjects of whom an image on disk stands in for one that is not there; ``told``: subjects with a visit
+    that will not arrive, whatever the reason."""
 
     arriving: list[tuple[str, str]] = field(default_factory=list)
     lost: dict[str, list[str]] = field(default_factory=dict)
     ordinary: Counter[str] = field(default_factory=Counter)
     replaced: list[str] = field(default_factory=list)
+    told: set[str] = field(default_factory=set)
 
     @property
     def possible(self) -> int:
@@ -40,6 +71,7 @@ class Arrivals:
     def add(self, subject: str, reason: str) -> None:
         """Count a visit of a subject that will not arrive, under its reason."""
         kind = reason.split(":")[0]
+        self.told.add(subject)
         if reason.startswith(ORDINARY):
             self.ordinary[kind] += 1
         else:
@@ -79,7 +111,7 @@ def predicted(contents: Mapping[str, pd.DataFrame], files: Mapping[str, SubjectF
             continue
         for entry in visits_left_out(name, pieces(name), item, set(chosen), set(), reasons[name]):
             dies = name in dying and entry["reason"].startswith(LEFT_OUT)
-            found.add(name, "Clinica dies: EXAMDATE_bl is no date" if dies else entry["reason"])
+            found.add(name, f"{DIES}: EXAMDATE_bl is no date" if dies else entry["reason"])
     found.replaced = sorted(replaced(listing, shown))
     return found
 
@@ -126,13 +158,16 @@ def arrival_findings(found: Arrivals, limit: float) -> list[Finding]:
         findings.append(Finding("blocking", what, "tables and files", fix, USED))
     if lost:
         causes = sorted(found.lost.items(), key=lambda item: -len(item[1]))
-        listed = "; ".join(f"{len(where)} x {reason}: {shortened(where, 2)}" for reason, where in causes[:CAUSES])
+        listed = "; ".join(
+            f"{len(where)} x {reason}: {shortened(dict.fromkeys(where), 2)}" for reason, where in causes[:CAUSES]
+        )
         more = f"; {len(causes) - CAUSES} further causes" if len(causes) > CAUSES else ""
         subjects = {entry.split(" (")[0] for _, where in causes for entry in where}
         blocking = not found.arriving or (len(subjects) > 1 and lost > limit * found.possible)
-        fix = "mend the commonest cause first" if len(causes) > 1 else "mend it"
+        fix = "; ".join(f"{reason}: {ADVICE[reason]}" for reason, _ in causes[:CAUSES] if reason in ADVICE)
+        fix = fix or "see the findings about the same subjects, and make what they name good"
         if blocking:
-            fix += ", or raise convert.max_quarantined_fraction to accept the loss"
+            fix += "; to accept the loss, raise convert.max_quarantined_fraction"
         severity: Severity = "blocking" if blocking else "quarantine"
         findings.append(Finding(severity, f"{found.sentence()}; lost: {listed}{more}", "tables and files", fix, USED))
     if found.replaced:

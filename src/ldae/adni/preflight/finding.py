@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from ldae.core.files import escaped
+
 Severity = Literal["blocking", "quarantine", "note"]
 SEVERITIES = ("blocking", "quarantine", "note")
 
@@ -24,7 +26,7 @@ class Finding:
 
     def __str__(self) -> str:
         used = f", used for {self.used}" if self.used else ""
-        return f"{self.what} ({self.where}{used}): {self.fix}"
+        return escaped(f"{self.what} ({self.where}{used}): {self.fix}")
 
 
 def shortened(names: Iterable[str], shown: int = 5) -> str:

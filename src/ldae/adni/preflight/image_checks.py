@@ -11,7 +11,7 @@ import pandas as pd
 from ldae.adni.adni4_tables import Adni4
 from ldae.adni.bids_tables import DIAGNOSES
 from ldae.adni.disk import SubjectFiles, subject_files
-from ldae.adni.inventory import FIVE_DIGITS, Outsider, outsiders, subject_folders
+from ldae.adni.inventory import FIVE_DIGITS, Outsider, subject_folders
 from ldae.adni.preflight.finding import Finding, Severity, shortened
 from ldae.adni.selection import PHASES
 from ldae.adni.study_tables import BY_NAME
@@ -143,9 +143,9 @@ def image_findings(
     return findings
 
 
-def folder_findings(images: Path, adni4: bool = True) -> list[Finding]:
-    """An empty cohort, subjects that Clinica passes over (unless ``adni4``), and whatever else lies there."""
-    findings, beside = [], outsiders(images)
+def folder_findings(images: Path, beside: list[Outsider], adni4: bool = True) -> list[Finding]:
+    """An empty cohort, subjects that Clinica passes over (unless ``adni4``), and whatever lies ``beside`` them."""
+    findings = []
     if not subject_folders(images):
         fix = "set raw.images to the folder that holds one folder per subject, as LONI's zip unpacks (usually ADNI)"
         findings.append(Finding("blocking", "no subject folder named NNN_S_NNNN", str(images), fix, USED))
@@ -159,7 +159,8 @@ def folder_findings(images: Path, adni4: bool = True) -> list[Finding]:
 
 def outsider_finding(item: Outsider, images: Path) -> Finding:
     """The finding for something that lies beside the subjects."""
-    holds = f", {count(item.subjects, 'subject folder')}" if item.subjects else ""
+    inside = sum(place != item.path for _, place in item.subjects)
+    holds = f", {count(inside, 'subject folder')}" if inside else ""
     what = (
         f"{item.path} is no subject folder and is passed over ({count(item.files, 'file')}, {size(item.bytes)}{holds})"
     )
