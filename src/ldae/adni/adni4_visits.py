@@ -6,7 +6,7 @@ the months that its date says.
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,13 +15,14 @@ import pandas as pd
 from ldae.adni.bids_tables import DIAGNOSES, PARTICIPANT_COLUMNS
 from ldae.adni.selection import PHASES
 from ldae.adni.spelling import visit_code
-from ldae.core.cells import Reading, read_dates, read_number
+from ldae.core.cells import Reading, quoted, read_dates, read_number
 from ldae.core.keys import participant_id, roster_number
 from ldae.core.text_tables import count
 
 CODES = {"1": "CN", "2": "MCI", "3": "AD"}
 SEXES = {"1": "M", "2": "F", "male": "M", "female": "F", "m": "M", "f": "F"}
 BASELINE = {"bl": 0, "4_bl": 1, "sc": 2, "4_sc": 3, "scmri": 4}  # which of several rows at month 0 comes first
+BORN = (1890, 2010)  # years of birth of adults; a spreadsheet program makes 2052 of 52
 NO_VISIT = re.compile(r".*disp|f|nv|tau", re.IGNORECASE)
 DAYS_PER_MONTH, DAYS_PER_YEAR = 365.25 / 12, 365.25
 RANGES = {"MMSE": (0, 30), "cdr_global": (0, 3), "cdr_sb": (0, 18)}
@@ -74,10 +75,11 @@ class People:
         return None
 
     def birthday(self, name: str) -> pd.Timestamp | None:
-        """The middle of the month, or of the year, that PTDEMOG has."""
+        """The middle of the month, or of the year, that PTDEMOG has; None where it is none of an adult."""
         for row in self.born.get(roster_number(name), ()):
-            cells = [str(row.get(column, "")) for column in ("PTDOB", "PTDOBYY")]
+            cells = birth_cells(row)
             years = [int(year) for cell in cells for year in re.findall(r"(?:18|19|20)\d\d", cell)]
+            years = [year for year in years if BORN[0] <= year <= BORN[1]]
             if not years:
                 continue
             months = [birth_month(cell) for cell in (*cells, str(row.get("PTDOBMM", "")))]
@@ -111,6 +113,11 @@ class People:
             facts["sex"] = SEXES.get(row["PTGENDER"].lower()) or facts.get("sex")
         facts["participant_id"] = participant_id(name)
         return {"PTID": name} | {column: facts.get(column) or None for column in PARTICIPANT_COLUMNS}
+
+
+def birth_cells(row: dict) -> list[str]:
+    """The cells of PTDEMOG that may hold a year of birth."""
+    return [str(row.get(column) or "") for column in ("PTDOB", "PTDOBYY")]
 
 
 def birth_month(cell: str) -> int | None:
@@ -191,7 +198,10 @@ class Visits:
         ageless = [name for name in names if not self.people.baseline(name) and self.people.birthday(name) is None]
         if ageless:
             people = count(len(ageless), "subject")
-            yield f"{people} of ADNI4 without a year of birth, the age is n/a: {shortened(ageless)}"
+            rows_of_birth = [row for name in ageless for row in self.people.born.get(roster_number(name), ())]
+            cells = Counter(cell for row in rows_of_birth for cell in birth_cells(row) if cell)
+            read = f" (PTDEMOG has {quoted(cells)})" if cells else ""
+            yield f"{people} of ADNI4 without a year of birth{read}, the age is n/a: {shortened(ageless)}"
         sexless = [name for name in names if rows[name]["sex"] is None]
         if sexless:
             yield f"{count(len(sexless), 'subject')} of ADNI4 without a sex: {shortened(sexless)}"

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from ldae.adni.image_listing import image_list, renamed
+from ldae.adni.image_listing import SPELLINGS, image_list, renamed
 from ldae.adni.spelling import normalised, plain_number
 from ldae.adni.study_tables import (
     BY_NAME,
     TABLES,
     StudyTable,
     files_of_tables,
+    find_all,
     find_tables,
     find_todays_tables,
     lacking_columns,
@@ -30,6 +31,14 @@ from ldae.core.text_tables import read_text_table
 
 SESSION_CODES = re.compile(r"bl|sc|[mM]\d+|f|uns1|")
 DIAGNOSIS_CODES = {"CN": "1", "MCI": "2", "AD": "3", "Dementia": "3", "DEM": "3"}
+OTHER_NAMES = frozenset(  # columns that stand in for those of Clinica, in small letters
+    [
+        *("rid", "ptid", "dxcurren", "dxchange", "phase", "colprot", "visdate", "examdate", "ptdobmm"),
+        *("image_modality", "modality", "seriestype"),
+        *(name for names in SPELLINGS.values() for name in names),
+        *map(str.lower, SPELLINGS),
+    ]
+)
 CURRENT = {"1": "1", "2": "2", "3": "3"}  # DXCURREN of ADNI1: normal, MCI, AD
 CHANGE = dict(zip("123456789", "123233121", strict=True))  # DXCHANGE of ADNIGO and 2: what it is after the change
 
@@ -84,12 +93,7 @@ def adapt_table(table: StudyTable, images: Path, tables: Path, merge: AdaptedTab
 
 def prepared_table(table: StudyTable, images: Path, tables: Path, merge: AdaptedTable | None) -> AdaptedTable:
     """A table from its own name or today's, respelt; every row of it."""
-    paths, source = find_tables(tables, table.name), table.name
-    for name in table.today:
-        if not paths:
-            paths, source = find_todays_tables(tables, name), name
-    if not paths and table.name == "MPRAGEMETA":
-        paths, source = lists_of_images(tables), "All_Images"
+    paths, source = files_of(table, tables)
     changes: list[str] = []
     if len(paths) > 1 and len({sha256_file(path) for path in paths}) == 1:
         changes.append(f"{len(paths)} equal files, the first is read")
@@ -97,19 +101,52 @@ def prepared_table(table: StudyTable, images: Path, tables: Path, merge: Adapted
     if len(paths) != 1:
         return AdaptedTable(table, tuple(paths))
     try:
-        raw = read_text_table(paths[0])
+        raw = read_text_table(paths[0], wanted=columns_of(table))
         content = raw.frame()
         changes += raw.notes
         if source != table.name:
             changes.append(f"made from {paths[0].name}")
             if table.name == "MPRAGEMETA":
                 content = listed_images(content, source, images, tables, merge)
-        content = same_spelling(table, content, changes)
-        content = derived(table, content, merge, changes)
-        content = normalised(table, content, changes)
+        content = respelt(table, content, merge, changes)
     except UserError as error:
         return AdaptedTable(table, tuple(paths), error=str(error))
     return AdaptedTable(table, tuple(paths), content, tuple(changes))
+
+
+def files_of(table: StudyTable, tables: Path) -> tuple[list[Path], str]:
+    """The files that are a table, and the name under which they were found: its own, else one of today's."""
+    paths, source = find_tables(tables, table.name), table.name
+    for name in table.today:
+        if not paths:
+            paths, source = find_todays_tables(tables, name), name
+    if not paths and table.name == "MPRAGEMETA":
+        paths, source = lists_of_images(tables), "All_Images"
+    return paths, source
+
+
+def files_beside(table: StudyTable, tables: Path) -> list[Path]:
+    """Files that could be a table too and are not read, since there is one under a name that comes first."""
+    read, _ = files_of(table, tables)
+    every = [path for name in table.today for path in find_todays_tables(tables, name)]
+    every += find_all(tables, table.name)
+    if len(read) != 1:
+        return []
+    known = sha256_file(read[0])
+    return [path for path in sorted(set(every) - set(read)) if sha256_file(path) != known]
+
+
+def respelt(table: StudyTable, content: pd.DataFrame, merge: AdaptedTable | None, changes: list[str]) -> pd.DataFrame:
+    """Columns and cells as Clinica reads them, whoever saved them."""
+    content = same_spelling(table, content, changes)
+    content = derived(table, content, merge, changes)
+    return normalised(table, content, changes)
+
+
+def columns_of(table: StudyTable) -> frozenset[str]:
+    """Names, in small letters, of all columns that are of use in a table."""
+    names = (*table.required, *table.used, table.subject, *(name for group in table.either for name in group))
+    return OTHER_NAMES | {name.lower() for name in names}
 
 
 def listed_images(
@@ -140,7 +177,7 @@ def lists_of_images(tables: Path) -> list[Path]:
         if path in known:
             continue
         try:
-            header = pd.DataFrame(columns=read_text_table(path).header)
+            header = pd.DataFrame(columns=read_text_table(path, wanted=OTHER_NAMES).header)
         except UserError:
             continue
         if {"SubjectID", "ImageUID", "Sequence", "ScanDate"} <= set(renamed(header.astype(object))):

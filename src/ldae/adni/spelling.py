@@ -5,12 +5,13 @@ blanks and capitals. What can be put right without a guess is put right, and sai
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable
 
 import pandas as pd
 
 from ldae.adni.study_tables import StudyTable
-from ldae.core.cells import Reading, read_dates, read_number
+from ldae.core.cells import Reading, quoted, read_dates, read_number
 from ldae.core.text_tables import count
 
 PTID = re.compile(r"(\d{1,3})[\s_-]*S[\s_-]*(\d{1,5})", re.IGNORECASE)
@@ -21,8 +22,12 @@ NUMBERS = (
     "AGE", "PTEDUCAT", "APOE4", "MMSE", "MMSE_bl", "CDRSB", "ADAS11", "ADAS13", "ADASQ4", "FAQ", "MOCA",
     "RAVLT_immediate", "CDGLOBAL", "PASS", "series_quality", "series_selected",
 )  # fmt: skip
+ADULT = (18, 120)  # years; the study enrols from about 50
 WORDS = {
-    "PTGENDER": {"male": "Male", "m": "Male", "female": "Female", "f": "Female"},
+    "PTGENDER": {
+        **dict.fromkeys(("male", "m", "man", "men", "1", "1.0"), "Male"),
+        **dict.fromkeys(("female", "f", "woman", "women", "2", "2.0"), "Female"),
+    },
     "DX": {"cn": "CN", "nl": "CN", "mci": "MCI", "dementia": "Dementia", "ad": "AD"},
     "Orig/Proc": {"original": "Original", "processed": "Processed", "pre-processed": "Processed"},
     "COLPROT": {name.lower(): name for name in ("ADNI1", "ADNIGO", "ADNI2", "ADNI3", "ADNI4")},
@@ -80,9 +85,11 @@ def point_number(cell: str) -> str:
 
 
 def age(cell: str) -> str:
-    """As :func:`point_number`; what is no number is empty, since Clinica dies on it."""
+    """As :func:`point_number`; what is no number is empty, since Clinica dies on it, and so is what is no age of an
+    adult (0, -4, 999)."""
     number = point_number(cell)
-    return number if not number or read_number(number, {})[0] is not None else ""
+    years = read_number(number, {})[0]
+    return number if years is not None and ADULT[0] <= years <= ADULT[1] else ""
 
 
 def field_strength(cell: str) -> str:
@@ -130,6 +137,11 @@ def normalised(table: StudyTable, content: pd.DataFrame, changes: list[str]) -> 
         different = old != new
         if different.any():
             fresh[column] = new
+        emptied = Counter(old[different & (new == "")])
+        if emptied:
+            changes.append(f"{column}: {quoted(emptied)} taken for no value")
+        different &= new != ""
+        if different.any():
             first = different.idxmax()
             changes.append(
                 f"{column}: {count(int(different.sum()), 'cell')} respelt ({old[first]!r} as {new[first]!r})"

@@ -128,12 +128,18 @@ def find_tables(folder: Path, name: str) -> list[Path]:
 
     The diagnostic summary may also be the table of all phases, ``DXSUM_PDXCONV_ADNIALL``.
     """
-    files = [path for path in files_of_tables(folder) if path.suffix.lower() == ".csv"]
-    if name == "DXSUM_PDXCONV":
-        all_phases = [path for path in files if named(path, f"{name}_ADNIALL")]
-        if len(all_phases) == 1:
-            return all_phases
-    return sorted(path for path in files if named(path, name))
+    every = find_all(folder, name)
+    all_phases = [path for path in every if not named(path, name)]
+    if len(all_phases) == 1:
+        return all_phases
+    return [path for path in every if named(path, name)]
+
+
+def find_all(folder: Path, name: str) -> list[Path]:
+    """The same with every file of the diagnostic summary, of all phases or not."""
+    files = sorted(path for path in files_of_tables(folder) if path.suffix.lower() == ".csv")
+    names = [name, f"{name}_ADNIALL"] if name == "DXSUM_PDXCONV" else [name]
+    return [path for path in files if any(named(path, other) for other in names)]
 
 
 def find_todays_tables(folder: Path, name: str) -> list[Path]:

@@ -9,6 +9,7 @@ import csv
 import re
 import stat
 from collections import Counter
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,8 @@ OTHER_FORMATS = (
     (b"version https://git-lfs", "a pointer of Git LFS: fetch the file itself (git lfs pull)"),
     (b"/annex/objects/", "a pointer of git-annex: fetch the file itself (datalad get)"),
 )
+CUT = "ends in the middle of a row, as a download does that was interrupted"  # among the notes
+WIDE = 1000  # columns; a table of the study has at most some 350
 UTF16 = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
@@ -52,12 +55,13 @@ class TextTable:
         return [dict(zip(self.header, row, strict=True)) for row in self.rows]
 
 
-def read_text_table(path: str | Path, delimiter: str | None = None) -> TextTable:
+def read_text_table(path: str | Path, delimiter: str | None = None, wanted: Collection[str] | None = None) -> TextTable:
     """Read a table with a header line.
 
     Args:
         delimiter: the expected one; by default a tab for ``.tsv`` and ``.txt``, a comma for any other name. Another one
             is taken, and noted, where the header line does not hold the expected one.
+        wanted: names of columns in small letters; of a table with more than 1,000 columns the others are left out.
 
     Raises:
         UserError: the file is missing, no regular file, empty, larger than 1 GiB, or no text table.
@@ -69,7 +73,7 @@ def read_text_table(path: str | Path, delimiter: str | None = None) -> TextTable
     found = delimiter_of(first, expected)
     if found != expected:
         notes.append(f"read with {DELIMITERS[found]} between the columns")
-    lines, broken = split_cells(text, found)
+    lines, broken = split_cells(text, found, wanted, notes)
     if broken:
         notes.append(f"{count(broken, 'line')} with a quote that does not close, read as it stands")
     lines = [cells for cells in lines if any(cells)]
@@ -77,6 +81,9 @@ def read_text_table(path: str | Path, delimiter: str | None = None) -> TextTable
         raise UserError(f"{path} is empty: a table with a header line is expected.")
     header, rows = lines[0], lines[1:]
     header = distinct(header, rows, notes)
+    short = [number for number, row in enumerate(rows, 1) if len(row) < len(header)]
+    if short == [len(rows)] and not text.endswith(("\n", "\r")):
+        notes.append(CUT)
     return TextTable(header, squared(rows, len(header), notes), tuple(notes))
 
 
@@ -136,28 +143,49 @@ def delimiter_of(header: str, expected: str) -> str:
     return max(numbers, key=lambda mark: numbers[mark])
 
 
-def split_cells(text: str, delimiter: str) -> tuple[list[list[str]], int]:
-    """Cells of every line, and the number of lines with a quote that does not close.
+def split_cells(
+    text: str, delimiter: str, wanted: Collection[str] | None, notes: list[str]
+) -> tuple[list[list[str]], int]:
+    """Cells of every line, without blanks around them, and the number of lines with a quote that does not close.
 
     A quoted cell may hold line breaks in a comma-separated table. BIDS knows no quoting between tabs, spreadsheets
     write it all the same: there a cell is unquoted where the quotes enclose it, and every line is a row.
     """
+    csv.field_size_limit(LARGEST_BYTES)  # Python's own limit is 128 KiB, and says the same as an open quote
     if delimiter != "\t":
         try:
             reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
-            return [[cell.strip(BLANKS) for cell in row] for row in reader], 0
+            return stripped(reader, wanted, notes), 0
         except csv.Error:
             pass
     if '"' not in text:
-        return [[cell.strip(BLANKS) for cell in line.split(delimiter)] for line in text.splitlines()], 0
+        return stripped((line.split(delimiter) for line in text.splitlines()), wanted, notes), 0
     lines, broken = [], 0
     for line in text.splitlines():
         try:
             row = next(csv.reader([line], delimiter=delimiter, strict=True), [])
         except csv.Error:
             row, broken = line.split(delimiter), broken + 1
-        lines.append([cell.strip(BLANKS) for cell in row])
-    return lines, broken
+        lines.append(row)
+    return stripped(lines, wanted, notes), broken
+
+
+def stripped(rows: Iterable[list[str]], wanted: Collection[str] | None, notes: list[str]) -> list[list[str]]:
+    """Rows without blanks around their cells; of very many columns the ``wanted`` ones alone."""
+    lines: list[list[str]] = []
+    rows = iter(rows)
+    for row in rows:
+        cells = [cell.strip(BLANKS) for cell in row]
+        if any(cells) and wanted is not None and len(cells) > WIDE:
+            places = [place for place, name in enumerate(cells) if name.casefold() in wanted]
+            if places:
+                notes.append(f"{len(places)} of {len(cells)} columns are read")
+                head = [cells[place] for place in places]
+                return [head, *([row[p].strip(BLANKS) for p in places if p < len(row)] for row in rows)]
+        lines.append(cells)
+        if any(cells):
+            break
+    return lines + [[cell.strip(BLANKS) for cell in row] for row in rows]
 
 
 def distinct(header: list[str], rows: list[list[str]], notes: list[str]) -> list[str]:

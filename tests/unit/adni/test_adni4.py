@@ -230,6 +230,28 @@ def test_spellings_known_from_public_sources_give_the_same_tables(new, name):
         pd.testing.assert_frame_equal(getattr(after, table), getattr(before, table))
 
 
+@pytest.mark.parametrize("year", ["2052", "1852", "2019"])
+def test_a_birth_that_cannot_be_is_quoted_and_the_age_is_na(new, year):
+    respell(new, "PTDEMOG", lambda t: t.assign(PTDOB=f"03/{year}", PTDOBYY=year))
+    found, findings = split(new)
+    (note,) = [finding.what for finding in findings if "without a year of birth" in finding.what]
+    assert f"'03/{year}' (" in note and f"'{year}' (" in note
+    alone = found.subjects[~found.subjects["clinica"]]
+    assert len(alone) and alone["age_bl"].isna().all()
+
+
+def test_of_a_damaged_adnimerge_the_damage_is_told_and_nothing_of_adni4(make_download, cohort, tmp_path):
+    new = make_download(tmp_path / "raw", [plan for plan in cohort if len({visit.phase for visit in plan.visits}) == 2])
+    assert any("in ADNI4" in finding.what for finding in split(new)[1])
+    path = new.table("ADNIMERGE")
+    whole = path.read_text()
+    for damaged in (whole.replace("COLPROT", "X", 1), whole.rstrip("\n")[:-20].rpartition(",")[0], ""):
+        path.write_text(damaged)
+        _, findings = split(new)
+        assert not [str(finding) for finding in findings if "ADNI4" in finding.what]
+        assert [finding for finding in findings if finding.severity == "blocking" and finding.where == path.name]
+
+
 def test_what_the_tables_contradict_or_lack_is_noted_and_na(new):
     respell(new, "DXSUM_PDXCONV", lambda t: pd.concat([t, t.iloc[[0]].assign(DIAGNOSIS="1")]))
     respell(new, "PTDEMOG", lambda t: t[t["RID"] != "10001"])

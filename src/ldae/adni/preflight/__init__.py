@@ -16,7 +16,7 @@ from ldae.adni.disk import SubjectFiles
 from ldae.adni.inventory import FIVE_DIGITS, missing_folders, outsiders, subject_folders
 from ldae.adni.preflight.adni4_checks import adni4_findings, count_adni4
 from ldae.adni.preflight.arrivals import Arrivals, arrival_findings, predicted
-from ldae.adni.preflight.cell_checks import mangled_numbers
+from ldae.adni.preflight.cell_checks import mangled_numbers, missing_facts, other_summaries
 from ldae.adni.preflight.finding import SEVERITIES, Finding
 from ldae.adni.preflight.image_checks import (
     archive_findings,
@@ -33,6 +33,7 @@ from ldae.adni.study_tables import BY_NAME
 from ldae.adni.table_adapter import apart, nothing_for_clinica
 from ldae.core.errors import UserError
 from ldae.core.files import write_json
+from ldae.core.text_tables import CUT
 
 __all__ = [
     "PHASES",
@@ -75,9 +76,11 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
     subjects = [name for name in on_disk if not FIVE_DIGITS.fullmatch(name)]
     subjects = [name for name in subjects if found is None or name not in found.alone]
     findings = tool_findings() + folder_findings(images, beside, adni4) + site_findings(on_disk)
+    damaged = is_damaged(adapted["ADNIMERGE"]) and any(not FIVE_DIGITS.fullmatch(name) for name in on_disk)
     told = {} if nothing_for_clinica(images, found) else adapted
+    told = whole if damaged else told
     findings += adapted_findings(told, tables)
-    if found is not None:
+    if found is not None and not damaged:  # without it, subjects of all phases look like ADNI4's
         findings += adni4_findings(found, told, tables)
     if "ADNIMERGE" in contents:
         merge, table = contents["ADNIMERGE"], BY_NAME["ADNIMERGE"]
@@ -91,6 +94,8 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
     if "MPRAGEMETA" in contents:
         findings += image_findings(contents["MPRAGEMETA"], theirs, images, found)
     findings += mangled_numbers(contents, subjects)
+    if "DXSUM_PDXCONV" in contents:
+        findings += other_summaries(whole["DXSUM_PDXCONV"], tables, whole["ADNIMERGE"], on_disk)
     if set(NEEDED) <= set(contents):
         findings += rejected_visits(contents, subjects)
     arrivals = account(adapted, found, files)
@@ -98,6 +103,8 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
         held = passed_over(images, beside, files, owners(whole))
         held = [item for item in held if adni4 or not FIVE_DIGITS.fullmatch(item[0])]
         count_passed_over(arrivals, held, files, lambda of: account(*apart(whole, images, tables, adni4, of), of))
+        if "ADNIMERGE" in contents:
+            findings += missing_facts(contents["ADNIMERGE"], arrivals.arriving)
         findings += arrival_findings(arrivals, max_quarantined_fraction)
     every = Findings(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
     every.arrivals = arrivals
@@ -122,6 +129,11 @@ def account(
         arrivals = Arrivals() if arrivals is None else arrivals
         count_adni4(arrivals, found)
     return arrivals
+
+
+def is_damaged(table: AdaptedTable) -> bool:
+    """Whether a table is there and cannot be trusted to have all its rows and columns."""
+    return bool(table.paths) and (not table.usable or CUT in table.changes)
 
 
 def owners(adapted: Mapping[str, AdaptedTable]) -> dict[str, str]:

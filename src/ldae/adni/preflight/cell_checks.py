@@ -3,13 +3,19 @@ values that cannot be."""
 
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 
 import pandas as pd
 
-from ldae.adni.preflight.finding import Finding
+from ldae.adni.bids_tables import DIAGNOSES
+from ldae.adni.clinica_tables import AdaptedTable, files_beside, respelt
+from ldae.adni.preflight.finding import Finding, shortened
+from ldae.adni.preflight.quality_checks import CODES
 from ldae.adni.spelling import lost_digits
 from ldae.adni.study_tables import BY_NAME
 from ldae.core.cells import quoted
+from ldae.core.errors import UserError
+from ldae.core.text_tables import count, read_text_table
 
 JOINED = {  # columns by which tables and files find each other
     "ADNIMERGE": ("PTID", "RID"),
@@ -42,3 +48,60 @@ def mangled_numbers(contents: Mapping[str, pd.DataFrame], subjects: list[str]) -
                 fix = f"{AS_TEXT} {BY_NAME[name].page}"
                 findings.append(Finding("blocking", what, name, fix, "joining tables and files"))
     return findings
+
+
+def missing_facts(merge: pd.DataFrame, arriving: list[tuple[str, str]]) -> list[Finding]:
+    """Arriving visits without a diagnosis, an age or a sex.
+
+    Args:
+        merge: ADNIMERGE as the adapter passes it on.
+        arriving: PTID and VISCODE of each visit.
+    """
+    visits = pd.DataFrame(arriving, columns=["PTID", "VISCODE"]).merge(merge.drop_duplicates(["PTID", "VISCODE"]))
+    findings = []
+    for column, known, what in (
+        ("DX", None, "the diagnosis"), ("AGE", None, "the age"), ("PTGENDER", ("Male", "Female"), "the sex"),
+    ):  # fmt: skip
+        if column not in visits:
+            continue
+        cells = visits[column]
+        bad = visits[(cells == "") if known is None else ~cells.isin(known)]
+        if len(bad):
+            held = f" or holds {quoted(words)}" if (words := Counter(bad[column][bad[column] != ""])) else ""
+            names = shortened(f"{row.PTID} {row.VISCODE}" for row in bad[["PTID", "VISCODE"]].itertuples())
+            said = f"{column} is empty{held} at {len(bad)} of {count(len(visits), 'arriving visit')}: {names}; "
+            fix = "none needed: the scans arrive; fill in the cells of ADNIMERGE where you know them"
+            findings.append(Finding("note", f"{said}{what} is n/a", "ADNIMERGE", fix, f"{what} at a scan"))
+    return findings
+
+
+def other_summaries(
+    summary: AdaptedTable, tables: Path, merge: AdaptedTable | None, subjects: list[str]
+) -> list[Finding]:
+    """Diagnostic summaries that lie beside the one that is read, with the number of visits that they call otherwise."""
+    findings, ours = [], diagnoses(summary.content, subjects)
+    for path in files_beside(summary.table, tables):
+        try:
+            other = respelt(summary.table, read_text_table(path).frame(), merge, [])
+        except UserError as error:
+            findings.append(Finding("note", str(error), path.name, "take it away", summary.table.purpose))
+            continue
+        both = ours.merge(diagnoses(other, subjects), on=["PTID", "VISCODE2"], suffixes=("", "_other"))
+        differ = both[both["DIAGNOSIS"] != both["DIAGNOSIS_other"]]
+        names = [f"{row.PTID} {row.VISCODE2} {row.DIAGNOSIS}/{row.DIAGNOSIS_other}" for row in differ.itertuples()]
+        read = summary.paths[0].relative_to(tables).as_posix()
+        what = f"two diagnostic summaries: {read} is read, {path.relative_to(tables).as_posix()} is not; "
+        what += f"they differ in {len(differ)} of {count(len(both), 'visit')} that both have"
+        what += f": {shortened(names)}" if names else ""
+        findings.append(Finding("note", what, "DXSUM", "take the one away that you do not mean", summary.table.purpose))
+    return findings
+
+
+def diagnoses(table: pd.DataFrame | None, subjects: list[str]) -> pd.DataFrame:
+    """PTID, VISCODE2 and DIAGNOSIS (CN, MCI, AD) of the visits of some subjects that have one (the last of several)."""
+    columns = ["PTID", "VISCODE2", "DIAGNOSIS"]
+    if table is None or not set(columns) <= set(table):
+        return pd.DataFrame(columns=columns, dtype=object)
+    rows = table.loc[table["PTID"].isin(subjects), columns]
+    named = rows["DIAGNOSIS"].map(lambda cell: CODES.get(str(cell).removesuffix(".0"), DIAGNOSES.get(cell)))
+    return rows.assign(DIAGNOSIS=named).dropna().drop_duplicates(["PTID", "VISCODE2"], keep="last")

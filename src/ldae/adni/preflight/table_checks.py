@@ -7,6 +7,7 @@ from ldae.adni.clinica_tables import AdaptedTable
 from ldae.adni.preflight.finding import Finding, Severity, shortened
 from ldae.adni.study_tables import TABLES, StudyTable, find_other_formats, find_tables, read_table
 from ldae.core.errors import UserError
+from ldae.core.text_tables import CUT
 
 
 def table_findings(tables: Path) -> list[Finding]:
@@ -27,8 +28,9 @@ def adapted_findings(adapted: dict[str, AdaptedTable], tables: Path) -> list[Fin
     findings = []
     for item in adapted.values():
         findings += one_table(item, tables)
-        if item.usable and item.changes:
-            what = f"table {item.table.name}: {'; '.join(item.changes)}"
+        changes = [change for change in item.changes if change != CUT]
+        if item.usable and changes:
+            what = f"table {item.table.name}: {'; '.join(changes)}"
             fix = "none needed; the table adapter passes it on as Clinica 0.12 reads it, your file stays as it is"
             findings.append(Finding("note", what, item.paths[0].name, fix, item.table.purpose))
     return findings
@@ -46,6 +48,9 @@ def one_table(item: AdaptedTable, tables: Path) -> list[Finding]:
         return [Finding("blocking", what, names, "keep the newest file alone", table.purpose)]
     if item.error:
         return [Finding(severity, item.error, names, f"download it again from {table.page}", table.purpose)]
+    if CUT in item.changes:
+        fix = f"download it again from {table.page}"
+        return [Finding(severity, f"table {table.name} {CUT}", names, fix, table.purpose)]
     if item.lacking:
         what = f"columns missing: {', '.join(item.lacking)}"
         return [Finding(severity, what, names, f"download the complete table from {table.page}", table.purpose)]

@@ -1,0 +1,106 @@
+"""Study tables that are damaged, doubled or huge, or hold what cannot be: named, quoted, counted, never believed."""
+
+import time
+
+import pandas as pd
+import pytest
+
+from ldae.adni.clinica_tables import adapt_tables
+from ldae.adni.preflight import preflight
+from ldae.adni.study_tables import BY_NAME, read_table
+from ldae.core.text_tables import CUT, read_text_table
+
+
+def said(download) -> str:
+    return "\n".join(f"{finding.severity}: {finding}" for finding in preflight(download.images, download.tables))
+
+
+@pytest.mark.parametrize(("name", "read"), [("DXSUM_15Dec2025", False), ("DXSUM_PDXCONV_ADNIALL_15Dec2025", True)])
+def test_of_two_diagnostic_summaries_the_one_that_is_read_is_named(download, name, read):
+    table = read_table(download.table("DXSUM_PDXCONV"))
+    visits = table.index[table["PTID"] == download.plans[0].subject.ptid]
+    table.loc[visits, "DIAGNOSIS"] = table.loc[visits, "DIAGNOSIS"].map({"1": "2", "2": "3", "3": "1"})
+    table.to_csv(download.tables / f"{name}.csv", index=False)
+    names = (f"{name}.csv", download.table("DXSUM_PDXCONV").name)
+    used, other = names if read else reversed(names)
+    (line,) = [line for line in said(download).splitlines() if "two diagnostic summaries" in line]
+    dated = table.loc[table["PTID"].isin([plan.subject.ptid for plan in download.plans]), ["PTID", "VISCODE2"]]
+    differ = len(table.loc[visits].drop_duplicates("VISCODE2"))
+    assert f"{used} is read, {other} is not; they differ in {differ} of {len(dated.drop_duplicates())} visits" in line
+    assert f"{download.plans[0].subject.ptid} " in line and line.startswith("note")
+    table = adapt_tables(download.images, download.tables)["DXSUM_PDXCONV"]
+    assert [path.name for path in table.paths] == [used]
+
+
+def test_an_equal_summary_under_another_name_says_nothing(download):
+    copy = download.tables / "DXSUM_15Dec2025.csv"
+    copy.write_bytes(download.table("DXSUM_PDXCONV").read_bytes())
+    assert said(download) == ""
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "sentence"),
+    [
+        ("AGE", "0", "AGE is empty at 2 of 6 arriving visits"),
+        ("AGE", "999", "AGE is empty at 2 of 6 arriving visits"),
+        ("DX", "", "DX is empty at 2 of 6 arriving visits"),
+        ("PTGENDER", "x", "PTGENDER is empty or holds 'x' (2) at 2 of 6 arriving visits"),
+    ],
+)
+def test_facts_that_cannot_be_are_counted_and_quoted(download, column, cell, sentence):
+    ptid = download.plans[1].subject.ptid
+    download.edit("ADNIMERGE", {"PTID": ptid}, column, cell)
+    text = said(download)
+    assert f"note: {sentence}: {ptid} bl, {ptid} m" in text
+    assert ("'0' (2) taken for no value" in text) == (cell == "0")
+    assert (f"{cell!r} (2)" in text) == bool(cell)
+
+
+@pytest.mark.parametrize(
+    ("cell", "sex"),
+    [("female", "Female"), ("F", "Female"), ("2.0", "Female"), ("Woman", "Female"), ("1", "Male"), ("MEN", "Male")],
+)
+def test_words_and_codes_of_sex(download, cell, sex):
+    ptid = download.plans[1].subject.ptid
+    download.edit("ADNIMERGE", {"PTID": ptid}, "PTGENDER", cell)
+    table = adapt_tables(download.images, download.tables)["ADNIMERGE"].content
+    assert set(table.loc[table["PTID"] == ptid, "PTGENDER"]) == {sex}
+    assert "PTGENDER is empty" not in said(download)
+
+
+def test_a_table_that_was_cut_off_is_named_and_blocks(download):
+    path = download.table("ADNIMERGE")
+    whole = path.read_text()
+    path.write_text(whole.rstrip("\n")[:-20].rpartition(",")[0])
+    line = said(download).splitlines()[0]
+    assert line.startswith(f"blocking: table ADNIMERGE {CUT} ({path.name}, ")
+    assert line.endswith(f"download it again from {BY_NAME['ADNIMERGE'].page}")
+    path.write_text(whole.rstrip("\n"))  # without the last line break it is whole
+    assert said(download) == ""
+
+
+def test_a_huge_cell_in_quotes_is_one_cell(tmp_path):
+    path = tmp_path / "table.csv"
+    cell = 'a ""word"", and\n' * 40_000
+    path.write_text(f'RID,NOTE,PASS\n1,"{cell}",1\n2,x,0\n')
+    table = read_text_table(path)
+    assert (
+        table.notes == () and [row[0] for row in table.rows] == ["1", "2"] and [r[2] for r in table.rows] == ["1", "0"]
+    )
+    assert table.rows[0][1] == cell.replace('""', '"').strip()
+
+
+def test_of_very_many_columns_those_that_are_needed_are_read(download):
+    path = download.table("ADNIMERGE")
+    table = read_table(path)
+    before = adapt_tables(download.images, download.tables)["ADNIMERGE"].content
+    more = pd.DataFrame("1", index=table.index, columns=[f"C{number}" for number in range(30_000)])
+    pd.concat([more, table], axis=1).to_csv(path, index=False)
+    start = time.process_time()
+    text = said(download)
+    assert time.process_time() - start < 5
+    assert f" of {30_000 + len(table.columns)} columns are read" in text and text.startswith("note")
+    after = adapt_tables(download.images, download.tables)["ADNIMERGE"].content
+    names = list(BY_NAME["ADNIMERGE"].required + BY_NAME["ADNIMERGE"].used)
+    pd.testing.assert_frame_equal(after[names], before[names])
+    assert len(after.columns) < 60
