@@ -89,7 +89,10 @@ def problems(settings: Clinica) -> list[str]:
             continue
         if lacking:
             found.append(f"{paths[0].name} has no column {', '.join(lacking)}")
-    if not raw_images(settings):
+    images = raw_images(settings)
+    if images and not any(map(is_whole, images)):
+        found.append(f"all {count(len(images), 'T1w image')} in {settings.images} have 0 bytes: copy them again")
+    if not images:
         form = {
             "oasis3-to-bids": "OAS3...._MR_d..../**/sub-*_T1w.nii.gz",
             "aibl-to-bids": "<number>/MPRAGE*/<date>/<image>",
@@ -118,6 +121,19 @@ def raw_images(settings: Clinica) -> list[RawImage]:
     if settings.converter == "oasis3-to-bids":
         return oasis_images(settings.images)
     return aibl_images(settings.images)
+
+
+def is_whole(image: RawImage) -> bool:
+    """Whether the file, and of a folder every file, has any bytes, as far as it can be looked at."""
+    files = image.path.iterdir() if image.path.is_dir() else [image.path]
+    sizes = [path.stat().st_size if path.is_file() else 0 for path in files if not path.name.startswith(".")]
+    return bool(sizes) and all(sizes)
+
+
+def hollow_ones(images: list[RawImage]) -> str:
+    """What is said of images that are left out, since they are none."""
+    names = ", ".join(image.place for image in images[:3]) + (", ..." if len(images) > 3 else "")
+    return f"{count(len(images), 'T1w image')} left out, whose files have 0 bytes or are not there: {names}"
 
 
 def oasis_images(root: Path) -> list[RawImage]:
@@ -154,6 +170,10 @@ def convert_study(settings: Clinica, bids: Path, visits: Path, report: Path, scr
     """
     require_ready(settings)
     images = raw_images(settings)
+    hollow = [image for image in images if not is_whole(image)]
+    images = [image for image in images if image not in hollow]
+    if hollow:
+        logger.warning("%s", hollow_ones(hollow))
     record = report.with_name(RECORD)
     require_same(record, settings, images)
     tree, made = scratch / "images", bids.with_name(f".incoming-{bids.name}")

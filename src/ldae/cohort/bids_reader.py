@@ -4,6 +4,7 @@ Only names are looked at and small tables read; no image and no sidecar is opene
 """
 
 import json
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,7 +154,10 @@ def participant_rows(root: Path, settings: Bids, notes: Notes) -> pd.DataFrame:
     """participants.tsv with ids that begin with ``sub-``."""
     path = settings.participants
     if path is None:
-        path = next((root / name for name in ("participants.tsv", "participants.csv") if (root / name).is_file()), None)
+        names = [name for name in ("participants.tsv", "participants.csv") if os.path.lexists(root / name)]
+        path = next((root / name for name in names if (root / name).is_file()), None)
+        if names and path is None:
+            notes.say(f"{names[0]} is no file, or a link to nowhere, and is not read: what it should hold is n/a")
     if path is None:
         return pd.DataFrame(columns=["participant_id"], dtype=object)
     table = with_key(read_rows(path, notes), ["participant_id"], path, settings)
@@ -164,6 +168,8 @@ def participant_rows(root: Path, settings: Bids, notes: Notes) -> pd.DataFrame:
 def check_units(root: Path, settings: Bids, notes: Notes) -> None:
     """Note a unit of age in participants.json that is another one than ``bids.age_unit``."""
     path = root / "participants.json"
+    if os.path.lexists(path) and not path.is_file():
+        notes.say("participants.json is no file and is not read")
     try:
         columns = json.loads(path.read_text(encoding="utf-8-sig")) if path.is_file() else {}
     except (json.JSONDecodeError, UnicodeDecodeError):
@@ -204,6 +210,12 @@ def with_key(table: pd.DataFrame, key: list[str], where: object, settings: Bids)
 def visit_rows(root: Path, tree: Tree, images: pd.DataFrame, settings: Bids, notes: Notes) -> pd.DataFrame:
     """Rows of the sessions tables (or of ``bids.visits``) with full ids and the facts they hold."""
     if settings.visits is None:
+        if settings.layout == "oasis3" and not tree.sessions:
+            notes.say(
+                "the layout oasis3 has diagnosis, CDR and MMSE from the study's table of clinical visits, and none is "
+                "given: set bids.visits (--visits) to OASIS3_UDSb4_cdr.csv, and bids.participants (--participants) to "
+                "OASIS3_demographics.csv"
+            )
         table, where = read_tables(root, tree.sessions, notes), f"a sessions.tsv of {settings.path}"
         if table.empty:
             return pd.DataFrame(columns=[*KEY, *VISIT_FACTS], dtype=object)

@@ -81,7 +81,21 @@ def ages(column: pd.Series | None, index: pd.Index, what: str, notes: Notes, set
     units = dict.fromkeys(("years", "year", "y", "yr", "yrs"), per_year)
     units |= dict.fromkeys(("months", "month", "mo"), per_year / 12)
     scale = (0.0, OLDEST_PLAUSIBLE * per_year)
+    if column is not None and (hint := other_unit(column, settings.age_unit)):
+        notes.say(f"{what}: {hint}")
     return numbers(column, index, what, notes, scale, units) / per_year
+
+
+def other_unit(column: pd.Series, unit: str) -> str | None:
+    """A hint that ages look as if they were in another unit than ``bids.age_unit``; None where they do not."""
+    years = pd.to_numeric(column, errors="coerce").dropna()
+    middle = years[years > 0].median()  # NaN without any number
+    fits = {"years": (0, OLDEST_PLAUSIBLE), "months": (OLDEST_PLAUSIBLE, OLDEST_PLAUSIBLE * 12)}
+    fits["days"] = (OLDEST_PLAUSIBLE * 12, OLDEST_PLAUSIBLE * 366)
+    likely = next((name for name, (low, high) in fits.items() if low < middle <= high), None)
+    if likely is None or likely == unit or (likely, unit) == ("years", "months"):  # of small children, or years
+        return None
+    return f"the middle one of {len(years)} is {middle:g}, as if in {likely}, not {unit}: set bids.age_unit: {likely}"
 
 
 def months(column: pd.Series | None, index: pd.Index, notes: Notes) -> pd.Series:

@@ -85,12 +85,15 @@ def run(options: Namespace) -> int:
 
 def run_clinica(options: Namespace) -> int:
     """What is missing for another of Clinica's converters."""
-    from ldae.adni.other_studies import raw_images, require_ready
+    from ldae.adni.other_studies import hollow_ones, is_whole, raw_images, require_ready
     from ldae.config import Clinica
 
     settings = Clinica(converter=options.clinica, images=options.raw, tables=options.clinical)
     require_ready(settings)
     images = raw_images(settings)
+    if hollow := [image for image in images if not is_whole(image)]:
+        print(f"quarantine: {hollow_ones(hollow)}: copy them again")
+    images = [image for image in images if image not in hollow]
     people = len({image.subject for image in images})
     print(f"The raw files are ready for clinica {options.clinica}: {len(images)} T1w images of {people} subjects.")
     return 0

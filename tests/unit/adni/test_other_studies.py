@@ -219,6 +219,21 @@ def test_preflight_counts_the_images(aibl, capsys):
     assert "3 T1w images of 2 subjects" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("study", ["oasis", "aibl"])
+def test_images_of_0_bytes_are_named_and_when_all_are_it_is_not_ready(request, capsys, study):
+    settings = request.getfixturevalue(study)
+    command = ["preflight", str(settings.images), str(settings.tables), "--clinica", settings.converter]
+    images = raw_images(settings)
+    for number, image in enumerate(images, 1):
+        files = sorted(image.path.iterdir()) if image.path.is_dir() else [image.path]
+        files[0].write_bytes(b"")
+        ready = number < len(images)
+        assert cli.main(command) == int(not ready)
+        said = "".join(capsys.readouterr())
+        assert ("have 0 bytes" in said) and (f"{len(images) - number} T1w images" in said) == ready
+    assert problems(settings) == [f"all {len(images)} T1w images in {settings.images} have 0 bytes: copy them again"]
+
+
 def test_images_are_found_whatever_lies_around_them(oasis, aibl):
     assert len(oasis_images(oasis.images.parent)) == len(raw_images(oasis)) == 5
     (oasis.images / "OAS30001_MR_d0010" / "anat2" / "._sub-OAS30001_ses-d0010_T1w.nii.gz").write_bytes(b"x")

@@ -513,6 +513,35 @@ def test_a_unit_of_age_that_contradicts_the_configuration_is_noted(dataset):
     assert "participants.json" not in dataset.read(age_unit="months")[1]
 
 
+@pytest.mark.parametrize(
+    ("ages", "unit", "likely"),
+    [
+        (("812", "790", "901"), "years", "months"), (("24800", "n/a", "30112"), "years", "days"),
+        (("24800", "30112", "29000"), "months", "days"), (("71", "80.5", "66"), "days", "years"),
+        (("71", "80.5", "999"), "years", None), (("812", "790", "901"), "months", None),
+    ],
+)  # fmt: skip
+def test_ages_that_look_as_if_in_another_unit_are_spoken_of(dataset, ages, unit, likely):
+    for number in range(3):
+        dataset.image(f"0{number}")
+    dataset.people("participant_id\tage\n" + "".join(f"sub-0{n}\t{age}\n" for n, age in enumerate(ages)))
+    said = dataset.read(age_unit=unit)[1]
+    assert (f"as if in {likely}, not {unit}: set bids.age_unit: {likely}" in said) == (likely is not None)
+    assert ("bids.age_unit" in said) == (likely is not None)
+
+
+@pytest.mark.parametrize("kind", ["folder", "FIFO", "link to nowhere"])
+def test_a_participants_table_that_is_no_file_is_named(dataset, kind):
+    dataset.image("01")
+    path = dataset.root / "participants.tsv"
+    path.unlink(missing_ok=True)
+    {"folder": path.mkdir, "FIFO": lambda: os.mkfifo(path), "link to nowhere": lambda: path.symlink_to("/nowhere")}[
+        kind
+    ]()
+    scans, said = dataset.read()
+    assert len(scans) == 1 and "participants.tsv is no file, or a link to nowhere, and is not read" in said
+
+
 def test_an_unknown_filter_is_named(dataset):
     dataset.image("01")
     with pytest.raises(UserError, match=r"bids\.filters: 'aquisition' is no BIDS entity"):

@@ -132,3 +132,12 @@ def test_preflight_of_a_dataset_says_what_will_enter(oasis, capsys):
     assert cli.main([*command, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["with_diagnosis"] == 48
     assert cli.main(["preflight"]) == 2
+
+
+def test_oasis3_without_its_table_of_visits_is_said_so(oasis, capsys):
+    root, visits, people, _ = oasis
+    command = ["preflight", "--bids", str(root), "--layout", "oasis3"]
+    cli.main(command)
+    assert "set bids.visits (--visits) to OASIS3_UDSb4_cdr.csv" in capsys.readouterr().out
+    cli.main([*command, "--visits", str(visits), "--participants", str(people)])
+    assert "--visits" not in capsys.readouterr().out
