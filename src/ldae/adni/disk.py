@@ -18,6 +18,7 @@ from ldae.core.text_tables import count
 IMAGE_FILE = re.compile(r"_I(\d+)\.[^.]", re.IGNORECASE)
 IMAGE_FOLDER = re.compile(r"I(\d+)", re.IGNORECASE)
 DICOM_SUFFIX = re.compile(r"\.(dcm|ima|dicom)|\.\d+|", re.IGNORECASE)  # some scanners number their files
+SLICE = re.compile(r"\.(dcm|ima|dicom)$", re.IGNORECASE)
 NIFTI_SUFFIX = re.compile(r".*\.nii(\.gz)?", re.IGNORECASE)
 ARCHIVE = re.compile(r".*\.(zip|tar|tgz|gz|bz2|xz|zst|z|7z|rar)", re.IGNORECASE)
 
@@ -51,11 +52,18 @@ class ImageFiles:
         if lost := [path for path in slices if IMAGE_FILE.search(Path(path).name) or not self.named]:
             of = f"{len(lost)} of {len(lost) + len(self.dicom)} files of I{image}"
             return f"empty files: {of} have 0 bytes (copy or download them again)"
+        packed = self.packed_slices if self.dicom or self.nifti else self.packed
+        if packed:
+            return f"packed: unpack {count(len(packed), 'file')} of I{image} where they lie (gunzip, unzip)"
         if self.dicom or self.nifti:
             return None
-        if self.packed:
-            return f"packed: unpack {count(len(self.packed), 'file')} of I{image} where they lie (gunzip, unzip)"
         return f"empty files: the NIfTI of I{image} has 0 bytes (copy or download it again)"
+
+    @property
+    def packed_slices(self) -> list[str]:
+        """Slices that are there in no other form: compressed one by one, and not unpacked beside themselves."""
+        bare = {path: path.rpartition(".")[0] for path in self.packed}
+        return [path for path, name in bare.items() if SLICE.search(name) and name not in self.dicom]
 
     @property
     def files(self) -> int:

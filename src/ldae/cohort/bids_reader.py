@@ -92,7 +92,9 @@ def check_root(root: Path, settings: Bids, notes: Notes) -> None:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (json.JSONDecodeError, UnicodeDecodeError):
-        raise UserError(f"{path} is not valid JSON: mend it, or take it away.") from None
+        raise UserError(
+            f'{path} is not valid JSON: write {{"Name": ..., "BIDSVersion": ...}} there, or take it away.'
+        ) from None
     if not isinstance(content, dict):
         raise UserError(f'{path} holds no JSON object: write {{"Name": ..., "BIDSVersion": ...}} there.')
     lacking = [name for name in ("Name", "BIDSVersion") if not content.get(name)]

@@ -72,6 +72,12 @@ def own_nifti_beside(download, image):
     (folder(download, image) / f"ADNI_I{image.image_id}.json").write_text("{}")
 
 
+def packed_beside_themselves(download, image):
+    for path in list(folder(download, image).iterdir()):
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    (folder(download, image) / "slices.zip").write_bytes(b"PK")
+
+
 def nifti_alone(download, image):
     save_nifti(download, image, f"ADNI_I{image.image_id}.nii")
     for path in folder(download, image).glob("*.dcm"):
@@ -118,6 +124,7 @@ def unnamed_series_beside(download, image):
 
 
 HARMLESS = [
+    packed_beside_themselves,
     dot_files, metadata_in_the_subjects_folder, own_nifti_beside, nifti_alone, capital_endings, scanner_names,
     folder_of_the_series, slices_copied_twice, unpacked_twice, other_series_beside, unnamed_series_beside, junk_beside,
 ]  # fmt: skip
@@ -168,6 +175,12 @@ def every_slice_packed(download, image):
         path.unlink()
 
 
+def half_of_the_slices_packed(download, image):
+    for path in sorted(folder(download, image).iterdir())[::2]:
+        path.with_name(f"{path.name}.GZ").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+
+
 def one_archive_in_place(download, image):
     with zipfile.ZipFile(folder(download, image) / "slices.zip", "w") as archive:
         for path in list(folder(download, image).glob("*.dcm")):
@@ -186,6 +199,7 @@ NAMES_DO_NOT_TELL = [garbage]  # what is found when the files are opened, by the
 
 HARMFUL = [
     broken_link, garbage, one_slice_empty, every_slice_empty, every_slice_packed, one_archive_in_place, nifti_empty,
+    half_of_the_slices_packed,
 ]  # fmt: skip
 
 
@@ -197,6 +211,7 @@ HARMFUL = [
         (one_slice_empty, "empty files: 1 of 12 files of I{} have 0 bytes (copy or download them again)"),
         (every_slice_empty, "empty files: 12 of 12 files of I{} have 0 bytes (copy or download them again)"),
         (every_slice_packed, "packed: unpack 12 files of I{} where they lie (gunzip, unzip)"),
+        (half_of_the_slices_packed, "packed: unpack 6 files of I{} where they lie (gunzip, unzip)"),
         (one_archive_in_place, "packed: unpack 1 file of I{} where they lie (gunzip, unzip)"),
         (nifti_empty, "empty files: the NIfTI of I{} has 0 bytes (copy or download it again)"),
     ],
@@ -242,6 +257,7 @@ def test_what_lies_beside_the_subjects_is_listed_with_what_to_do(download, tmp_p
     (download.images / "ADNI").mkdir()
     (download.images / two).rename(download.images / "ADNI" / two)
     shutil.copytree(download.images / one, download.images / f"{one} (1)")
+    shutil.rmtree(folder(download, download.chosen(one)[0]))  # so that the copy is needed
     (download.images / "notes.txt").write_text("mine")
     (download.images / one / "more.zip").write_bytes(b"PK")
     text = said(download)
@@ -341,6 +357,7 @@ def test_a_second_copy_elsewhere_costs_nothing(download, place, tmp_path):
     PLACES[place](download, ptid)
     shutil.copytree(tmp_path / "kept", download.images / ptid, dirs_exist_ok=True)
     assert sentence(download) == ALL
+    assert "quarantine" not in said(download)
 
 
 def test_visits_that_the_study_refused_are_no_loss_in_a_place_that_is_passed_over(download):

@@ -25,7 +25,7 @@ from ldae.adni.preflight.image_checks import (
     image_findings,
     visit_findings,
 )
-from ldae.adni.preflight.passed_over import count_passed_over, passed_over
+from ldae.adni.preflight.passed_over import count_passed_over, needless, passed_over
 from ldae.adni.preflight.quality_checks import diagnosis_findings, doubled_visits, rejected_visits, site_findings
 from ldae.adni.preflight.table_checks import adapted_findings, table_findings, tool_findings
 from ldae.adni.selection import PHASES
@@ -75,7 +75,9 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
     contents = {name: item.content for name, item in adapted.items() if item.usable}
     subjects = [name for name in on_disk if not FIVE_DIGITS.fullmatch(name)]
     subjects = [name for name in subjects if found is None or name not in found.alone]
-    findings = tool_findings() + folder_findings(images, beside, adni4) + site_findings(on_disk)
+    held = passed_over(images, beside, files, owners(whole))
+    copies = needless(held, files)
+    findings = tool_findings() + folder_findings(images, beside, adni4, copies) + site_findings(on_disk)
     damaged = is_damaged(adapted["ADNIMERGE"]) and any(not FIVE_DIGITS.fullmatch(name) for name in on_disk)
     told = {} if nothing_for_clinica(images, found) else adapted
     told = whole if damaged else told
@@ -89,7 +91,7 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
         findings += doubled_visits(merge, subjects, table.required + table.used)
         if "DXSUM_PDXCONV" in contents:
             findings += diagnosis_findings(merge, contents["DXSUM_PDXCONV"], subjects)
-    findings += archive_findings(files, images)
+    findings += archive_findings(files, images, copies)
     theirs = {name: files[name] for name in subjects}
     if "MPRAGEMETA" in contents:
         findings += image_findings(contents["MPRAGEMETA"], theirs, images, found)
@@ -100,7 +102,6 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
         findings += rejected_visits(contents, subjects)
     arrivals = account(adapted, found, files)
     if arrivals is not None:
-        held = passed_over(images, beside, files, owners(whole))
         held = [item for item in held if adni4 or not FIVE_DIGITS.fullmatch(item[0])]
         count_passed_over(arrivals, held, files, lambda of: account(*apart(whole, images, tables, adni4, of), of))
         if "ADNIMERGE" in contents:

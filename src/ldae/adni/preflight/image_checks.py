@@ -3,7 +3,7 @@
 And, for the subjects on disk, cells of ADNIMERGE that end Clinica or lose a visit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -143,8 +143,14 @@ def image_findings(
     return findings
 
 
-def folder_findings(images: Path, beside: list[Outsider], adni4: bool = True) -> list[Finding]:
-    """An empty cohort, subjects that Clinica passes over (unless ``adni4``), and whatever lies ``beside`` them."""
+def folder_findings(
+    images: Path, beside: list[Outsider], adni4: bool = True, needless: Collection[str] = ()
+) -> list[Finding]:
+    """An empty cohort, subjects that Clinica passes over (unless ``adni4``), and whatever lies ``beside`` them.
+
+    Args:
+        needless: paths of what holds no image that does not lie in its place too.
+    """
     findings = []
     if not subject_folders(images):
         fix = "set raw.images to the folder that holds one folder per subject, as LONI's zip unpacks (usually ADNI)"
@@ -154,16 +160,18 @@ def folder_findings(images: Path, beside: list[Outsider], adni4: bool = True) ->
         what = f"Clinica passes over subjects with five digits: {shortened(longer)}"
         fix = "none needed; to convert ADNI4 too: convert.adni4: true"
         findings.append(Finding("quarantine", what, str(images), fix, USED))
-    return findings + [outsider_finding(item, images) for item in beside]
+    return findings + [outsider_finding(item, images, item.path in needless) for item in beside]
 
 
-def outsider_finding(item: Outsider, images: Path) -> Finding:
-    """The finding for something that lies beside the subjects."""
+def outsider_finding(item: Outsider, images: Path, needless: bool) -> Finding:
+    """The finding for something that lies beside the subjects; ``needless``: a second copy."""
     inside = sum(place != item.path for _, place in item.subjects)
     holds = f", {count(inside, 'subject folder')}" if inside else ""
     what = (
         f"{item.path} is no subject folder and is passed over ({count(item.files, 'file')}, {size(item.bytes)}{holds})"
     )
+    if needless:
+        return Finding("note", what, str(images), "none needed: its images lie in their place too", USED)
     harmless = item.fix.startswith("nothing")
     return Finding("note" if harmless else "quarantine", what, str(images), item.fix, USED)
 
@@ -177,9 +185,10 @@ def size(number: float) -> str:
     return f"{number:.1f} GiB"
 
 
-def archive_findings(files: Mapping[str, SubjectFiles], images: Path) -> list[Finding]:
+def archive_findings(files: Mapping[str, SubjectFiles], images: Path, needless: Collection[str] = ()) -> list[Finding]:
     """Archives in the folders of subjects."""
     found = [Path(path).relative_to(images).as_posix() for item in files.values() for path in item.archives]
+    found = [path for path in found if path not in needless]
     if not found:
         return []
     what = f"{count(len(found), 'archive')} not unpacked in subjects' folders: {shortened(found)}"

@@ -69,6 +69,17 @@ def zipped_subjects(path: Path, beside: str) -> dict[str, SubjectFiles]:
     return found
 
 
+def needless(held: Held, files: Mapping[str, SubjectFiles]) -> set[str]:
+    """Folders and archives at the top of the tree (or in it) of which every image lies in its place too."""
+    lying: dict[str, bool] = {}
+    for name, place, item in held:
+        here = files.get(name, SubjectFiles()).ids
+        own = bool(item.ids) and item.ids <= here
+        for known in {place, place.split("/")[0]}:
+            lying[known] = lying.get(known, True) and own
+    return {place for place, own in lying.items() if own}
+
+
 def count_passed_over(
     arrivals: Arrivals,
     held: Held,
