@@ -19,7 +19,7 @@ from ldae import cli
 from ldae.adni.clinica_tables import adapt_tables
 from ldae.adni.conversion import convert_shard
 from ldae.adni.disk import subject_files
-from ldae.adni.preflight import preflight
+from ldae.adni.preflight import owners, preflight
 from ldae.adni.preflight.arrivals import ADVICE
 from ldae.adni.spelling import plain_number
 from ldae.adni.staging import stage_subject
@@ -358,6 +358,16 @@ def test_a_second_copy_elsewhere_costs_nothing(download, place, tmp_path):
     shutil.copytree(tmp_path / "kept", download.images / ptid, dirs_exist_ok=True)
     assert sentence(download) == ALL
     assert "quarantine" not in said(download)
+
+
+def test_an_image_that_is_listed_for_two_subjects_belongs_to_neither(download):
+    table = read_table(download.table("MPRAGEMETA"))
+    one, two = (plan.subject.ptid for plan in download.plans[:2])
+    twin = table[table["SubjectID"] == one].iloc[[0]]
+    pd.concat([table, twin, twin.assign(SubjectID=two)]).to_csv(download.table("MPRAGEMETA"), index=False)
+    expected = dict(zip(table["ImageUID"], table["SubjectID"], strict=True))
+    expected.pop(twin["ImageUID"].item())
+    assert owners(adapt_tables(download.images, download.tables)) == expected
 
 
 def test_visits_that_the_study_refused_are_no_loss_in_a_place_that_is_passed_over(download):

@@ -138,11 +138,12 @@ def is_damaged(table: AdaptedTable) -> bool:
 
 
 def owners(adapted: Mapping[str, AdaptedTable]) -> dict[str, str]:
-    """Image ID -> PTID, of the list of images."""
+    """Image ID -> PTID, of the list of images; without those that it gives to several subjects."""
     listing = adapted["MPRAGEMETA"]
     if not listing.usable or listing.content is None:
         return {}
-    return dict(zip(listing.content["ImageUID"], listing.content["SubjectID"], strict=True))
+    pairs = listing.content[["ImageUID", "SubjectID"]].drop_duplicates().drop_duplicates("ImageUID", keep=False)
+    return dict(zip(pairs["ImageUID"], pairs["SubjectID"], strict=True))
 
 
 def log(findings: list[Finding]) -> None:
