@@ -10,7 +10,7 @@ STUDY := $(DEMO) config/study.yaml
 REHEARSE := config/rehearse.yaml
 
 .PHONY: adapter help setup demo smoke study rehearse all inventory test test-slow test-slurm test-slurm-ci check lint-workflow format \
-    docs lock clean soak bench bench-dag bench-preflight bench-ingest bench-preprocess \
+    docs tutorial lock clean soak bench bench-dag bench-preflight bench-ingest bench-preprocess \
     bench-preprocess-studies bench-shards bench-paper-scale bench-memory bench-gpu
 .DEFAULT_GOAL := help
 
@@ -92,6 +92,9 @@ adapter: $(READY) ## run the adapter of one rule by hand: RULE=fit_probes CONFIG
 
 docs: $(READY) ## write the generated pages of docs/
 	$(BIN)/python docs/generate.py
+
+tutorial: $(READY) ## docs/tutorial.ipynb from docs/tutorial.py, executed on RESULTS (results/demo: run `make demo` first)
+	$(BIN)/python docs/notebook.py $(or $(RESULTS),results/demo) docs/tutorial.ipynb
 
 lock: ## resolve pyproject.toml again into requirements.lock, then envs/
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --extra test --no-header --no-annotate \
