@@ -9,6 +9,7 @@ with running(snakemake.log[0]):
     from ldae.config import Splits
     from ldae.core.contamination import training_subjects
     from ldae.core.files import read_tsv, write_tsv
+    from ldae.core.keys import KEY_TYPES
 
     ledger = Path(snakemake.params.ledger)
     splits = make_splits(
