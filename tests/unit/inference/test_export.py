@@ -91,7 +91,7 @@ def test_what_is_there_stays(results, tmp_path, capsys):
 def test_an_identifier_stops_it(run, tmp_path, capsys, word):
     write_text(run / "paper/MODEL_CARD.md", f"# Card\n\nThanks to {word}.\n")
     assert main(["export-model", str(run), str(tmp_path / "out"), "--i-know"]) == 1
-    assert f"names {word}" in capsys.readouterr().err
+    assert f"names '{word}'" in capsys.readouterr().err
     assert {path.name for path in tmp_path.iterdir()} == {"results"}
 
 

@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ldae.studies.samples.gate import highest_share, look_for_copies
+from ldae.core.errors import UserError
+from ldae.core.files import write_text
+from ldae.studies.samples.gate import highest_share, look_for_copies, read_gate
 from ldae.studies.samples.neighbours import nearest
 
 SHAPE = (2, 4, 5, 4)
@@ -57,6 +59,13 @@ def test_what_cannot_be_told_apart_is_unknown():
         assert look_for_copies(part, STAGES)["verdict"] == "unknown"
     assert look_for_copies(few[few["kind"] != "unconditional"], STAGES)["verdict"] == "unknown"
     assert look_for_copies(few.assign(ratio=np.nan), STAGES)["verdict"] == "unknown"  # one training subject
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"verdict": "passed"}', '{"verdict": "passed", "stages": 1}'])
+def test_a_damaged_verdict_is_one_sentence(tmp_path, content):
+    write_text(tmp_path / "evaluate/samples/copies.json", content)
+    with pytest.raises(UserError, match=r"is not (what eval_samples wrote|valid JSON)"):
+        read_gate(tmp_path, STAGES)
 
 
 def test_the_share_that_is_excluded_is_exact():

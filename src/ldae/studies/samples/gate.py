@@ -91,7 +91,8 @@ def read_gate(results: Path, stages: dict[str, str]) -> dict[str, Any]:
     if not path.is_file():
         return {"verdict": "unknown", "sentence": f"nobody looked (rule eval_samples writes evaluate/samples/{FILE})"}
     found = read_json(path)
-    if not isinstance(found, dict) or not {"verdict", "sentence", "stages", "share_below"} <= found.keys():
+    whole = isinstance(found, dict) and {"verdict", "sentence", "stages", "share_below"} <= found.keys()
+    if not whole or not isinstance(found["stages"], dict):
         raise UserError(f"{path} is not what eval_samples wrote: delete it and run the workflow again.")
     if any(found["stages"].get(stage) != digest for stage, digest in stages.items()):
         return {"verdict": "unknown", "sentence": f"evaluate/samples/{FILE} is of another model than this one"}
