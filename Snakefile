@@ -61,6 +61,7 @@ include: "rules/report.smk"
 # What would be overwritten, and what a training would refuse at its start, before days of other work.
 if workflow.is_main_process:
     try:
+        require_group(settings)
         require_nobodys_files(settings, {made.name: made.output for made in workflow.rules})
         require_runnable(
             settings,
@@ -70,6 +71,12 @@ if workflow.is_main_process:
         )
     except UserError as error:
         sys.exit("\n".join(f"Error: {line}" for line in str(error).splitlines()))
+
+
+# Before the first job: Snakemake would make these folders for everybody.
+onstart:
+    written = [path for made in workflow.rules for path in [*made.output, *made.log, made.benchmark] if path]
+    make_private(settings, [*written, f"{RESULTS}/scratch/clinica"] if settings.clinica else written)
 
 
 localrules:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from ldae.cohort.identity import given_files, require_nobodys_files, require_same_cohort
+from ldae.cohort.private_folders import make_private, require_group
 from ldae.config import parse_config
 from ldae.core.closure import Code
 from ldae.core.contamination import training_subjects

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 
 import pytest
 import torch
@@ -247,6 +248,8 @@ def test_under_snakemake_more_steps_are_one_command_and_fewer_are_refused(tmp_pa
         return workflow.start("train_autoencoder", *arguments).wait()
 
     assert ask(FEW) == 0, workflow.output()
+    modes = {name: stat.S_IMODE((tmp_path / RESULTS / name).stat().st_mode) for name in ("train", "store")}
+    assert modes["train"] == 0o700 != modes["store"]  # the store was there before
     assert ask(FEW, "--dry-run") == 0 and "Nothing to be done" in workflow.output()
     assert ask(2) == 1 and "Error: autoencoder: training.steps is 2, and 3 steps are done" in workflow.output()
     assert ask(MORE) == 0, workflow.output()

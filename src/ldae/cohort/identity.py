@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from ldae.cohort.private_folders import keep_from_others
 from ldae.config import Config
 from ldae.core.errors import UserError
 from ldae.core.files import read_json, read_tsv, write_json
@@ -145,6 +146,7 @@ def remember_cohort(config: Config, images: pd.DataFrame) -> None:
     memory = config.results_dir / MEMORY
     if not memory.is_file() or read_json(memory) != content:
         write_json(memory, content)
+        keep_from_others(memory)
 
 
 def sampled(images: pd.DataFrame) -> list[list]:

@@ -28,6 +28,7 @@ def run(options: Namespace) -> int:
     from ldae.adni import inventory as download
     from ldae.cohort import inventory as dataset
     from ldae.cohort.identity import identity_of, require_same_cohort, take_for_the_same
+    from ldae.cohort.private_folders import make_private, require_group
     from ldae.config import load_config
     from ldae.core.errors import forget_machine_errors
 
@@ -36,7 +37,10 @@ def run(options: Namespace) -> int:
         take_for_the_same(config)
     else:
         require_same_cohort(config)
+    require_group(config)
     place = identity_of(config).get("path")
+    if place is None or Path(place).exists():
+        make_private(config, [config.results_dir / "manifest" / "inventory"])
     if options.same_cohort and place and not Path(place).exists():
         print(f"{place} is not there (any more): the results keep their inventory, and remember it as their cohort's.")
         return 0

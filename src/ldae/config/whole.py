@@ -42,6 +42,11 @@ class Config(Section):
     """Everything that a run depends on besides its data."""
 
     results_dir: Path = Field(description="all that the workflow writes; no rule writes anywhere else")
+    results_group: str | None = Field(
+        None,
+        description="a group of the system's users: new folders in results_dir are for it, not for their owner alone; "
+        "a phantom's follow the umask",
+    )
     seed: int = 42
     source: Literal["adni", "bids", "csv"] = Field(
         "adni", description="or clinica: raw files of OASIS-3 or AIBL, converted and then read as bids"

@@ -150,7 +150,9 @@ class Counts:
     def key(config: Config) -> str:
         """Of the configuration and the code that a count depends on."""
         code = Code()
-        content = config.model_dump(mode="json", exclude={"results_dir", "raw", "bids", "csv", "phantom"})
+        content = config.model_dump(
+            mode="json", exclude={"results_dir", "results_group", "raw", "bids", "csv", "phantom"}
+        )
         return digest([content, *(code.digest(name) for name in COUNTS)])
 
 
