@@ -97,7 +97,7 @@ class Preprocessing(Section):
     shards: Positive
     max_quarantined_fraction: Fraction = 0.1
     keep_corrected: bool = Field(True, description="keep the N4-corrected native images after registration")
-    orientation: Annotated[str, Field(pattern="^[LRAPSI]{3}$")] | None = Field(
+    orientation: str | None = Field(
         None,
         description="where the voxel axes point (LAS: left, anterior, superior) in files whose header does not say; "
         "none: they are refused",
@@ -114,9 +114,8 @@ class Preprocessing(Section):
 
     @model_validator(mode="after")
     def _orientation_names_three_axes(self) -> "Preprocessing":
-        if self.orientation and {"LR", "AP", "SI"} != {
-            pair for pair in ("LR", "AP", "SI") for letter in self.orientation if letter in pair
-        }:
+        pairs = [pair for letter in self.orientation or "" for pair in ("LR", "AP", "SI") if letter in pair]
+        if self.orientation is not None and (len(self.orientation) != 3 or sorted(pairs) != ["AP", "LR", "SI"]):
             raise ValueError(
                 f"orientation {self.orientation} must have one letter of each pair: L or R, A or P, S or I (LAS, RAS)"
             )

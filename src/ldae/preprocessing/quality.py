@@ -16,12 +16,12 @@ from ldae.preprocessing.registration_template import Template
 # metric -> (fail below, warn below, warn above, fail above); from real scans and phantoms registered by an affine
 Limits = Mapping[str, tuple[float | None, float | None, float | None, float | None]]
 LIMITS: Limits = {
+    "grey_white": (None, None, 0.88, 0.93),
+    "fluid_white": (None, None, 0.8, 1.0),
     "dice_template": (0.85, 0.93, None, None),
     "ncc_template": (0.30, 0.45, None, None),
     "dice_affine": (0.85, 0.93, None, None),
     "ncc_affine": (0.30, 0.45, None, None),
-    "grey_white": (None, None, 0.88, 0.93),
-    "fluid_white": (None, None, 0.8, 1.0),
     "determinant": (0.6, 0.9, 2.2, 3.0),
     "shear": (None, None, 0.2, 0.4),
     "brain_ml": (600, 850, 1900, 2300),

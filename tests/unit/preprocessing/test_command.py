@@ -111,8 +111,9 @@ def test_an_orientation_is_stated_or_the_scan_is_refused(config, head, tmp_path,
     run = ["preprocess", str(tmp_path / "scan.img"), str(tmp_path / "out"), *config]
     assert main(run) == 3
     assert "no orientation (Analyze keeps none): left and right are unknown" in capsys.readouterr().err
-    assert main([*run, "--orientation", "LLS"]) == 1
-    assert "one letter of each pair" in capsys.readouterr().err
+    for wrong in ("LLS", "XYZ", "LA", "LASS"):
+        assert main([*run, "--orientation", wrong]) == 1
+        assert f"--orientation {wrong} must have one letter of each pair" in capsys.readouterr().err
     assert main([*run, "--orientation", "las"]) == 0
     mask = nib.load(next((tmp_path / "out").rglob("*ses-M000_desc-brain_mask.nii.gz")))
     assert nib.aff2axcodes(mask.affine) == ("L", "A", "S")
