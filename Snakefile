@@ -46,8 +46,17 @@ else:
     include: "rules/preprocess.smk"
 
 
-include: "rules/train.smk"
-include: "rules/baselines.smk"
+include: "rules/encode.smk"
+
+
+if settings.model:
+
+    include: "rules/frozen.smk"
+
+else:
+
+    include: "rules/train.smk"
+    include: "rules/baselines.smk"
 
 
 for study in RUN:
@@ -65,7 +74,7 @@ if workflow.is_main_process:
         require_nobodys_files(settings, {made.name: made.output for made in workflow.rules})
         require_runnable(
             settings,
-            {f"train_{name}": processes_of(f"train_{name}") for name in TRAININGS},
+            {} if settings.model else {f"train_{name}": processes_of(f"train_{name}") for name in TRAININGS},
             costliest_measure,
             Path(".snakemake/ldae-memory.json"),
         )
@@ -93,7 +102,7 @@ rule all:
     input:
         rules.report_html.output,
         rules.bundle_public.output,
-        rules.describe_model.output,
+        f"{RESULTS}/model/config.json",
         TRAINED,  # else nothing would ask for one that `ldae fresh` or `ldae refit` has put aside
 
 
@@ -111,7 +120,7 @@ rule preprocess:
 rule train:
     input:
         TRAINED,
-        rules.encode_baselines.output if settings.manifest.require_diagnosis else [],
+        BASELINES if settings.manifest.require_diagnosis else [],
 
 
 rule evaluate:
@@ -125,4 +134,4 @@ rule figures:
         FIGURES,
         TABLES,
         rules.report_html.output,
-        rules.model_card.output,
+        CARD,

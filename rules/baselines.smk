@@ -120,12 +120,6 @@ rule encode_baselines:
         "../workflow/scripts/encode_baselines.py"
 
 
-# What the studies load: the three stages, and the voxel-space baseline.
-MODELS = [
-    rules.train_autoencoder.output.model,
-    rules.train_diffusion.output.model,
-    rules.train_representation.output.model,
-]
 # What trainings deliver, as far as a run asks for it.
 TRAINED = [*MODELS, rules.train_dae.output.model]
 if settings.manifest.require_diagnosis:
@@ -135,3 +129,6 @@ DAE = [
     rules.pack_volumes_dae.output[0],
     rules.encode_baselines.output.y_dae,
 ]
+SUPERVISED = [rules.train_supervised_ad.output.description, rules.train_supervised_age.output.description]
+BASELINES = rules.encode_baselines.output
+PROBES = []

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from ldae.cohort.identity import given_files, require_nobodys_files, require_same_cohort
 from ldae.cohort.private_folders import make_private, require_group
-from ldae.config import parse_config
+from ldae.config import model_digest, parse_config, read_layer, read_recipe, with_model
 from ldae.core.closure import Code
 from ldae.core.contamination import training_subjects
 from ldae.core.errors import UserError
 from ldae.core.files import digest
+from ldae.core.model_places import STAGES, parts
 from ldae.core.runtime import DEVICE
 from ldae.training.extension import start_digest
 from ldae.training.planning import TRAININGS, require_runnable
@@ -19,7 +20,9 @@ from ldae.training.planning import TRAININGS, require_runnable
 try:
     from ldae.studies.registry import STUDIES, figures, headline, missing, require_rules, runnable, tables
 
+    config.update(with_model(config, read_layer("config/config.yaml")))  # the jobs read it, too
     settings = parse_config(config)
+    FROZEN = parts(settings.model) if settings.model else []
     GIVEN = given_files(settings)
     training_subjects(settings.imported.training_subjects, settings.source)  # refused here, before days of work
     if workflow.is_main_process:  # a job was planned by it, and its own inventory is being rewritten
@@ -36,6 +39,9 @@ RESULTS = str(settings.results_dir)
 STORE, TRAIN = f"{RESULTS}/store", f"{RESULTS}/train"
 EVALUATE, PAPER = f"{RESULTS}/evaluate", f"{RESULTS}/paper"
 BIDS = str(settings.bids.path) if settings.source == "bids" else f"{RESULTS}/bids"
+MODEL = {stage: f"{TRAIN}/{stage}/model.safetensors" for stage in STAGES}  # trained here, or taken over as they are
+DESCRIPTION = {stage: f"{TRAIN}/{stage}/model.json" for stage in STAGES}
+MODELS = list(MODEL.values())  # what the studies load
 CONVERT_SHARDS = range(settings.convert.shards)
 SHARDS = range(settings.preprocessing.shards)
 TRAINED_ON = settings.section("imported")["training_subjects"] or []  # a list of the user's

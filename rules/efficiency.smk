@@ -6,10 +6,7 @@ rule eval_efficiency:
     input:
         models=MODELS,
         dae=DAE,
-        supervised=[
-            rules.train_supervised_ad.output.description,
-            rules.train_supervised_age.output.description,
-        ],
+        supervised=SUPERVISED,
         volumes=rules.pack_volumes.output[0],
         splits=rules.make_splits.output.splits,
     output:

@@ -1,6 +1,12 @@
 # Volumes that are preprocessed already (source: csv): checked one by one, then packed; nothing is corrected or registered.
 
 
+def given_transform(model):
+    """How the volumes are registered, which their user says by giving them to a model: as the model's own were."""
+    recipe = read_recipe(model) if model else {"source": "csv"}
+    return None if recipe["source"] == "csv" else recipe["preprocessing"]["registration"]["transform"]
+
+
 rule check_volumes:
     """Shape, voxel size and content of every given volume; the ones least like the others as a picture."""
     input:
@@ -41,6 +47,7 @@ rule pack_volumes:
     params:
         conform=settings.section("preprocessing", "conform"),
         given=str(settings.csv.path.parent),
+        transform=given_transform(settings.model),
         code=code_digest("pack_volumes"),
     script:
         "../workflow/scripts/pack_volumes.py"

@@ -78,6 +78,7 @@ rule make_splits:
         ledger=f"{RESULTS}/manifest/splits_ledger.tsv",
         training_subjects=settings.section("imported")["training_subjects"],
         source=settings.source,
+        model=model_digest(settings.model) if settings.model else None,  # frozen: every scan is a test scan
         code=code_digest("make_splits"),
     script:
         "../workflow/scripts/make_splits.py"

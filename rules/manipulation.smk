@@ -30,7 +30,7 @@ rule eval_manipulation:
         settings=settings.section("evaluation"),
         method=settings.method_of("eval_manipulation"),
         seed=settings.seed,
-        phantom=settings.section("phantom") if settings.phantom else None,
+        phantom=settings.phantom.asked() if settings.phantom else None,
         anatomy=f"{RESULTS}/raw/anatomy.npz" if settings.phantom else None,
         code=code_digest("eval_manipulation"),
     script:

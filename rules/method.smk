@@ -4,9 +4,9 @@
 rule table_settings:
     """Tables 2 to 4: the settings of the three stages, ours beside the paper's."""
     input:
-        autoencoder=rules.train_autoencoder.output.description,
-        diffusion=rules.train_diffusion.output.description,
-        representation=rules.train_representation.output.description,
+        autoencoder=DESCRIPTION["autoencoder"],
+        diffusion=DESCRIPTION["diffusion"],
+        representation=DESCRIPTION["representation"],
     output:
         autoencoder=f"{RESULTS}/paper/tables/settings_autoencoder.tsv",
         diffusion=f"{RESULTS}/paper/tables/settings_diffusion.tsv",

@@ -15,7 +15,7 @@ if settings.source == "adni":
             "../envs/cpu.yaml"
         threads: 2
         params:
-            settings=settings.section("phantom"),
+            settings=settings.phantom.asked(),
             seed=settings.seed,
         script:
             "../workflow/scripts/make_phantom.py"
@@ -35,7 +35,7 @@ else:
             "../envs/cpu.yaml"
         threads: 2
         params:
-            settings=settings.section("phantom"),
+            settings=settings.phantom.asked(),
             seed=settings.seed,
         script:
             "../workflow/scripts/make_phantom_bids.py"

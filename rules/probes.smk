@@ -6,7 +6,8 @@ rule fit_probes:
     input:
         volumes=rules.pack_volumes.output[0],
         codes=rules.encode_codes.output,
-        baselines=rules.encode_baselines.output,
+        baselines=BASELINES,
+        probes=PROBES,
         splits=rules.make_splits.output.splits,
         truth=TRUTH,
     output:
@@ -41,7 +42,7 @@ rule eval_probe_checks:
     input:
         volumes=rules.pack_volumes.output[0],
         codes=rules.encode_codes.output,
-        baselines=rules.encode_baselines.output,
+        baselines=BASELINES,
         splits=rules.make_splits.output.splits,
         scans=rules.build_manifest.output.scans,
         predictions=rules.fit_probes.output.predictions,
@@ -60,6 +61,7 @@ rule eval_probe_checks:
         settings=settings.section("evaluation"),
         method=settings.method_of("eval_probe_checks"),
         held_out=bool(settings.splits.hold_out),
+        frozen=settings.model is not None,
         seed=settings.seed,
         code=code_digest("eval_probe_checks"),
     script:

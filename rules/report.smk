@@ -28,6 +28,94 @@ rule assemble_headline:
         "../workflow/scripts/assemble_headline.py"
 
 
+if settings.model:
+
+    CARD, EXTERNAL = [], f"{PAPER}/tables/external.tsv"
+
+    rule compare_with_model:
+        """External validation: every number of this cohort beside the model's own, the difference with its interval."""
+        input:
+            headline=rules.assemble_headline.output.headline,
+            predictions=rules.fit_probes.output.predictions,
+            reference=rules.adopt_model.output.reference,
+        output:
+            table=EXTERNAL,
+        log:
+            f"{RESULTS}/logs/compare_with_model.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/compare_with_model.tsv"
+        conda:
+            "../envs/cpu.yaml"
+        params:
+            bootstrap=settings.evaluation.bootstrap,
+            seed=settings.seed,
+            code=code_digest("compare_with_model"),
+        script:
+            "../workflow/scripts/compare_with_model.py"
+
+else:
+
+    rule model_card:
+        """What the trained networks are for, and what not."""
+        input:
+            headline=rules.assemble_headline.output.headline,
+            autoencoder=rules.train_autoencoder.output.description,
+            diffusion=rules.train_diffusion.output.description,
+            representation=rules.train_representation.output.description,
+            dae=rules.train_dae.output.description,
+            supervised_ad=rules.train_supervised_ad.output.description,
+            supervised_age=rules.train_supervised_age.output.description,
+            volumes=rules.pack_volumes.output[0],
+            splits=rules.make_splits.output.splits,
+        output:
+            f"{RESULTS}/paper/MODEL_CARD.md",
+        log:
+            f"{RESULTS}/logs/model_card.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/model_card.tsv"
+        conda:
+            "../envs/cpu.yaml"
+        params:
+            train=at(TRAIN),
+            store=at(STORE),
+            settings=settings.section(),
+            code=code_digest("model_card"),
+        script:
+            "../workflow/scripts/model_card.py"
+
+    rule describe_model:
+        """What the trained model needs besides its weights to be applied: recipe, probes, reference."""
+        input:
+            volumes=rules.pack_volumes.output[0],
+            codes=rules.encode_codes.output.y_sem,
+            models=MODELS,
+            splits=rules.make_splits.output.splits,
+            predictions=rules.fit_probes.output.predictions,
+            fitted=rules.fit_probes.output.fitted,
+        output:
+            recipe=f"{RESULTS}/model/config.json",
+            probes=f"{RESULTS}/model/probes.json",
+            reference=f"{RESULTS}/model/reference.json",
+            statistics=f"{RESULTS}/model/reference.safetensors",
+        log:
+            f"{RESULTS}/logs/describe_model.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/describe_model.tsv"
+        conda:
+            "../envs/gpu.yaml"
+        params:
+            folder=at(f"{RESULTS}/model"),
+            train=at(TRAIN),
+            store=at(STORE),
+            probes=at(f"{EVALUATE}/probes"),
+            settings=settings.section(),
+            code=code_digest("describe_model"),
+        script:
+            "../workflow/scripts/describe_model.py"
+
+    CARD, EXTERNAL = rules.model_card.output[0], []
+
+
 rule report_html:
     """One self-contained page."""
     input:
@@ -42,6 +130,7 @@ rule report_html:
         models=MODELS,
         splits=rules.make_splits.output.splits,
         contamination=rules.state_contamination.output[0],
+        external=EXTERNAL,
     output:
         report=f"{RESULTS}/paper/report.html",
     log:
@@ -61,70 +150,6 @@ rule report_html:
         "../workflow/scripts/report_html.py"
 
 
-rule model_card:
-    """What the trained networks are for, and what not."""
-    input:
-        headline=rules.assemble_headline.output.headline,
-        autoencoder=rules.train_autoencoder.output.description,
-        diffusion=rules.train_diffusion.output.description,
-        representation=rules.train_representation.output.description,
-        dae=rules.train_dae.output.description,
-        supervised_ad=rules.train_supervised_ad.output.description,
-        supervised_age=rules.train_supervised_age.output.description,
-        volumes=rules.pack_volumes.output[0],
-        splits=rules.make_splits.output.splits,
-    output:
-        f"{RESULTS}/paper/MODEL_CARD.md",
-    log:
-        f"{RESULTS}/logs/model_card.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/model_card.tsv"
-    conda:
-        "../envs/cpu.yaml"
-    params:
-        train=at(TRAIN),
-        store=at(STORE),
-        settings=settings.section(),
-        code=code_digest("model_card"),
-    script:
-        "../workflow/scripts/model_card.py"
-
-
-rule describe_model:
-    """What the trained model needs besides its weights to be applied: recipe, probes, reference."""
-    input:
-        volumes=rules.pack_volumes.output[0],
-        codes=rules.encode_codes.output.y_sem,
-        models=[
-            rules.train_autoencoder.output.model,
-            rules.train_diffusion.output.model,
-            rules.train_representation.output.model,
-        ],
-        splits=rules.make_splits.output.splits,
-        predictions=rules.fit_probes.output.predictions,
-        fitted=rules.fit_probes.output.fitted,
-    output:
-        recipe=f"{RESULTS}/model/config.json",
-        probes=f"{RESULTS}/model/probes.json",
-        reference=f"{RESULTS}/model/reference.json",
-        statistics=f"{RESULTS}/model/reference.safetensors",
-    log:
-        f"{RESULTS}/logs/describe_model.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/describe_model.tsv"
-    conda:
-        "../envs/gpu.yaml"
-    params:
-        folder=at(f"{RESULTS}/model"),
-        train=at(TRAIN),
-        store=at(STORE),
-        probes=at(f"{EVALUATE}/probes"),
-        settings=settings.section(),
-        code=code_digest("describe_model"),
-    script:
-        "../workflow/scripts/describe_model.py"
-
-
 rule bundle_public:
     """What may leave the machine: no single scan, no subject, no identifier. Everything else stays private."""
     input:
@@ -138,7 +163,8 @@ rule bundle_public:
         models=MODELS,
         splits=rules.make_splits.output.splits,
         scans=rules.build_manifest.output.scans,
-        card=rules.model_card.output,
+        card=CARD,
+        external=EXTERNAL,
         contamination=rules.state_contamination.output[0],
     output:
         report=f"{RESULTS}/public/report.html",

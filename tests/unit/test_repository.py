@@ -27,7 +27,7 @@ def test_adapters_are_thin(path):
     assert len(path.read_text().splitlines()) <= 50
 
 
-CHAIN = {"common", "phantom", "ingest", "manifest", "preprocess", "given_volumes", "train", "baselines"}
+CHAIN = {"common", "phantom", "ingest", "manifest", "preprocess", "given_volumes", "train", "encode", "baselines"}
 
 
 def test_adapters_get_folders():

@@ -26,6 +26,7 @@ with running(snakemake.log[0]):
             exclusions=Path(files.exclusions),
             tables=Path(folders.paper) / "tables",
             provenance=run_provenance([files.volumes, files.latents], list(files.models)),
+            external=Path(files.external) if files.external else None,
             unseen=unseen_sentences(Path(folders.train), Path(folders.store) / "volumes", Path(files.splits)),
             starts=start_sentences(Path(folders.train), read_splits(files.splits)),
         ),

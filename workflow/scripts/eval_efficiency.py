@@ -16,7 +16,9 @@ with running(snakemake.log[0]):
     inputs = read_inputs(snakemake.params.store, snakemake.input.splits)
     run_efficiency(
         LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling, arithmetic=settings),
-        DaeDecoder.load(train / "dae", inputs.volumes_dae, settings.sampling, settings.volumes, settings),
+        DaeDecoder.load(train / "dae", inputs.volumes_dae, settings.sampling, settings.volumes, settings)
+        if snakemake.input.dae
+        else None,
         inputs,
         settings,
         train,

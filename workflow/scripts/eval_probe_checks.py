@@ -8,14 +8,13 @@ with running(snakemake.log[0]):
     from ldae.config import Evaluation, Method
     from ldae.studies.common.inputs import read_inputs
     from ldae.studies.probes.checks import run_probe_checks
+    from ldae.studies.probes.frozen import check_scores
 
-    files = snakemake.input
-    run_probe_checks(
-        read_inputs(snakemake.params.store, files.splits, manifest=files.scans),
-        Path(files.predictions),
-        Evaluation.model_validate(snakemake.params.settings),
-        snakemake.params.seed,
-        Path(snakemake.params.folder),
-        Method.model_validate(snakemake.params.method),
-        snakemake.params.held_out,
-    )
+    files, given = snakemake.input, snakemake.params
+    inputs = read_inputs(given.store, files.splits, manifest=files.scans)
+    predictions, settings = Path(files.predictions), Evaluation.model_validate(given.settings)
+    out, method = Path(given.folder), Method.model_validate(given.method)
+    if given.frozen:
+        check_scores(inputs, predictions, settings, given.seed, out)
+    else:
+        run_probe_checks(inputs, predictions, settings, given.seed, out, method, given.held_out)

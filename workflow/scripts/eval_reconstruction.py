@@ -17,7 +17,9 @@ with running(snakemake.log[0]):
     inputs = read_inputs(snakemake.params.store, snakemake.input.splits, snakemake.input.get("truth"))
     run_reconstruction(
         LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling, arithmetic=settings),
-        DaeDecoder.load(train / "dae", inputs.volumes_dae, settings.sampling, settings.volumes, settings),
+        DaeDecoder.load(train / "dae", inputs.volumes_dae, settings.sampling, settings.volumes, settings)
+        if snakemake.input.dae
+        else None,
         inputs,
         settings,
         snakemake.params.seed,

@@ -1,4 +1,4 @@
-"""Adapter: linear probes."""
+"""Adapter: linear probes, fitted here, or those of a frozen model."""
 
 from pathlib import Path
 
@@ -7,13 +7,13 @@ from ldae.core.runtime import running
 with running(snakemake.log[0]):
     from ldae.config import Evaluation, Method
     from ldae.studies.common.inputs import read_inputs
+    from ldae.studies.probes.frozen import score_probes
     from ldae.studies.probes.measure import run_probes
 
-    run_probes(
-        read_inputs(snakemake.params.store, snakemake.input.splits, snakemake.input.get("truth")),
-        Evaluation.model_validate(snakemake.params.settings),
-        snakemake.params.seed,
-        Path(snakemake.params.folder),
-        Method.model_validate(snakemake.params.method),
-        snakemake.params.held_out,
-    )
+    files, given = snakemake.input, snakemake.params
+    inputs = read_inputs(given.store, files.splits, files.get("truth"))
+    settings, method = Evaluation.model_validate(given.settings), Method.model_validate(given.method)
+    if files.probes:
+        score_probes(inputs, Path(files.probes), settings, given.seed, Path(given.folder), method)
+    else:
+        run_probes(inputs, settings, given.seed, Path(given.folder), method, given.held_out)

@@ -5,19 +5,17 @@ from pathlib import Path
 from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.cohort.splits import make_splits
+    from ldae.cohort.splits import write_splits
     from ldae.config import Splits
     from ldae.core.contamination import training_subjects
-    from ldae.core.files import read_tsv, write_tsv
-    from ldae.core.keys import KEY_TYPES
 
-    ledger = Path(snakemake.params.ledger)
-    splits = make_splits(
-        read_tsv(snakemake.input.scans, dtype=KEY_TYPES | {"site": str}),
-        Splits.model_validate(snakemake.params.settings),
-        snakemake.params.seed,
-        read_tsv(ledger) if ledger.is_file() else None,
-        training_subjects(snakemake.params.training_subjects, snakemake.params.source),
+    given = snakemake.params
+    write_splits(
+        Path(snakemake.input.scans),
+        Path(snakemake.output.splits),
+        Path(given.ledger),
+        Splits.model_validate(given.settings),
+        given.seed,
+        training_subjects(given.training_subjects, given.source),
+        given.model,
     )
-    write_tsv(ledger, splits)
-    write_tsv(snakemake.output.splits, splits)

@@ -17,4 +17,5 @@ with running(snakemake.log[0]):
         Conform.model_validate(snakemake.params.conform),
         Path(snakemake.output[0]).parent,
         given=given is not None,
+        transform=snakemake.params.get("transform"),
     )

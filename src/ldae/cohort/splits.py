@@ -3,12 +3,15 @@
 import hashlib
 import logging
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ldae.config import Splits
 from ldae.core.errors import UserError
+from ldae.core.files import read_tsv, write_tsv
+from ldae.core.keys import KEY_TYPES
 
 SPLITS = ("train", "validation", "test")
 COLUMNS = ["participant_id", "split", "stratum", "why"]
@@ -16,6 +19,40 @@ BEFORE = "dealt by an earlier version"
 CLASSES = ("CN", "MCI", "AD")
 PAPER_SEED = 42
 logger = logging.getLogger("ldae")
+
+
+def write_splits(
+    scans_tsv: Path,
+    splits_tsv: Path,
+    ledger: Path,
+    settings: Splits,
+    seed: int,
+    trained_on: Collection[str] = (),
+    model: str | None = None,
+) -> None:
+    """:func:`make_splits` from the manifest to splits.tsv.
+
+    Args:
+        ledger: every row that a subject was ever given; extended.
+        trained_on: as :func:`make_splits`.
+        model: digest of a frozen model: every subject is a test subject, and nothing is remembered.
+
+    Raises:
+        UserError: as :func:`make_splits`.
+    """
+    scans = read_tsv(scans_tsv, dtype=KEY_TYPES | {"site": str})
+    if model is not None:
+        splits = all_test(scans, model)
+        if seen := sorted(set(splits["participant_id"]) & set(trained_on)):
+            raise UserError(
+                f"imported.training_subjects: {len(seen)} subjects of this cohort, the first is {seen[0]}, are among "
+                "those that the frozen model was trained on: leave them out of the cohort."
+            )
+        write_tsv(splits_tsv, splits)
+        return
+    splits = make_splits(scans, settings, seed, read_tsv(ledger) if ledger.is_file() else None, trained_on)
+    write_tsv(ledger, splits)
+    write_tsv(splits_tsv, splits)
 
 
 def make_splits(

@@ -16,15 +16,17 @@ from ldae.config.cohort import (
     Manifest,
     Phantom,
     Raw,
+    Scanner,
     Splits,
 )
 from ldae.config.evaluation import Arithmetic, Direction, Evaluation, Sampling
+from ldae.config.frozen import model_digest, read_recipe, with_model
 from ldae.config.method import Method
 from ldae.config.networks import Autoencoder, Dae, Diffusion, Discriminator, Imported, Representation, Supervised
 from ldae.config.preprocessing import BiasField, BrainExtraction, Conform, Preprocessing, Quality, Registration
 from ldae.config.section import Section
 from ldae.config.training import Compute, Gpu, Launch, Training, computed
-from ldae.config.whole import OWN_FOLDERS, Config, load_config, merge, parse_config
+from ldae.config.whole import OWN_FOLDERS, Config, load_config, merge, parse_config, read_layer
 
 __all__ = [
     "OWN_FOLDERS",
@@ -58,6 +60,7 @@ __all__ = [
     "Registration",
     "Representation",
     "Sampling",
+    "Scanner",
     "Section",
     "Splits",
     "Supervised",
@@ -65,5 +68,9 @@ __all__ = [
     "computed",
     "load_config",
     "merge",
+    "model_digest",
     "parse_config",
+    "read_layer",
+    "read_recipe",
+    "with_model",
 ]

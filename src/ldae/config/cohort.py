@@ -215,6 +215,14 @@ class Manifest(Section):
     )
 
 
+class Scanner(Section):
+    """How the scanners of a synthetic cohort differ from the eight that every phantom is scanned with."""
+
+    contrast: float = Field(0.0, ge=-0.15, le=0.15, description="added to the signal of grey matter (white matter: 1)")
+    noise: float = Field(1.0, ge=0, le=4, description="factor of the noise")
+    bias: float = Field(1.0, ge=0, le=3, description="factor of the intensity inhomogeneity")
+
+
 class Phantom(Section):
     """A synthetic cohort, made before the chain starts, always in ``results_dir/raw`` and read there: a raw ADNI
     download (demo, smoke) or, with ``source: bids``, a BIDS dataset (study)."""
@@ -232,11 +240,16 @@ class Phantom(Section):
         description="subjects enrolled in ADNI4 beside the others (five-digit names, no row in ADNIMERGE), and as many "
         "of ADNI3 with one more visit in ADNI4",
     )
+    scanner: Scanner = Field(Scanner(), description="another scanner, for a second cohort")
     revision: Revision = 1
+
+    def asked(self) -> dict[str, Any]:
+        """As rules are given it; with the usual scanners it is that of versions that knew no others."""
+        return self.model_dump(mode="json", exclude={"scanner"} if self.scanner == Scanner() else None)
 
     def described(self) -> dict[str, Any]:
         """As files name the cohort; without ADNI4 it is that of versions that knew none."""
-        return self.model_dump(mode="json", exclude=None if self.adni4 else {"adni4"})
+        return {name: value for name, value in self.asked().items() if name != "adni4" or value}
 
 
 class Convert(Section):

@@ -1,5 +1,6 @@
 """The whole configuration: its sections, what must fit between them, and how it is made of YAML files."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,6 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from ldae.config.cohort import AuthorsCsv, Bids, Clinica, Convert, Manifest, Phantom, Raw, Splits
 from ldae.config.evaluation import Arithmetic, Evaluation
+from ldae.config.frozen import with_model
 from ldae.config.method import Method
 from ldae.config.networks import Autoencoder, Dae, Diffusion, Imported, Representation, Supervised
 from ldae.config.preprocessing import Preprocessing
@@ -15,6 +17,7 @@ from ldae.config.section import Section
 from ldae.config.switches import method_of, with_mode
 from ldae.config.training import Gpu, Launch
 from ldae.core.errors import UserError
+from ldae.core.model_places import STAGES
 
 PHANTOM_PLACES = {  # key -> place in results_dir, by source
     "adni": {"raw.images": "raw/ADNI", "raw.tables": "raw/clinical"},
@@ -56,6 +59,11 @@ class Config(Section):
     clinica: Clinica | None = Field(None, description="source clinica, which is source bids once it is converted")
     csv: AuthorsCsv | None = None
     phantom: Phantom | None = None
+    model: Path | None = Field(
+        None,
+        description="folder of a trained model (ldae export-model, or a results folder): nothing is trained or fitted, "
+        "every scan is a test scan, and the model's own recipe and networks apply",
+    )
     convert: Convert
     manifest: Manifest = Manifest()
     splits: Splits = Splits()
@@ -120,6 +128,28 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _model_stays_as_it_is(self) -> "Config":
+        if self.model is None:
+            return self
+        if self.splits.hold_out:
+            raise ValueError(
+                f"splits.hold_out: the model {self.model} is frozen and every scan of the cohort a test scan, so that "
+                "nobody can be held out: take it out"
+            )
+        results, model = self.results_dir.resolve(), self.model.resolve()
+        if model.is_relative_to(results) or results.is_relative_to(model):
+            raise ValueError(
+                f"model {self.model} and results_dir {self.results_dir} lie in one another: choose another results_dir"
+            )
+        for stage in STAGES:
+            if (self.results_dir / "train" / stage / "checkpoints").is_dir():
+                raise ValueError(
+                    f"model {self.model}: {self.results_dir / 'train' / stage} holds a model that was trained or "
+                    "imported there, and it stays: choose another results_dir for the frozen one"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _data_lie_apart_from_results(self) -> "Config":
         """The user's files are never among those that rules replace."""
         if self.phantom is not None:
@@ -161,7 +191,9 @@ class Config(Section):
                 f"preprocessing.conform.shape {sizes} is not a multiple of {deepest} (autoencoder x UNet); "
                 "config/demo.yaml goes over config/small_networks.yaml"
             )
-        if any(small * self.dae.factor > size for small, size in zip(self.dae.shape, sizes, strict=True)):
+        if self.model is None and any(
+            small * self.dae.factor > size for small, size in zip(self.dae.shape, sizes, strict=True)
+        ):
             raise ValueError(f"dae.shape {self.dae.shape} x dae.factor {self.dae.factor} exceeds conform.shape {sizes}")
         return self
 
@@ -201,14 +233,19 @@ def merge(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def parse_config(content: dict[str, Any]) -> Config:
-    """Validate a configuration, its switches set by ``method.mode`` where it does not give them.
+def parse_config(content: dict[str, Any], beneath: Mapping[str, Any] | None = None) -> Config:
+    """Validate a configuration, with what its ``model`` determines, and its switches set by ``method.mode`` where it
+    does not give them.
+
+    Args:
+        beneath: what lies beneath the user's files (``config/config.yaml``); it contradicts no model.
 
     Raises:
-        UserError: every unknown key and every bad value, each with its full name, in one message.
+        UserError: every unknown key and every bad value, each with its full name, in one message; or what contradicts
+            the model.
     """
     try:
-        return Config.model_validate(with_mode(content))
+        return Config.model_validate(with_mode(with_model(content, beneath)))
     except ValidationError as error:
         problems = []
         for item in error.errors():
@@ -219,15 +256,24 @@ def parse_config(content: dict[str, Any]) -> Config:
         raise UserError("The configuration is not valid: " + "; ".join(problems) + ".") from None
 
 
+def read_layer(path: str | Path) -> dict[str, Any]:
+    """One YAML file of a configuration.
+
+    Raises:
+        UserError: it is not there, or no YAML.
+    """
+    try:
+        return yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    except FileNotFoundError:
+        raise UserError(f"The configuration file {path} does not exist.") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"The configuration file {path} is not plain YAML: {error}.") from None
+
+
 def load_config(*paths: str | Path) -> Config:
-    """Read YAML files, each laid over the ones before it."""
+    """Read YAML files, each laid over the ones before it; of several the first lies beneath the user's."""
+    layers = [read_layer(path) for path in paths]
     content: dict[str, Any] = {}
-    for path in paths:
-        try:
-            layer = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise UserError(f"The configuration file {path} does not exist.") from None
-        except yaml.YAMLError as error:
-            raise UserError(f"The configuration file {path} is not plain YAML: {error}.") from None
-        content = merge(content, layer or {})
-    return parse_config(content)
+    for layer in layers:
+        content = merge(content, layer)
+    return parse_config(content, layers[0] if len(layers) > 1 else None)

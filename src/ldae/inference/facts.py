@@ -20,6 +20,7 @@ from ldae.core.files import read_json, read_tsv, write_json
 from ldae.core.keyed import key
 from ldae.core.keys import KEY, KEY_TYPES
 from ldae.core.lineage import open_codes, read_chain
+from ldae.core.model_places import STAGES
 from ldae.core.scans import read_splits, scan_ids, split_rows
 from ldae.core.store import Store, open_store
 from ldae.inference.appearance import Appearance
@@ -34,7 +35,6 @@ from ldae.preprocessing.conform import grid_affine
 
 FORMAT = 1
 AT_MOST = 500  # training scans, and held-out ones, that are looked at voxel by voxel
-STAGES = ("autoencoder", "diffusion", "representation")
 PROBES = {"ad": "test ad ldae", "age": "test age ldae"}  # task -> its probe among those of ``fitted.json``
 
 

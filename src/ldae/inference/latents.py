@@ -38,8 +38,8 @@ def encode_latents(
 
     ``scale_factor`` in its store.json is 1 / standard deviation of the latents of the training split, posterior spread
     included: sqrt(var(mu) + mean(sigma^2)). With ``method.scale_factor: first_batch`` only the first 64 training scans
-    that stage 2 draws are measured. An imported autoencoder beside imported networks of latents brings the one that
-    these were trained with.
+    that stage 2 draws are measured. An imported autoencoder beside imported networks of latents, and one of a frozen
+    model, bring the one that these networks were trained with; then no scan is measured.
 
     Raises:
         UserError: the volumes are not on the grid that the autoencoder was trained on.
@@ -48,7 +48,8 @@ def encode_latents(
     model = load_autoencoder(autoencoder)
     require_grid(autoencoder, model.description, store)
     encode = called(placed(model.network, arithmetic, device).encode, arithmetic, device)
-    training = split_rows(store, read_splits(splits), "train").tolist()
+    scale = model.description.get("scale_factor")
+    training = split_rows(store, read_splits(splits), "train").tolist() if scale is None else []
     if method.scale_factor == "first_batch":
         size = min(FIRST_BATCH, len(training))
         training = [training[scan_at(seed, "diffusion", len(training), 0, place, size)] for place in range(size)]
@@ -68,7 +69,6 @@ def encode_latents(
     # The scale factor is known when all latents are, so they are collected first; 0.12 MB per scan at the paper's size.
     arrays = list(encoded())
     how = method.scale_factor if method.scale_factor == "training_split" else f"{method.scale_factor}, seed {seed}"
-    scale = model.description.get("scale_factor")
     if scale is None:
         scale = _once_measured(autoencoder, model.digest, how, moments.scale_factor())
     facts = {"autoencoder": model.digest, "volumes": store.digest, "measured_on": how} | noted(arithmetic)

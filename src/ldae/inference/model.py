@@ -14,6 +14,7 @@ import torch
 from ldae.core.errors import QuarantinedScan, UserError, blaming_the_machine
 from ldae.core.files import digest
 from ldae.core.lineage import require
+from ldae.core.model_places import places
 from ldae.inference import pipeline
 from ldae.inference.device import one_thread
 from ldae.inference.facts import Facts, image_error
@@ -269,24 +270,6 @@ class LDAE:
                 "`volume`."
             )
         return torch.from_numpy(np.ascontiguousarray(scan.volume, dtype=np.float32))[None, None]
-
-
-def places(folder: Path) -> tuple[Path, Path]:
-    """Where recipe, probes and reference of a model lie, and where its networks.
-
-    Args:
-        folder: an exported one, or a results folder.
-
-    Raises:
-        UserError: it is neither.
-    """
-    if (folder / "config.json").is_file():
-        return folder, folder
-    if (folder / "model" / "config.json").is_file():
-        return folder / "model", folder / "train"
-    if (folder / "train").is_dir():
-        raise UserError(f"{folder / 'model/config.json'} is missing: run the workflow's rule describe_model first.")
-    raise UserError(f"{folder} is neither a folder that `ldae export-model` wrote nor a results folder.")
 
 
 def preprocessed(facts: Facts, source: Path, out: Path, participant_id: str, session_id: str) -> Scan:

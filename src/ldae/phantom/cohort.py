@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from ldae.config import Phantom
+from ldae.config import Phantom, Scanner
 from ldae.core.batches import track
 from ldae.core.errors import UserError
 from ldae.core.files import digest, read_json, write_json, write_tsv
@@ -61,6 +61,7 @@ class _Job:
     seed: int
     voxel_mm: float
     broken: frozenset[int]
+    scanner: Scanner
 
 
 def make_raw_adni(
@@ -95,7 +96,7 @@ def _make(form: Form, out: Path, settings: Phantom, seed: int, processes: int, a
     broken = broken_images(plans, seed, settings.broken_scans)
     cache = Path(anatomy_cache) if anatomy_cache is not None else out / "anatomy.npz"
     load_anatomy(cache)  # built once, before any worker needs it
-    jobs = [_Job(plan, form, records, seed, settings.voxel_mm, broken) for plan in plans]
+    jobs = [_Job(plan, form, records, seed, settings.voxel_mm, broken, settings.scanner) for plan in plans]
     rows = [row for subject_rows in _run(jobs, cache, processes) for row in subject_rows]
     images = [image for plan in plans for visit in plan.visits for image in images_of(seed, plan, visit)]
     form.write_tables(plans, images, seed)
@@ -189,7 +190,8 @@ def _make_subject(job: _Job) -> list[dict]:
         record = job.records / f"I{chosen.image_id}.json"
         if not record.is_file() or not job.form.holds(job.plan, visit, images):
             shape_field = subject_shape(job.seed, job.plan.subject.rid) if shape_field is None else shape_field
-            scan = visit_scan(_worker["anatomy"], job.plan, visit, job.seed, job.voxel_mm, shape_field=shape_field)
+            options = {"shape_field": shape_field, "scanner": job.scanner}
+            scan = visit_scan(_worker["anatomy"], job.plan, visit, job.seed, job.voxel_mm, **options)
             job.form.write_images(job.plan, visit, images, scan, job.broken)
             write_json(record, scan.truth | _visit_columns(job, visit, chosen))
         rows.append(read_json(record))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ldae.config import Scanner
 from ldae.core.keyed import stream
 from ldae.phantom.anatomy import FOREGROUND_MM, HEAD_GAIN, Anatomy
 from ldae.phantom.grid import CONTROL_MM, ORIGIN, compose, exponential, jacobian_determinant, sample, subject_shape
@@ -17,6 +18,7 @@ from ldae.phantom.scanner import (
     draw_acquisition,
     ideal,
     inhomogeneity,
+    other_scanner,
     rician,
     rotation_matrix,
     tissue_signal,
@@ -83,6 +85,7 @@ def make_scan(
     nuisance: bool = True,
     amp: dict[str, float] | None = None,
     acquisition: Acquisition | None = None,
+    scanner: Scanner | None = None,
 ) -> Scan:
     """Make a scan; it depends on its arguments only.
 
@@ -93,11 +96,13 @@ def make_scan(
         nuisance: False gives the clean twin (no pose, inhomogeneity, noise or scanner drift).
         amp: overrides some amplitudes: a true counterfactual of the same head.
         acquisition: how the scanner was set; None: drawn from the session, or ideal without nuisance.
+        scanner: how it differs from the usual ones, for a drawn acquisition.
     """
     state = state_at(subject, months / 12)
     amplitudes = amplitudes_for(anatomy, subject, state) | (amp or {})
     if acquisition is None:
         drawn = draw_acquisition(seed, subject.rid, session, subject.site, state.age)
+        drawn = drawn if scanner is None else other_scanner(drawn, scanner)
         acquisition = drawn if nuisance else ideal(subject.site)
     geometry = _geometry(subject, acquisition, voxel_mm)
     shape_field = subject_shape(seed, subject.rid) if shape_field is None else shape_field

@@ -1,9 +1,10 @@
 """What the scanner adds: tissue contrast, pose, intensity inhomogeneity, noise, gain. Eight sites."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ldae.config import Scanner
 from ldae.core.keyed import stream
 from ldae.phantom.population import State
 
@@ -74,6 +75,16 @@ def draw_acquisition(seed: int, rid: int, session: str, site_number: int, age: f
         scalp=1 + 0.12 * float(random.normal()),
         noise=site.noise * float(np.exp(random.normal(0, 0.15))),
         bias=tuple((pattern + 0.35 * random.normal(0, 1, 10)).tolist()),
+    )
+
+
+def other_scanner(acquisition: Acquisition, scanner: Scanner) -> Acquisition:
+    """The same session on a scanner of another make: grey matter's signal, noise and inhomogeneity differ."""
+    return replace(
+        acquisition,
+        grey=acquisition.grey + scanner.contrast,
+        noise=acquisition.noise * scanner.noise,
+        site=replace(acquisition.site, bias=acquisition.site.bias * scanner.bias),
     )
 
 

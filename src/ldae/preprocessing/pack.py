@@ -24,7 +24,13 @@ logger = logging.getLogger("ldae")
 
 
 def pack_volumes(
-    scans: pd.DataFrame, qc: pd.DataFrame, derivatives: Path, settings: Conform, out: Path, given: bool = False
+    scans: pd.DataFrame,
+    qc: pd.DataFrame,
+    derivatives: Path,
+    settings: Conform,
+    out: Path,
+    given: bool = False,
+    transform: str | None = None,
 ) -> None:
     """Write the volume store (uint8, 0..255 = 0..1; the rounding error is 0.002).
 
@@ -33,6 +39,7 @@ def pack_volumes(
         qc: qc.tsv; only scans whose state is ``done`` enter.
         derivatives: folder of the volumes.
         given: the volumes were preprocessed elsewhere: they are brought to the grid and to [0, 1] on the way.
+        transform: how given volumes were registered, where that is known.
 
     Raises:
         UserError: no scan is left, an image is missing or changed since its status was written, or two kinds of
@@ -47,7 +54,7 @@ def pack_volumes(
     kinds = {kind_of_registration(path) for path in paths if sidecar(path).is_file()}
     if len(kinds) > 1:
         raise UserError(f"{derivatives} mixes registrations ({'; '.join(sorted(kinds))}); redo register_mni.")
-    transform = next(iter(kinds)).split()[0] if kinds else None
+    transform = next(iter(kinds)).split()[0] if kinds else transform
 
     def volumes() -> Iterator[np.ndarray]:
         for path, expected in track(zip(paths, usable["sha256"], strict=True), "pack_volumes", total=len(paths)):

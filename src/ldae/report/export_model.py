@@ -20,6 +20,7 @@ from ldae.core.errors import UserError
 from ldae.core.files import read_json, read_tsv, sha256_file, write_json, write_text
 from ldae.core.lineage import read_description
 from ldae.inference.facts import STAGES, Facts, Recipe
+from ldae.report.external import RESULTS, results_of
 from ldae.report.leaving import check_leaving, look_at_json, look_at_nifti, look_at_text, look_at_weights
 from ldae.studies.samples.gate import read_gate
 
@@ -67,6 +68,7 @@ def export_model(results: Path, out: Path, unchecked: bool = False) -> None:
         for stage in STAGES:
             copy_stage(results / "train" / stage, fresh / stage, facts.recipe.stages[stage])
         Facts(portable(facts.recipe, fresh), facts.probes, facts.reference).write(fresh)
+        write_json(fresh / "reference.json", read_json(fresh / "reference.json") | {RESULTS: results_of(results)})
         write_text(fresh / CARD, card_of(facts, card.read_text(encoding="utf-8"), gate))
         write_text(fresh / "LICENSE", licence_of(facts.recipe))
         finished(fresh, out, names_of(results))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ldae.config import Config
 from ldae.core.files import read_tsv
+from ldae.core.model_places import parts
 from ldae.diffusion.samplers import SAMPLERS
 from ldae.diffusion.schedule import Schedule
 from ldae.networks.operations import Teraflops, teraflops
@@ -20,6 +21,7 @@ from ldae.training.memory import STAGES, Stage
 VISITS = 4.9  # scans per subject of the paper's cohort: 10,340 scans, about 2,100 subjects
 HALF_PEAK, FULL_PEAK = 312.0, 156.0  # TFLOP/s of an A100, dense: bf16, and float32 as TF32
 FLOAT, BYTE = 4, 1
+NOT_FROZEN = ("encode_baselines", "eval_variation", "eval_samples")  # rules that a frozen model's run does not have
 KEPT = 3  # checkpoints of a training on disk at its worst: two, and the one that is being written
 
 
@@ -37,7 +39,7 @@ class Cohort:
     def assumed(cls, config: Config, scans: int, subjects: int | None = None) -> "Cohort":
         """Every subject has equally many visits; the test split has its fraction of both."""
         subjects = max(1, round(scans / VISITS)) if subjects is None else subjects
-        fraction, visits = config.splits.test_fraction, scans / subjects
+        fraction, visits = 1.0 if config.model else config.splits.test_fraction, scans / subjects
         test = max(1, round(fraction * subjects))
         triplets = max(0, round(test * visits * (visits - 1) * (visits - 2) / 6))
         return cls(scans, subjects, round(fraction * scans), test, triplets)
@@ -72,13 +74,16 @@ class Work:
 def work(config: Config, cohort: Cohort) -> list[Work]:
     """Of every rule with a network, in the order of the chain. Validations of the trainings are left out."""
     paper, ours = teraflops(config, plain=True), teraflops(config)
-    rows = []
-    for rule, cost in paper.trainings().items():
+    rows: list[Work] = []
+    for rule, cost in paper.trainings().items() if config.model is None else ():
         training = getattr(config, rule.removeprefix("train_")).training
         peak = HALF_PEAK if training.precision == "bf16" else FULL_PEAK
         rows.append(Work(rule, cost * training.steps * training.batch / 1e3, peak))
     peak = HALF_PEAK if config.evaluation.precision == "bf16" else FULL_PEAK
-    return rows + [Work(rule, cost / 1e3, peak) for rule, cost in inference(config, cohort, ours).items()]
+    after = inference(config, cohort, ours)
+    if config.model is not None:
+        after = {rule: cost for rule, cost in after.items() if rule not in NOT_FROZEN}
+    return rows + [Work(rule, cost / 1e3, peak) for rule, cost in after.items()]
 
 
 def inference(config: Config, cohort: Cohort, one: Teraflops) -> dict[str, float]:
@@ -91,7 +96,7 @@ def inference(config: Config, cohort: Cohort, one: Teraflops) -> dict[str, float
     main = calls(settings.sampling)
     every = sum(calls(sampling) for sampling in solvers(settings))
     scans = min(cohort.test_scans, cohort.test_subjects * settings.scans_per_subject)
-    few, people = min(settings.dae_scans, scans), cohort.test_subjects
+    few, people = min(settings.dae_scans, scans) if config.model is None else 0, cohort.test_subjects
     generated = main * one.guided + one.decode
     autoencoded = one.encode + one.decode
     sweep = len({*settings.probabilities, *settings.dose_probabilities})
@@ -143,10 +148,14 @@ def disk(config: Config, cohort: Cohort) -> Iterator[tuple[str, float]]:
     stored = len({(one.solver, one.steps) for one in (config.evaluation.sampling, *config.evaluation.solvers)})
     codes = 2 * config.representation.dimension + config.dae.dimension + 2 * config.representation.dimension
     yield "store/volumes", cohort.scans * voxels * BYTE / 1e9
-    yield "store/volumes_dae", cohort.scans * small * BYTE / 1e9
+    if config.model is None:
+        yield "store/volumes_dae", cohort.scans * small * BYTE / 1e9
     yield "store/latents", cohort.scans * 2 * latent * FLOAT / 1e9
     yield "store/codes: y", cohort.scans * codes * FLOAT / 1e9
     yield "store/codes: x_T", cohort.test_scans * 2 * stored * latent * FLOAT / 1e9
+    if config.model is not None:
+        yield "models", sum(path.stat().st_size for path in parts(config.model)) / 1e9
+        return
     sizes = {stage.__name__: checkpoint_bytes(stage(config)) for stage in STAGES}
     yield "models", sum(model for model, _ in sizes.values()) / 1e9
     if config.launch.keep_last_state:

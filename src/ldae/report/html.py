@@ -13,13 +13,14 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ldae.config import Config
+from ldae.config import Config, model_digest
 from ldae.core.closure import import_all
 from ldae.core.contamination import MARK, read_contamination
 from ldae.core.errors import UserError
-from ldae.core.files import digest, read_tsv, write_text
+from ldae.core.files import digest, read_json, read_tsv, write_text
+from ldae.report import external
 from ldae.report.differences import differences, missing_weights
-from ldae.report.estimates import estimates_table, headline_cards, plain_table
+from ldae.report.estimates import SetTable, estimates_table, headline_cards, plain_table
 from ldae.report.run_description import NAMES, PHANTOM_FLATTERS, run_kind, steps
 from ldae.studies.common.paper_tables import SEEDS_SENTENCE
 from ldae.studies.common.study import (
@@ -200,8 +201,27 @@ def report_html(out: str | Path, sources: ReportSources, config: Config, public:
         unseen=sources.unseen,
         starts=sources.starts,
         contaminated=read_contamination(sources.evaluate),
+        external=external_box(sources, config),
     )
     write_text(out, page)
+
+
+@dataclass(frozen=True)
+class ExternalBox:
+    """What the head of the report says of a cohort on a frozen model."""
+
+    model: str
+    sentences: list[str]
+    table: SetTable
+
+
+def external_box(sources: ReportSources, config: Config) -> ExternalBox | None:
+    """The comparison with the model's own results; none where the networks were trained in this run."""
+    if config.model is None or sources.external is None:
+        return None
+    tested = read_json(config.results_dir / "model" / "reference.json").get(external.RESULTS)
+    table = plain_table(external.readable(read_tsv(sources.external)), numbers=True)
+    return ExternalBox(model_digest(config.model), external.sentences(config.model, config, tested), table)
 
 
 def _flat(content: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

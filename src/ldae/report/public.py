@@ -21,6 +21,7 @@ KINDS = {
     "tables": {".tsv": look_at_text, ".md": look_at_text, ".tex": look_at_text},
 }
 SINGLE = {"headline.json": look_at_json, "MODEL_CARD.md": look_at_text, "report.html": look_at_html}
+EXTERNAL = "external"  # the table beside a frozen model's own results: aggregates
 
 
 def bundle_public(out: Path, paper: Path, sources: ReportSources, config: Config, names: Iterable[str]) -> None:
@@ -41,7 +42,8 @@ def bundle_public(out: Path, paper: Path, sources: ReportSources, config: Config
             if path.stem in _public(kind) and path.suffix in suffixes:
                 shutil.copyfile(path, out / kind / path.name)
     for name in ("headline.json", "MODEL_CARD.md"):
-        shutil.copyfile(paper / name, out / name)
+        if config.model is None or name != "MODEL_CARD.md":  # the card of a frozen model lies in its own folder
+            shutil.copyfile(paper / name, out / name)
     report_html(out / "report.html", sources, config, public=True)
     try:
         check_public(out, names)
@@ -73,4 +75,4 @@ def _listed(place: str) -> bool:
 
 
 def _public(kind: str) -> set[str]:
-    return set(public(figures(STUDIES) if kind == "figures" else tables(STUDIES)))
+    return set(public(figures(STUDIES))) if kind == "figures" else {*public(tables(STUDIES)), EXTERNAL}

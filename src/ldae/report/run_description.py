@@ -42,6 +42,8 @@ COHORTS = {
 def run_kind(config: Config) -> str:
     """In a few sentences: whose brains these are, and who was held out."""
     held = config.splits.held_out_words()
+    if config.model is not None:
+        return f"External validation of a frozen model. {whose(config)}"
     return whose(config) + (f" Tested on the subjects of {held}, all of whom were held out." if held else "")
 
 
@@ -77,9 +79,10 @@ def steps(config: Config) -> list[tuple[str, str]]:
     ]
     held = config.splits.held_out_words()
     tested = f"{config.splits.test_fraction:.0%} of subjects for testing"
+    dealt = f"by subject, {config.splits.protocol}: {f'all those of {held} for testing' if held else tested}"
     return [
         ENTRIES[config.source],
-        ("Split", f"by subject, {config.splits.protocol}: {f'all those of {held} for testing' if held else tested}"),
+        ("Split", dealt if config.model is None else "none: every scan is a test scan of the frozen model"),
         *(preprocessing if config.source != "csv" else []),
         ("Stage 1", f"autoencoder to latents of {latent}, {config.autoencoder.training.steps:,} steps"),
         ("Stage 2", f"unconditional latent diffusion, {config.diffusion.training.steps:,} steps"),

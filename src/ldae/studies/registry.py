@@ -20,6 +20,10 @@ NEEDS: dict[str, Need] = {  # what a study may need -> whether a configuration h
         lambda config: config.manifest.require_diagnosis,
         "the diagnosis of the scans need not be known (manifest.require_diagnosis: false)",
     ),
+    "training": (
+        lambda config: config.model is None,
+        "the model is frozen, and its training scans stay where it was trained",
+    ),
     "truth": (lambda config: config.phantom is not None, "the truth is known of phantoms alone"),
 }
 

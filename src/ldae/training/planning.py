@@ -108,7 +108,10 @@ def training_of(config: Config, name: str) -> Training:
 
 
 def to_train(config: Config) -> set[str]:
-    """Trainings whose model is not there, or is one of other settings. What was imported is not trained."""
+    """Trainings whose model is not there, or is one of other settings. What was imported, or is frozen, is not
+    trained."""
+    if config.model is not None:
+        return set()
     waiting = set()
     for name in TRAININGS:
         described = config.results_dir / "train" / name / "model.json"

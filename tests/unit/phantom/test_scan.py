@@ -5,9 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ldae.config import Phantom, Scanner
 from ldae.phantom.population import draw_subject
 from ldae.phantom.scan import make_scan, matrix_size
-from ldae.phantom.scanner import SITE_SCANNERS, draw_acquisition, ideal, rotation_matrix, tissue_signal
+from ldae.phantom.scanner import (
+    SITE_SCANNERS,
+    draw_acquisition,
+    ideal,
+    other_scanner,
+    rotation_matrix,
+    tissue_signal,
+)
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +124,20 @@ def test_one_site_keeps_its_coil_pattern():
     first, second = (np.array(draw_acquisition(0, 1, session, 3, 70).bias) for session in ("M000", "M012"))
     other = np.array(draw_acquisition(0, 1, "M000", 4, 70).bias)
     assert np.corrcoef(first, second)[0, 1] > 0.6 > np.corrcoef(first, other)[0, 1]
+
+
+def test_another_scanner_changes_contrast_noise_and_inhomogeneity_and_no_anatomy(anatomy, subject, scan):
+    usual = make_scan(anatomy, subject, 0, "M000", 5, voxel_mm=4, scanner=Scanner())
+    assert usual.image.tobytes() == scan.image.tobytes()
+    other = make_scan(anatomy, subject, 0, "M000", 5, voxel_mm=4, scanner=Scanner(contrast=0.1, noise=2, bias=2))
+    assert np.array_equal(other.labels, scan.labels)
+    assert np.ptp(np.log(other.inhomogeneity)) == pytest.approx(2 * np.ptp(np.log(scan.inhomogeneity)), rel=1e-3)
+    drawn = draw_acquisition(5, 2, "M000", 0, 70.0)
+    changed = other_scanner(drawn, Scanner(contrast=0.1, noise=2, bias=2))
+    assert changed.grey == pytest.approx(drawn.grey + 0.1) and changed.noise == pytest.approx(2 * drawn.noise)
+
+
+def test_the_usual_scanner_leaves_the_name_of_a_cohort_as_it_was():
+    usual = Phantom(subjects={"CN": 2})
+    assert "scanner" not in usual.described() and "scanner" not in usual.asked()
+    assert Phantom(subjects={"CN": 2}, scanner={"noise": 2}).described()["scanner"]["noise"] == 2

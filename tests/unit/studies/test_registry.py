@@ -80,7 +80,7 @@ SHOWN_TWICE = Section("second", "Second", (replace(FIGURE, title="Another"),))
         (replace(OTHER, tables=Table("a", public=False)), r"other/record.py: tables must be a tuple"),
         (replace(OTHER, sections=Section("a", "A", ())), "sections must be a tuple"),
         (replace(OTHER, sections=(Section("a", "A", FIGURE),)), "what section a shows must be a tuple"),
-        (replace(OTHER, needs=frozenset({"luck"})), "needs 'luck'; what can be needed is diagnosis, truth"),
+        (replace(OTHER, needs=frozenset({"luck"})), "needs 'luck'; what can be needed is diagnosis, training, truth"),
     ],
 )
 def test_records_that_do_not_fit_are_refused_in_a_sentence(other, sentence):

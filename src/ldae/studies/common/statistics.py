@@ -177,6 +177,22 @@ def auc(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return _ratio(wins, positive.sum(1) * negative.sum(1))
 
 
+def independent_difference(a: Estimate, b: Estimate) -> Estimate:
+    """a - b of two independent samples, with an interval from their two intervals (MOVER: Zou & Donner 2008).
+
+    Only the intervals are needed, so that one of the samples may be elsewhere: each bound's distance from its estimate
+    stands for the spread on that side, and the two are added in squares.
+    """
+    if a.value is None or b.value is None:
+        return not_available((a.note if a.value is None else b.note) or "one side is n/a")
+    gap, counts = a.value - b.value, {"n_subjects": a.n_subjects + b.n_subjects, "n_rows": a.n_rows + b.n_rows}
+    if a.low is None or a.high is None or b.low is None or b.high is None:
+        return Estimate(gap, **counts, note="no interval: one side has none")
+    low = gap - math.hypot(a.value - a.low, b.high - b.value)
+    high = gap + math.hypot(a.high - a.value, b.value - b.low)
+    return Estimate(gap, low, high, **counts, note=FEW_NOTE if FEW_NOTE in (a.note, b.note) else None)
+
+
 def difference_of(statistic: Statistic, columns: int) -> Statistic:
     """``statistic(first columns) - statistic(next columns)`` on the same rows: a paired difference."""
 

@@ -257,6 +257,7 @@ class ReportSources:
         notes: ``manifest/notes.json``; it names subjects.
         unseen: sentences on scans that came after a training.
         starts: sentences on trainings that did not start at random, and whom their weights had seen.
+        external: on a frozen model, the comparison with the model's own results, TSV.
     """
 
     figures: Path
@@ -268,3 +269,4 @@ class ReportSources:
     notes: Path | None = None
     unseen: Sequence[str] = ()
     starts: Sequence[str] = ()
+    external: Path | None = None

@@ -23,7 +23,8 @@ from ldae.inference.pipeline import LDAE
 from ldae.networks.counts import count_parameters
 from ldae.studies.common.inputs import Inputs, volumes_of
 
-STAGES = ("autoencoder", "diffusion", "representation", "dae", "supervised_ad", "supervised_age")
+FROZEN_STAGES = ("autoencoder", "diffusion", "representation")
+STAGES = (*FROZEN_STAGES, "dae", "supervised_ad", "supervised_age")
 CALLS = {
     "encode_y_sem": 0,
     "ae": 0,
@@ -65,11 +66,16 @@ def spent(folder: Path) -> Spent | None:
 
 
 def run_efficiency(
-    ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluation, train: Path, seed: int, out: Path
+    ldae: LDAE, dae: DaeDecoder | None, inputs: Inputs, settings: Evaluation, train: Path, seed: int, out: Path
 ) -> None:
-    """Write trainings.tsv and methods.tsv into ``out``."""
-    read_chain(train, STAGES)
-    write_tsv(out / "trainings.tsv", pd.DataFrame([training_row(train / stage) for stage in STAGES]))
+    """Write trainings.tsv and methods.tsv into ``out``.
+
+    Args:
+        dae: none on a frozen model, where no baseline was trained.
+    """
+    stages = STAGES if dae is not None else FROZEN_STAGES
+    read_chain(train, stages)
+    write_tsv(out / "trainings.tsv", pd.DataFrame([training_row(train / stage) for stage in stages]))
     write_tsv(out / "methods.tsv", timings(ldae, dae, inputs, settings, seed))
 
 
@@ -79,6 +85,8 @@ def training_row(folder: Path) -> dict:
     training = description["settings"]["training"]
     if "imported" in description:
         devices = "imported: not trained here"
+    elif "frozen" in description:
+        devices = "frozen: not trained here"
     elif cost is None:
         devices = description.get("training", "n/a (the live record is gone, or names no device)")
     else:
@@ -97,7 +105,7 @@ def training_row(folder: Path) -> dict:
     }
 
 
-def timings(ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluation, seed: int) -> pd.DataFrame:
+def timings(ldae: LDAE, dae: DaeDecoder | None, inputs: Inputs, settings: Evaluation, seed: int) -> pd.DataFrame:
     """Seconds per scan of every method, one scan at a time (as the paper) and in batches: the median of the repeats,
     with the least and the most, after a warm-up of one step. Reading and writing files is not in it. Of a batch,
     ``evaluation.volumes`` go through the networks of volumes at once.
@@ -105,7 +113,8 @@ def timings(ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluation, s
     rows, chosen = inputs.first_scans("test"), []
     for size in sorted({1, min(settings.batch, len(rows))}):
         scans, sizes = rows[:size], (size, min(size, settings.volumes))
-        quick = jobs(ldae.with_sampling("ddim", 1), dae.with_sampling(Sampling(steps=1)), inputs, scans, sizes, seed)
+        short = None if dae is None else dae.with_sampling(Sampling(steps=1))
+        quick = jobs(ldae.with_sampling("ddim", 1), short, inputs, scans, sizes, seed)
         slow = jobs(ldae, dae, inputs, scans, sizes, seed)
         for name, job in slow.items():
             quick[name]()
@@ -117,7 +126,9 @@ def timings(ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluation, s
                     "solver": ldae.sampling.solver,
                     "network_calls": CALLS[name] * ldae.sampling.steps,
                     "parameters": parameters(ldae, dae, name),
-                    "grid": " x ".join(str(s) for s in (dae.shape if name.startswith("dae") else inputs.grid.shape)),
+                    "grid": " x ".join(
+                        str(s) for s in (dae.shape if dae and name.startswith("dae") else inputs.grid.shape)
+                    ),
                     "diffused_values": diffused(ldae, dae, name),
                     "seconds_per_scan": float(np.median(seconds)),
                     "least": min(seconds),
@@ -130,7 +141,7 @@ def timings(ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluation, s
 
 
 def jobs(
-    ldae: LDAE, dae: DaeDecoder, inputs: Inputs, scans: np.ndarray, sizes: tuple[int, int], seed: int
+    ldae: LDAE, dae: DaeDecoder | None, inputs: Inputs, scans: np.ndarray, sizes: tuple[int, int], seed: int
 ) -> dict[str, Callable[[], object]]:
     """From the scan to its reconstruction, every encoding included, by method.
 
@@ -138,24 +149,36 @@ def jobs(
         sizes: latents, and volumes, that go through a network at once.
     """
     decoder, names = Decoder(ldae, *sizes), [inputs.scan_id(row) for row in scans]
-    x, small = volumes_of(inputs, scans), inputs.volumes_dae.volumes(scans)[:, None]
-    noise, coarse = decoder.noise(names, seed), dae.noise(names, seed)
+    x, noise = volumes_of(inputs, scans), decoder.noise(names, seed)
 
     def encoded(conditional: bool) -> np.ndarray:
         y = decoder.encode_semantic(x) if conditional else None
         z = decoder.encode_mean(x)
         return decoder.generate(decoder.invert(z, y), y)
 
-    def by_dae() -> np.ndarray:
-        y = dae.encode(small)
-        return dae.generate(dae.invert(small, y), y, encoded=True)
-
-    return {
+    ours: dict[str, Callable[[], object]] = {
         "encode_y_sem": lambda: decoder.encode_semantic(x),
         "ae": lambda: decoder.decode_latent(decoder.encode_mean(x)),
         "ldae_noise": lambda: decoder.generate(noise, decoder.encode_semantic(x)),
         "lddim_encoded": lambda: encoded(conditional=False),
         "ldae_encoded": lambda: encoded(conditional=True),
+    }
+    return ours if dae is None else ours | jobs_of_dae(dae, inputs.volumes_dae.volumes(scans)[:, None], names, seed)
+
+
+def jobs_of_dae(dae: DaeDecoder, small: np.ndarray, names: list[str], seed: int) -> dict[str, Callable[[], object]]:
+    """The same for the voxel-space baseline.
+
+    Args:
+        small: (B, 1, x, y, z) the scans on its own grid.
+    """
+    coarse = dae.noise(names, seed)
+
+    def by_dae() -> np.ndarray:
+        y = dae.encode(small)
+        return dae.generate(dae.invert(small, y), y, encoded=True)
+
+    return {
         "dae_noise": lambda: dae.generate(coarse, dae.encode(small), encoded=False),
         "dae_encoded": by_dae,
     }
@@ -170,7 +193,7 @@ def measured(job: Callable[[], object], device: torch.device) -> float:
     return time.perf_counter() - started
 
 
-def parameters(ldae: LDAE, dae: DaeDecoder, method: str) -> int:
+def parameters(ldae: LDAE, dae: DaeDecoder | None, method: str) -> int:
     """Parameters of all networks that a method runs."""
     used: dict[str, list[nn.Module]] = {
         "encode_y_sem": [ldae.encoder],
@@ -178,14 +201,14 @@ def parameters(ldae: LDAE, dae: DaeDecoder, method: str) -> int:
         "ldae_noise": [ldae.encoder, ldae.estimator, ldae.autoencoder],
         "lddim_encoded": [ldae.estimator.trunk, ldae.autoencoder],
         "ldae_encoded": [ldae.encoder, ldae.estimator, ldae.autoencoder],
-        "dae_noise": [dae.network],
-        "dae_encoded": [dae.network],
     }
+    if dae is not None:
+        used |= {"dae_noise": [dae.network], "dae_encoded": [dae.network]}
     return sum(count_parameters(network) for network in used[method])
 
 
-def diffused(ldae: LDAE, dae: DaeDecoder, method: str) -> int:
+def diffused(ldae: LDAE, dae: DaeDecoder | None, method: str) -> int:
     """Values that the sampler moves through noise."""
     if not CALLS[method]:
         return 0
-    return int(np.prod(dae.shape if method.startswith("dae") else ldae.latent_shape))
+    return int(np.prod(dae.shape if dae and method.startswith("dae") else ldae.latent_shape))

@@ -28,11 +28,17 @@ class Directions:
         probe: the AD probe, whose standardisation all directions share.
         scale: ``method.manipulation_scale``; ``sqrt_dimension`` takes the same step for every scan, alpha = 2.5 times
             the square root of the code's length, towards AD (target 1) and away from it (target 0).
+        age_probe: of a frozen model: nothing is fitted, and there is no direction ``adjusted``.
     """
 
-    def __init__(self, inputs: Inputs, probe: Probe, seed: int, scale: str = "calibrated"):
+    def __init__(
+        self, inputs: Inputs, probe: Probe, seed: int, scale: str = "calibrated", age_probe: Probe | None = None
+    ):
         self.probe, self.seed, self.scale = probe, seed, scale
         self.unit = unit(probe.weight)
+        if age_probe is not None:
+            self.age, self.adjusted = unit(age_probe.weight / age_probe.std * probe.std), self.unit
+            return
         rows = inputs.rows("train", "validation")
         codes, scans = inputs.code("y_sem", rows), inputs.scans.loc[rows]
         age = fitted_direction(probe, codes, scans["age"].to_numpy(float), scans["participant_id"].to_numpy(), seed)

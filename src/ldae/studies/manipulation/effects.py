@@ -200,7 +200,7 @@ def dose_table(table: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
     return estimates_table(rows, DOSE_KEYS)
 
 
-def no_summary(reason: str) -> pd.DataFrame:
-    """The summary of a study that could not be run."""
+def no_summary(reason: str, direction: str = "probe") -> pd.DataFrame:
+    """The summary of a study that could not be run, or of a direction that there is not."""
     names = [f"ventricle_ml_change_{end}" for end in ("plus_ad", "minus_ad", "plus_minus_ad")]
-    return estimates_table([not_available(reason).row(method="probe", metric=name) for name in names])
+    return estimates_table([not_available(reason).row(method=direction, metric=name) for name in names])

@@ -24,6 +24,7 @@ from ldae.inference.decoder import Decoder
 from ldae.inference.pipeline import LDAE, CodeKey
 from ldae.inference.probe import Probe, sigmoid
 from ldae.studies.common.codes_read import Reads
+from ldae.studies.common.frozen import NOT_FITTED
 from ldae.studies.common.inputs import Inputs, volumes_of
 from ldae.studies.common.pieces import WHOLE, Pieces, Rows
 from ldae.studies.common.references import example_rows
@@ -113,9 +114,16 @@ def run_manipulation(
     if inputs.code("y_sem", rows[:1]).shape[1] != len(probe.weight):
         raise UserError(f"{probe_json} belongs to codes of another length; run fit_probes again.")
     scale = ldae.method.manipulation_scale
-    moves = plan(inputs, Directions(inputs, probe, seed, scale), rows, settings)
-    truth = None
-    if phantom is not None and anatomy is not None and inputs.has_truth:
+    absent, age_probe = [], None
+    if "frozen" in content:
+        age_probe = Probe.from_json(content["age"]) if content["age"] else None
+        absent = ["adjusted", *([] if age_probe else ["age"])]
+        settings = settings.model_copy(
+            update={"directions": [name for name in settings.directions if name not in absent]}
+        )
+    moves = plan(inputs, Directions(inputs, probe, seed, scale, age_probe), rows, settings)
+    truth, seen = None, len(inputs.rows("train")) > 0
+    if phantom is not None and anatomy is not None and inputs.has_truth and seen:
         truth = Counterfactuals(inputs, probe, phantom, seed, anatomy)
     shown = example_rows(inputs, EXAMPLES)
     table, kept = decode(decoder, reads, probe, moves, truth, shown, pieces)
@@ -124,7 +132,9 @@ def run_manipulation(
     table = with_calibrated(table, calibration.of_decoded)
     write_tsv(out / "scans.tsv", table[COLUMNS])
     reported = reported_probabilities(scale, settings)
-    write_tsv(out / "summary.tsv", summary(table, settings.directions, reported, settings.bootstrap, seed))
+    found = summary(table, settings.directions, reported, settings.bootstrap, seed)
+    without = [row for name in absent for row in no_summary(NOT_FITTED, name).to_dict("records")]
+    write_tsv(out / "summary.tsv", estimates_table([*found.to_dict("records"), *without]) if without else found)
     write_tsv(out / "doses.tsv", dose_table(table, settings.bootstrap, seed))
     pictures = shown_scans.example_table(table, shown)
     originals, scans = shown_scans.original_rows(inputs, shown)

@@ -107,6 +107,26 @@ AD_METRICS: dict[str, Statistic] = {
 }
 
 
+def at_prevalence(statistic: Statistic, prevalence: float) -> Statistic:
+    """The same statistic as if this share of the scans had AD: scans are weighted anew, within each class equally.
+
+    A replicate without one of the classes is undefined.
+    """
+
+    def adjusted(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        positive = values[:, 1] > 0.5
+        have, lack = weights[:, positive].sum(axis=1), weights[:, ~positive].sum(axis=1)
+        both = (have > 0) & (lack > 0)
+        up, down = (
+            np.where(both, part / np.where(both, total, 1), 0.0)
+            for part, total in ((prevalence, have), (1 - prevalence, lack))
+        )
+        scaled = weights * np.where(positive[None], up[:, None], down[:, None])
+        return np.where(both, statistic(values, scaled), np.nan)
+
+    return adjusted
+
+
 def with_cn_positive(statistic: Statistic) -> Statistic:
     """The same statistic with CN as the positive class, as in the paper's Table 7."""
 

@@ -136,6 +136,10 @@ ESTIMATES = (
     ),
 )
 
+TESTED = (  # beside AUC and error of age
+    *("accuracy_ad", "balanced_accuracy_ad", "sensitivity_ad", "specificity_ad", "precision_ad", "f1_ad", "mcc_ad"),
+    *("age_rmse", "age_r"),
+)
 HEADLINE = (
     Headline(
         "auc_ad_cv",
@@ -168,6 +172,7 @@ HEADLINE = (
     ),
     Headline("age_mae_cv_mean_predictor", SUMMARY, "mean_predictor", "age_mae_cv", in_card="the same for the mean age"),
     Headline("age_mae_test", SUMMARY, "ldae", "age_mae_test"),
+    *(Headline(f"{metric}_test", SUMMARY, "ldae", f"{metric}_test") for metric in TESTED),
     Headline("oracle_auc_ad_cv", SUMMARY, "oracle", "auc_ad_cv"),
     Headline("permuted_labels_auc_ad_cv", SUMMARY, "permuted_labels", "auc_ad_cv"),
     *(

@@ -8,6 +8,7 @@ up-sampled: what that grid alone costs.
 One row per scan and reconstruction: image metrics and ventricle volumes; and the moments of an x_T.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from ldae.inference.pipeline import LDAE
 from ldae.studies.common import statistics
 from ldae.studies.common.anatomy import ventricle_ml
 from ldae.studies.common.codes_read import Reads
+from ldae.studies.common.frozen import NO_BASELINE, NO_TRAINING_SCANS
 from ldae.studies.common.image_metrics import LPIPS, Perceptual, image_metrics
 from ldae.studies.common.inputs import Inputs, volumes_of, write_volumes
 from ldae.studies.common.pieces import WHOLE, Pieces, Rows
@@ -107,7 +109,13 @@ def code_moments(code: np.ndarray) -> dict[str, float]:
 
 
 def run_reconstruction(
-    ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluation, seed: int, out: Path, pieces: Pieces = WHOLE
+    ldae: LDAE,
+    dae: DaeDecoder | None,
+    inputs: Inputs,
+    settings: Evaluation,
+    seed: int,
+    out: Path,
+    pieces: Pieces = WHOLE,
 ) -> None:
     """Write scans, summary, differences, ventricles, x_T, code_sizes, reads (.tsv) and examples/ into ``out``.
 
@@ -116,11 +124,12 @@ def run_reconstruction(
     ``evaluation.dae_scans`` of the scans.
 
     Args:
+        dae: none on a frozen model; it and what is made of training scans are then n/a.
         pieces: where the rows of every batch are kept until all are there; those of shown scans are made again.
     """
     rows = inputs.first_scans("test", settings.scans_per_subject)
     gathered = Gathered(inputs, Perceptual.of(settings, ldae.device), ldae.device)
-    mean = mean_volume(inputs, settings.batch)
+    mean = mean_volume(inputs, settings.batch) if len(inputs.rows("train")) else None
     partner = derangement(inputs.scans.loc[rows, "participant_id"].unique(), seed)
     decoder, reads = Decoder(ldae, settings.batch, settings.volumes), Reads(inputs, [(ldae, True), (ldae, False)])
 
@@ -131,6 +140,7 @@ def run_reconstruction(
         return measured + code_rows(inputs, batch, x_T)
 
     def theirs(batch: np.ndarray) -> Rows:
+        assert dae is not None
         coarse, x_T_dae = by_dae(dae, inputs, batch, seed)
         fine = {name: dae.upsampled(coarse[name], inputs.grid.shape) for name in DAE_METHODS[:2]}
         fine["dae_grid"] = dae.upsampled(coarse["original"], inputs.grid.shape)
@@ -139,15 +149,18 @@ def run_reconstruction(
         measured += gathered.measure(batch, coarse["original"], own_grid)
         return measured + code_rows(inputs, batch, {"x_T_dae": x_T_dae})
 
-    few = scans_of_dae(inputs, rows, settings.dae_scans, seed)
+    few = scans_of_dae(inputs, rows, settings.dae_scans, seed) if dae else rows[:0]
     for kind, chosen, make in (("ldae", rows, ours), ("dae", few, theirs)):
         for number, batch in enumerate(batches(chosen, settings.batch)):
             kept = WHOLE if np.isin(batch, gathered.shown).any() else pieces
             gathered.take(kept.rows(f"{kind}-{number}", reads, partial(make, batch)))
     write_tsv(out / "reads.tsv", reads.table())
     write_tsv(out / "x_T.tsv", pd.DataFrame(gathered.codes))
-    write_tsv(out / "code_sizes.tsv", code_sizes(ldae.latent_shape, ldae.dimension, dae.shape, dae.dimension))
-    write_tables(gathered.table(), settings.bootstrap, seed, out)
+    box = (dae.shape, dae.dimension) if dae else (None, 0)
+    write_tsv(out / "code_sizes.tsv", code_sizes(ldae.latent_shape, ldae.dimension, *box))
+    absent = {} if mean is not None else dict.fromkeys(("mean_volume", "nearest_age"), NO_TRAINING_SCANS)
+    absent |= {} if dae else dict.fromkeys(METHODS[len(LDAE_METHODS) :], NO_BASELINE)
+    write_tables(gathered.table(), settings.bootstrap, seed, out, absent)
     order = sorted(range(len(gathered.labels)), key=lambda i: gathered.labels[i]["participant_id"])
     write_volumes(out / "examples", [gathered.volumes[i] for i in order], [gathered.labels[i] for i in order])
     pieces.clear()
@@ -192,7 +205,7 @@ def reconstruct(
     reads: Reads,
     batch: np.ndarray,
     originals: np.ndarray,
-    mean: np.ndarray,
+    mean: np.ndarray | None,
     partner: dict[str, str],
     seed: int,
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -206,10 +219,10 @@ def reconstruct(
     encoded, unconditional = (reads.x_T(decoder.ldae, with_y, batch) for with_y in (True, False))
     names = [inputs.scan_id(row) for row in batch]
     noise = decoder.noise(names, seed)
-    rebuilt = {
-        "mean_volume": np.broadcast_to(mean, originals.shape),
-        "nearest_age": nearest_volumes(inputs, batch),
-    }
+    rebuilt = {}
+    if mean is not None:
+        rebuilt["mean_volume"] = np.broadcast_to(mean, originals.shape)
+        rebuilt["nearest_age"] = nearest_volumes(inputs, batch)
     if partner:
         rebuilt["ldae_shuffled_y"] = decoder.generate(noise, other_codes(inputs, batch, partner))
     rebuilt["ldae_noise"] = decoder.generate(noise, y)
@@ -232,13 +245,15 @@ def by_dae(dae: DaeDecoder, inputs: Inputs, batch: np.ndarray, seed: int) -> tup
     return volumes, x_T
 
 
-def code_sizes(latent: tuple[int, ...], dimension: int, box: tuple[int, ...], dae_dimension: int) -> pd.DataFrame:
+def code_sizes(
+    latent: tuple[int, ...], dimension: int, box: tuple[int, ...] | None, dae_dimension: int
+) -> pd.DataFrame:
     """How many numbers each method keeps of a scan: of y and of x_T or z (all channels), and in all.
 
     At the paper's size a latent has 3 x 16 x 20 x 16 = 15,360 numbers and y_sem 768; its Table 6 leaves the channels
     out and says 5,120 and 5,888.
     """
-    z, x = int(np.prod(latent)), int(np.prod(box))
+    z = int(np.prod(latent))
     sizes = {
         "mean_volume": (0, 0),
         "ldae_shuffled_y": (dimension, 0),
@@ -246,25 +261,35 @@ def code_sizes(latent: tuple[int, ...], dimension: int, box: tuple[int, ...], da
         "lddim_encoded": (0, z),
         "ldae_encoded": (dimension, z),
         "ae": (0, z),
-        "dae_noise": (dae_dimension, 0),
-        "dae_encoded": (dae_dimension, x),
-        "dae_grid": (0, x),
     }
-    sizes |= {f"{name}{OWN_GRID}": sizes[name] for name in DAE_METHODS[:2]}
+    if box is not None:
+        x = int(np.prod(box))
+        sizes |= {"dae_noise": (dae_dimension, 0), "dae_encoded": (dae_dimension, x), "dae_grid": (0, x)}
+        sizes |= {f"{name}{OWN_GRID}": sizes[name] for name in DAE_METHODS[:2]}
     rows = [(name, *sizes[name], sum(sizes[name])) for name in METHODS if name in sizes]
     return pd.DataFrame(rows, columns=["method", "y_values", "x_values", "values"])
 
 
-def write_tables(table: pd.DataFrame, bootstrap: int, seed: int, out: Path) -> None:
-    """The rows per scan, and estimates with intervals from them."""
+def write_tables(
+    table: pd.DataFrame, bootstrap: int, seed: int, out: Path, absent: Mapping[str, str] | None = None
+) -> None:
+    """The rows per scan, and estimates with intervals from them.
+
+    Args:
+        absent: method -> why it has no row.
+    """
     write_tsv(out / "scans.tsv", table)
-    write_tsv(out / "summary.tsv", summary(table, bootstrap, seed))
+    write_tsv(out / "summary.tsv", summary(table, bootstrap, seed, absent))
     write_tsv(out / "differences.tsv", statistics.paired_differences(table, PAIRS, IMAGE_METRICS, bootstrap, seed))
     write_tsv(out / "ventricles.tsv", ventricle_agreement(table, bootstrap, seed))
 
 
-def summary(table: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:
-    """Mean of every image metric by method, or why it is n/a."""
+def summary(table: pd.DataFrame, bootstrap: int, seed: int, absent: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Mean of every image metric by method, or why it is n/a.
+
+    Args:
+        absent: method -> why it has no row.
+    """
     rows, without = [], table[LPIPS].isna().all(axis=None)
     for method, group in table.groupby("method", sort=False):
         for metric in IMAGE_METRICS + LPIPS:
@@ -276,6 +301,8 @@ def summary(table: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:
                 values = group[metric].to_numpy(float)
                 estimate = interval(values, group["participant_id"], statistics.mean, bootstrap, seed)
             rows.append(estimate.row(method=method, metric=metric))
+    for method, reason in (absent or {}).items():
+        rows += [not_available(reason).row(method=method, metric=metric) for metric in IMAGE_METRICS]
     return estimates_table(rows)
 
 

@@ -29,7 +29,13 @@ KEYS = ("method", "metric", "solver", "steps")
 
 
 def run_solvers(
-    ldae: LDAE, dae: DaeDecoder, inputs: Inputs, settings: Evaluation, seed: int, out: Path, pieces: Pieces = WHOLE
+    ldae: LDAE,
+    dae: DaeDecoder | None,
+    inputs: Inputs,
+    settings: Evaluation,
+    seed: int,
+    out: Path,
+    pieces: Pieces = WHOLE,
 ) -> None:
     """Write scans, summary and reads (.tsv) into ``out``: test scans, encoded and decoded by every solver.
 
@@ -38,6 +44,7 @@ def run_solvers(
     are up-sampled.
 
     Args:
+        dae: none on a frozen model.
         pieces: where the rows of every batch are kept until all are there.
     """
     rows = inputs.first_scans("test", settings.scans_per_subject)
@@ -47,8 +54,10 @@ def run_solvers(
     reads = Reads(inputs, [(sampler, with_y) for sampler in samplers.values() for with_y in (True, False)])
     for sampling, sampler in samplers.items():
         ours = partial(by_ldae, Decoder(sampler, settings.batch, settings.volumes), reads)
-        theirs = partial(by_upsampled_dae, dae.with_sampling(sampling), inputs)
-        for kind, chosen, decode in (("ldae", rows, ours), ("dae", few, theirs)):
+        ways: list[tuple[str, np.ndarray, Callable[[np.ndarray, int], Decoded]]] = [("ldae", rows, ours)]
+        if dae is not None:
+            ways.append(("dae", few, partial(by_upsampled_dae, dae.with_sampling(sampling), inputs)))
+        for kind, chosen, decode in ways:
             about = {"solver": sampling.solver, "steps": sampling.steps}
             for number, batch in enumerate(batches(chosen, settings.batch)):
                 name = f"{sampling.solver}-{sampling.steps}-{kind}-{number}"

@@ -44,6 +44,7 @@ NEAREST = Figure(
 
 STUDY = Study(
     name="samples",
+    needs=frozenset({"training"}),
     order=70,
     sections=(
         Section("variation", "Variation", (VARIATION,)),

@@ -15,6 +15,7 @@ TRAINING = Figure(
 
 STUDY = Study(
     name="training_curves",
+    needs=frozenset({"training"}),
     order=80,
     on_test_scans=False,
     sections=(
