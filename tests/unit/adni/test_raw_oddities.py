@@ -20,7 +20,7 @@ from ldae.adni.clinica_tables import adapt_tables
 from ldae.adni.conversion import convert_shard
 from ldae.adni.disk import subject_files
 from ldae.adni.preflight import owners, preflight
-from ldae.adni.preflight.arrivals import ADVICE
+from ldae.adni.preflight.arrivals import ADVICE, PASSED_OVER
 from ldae.adni.spelling import plain_number
 from ldae.adni.staging import stage_subject
 from ldae.adni.study_tables import BY_NAME, read_table
@@ -655,7 +655,8 @@ def test_the_prediction_is_what_clinica_chooses(download, tmp_path):
 
 @pytest.mark.slow
 def test_everything_at_once_and_every_healthy_scan_arrives(make_download, tmp_path):
-    """A download of a hundred subjects with one of each oddity: all scans but those that cannot be had arrive."""
+    """A download of a hundred subjects with one of each oddity: all scans but those that cannot be had arrive,
+    and every other is named."""
     from ldae.config import Phantom
     from ldae.phantom.visit_schedule import plan_cohort
 
@@ -678,8 +679,15 @@ def test_everything_at_once_and_every_healthy_scan_arrives(make_download, tmp_pa
     resave(
         download.table("MPRAGEMETA"), lambda t: t.assign(ImageUID="I" + t["ImageUID"], SeriesID=t["SeriesID"] + ".0")
     )
-    told = len(HARMFUL) - len(NAMES_DO_NOT_TELL)
-    assert sentence(download) == f"{len(plans) - told} of {len(plans)} visits on disk will arrive"
+    places = [PLACES[name] for name in PLACES if name != "a zip file of its own"]  # whose folder is in place
+    elsewhere = {
+        plan.subject.ptid: place(download, plan.subject.ptid) for place, plan in zip(places, plans[50:], strict=False)
+    }
+    told = len(HARMFUL) - len(NAMES_DO_NOT_TELL) + len(places)
+    arrivals = preflight(download.images, download.tables).arrivals
+    assert arrivals.sentence() == f"{len(plans) - told} of {len(plans)} visits on disk will arrive"
+    named = {entry.split(" (", 1)[1].removesuffix(")") for entry in arrivals.lost[PASSED_OVER]}
+    assert named == set(elsewhere.values())
     status = tmp_path / "status" / "0.tsv"
     write_adapted_tables(download.images, download.tables, tmp_path / "tables")
     convert_shard(
@@ -687,7 +695,8 @@ def test_everything_at_once_and_every_healthy_scan_arrives(make_download, tmp_pa
     )
     table = read_tsv(status, dtype=str)
     done = table[table["state"] == "done"]
-    expected = {(participant_id(i.ptid), str(i.image_id)) for i in download.listed if i.chosen} - lost
+    here = [image for image in download.listed if image.chosen and image.ptid not in elsewhere]
+    expected = {(participant_id(image.ptid), str(image.image_id)) for image in here} - lost
     assert set(done[["participant_id", "image_id"]].itertuples(index=False, name=None)) == expected
     rest = table[table["state"] != "done"]
     assert (
