@@ -34,6 +34,7 @@ from ldae.inference.reference import UNMEASURED, Reference
 from ldae.preprocessing.conform import grid_affine
 
 FORMAT = 1
+FEWEST_SHOWN = 10  # training subjects, below which their mean volume would show single brains
 AT_MOST = 500  # training scans, and held-out ones, that are looked at voxel by voxel
 PROBES = {"ad": "test ad ldae", "age": "test age ldae"}  # task -> its probe among those of ``fitted.json``
 
@@ -192,14 +193,14 @@ def measure_reference(
         volume: np.ndarray = volumes.volumes([row])[0]
         return volume
 
-    plane = None
+    shown, plane = len({people[row] for row in training.tolist()}) >= FEWEST_SHOWN, None
     if "diagnosis" in volumes.index:
         plane = Plane.of(y_sem, volumes.index["diagnosis"].tolist(), seen, people)
     reference = Reference(
         *fitted_normal(y_sem[training]),
         *(UNMEASURED,) * 2,
         age=AgeError.of(errors["error"].to_numpy(), errors["participant_id"].tolist()),
-        appearance=Appearance.of(read, some(training, people), affine),
+        appearance=Appearance.of(read, some(training, people), affine) if shown else None,
         plane=plane,
     )
     asked = some(np.flatnonzero(~seen), people)

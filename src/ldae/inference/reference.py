@@ -106,7 +106,7 @@ class Reference:
         alarm: what ``whole`` of a new scan of their kind exceeds at most once in twenty times; none where too few
             subjects were held out to say that.
         age: how wrong the age was for held-out subjects.
-        appearance: how the training scans look; none in a folder of an earlier version.
+        appearance: how the training scans look; none of too few subjects, and in a folder of an earlier version.
         plane: where the three diagnoses lie; none where the cohort has not all of them.
     """
 
@@ -160,10 +160,12 @@ class Reference:
         return replace(known, whole=Distances.of(whole, subjects), alarm=alarm)
 
     def _spread_over(self, found: Sequence[Oddity], subjects: Sequence[str]) -> "Reference":
-        code, image, look = (
-            Distances.of(np.array([getattr(one, name) for one in found]), subjects)
-            for name in ("code", "image", "look")
+        code, image = (
+            Distances.of(np.array([getattr(one, name) for one in found], dtype=float), subjects)
+            for name in ("code", "image")
         )
+        looks = [one.look for one in found if one.look is not None]
+        look = Distances.of(np.array(looks), subjects) if len(looks) == len(found) else UNMEASURED
         return replace(self, code=code, image=image, look=look)
 
     def write(self, folder: Path) -> None:

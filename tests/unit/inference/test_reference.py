@@ -6,6 +6,7 @@ import pytest
 from ldae.core.files import read_json, write_json
 from ldae.inference.conformal import AgeError
 from ldae.inference.discriminant import Plane
+from ldae.inference.model import Likeness
 from ldae.inference.normal import fitted_normal
 from ldae.inference.reference import FEWEST, PROBABILITIES, UNMEASURED, Distances, Oddity, Reference
 
@@ -81,6 +82,13 @@ def test_too_few_held_out_scans_raise_no_alarm():
     assert base.calibrated(few, [str(i) for i in range(len(few))]).alarm is None
     many = oddities(40, np.random.default_rng(0))  # of two subjects
     assert base.calibrated(many, [str(i % 2) for i in range(40)]).alarm is None
+
+
+def test_scans_whose_looks_are_unknown_are_compared_by_code_and_image():
+    base, found = Reference(np.zeros(1), np.eye(1), UNMEASURED, UNMEASURED), oddities(40, np.random.default_rng(0))
+    known = base.calibrated([Oddity(one.code, one.image, None, None) for one in found], [str(i) for i in range(40)])
+    assert known.look == UNMEASURED and known.code.scans == 40
+    assert Likeness.of(Oddity(9, 9, None, None), known).unusual is None
 
 
 def test_a_folder_of_an_earlier_version_is_read_and_knows_less(tmp_path):
