@@ -14,6 +14,7 @@ rule eval_samples:
         memorisation=f"{RESULTS}/evaluate/samples/memorisation.tsv",
         neighbours=f"{RESULTS}/evaluate/samples/neighbours.tsv",
         curves=f"{RESULTS}/evaluate/samples/curves.tsv",
+        copies=f"{RESULTS}/evaluate/samples/copies.json",
     log:
         f"{RESULTS}/logs/eval_samples.log",
     benchmark:
