@@ -14,6 +14,7 @@ from toy import ToyStage, training
 from ldae.core.errors import MachineError, UserError
 from ldae.core.files import read_json
 from ldae.training.loop import train
+from ldae.training.safety.checkpoint import CheckpointFolder
 
 KILL = 9  # step: checkpoints of 4 and 8 are there
 
@@ -152,3 +153,22 @@ def test_an_empty_description_falls_back(crashed, whole):
     outcome, steps = run(crashed)
     assert steps == 8
     assert_same(outcome, whole)
+
+
+def test_a_large_state_in_the_host_s_memory_is_written_without_a_copy(tmp_path, whole, monkeypatch):
+    save, written = safetensors.torch.save_file, {}
+
+    def seen(tensors, path):
+        written.update({name: tensor.data_ptr() for name, tensor in tensors.items()})
+        save(tensors, path)
+
+    monkeypatch.setattr(safetensors.torch, "save_file", seen)
+    monkeypatch.setattr(CheckpointFolder, "COPIED_BYTES", 15)
+    folder, state = CheckpointFolder(tmp_path / "a", {"a": 1}), {"small": torch.zeros(3), "large": torch.ones(4)}
+    folder.save(1, {"small": state["small"]}, {})
+    folder.wait()
+    assert written.pop("small") != state["small"].data_ptr()
+    folder.save(2, state, {})
+    assert written == {name: tensor.data_ptr() for name, tensor in state.items()}
+    assert torch.equal(folder.newest().tensors["large"], state["large"])  # whole without a wait
+    assert_same(run(tmp_path / "b")[0], whole)

@@ -2,7 +2,8 @@
 
 A checkpoint is complete when its JSON is there, since that is written last; the JSON carries the digest of the
 tensors. A newest one that is damaged is left out with a warning, and the one before it is used. Writing goes on in the
-background while training does: the loop waits only for the copy in memory.
+background while training does: the loop waits only for the copy in memory. Large states that lie in the host's memory
+already, those of a training without a GPU, are written as they stand: a copy would take as much memory again.
 """
 
 import logging
@@ -41,6 +42,8 @@ class CheckpointFolder:
         on_saved: called with the step when a checkpoint is whole on disk (by the writing thread).
     """
 
+    COPIED_BYTES = 1 << 30  # of a state in the host's memory; a larger one is written without a copy
+
     def __init__(
         self,
         folder: Path,
@@ -57,10 +60,18 @@ class CheckpointFolder:
     def save(self, step: int, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         """Copy the tensors, and write them in the background; waits for the write before this one.
 
+        A state of more than ``COPIED_BYTES`` in the host's memory is written at once, without a copy.
+
         Raises:
             UserError: the write before this one failed.
         """
         self.wait()
+        size = sum(tensor.nbytes for tensor in tensors.values() if tensor.device.type == "cpu")
+        if size > self.COPIED_BYTES:
+            self._write_or_fail(
+                step, {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, state
+            )
+            return
         copies = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
         self._writer = threading.Thread(target=self._write_or_fail, args=(step, copies, state))
         self._writer.start()
