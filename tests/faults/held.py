@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 HOLD = "hold.json"
+WAITS = ".waits"  # of a file that stands beside it from the first wait on: the step is under way
 NAME = "LDAE_TEST_HOLD"  # environment: another path for it
 
 
@@ -44,6 +45,7 @@ def hold_here(path: Path) -> None:
             signalled = bool(select.select([read], [], [], 0)[0])
             if signalled or (not early and trainer.step < wanted["step"]):
                 break
+            path.with_suffix(WAITS).touch()
             time.sleep(0.005)
         return advance(trainer)
 

@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from held import WAITS
 from tiny import STEPS, assert_same_model, ended, progress, start_held, train
 
 KILLS = {"autoencoder": 4, "diffusion": 3, "representation": 3}
@@ -40,6 +41,9 @@ def test_killed_at_random_points_and_continued_every_byte_is_the_same(cohort, tm
 def test_a_signal_saves_and_ends_with_status_75(cohort, tmp_path, number):
     arguments = cohort.arguments("diffusion", tmp_path)
     child = start_held("diffusion", arguments, 11)
+    waits = tmp_path.with_name(f"{tmp_path.name}-hold{WAITS}")
+    while not waits.exists():  # a signal before that is one between two steps
+        time.sleep(0.005)
     os.kill(child, number)
     assert ended(child) == 75
     [newest] = sorted((tmp_path / "checkpoints").glob("step-*.json"))[-1:]

@@ -39,7 +39,7 @@ def run(options: Namespace) -> int:
         require_same_cohort(config)
     require_group(config)
     place = identity_of(config).get("path")
-    if place is None or Path(place).exists():
+    if config.results_dir.exists() and (place is None or Path(place).exists()):  # else the chain makes it, later
         make_private(config, [config.results_dir / "manifest" / "inventory"])
     if options.same_cohort and place and not Path(place).exists():
         print(f"{place} is not there (any more): the results keep their inventory, and remember it as their cohort's.")

@@ -199,7 +199,8 @@ def test_a_cheap_rule_has_the_digest_of_its_own_code_and_an_expensive_one_a_revi
         if name in EXPENSIVE:
             files = ("config", "small_networks", "demo")
             config = load_config(*(ROOT / f"config/{name}.yaml" for name in files))
-            (section,) = re.findall(r" settings=settings\.(?:section|supervised)\((.*?)\)", body)
+            given = r" settings=settings\.(?:section\(|supervised\(|(?=phantom\.asked))(.*?)(?:\)|\.asked\(\))"
+            (section,) = re.findall(given, body)
             for part in re.findall(r"\w+", section):
                 config = getattr(config, part)
             kept = Clinica if name == "convert_study" else type(getattr(config, "training", config))
