@@ -133,7 +133,8 @@ def test_another_scanner_and_prevalence_end_to_end(smoke: Workflow, tmp_path: Pa
 def test_who_is_held_out_is_tested_and_nobody_else(smoke: Workflow, tmp_path: Path) -> None:
     known = read_tsv(smoke.folder / "results/smoke/manifest/splits.tsv")
     hold_out = {"hold_out": {"participant_id": known.groupby("stratum")["participant_id"].first().tolist()}}
-    overlay = {"results_dir": "results/site", "splits": hold_out}
+    more = {"subjects": {"MCI": 6}}  # one is held out, and one is left to train on
+    overlay = {"results_dir": "results/site", "splits": hold_out, "phantom": more}
     write_json(tmp_path / "site.json", overlay)
     try:
         done = smoke.run(*SMOKE, str(tmp_path / "site.json"), "--until", "make_splits")

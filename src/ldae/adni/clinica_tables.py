@@ -27,7 +27,7 @@ from ldae.adni.study_tables import (
 )
 from ldae.core.errors import UserError
 from ldae.core.files import sha256_file
-from ldae.core.text_tables import read_text_table
+from ldae.core.text_tables import count, read_text_table
 
 SESSION_CODES = re.compile(r"bl|sc|[mM]\d+|f|uns1|")
 DIAGNOSIS_CODES = {"CN": "1", "MCI": "2", "AD": "3", "Dementia": "3", "DEM": "3"}
@@ -95,7 +95,13 @@ def prepared_table(table: StudyTable, images: Path, tables: Path, merge: Adapted
     """A table from its own name or today's, respelt; every row of it."""
     paths, source = files_of(table, tables)
     changes: list[str] = []
-    if len(paths) > 1 and len({sha256_file(path) for path in paths}) == 1:
+    regular = [path for path in paths if path.is_file()]
+    if 0 < len(regular) < len(paths):
+        changes.append(
+            f"{count(len(paths) - len(regular), 'other')} of that name left out: a link to nowhere or no file"
+        )
+        paths = regular
+    if len(regular) > 1 and len({sha256_file(path) for path in paths}) == 1:
         changes.append(f"{len(paths)} equal files, the first is read")
         paths = paths[:1]
     if len(paths) != 1:
@@ -103,6 +109,8 @@ def prepared_table(table: StudyTable, images: Path, tables: Path, merge: Adapted
     try:
         raw = read_text_table(paths[0], wanted=columns_of(table))
         content = raw.frame()
+        if content.empty and not table.name.startswith("MAYO"):  # a scan needs no mark; Clinica dies of other empty ones
+            raise UserError(f"table {table.name} has a header and no row")
         changes += raw.notes
         if source != table.name:
             changes.append(f"made from {paths[0].name}")
@@ -130,8 +138,9 @@ def files_beside(table: StudyTable, tables: Path) -> list[Path]:
     read, _ = files_of(table, tables)
     every = [path for name in table.today for path in find_todays_tables(tables, name)]
     every += find_all(tables, table.name)
-    if len(read) != 1:
+    if len(read) != 1 or not read[0].is_file():
         return []
+    every = [path for path in every if path.is_file()]
     known = sha256_file(read[0])
     return [path for path in sorted(set(every) - set(read)) if sha256_file(path) != known]
 
@@ -214,6 +223,10 @@ def mended(table: StudyTable, content: pd.DataFrame, changes: list[str]) -> pd.D
     """Remove what ends Clinica although it says nothing that Clinica uses."""
     if lacking_columns(table, content):
         return content
+    nobody = content[table.subject].str.strip() == ""
+    if nobody.any():  # Clinica takes the empty cell of a row for a number, and dies
+        changes.append(f"{count(int(nobody.sum()), 'row')} left out without a {table.subject}")
+        content = content[~nobody]
     if table.name == "CDR":
         session = content["VISCODE2"].str.fullmatch(SESSION_CODES)
         if not session.all():

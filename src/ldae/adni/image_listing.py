@@ -26,6 +26,7 @@ SPELLINGS = {
 KINDS = {"original": "Original", "processed": "Processed", "pre-processed": "Processed"}
 COLUMNS = ("Orig/Proc", "SubjectID", "Visit", "MagStrength", "Sequence", "ScanDate", "StudyID", "SeriesID", "ImageUID")
 T1W = r"mp-?\s?rage|\bmpr|spgr|\bmt1"
+T1W_TYPES = {"T1W", "T1", "MT1", "MPRAGE"}  # MRIQC's word, and Mayo's for the same series in its other tables
 SERIES_IN_NAME = re.compile(r"_S(\d+)_I(\d+)\.")
 SCREENING_CODES = {"sc", "scmri"}
 FARTHEST = pd.Timedelta(days=90)  # Clinica's own limit between a scan and its visit
@@ -51,7 +52,7 @@ def t1w_rows(table: pd.DataFrame) -> pd.DataFrame:
         if column in by_name:
             keep &= table[by_name[column]].str.strip().str.upper().isin({"MR", "MRI"})
     if "seriestype" in by_name:
-        return table[keep & (table[by_name["seriestype"]].str.strip().str.upper() == "T1W")]
+        return table[keep & table[by_name["seriestype"]].str.strip().str.upper().isin(T1W_TYPES)]
     description = renamed(table).get("Sequence", pd.Series("", index=table.index))
     return table[keep & description.str.contains(T1W, case=False, regex=True)]
 
@@ -129,7 +130,8 @@ def image_list(
         if "ScanDate" in table:
             table["Visit"] = dated_visits(table["SubjectID"], table["Visit"], table["ScanDate"], merge)
         table["Visit"] = named_visits(table["SubjectID"], table["Visit"], merge)
-    return table[[column for column in COLUMNS if column in table]].reset_index(drop=True)
+    kept = table[[column for column in COLUMNS if column in table]].reset_index(drop=True)
+    return kept.astype(object)  # text, also where no row is left to say so
 
 
 def visit_name(study: str, code: str) -> str | None:

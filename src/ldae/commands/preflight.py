@@ -37,7 +37,8 @@ def add(commands) -> None:
         type=Path,
         nargs="+",
         metavar="FILE",
-        help="with RAW and CLINICAL: also weights that the trainings of this configuration would miss at their start "
+        help="with RAW and CLINICAL: as this configuration converts (convert.adni4, convert.max_quarantined_fraction), "
+        "and also weights that the trainings of this configuration would miss at their start "
         "(planning with a profile checks batches and memory, too)",
     )
     command.add_argument(
@@ -52,6 +53,7 @@ def add(commands) -> None:
 
 def run(options: Namespace) -> int:
     from ldae.adni.preflight import as_json, preflight, write_report
+    from ldae.config import load_config
 
     if options.bids is not None:
         return run_bids(options)
@@ -64,9 +66,12 @@ def run(options: Namespace) -> int:
             return 2
     if options.clinica is not None:
         return run_clinica(options)
-    findings = preflight(options.raw, options.clinical)
     if options.config:
+        convert = load_config(*options.config).convert
+        findings = preflight(options.raw, options.clinical, convert.max_quarantined_fraction, convert.adni4)
         findings += planned(options.config)
+    else:
+        findings = preflight(options.raw, options.clinical)
     severities = {finding.severity for finding in findings}
     if options.json == STDOUT:
         print(json.dumps(as_json(findings), indent=2, sort_keys=True))

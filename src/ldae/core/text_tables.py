@@ -11,6 +11,7 @@ import stat
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +21,7 @@ from ldae.core.files import leads_nowhere
 
 LARGEST_BYTES = 1 << 30  # ADNI's longest table has some 0.1 GiB
 DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
+LINE_END = re.compile(r"\r\n|\r|\n")  # and no other: U+2028 and the like are letters of a cell
 BLANKS = " \t\r\n\xa0\u200b\ufeff"  # with those that a spreadsheet or a web page leaves behind
 OTHER_FORMATS = (
     (b"PK\x03\x04", "an Excel workbook or a zip archive: save the sheet as CSV, or unpack the archive"),
@@ -69,7 +71,7 @@ def read_text_table(path: str | Path, delimiter: str | None = None, wanted: Coll
     path = Path(path)
     text, notes = decoded(content_of(path), path)
     expected = delimiter or ("\t" if path.suffix.lower() in (".tsv", ".txt") else ",")
-    first = next((line for line in text.splitlines() if line.strip(BLANKS)), "")
+    first = next((line for line in LINE_END.split(text) if line.strip(BLANKS)), "")
     found = delimiter_of(first, expected)
     if found != expected:
         notes.append(f"read with {DELIMITERS[found]} between the columns")
@@ -154,14 +156,14 @@ def split_cells(
     csv.field_size_limit(LARGEST_BYTES)  # Python's own limit is 128 KiB, and says the same as an open quote
     if delimiter != "\t":
         try:
-            reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
+            reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
             return stripped(reader, wanted, notes), 0
         except csv.Error:
             pass
     if '"' not in text:
-        return stripped((line.split(delimiter) for line in text.splitlines()), wanted, notes), 0
+        return stripped((line.split(delimiter) for line in LINE_END.split(text)), wanted, notes), 0
     lines, broken = [], 0
-    for line in text.splitlines():
+    for line in LINE_END.split(text):
         try:
             row = next(csv.reader([line], delimiter=delimiter, strict=True), [])
         except csv.Error:

@@ -84,6 +84,53 @@ def test_empty_table_file(download):
     assert "is empty: a table with a header line is expected" in finding.what
 
 
+@pytest.mark.parametrize("name", ["APOERES", "MRIQUALITY", "DXSUM_PDXCONV", "ADNIMERGE"])
+def test_a_table_of_a_header_alone_is_no_table(download, name):
+    path = download.table(name)
+    path.write_text(path.read_text().splitlines()[0] + "\n")
+    findings = found(download, "blocking")
+    assert any("has a header and no row" in finding.what and name in finding.what for finding in findings)
+
+
+def test_a_list_without_a_t1w_row_is_spoken_of(download):
+    path = download.table("MPRAGEMETA")
+    path.write_text(path.read_text().splitlines()[0] + "\n")
+    assert "MPRAGEMETA has a header and no row" in str(found(download, "blocking"))
+    table = "subject_id,image_id,image_date,image_type,modality,viscode2,mri_field_str,study_id,series_id,"
+    table += "image_description\n"
+    rows = [
+        f"{plan.subject.ptid},{number},2012-01-01,Original,MRI,bl,3,{number},{number},Axial FLAIR"
+        for number, plan in enumerate(download.plans)
+    ]
+    path.with_name("All_Images_01Jan2026.csv").write_text(table + "\n".join(rows) + "\n")
+    path.unlink()
+    _, said = account(download)
+    assert said.startswith("0 of ")
+
+
+def test_a_row_of_nobody_is_left_out_before_clinica_dies_of_it(download):
+    path = download.table("ADNIMERGE")
+    lines = path.read_text().splitlines()
+    blank = download.plans[0].subject.ptid
+    path.write_text("\n".join([*lines, next(line for line in lines if blank in line).replace(blank, "")]) + "\n")
+    assert "1 row left out without a PTID" in str(found(download, "note"))
+    assert account(download)[1] == "6 of 6 visits on disk will arrive"
+
+
+def test_a_line_separator_inside_a_cell_is_a_letter(download):
+    path = download.table("ADNIMERGE")
+    head, first, *more = path.read_text().splitlines()
+    path.write_text("\n".join([head + ",NOTE", first + ",a\u2028b\x0bc\x85d", *(line + "," for line in more)]) + "\n")
+    assert account(download)[1] == "6 of 6 visits on disk will arrive"
+
+
+def test_a_link_to_nowhere_beside_a_table_is_no_second_one(download):
+    (download.tables / "older").mkdir()
+    (download.tables / "older" / "ADNIMERGE.csv").symlink_to("nowhere.csv")
+    assert "1 other of that name left out" in str(found(download, "note"))
+    assert account(download)[1] == "6 of 6 visits on disk will arrive"
+
+
 @pytest.mark.parametrize("value", ["", "3/10/2006", "2006-13-01", "10-Mar-06"])
 def test_bad_exam_date(download, value):
     ptid = download.plans[1].subject.ptid

@@ -61,6 +61,7 @@ class BlockLDAE:
     dimension, scale_factor, network_calls = 6, 1.0, 2
 
     def __init__(self, shape: tuple[int, ...]):
+        self.digests = {"autoencoder": "doubling", "diffusion": "linear", "representation": "linear"}
         self.latent_shape = (1, *(size // 8 for size in shape))
         self.encoder = self.autoencoder = self.estimator = torch.nn.Identity()
         self.estimator.trunk = torch.nn.Identity()
