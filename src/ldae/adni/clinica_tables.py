@@ -109,7 +109,7 @@ def prepared_table(table: StudyTable, images: Path, tables: Path, merge: Adapted
     try:
         raw = read_text_table(paths[0], wanted=columns_of(table))
         content = raw.frame()
-        if content.empty and not table.name.startswith("MAYO"):  # a scan needs no mark; Clinica dies of other empty ones
+        if content.empty and not table.name.startswith("MAYO"):  # Clinica dies of other empty ones
             raise UserError(f"table {table.name} has a header and no row")
         changes += raw.notes
         if source != table.name:
