@@ -97,13 +97,12 @@ def plain(text: str) -> str:
     return "".join(sign for sign in text if unicodedata.category(sign) != "Cf") if not text.isascii() else text
 
 
-def identifier(text: str, names: Names, words_only: bool = False) -> str | None:
+def identifier(text: str, names: Names) -> str | None:
     """The first identifier in a text, quoted with its kind; none when there is none.
 
     Args:
         text: of one file, decoded.
         names: of the cohort.
-        words_only: the names of the cohort and what holds letters; for texts that are mostly coordinates.
     """
     seen = plain(text)
     for view in dict.fromkeys((seen, TAGS.sub("", seen), TAGS.sub(" ", seen))):
@@ -115,10 +114,9 @@ def identifier(text: str, names: Names, words_only: bool = False) -> str | None:
         for found in NUMBERED.finditer(view):
             if (found[2].lstrip("0") or "0") in names.numbers and len(found[2]) >= MANY:
                 return f"{found.group()!r} (a {found[1].casefold()})"
-        if not words_only:
-            known = next(known_names(view, names), None)
-            if known is not None:
-                return f"{known!r} (a name of the cohort)"
+        known = next(known_names(view, names), None)
+        if known is not None:
+            return f"{known!r} (a name of the cohort)"
     return None
 
 
@@ -129,8 +127,8 @@ def known_names(text: str, names: Names) -> Iterator[str]:
         yield from (word for word in re.findall(r"[\w-]+", folded) if word in names.words)
     if not names.joined:
         return
-    first = {PIECES.match(name).group() for name in names.joined}  # type: ignore[union-attr]
-    last = max(len(PIECES.findall(name)) for name in names.joined)
+    parts = [PIECES.findall(name) for name in names.joined]
+    first, last = {part[0] for part in parts}, max(len(part) for part in parts)
     pieces = PIECES.findall(folded)
     for place, piece in enumerate(pieces):
         ends = [piece[begin:] for begin in range(len(piece)) if piece[begin:] in first] if piece.isalpha() else [piece]

@@ -6,14 +6,14 @@ check does not rely on it.
 
 import base64
 import binascii
-import gzip
 import json
 import re
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from html.parser import HTMLParser
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
+
+import nibabel as nib
 
 from ldae.core.errors import UserError
 from ldae.report.identifiers import Names, column_of_names, identifier
@@ -32,9 +32,14 @@ ENCODED = re.compile(r"[A-Za-z0-9+/_-]{200,}={0,2}")
 NAMESPACE = re.compile(r"xmlns(?::\w+)?=\"https?://[^\"]*\"")  # that of RDF holds a date
 GLYPH = re.compile(r"#?[\w-]+-([0-9a-fA-F]{2,6})")  # how matplotlib names the outline of a letter
 RUNS = frozenset({"script", "iframe", "object", "embed", "applet", "base", "form", "video", "audio", "source", "image"})
-RAW_LIMIT = 1 << 26  # bytes of a text, a header or an unpacked image that anybody would pass on
+LARGEST_HEADER = 1 << 26  # bytes, of safetensors
+NOBODY = Names.of(())
 
-Look = Callable[[bytes, Names], str | None]
+Look = Callable[[Path, Names], str | None]
+
+
+class Unreadable(Exception):
+    """A file, or what is inside one, is not what its name says; the message is the rest of a sentence."""
 
 
 def check_leaving(folder: Path, names: Iterable[str], kinds: Mapping[str, Look], listed: Callable[[str], bool]) -> None:
@@ -59,7 +64,10 @@ def check_leaving(folder: Path, names: Iterable[str], kinds: Mapping[str, Look],
         kind = kind_of(place)
         if kind not in kinds or not listed(place):
             raise UserError(f"{path} is not on the list of what may leave the machine: take it away.")
-        found = identifier(place, known) or kinds[kind](path.read_bytes(), known)
+        try:
+            found = identifier(place, known) or kinds[kind](path, known)
+        except Unreadable as error:
+            found = f"what nobody can read ({error})"
         if found:
             raise UserError(f"{path} names {found}: identifiers must not leave the machine.")
 
@@ -74,22 +82,25 @@ def decoded(content: bytes) -> str:
     """UTF-8 text.
 
     Raises:
-        ValueError: it is none, or holds what no text holds.
+        Unreadable: it is none, or holds what no text holds.
     """
-    text = content.decode("utf-8")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        text = "\0"
     if "\0" in text or text.startswith("\ufeff"):
-        raise ValueError("holds a zero byte or a byte order mark")
+        raise Unreadable("it is not plain UTF-8")
     return text
 
 
-def look_at_text(content: bytes, names: Names) -> str | None:
-    """Of plain text, Markdown, LaTeX and JSON."""
-    try:
-        text = decoded(content)
-    except ValueError:
-        return "what nobody can read (it is not plain UTF-8)"
-    hidden = look_at_data(text, names)
-    return hidden or identifier(text, names) or rows_of_people(text, names)
+def look_at_text(path: Path, names: Names) -> str | None:
+    """Of plain text, tables, Markdown and LaTeX."""
+    return fault_of_text(decoded(path.read_bytes()), names)
+
+
+def fault_of_text(text: str, names: Names) -> str | None:
+    """What must not leave in a text: what is encoded in it, identifiers, and tables of single people."""
+    return look_at_data(text, names) or identifier(text, names) or rows_of_people(text, names)
 
 
 def look_at_data(text: str, names: Names) -> str | None:
@@ -101,7 +112,7 @@ def look_at_data(text: str, names: Names) -> str | None:
             drawing = base64.b64decode(data, validate=True) if packed else data.encode()
         except binascii.Error:
             return "embedded data that cannot be decoded"
-        found = look_at_svg(drawing, names)
+        found = fault_of_drawing(decoded(drawing), names)
         if found:
             return f"{found} in an embedded drawing"
     if ENCODED.search(DATA_URI.sub("", text)):
@@ -113,7 +124,7 @@ def rows_of_people(text: str, names: Names) -> str | None:
     """Whether a table in the text has a column of names, in whichever of its three forms it is written."""
     for separator in ("\t", "|", "&"):
         rows = [row.strip(f" {separator}\\").split(separator) for row in text.splitlines() if separator in row]
-        if not rows or len(rows[0]) < 1:
+        if not rows:
             continue
         titles = [cell.strip().replace("\\", "") for cell in rows[0]]
         columns = {title: [row[place] for row in rows[1:] if place < len(row)] for place, title in enumerate(titles)}
@@ -126,12 +137,13 @@ def rows_of_people(text: str, names: Names) -> str | None:
     return None
 
 
-def look_at_svg(content: bytes, names: Names) -> str | None:
-    """Of a drawing: its elements, its words, written or drawn letter by letter, and nothing that is loaded."""
-    try:
-        text = decoded(content)
-    except ValueError:
-        return "what nobody can read (it is not plain UTF-8)"
+def look_at_svg(path: Path, names: Names) -> str | None:
+    """Of an SVG drawing: elements, words and links."""
+    return fault_of_drawing(decoded(path.read_bytes()), names)
+
+
+def fault_of_drawing(text: str, names: Names) -> str | None:
+    """What must not leave in an SVG: its elements, its words, written or drawn letter by letter, what it loads."""
     text = DOCTYPE.sub("", text, count=1)
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         return "definitions of its own, which no figure needs"
@@ -162,7 +174,7 @@ def look_at_svg(content: bytes, names: Names) -> str | None:
     if re.search(r"@import|url\(\s*[\"']?(?!#)", style):
         return "a style that loads something"
     drawn = re.sub(r" +", " ", "".join(letters))
-    return identifier(f"{style}\n{drawn}", names) or identifier(NAMESPACE.sub("", text), Names.of(()), words_only=True)
+    return identifier(f"{style}\n{drawn}", names) or identifier(NAMESPACE.sub("", text), NOBODY)
 
 
 class _Page(HTMLParser):
@@ -184,26 +196,31 @@ class _Page(HTMLParser):
                 self.fault = f"a link to {(value or '')[:40]!r}"
 
 
-def look_at_html(content: bytes, names: Names) -> str | None:
+def look_at_html(path: Path, names: Names) -> str | None:
     """Of the report: nothing that runs or loads, drawings opened, words without the drawings."""
-    try:
-        text = decoded(content)
-    except ValueError:
-        return "what nobody can read (it is not plain UTF-8)"
+    text = decoded(path.read_bytes())
     page = _Page()
     page.feed(text)
     hidden = page.fault or look_at_data(text, names)
     return hidden or identifier(DATA_URI.sub("", text), names)
 
 
-def look_at_json(content: bytes, names: Names) -> str | None:
-    """Of JSON: its text as it stands and with every string decoded."""
-    found = look_at_text(content, names)
+def look_at_json(path: Path, names: Names) -> str | None:
+    """Of JSON: its text as it stands, and every string in it decoded."""
+    return fault_of_json(decoded(path.read_bytes()), names)
+
+
+def fault_of_json(text: str, names: Names) -> str | None:
+    """What must not leave in JSON: in its text as it stands, and with every string decoded.
+
+    Raises:
+        Unreadable: it is none.
+    """
     try:
-        values = json.loads(content)
+        values = json.loads(text)
     except ValueError:
-        return found or "what nobody can read (it is no JSON)"
-    return found or identifier("\n".join(strings(values)), names)
+        raise Unreadable("it is no JSON") from None
+    return fault_of_text(text, names) or identifier("\n".join(strings(values)), names)
 
 
 def strings(values: object) -> list[str]:
@@ -217,20 +234,24 @@ def strings(values: object) -> list[str]:
     return [] if values is None or isinstance(values, float) else [str(values)]
 
 
-def look_at_weights(content: bytes, names: Names) -> str | None:
-    """Of safetensors: the header; the numbers are a network's."""
-    size = int.from_bytes(content[:8], "little")
-    if not 0 < size <= min(RAW_LIMIT, len(content) - 8):
-        return "what nobody can read (it is no safetensors file)"
-    return look_at_json(content[8 : 8 + size].rstrip(b" "), names)
+def look_at_weights(path: Path, names: Names) -> str | None:
+    """Of safetensors: the header, and no more is read; the numbers are a network's."""
+    with path.open("rb") as handle:
+        size = int.from_bytes(handle.read(8), "little")
+        if not 0 < size <= min(LARGEST_HEADER, path.stat().st_size - 8):
+            raise Unreadable("it is no safetensors file")
+        header = handle.read(size)
+    return fault_of_json(decoded(header.rstrip(b" ")), names)
 
 
-def look_at_nifti(content: bytes, names: Names) -> str | None:
-    """Of a template: the header and what stands before the image; a template is nobody's scan by being listed."""
+def look_at_nifti(path: Path, names: Names) -> str | None:
+    """Of a template: the header and its extensions; a template is nobody's scan by being listed."""
     try:
-        raw = zlib.decompressobj(wbits=31).decompress(content, RAW_LIMIT) if content[:2] == b"\x1f\x8b" else content
-    except (zlib.error, gzip.BadGzipFile):
-        return "what nobody can read (it is no NIfTI file)"
-    if len(raw) < 352:
-        return "what nobody can read (it is no NIfTI file)"
-    return identifier(raw[:352].decode("latin-1").replace("\0", " "), names)
+        header = nib.load(path).header
+    except (nib.filebasedimages.ImageFileError, OSError, EOFError) as error:
+        raise Unreadable("it is no NIfTI file") from error
+    if not isinstance(header, nib.Nifti1Header):  # NIfTI-2 is one, too
+        raise Unreadable("it is no NIfTI file")
+    words = [header.binaryblock, *(extension.get_content() for extension in header.extensions)]
+    texts = [word.decode("latin-1").replace("\0", " ") if isinstance(word, bytes) else str(word) for word in words]
+    return identifier("\n".join(texts), names)

@@ -248,6 +248,13 @@ def test_a_broken_link_is_counted_and_no_traceback(download, tmp_path):
     assert f"1 images have links to nowhere among their files: I{image.image_id}" in said(download)
 
 
+def test_a_nameless_member_of_an_archive_is_passed_over(download):
+    one = download.plans[0].subject.ptid
+    with zipfile.ZipFile(download.images / one / "more.zip", "w") as archive:
+        archive.writestr(".", "x")
+    assert f"1 archive not unpacked in subjects' folders: {one}/more.zip" in said(download)
+
+
 def test_what_lies_beside_the_subjects_is_listed_with_what_to_do(download, tmp_path):
     from ldae.adni.inventory import write_inventory
 

@@ -224,13 +224,14 @@ def test_a_link_leaves_no_more_than_a_file(bundle):
         check_public(bundle, [])
 
 
-def model(folder, words="", metadata=None, header=b""):
+def model(folder, words="", metadata=None, header=b"", extension=b"made here"):
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"seed": 1234567, "note": words}))
     weights = safetensors({"layer.weight": np.zeros(4, np.float32)}, metadata)
     (folder / "model.safetensors").write_bytes(weights)
     image = nib.Nifti1Image(np.zeros((4, 4, 4), np.float32), np.eye(4))
     image.header["descrip"] = header
+    image.header.extensions.append(nib.nifti1.Nifti1Extension("comment", extension))
     nib.save(image, folder / "template.nii.gz")
     return folder
 
@@ -241,6 +242,7 @@ def test_a_model_folder_is_read_into_its_headers(tmp_path):
         "config": {"words": "of 941_S_0053"},
         "metadata": {"metadata": {"trained": "ADNI941S0053"}},
         "header": {"header": b"941_S_0053"},
+        "extension": {"extension": b"941_S_0053"},
     }.items():
         with pytest.raises(UserError, match=r"names .*941.*must not leave"):
             check_leaving(model(tmp_path / case, **given), [], KINDS, lambda place: True)

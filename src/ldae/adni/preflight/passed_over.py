@@ -61,6 +61,8 @@ def zipped_subjects(path: Path, beside: str) -> dict[str, SubjectFiles]:
     found: dict[str, SubjectFiles] = {}
     for item in members:
         parts = PurePosixPath(item.filename).parts
+        if not parts:
+            continue  # a member named `.`
         name = next((meant for part in parts[:-1] if (meant := subject_meant(part))), subject_meant(beside))
         if name is not None and not parts[-1].startswith("."):
             folder = image_of_folder(parts[-2]) if len(parts) > 1 else None
