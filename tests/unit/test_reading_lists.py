@@ -33,6 +33,10 @@ ELSEWHERE = {  # not of this cell
     "ldae.studies.probes.features.measured_volumes": "the rows of tissue and region volumes",
     "ldae.inference.probe.sigmoid": "the column of probabilities",
     "ldae.inference.probe.Probe": "the fitted probe as data: standardise, weigh, add",
+    **{
+        f"ldae.studies.common.scales.{name}": "the textbook interval of each kind of number (docs/statistics.md)"
+        for name in ("Amount", "Correlation", "Difference", "OnScale", "Ranks", "Share", "like", "on")
+    },
     "ldae.studies.common.anatomy.Grid": "where voxels lie, for those who measure volumes",
 }
 ADAPTERS = ("fit_probes", "table_probes")

@@ -45,7 +45,10 @@ class Evaluation(Arithmetic):
     )
     samples: Positive = Field(500, description="unconditional samples that are compared with real scans")
     efficiency_repeats: Positive = Field(3, description="how often each method is timed")
-    bootstrap: Positive = Field(2000, description="subject-level resamples of every interval")
+    bootstrap: Positive = Field(
+        2000,
+        description="resampled sets of subjects behind the intervals of medians and distances (the others need none)",
+    )
     folds: Positive = Field(5, description="subject-grouped folds of the figures named *_cv")
     label_fractions: list[Annotated[float, Field(gt=0, le=1)]] = Field(
         [0.01, 0.05, 0.1, 0.5, 1.0], description="parts of the training subjects whose labels a probe gets"

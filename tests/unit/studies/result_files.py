@@ -126,7 +126,10 @@ def write_probes(folder: Path) -> None:
         for metric in ("auc_ad_cv", "auc_ad_test", "auc_ad_test_paper", "age_mae_cv", "age_mae_test"):
             values[features, metric] = 0.8 if "auc" in metric else 5.5
     write_tsv(folder / "summary.tsv", estimates(values | {("mean_predictor", "age_mae_cv"): 6.5}, subjects=24))
-    write_tsv(folder / "differences.tsv", estimates({("ldae-untrained_encoder", "auc_ad_cv"): 0.19}))
+    write_tsv(
+        folder / "differences.tsv",
+        estimates({("ldae-untrained_encoder", "auc_ad_cv"): 0.19}).assign(p=0.001, p_holm=0.01),
+    )
     generator = np.random.default_rng(0)
     rows = [
         (f"sub-{number}", "ses-M000", diagnosis, "test" if number % 3 == 0 else "train", *generator.normal(place, 1, 3))

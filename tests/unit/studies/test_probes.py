@@ -15,7 +15,7 @@ from ldae.studies.common.linear_probes import Features
 from ldae.studies.common.paper_tables import format_estimate
 from ldae.studies.probes import estimates
 from ldae.studies.probes import measure as probes
-from ldae.studies.probes.features import TASKS, TaskSets, fixed, true_factors
+from ldae.studies.probes.features import TASKS, TaskSets, VoxelPca, fixed, true_factors
 from ldae.studies.probes.table import difference_table, lost_to, probe_table, protocol_words
 
 
@@ -225,7 +225,8 @@ def test_golden_values_cover_every_metric() -> None:
 
 
 COMMON = {
-    "ldae", "dae", "untrained_encoder", "pca_voxels", "tissue_volumes", "region_volumes", "demographics", "oracle",
+    "ldae", "dae", "untrained_encoder", "pca_voxels", "pca_voxels_once", "tissue_volumes", "region_volumes",
+    "demographics", "oracle",
 }  # fmt: skip
 SETS = {
     ("ad", "cv"): COMMON | {"majority_class", "permuted_labels"},
@@ -314,16 +315,41 @@ def test_permuted_training_labels_give_chance_on_the_test_subjects() -> None:
             assert (estimate.low <= 0.5 <= estimate.high) == chance
 
 
-def test_verdicts_name_what_ldae_loses_to() -> None:
+def test_a_loss_is_told_and_a_gain_has_to_survive_the_number_of_rivals() -> None:
     rows = [
-        ("ldae-a", "auc_ad_cv", -0.1, -0.2, -0.01), ("ldae-b", "auc_ad_cv", 0.1, -0.1, 0.2),
-        ("ldae-c", "auc_ad_cv", 0.1, 0.01, 0.2), ("ldae-a", "age_mae_test", -1, -2, -0.5),
-        ("ldae-b", "age_mae_test", 1, 0.5, 2), ("ldae-c", "age_mae_test", np.nan, np.nan, np.nan),
+        ("ldae-a", "auc_ad_cv", -0.1, -0.2, -0.01, 0.9), ("ldae-b", "auc_ad_cv", 0.1, -0.1, 0.2, 0.9),
+        ("ldae-c", "auc_ad_cv", 0.1, 0.01, 0.2, 0.049), ("ldae-d", "auc_ad_cv", 0.1, 0.01, 0.2, 0.051),
+        ("ldae-a", "age_mae_test", -1, -2, -0.5, 0.01), ("ldae-b", "age_mae_test", 1, 0.5, 2, 0.2),
+        ("ldae-c", "age_mae_test", np.nan, np.nan, np.nan, np.nan),
     ]  # fmt: skip
-    table = pd.DataFrame(rows, columns=["method", "metric", "value", "low", "high"]).assign(note="one class")
+    table = pd.DataFrame(rows, columns=["method", "metric", "value", "low", "high", "p_holm"]).assign(note="one class")
     words = [estimates.verdict(line) for _, line in table.iterrows()]
-    assert words == ["ldae worse", "not told apart", "ldae better", "ldae better", "ldae worse", "n/a (one class)"]
+    assert words == [
+        "ldae worse", "not told apart", "ldae better", "not told apart", "ldae better", "ldae worse", "n/a (one class)",
+    ]  # fmt: skip
     assert lost_to(table) == {"auc_ad_cv": ["a"], "age_mae_test": ["b"]}
+
+
+def test_p_values_are_adjusted_within_a_protocol(evaluated: Path) -> None:
+    lines = read_tsv(evaluated / "probes" / "differences.tsv")
+    assert ((lines["p"] < 0.05) == ((lines["low"] > 0) | (lines["high"] < 0))).all()
+    for protocol in estimates.PROTOCOLS:
+        own = lines[lines["metric"].isin([f"{metric}_{protocol}" for metric in estimates.COMPARED])]
+        assert len(own) > 10
+        np.testing.assert_allclose(own["p_holm"], estimates.holm(own["p"]), atol=1e-5)  # six digits in the file
+
+
+def test_pca_fitted_once_sees_the_training_scans_alone() -> None:
+    """Fixed axes: what is asked of does not depend on what a probe is fitted on; and they are those of the base."""
+    voxels = np.random.default_rng(0).normal(size=(30, 50)) * np.arange(1, 51)
+    base, other = np.arange(12), np.arange(5, 25)
+    once = VoxelPca(voxels @ voxels.T, widths=(5,), base=base)
+    np.testing.assert_array_equal(once(other, np.arange(30))[1], once(base, np.arange(30))[1])
+    np.testing.assert_allclose(once(other, np.arange(30))[1], VoxelPca(voxels @ voxels.T, (5,))(base, np.arange(30))[1])
+    changed = voxels.copy()
+    changed[12:] *= 7
+    again = VoxelPca(changed @ changed.T, widths=(5,), base=base)
+    np.testing.assert_allclose(again(base, base)[1], once(base, base)[1])
 
 
 def test_table_7_has_every_feature_set_and_protocol(evaluated: Path) -> None:

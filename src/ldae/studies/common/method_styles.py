@@ -61,6 +61,7 @@ PROBES = {
     "supervised": Method("Supervised encoder, own head", INK, "h"),
     "supervised_features": Method("Supervised encoder, linear probe", INK, "H"),
     "pca_voxels": Method("PCA of voxels", GREEN, "D"),
+    "pca_voxels_once": Method("PCA of voxels, fitted once as y$_{sem}$", GREEN, "D", (0, (3, 2))),
     "region_volumes": Method("Ventricles, hippocampi", GREEN, "p"),
     "tissue_volumes": Method("CSF, grey, white matter", GREEN, "d"),
     "demographics": Method("Demographics", OCHRE, "<"),

@@ -1,8 +1,10 @@
-"""Estimates with subject-cluster bootstrap intervals.
+"""Estimates with intervals over subjects.
 
-Scans of one subject are not independent, so whole subjects are drawn. A replicate is a vector of weights (how often
-the subject of each row was drawn), and a statistic is a weighted one: ``statistic(values, weights)`` takes values
-(rows, columns) and weights (replicates, rows) and returns (replicates,), NaN where it is not defined.
+Scans of one subject are not independent, so whole subjects are left out (jackknife) or drawn (bootstrap). Either is a
+vector of weights (how often the subject of each row counts), and a statistic is a weighted one: ``statistic(values,
+weights)`` takes values (rows, columns) and weights (replicates, rows) and returns (replicates,), NaN where it is not
+defined. A statistic that says on which scale it errs (:mod:`ldae.studies.common.scales`) gets the interval of that
+scale, any other one, such as a median, a percentile bootstrap that is widened for few subjects.
 """
 
 import math
@@ -12,13 +14,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm, t
 
 from ldae.core.keyed import study_stream
 from ldae.core.keys import KEY
+from ldae.studies.common.scales import Amount, Correlation, Difference, OnScale, Ranks, on
 
 Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-FEW_SUBJECTS, FEW_NOTE = 20, "too few"
+FEW_SUBJECTS, FEW_PER_CLASS, FEW_NOTE = 20, 10, "too few"
 _BLOCK = 2**24  # weights (replicates x rows) held at once
 _REDRAWS = 20
 
@@ -27,9 +31,9 @@ _REDRAWS = 20
 class Estimate:
     """A number, its 95 % interval, and how many subjects and rows it rests on.
 
-    ``value`` is None where it cannot be computed, and ``note`` says why. ``redrawn`` counts bootstrap replicates
-    that were drawn again because the statistic was undefined there (a class was missing); ``n_replicates`` those that
-    the interval rests on, fewer than were asked for when some stayed undefined.
+    ``value`` is None where it cannot be computed, and ``note`` says why; ``too few``: fewer than 20 subjects, or than
+    10 of a class. ``n_replicates`` counts the jackknife's or bootstrap's values that the interval rests on, fewer than
+    were asked for when some are undefined (a class was missing); ``redrawn`` the bootstrap's that were drawn again.
     """
 
     value: float | None
@@ -61,35 +65,75 @@ def interval(
     n: int,
     seed: int,
     level: float = 0.95,
+    widen: float = 1.0,
 ) -> Estimate:
-    """Statistic of all rows and its percentile bootstrap interval over subjects.
+    """Statistic of all rows and its interval over subjects.
 
     Args:
         values: (rows,) or (rows, columns); rows with a NaN are left out.
         subjects: (rows,) the cluster of each row.
-        n: replicates. Undefined ones are drawn again, up to 20 times.
+        n: bootstrap replicates of a statistic without a scale. Undefined ones are drawn again, up to 20 times.
+        widen: factor on the standard error, for numbers that vary by more than the subjects that they are measured on.
     """
-    table = np.asarray(values, dtype=float)
-    table = table[:, None] if table.ndim == 1 else table
-    subjects = np.asarray(subjects)
-    usable = ~np.isnan(table).any(axis=1)
-    table, subjects = table[usable], subjects[usable]
+    table, cluster, count = _clusters(values, subjects)
     if len(table) == 0:
         return not_available("no scan")
-    names, cluster = np.unique(subjects, return_inverse=True)
     value = float(statistic(table, np.ones((1, len(table))))[0])
-    counts = {"n_subjects": len(names), "n_rows": len(table)}
+    counts = {"n_subjects": count, "n_rows": len(table)}
     if math.isnan(value):
         return Estimate(None, **counts, note="a class is missing or the values do not vary")
-    if len(names) < 2:
+    if count < 2:
         return Estimate(value, **counts, note="one subject: no interval")
-    replicates, redrawn = _replicates(table, cluster, len(names), statistic, n, study_stream(seed, "bootstrap"))
-    note = FEW_NOTE if len(names) < FEW_SUBJECTS else None
+    if isinstance(statistic, OnScale | Difference):
+        measured = statistic.measure(table, cluster, widen)
+        low, high = measured.bounds(level)
+        few = count < FEW_SUBJECTS or (len(measured.classes) > 1 and min(measured.classes) < FEW_PER_CLASS)
+        return Estimate(value, low, high, **counts, n_replicates=measured.used, note=FEW_NOTE if few else None)
+    replicates, redrawn = _replicates(table, cluster, count, statistic, n, study_stream(seed, "bootstrap"))
     if np.isnan(replicates).all():
         return Estimate(value, **counts, redrawn=redrawn, note="no interval: undefined in every replicate")
-    low, high = percentile_bounds(replicates, level)
-    used = int(np.isfinite(replicates).sum())
+    low, high = percentile_bounds(value + widen * (replicates - value), expanded(level, count))
+    used, note = int(np.isfinite(replicates).sum()), FEW_NOTE if count < FEW_SUBJECTS else None
     return Estimate(value, float(low), float(high), **counts, redrawn=redrawn, n_replicates=used, note=note)
+
+
+def two_sided_p(
+    values: np.ndarray, subjects: np.ndarray | Sequence[str], difference: Statistic, widen: float = 1.0
+) -> float:
+    """Of a difference being 0: one minus the level at which its interval ends there; NaN where it has no interval.
+
+    Raises:
+        TypeError: it is no :class:`ldae.studies.common.scales.Difference`.
+    """
+    if not isinstance(difference, Difference):
+        raise TypeError("A p-value needs the difference of a statistic on a scale.")
+    table, cluster, count = _clusters(values, subjects)
+    if count < 2 or math.isnan(float(difference(table, np.ones((1, len(table))))[0])):
+        return math.nan
+    measured = difference.measure(table, cluster, widen)
+    holds, lacks = 0.0, 1.0  # one minus the level of an interval that holds 0, and of one that does not
+    for _ in range(50):
+        middle = (holds + lacks) / 2
+        low, high = measured.bounds(1 - middle)
+        holds, lacks = (middle, lacks) if low <= 0 <= high else (holds, middle)
+    return lacks
+
+
+def expanded(level: float, subjects: int) -> float:
+    """The level at which percentiles are read so that they hold ``level`` with few subjects (Hesterberg 2015, 3.4)."""
+    reach = math.sqrt(subjects / (subjects - 1)) * float(t.ppf(0.5 + level / 2, subjects - 1))
+    return 2 * float(norm.cdf(reach)) - 1
+
+
+def _clusters(
+    values: np.ndarray | Sequence[float], subjects: np.ndarray | Sequence[str]
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Complete rows as (rows, columns), the number of each one's subject, and how many subjects there are."""
+    table = np.asarray(values, dtype=float)
+    table = table[:, None] if table.ndim == 1 else table
+    usable = ~np.isnan(table).any(axis=1)
+    names, cluster = np.unique(np.asarray(subjects)[usable], return_inverse=True)
+    return table[usable], cluster, len(names)
 
 
 def resampled(cluster: np.ndarray, subjects: int, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -135,6 +179,7 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     return np.where(denominator == 0, np.nan, numerator / safe)
 
 
+@on(Amount())
 def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Weighted mean of column 0; NaN where all weights are zero."""
     return _ratio(weights @ values[:, 0], weights.sum(1))
@@ -151,6 +196,7 @@ def median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return (lower + upper) / 2
 
 
+@on(Correlation())
 def correlation(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Pearson's r of columns 0 and 1."""
     centred = values[:, :2] - values[:, :2].mean(axis=0)  # numerical safety; r does not depend on it
@@ -164,6 +210,7 @@ def correlation(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.where(constant, np.nan, covariance / np.sqrt(np.where(constant, 1, variance)))
 
 
+@on(Ranks(), by_class=True)
 def auc(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Area under the ROC curve by ranks (Mann-Whitney; ties count half). Columns: score, label (1 = positive)."""
     score, label = values[:, 0], values[:, 1]
@@ -195,6 +242,8 @@ def independent_difference(a: Estimate, b: Estimate) -> Estimate:
 
 def difference_of(statistic: Statistic, columns: int) -> Statistic:
     """``statistic(first columns) - statistic(next columns)`` on the same rows: a paired difference."""
+    if isinstance(statistic, OnScale):
+        return Difference(statistic, columns)
 
     def difference(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
         return statistic(values[:, :columns], weights) - statistic(values[:, columns:], weights)

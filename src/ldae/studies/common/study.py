@@ -15,7 +15,7 @@ PICTURES = (
     "Pictures are in radiological convention (the subject's right on the left), all on one grey scale from 0 to 1, "
     "smoothed for display only; difference maps of one figure share one symmetric scale."
 )
-INTERVALS = "Lines and brackets are 95 % percentile intervals over resampled subjects."
+INTERVALS = "Lines and brackets are 95 % intervals over subjects."
 
 Published = Mapping[tuple[str, str], str]
 """(method, metric) -> the paper's number, as printed there."""

@@ -11,16 +11,16 @@ from ldae.core.files import read_tsv, write_tsv
 from ldae.core.keyed import study_stream
 from ldae.core.keys import KEY, KEY_TYPES
 from ldae.studies.common.inputs import Inputs
-from ldae.studies.common.linear_probes import Features, Task
+from ldae.studies.common.linear_probes import Features, Task, subject_folds
+from ldae.studies.common.scales import Ranks, Share, like, on
 from ldae.studies.common.statistics import Estimate, Statistic, auc, estimates_table, interval, not_available
-from ldae.studies.probes.estimates import PERMUTED, estimate_of, mae
+from ldae.studies.probes.estimates import PERMUTED, cv_widening, estimate_of, mae
 from ldae.studies.probes.features import TASKS, VoxelPca, code_sets, voxel_gram
 from ldae.studies.probes.measure import (
     CONSTANT,
     NEGATIVE,
     can_be_fitted,
     fit_chosen,
-    outer_folds,
     probe_groups,
     task_rows,
 )
@@ -113,7 +113,7 @@ def mean_over_draws(statistic: Statistic, draws: int) -> Statistic:
     def averaged(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
         return np.mean([statistic(values[:, [draw, draws]], weights) for draw in range(draws)], axis=0)
 
-    return averaged
+    return like(averaged, statistic)
 
 
 CONFOUNDS = ("field_strength", "study_phase")
@@ -140,11 +140,13 @@ def confounds(
         predictions: those of :func:`ldae.studies.probes.measure.predict_all`.
         held_out: confounds are read from the scans of the other subjects alone.
     """
-    rows, folded = [], outer_folds(scans, folds, seed, held_out)
+    rows = []
     for confound in CONFOUNDS:
         labels = labels_of(scans, confound)
+        if held_out:
+            labels = labels.where(scans["split"] != "test", None)
         for name, features in sets.items():
-            for metric, (estimate, classes) in read_from(scans, features, labels, folded, bootstrap, seed):
+            for metric, (estimate, classes) in read_from(scans, features, labels, folds, bootstrap, seed):
                 rows.append(estimate.row(method=name, metric=f"{metric}_{confound}_cv", classes=classes))
     rows += within_field_strength(scans, predictions, bootstrap, seed)
     rows += age_of_controls(predictions, bootstrap, seed)
@@ -162,17 +164,25 @@ def labels_of(scans: pd.DataFrame, confound: str) -> pd.Series:
 
 
 def read_from(
-    scans: pd.DataFrame, features: Features, labels: pd.Series, fold: np.ndarray, bootstrap: int, seed: int
+    scans: pd.DataFrame, features: Features, labels: pd.Series, folds: int, bootstrap: int, seed: int
 ) -> list[tuple[str, tuple[Estimate, str | None]]]:
     """AUC and balanced accuracy of a cross-validated probe of the confound: one logistic regression for each class.
 
-    Classes whose scans all lie in one fold cannot be learnt for it and are left out.
+    Folds hold whole subjects, and as many of every class as chance allows, those that choose the penalty too: where
+    they are even in the diagnosis instead, a fold with more of a class leaves fewer to the others, and a code that
+    knows nothing is read at an AUC of 0.4. Classes whose scans all lie in one fold cannot be learnt for it and are left
+    out.
 
     Args:
-        fold: of :func:`ldae.studies.probes.measure.outer_folds`; scans that are in none are left out.
+        labels: the class of each scan; scans without one are left out.
     """
-    labels = labels.where(fold >= 0, None)
-    spread = pd.Series(fold).groupby(labels.to_numpy()).nunique() if labels.notna().any() else pd.Series(dtype=int)
+    known = np.flatnonzero(labels.notna())
+    everyone = scans["participant_id"].to_numpy()
+    fold = np.full(len(scans), -1)
+    if len(known):
+        order = known[np.lexsort((scans["months"].to_numpy()[known], everyone[known]))]
+        fold[order] = subject_folds(everyone[order], labels.to_numpy()[order], folds, seed)
+    spread = pd.Series(fold[known]).groupby(labels.to_numpy()[known]).nunique()
     classes = sorted(spread.index[spread > 1])
     metrics: dict[str, Statistic] = {"auc": mean_auc(len(classes)), "balanced_accuracy": mean_recall(len(classes))}
     if len(classes) < 2:
@@ -180,18 +190,20 @@ def read_from(
         reason = not_available(f"one class, or too few subjects of each: {found}")
         return [(metric, (reason, None)) for metric in metrics]
     rows = np.flatnonzero(labels.isin(classes))
-    fold, known = fold[rows], labels.to_numpy()[rows]
+    fold, own = fold[rows], labels.to_numpy()[rows]
     scores = np.full((len(rows), len(classes)), np.nan)
     for held_out in np.unique(fold):
         inside, outside = fold != held_out, fold == held_out
         for place, name in enumerate(classes):
-            target = (known[inside] == name).astype(float)
-            probe, asked = fit_chosen(scans, "ad", features, rows[inside], target, rows[outside], seed)
+            target = (own[inside] == name).astype(float)
+            probe, asked = fit_chosen(
+                scans, "ad", features, rows[inside], target, rows[outside], seed, strata=own[inside]
+            )
             scores[outside, place] = probe.score(asked)
-    values = np.column_stack([scores, np.searchsorted(classes, known)])
-    subjects = scans["participant_id"].to_numpy()[rows]
+    values = np.column_stack([scores, np.searchsorted(classes, own)])
+    widen = cv_widening(fold)
     return [
-        (metric, (interval(values, subjects, statistic, bootstrap, seed), ", ".join(classes)))
+        (metric, (interval(values, everyone[rows], statistic, bootstrap, seed, widen=widen), ", ".join(classes)))
         for metric, statistic in metrics.items()
     ]
 
@@ -203,7 +215,7 @@ def mean_auc(classes: int) -> Statistic:
         pairs = [np.column_stack([values[:, k], values[:, -1] == k]) for k in range(classes)]
         return np.mean([auc(pair, weights) for pair in pairs], axis=0)
 
-    return statistic
+    return on(Ranks(), by_class=True)(statistic)
 
 
 def mean_recall(classes: int) -> Statistic:
@@ -219,7 +231,7 @@ def mean_recall(classes: int) -> Statistic:
             recalls.append(np.where(total > 0, found / np.where(total > 0, total, 1), np.nan))
         return np.mean(recalls, axis=0)
 
-    return statistic
+    return on(Share(of="both"), by_class=True)(statistic)
 
 
 def within_field_strength(scans: pd.DataFrame, predictions: pd.DataFrame, bootstrap: int, seed: int) -> list[dict]:

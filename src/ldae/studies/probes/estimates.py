@@ -2,12 +2,20 @@
 
 Metrics are weighted statistics (:mod:`ldae.studies.common.statistics`) of values (rows, 2): prediction and target, a
 logit and 0/1 with AD = 1, or years.
+
+Numbers of the cross-validation (``_cv``) vary from cohort to cohort by more than the subjects that they are measured
+on, since the probes are fitted on the same subjects. Their standard errors are widened by :func:`cv_widening` (Nadeau &
+Bengio 2003); docs/statistics.md says how often they cover then.
 """
+
+import math
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from ldae.core.keys import KEY
+from ldae.studies.common.scales import Amount, Correlation, Share, like, on
 from ldae.studies.common.statistics import (
     Estimate,
     Statistic,
@@ -17,11 +25,13 @@ from ldae.studies.common.statistics import (
     estimates_table,
     interval,
     not_available,
+    two_sided_p,
 )
 
 Counts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 PROTOCOLS = ("cv", "test", "test_paper")
 OURS, PERMUTED = "ldae", "permuted_labels"
+ALPHA = 0.05
 LARGER_IS_BETTER = {"auc_ad": True, "age_mae": False}
 
 
@@ -36,57 +46,67 @@ def _counts(values: np.ndarray, weights: np.ndarray) -> Counts:
     return tuple(weights @ cell.astype(float) for cell in cells)
 
 
+@on(Share(), by_class=True)
 def accuracy(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Share of the scans that are called rightly at probability 0.5."""
     tp, fp, tn, fn = _counts(values, weights)
     return _ratio(tp + tn, tp + fp + tn + fn)
 
 
+@on(Share(of=1), by_class=True)
 def sensitivity(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Recall of AD."""
     tp, _, _, fn = _counts(values, weights)
     return _ratio(tp, tp + fn)
 
 
+@on(Share(of=0), by_class=True)
 def specificity(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Recall of CN (what the paper's code calls recall: its positive class is CN)."""
     _, fp, tn, _ = _counts(values, weights)
     return _ratio(tn, tn + fp)
 
 
+@on(Share(of="both"), by_class=True)
 def balanced_accuracy(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Mean of sensitivity and specificity."""
     return (sensitivity(values, weights) + specificity(values, weights)) / 2
 
 
+@on(Share(of=1), by_class=True)
 def precision(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Share of AD among the scans called AD; NaN where none is."""
     tp, fp, _, _ = _counts(values, weights)
     return _ratio(tp, tp + fp)
 
 
+@on(Share(of=1), by_class=True)
 def f1(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Harmonic mean of precision and recall of AD."""
     tp, fp, _, fn = _counts(values, weights)
     return _ratio(2 * tp, 2 * tp + fp + fn)
 
 
+@on(Correlation(), by_class=True)
 def mcc(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Matthews correlation coefficient."""
     tp, fp, tn, fn = _counts(values, weights)
     return _ratio(tp * tn - fp * fn, np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)))
 
 
+@on(Amount(positive=True))
 def mae(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Mean absolute error, years."""
     return _ratio(weights @ np.abs(values[:, 0] - values[:, 1]), weights.sum(1))
 
 
+@on(Amount(positive=True))
 def rmse(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Over all rows at once; a mean over batches would be too low (Jensen)."""
     return np.sqrt(_ratio(weights @ (values[:, 0] - values[:, 1]) ** 2, weights.sum(1)))
 
 
+@on(Amount())
 def r2(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """1 - squared error / squared distance from the mean of the evaluated rows."""
     target = values[:, 1] - values[:, 1].mean()
@@ -124,7 +144,8 @@ def at_prevalence(statistic: Statistic, prevalence: float) -> Statistic:
         scaled = weights * np.where(positive[None], up[:, None], down[:, None])
         return np.where(both, statistic(values, scaled), np.nan)
 
-    return adjusted
+    share = isinstance(getattr(statistic, "scale", None), Share)
+    return like(adjusted, statistic, Share(of="both") if share else None)
 
 
 def with_cn_positive(statistic: Statistic) -> Statistic:
@@ -133,7 +154,9 @@ def with_cn_positive(statistic: Statistic) -> Statistic:
     def turned(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
         return statistic(np.column_stack([-values[:, 0], 1 - values[:, 1]]), weights)
 
-    return turned
+    scale = getattr(statistic, "scale", None)
+    other = Share(of=1 - scale.of) if isinstance(scale, Share) and isinstance(scale.of, int) else None
+    return like(turned, statistic, other)
 
 
 CN_METRICS: dict[str, Statistic] = {
@@ -197,11 +220,29 @@ def estimate_of(group: pd.DataFrame, task: str, statistic: Statistic, bootstrap:
         absent = "AD" if group["target"].iloc[0] == 0 else "CN"
         return not_available(f"no {absent} scan among the {group['participant_id'].nunique()} subjects")
     values = group[["prediction", "target"]].to_numpy(float)
-    return interval(values, group["participant_id"], statistic, bootstrap, seed)
+    return interval(
+        values, group["participant_id"], statistic, bootstrap, seed, widen=cv_widening(group.get("fold", ()))
+    )
+
+
+def cv_widening(fold: pd.Series | Sequence[float]) -> float:
+    """Factor on the standard error of a number from a cross-validation: sqrt(1 + k / (k - 1)) for k folds, else 1.
+
+    The variance of a mean over k folds is (1/k + n_test / n_train) of one fold's, not 1/k of it (Nadeau & Bengio
+    2003, "Inference for the generalization error").
+
+    Args:
+        fold: of every row; NaN for a number of the test subjects.
+    """
+    folds = pd.Series(fold, dtype=float).dropna().nunique()
+    return math.sqrt(1 + folds / (folds - 1)) if folds > 1 else 1.0
 
 
 def differences(predictions: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:
-    """y_sem minus every other feature set on the same scans, within each protocol; intervals are those of the pairs."""
+    """y_sem minus every other feature set on the same scans, within each protocol; intervals are those of the pairs.
+
+    ``p``: two-sided, of the interval. ``p_holm``: for as many comparisons as the protocol has (Holm 1979).
+    """
     rows = []
     for metric, (task, statistic) in COMPARED.items():
         for protocol in PROTOCOLS:
@@ -212,14 +253,30 @@ def differences(predictions: pd.DataFrame, bootstrap: int, seed: int) -> pd.Data
                     continue
                 pair = sides[OURS].join(sides[name], how="inner", rsuffix="_other")
                 values = pair[["prediction", "target", "prediction_other", "target_other"]].to_numpy(float)
-                subjects = pair.index.get_level_values(0)
-                estimate = interval(values, subjects, difference_of(statistic, 2), bootstrap, seed)
-                rows.append(estimate.row(method=f"{OURS}-{name}", metric=f"{metric}_{protocol}"))
-    return estimates_table(rows)
+                subjects, widen = pair.index.get_level_values(0), cv_widening(pair["fold"])
+                gap = difference_of(statistic, 2)
+                estimate = interval(values, subjects, gap, bootstrap, seed, widen=widen)
+                p = two_sided_p(values, subjects, gap, widen) if estimate.low is not None else np.nan
+                rows.append(estimate.row(method=f"{OURS}-{name}", metric=f"{metric}_{protocol}") | {"p": p})
+    table = estimates_table(rows).assign(p=pd.Series([row["p"] for row in rows], dtype=float))
+    family = table["metric"].str.extract(f"_({'|'.join(sorted(PROTOCOLS, key=len, reverse=True))})$")[0]
+    return table.assign(p_holm=table.groupby(family)["p"].transform(holm))
+
+
+def holm(p: pd.Series) -> pd.Series:
+    """P-values for as many comparisons as there are (Holm 1979); missing ones stay missing and do not count."""
+    known = p.dropna().sort_values(kind="stable")
+    adjusted = (known * np.arange(len(known), 0, -1)).cummax().clip(upper=1)
+    return adjusted.reindex(p.index)
 
 
 def verdict(line: pd.Series) -> str:
-    """What a difference says: ``ldae better``, ``ldae worse``, ``not told apart`` (the interval holds 0), or n/a."""
+    """What a difference says: ``ldae better``, ``ldae worse``, ``not told apart``, or n/a.
+
+    Worse: the interval lies on the rival's side of 0. Better: it lies on ours, and still does so when all comparisons
+    of the protocol are counted (``p_holm`` below 0.05). So no loss is hidden by the number of rivals, and no gain made
+    by it.
+    """
     if pd.isna(line["value"]):
         return f"n/a ({line['note']})"
     if pd.isna(line["low"]):
@@ -227,4 +284,6 @@ def verdict(line: pd.Series) -> str:
     if line["low"] <= 0 <= line["high"]:
         return "not told apart"
     metric = next(name for name in LARGER_IS_BETTER if line["metric"].startswith(name))
-    return "ldae better" if (line["low"] > 0) == LARGER_IS_BETTER[metric] else "ldae worse"
+    if (line["low"] > 0) != LARGER_IS_BETTER[metric]:
+        return "ldae worse"
+    return "ldae better" if line["p_holm"] < ALPHA else "not told apart"

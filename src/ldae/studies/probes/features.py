@@ -7,7 +7,9 @@ MNI space (:mod:`ldae.studies.common.anatomy`).
 """
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -33,11 +35,16 @@ def feature_sets(inputs: Inputs, batch: int) -> TaskSets:
     """Codes (``ldae``, ``dae``, ``untrained_encoder``), what needs no network (``pca_voxels``, ``tissue_volumes``,
     ``region_volumes``, ``demographics``) and, for phantom cohorts, the truth (``oracle``).
 
+    ``pca_voxels`` is fitted anew with every probe, on the scans that the probe is fitted on; ``pca_voxels_once`` on the
+    training scans, once, as y_sem's encoder is: a cross-validation compares the latter with y_sem like with like.
+
     None of them has seen a label, so that they can be cross-validated. ``demographics`` of age lacks age.
     """
-    measured = measured_volumes(inputs, batch)
+    measured, gram = measured_volumes(inputs, batch), voxel_gram(inputs, batch)
+    train = np.flatnonzero(inputs.scans["split"] == "train")
     sets = code_sets(inputs) | {
-        "pca_voxels": VoxelPca(voxel_gram(inputs, batch)),
+        "pca_voxels": VoxelPca(gram),
+        "pca_voxels_once": VoxelPca(gram, base=train),
         "tissue_volumes": fixed(measured["tissue"]),
         "region_volumes": fixed(measured["regions"]),
     }
@@ -130,12 +137,26 @@ class VoxelPca:
     Args:
         gram: (N, N) of :func:`voxel_gram`.
         widths: numbers of components to choose from; the largest are computed.
+        base: the rows whose components are taken, whatever rows a probe is fitted on: as y_sem's encoder, that is
+            trained once. None: those that the probe is fitted on.
     """
 
     gram: np.ndarray
     widths: tuple[int, ...] = COMPONENTS
+    base: np.ndarray | None = None
 
     def __call__(self, fit_rows: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if self.base is None:
+            scores = self._fitted(fit_rows)
+            return scores(fit_rows), scores(rows)
+        return self._once[fit_rows], self._once[rows]
+
+    @cached_property
+    def _once(self) -> np.ndarray:
+        base = np.arange(len(self.gram)) if self.base is None else self.base
+        return self._fitted(base)(np.arange(len(self.gram)))
+
+    def _fitted(self, fit_rows: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         from scipy.linalg import eigh
 
         inner = self.gram[np.ix_(fit_rows, fit_rows)]
@@ -151,7 +172,7 @@ class VoxelPca:
             cross = self.gram[np.ix_(chosen, fit_rows)]
             return (cross - cross.mean(axis=1, keepdims=True) - mean + total) @ axes
 
-        return scores(fit_rows), scores(rows)
+        return scores
 
 
 def measured_volumes(inputs: Inputs, batch: int) -> dict[str, np.ndarray]:

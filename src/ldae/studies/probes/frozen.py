@@ -24,7 +24,16 @@ RIVALS = {
     "supervised": NO_BASELINE,
     "supervised_features": NO_BASELINE,
     **dict.fromkeys(
-        ("untrained_encoder", "pca_voxels", "tissue_volumes", "region_volumes", "demographics", "oracle"), NOT_FITTED
+        (
+            "untrained_encoder",
+            "pca_voxels",
+            "pca_voxels_once",
+            "tissue_volumes",
+            "region_volumes",
+            "demographics",
+            "oracle",
+        ),
+        NOT_FITTED,
     ),
 }
 PROTOCOLS = ("cv", "test_paper")  # in which probes are fitted on the cohort
@@ -92,7 +101,7 @@ def no_differences() -> pd.DataFrame:
             for metric in COMPARED
             for name, reason in RIVALS.items()
         ]
-    )
+    ).assign(p=np.nan, p_holm=np.nan)
 
 
 def direction(probes: dict[Task, Probe]) -> dict:

@@ -178,7 +178,8 @@ def outer_folds(scans: pd.DataFrame, folds: int, seed: int, held_out: bool = Fal
 
 
 def permuted(subjects: np.ndarray, target: np.ndarray, fold: np.ndarray, seed: int) -> np.ndarray:
-    """Labels shuffled between the subjects of each fold (the label of a subject's last scan): finds leaks.
+    """Labels shuffled between the subjects of each fold (the label of a subject's last scan): chance, as this
+    cross-validation reads it. It finds no leak of the labels into the features, since those do not see the new labels.
 
     Within folds, since a fold with many AD leaves few to the others, which pulls a pooled AUC below one half.
     """
@@ -290,9 +291,14 @@ def fit_chosen(
     target: np.ndarray,
     rows: np.ndarray,
     seed: int,
+    strata: np.ndarray | None = None,
 ) -> tuple[Probe, np.ndarray]:
-    """A probe fitted on ``fit_rows`` with the penalty their inner folds choose, and the features of ``rows``."""
-    strata = _strata(scans, fit_rows)
+    """A probe fitted on ``fit_rows`` with the penalty their inner folds choose, and the features of ``rows``.
+
+    Args:
+        strata: of ``fit_rows``, spread evenly over the inner folds. None: the diagnosis at the visit.
+    """
+    strata = _strata(scans, fit_rows) if strata is None else strata
     penalty, width = choose(task, features, fit_rows, target, _groups(scans)[fit_rows], strata, seed)
     seen, asked = features(fit_rows, rows)
     return fit(task, seen, target, penalty, width), asked

@@ -46,8 +46,9 @@ PROBING = Figure(
     title="Linear probes",
     text=(
         "Logistic and ridge regression on fixed features: y<sub>sem</sub>, the codes of the paper's rivals, the same "
-        "encoder before training, principal components of voxels, volumes measured in the scans, demographics (sex, "
-        "field strength, and for the diagnosis age), and, for a phantom, the true volumes. Top: folds grouped by "
+        "encoder before training, principal components of voxels (fitted anew with each probe, or once as "
+        "y<sub>sem</sub> is), volumes measured in the scans, demographics (sex, field strength, and for the diagnosis "
+        "age), and, for a phantom, the true volumes. Top: folds grouped by "
         "subject; the encoder itself has seen the training scans there, the supervised ones their labels, so these are "
         "not shown. Below: fitted on training and validation subjects, applied to test subjects, whom nothing was "
         "trained on. AD is the positive class. " + INTERVALS
@@ -87,7 +88,8 @@ CONFOUNDS = Figure(
     title="What else the codes know",
     text=(
         "a and b, field strength and study phase read from the codes by logistic regression, cross-validated by "
-        "subject (mean AUC of one class against the rest; 0.5 is chance). A code from which the scanner can be read "
+        "subject, in folds that are even in what is read (mean AUC of one class against the rest; 0.5 is chance). A "
+        "code from which the scanner can be read "
         "may owe part of its diagnosis to it. c, AUC of the diagnosis among scans of one field strength. d, error of "
         "age among controls alone. " + INTERVALS
     ),
@@ -186,6 +188,9 @@ HEADLINE = (
             ("untrained_encoder", "age_mae_cv"),
             ("pca_voxels", "auc_ad_cv"),
             ("pca_voxels", "age_mae_cv"),
+            ("pca_voxels_once", "auc_ad_cv"),
+            ("pca_voxels_once", "age_mae_cv"),
+            ("pca_voxels", "auc_ad_test"),
             ("mean_predictor", "age_mae_cv"),
         )
     ),

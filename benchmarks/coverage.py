@@ -1,0 +1,161 @@
+"""How often the intervals of the tables hold the true value, on cohorts that are simulated anew (docs/statistics.md).
+
+python benchmarks/coverage.py [--cohorts 1000] [--cross-validated 200] [--only areas shares amounts differences folds]
+
+Every cohort has two scans a subject that share four fifths of their variance. "Before" is the percentile bootstrap over
+subjects that the same number had until 2026-11.
+"""
+
+import argparse
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from ldae.studies.common import statistics as s
+from ldae.studies.common.scales import Difference, OnScale
+from ldae.studies.probes import estimates
+from ldae.studies.probes.features import fixed
+from ldae.studies.probes.measure import cross_validated, outer_folds, task_rows
+
+REPLICATES, SHARED = 500, 0.8
+CLASSES = ((11, 12, 0.75), (11, 12, 0.9), (11, 12, 0.97), (10, 10, 0.5), (10, 30, 0.95), (5, 55, 0.9), (3, 57, 0.85),
+           (45, 45, 0.9), (100, 150, 0.85))  # fmt: skip
+Row = tuple[str, float, float]  # case, coverage before, coverage now
+
+
+def scans(rng: np.random.Generator, subjects: int, visits: int = 2) -> np.ndarray:
+    """(subjects * visits,) standard normal; the visits of a subject, one after the other, share part of it."""
+    own, noise = rng.standard_normal(subjects), rng.standard_normal(subjects * visits)
+    return np.sqrt(SHARED) * np.repeat(own, visits) + np.sqrt(1 - SHARED) * noise
+
+
+def holds(values: np.ndarray, truth: float, statistic: s.Statistic, seed: int) -> tuple[bool, bool]:
+    """Whether the bootstrap's interval and today's hold the truth; the scans of a subject are neighbours."""
+    subjects = np.repeat(np.arange(len(values) // 2), 2)
+    replicates = statistic(values, s.resampled(subjects, subjects[-1] + 1, REPLICATES, np.random.default_rng(seed)))
+    low, high = s.percentile_bounds(replicates)
+    now = s.interval(values, subjects, statistic, REPLICATES, seed)
+    return bool(low <= truth <= high), bool(now.low <= truth <= now.high)
+
+
+def classed(rng: np.random.Generator, positive: int, negative: int, area: float) -> np.ndarray:
+    """(scans, 2) score and label of a binormal reader with this area; the best threshold is 0."""
+    label = np.repeat(np.r_[np.ones(positive), np.zeros(negative)], 2)
+    apart = norm.ppf(area) * np.sqrt(2)
+    return np.column_stack([scans(rng, positive + negative) + apart * (label - 0.5), label])
+
+
+def areas(cohorts: int) -> Iterator[Row]:
+    for positive, negative, area in CLASSES:
+        rng = np.random.default_rng(1)
+        found = [holds(classed(rng, positive, negative, area), area, s.auc, k) for k in range(cohorts)]
+        yield f"AUC {area}, {positive} AD, {negative} CN", *np.mean(found, axis=0)
+
+
+def shares(cohorts: int) -> Iterator[Row]:
+    for name in ("accuracy", "balanced_accuracy", "sensitivity"):
+        for positive, negative, area in CLASSES[:8]:
+            rng, truth = np.random.default_rng(1), float(norm.cdf(norm.ppf(area) / np.sqrt(2)))
+            statistic = getattr(estimates, name)
+            found = [holds(classed(rng, positive, negative, area), truth, statistic, k) for k in range(cohorts)]
+            yield f"{name} {truth:.2f}, {positive} AD, {negative} CN", *np.mean(found, axis=0)
+
+
+def amounts(cohorts: int) -> Iterator[Row]:
+    for subjects in (10, 20, 60):
+        for name, statistic, make, truth in (
+            ("mean", s.mean, lambda x, _: x[:, None], 0.0),
+            ("mean of a skewed one", s.mean, lambda x, _: np.exp(x / 2)[:, None], float(np.exp(1 / 8))),
+            ("mean absolute error", estimates.mae, lambda x, y: np.column_stack([x, 0 * y]), float(np.sqrt(2 / np.pi))),
+            ("median", s.median, lambda x, _: np.abs(x)[:, None], float(norm.ppf(0.75))),
+            ("correlation .6", s.correlation, lambda x, y: np.column_stack([x, 0.6 * x + 0.8 * y]), 0.6),
+        ):
+            rng = np.random.default_rng(1)
+            found = [
+                holds(make(scans(rng, subjects), scans(rng, subjects)), truth, statistic, k) for k in range(cohorts)
+            ]
+            yield f"{name}, {subjects} subjects", *np.mean(found, axis=0)
+
+
+def differences(cohorts: int) -> Iterator[Row]:
+    for positive, negative, one, other in ((11, 12, 0.8, 0.88), (11, 12, 0.85, 0.85), (10, 10, 0.97, 0.97),
+                                           (40, 40, 0.8, 0.88)):  # fmt: skip
+        rng, found = np.random.default_rng(2), []
+        for k in range(cohorts):
+            first, second = (classed(rng, positive, negative, area) for area in (one, other))
+            common = scans(rng, positive + negative)
+            for side, area in ((first, one), (second, other)):
+                apart = norm.ppf(area) * np.sqrt(2) * (side[:, 1] - 0.5)
+                side[:, 0] = 0.7 * common + np.sqrt(0.51) * (side[:, 0] - apart) + apart
+            found.append(holds(np.hstack([first, second]), one - other, s.difference_of(s.auc, 2), k))
+        yield f"AUC {one} - {other} on the same {positive} AD, {negative} CN", *np.mean(found, axis=0)
+
+
+def folds(cohorts: int) -> Iterator[Row]:
+    """80 subjects, codes of 64 numbers; the truth is the mean over cohorts, and 0 for the difference of two codes that
+    know as much. Before: the same number's interval without the widening."""
+    for strength in (0.4, 0.75):
+        areas_found, gaps = [], []
+        for k in range(cohorts):
+            table, first, second = simulated(np.random.default_rng(k), strength)
+            rows, target = task_rows(table, "ad")
+            folded = outer_folds(table, 5, k)
+            sides = [
+                cross_validated(table, "ad", "x", fixed(code), rows, target, folded, k) for code in (first, second)
+            ]
+            subjects = sides[0]["participant_id"].to_numpy()
+            values = [side[["prediction", "target"]].to_numpy(float) for side in sides]
+            widen = estimates.cv_widening(sides[0]["fold"])
+            for statistic, data, kept in (
+                (s.auc, values[0], areas_found),
+                (s.difference_of(s.auc, 2), np.hstack(values), gaps),
+            ):
+                assert isinstance(statistic, OnScale | Difference)
+                kept.append([s.interval(data, subjects, statistic, 0, k, widen=by) for by in (1.0, widen)])
+        truth = float(np.mean([pair[0].value for pair in areas_found]))
+        for name, kept, true in ((f"AUC {truth:.2f}", areas_found, truth), ("difference of two alike", gaps, 0.0)):
+            before, now = (np.mean([pair[i].low <= true <= pair[i].high for pair in kept]) for i in (0, 1))
+            yield f"{name}, five folds, 40 AD, 40 CN", before, now
+
+
+def simulated(rng: np.random.Generator, strength: float) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Scans of 80 subjects, and two codes that know the diagnosis equally well by other subjects' noise."""
+    subjects = 80
+    diagnosis = np.repeat(np.arange(subjects) % 2, 2)
+    table = pd.DataFrame(
+        {
+            "participant_id": [f"sub-{i:03d}" for i in np.repeat(np.arange(subjects), 2)],
+            "session_id": np.tile(["a", "b"], subjects),
+            "months": np.tile([0, 12], subjects),
+            "diagnosis": np.where(diagnosis == 1, "AD", "CN"),
+            "age": 70.0,
+            "split": "train",
+        }
+    )
+    codes = []
+    for _ in range(2):
+        code = np.column_stack([scans(rng, subjects) for _ in range(64)])
+        code[:, :3] += strength * diagnosis[:, None]
+        codes.append(code)
+    return table, codes[0], codes[1]
+
+
+PARTS = {"areas": areas, "shares": shares, "amounts": amounts, "differences": differences, "folds": folds}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cohorts", type=int, default=1000)
+    parser.add_argument("--cross-validated", type=int, default=200, help="cohorts of the part 'folds'")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    asked = parser.parse_args()
+    print("| case | before | now |\n| --- | ---: | ---: |")
+    for name in asked.only:
+        for case, before, now in PARTS[name](asked.cross_validated if name == "folds" else asked.cohorts):
+            print(f"| {case} | {before:.3f} | {now:.3f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
