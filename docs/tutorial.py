@@ -261,7 +261,7 @@ anatomy, elsewhere = load_anatomy(anatomy_file), Path(tempfile.mkdtemp())
 plans = plan_cohort(Phantom(subjects={"CN": 2, "AD": 2}, visits=1), seed=7)
 known = {}
 for number, plan in enumerate(plans, start=1):
-    made_there = visit_scan(anatomy, plan, plan.visits[0], 7, 2.5)
+    made_there = visit_scan(anatomy, plan, plan.visits[0], 7, 2.5, torque_mm=settings.torque_mm)
     path = elsewhere / f"bids/sub-{number:02d}/anat/sub-{number:02d}_T1w.nii.gz"
     path.parent.mkdir(parents=True)
     nib.save(nib.Nifti1Image(made_there.image, made_there.affine), path)

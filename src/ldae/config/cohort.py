@@ -241,11 +241,20 @@ class Phantom(Section):
         "of ADNI3 with one more visit in ADNI4",
     )
     scanner: Scanner = Field(Scanner(), description="another scanner, for a second cohort")
+    torque_mm: float = Field(
+        0.0,
+        ge=0,
+        le=6,
+        description="asymmetry that all heads share: the right frontal and the left occipital pole outreach their "
+        "counterparts by so much (mm); with 0 a mirrored head is a head like any other",
+    )
     revision: Revision = 1
 
     def asked(self) -> dict[str, Any]:
-        """As rules are given it; with the usual scanners it is that of versions that knew no others."""
-        return self.model_dump(mode="json", exclude={"scanner"} if self.scanner == Scanner() else None)
+        """As rules are given it; with the usual scanners and heads it is that of versions that knew no others."""
+        fields = type(self).model_fields
+        usual = {name for name in ("scanner", "torque_mm") if getattr(self, name) == fields[name].default}
+        return self.model_dump(mode="json", exclude=usual)
 
     def described(self) -> dict[str, Any]:
         """As files name the cohort; without ADNI4 it is that of versions that knew none."""

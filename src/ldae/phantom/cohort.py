@@ -62,6 +62,7 @@ class _Job:
     voxel_mm: float
     broken: frozenset[int]
     scanner: Scanner
+    torque_mm: float
 
 
 def make_raw_adni(
@@ -96,7 +97,8 @@ def _make(form: Form, out: Path, settings: Phantom, seed: int, processes: int, a
     broken = broken_images(plans, seed, settings.broken_scans)
     cache = Path(anatomy_cache) if anatomy_cache is not None else out / "anatomy.npz"
     load_anatomy(cache)  # built once, before any worker needs it
-    jobs = [_Job(plan, form, records, seed, settings.voxel_mm, broken, settings.scanner) for plan in plans]
+    how = (seed, settings.voxel_mm, broken, settings.scanner, settings.torque_mm)
+    jobs = [_Job(plan, form, records, *how) for plan in plans]
     rows = [row for subject_rows in _run(jobs, cache, processes) for row in subject_rows]
     images = [image for plan in plans for visit in plan.visits for image in images_of(seed, plan, visit)]
     form.write_tables(plans, images, seed)
@@ -189,7 +191,8 @@ def _make_subject(job: _Job) -> list[dict]:
         chosen = next(image for image in images if image.chosen)
         record = job.records / f"I{chosen.image_id}.json"
         if not record.is_file() or not job.form.holds(job.plan, visit, images):
-            shape_field = subject_shape(job.seed, job.plan.subject.rid) if shape_field is None else shape_field
+            if shape_field is None:
+                shape_field = subject_shape(job.seed, job.plan.subject.rid, job.torque_mm)
             options = {"shape_field": shape_field, "scanner": job.scanner}
             scan = visit_scan(_worker["anatomy"], job.plan, visit, job.seed, job.voxel_mm, **options)
             job.form.write_images(job.plan, visit, images, scan, job.broken)

@@ -20,6 +20,8 @@ HEAD_SCALE = 0.89  # mean linear size of a head relative to MNI space (which is 
 MAX_STEP_MM = 0.35  # largest displacement of the first step of scaling and squaring
 SHAPE_MM = ((2.6, 26.0), (0.9, 10.0))  # subject shape: (standard deviation, correlation length), coarse and fine
 MIN_JACOBIAN = 0.35  # of the subject's shape; smaller ones are shrunk
+POLES_MM = (-17.0, 45.0, 9.0)  # y of the middle of the brain; from where on to front and back there is torque; its rise
+HEMISPHERE_MM, BEND_MM = 12.0, 25.0  # |x| at which a hemisphere is a whole one; how far the midline's bend reaches
 
 
 class Region(NamedTuple):
@@ -152,8 +154,9 @@ def jacobian_determinant(displacement: np.ndarray) -> np.ndarray:
     return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
 
 
-def subject_shape(seed: int, rid: int) -> np.ndarray:
-    """Smooth random displacement of one subject's head and gyri, the same at all visits."""
+def subject_shape(seed: int, rid: int, torque_mm: float = 0.0) -> np.ndarray:
+    """Smooth displacement of one subject's head and gyri, the same at all visits: a random one, and what all heads
+    have in common of asymmetry (:func:`torque`)."""
     random = stream(seed, "shape", rid)
     displacement = np.zeros((3, *CONTROL_SHAPE), np.float32)
     for deviation, length in SHAPE_MM:
@@ -164,7 +167,24 @@ def subject_shape(seed: int, rid: int) -> np.ndarray:
         if jacobian_determinant(displacement).min() > MIN_JACOBIAN:
             break
         displacement *= np.float32(0.8)
-    return displacement
+    return displacement + torque(torque_mm) if torque_mm else displacement
+
+
+def torque(size_mm: float) -> np.ndarray:
+    """The asymmetry of most human brains (Toga & Thompson 2003): the right frontal pole reaches farther forward than
+    the left one, the left occipital pole farther back than the right one, and the midline bends to the right behind.
+
+    Args:
+        size_mm: by which one pole outreaches the other, and the bend of the midline at the occipital pole.
+    """
+    x, y, z = axes(CONTROL_SHAPE, ORIGIN, CONTROL_MM)
+    middle, start, rise = POLES_MM
+    behind, front = (1 / (1 + np.exp((start - side * (y - middle)) / rise)) for side in (-1, 1))
+    inside = np.exp(-(((z - 10) / 60) ** 4))  # the neck has none
+    forward = size_mm / 2 * np.tanh(x / HEMISPHERE_MM) * (behind + front) * inside
+    rightward = size_mm * np.exp(-((x / BEND_MM) ** 2)) * behind * inside
+    # the map is backward: where tissue lies farther forward, the scan shows what lies behind in the template
+    return -np.stack([rightward, forward, np.zeros_like(forward)]).astype(np.float32)
 
 
 def _smooth_noise(random: np.random.Generator, node_mm: float) -> np.ndarray:

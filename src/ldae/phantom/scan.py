@@ -86,6 +86,7 @@ def make_scan(
     amp: dict[str, float] | None = None,
     acquisition: Acquisition | None = None,
     scanner: Scanner | None = None,
+    torque_mm: float = 0.0,
 ) -> Scan:
     """Make a scan; it depends on its arguments only.
 
@@ -97,6 +98,7 @@ def make_scan(
         amp: overrides some amplitudes: a true counterfactual of the same head.
         acquisition: how the scanner was set; None: drawn from the session, or ideal without nuisance.
         scanner: how it differs from the usual ones, for a drawn acquisition.
+        torque_mm: asymmetry that all heads share (:func:`ldae.phantom.grid.torque`); ``shape_field`` has its own.
     """
     state = state_at(subject, months / 12)
     amplitudes = amplitudes_for(anatomy, subject, state) | (amp or {})
@@ -105,7 +107,7 @@ def make_scan(
         drawn = drawn if scanner is None else other_scanner(drawn, scanner)
         acquisition = drawn if nuisance else ideal(subject.site)
     geometry = _geometry(subject, acquisition, voxel_mm)
-    shape_field = subject_shape(seed, subject.rid) if shape_field is None else shape_field
+    shape_field = subject_shape(seed, subject.rid, torque_mm) if shape_field is None else shape_field
     atrophy = exponential(-anatomy.velocity_of(amplitudes), anatomy.nodes)
     displacement = compose(shape_field, atrophy, anatomy.reached_nodes)
     inside, points = _template_points(anatomy, geometry, displacement)

@@ -7,6 +7,7 @@ from ldae.phantom.grid import (
     CONTROL_MM,
     CONTROL_SHAPE,
     MIN_JACOBIAN,
+    ORIGIN,
     compose,
     ellipsoid,
     exponential,
@@ -15,9 +16,19 @@ from ldae.phantom.grid import (
     roi_volume_ml,
     subject_shape,
     to_control,
+    torque,
     upsample,
 )
 from ldae.phantom.velocity import BASES
+
+POLES = {  # MNI mm
+    "right frontal": (22.0, 60.0, 0.0),
+    "left frontal": (-22.0, 60.0, 0.0),
+    "right occipital": (22.0, -95.0, 0.0),
+    "left occipital": (-22.0, -95.0, 0.0),
+    "midline behind": (0.0, -95.0, 0.0),
+    "centre": (20.0, -17.0, 10.0),
+}
 
 
 def test_exponential_of_a_linear_field_is_the_matrix_exponential():
@@ -75,6 +86,20 @@ def test_subject_shapes_differ_and_do_not_fold():
     assert first.shape == (3, *CONTROL_SHAPE)
     assert np.array_equal(first, subject_shape(0, 1)) and np.abs(first - second).mean() > 1
     assert jacobian_determinant(first).min() > MIN_JACOBIAN
+
+
+def test_heads_have_in_common_what_is_asymmetric_of_most_brains():
+    plain, lopsided = subject_shape(0, 1), subject_shape(0, 1, 3.0)
+    shared = lopsided - plain
+    np.testing.assert_allclose(shared, torque(3.0), atol=1e-5)
+    np.testing.assert_allclose(subject_shape(0, 2, 3.0) - subject_shape(0, 2), shared, atol=1e-5)
+    at = {name: tuple(np.rint((np.array(mm) - ORIGIN) / CONTROL_MM).astype(int)) for name, mm in POLES.items()}
+    y = {name: float(shared[1][place]) for name, place in at.items()}  # backward: where tissue came from
+    assert y["right frontal"] < -1.2 and y["left frontal"] > 1.2  # the right one was moved forward
+    assert y["right occipital"] < -1.2 and y["left occipital"] > 1.2  # the left one was moved back
+    assert shared[0][at["midline behind"]] < -2.5  # to the right
+    assert np.abs(shared[(slice(None), *at["centre"])]).max() < 0.1
+    assert jacobian_determinant(subject_shape(0, 1, 6.0)).min() > 0
 
 
 def test_upsample_is_linear_interpolation():

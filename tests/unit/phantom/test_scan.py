@@ -137,7 +137,24 @@ def test_another_scanner_changes_contrast_noise_and_inhomogeneity_and_no_anatomy
     assert changed.grey == pytest.approx(drawn.grey + 0.1) and changed.noise == pytest.approx(2 * drawn.noise)
 
 
-def test_the_usual_scanner_leaves_the_name_of_a_cohort_as_it_was():
+def test_torque_makes_a_head_of_which_the_mirror_image_is_another(anatomy, subject, scan):
+    lopsided = make_scan(anatomy, subject, 0, "M000", 5, voxel_mm=4, nuisance=False, torque_mm=6)
+    plain = make_scan(anatomy, subject, 0, "M000", 5, voxel_mm=4, nuisance=False)
+
+    def asymmetry(one):
+        brain = (one.labels > 0).astype(float)
+        return brain - brain[::-1]
+
+    what_torque_adds = asymmetry(lopsided) - asymmetry(plain)
+    middle = scan.image.shape[1] // 2
+    right, left = slice(scan.image.shape[0] // 2, None), slice(None, scan.image.shape[0] // 2)
+    assert what_torque_adds[right, middle:].sum() > 20  # more of the brain in front on the right
+    assert what_torque_adds[left, :middle].sum() > 20  # and behind on the left
+    assert lopsided.truth["ventricle_ml"] == pytest.approx(plain.truth["ventricle_ml"], rel=0.05)
+
+
+def test_usual_scanners_and_heads_leave_the_name_of_a_cohort_as_it_was():
     usual = Phantom(subjects={"CN": 2})
-    assert "scanner" not in usual.described() and "scanner" not in usual.asked()
+    assert not {"scanner", "torque_mm"} & (usual.described().keys() | usual.asked().keys())
+    assert Phantom(subjects={"CN": 2}, torque_mm=3).described()["torque_mm"] == 3
     assert Phantom(subjects={"CN": 2}, scanner={"noise": 2}).described()["scanner"]["noise"] == 2

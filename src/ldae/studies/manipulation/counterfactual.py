@@ -124,7 +124,7 @@ class Counterfactuals:
             visit.session,
             self.seed,
             self.settings.voxel_mm,
-            shape_field=subject_shape(self.seed, plan.subject.rid),
+            shape_field=subject_shape(self.seed, plan.subject.rid, self.settings.torque_mm),
             nuisance=False,
             amp=amp,
         )
