@@ -9,7 +9,7 @@ from ldae.cohort.identity import given_files, require_nobodys_files, require_sam
 from ldae.cohort.private_folders import make_private, require_group
 from ldae.config import model_digest, parse_config, read_layer, read_recipe, with_model
 from ldae.core.closure import Code
-from ldae.core.contamination import training_subjects
+from ldae.core.contamination import splits_of, training_subjects
 from ldae.core.errors import UserError
 from ldae.core.files import digest
 from ldae.core.model_places import STAGES, parts
@@ -45,6 +45,7 @@ MODELS = list(MODEL.values())  # what the studies load
 CONVERT_SHARDS = range(settings.convert.shards)
 SHARDS = range(settings.preprocessing.shards)
 TRAINED_ON = settings.section("imported")["training_subjects"] or []  # a list of the user's
+FROZEN_SPLITS = splits_of(settings.model) if settings.model else []  # say whom it was trained on
 TRUTH = f"{RESULTS}/raw/truth.tsv" if settings.phantom else []
 
 

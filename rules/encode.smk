@@ -92,11 +92,13 @@ rule encode_solver_codes:
 
 
 rule state_contamination:
-    """Whether the models may have seen the test subjects: imported weights may. Tables and figures then say so."""
+    """Whether the models may have seen the test subjects: imported weights may, and a frozen model. Tables and figures
+    then say so."""
     input:
         models=list(DESCRIPTION.values()),
         splits=rules.make_splits.output.splits,
         training_subjects=TRAINED_ON,
+        frozen=FROZEN_SPLITS,
     output:
         f"{EVALUATE}/contamination.json",
     log:
@@ -109,6 +111,8 @@ rule state_contamination:
         train=at(TRAIN),
         source=settings.source,
         training_subjects=settings.section("imported")["training_subjects"],
+        model=str(settings.model) if settings.model else None,
+        phantom_seed=settings.seed if settings.phantom else None,
         code=code_digest("state_contamination"),
     script:
         "../workflow/scripts/state_contamination.py"

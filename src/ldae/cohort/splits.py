@@ -34,7 +34,7 @@ def write_splits(
 
     Args:
         ledger: every row that a subject was ever given; extended.
-        trained_on: as :func:`make_splits`.
+        trained_on: as :func:`make_splits`; of a frozen model they are test subjects as well, and the reason says so.
         model: digest of a frozen model: every subject is a test subject, and nothing is remembered.
 
     Raises:
@@ -42,13 +42,7 @@ def write_splits(
     """
     scans = read_tsv(scans_tsv, dtype=KEY_TYPES | {"site": str})
     if model is not None:
-        splits = all_test(scans, model)
-        if seen := sorted(set(splits["participant_id"]) & set(trained_on)):
-            raise UserError(
-                f"imported.training_subjects: {len(seen)} subjects of this cohort, the first is {seen[0]}, are among "
-                "those that the frozen model was trained on: leave them out of the cohort."
-            )
-        write_tsv(splits_tsv, splits)
+        write_tsv(splits_tsv, all_test(scans, model, trained_on))
         return
     splits = make_splits(scans, settings, seed, read_tsv(ledger) if ledger.is_file() else None, trained_on)
     write_tsv(ledger, splits)
@@ -98,11 +92,12 @@ def make_splits(
     return splits
 
 
-def all_test(scans: pd.DataFrame, model: str) -> pd.DataFrame:
+def all_test(scans: pd.DataFrame, model: str, trained_on: Collection[str] = ()) -> pd.DataFrame:
     """The splits of a cohort on a frozen model: every subject with an included scan is a test subject.
 
     Args:
         model: its digest, for the reason.
+        trained_on: subjects that it was trained on: they make the results contaminated, and are named here.
 
     Raises:
         UserError: no scan is included.
@@ -111,7 +106,12 @@ def all_test(scans: pd.DataFrame, model: str) -> pd.DataFrame:
     if strata.empty:
         raise UserError("The manifest has no included scan: see the reasons in manifest/exclusions.tsv.")
     rows = {"participant_id": strata.index, "split": "test", "stratum": strata.to_list()}
-    return pd.DataFrame(rows).assign(why=f"nothing is fitted on this cohort: model {model} is frozen")
+    splits = pd.DataFrame(rows).assign(why=f"nothing is fitted on this cohort: model {model} is frozen")
+    seen = splits["participant_id"].isin(list(trained_on))
+    if seen.any():
+        logger.warning("The model was trained on %d of the %d subjects: contaminated.", int(seen.sum()), len(splits))
+    said = f"contaminated: model {model} was trained on this subject (imported.training_subjects)"
+    return splits.assign(why=splits["why"].mask(seen, said))
 
 
 def held_out(scans: pd.DataFrame, settings: Splits) -> dict[str, str]:

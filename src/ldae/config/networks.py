@@ -146,6 +146,7 @@ class Imported(Section):
     )
     training_subjects: Path | None = Field(
         None,
-        description="list of their training subjects, one a line (sub-ADNI002S0295 or 002_S_0295): they are never test "
-        "subjects; null: unknown, and with source adni the test numbers are marked contaminated",
+        description="list of their training subjects, one a line (sub-ADNI002S0295 or 002_S_0295), or splits.tsv of "
+        "the run that trained them: they are never test subjects; null: unknown, and on subjects of ADNI the test "
+        "numbers are marked contaminated. With `model`: those of the frozen model, which are marked",
     )

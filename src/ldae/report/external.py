@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from ldae.config import Config, read_recipe
+from ldae.core.contamination import known_subjects, read_contamination
 from ldae.core.files import read_json, read_tsv
 from ldae.core.keys import KEY_TYPES
 from ldae.studies.common.paper_tables import format_estimate
@@ -136,6 +137,7 @@ def sentences(model: Path, config: Config, tested: Mapping[str, Any] | None) -> 
     """
     recipe = read_recipe(model)
     said = [
+        *unseen(model, config),
         f"The networks, probes and recipe are those of the model {recipe['stages']['representation']}, unchanged; "
         "every scan of this cohort is a test scan, and nothing was fitted on it.",
         "The two cohorts are independent samples: each interval is a bootstrap over the subjects of its own cohort, "
@@ -152,24 +154,17 @@ def sentences(model: Path, config: Config, tested: Mapping[str, Any] | None) -> 
     if recipe["phantom"] != (config.phantom is not None):
         trained, here = ("a phantom", "real scans") if recipe["phantom"] else ("real scans", "a phantom")
         said.append(f"The model was trained on {trained}, and this cohort is {here}.")
-    return [*said, *shared(model, config)]
+    return said
 
 
-def shared(model: Path, config: Config) -> list[str]:
-    """Whether subjects of this cohort may be among those that the model was trained on."""
-    if config.phantom is not None:
-        return []  # names of synthetic subjects are the same in every cohort
-    known, here = model / "manifest" / "splits.tsv", config.results_dir / "manifest" / "splits.tsv"
-    if not known.is_file():
-        return [
-            "The model's folder names no subject: whether it was trained on some of this cohort cannot be seen here."
-        ]
-    table = read_tsv(known, dtype=str)
-    seen = set(table.loc[table["split"] != "test", "participant_id"])
-    names = set(read_tsv(here, dtype=str)["participant_id"])
-    if both := len(seen & names):
-        return [
-            f"Contaminated: {both} of {len(names)} subjects have the name of a subject that the model was trained on, "
-            "so that these results are no external validation."
-        ]
-    return []
+def unseen(model: Path, config: Config) -> list[str]:
+    """That nobody can see whether subjects of this cohort are among those that the model was trained on; where it can
+    be seen, and where it is to be feared, the report says so at its head (:mod:`ldae.core.contamination`)."""
+    known = known_subjects(model, config.seed if config.phantom else None)
+    listed = known.subjects is not None or config.imported.training_subjects is not None
+    if listed or read_contamination(config.results_dir / "evaluate") is not None:
+        return []
+    return [
+        "The model's folder names no subject: whether it was trained on some of this cohort cannot be seen here, "
+        "unless imported.training_subjects lists its training subjects."
+    ]

@@ -235,5 +235,13 @@ def test_every_subject_of_a_frozen_model_is_tested():
     check_splits(splits)
 
 
+def test_subjects_that_a_frozen_model_was_trained_on_stay_and_are_named():
+    scans = sited().assign(status="included")
+    seen = sorted(set(scans["participant_id"]))[:3]
+    splits = all_test(scans, "abc", [*seen, "sub-elsewhere"]).set_index("participant_id")
+    assert set(splits["split"]) == {"test"}
+    assert splits.index[splits["why"].str.startswith("contaminated: model abc was trained on")].tolist() == seen
+
+
 def test_the_columns_of_the_configuration_are_those_of_the_manifest():
     assert set(get_args(HeldBy)) <= set(MANIFEST)

@@ -7,9 +7,9 @@ import pytest
 
 from ldae.cohort.splits import make_splits
 from ldae.config import Splits
-from ldae.core.contamination import contamination, contamination_of, training_subjects
+from ldae.core.contamination import Known, contamination, contamination_of, known_subjects, training_subjects
 from ldae.core.errors import UserError
-from ldae.core.files import read_tsv, write_json
+from ldae.core.files import read_tsv, write_json, write_tsv
 from ldae.studies.common.figure_style import house_style, new_figure, save_figure
 from ldae.studies.common.paper_tables import write_table
 
@@ -35,6 +35,8 @@ def test_a_list_is_read_as_people_write_it(tmp_path):
         "\ufeffPTID\n2_s_295\n\n011_S_10056\n",
         "participant_id\tsplit\nsub-ADNI002S0295\ttrain\nsub-ADNI011S10056\ttrain\n",
         '"Subject ID","Sex"\n"002_S_0295","F"\n"011_S_10056","M"\n',
+        "participant_id\tsplit\tstratum\nsub-ADNI002S0295\ttrain\tCN\nsub-ADNI001S0001\ttest\tCN\n"
+        "sub-ADNI011S10056\tvalidation\tAD\n",  # splits.tsv of the run that trained
     ):
         assert training_subjects(listed(tmp_path, text), "adni") == wanted
     assert training_subjects(listed(tmp_path, "sub-01\n"), "bids") == {"sub-01"}
@@ -70,10 +72,57 @@ def test_numbers_of_imported_weights_on_adni_are_contaminated_until_the_list_say
     assert said.startswith(
         "The imported weights (diffusion, representation) may have been trained on the test subjects"
     )
-    assert contamination(theirs, "bids", NAMES[:5], []) is None
+    assert contamination(theirs, "bids", ["sub-01", "sub-02"], []) is None
+    assert contamination(theirs, "bids", NAMES[:5], []) == said  # ADNI's subjects, however they came here
     assert contamination(theirs, "adni", NAMES[:5], NAMES[5:]) is None
     assert "were trained on 2 of the test subjects" in contamination(theirs, "adni", NAMES[:5], NAMES[3:])
     assert "were trained on 1 of the test subjects" in contamination(theirs, "bids", NAMES[:5], NAMES[4:])
+
+
+def frozen(folder: Path, source="adni", phantom=False, exported=False, seed=None) -> Path:
+    """A model folder as far as contamination looks at it; of a run, three test subjects and the others seen."""
+    write_json(folder / ("config.json" if exported else "model/config.json"), {"source": source, "phantom": phantom})
+    if not exported:
+        splits = pd.DataFrame({"participant_id": NAMES, "split": ["test"] * 3 + ["train"] * 30 + ["validation"] * 7})
+        write_tsv(folder / "manifest/splits.tsv", splits)
+    if seed is not None:
+        write_json(folder / "raw/phantom.json", {"seed": seed})
+    return folder
+
+
+def test_a_frozen_model_of_a_run_says_whom_it_has_seen(tmp_path):
+    own, known = models(tmp_path / "own"), known_subjects(frozen(tmp_path / "run"), None)
+    assert contamination(own, "adni", NAMES[:3], [], known) is None
+    said = contamination(own, "adni", NAMES[:5], [], known)
+    assert said == "The model was trained on 2 of the 5 subjects of this cohort."
+    assert contamination(own, "bids", NAMES[:5], [], known) == said
+    assert "on 1 of the 3" in contamination(own, "adni", NAMES[:3], NAMES[2:3], known)  # the user knows of one more
+
+
+def test_an_exported_model_names_nobody_and_the_users_list_does(tmp_path):
+    own, known = models(tmp_path / "own"), known_subjects(frozen(tmp_path / "model", exported=True), None)
+    assert known.subjects is None
+    assert contamination(own, "adni", NAMES[:5], [], known).startswith(
+        "The model may have been trained on the subjects"
+    )
+    assert contamination(own, "bids", NAMES[:5], [], known) == contamination(own, "adni", NAMES[:5], [], known)
+    assert contamination(own, "bids", ["sub-01"], [], known) is None
+    assert contamination(own, "adni", NAMES[:5], NAMES[5:], known) is None
+    assert contamination(own, "adni", NAMES[:5], NAMES[4:], known) == (
+        "The model was trained on 1 of the 5 subjects of this cohort."
+    )
+    other = known_subjects(frozen(tmp_path / "other", source="bids", exported=True), None)
+    assert other == Known(None) and contamination(own, "adni", NAMES[:5], [], other) is None
+    theirs = models(tmp_path / "theirs", *STAGES)
+    assert "The imported weights" in contamination(theirs, "adni", NAMES[:5], [], other)
+
+
+def test_synthetic_subjects_are_the_same_only_with_the_same_seed(tmp_path):
+    run = frozen(tmp_path / "run", phantom=True, seed=42)
+    assert known_subjects(run, 7).subjects == frozenset()
+    assert known_subjects(run, 42).subjects == frozenset(NAMES[3:])
+    assert known_subjects(run, None).subjects == frozenset()  # people
+    assert known_subjects(frozen(tmp_path / "people"), 42).subjects == frozenset()
 
 
 def scans() -> pd.DataFrame:
