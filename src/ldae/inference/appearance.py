@@ -105,12 +105,18 @@ class Appearance:
     covariance: np.ndarray
 
     @classmethod
-    def of(cls, read: Callable[[int], np.ndarray], rows: Sequence[int], affine: np.ndarray) -> "Appearance":
-        """Fitted to the training scans, one of which is in memory at a time.
+    def of(
+        cls, read: Callable[[int], np.ndarray], rows: Sequence[int], people: Sequence[str], affine: np.ndarray
+    ) -> "Appearance":
+        """Fitted to the training scans, those of one subject in memory at a time.
+
+        Each is compared with the mean of the other subjects, as a new scan will be: with a mean that it is part of it
+        has too much in common, and new scans would look odd.
 
         Args:
             read: row -> volume (X, Y, Z).
-            rows: of the training scans.
+            rows: of the training scans; of two subjects at least.
+            people: (rows,) whose they are.
             affine: of their grid.
         """
         total = np.zeros(read(rows[0]).shape)
@@ -118,8 +124,12 @@ class Appearance:
             total += read(row)
         grid = Grid(np.asarray(affine, dtype=float), total.shape)
         typical = (total / len(rows)).astype(np.float16).astype(np.float32)  # as it is kept
-        seen = np.array([list(statistics(read(row), typical, grid).values()) for row in track(rows, "training scans")])
-        return cls(grid, typical, *fitted_normal(seen))
+        seen = []
+        for name in track(sorted(set(people)), "training subjects"):
+            own = [read(row) for row, whose in zip(rows, people, strict=True) if whose == name]
+            others = ((total - np.sum(own, axis=0, dtype=float)) / (len(rows) - len(own))).astype(np.float32)
+            seen += [list(statistics(volume, others, grid).values()) for volume in own]
+        return cls(grid, typical, *fitted_normal(np.array(seen)))
 
     def standing_out(self, volume: np.ndarray) -> tuple[float, str]:
         """How far a volume lies from the training scans, and by what most.

@@ -193,6 +193,7 @@ def measure_reference(
         volume: np.ndarray = volumes.volumes([row])[0]
         return volume
 
+    looked_at = some(training, people)
     shown, plane = len({people[row] for row in training.tolist()}) >= FEWEST_SHOWN, None
     if "diagnosis" in volumes.index:
         plane = Plane.of(y_sem, volumes.index["diagnosis"].tolist(), seen, people)
@@ -200,7 +201,7 @@ def measure_reference(
         *fitted_normal(y_sem[training]),
         *(UNMEASURED,) * 2,
         age=AgeError.of(errors["error"].to_numpy(), errors["participant_id"].tolist()),
-        appearance=Appearance.of(read, some(training, people), affine) if shown else None,
+        appearance=Appearance.of(read, looked_at, [people[row] for row in looked_at], affine) if shown else None,
         plane=plane,
     )
     asked = some(np.flatnonzero(~seen), people)

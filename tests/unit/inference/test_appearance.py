@@ -29,7 +29,7 @@ def brain(seed: int) -> np.ndarray:
 @pytest.fixture(scope="module")
 def known() -> Appearance:
     volumes = [brain(seed) for seed in range(40)]
-    return Appearance.of(volumes.__getitem__, list(range(40)), GRID.affine)
+    return Appearance.of(volumes.__getitem__, list(range(40)), [f"sub-{row // 2}" for row in range(40)], GRID.affine)
 
 
 def blurred(volume: np.ndarray) -> np.ndarray:
@@ -81,6 +81,19 @@ def test_a_symmetric_brain_and_its_mirror_image_cannot_be_told_apart(known):
     symmetric = (volume + GRID.mirrored(volume)) / 2
     there, back = (statistics(part, known.volume, GRID) for part in (symmetric, GRID.mirrored(symmetric)))
     assert list(there.values()) == pytest.approx(list(back.values()), abs=1e-5)
+
+
+def test_training_scans_have_no_more_in_common_with_the_mean_than_new_ones():
+    """These brains share nothing that is not symmetric: only a mean that a scan is part of resembles it in that."""
+    even = (brain(0) + GRID.mirrored(brain(0))) / 2
+    noise = [np.random.default_rng(seed).normal(0, 0.05, even.shape) for seed in range(12)]
+    few = [np.where(even > 0, np.clip(even + one, 0.01, 1), 0).astype(np.float32) for one in noise]
+    appearance = Appearance.of(few.__getitem__, list(range(12)), [f"sub-{row // 2}" for row in range(12)], GRID.affine)
+    place = names().index("left and right")
+    assert abs(appearance.mean[place]) < 0.1
+    mean = np.mean(few, axis=0, dtype=np.float32)
+    inside = [statistics(volume, mean, GRID)["left and right"] for volume in few]
+    assert np.mean(inside) > 0.2  # what it would have been
 
 
 def test_the_mirror_is_the_midline_of_the_brain_not_of_the_grid():
