@@ -17,6 +17,7 @@ import numpy as np
 from scipy import ndimage
 
 from ldae.core.errors import QuarantinedScan
+from ldae.core.files import read_tsv
 from ldae.core.runtime import limit_threads
 from ldae.inference.model import LDAE
 from ldae.phantom.anatomy import Anatomy, load_anatomy
@@ -25,13 +26,17 @@ from ldae.phantom.scan import Scan, make_scan
 from ldae.phantom.scanner import draw_acquisition
 
 SEED, VOXEL_MM = 18, 2.0  # no cohort of the configurations has this seed
+TORQUE_MM = 3.0  # of the heads of config/demo.yaml
+SAME = "times 255"  # every recipe scales the intensities: the same scan to the model, and no odd one
+REFUSED = 100.0  # a refused scan, among percentiles that end at 99
 
 
 def phantom(anatomy: Anatomy, rid: int, voxel_mm: float = VOXEL_MM, amp: dict | None = None, **scanner: float) -> Scan:
     """A phantom whose scanner may be set otherwise than drawn (``fluid``, ``grey``, ``noise``)."""
     subject = draw_subject(SEED, rid)
     acquisition = replace(draw_acquisition(SEED, rid, "M000", subject.site, subject.age), **scanner)
-    return make_scan(anatomy, subject, 0, "M000", SEED, voxel_mm, amp=amp, acquisition=acquisition)
+    how = {"amp": amp, "acquisition": acquisition, "torque_mm": TORQUE_MM}
+    return make_scan(anatomy, subject, 0, "M000", SEED, voxel_mm, **how)
 
 
 def changed(change: Callable[[Scan], np.ndarray], **options: float) -> Callable[[Anatomy, int], nib.Nifti1Image]:
@@ -85,13 +90,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path, help="exported model, or a results folder")
     parser.add_argument("--scans", type=int, default=5, help="of each kind; of healthy ones four times as many")
+    parser.add_argument(
+        "--usual", type=Path, help="predictions.tsv of fresh_scans.py, in place of healthy ones made here"
+    )
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
     options = parser.parse_args()
     limit_threads(1)
-    model, usual = LDAE.load(options.model), []
+    model, usual, odd = LDAE.load(options.model), [], []
     with tempfile.TemporaryDirectory() as folder:
         anatomy = load_anatomy(Path(folder) / "anatomy.npz")
-        for kind in ["healthy", *(kind for kind in options.kinds if kind != "healthy")]:
+        if options.usual is not None:
+            usual = read_tsv(options.usual)["percentile"].dropna().tolist()
+        first_kinds = [] if options.usual is not None else ["healthy"]
+        for kind in [*first_kinds, *(kind for kind in options.kinds if kind != "healthy")]:
             answers, first = [], 1 if kind == "healthy" else 1001
             for rid in range(first, first + options.scans * (4 if kind == "healthy" else 1)):
                 path = Path(folder) / f"sub-{rid}_T1w.nii.gz"
@@ -103,6 +114,13 @@ def main() -> None:
             counts = {name: sum(status == name for status, _, _ in answers) for name in ("refused", "unusual", "usual")}
             auc = f"AUC {np.mean(wins):.3f}" if wins else "AUC n/a"
             print(f"{kind:22s} {counts} {auc} {answers[0][2][:90]}", flush=True)
+            if kind not in ("healthy", SAME):
+                odd += [REFUSED if status == "refused" else percentile for status, percentile, _ in answers]
+        said = [percentile for percentile in odd if percentile is not None and percentile < REFUSED]
+        for name, values in (("answered", said), ("answered or refused", [one for one in odd if one is not None])):
+            wins = [(one > other) + 0.5 * (one == other) for one in values for other in usual]
+            if wins:
+                print(f"all kinds but {SAME!r}, {name}: {len(values)} scans, AUC {np.mean(wins):.3f}")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,10 @@ def add(commands) -> None:
     )
     command.add_argument("model", type=Path, metavar="MODEL", help="exported model, or a results folder")
     command.add_argument(
-        "inputs", nargs="+", metavar="INPUT", help="NIfTI file, folder with one DICOM series, or BIDS dataset"
+        "inputs",
+        nargs="+",
+        metavar="INPUT",
+        help="NIfTI file or a folder of them, folder with one DICOM series, or BIDS dataset",
     )
     command.add_argument("--out", type=Path, metavar="DIR", help="folder of the answers (BIDS derivatives)")
     command.add_argument("--participant-label", nargs="+", metavar="LABEL", help="these participants alone")
@@ -75,4 +78,6 @@ def places(options: Namespace) -> tuple[list[Path], Path]:
     for path in read:
         if path.is_dir() and out.resolve() == path.resolve():
             raise UserError(f"{out} is read: choose another folder for the answers.")
+    if out.resolve().is_relative_to(options.model.resolve()):
+        raise UserError(f"{out} lies in the model {options.model}, which stays as it is: choose another folder.")
     return read, out

@@ -10,7 +10,7 @@ from typing import Any
 
 from ldae.core.errors import UserError
 from ldae.core.files import read_json
-from ldae.core.model_places import STAGES, parts, places
+from ldae.core.model_places import STAGES, parts, places, reading
 
 FREE = {  # of the cohort or of the machine, not of the model
     "preprocessing.shards",
@@ -51,7 +51,8 @@ def with_model(content: dict[str, Any], beneath: Mapping[str, Any] | None = None
     if not isinstance(folder, str | Path):
         return content
     beneath = {} if beneath is None or "model" in beneath else beneath
-    recipe, wanted = model_settings(Path(folder))
+    with reading(Path(folder)):
+        recipe, wanted = model_settings(Path(folder))
     found = list(contradictions(wanted, content, beneath))
     if found:
         key, theirs, ours = found[0]

@@ -144,6 +144,20 @@ def leads_nowhere(error: OSError) -> bool:
     return error.errno in (errno.ENOENT, errno.ELOOP)
 
 
+def writable_folder(path: Path) -> None:
+    """Make a folder that a person has named, and its parents; one that is there stays.
+
+    Raises:
+        UserError: it is a file, lies in one, or may not be written to. What is the machine's is no matter of the name.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "Permission denied")
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise UserError(f"{path} cannot be written to ({error.strerror}): choose another folder.") from None
+
+
 def fsync_folder(folder: Path) -> None:
     """Make a rename inside ``folder`` survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
@@ -173,7 +187,7 @@ def read_json(path: str | Path) -> Any:
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not valid JSON ({error}); delete it and run its rule again.") from error
 
 

@@ -1,5 +1,7 @@
 """Where the parts of a trained model lie: in a folder of its own (``ldae export-model``), or in a results folder."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ldae.core.errors import UserError
@@ -7,6 +9,20 @@ from ldae.core.errors import UserError
 STAGES = ("autoencoder", "diffusion", "representation")
 FACTS = ("config.json", "probes.json", "reference.json", "reference.safetensors")
 WEIGHTS = ("model.safetensors", "model.json")
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """What a half-copied or edited file makes fail while a model is read is said in one sentence.
+
+    Raises:
+        UserError: a file lacks what it has to hold.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UserError(f"The model {folder} is damaged ({said}): copy or export it again.") from error
 
 
 def places(folder: Path) -> tuple[Path, Path]:

@@ -5,7 +5,7 @@ be used is refused with its reason and does not stop the others.
 """
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ import pandas as pd
 from ldae import __version__
 from ldae.core.batches import track
 from ldae.core.errors import QuarantinedScan, UserError
-from ldae.core.files import atomic_path, digest, read_json, sha256_file, write_json, write_tsv
+from ldae.core.files import atomic_path, digest, read_json, sha256_file, writable_folder, write_json, write_tsv
 from ldae.core.keys import KEY
 from ldae.inference.encode import write_codes
 from ldae.inference.facts import Facts
@@ -27,9 +27,11 @@ from ldae.inference.scan import GENERATED, Scan
 from ldae.preprocessing.derivatives import ScanFiles, resolution
 
 SCANS_PER_WORKER = 50
+IMAGES = (".nii", ".nii.gz")
 PROBABILITIES = (0.1, 0.9)  # of AD, that the counterfactuals aim at
 NOTE = "For research. These numbers are no diagnosis, and decoded volumes are no scans."
 PRELOAD = ["ldae.inference.apply", "ants", "deepbet.bet"]
+RECORD = "_desc-ldae_T1w.json"  # end of the name of a scan's record
 STATUS = {True: "unusual", False: "usual", None: "unknown"}
 Answer = dict[str, Any]
 """What is said of one scan: a row of predictions.tsv."""
@@ -69,7 +71,7 @@ class Request:
 def find_scans(
     inputs: Sequence[Path], participants: Sequence[str] | None = None, sessions: Sequence[str] | None = None
 ) -> list[Given]:
-    """The scans of some inputs: NIfTI files, folders with one DICOM series, BIDS datasets.
+    """The scans of some inputs: NIfTI files or folders of them, folders with one DICOM series, BIDS datasets.
 
     Args:
         participants, sessions: labels, with or without ``sub-`` and ``ses-``; none: all.
@@ -102,7 +104,8 @@ def _scans_of(path: Path) -> list[Given]:
         raise UserError(f"{path} does not exist; give NIfTI files, folders with one DICOM series, or BIDS datasets.")
     if path.is_dir() and ((path / "dataset_description.json").is_file() or any(path.glob("sub-*/"))):
         return _scans_of_dataset(path)
-    return [Given(*scan_names(path.resolve()), path)]
+    inside = sorted(file for file in path.glob("*") if file.name.endswith(IMAGES)) if path.is_dir() else []
+    return [Given(*scan_names(file.resolve()), file) for file in inside or [path]]
 
 
 def _scans_of_dataset(root: Path) -> list[Given]:
@@ -118,28 +121,46 @@ def _scans_of_dataset(root: Path) -> list[Given]:
 def apply_model(model: LDAE, scans: Sequence[Given], out: Path, request: Request, workers: int = 1) -> pd.DataFrame:
     """Answer for every scan, and the tables ``predictions.tsv`` and ``codes.tsv`` of all of them in ``out``.
 
+    The tables hold these scans first, in their order, and then the others that the same was asked of in this folder
+    before: jobs of one participant each, as BIDS-Apps are run, make one table.
+
     Args:
         workers: scans that are preprocessed side by side.
 
     Returns:
-        predictions.tsv: one row per scan, in their order.
+        The rows of predictions.tsv of these scans.
 
     Raises:
         UserError: what fails concerns every scan (a missing program, another template).
         MachineError: the machine failed; what is done is kept.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    writable_folder(out)
     known = {scan.name: answer for scan in scans if (answer := _answered(model, scan, out, request)) is not None}
     waiting = [scan for scan in scans if scan.name not in known]
     for scan, outcome in _preprocessed(model, waiting, out, request, workers):
         answer = _refused(scan, outcome) if isinstance(outcome, str) else _ask(model, outcome, out, request)
         known[scan.name] = _noted(model, scan, out, request, answer)
     answers = [known[scan.name] for scan in scans]
-    write_predictions(out, answers)
-    answered = [answer for answer in answers if answer["y_sem"] is not None]
+    everyone = answers + answered_before(model, out, request, known)
+    write_predictions(out, everyone)
+    answered = [answer for answer in everyone if answer["y_sem"] is not None]
     codes = np.array([answer["y_sem"] for answer in answered], np.float32).reshape(-1, model.networks.dimension)
     write_codes(out / "codes.tsv", pd.DataFrame(answered, columns=KEY), codes)
     return pd.DataFrame(answers).drop(columns="y_sem")
+
+
+def answered_before(model: LDAE, out: Path, request: Request, besides: Collection[str]) -> list[Answer]:
+    """What the same model said to the same request of other scans whose answers lie in the folder, by name.
+
+    Args:
+        besides: scans (``sub-X_ses-Y``) that are left out.
+    """
+    found = {}
+    for path in sorted(out.glob(f"sub-*/ses-*/anat/*{RECORD}")):
+        record = _read_record(path)
+        if record is not None and record.get("asked") == _asked(model, request):
+            found[path.name.removesuffix(RECORD)] = record["answer"]
+    return [answer for name, answer in found.items() if name not in besides]
 
 
 def _key(model: LDAE, scan: Given, request: Request) -> str:
@@ -149,17 +170,31 @@ def _key(model: LDAE, scan: Given, request: Request) -> str:
     return digest([content, model.digest, asdict(request), __version__])
 
 
+def _asked(model: LDAE, request: Request) -> str:
+    """Of the model and of what is asked of it."""
+    return digest([model.digest, asdict(request), __version__])
+
+
 def _record(scan: Given, out: Path) -> Path:
     files = ScanFiles(out, scan.participant_id, scan.session_id)
-    return files.anat / f"{files.stem}_desc-ldae_T1w.json"
+    return files.anat / f"{files.stem}{RECORD}"
+
+
+def _read_record(path: Path) -> dict[str, Any] | None:
+    """A record; none where it is no whole one, so that the scan is worked on again."""
+    try:
+        record = read_json(path)
+        return record if {"key", "files", "answer"} <= record.keys() and "y_sem" in record["answer"] else None
+    except (UserError, AttributeError, TypeError, UnicodeDecodeError):
+        return None
 
 
 def _answered(model: LDAE, scan: Given, out: Path, request: Request) -> Answer | None:
     """What was answered already; none where the scan, the model or the request is another one."""
     path = _record(scan, out)
-    if not path.is_file():
+    record = _read_record(path) if path.is_file() else None
+    if record is None:
         return None
-    record = read_json(path)
     whole = all((out / name).is_file() for name in record["files"])
     return record["answer"] if record["key"] == _key(model, scan, request) and whole else None
 
@@ -169,7 +204,8 @@ def _noted(model: LDAE, scan: Given, out: Path, request: Request, answer: Answer
     files = [] if answer["status"] == "refused" or request.codes_only else _images(scan.name, out, model.facts, request)
     names = [path.relative_to(out).as_posix() for path in files]
     answer = {"participant_id": scan.participant_id, "session_id": scan.session_id, "source": str(scan.source)} | answer
-    content = {"key": _key(model, scan, request), "files": names, "answer": answer, "note": NOTE}
+    asked = {"key": _key(model, scan, request), "asked": _asked(model, request)}
+    content = asked | {"files": names, "answer": answer, "note": NOTE}
     write_json(_record(scan, out), content)
     return answer
 

@@ -14,7 +14,7 @@ import torch
 from ldae.core.errors import QuarantinedScan, UserError, blaming_the_machine
 from ldae.core.files import digest
 from ldae.core.lineage import require
-from ldae.core.model_places import places
+from ldae.core.model_places import places, reading
 from ldae.inference import pipeline
 from ldae.inference.device import one_thread
 from ldae.inference.facts import Facts, image_error
@@ -133,8 +133,9 @@ class LDAE:
             UserError: it is neither, or its parts do not belong together.
         """
         described, weights = places(Path(folder))
-        facts = Facts.read(described)
-        networks = pipeline.LDAE.load(weights, facts.recipe.method, facts.recipe.sampling)
+        with reading(Path(folder)):
+            facts = Facts.read(described)
+            networks = pipeline.LDAE.load(weights, facts.recipe.method, facts.recipe.sampling)
         for stage, found in networks.digests.items():
             what = f"{weights / stage} is not the model that {described} describes"
             require(what, found, facts.recipe.stages[stage])

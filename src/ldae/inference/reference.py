@@ -205,5 +205,5 @@ class Reference:
                 appearance=Appearance.from_tensors(arrays),
                 plane=Plane.from_parts(arrays, content.get("plane")),
             )
-        except (OSError, SafetensorError, KeyError) as error:
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"{folder} has no whole reference.safetensors and reference.json ({error}).") from error

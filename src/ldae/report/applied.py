@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ldae.core.files import write_text
-from ldae.inference.apply import COLUMNS, NOTE, Request, targets, volume_path
+from ldae.inference.apply import COLUMNS, NOTE, Request, answered_before, targets, volume_path
 from ldae.inference.discriminant import Plane
 from ldae.inference.model import LDAE
 from ldae.preprocessing.derivatives import ScanFiles
@@ -22,11 +22,15 @@ SHOWN = ("status", "probability_ad", "age", "age_low", "age_high", "percentile",
 
 
 def write_pages(model: LDAE, answers: pd.DataFrame, out: Path, request: Request) -> None:
-    """``index.html`` and, unless codes alone were asked for, ``sub-X_ses-Y.html`` of every scan into ``out``."""
+    """``index.html`` and, unless codes alone were asked for, ``sub-X_ses-Y.html`` of every scan into ``out``.
+
+    The index shows what was answered in this folder before, too (:func:`ldae.inference.apply.answered_before`).
+    """
     environment = Environment(
         loader=PackageLoader("ldae.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     rows = [spelled(answer) for answer in answers.to_dict("records")]
+    before = answered_before(model, out, request, {row["name"] for row in rows})
     linked = not request.codes_only
     page = environment.get_template("applied.html.j2")
     common = {
@@ -38,7 +42,14 @@ def write_pages(model: LDAE, answers: pd.DataFrame, out: Path, request: Request)
     }
     write_text(
         out / "index.html",
-        page.render(**common, rows=rows, shown=SHOWN, linked=linked, pictures=[], one=None),
+        page.render(
+            **common,
+            rows=rows + [spelled(answer) for answer in before],
+            shown=SHOWN,
+            linked=linked,
+            pictures=[],
+            one=None,
+        ),
     )
     for row, answer in zip(rows, answers.to_dict("records"), strict=True):
         if linked:

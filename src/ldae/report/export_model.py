@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from ldae import config
 from ldae.config import Section
 from ldae.core.errors import UserError
-from ldae.core.files import read_json, read_tsv, sha256_file, write_json, write_text
+from ldae.core.files import read_json, read_tsv, sha256_file, writable_folder, write_json, write_text
 from ldae.core.lineage import read_description
 from ldae.inference.facts import STAGES, Facts, Recipe
 from ldae.report.external import RESULTS, results_of
@@ -62,7 +62,7 @@ def export_model(results: Path, out: Path, unchecked: bool = False) -> None:
             f"Whether this model has learnt single scans by heart: {gate['verdict']}, {gate['sentence']}; with "
             "--i-know it is exported all the same, and its card says so."
         )
-    out.parent.mkdir(parents=True, exist_ok=True)
+    writable_folder(out.parent)
     with tempfile.TemporaryDirectory(prefix=".tmp-export-", dir=out.parent) as scratch:
         fresh = Path(scratch) / "model"
         for stage in STAGES:

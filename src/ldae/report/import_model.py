@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ldae import __version__, config
 from ldae.core.errors import UserError
-from ldae.core.files import write_json, write_text
+from ldae.core.files import writable_folder, write_json, write_text
 from ldae.core.lineage import read_chain
 from ldae.inference.facts import FORMAT, STAGES, Facts, Recipe, template_digest
 from ldae.inference.imported import Model, write_models
@@ -45,7 +45,7 @@ def import_model(
             of another length.
     """
     require_new(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    writable_folder(out.parent)
     with tempfile.TemporaryDirectory(prefix=".tmp-import-", dir=out.parent) as scratch:
         fresh = Path(scratch) / "model"
         models = read(fresh)

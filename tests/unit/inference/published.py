@@ -29,9 +29,9 @@ def filled(module: nn.Module) -> nn.Module:
     return module.eval()
 
 
-def write_published(folder, *below):
+def write_published(folder, *below, networks=SMALL):
     """Small networks, and their weights in files of ``folder``; their configuration lies over ``below``."""
-    (folder / "small.yaml").write_text(yaml.safe_dump(SMALL))
+    (folder / "small.yaml").write_text(yaml.safe_dump(networks))
     settings = config.load_config(*(below or [CONFIG]), folder / "small.yaml")
     torch.manual_seed(0)
     diffusion, channels = settings.diffusion.model_copy(update={"resample": "in_plane"}), settings.latent_shape[0]

@@ -12,7 +12,7 @@ import pytest
 from ldae.cli import main
 from ldae.commands.apply import places
 from ldae.core.errors import UserError
-from ldae.core.files import read_tsv
+from ldae.core.files import read_tsv, write_json
 from ldae.inference.apply import NOTE, find_scans, on_own_grid
 
 NAME = "sub-20_ses-M000"
@@ -123,6 +123,41 @@ def test_codes_alone_leave_tables_alone(exported, raw, out, tmp_path):
     assert read_tsv(tmp_path / "codes.tsv", dtype=str).equals(read_tsv(out / "codes.tsv", dtype=str))
 
 
+def test_jobs_of_one_scan_each_make_one_table(exported, raw, tmp_path):
+    scans, out = tmp_path / "scans", tmp_path / "out"
+    scans.mkdir()
+    for number in (1, 2):
+        shutil.copy(raw, scans / f"sub-{number}_T1w.nii.gz")
+    ask = ["apply", str(exported), "--out", str(out), "--codes-only"]
+    assert main([*ask[:2], str(scans / "sub-2_T1w.nii.gz"), *ask[2:]]) == 0
+    assert main([*ask[:2], str(scans / "sub-1_T1w.nii.gz"), *ask[2:]]) == 0
+    for name in ("predictions.tsv", "codes.tsv"):
+        assert read_tsv(out / name)["participant_id"].tolist() == ["sub-1", "sub-2"]
+    assert (out / "index.html").read_text().count("sub-2_ses-M000") >= 1
+    record = out / "sub-2/ses-M000/anat/sub-2_ses-M000_desc-ldae_T1w.json"
+    record.write_bytes(record.read_bytes()[:100])  # a disk that was full: the scan is worked on again
+    assert main([*ask[:2], str(scans), *ask[2:]]) == 0
+    assert read_tsv(out / "predictions.tsv")["participant_id"].tolist() == ["sub-1", "sub-2"]
+    write_json(record, {"key": "x", "asked": "of another model", "files": [], "answer": {"y_sem": None}})
+    assert main([*ask[:2], str(scans / "sub-1_T1w.nii.gz"), *ask[2:]]) == 0
+    assert read_tsv(out / "predictions.tsv")["participant_id"].tolist() == ["sub-1"]
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_sentence(exported, raw, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    for name in ("file", "file/below"):
+        assert main(["apply", str(exported), str(raw), "--out", str(tmp_path / name)]) == 1
+        assert capsys.readouterr().err.splitlines()[-1].startswith(f"ldae: {tmp_path / name} cannot be written to (")
+
+
+def test_a_folder_of_images_is_its_images(dataset, tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name in ("b.nii", "a.nii.gz", "notes.txt"):
+        (folder / name).write_bytes(b"")
+    assert [scan.name for scan in find_scans([folder])] == ["sub-a_ses-M000", "sub-b_ses-M000"]
+
+
 def test_another_scan_of_the_same_name_is_refused(out, exported, raw, tmp_path, capsys):
     other = tmp_path / raw.name
     image = nib.load(raw)
@@ -162,13 +197,19 @@ def test_inputs_that_make_no_sense_are_one_sentence(dataset, raw, tmp_path):
 
 
 def test_the_words_of_bids_apps(dataset, tmp_path, capsys):
-    given = Namespace(inputs=[str(dataset), str(tmp_path / "out"), "participant"], out=None)
+    def said(inputs, out):
+        return Namespace(inputs=inputs, out=out, model=Path("model"))
+
+    given = said([str(dataset), str(tmp_path / "out"), "participant"], None)
     assert places(given) == ([dataset], tmp_path / "out")
-    assert places(Namespace(inputs=["a", "b"], out=Path("c"))) == ([Path("a"), Path("b")], Path("c"))
+    assert places(said(["a", "b"], Path("c"))) == ([Path("a"), Path("b")], Path("c"))
     for inputs in ([str(dataset)], [str(dataset), "out", "group"]):
         with pytest.raises(UserError, match="as BIDS-Apps do"):
-            places(Namespace(inputs=inputs, out=None))
+            places(said(inputs, None))
     with pytest.raises(UserError, match="choose another folder"):
-        places(Namespace(inputs=[str(dataset)], out=dataset))
+        places(said([str(dataset)], dataset))
+    for out in ("model", "model/answers", "model/../model"):
+        with pytest.raises(UserError, match="lies in the model model, which stays as it is"):
+            places(said([str(dataset)], Path(out)))
     assert main(["apply", "model", str(dataset), "--out", str(tmp_path), "--probabilities", "1"]) == 1
     assert "no finite step" in capsys.readouterr().err
