@@ -136,9 +136,9 @@ class LDAE:
         with reading(Path(folder)):
             facts = Facts.read(described)
             networks = pipeline.LDAE.load(weights, facts.recipe.method, facts.recipe.sampling)
-        for stage, found in networks.digests.items():
-            what = f"{weights / stage} is not the model that {described} describes"
-            require(what, found, facts.recipe.stages[stage])
+            for stage, found in networks.digests.items():
+                what = f"{weights / stage} is not the model that {described} describes"
+                require(what, found, facts.recipe.stages[stage])
         return cls(networks, facts)
 
     def preprocess(self, path: str | Path, out: str | Path | None = None) -> Scan:

@@ -63,7 +63,7 @@ def test_what_was_edited_is_one_sentence_or_does_not_matter(folder, name):
             with_model({"model": str(folder)})
         except UserError as error:
             refused += 1
-            assert "\n" not in str(error) and str(folder) in str(error)
+            assert str(error) and "\n" not in str(error)
     assert refused >= 4
 
 
