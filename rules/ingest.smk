@@ -79,7 +79,7 @@ rule convert_adni_to_bids:
     conda:
         "../envs/cpu.yaml"
     params:
-        settings=settings.section("convert"),
+        settings=settings.conversion(),
         images=str(settings.raw.images),
         bids=f"{RESULTS}/bids",
         scratch=f"{RESULTS}/scratch/convert",
@@ -88,7 +88,7 @@ rule convert_adni_to_bids:
 
 
 rule merge_bids:
-    """Make one BIDS dataset of the shards: participants.tsv and dataset_description.json."""
+    """Make one BIDS dataset of the shards, unless too many scans of the cohort are lost."""
     input:
         expand(rules.convert_adni_to_bids.output, shard=CONVERT_SHARDS),
     output:
@@ -101,6 +101,7 @@ rule merge_bids:
     conda:
         "../envs/cpu.yaml"
     params:
+        max_quarantined_fraction=settings.convert.max_quarantined_fraction,
         code=code_digest("merge_bids"),
     script:
         "../workflow/scripts/merge_bids.py"

@@ -7,4 +7,8 @@ from ldae.core.runtime import running
 with running(snakemake.log[0]):
     from ldae.adni.bids_tables import merge_bids
 
-    merge_bids([Path(status) for status in snakemake.input], Path(snakemake.output.participants).parent)
+    merge_bids(
+        [Path(status) for status in snakemake.input],
+        Path(snakemake.output.participants).parent,
+        snakemake.params.max_quarantined_fraction,
+    )

@@ -13,13 +13,15 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.adni.clinica import session_id
-from ldae.adni.disk import SubjectFiles
+from ldae.adni.disk import SubjectFiles, days_of
 from ldae.adni.image_listing import visit_name
 from ldae.adni.selection import PHASES, Rules, expected_name
 from ldae.adni.study_tables import TABLES, find_tables, read_table
+from ldae.core.errors import UserError
 
 NOT_ON_DISK, REFUSED, LATER_PHASE = "not downloaded", "refused by the study", "phase not converted"
 ORDINARY = (NOT_ON_DISK, REFUSED, LATER_PHASE)  # no fault of the download or of the conversion
+UNKNOWN, SECOND = "unknown images", "second image of the visit"
 LEFT_OUT, UNUSABLE_ROW, NO_VISIT = "left out by Clinica", "unusable visit", "no visit near"
 FARTHEST = pd.Timedelta(days=90)  # Clinica's own limit between a scan and its visit
 MISTAKEN_DAYS = 183  # a scan this far from the visit that its date alone gave it is of another visit
@@ -78,6 +80,46 @@ class Listing:
 def read_listing(tables: Path) -> Listing:
     """Read ADNIMERGE, MPRAGEMETA and the two quality tables (which must be there)."""
     return listing_of({name: read_table(find_tables(tables, name)[0]) for name in NEEDED})
+
+
+def too_many_lost(lost: int, possible: int, subjects: int, limit: float) -> bool:
+    """Whether so many scans are lost that nothing is to be made of the rest; those of one subject never are too many.
+
+    The preflight judges its prediction by it, ``merge_bids`` what came of the conversion: the whole cohort both times.
+
+    Args:
+        possible: scans that arrive or could have; lost: those of them that do not; subjects: whose these are.
+        limit: ``convert.max_quarantined_fraction``.
+    """
+    return subjects > 1 and lost > limit * possible
+
+
+def lost_scans(status: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Rows of status tables that are lost scans, and the number of scans that were converted or could have been."""
+    possible = status[~status["reason"].fillna("").str.startswith(ORDINARY)]
+    return possible[possible["state"] == "quarantined"], len(possible)
+
+
+def check_lost(status: pd.DataFrame, limit: float) -> None:
+    """Args:
+        status: the status tables of all shards.
+
+    Raises:
+        UserError: more scans than the fraction ``limit`` are quarantined, of those that could have been converted.
+    """
+    broken, possible = lost_scans(status)
+    if too_many_lost(len(broken), possible, broken["participant_id"].nunique(), limit):
+        raise UserError(
+            f"The conversion: {len(broken)} of {possible} scans cannot be used ({kinds_of(broken)}); `ldae preflight` "
+            "says what to do about each kind; to accept the loss, raise convert.max_quarantined_fraction (what is "
+            "converted is kept)."
+        )
+
+
+def kinds_of(broken: pd.DataFrame) -> str:
+    """``2 x no image; 1 x slices lost``: the kinds of reasons of some rows, the commonest first."""
+    kinds = broken["reason"].str.split(":").str[0].value_counts()
+    return "; ".join(f"{number} x {reason}" for reason, number in kinds.items())
 
 
 def listing_of(contents: Mapping[str, pd.DataFrame]) -> Listing:
@@ -196,9 +238,19 @@ def visits_left_out(
         facts = {"image_id": first["ImageUID"], "scan_date": scanned, "field_strength": first["MagStrength"]}
         reason = left_out(visit, group, visits, phase, reasons)
         entries.append({"session_id": session, "reason": reason, **facts})
-    if images.empty and disk.ids:
-        entries.append({"session_id": None, "reason": "unknown images: MPRAGEMETA has no row of this subject"})
+    if images.empty:
+        entries += unknown_images(disk, "MPRAGEMETA has no row of this subject")
     return entries
+
+
+def unknown_images(disk: SubjectFiles, why: str) -> list[dict]:
+    """Entries for a subject that no list of images has: as many visits as its folders have days."""
+    days = days_of({image: disk.images[image] for image in sorted(disk.ids)})
+    return [
+        {"session_id": None, "reason": f"{UNKNOWN}: {why}", "image_id": images[0], "field_strength": None}
+        | {"scan_date": day if day[0].isdigit() else None}
+        for day, images in sorted(days.items())
+    ]
 
 
 def left_out(

@@ -3,12 +3,15 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 import pandas as pd
 
-from ldae.adni.accounting import NO_VISIT, NOT_ON_DISK
+from ldae.adni.accounting import NO_VISIT, NOT_ON_DISK, SECOND, unknown_images
 from ldae.adni.adni4_tables import WITHIN_DAYS, Adni4
 from ldae.adni.disk import SubjectFiles
+
+SAME_VISIT_DAYS = 31  # between two scans of one visit
 
 
 @dataclass(frozen=True)
@@ -73,18 +76,41 @@ def choices(part: Part, disk: SubjectFiles, reasons: Mapping[str, str]) -> list[
                 reason = f"unreadable scan date: {image['ScanDate']!r} of I{image['ImageUID']}"
             found.append(Choice(None, image, reason))
     for session, images in sorted(sessions.items()):
-        found.append(choice_of(session, images, disk, reasons))
-    if not part.images and disk.ids:
-        found.append(Choice(None, None, "unknown images: no list of images has a row of this subject"))
+        usable = [image for image in images if is_usable(image, disk, reasons)]
+        found.append(choice_of(session, images, usable, disk, reasons))
+        for image in of_another_day(usable):
+            found.append(Choice(session, image, f"{SECOND}: I{image['ImageUID']}, scanned {image['ScanDate']}"))
+    if not part.images:
+        for entry in unknown_images(disk, "no list of images has a row of this subject"):
+            image = {"ImageUID": entry["image_id"], "ScanDate": entry["scan_date"], "MagStrength": None}
+            found.append(Choice(None, image, entry["reason"]))
     return found
 
 
-def choice_of(session: str, images: list[dict], disk: SubjectFiles, reasons: Mapping[str, str]) -> Choice:
-    """The best image of a visit that is on disk, whole and not refused, or why there is none."""
+def is_usable(image: dict, disk: SubjectFiles, reasons: Mapping[str, str]) -> bool:
+    """Whether an image is on disk, whole and not refused."""
+    return image["ImageUID"] in disk.ids and image["refusal"] is None and image["ImageUID"] not in reasons
+
+
+def of_another_day(usable: list[dict]) -> list[dict]:
+    """Of the usable images of a visit, those scanned more than a month from the one that is taken, one for each day:
+    they were another visit, to which the tables give the same months."""
+    if not usable:
+        return []
+    days = {image["ScanDate"]: image for image in reversed(usable)}
+    taken = date.fromisoformat(usable[0]["ScanDate"])
+    return [
+        image for day, image in sorted(days.items()) if abs((date.fromisoformat(day) - taken).days) > SAME_VISIT_DAYS
+    ]
+
+
+def choice_of(
+    session: str, images: list[dict], usable: list[dict], disk: SubjectFiles, reasons: Mapping[str, str]
+) -> Choice:
+    """The best image of a visit that is ``usable`` (:func:`is_usable`), or why there is none."""
+    if usable:
+        return Choice(session, usable[0])
     here = [image for image in images if image["ImageUID"] in disk.ids]
-    for image in here:
-        if image["refusal"] is None and image["ImageUID"] not in reasons:
-            return Choice(session, image)
     if not here:
         return Choice(
             session, images[0], f"{NOT_ON_DISK}: no file is named after I{images[0]['ImageUID']}, which is listed"

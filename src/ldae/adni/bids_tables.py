@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ldae.adni.accounting import check_lost
 from ldae.core.errors import UserError, speaks_of_the_machine
 from ldae.core.files import read_json, read_tsv, sha256_file, write_json, write_text, write_tsv
 
@@ -184,18 +185,23 @@ def sidecar(columns: dict[str, str]) -> dict[str, dict[str, str]]:
     return {name: {"Description": text} for name, text in columns.items()}
 
 
-def merge_bids(statuses: list[Path], bids: Path) -> None:
+def merge_bids(statuses: list[Path], bids: Path, max_quarantined_fraction: float) -> None:
     """Write participants.tsv, dataset_description.json, the data dictionaries and README.
 
     A participant is listed if at least one of its scans was converted and its folder is there. What a killed job left
     at the root (half-written files, subjects that left the download meanwhile) is removed.
 
     Raises:
-        UserError: no subject has a usable scan.
+        UserError: no subject has a usable scan, or more than ``max_quarantined_fraction`` of the cohort's scans are
+            lost (those of a single subject never are too many; scans that were not downloaded, that the study refused,
+            or of a phase that is not converted do not count). Nothing is written or removed then.
     """
     rows = {}
-    for status in statuses:
-        table = read_tsv(status, dtype={"participant_id": str})
+    tables = {status: read_tsv(status, dtype={"participant_id": str}) for status in statuses}
+    every = pd.concat(tables.values(), ignore_index=True)
+    if (every["state"] == "done").any():
+        check_lost(every, max_quarantined_fraction)
+    for status, table in tables.items():
         for participant in table.loc[table["state"] == "done", "participant_id"].unique():
             record = read_record(status, participant)
             if record is not None and (bids / participant).is_dir():

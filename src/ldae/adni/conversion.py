@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from ldae.adni.accounting import LATER_PHASE, ORDINARY, Listing, read_listing, write_readable_tables
+from ldae.adni.accounting import (
+    LATER_PHASE,
+    Listing,
+    kinds_of,
+    lost_scans,
+    read_listing,
+    write_readable_tables,
+)
 from ldae.adni.adni4_scans import Part, parts_of
 from ldae.adni.adni4_tables import read_written
 from ldae.adni.bids_tables import (
@@ -47,9 +54,8 @@ def convert_shard(
     to ``bids``.
 
     Raises:
-        UserError: a raw folder, a study table or a tool is missing, or more than ``max_quarantined_fraction`` of the
-            shard's scans are broken (those of a single subject never are too many; scans that were not downloaded,
-            that the study refused, or of a phase Clinica does not convert do not count).
+        UserError: a raw folder, a study table or a tool is missing, or Clinica dies on all subjects alike. Lost scans
+            never stop a shard; ``merge_bids`` judges those of the whole cohort.
     """
     require_folders(images, tables)
     found = read_written(tables)
@@ -105,7 +111,7 @@ def convert_shard(
     rows += later_phases(images, shard, settings.shards, set(parts))
     table = pd.DataFrame(rows, columns=STATUS_COLUMNS)
     table = table.astype({"size": "Int64"})  # as float it would lose digits in the file
-    check_quarantined(table, settings.max_quarantined_fraction, shard)
+    warn_of_losses(table, shard)
     write_tsv(status, table)
 
 
@@ -239,18 +245,9 @@ def later_phases(images: Path, shard: int, shards: int, converted: set[str]) -> 
     return [status_row(name, None, reason=reason) for name in names if shard_of(name, shards) == shard]
 
 
-def check_quarantined(table: pd.DataFrame, limit: float, shard: int) -> None:
-    """Raises:
-    UserError: scans of more than one subject, and more than the fraction ``limit`` of those that could have been
-        converted, are quarantined.
-    """
-    possible = table[~table["reason"].fillna("").str.startswith(ORDINARY)]
-    broken = possible[possible["state"] == "quarantined"]
-    if broken["participant_id"].nunique() > 1 and len(broken) > limit * len(possible):
-        kinds = broken["reason"].str.split(":").str[0].value_counts()
-        reasons = "; ".join(f"{count} x {reason}" for reason, count in kinds.items())
-        raise UserError(
-            f"Shard {shard} of the conversion: {len(broken)} of {len(possible)} scans cannot be used ({reasons}); "
-            "`ldae preflight` says what to do about each kind; to accept the loss, raise "
-            "convert.max_quarantined_fraction."
-        )
+def warn_of_losses(table: pd.DataFrame, shard: int) -> None:
+    """Say that a shard is lost almost wholly; whether that is too much is judged of all shards together."""
+    broken, possible = lost_scans(table)
+    if 2 * len(broken) > possible:
+        reasons = kinds_of(broken)
+        logger.warning("shard %d: %d of %d scans cannot be used (%s)", shard, len(broken), possible, reasons)

@@ -1,63 +1,112 @@
 """Which files of a subject's folder belong to which image, by their names and those of their folders alone.
 
 LONI's files end in ``_I<image ID>.dcm`` and lie in a folder ``I<image ID>``; either is enough here. Dot files (those of
-macOS beside each DICOM) and metadata (XML, JSON) belong to no image. Files that were to hold an image and cannot (links
-to nowhere, files without a byte, packed slices) are told apart, so that their image is known as lost and why.
+macOS beside each DICOM), metadata (XML, JSON) and what is named like no image (README, DICOMDIR) belong to no image.
+Files that were to hold an image and cannot (links to nowhere, files without a byte, unfinished downloads, packed
+slices) are told apart, so that their image is known as lost and why; where a whole slice of the same name lies beside
+them, they cost nothing.
 """
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from ldae.adni.file_names import (
+    IMAGE_FILE,
+    NIFTI_SUFFIX,
+    RSYNC,
+    SLICE,
+    UNFINISHED_FOLDER,
+    image_of_folder,
+    intended_name,
+    kind_of,
+    plain_name,
+    shape,
+)
 from ldae.core.files import is_folder, saying_what_is_closed
 from ldae.core.text_tables import count
 
-IMAGE_FILE = re.compile(r"_I(\d+)\.[^.]", re.IGNORECASE)
-IMAGE_FOLDER = re.compile(r"I(\d+)", re.IGNORECASE)
-DICOM_SUFFIX = re.compile(r"\.(dcm|ima|dicom)|\.\d+|", re.IGNORECASE)  # some scanners number their files
-SLICE = re.compile(r"\.(dcm|ima|dicom)$", re.IGNORECASE)
-NIFTI_SUFFIX = re.compile(r".*\.nii(\.gz)?", re.IGNORECASE)
-ARCHIVE = re.compile(r".*\.(zip|tar|tgz|gz|bz2|xz|zst|z|7z|rar)", re.IGNORECASE)
+DAY = re.compile(r"\d{4}-\d\d-\d\d(?=_|$)")  # LONI's folder of a series: 2006-04-18_08_20_30.0
 
 
 @dataclass
 class ImageFiles:
     """Paths of one image's files. ``named``: a DICOM file has LONI's ending; ``broken``: links to nowhere; ``hollow``:
-    files without a byte; ``packed``: slices compressed one by one, or archives in the image's folder."""
+    files without a byte; ``unfinished``: downloads or copies that did not end; ``packed``: slices compressed one by
+    one, or archives in the image's folder."""
 
     dicom: list[str] = field(default_factory=list)
     nifti: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     hollow: list[str] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
     packed: list[str] = field(default_factory=list)
     named: bool = False
 
     @property
+    def all(self) -> list[str]:
+        """Paths of all files, readable or not, that were to hold the image."""
+        return [*self.dicom, *self.nifti, *self.broken, *self.hollow, *self.unfinished, *self.packed]
+
+    @property
     def there(self) -> bool:
-        """Whether there are files, readable or not, that were to hold the image."""
-        return bool(self.dicom or self.nifti or self.broken or self.hollow or self.packed)
+        """Whether there is any of these."""
+        return bool(self.all)
 
     def trouble(self, image: str) -> str | None:
         """Why the files are not the image, as far as their names and sizes tell.
 
         A NIfTI counts where there is no slice; a file without LONI's ending beside slices that have it is no slice.
         """
-        if self.broken:
-            of = f"{len(self.broken)} of {self.files} files of I{image}"
+        lost = self.missing(self.broken, self.dicom)
+        if lost:
+            of = f"{len(lost)} of {len(lost) + len(self.dicom) + len(self.nifti)} files of I{image}"
             return f"not on disk: {of} are links to nowhere (run `datalad get`, or copy them again)"
-        slices = [path for path in self.hollow if not NIFTI_SUFFIX.fullmatch(path)]
-        if lost := [path for path in slices if IMAGE_FILE.search(Path(path).name) or not self.named]:
+        if lost := self.missing(self.hollow, self.dicom):
+            if all(NIFTI_SUFFIX.fullmatch(path) for path in lost):
+                return (
+                    None
+                    if self.nifti
+                    else f"empty files: the NIfTI of I{image} has 0 bytes (copy or download it again)"
+                )
             of = f"{len(lost)} of {len(lost) + len(self.dicom)} files of I{image}"
             return f"empty files: {of} have 0 bytes (copy or download them again)"
+        if lost := self.missing(self.unfinished, self.dicom):
+            of = f"{len(lost)} of {len(lost) + len(self.dicom)} files of I{image}"
+            return f"unfinished download: {of} end like {Path(lost[0]).name} (download them again)"
         packed = self.packed_slices if self.dicom or self.nifti else self.packed
         if packed:
             return f"packed: unpack {count(len(packed), 'file')} of I{image} where they lie (gunzip, unzip)"
-        if self.dicom or self.nifti:
-            return None
-        return f"empty files: the NIfTI of I{image} has 0 bytes (copy or download it again)"
+        return None
+
+    def missing(self, paths: Iterable[str], whole: Iterable[str]) -> list[str]:
+        """Those of some unreadable files that were to be slices and are not there in another form.
+
+        Args:
+            whole: the slices that can be read.
+        """
+        names = [Path(path).name for path in whole]
+        known, shapes = {plain_name(name) for name in names}, {shape(name) for name in names}
+        return [
+            path
+            for path in paths
+            if plain_name(name := intended_name(Path(path).name)) not in known and self.is_slice(name, shapes)
+        ]
+
+    def is_slice(self, name: str, shapes: set[str]) -> bool:
+        """Whether a file that cannot be read was to be a slice, by its name.
+
+        Args:
+            shapes: those of the names of the slices that can be read; with none of them it may be anything.
+        """
+        if not shapes:
+            return not self.nifti or bool(IMAGE_FILE.search(name))
+        if self.named:
+            return IMAGE_FILE.search(name) is not None and kind_of(name) == "dicom"
+        return SLICE.search(name) is not None or (kind_of(name) == "dicom" and shape(name) in shapes)
 
     @property
     def packed_slices(self) -> list[str]:
@@ -65,20 +114,16 @@ class ImageFiles:
         bare = {path: path.rpartition(".")[0] for path in self.packed}
         return [path for path, name in bare.items() if SLICE.search(name) and name not in self.dicom]
 
-    @property
-    def files(self) -> int:
-        """Number of files that were to hold the image."""
-        return sum(map(len, (self.dicom, self.nifti, self.broken, self.hollow)))
-
 
 @dataclass
 class SubjectFiles:
-    """``images``: by image ID; ``empty``: IDs of folders ``I<number>`` in which there is nothing; ``archives``: not
-    unpacked, of no image in particular."""
+    """``images``: by image ID; ``empty``: IDs of folders ``I<number>`` in which there is nothing; of no image in
+    particular: ``archives`` that are not unpacked, and ``unfinished`` downloads."""
 
     images: dict[str, ImageFiles] = field(default_factory=dict)
     empty: list[str] = field(default_factory=list)
     archives: list[str] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
 
     @property
     def ids(self) -> set[str]:
@@ -93,30 +138,40 @@ class SubjectFiles:
 
 @saying_what_is_closed()
 def subject_files(subject: Path) -> SubjectFiles:
-    """Every file of a subject that may belong to an image, by names and sizes; no file is opened."""
-    found = SubjectFiles()
-    add_folder(found, subject.name, str(subject))
+    """Every file of a subject that may belong to an image, by names and sizes; no file is opened.
+
+    Links to folders are followed last, and no folder is read twice: such links may lead in circles, through other
+    subjects' folders as well.
+    """
+    found, seen = SubjectFiles(), set[tuple[int, int]]()
+    folders, links = [(subject.name, str(subject))], list[tuple[str, str]]()
+    while folders or links:
+        name, place = folders.pop() if folders else links.pop(0)
+        state = Path(place).stat()
+        if (state.st_dev, state.st_ino) in seen:
+            continue
+        seen.add((state.st_dev, state.st_ino))
+        inside = add_folder(found, name, place)
+        links += [(item.name, item.path) for item in inside if item.is_symlink()]
+        folders += [(item.name, item.path) for item in reversed(inside) if not item.is_symlink()]
     return found
 
 
-def add_folder(found: SubjectFiles, name: str, place: str) -> None:
-    """Add what a folder (its name, its path) and the folders in it hold."""
+def add_folder(found: SubjectFiles, name: str, place: str) -> list[os.DirEntry[str]]:
+    """Add the files that a folder (its name, its path) holds; the folders in it."""
     with os.scandir(place) as items:
-        entries = sorted((item for item in items if not item.name.startswith(".")), key=lambda item: item.name)
+        entries = [item for item in items if not item.name.startswith(".") or RSYNC.fullmatch(item.name)]
+    entries.sort(key=lambda item: item.name)
     image = image_of_folder(name)
     if image and not entries:
         found.empty.append(image)
+    inside = []
     for item in entries:
-        if is_folder(item):
-            add_folder(found, item.name, item.path)
+        if is_folder(item) and not UNFINISHED_FOLDER.fullmatch(item.name):
+            inside.append(item)
         else:
             add_file(found, item.path, item.name, image, partial(size_of, item))
-
-
-def image_of_folder(name: str) -> str | None:
-    """``I123`` -> ``123``; None for any other name of a folder."""
-    found = IMAGE_FOLDER.fullmatch(name)
-    return found.group(1) if found else None
+    return inside
 
 
 def size_of(item: os.DirEntry) -> int | None:
@@ -136,8 +191,8 @@ def add_file(found: SubjectFiles, path: str, name: str, of_folder: str | None, s
     kind = kind_of(name)
     of_file = IMAGE_FILE.search(name)
     image = of_file.group(1) if of_file else of_folder
-    if kind == "packed" and image is None:
-        found.archives.append(path)
+    if image is None and kind in ("packed", "unfinished"):
+        (found.archives if kind == "packed" else found.unfinished).append(path)
     if kind is None or image is None:
         return
     files = found.images.setdefault(image, ImageFiles())
@@ -145,16 +200,20 @@ def add_file(found: SubjectFiles, path: str, name: str, of_folder: str | None, s
     number = size()
     if number is None:
         files.broken.append(path)
-    elif number == 0 and kind != "packed":
+    elif number == 0 and kind not in ("packed", "unfinished"):
         files.hollow.append(path)
     else:
         getattr(files, kind).append(path)
 
 
-def kind_of(name: str) -> str | None:
-    """What a file is by its name: ``dicom``, ``nifti`` or ``packed``; None: nothing that an image needs."""
-    if name.endswith(".dcm") or DICOM_SUFFIX.fullmatch(Path(name).suffix):
-        return "dicom"
-    if NIFTI_SUFFIX.fullmatch(name):
-        return "nifti"
-    return "packed" if ARCHIVE.fullmatch(name) else None
+def days_of(images: Mapping[str, ImageFiles]) -> dict[str, list[str]]:
+    """Day in the paths of some images (``2006-04-18``; the image itself where there is none) -> their IDs."""
+    found: dict[str, list[str]] = {}
+    for image, files in images.items():
+        days = {
+            next((match.group() for part in Path(path).parts if (match := DAY.match(part))), f"I{image}")
+            for path in files.all
+        }
+        for day in days:
+            found.setdefault(day, []).append(image)
+    return found

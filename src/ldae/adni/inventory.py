@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ldae.adni.file_names import intended_name, kind_of
 from ldae.adni.study_tables import TABLES, find_tables, find_todays_tables
 from ldae.config import Config
 from ldae.core.errors import UserError
@@ -24,6 +25,7 @@ from ldae.core.files import (
     write_tsv_if_changed,
 )
 from ldae.core.keys import PTID
+from ldae.core.text_tables import count
 
 COLUMNS = ["kind", "subject", "path", "files", "bytes", "digest"]
 
@@ -194,6 +196,8 @@ def outsiders(images: Path) -> list[Outsider]:
 
 def file_fix(name: str) -> str:
     """What to do about a file that lies beside the subjects."""
+    if kind_of(name) == "unfinished":
+        return f"download {intended_name(name)} again, this is an unfinished one, and unpack what is packed"
     if ARCHIVE.fullmatch(name):
         return "unpack it here, and move the folder ADNI's subjects beside the others"
     return "nothing, if it is no image; else put it into its subject's folder"
@@ -217,7 +221,7 @@ def folder_outside(images: Path, name: str) -> Outsider:
         if not PTID.fullmatch(meant):
             fix = "give it the name of its subject in the study (NNN_S_NNNN, five digits in ADNI4)"
     elif subjects:
-        fix = f"move its {len(subjects)} subject folders up, beside the others (or set raw.images to it)"
+        fix = f"move its {count(len(subjects), 'subject folder')} up, beside the others (or set raw.images to it)"
     else:
         fix = "nothing, if it holds no images; else move them into the folder of their subject"
     return Outsider(name, files, size, fix, tuple((meant, place) for place, meant in subjects.items()))

@@ -17,7 +17,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
-from ldae.adni.accounting import LEFT_OUT, Listing, absence, mistaken_visit, visits_left_out
+from ldae.adni.accounting import LEFT_OUT, SECOND, Listing, absence, mistaken_visit, visits_left_out
 from ldae.adni.adni4_scans import Part, choices
 from ldae.adni.bids_tables import STATUS_COLUMNS, SubjectRecord, write_scans, write_sessions
 from ldae.adni.clinica import ClinicaRun, session_id
@@ -178,7 +178,7 @@ def clinica_scans(name: str, clinica: ClinicaPart, disk: OnDisk, incoming: Path)
         session = session_id(item["VISCODE"])
         trouble = mistaken_visit(name, item["VISCODE"], item["Image_ID"], clinica.rules)
         if any(scan["session_id"] == session for scan in scans):
-            trouble = f"second image of the visit: I{item['Image_ID']}"
+            trouble = f"{SECOND}: I{item['Image_ID']}"
         scans.append(bring_in_scan(participant, session, item, "clinica", run.bids, disk, incoming, trouble))
     chosen, taken = {scan["image_id"] for scan in scans}, {scan["session_id"] for scan in scans}
     rest = visits_left_out(name, listing, disk.files, chosen, taken, disk.reasons)
@@ -198,7 +198,7 @@ def own_scans(name: str, own: OwnPart, disk: OnDisk, incoming: Path, taken: set[
         facts["field_strength"] = image.get("MagStrength")
         reason = choice.reason
         if reason is None and session in taken:
-            reason = f"second image of the visit: I{facts['image_id']}"
+            reason = f"{SECOND}: I{facts['image_id']}"
         if reason is not None or session is None:
             scans.append(status_row(participant, session, reason=reason, **facts))
             continue

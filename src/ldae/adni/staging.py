@@ -12,7 +12,7 @@ from pathlib import Path
 import pydicom
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
-from ldae.adni.disk import IMAGE_FILE, ImageFiles, SubjectFiles
+from ldae.adni.disk import ImageFiles, SubjectFiles
 from ldae.core.errors import QuarantinedScan, is_machine_error
 from ldae.core.text_tables import count
 
@@ -82,13 +82,16 @@ def image_paths(image: str, files: ImageFiles, notes: list[str]) -> list[Path]:
         return nifti[:1]
     headers = {path: header_of(path) for path in map(Path, files.dicom)}
     good = {path: header for path, header in headers.items() if header is not None}
-    bad = [path for path, header in headers.items() if header is None and (own_name(path) or not files.named)]
+    unread = [str(path) for path, header in headers.items() if header is None]
+    bad = files.missing(unread, map(str, good))
     if not good:
         raise QuarantinedScan(f"unreadable DICOM: none of the {len(files.dicom)} files of I{image} has a usable header")
     if bad:
         raise QuarantinedScan(
             f"unreadable DICOM: {len(bad)} of {len(files.dicom)} files of I{image} have no usable header"
         )
+    if unread and not files.named:
+        notes.append(f"I{image}: {count(len(unread), 'file')} beside the slices left aside: {Path(unread[0]).name}")
     good = of_one_series(image, good, notes)
     once: dict[object, Path] = {}
     for path, header in good.items():
@@ -96,11 +99,6 @@ def image_paths(image: str, files: ImageFiles, notes: list[str]) -> list[Path]:
     if len(once) < len(good):
         notes.append(f"I{image}: {count(len(good) - len(once), 'slice')} copied twice, read once")
     return list(once.values())
-
-
-def own_name(path: Path) -> bool:
-    """Does the file's name end as LONI names the files of an image?"""
-    return IMAGE_FILE.search(path.name) is not None
 
 
 def of_one_series(image: str, headers: dict[Path, pydicom.Dataset], notes: list[str]) -> dict[Path, pydicom.Dataset]:

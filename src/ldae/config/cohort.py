@@ -265,7 +265,9 @@ class Convert(Section):
     """The conversion of raw images to BIDS by Clinica, in shards."""
 
     shards: Positive = Field(description="Clinica runs side by side; a subject's shard is a hash of its name")
-    max_quarantined_fraction: Fraction = Field(0.1, description="a shard with more broken scans than this fails")
+    max_quarantined_fraction: Fraction = Field(
+        0.1, description="more lost scans of the whole cohort than this stop the run, at the preflight or when merged"
+    )
     adni4: bool = Field(
         True,
         description="subjects and visits of ADNI4 too, which Clinica does not convert: by dcm2niix; false: leave out",

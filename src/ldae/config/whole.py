@@ -204,6 +204,10 @@ class Config(Section):
             values = values[name]
         return values
 
+    def conversion(self) -> dict[str, Any]:
+        """The ``convert`` section but for what is judged once all shards are there."""
+        return {key: value for key, value in self.section("convert").items() if key != "max_quarantined_fraction"}
+
     def method_of(self, rule: str) -> dict[str, Any]:
         """The entries of the ``method`` section that a rule reads."""
         return method_of(rule, self.section())

@@ -131,12 +131,17 @@ def saying_what_is_closed() -> Iterator[None]:
     """Around what reads a user's data.
 
     Raises:
-        UserError: a folder or a file that this user must not read; the sentence names it.
+        UserError: a folder or a file that this user must not read, or whose path is too long; the sentence names it.
     """
     try:
         yield
     except PermissionError as error:
         raise UserError(f"{error.filename} must not be read by this user: change its permissions.") from None
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        start = str(error.filename)[:200]
+        raise UserError(f"{start}... lies in more folders than a path can name: move what is in it up.") from None
 
 
 def leads_nowhere(error: OSError) -> bool:

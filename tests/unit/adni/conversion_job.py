@@ -38,10 +38,10 @@ def main(raw: Path, results: Path, fraction: float) -> None:
     from ldae.adni.conversion import convert_shard
     from ldae.config import Convert
 
-    settings = Convert(shards=1, max_quarantined_fraction=fraction)
+    settings = Convert(shards=1)
     status, bids = results / "status" / "convert" / "0.tsv", results / "bids"
     convert_shard(raw / "ADNI", raw / "clinical", bids, 0, settings, status, results / "scratch")
-    merge_bids([status], bids)
+    merge_bids([status], bids, fraction)
 
 
 if __name__ == "__main__":

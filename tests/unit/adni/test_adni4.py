@@ -47,7 +47,7 @@ def convert(download, results, tables=None, settings=None):
     status = results / "status" / "0.tsv"
     write_adapted_tables(download.images, tables or download.tables, results / "tables", settings.adni4)
     convert_shard(download.images, results / "tables", results / "bids", 0, settings, status, results / "scratch")
-    merge_bids([status], results / "bids")
+    merge_bids([status], results / "bids", settings.max_quarantined_fraction)
     scans = results / "manifest" / "scans.tsv"
     found = adni_scans(results / "bids", [status])
     write_manifest(found, "adni", Manifest(require_diagnosis=False), 1, scans, scans.with_name("exclusions.tsv"))

@@ -12,13 +12,14 @@ import pandas as pd
 import pytest
 
 from ldae.adni import conversion
-from ldae.adni.accounting import NOT_ON_DISK
-from ldae.adni.bids_tables import STATUS_COLUMNS, merge_bids
+from ldae.adni.accounting import NOT_ON_DISK, check_lost
+from ldae.adni.bids_tables import STATUS_COLUMNS, SubjectRecord, merge_bids, write_record
 from ldae.adni.clinica import run_clinica
-from ldae.adni.conversion import check_quarantined, convert_shard, stop_if_killed_again
+from ldae.adni.conversion import convert_shard, stop_if_killed_again, warn_of_losses
+from ldae.adni.preflight.arrivals import Arrivals, arrival_findings
 from ldae.config import Convert
 from ldae.core.errors import MachineError, UserError
-from ldae.core.files import read_tsv, sha256_file
+from ldae.core.files import read_tsv, sha256_file, write_tsv
 from ldae.core.keys import participant_id
 
 SETTINGS = Convert(shards=1, max_quarantined_fraction=0.9)
@@ -102,7 +103,7 @@ def test_second_run_touches_nothing_and_a_mended_subject_arrives(converted, plan
 def test_dataset_is_valid_bids_without_identifiers(converted, require_valid_bids):
     download, results, _ = converted
     bids = results / "bids"
-    merge_bids([results / "status" / "0.tsv"], bids)
+    merge_bids([results / "status" / "0.tsv"], bids, 0.9)
     participants = read_tsv(bids / "participants.tsv")
     assert list(participants["participant_id"]) == sorted(path.name for path in bids.glob("sub-*"))
     require_valid_bids(bids)
@@ -126,7 +127,8 @@ def test_voxels_are_those_of_the_download(converted, plans):
 
 
 def test_scans_of_one_subject_are_never_too_many():
-    check_quarantined(status_table("xx").assign(participant_id=1), 0.1, 0)
+    check_lost(status_table("xx").assign(participant_id=1), 0.1)
+    assert not blocked([0, 0], 1, 0.1)
 
 
 def test_after_one_subject_is_added_clinica_runs_on_that_one_alone(tmp_path, plans, make_download, monkeypatch):
@@ -160,15 +162,47 @@ def status_table(states: str) -> pd.DataFrame:
     )
 
 
-@pytest.mark.parametrize("states", ["x", "x.", "x" + 9 * ".", "xx" + 18 * ".", 30 * "-" + "x."])
-def test_quarantine_within_the_limit(states):
-    check_quarantined(status_table(states), 0.1, 0)
+def blocked(lost_by: list[int], arriving: int, limit: float) -> str:
+    """What the preflight says of as many visits; empty where it does not block."""
+    found = Arrivals([(f"a{number}", "bl") for number in range(arriving)])
+    for subject in lost_by:
+        found.add(str(subject), "empty files: 1 of 12 files")
+    return "".join(str(item) for item in arrival_findings(found, limit) if item.severity == "blocking")
+
+
+@pytest.mark.parametrize("states", ["x.", "x" + 9 * ".", "xx" + 18 * ".", 30 * "-" + "x."])
+def test_losses_within_the_limit_stop_neither_the_preflight_nor_the_merge(states):
+    check_lost(status_table(states), 0.1)
+    assert not blocked(list(range(states.count("x"))), states.count("."), 0.1)
 
 
 @pytest.mark.parametrize("states", ["xx", "xx" + 17 * ".", "xx" + 17 * "." + 50 * "-"])
-def test_quarantine_above_the_limit(states):
+def test_losses_above_the_limit_stop_both(states):
     with pytest.raises(UserError, match=f"2 of {len(states.strip('-'))} scans cannot be used .2 x no image"):
-        check_quarantined(status_table(states), 0.1, 0)
+        check_lost(status_table(states), 0.1)
+    assert "max_quarantined_fraction" in blocked([0, 1], states.count("."), 0.1)
+
+
+def test_a_lost_shard_is_said_and_stops_nothing_where_the_cohort_is_well(tmp_path, caplog):
+    """Four of five scans of one shard are lost, of the cohort four of forty-five."""
+    tables = []
+    for shard, states in enumerate(["xxxx.", 40 * "."]):
+        names = [f"sub-{shard}{number}" for number in range(len(states))]
+        table = status_table(states).assign(participant_id=names)
+        status = tmp_path / "status" / f"{shard}.tsv"
+        write_tsv(status, table)
+        tables.append(status)
+        with caplog.at_level("WARNING", "ldae"):
+            warn_of_losses(table, shard)
+        for name in table.loc[table["state"] == "done", "participant_id"]:
+            write_record(status, SubjectRecord(name, "inputs"))
+            (tmp_path / "bids" / name).mkdir(parents=True)
+    assert [record.message for record in caplog.records] == ["shard 0: 4 of 5 scans cannot be used (4 x no image)"]
+    with pytest.raises(UserError, match=r"4 of 45 scans cannot be used"):
+        merge_bids(tables, tmp_path / "bids", 0.05)
+    assert not (tmp_path / "bids" / "participants.tsv").exists()
+    merge_bids(tables, tmp_path / "bids", 0.1)
+    assert len(read_tsv(tmp_path / "bids" / "participants.tsv")) == 41
 
 
 def test_a_disk_that_takes_no_image_stops_the_shard_and_blames_no_scan(plans, make_download, tmp_path, conversion_job):

@@ -246,7 +246,7 @@ def plant(files: list[Path]) -> None:
 def test_above_the_cap_one_sentence_and_exit_status_1(cohort):
     assert cohort.strict.returncode == 1
     last = cohort.strict.stderr.splitlines()[-1]
-    assert last.startswith("Error: Shard 0 of the conversion: 12 of ")
+    assert last.startswith("Error: The conversion: 12 of ")
     assert (
         "2 x split or unfinished series" in last and "2 x Clinica died" in last and "max_quarantined_fraction" in last
     )

@@ -43,7 +43,7 @@ def convert(download, results: Path) -> pd.DataFrame:
     write_adapted_tables(download.images, download.tables, results / "tables")
     settings = Convert(shards=1, max_quarantined_fraction=1)
     convert_shard(download.images, results / "tables", results / "bids", 0, settings, status, results / "scratch")
-    merge_bids([status], results / "bids")
+    merge_bids([status], results / "bids", settings.max_quarantined_fraction)
     found = adni_scans(results / "bids", [status])
     write_manifest(found, "adni", Manifest(require_diagnosis=False), 1, scans, scans.with_name("exclusions.tsv"))
     return read_tsv(scans, dtype={"image_id": str, "reason": str})

@@ -272,7 +272,7 @@ def test_what_lies_beside_the_subjects_is_listed_with_what_to_do(download, tmp_p
         "quarantine: ADNI1_Complete_1.zip is no subject folder and is passed over (1 file, 2 KiB)",
         "quarantine: ADNI is no subject folder and is passed over (24 files",
         "1 subject folder)",
-        "move its 1 subject folders up",
+        "move its 1 subject folder up",
         f"quarantine: {one} (1) is no subject folder",
         f"move what is in it into the folder {one}",
         "note: notes.txt is no subject folder",
@@ -570,7 +570,7 @@ def test_sequences_that_clinica_does_not_take_are_counted_and_block(download, to
     table.assign(image_description=table["image_id"].map(lost).fillna(table["image_description"])).to_csv(
         path, index=False
     )
-    assert "blocking: 2 of 4 visits on disk will arrive; lost: 2 x unknown images" in said(download, today)
+    assert "blocking: 2 of 6 visits on disk will arrive; lost: 4 x unknown images" in said(download, today)
 
 
 def test_a_site_reported_as_unusable_and_diagnoses_that_differ_are_listed(make_download, plans, tmp_path):

@@ -20,7 +20,7 @@ def scans_tsv(images, tables, results):
     settings = Convert(shards=1, max_quarantined_fraction=0.5)
     write_adapted_tables(images, tables, adapted)
     convert_shard(images, adapted, bids, 0, settings, status, results / "scratch")
-    merge_bids([status], bids)
+    merge_bids([status], bids, settings.max_quarantined_fraction)
     participants = bids / "participants.tsv"
     job = {
         "input": SimpleNamespace(participants=participants, dataset=participants, preflight=[], statuses=[status]),

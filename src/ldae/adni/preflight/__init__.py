@@ -17,12 +17,14 @@ from ldae.adni.inventory import FIVE_DIGITS, missing_folders, outsiders, subject
 from ldae.adni.preflight.adni4_checks import adni4_findings, count_adni4
 from ldae.adni.preflight.arrivals import Arrivals, arrival_findings, predicted
 from ldae.adni.preflight.cell_checks import mangled_numbers, missing_facts, other_summaries
+from ldae.adni.preflight.date_checks import contradicted_dates
 from ldae.adni.preflight.finding import SEVERITIES, Finding
 from ldae.adni.preflight.image_checks import (
     archive_findings,
     files_by_subject,
     folder_findings,
     image_findings,
+    misplaced_images,
     visit_findings,
 )
 from ldae.adni.preflight.passed_over import count_passed_over, needless, passed_over
@@ -75,7 +77,8 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
     contents = {name: item.content for name, item in adapted.items() if item.usable}
     subjects = [name for name in on_disk if not FIVE_DIGITS.fullmatch(name)]
     subjects = [name for name in subjects if found is None or name not in found.alone]
-    held = passed_over(images, beside, files, owners(whole))
+    listed = owners(whole)
+    held = passed_over(images, beside, files, listed)
     copies = needless(held, files)
     findings = tool_findings() + folder_findings(images, beside, adni4, copies) + site_findings(on_disk)
     damaged = is_damaged(adapted["ADNIMERGE"]) and any(not FIVE_DIGITS.fullmatch(name) for name in on_disk)
@@ -91,10 +94,10 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
         findings += doubled_visits(merge, subjects, table.required + table.used)
         if "DXSUM_PDXCONV" in contents:
             findings += diagnosis_findings(merge, contents["DXSUM_PDXCONV"], subjects)
-    findings += archive_findings(files, images, copies)
+    findings += archive_findings(files, images, copies) + misplaced_images(files, images, listed)
     theirs = {name: files[name] for name in subjects}
     if "MPRAGEMETA" in contents:
-        findings += image_findings(contents["MPRAGEMETA"], theirs, images, found)
+        findings += image_findings(contents["MPRAGEMETA"], theirs, images, found, listed)
     findings += mangled_numbers(contents, subjects)
     if "DXSUM_PDXCONV" in contents:
         findings += other_summaries(whole["DXSUM_PDXCONV"], tables, whole["ADNIMERGE"], on_disk)
@@ -106,6 +109,8 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
         count_passed_over(arrivals, held, files, lambda of: account(*apart(whole, images, tables, adni4, of), of))
         if "ADNIMERGE" in contents:
             findings += missing_facts(contents["ADNIMERGE"], arrivals.arriving)
+            if "MPRAGEMETA" in contents:
+                findings += contradicted_dates(contents["ADNIMERGE"], contents["MPRAGEMETA"], arrivals.images)
         findings += arrival_findings(arrivals, max_quarantined_fraction)
     every = Findings(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
     every.arrivals = arrivals

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from ldae.adni.accounting import SECOND
 from ldae.adni.adni4_scans import choices, parts_of
 from ldae.adni.adni4_tables import LIST, LISTS, Adni4
+from ldae.adni.clinica import session_id
 from ldae.adni.clinica_tables import AdaptedTable
 from ldae.adni.preflight.arrivals import Arrivals
 from ldae.adni.preflight.finding import Finding, Severity, shortened
@@ -52,11 +54,18 @@ def adni4_findings(found: Adni4, told: Mapping[str, AdaptedTable], tables: Path)
 
 
 def count_adni4(arrivals: Arrivals, found: Adni4) -> None:
-    """Add the visits of ADNI4 to what will arrive and what will not."""
+    """Add the visits of ADNI4 to what will arrive and what will not.
+
+    Args:
+        arrivals: those of Clinica, whose visits have their image already.
+    """
+    taken = {(name, session_id(code)) for name, code in arrivals.arriving}
     for name, part in parts_of(found).items():
         disk = found.files[name]
         for choice in choices(part, disk, disk.troubles):
             if choice.reason is not None or choice.session_id is None:
                 arrivals.add(name, str(choice.reason))
+            elif (name, choice.session_id) in taken:
+                arrivals.add(name, f"{SECOND}: I{(choice.image or {}).get('ImageUID')}")
             else:
                 arrivals.arriving.append((name, choice.session_id))

@@ -10,11 +10,14 @@ from ldae.adni.accounting import (
     LEFT_OUT,
     NO_VISIT,
     ORDINARY,
+    SECOND,
+    UNKNOWN,
     UNUSABLE_ROW,
     Listing,
     absence,
     listing_of,
     mistaken_visit,
+    too_many_lost,
     visits_left_out,
 )
 from ldae.adni.disk import SubjectFiles
@@ -31,15 +34,16 @@ ADVICE = {  # kind of reason -> what to do
     PASSED_OVER: "move each subject's folder beside the others, under its name NNN_S_NNNN; unpack what is packed",
     "not on disk": "fetch the files that the links lead to (`datalad get`), or copy the images again",
     "empty files": f"copy the images again from where they are whole, or {AGAIN}",
+    "unfinished download": AGAIN,
     "packed": "unpack the files where they lie (gunzip, unzip)",
-    "unknown images": f"{NEWEST}, unless these images are no T1w scans",
+    UNKNOWN: f"{NEWEST}, unless these images are no T1w scans",
     "no visit": "download the newest ADNIMERGE",
     NO_VISIT: "look whether the dates of these scans and of their visits in ADNIMERGE are right",
     UNUSABLE_ROW: "correct the cells of ADNIMERGE that are quoted, or download it again",
     "unreadable scan date": f"write the dates as YYYY-MM-DD, or {NEWEST}",
     LEFT_OUT: "compare visit, sequence and field strength of these images in the list of images with the others; "
     "Clinica takes MPRAGE and SPGR, in ADNI3 accelerated ones",
-    "second image of the visit": "see which of the two belongs to another visit, and correct it in the list of images",
+    SECOND: "see which of the two belongs to another visit, and correct it in the list of images",
     DIES: "write EXAMDATE_bl of these subjects as YYYY-MM-DD in ADNIMERGE",
 }
 
@@ -48,13 +52,15 @@ ADVICE = {  # kind of reason -> what to do
 class Arrivals:
     """``arriving``: (PTID, visit code) of the visits that will arrive; ``lost``: reason -> what it loses, of those that
     could have been converted; ``ordinary``: reason -> number of visits that are no loss of the download;
-    ``replaced``: subjects of whom an image on disk stands in for one that is not there; ``told``: subjects with a visit
-    that will not arrive, whatever the reason."""
+    ``replaced``: subjects of whom an image on disk stands in for one that is not there; ``images``: (PTID, visit code)
+    -> image ID of the visits that Clinica converts; ``told``: subjects with a visit that will not arrive, whatever the
+    reason."""
 
     arriving: list[tuple[str, str]] = field(default_factory=list)
     lost: dict[str, list[str]] = field(default_factory=dict)
     ordinary: Counter[str] = field(default_factory=Counter)
     replaced: list[str] = field(default_factory=list)
+    images: dict[tuple[str, str], str] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
 
     @property
@@ -102,9 +108,13 @@ def predicted(contents: Mapping[str, pd.DataFrame], files: Mapping[str, SubjectF
                     if choice.image not in had[name]:
                         trouble = absence(choice.image, item, reasons[name])
                     if choice.code in chosen.values():
-                        trouble = f"second image of the visit: I{choice.image}"
+                        trouble = f"{SECOND}: I{choice.image}"
                     chosen[choice.image] = choice.code
-                    found.add(name, trouble) if trouble else found.arriving.append((name, choice.code))
+                    if trouble:
+                        found.add(name, trouble)
+                    else:
+                        found.arriving.append((name, choice.code))
+                        found.images[name, choice.code] = choice.image
         own = rows.get(name, ())
         served = {visit_names[row] for row in own if ids[row] in chosen}
         if len(own) and all(visit_names[row] in served for row in own if ids[row] in item.ids):
@@ -163,7 +173,7 @@ def arrival_findings(found: Arrivals, limit: float) -> list[Finding]:
         )
         more = f"; {len(causes) - CAUSES} further causes" if len(causes) > CAUSES else ""
         subjects = {entry.split(" (")[0] for _, where in causes for entry in where}
-        blocking = not found.arriving or (len(subjects) > 1 and lost > limit * found.possible)
+        blocking = not found.arriving or too_many_lost(lost, found.possible, len(subjects), limit)
         fix = "; ".join(f"{reason}: {ADVICE[reason]}" for reason, _ in causes[:CAUSES] if reason in ADVICE)
         fix = fix or "see the findings about the same subjects, and make what they name good"
         if blocking:

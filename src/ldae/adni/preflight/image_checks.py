@@ -101,6 +101,7 @@ def unknown_diagnoses(rows: pd.DataFrame) -> list[Finding]:
 
 COLLECTIONS = "LONI IDA, Search & Download > Image Collections > Advanced Search"
 USED = "finding the files of an image"
+NOBODY: Mapping[str, str] = {}
 
 
 def files_by_subject(images: Path, subjects: list[str]) -> dict[str, SubjectFiles]:
@@ -109,20 +110,32 @@ def files_by_subject(images: Path, subjects: list[str]) -> dict[str, SubjectFile
 
 
 def image_findings(
-    meta: pd.DataFrame, files: Mapping[str, SubjectFiles], images: Path, adni4: Adni4 | None = None
+    meta: pd.DataFrame,
+    files: Mapping[str, SubjectFiles],
+    images: Path,
+    adni4: Adni4 | None = None,
+    owners: Mapping[str, str] = NOBODY,
 ) -> list[Finding]:
-    """Compare MPRAGEMETA with the files, for the subjects on disk; ``adni4``: images that are not Clinica's."""
+    """Compare MPRAGEMETA with the files, for the subjects on disk.
+
+    Args:
+        adni4: images that are not Clinica's.
+        owners: image ID -> PTID, of the list of images (:func:`misplaced_images` tells of what lies elsewhere).
+    """
     rows = meta[meta["SubjectID"].isin(files)]
     others = set() if adni4 is None else set(zip(adni4.images["PTID"], adni4.images["ImageUID"], strict=True))
     on_disk = {(subject, number) for subject, item in files.items() for number in item.ids} - others
     listed = set(zip(rows["SubjectID"], rows["ImageUID"], strict=True))
     empty = {(subject, number) for subject, item in files.items() for number in item.empty}
     absent = sorted(f"I{number}" for _, number in listed - on_disk - empty)
-    unlisted = sorted(f"I{number}" for _, number in on_disk - listed)
+    unlisted = sorted(f"I{number}" for name, number in on_disk - listed if owners.get(number, name) == name)
     hollow = sorted(f"I{number}" for _, number in empty & listed)
-    broken = sorted(f"I{n}" for s, n in on_disk & listed if files[s].images[n].broken)
     lost = {pair: files[pair[0]].images[pair[1]].trouble(pair[1]) or "" for pair in on_disk & listed}
-    zero, packed = (sorted(f"I{n}" for (_, n), why in lost.items() if why.startswith(k)) for k in ("empty", "packed"))
+    broken = sorted(f"I{n}" for (_, n), why in lost.items() if why.startswith("not on disk"))
+    zero, unfinished, packed = (
+        sorted(f"I{n}" for (_, n), why in lost.items() if why.startswith(kind))
+        for kind in ("empty", "unfinished", "packed")
+    )
     misnamed = sorted(f"I{n}" for s, n in on_disk & listed if files[s].images[n].dicom and not files[s].images[n].named)
     again = f"download them again from {COLLECTIONS}, by image ID"
     findings = [*bad_dates(rows, "ScanDate", "SubjectID", "MPRAGEMETA", "such an image is left out")]
@@ -133,6 +146,7 @@ def image_findings(
 
     add("quarantine", broken, "images have links to nowhere among their files", "run `datalad get`, or copy them again")
     add("quarantine", zero, "images have files of 0 bytes", f"copy them again, or {again}")
+    add("quarantine", unfinished, "images hold unfinished downloads (.part, .crdownload)", again)
     add("quarantine", packed, "images are packed", "unpack their files where they lie (gunzip, unzip)")
     add("quarantine", hollow, "image folders are empty", again)
     add("note", misnamed, "images are known by their folder alone (files do not end _I<image ID>.dcm)", "none needed")
@@ -185,11 +199,35 @@ def size(number: float) -> str:
     return f"{number:.1f} GiB"
 
 
+def misplaced_images(files: Mapping[str, SubjectFiles], images: Path, owners: Mapping[str, str]) -> list[Finding]:
+    """Images in the folder of another subject than the one that the list of images gives them to."""
+    findings = []
+    pairs = [(owners.get(image, name), name, image) for name, item in files.items() for image in sorted(item.ids)]
+    pairs = [pair for pair in pairs if pair[0] != pair[1]]
+    copies = [pair for pair in pairs if pair[0] in files and pair[2] in files[pair[0]].ids]
+    severity: Severity
+    for some, severity, fix in (
+        ([pair for pair in pairs if pair not in copies], "quarantine", "move each to the folder of its subject"),
+        (copies, "note", "none needed: they lie in their place too"),
+    ):
+        if some:
+            cells = shortened(f"I{image} of {whose} in {name}" for whose, name, image in some)
+            what = f"{count(len(some), 'image')} in the folder of another subject: {cells}"
+            findings.append(Finding(severity, what, str(images), fix, USED))
+    return findings
+
+
 def archive_findings(files: Mapping[str, SubjectFiles], images: Path, needless: Collection[str] = ()) -> list[Finding]:
-    """Archives in the folders of subjects."""
-    found = [Path(path).relative_to(images).as_posix() for item in files.values() for path in item.archives]
-    found = [path for path in found if path not in needless]
-    if not found:
-        return []
-    what = f"{count(len(found), 'archive')} not unpacked in subjects' folders: {shortened(found)}"
-    return [Finding("quarantine", what, str(images), "unpack them, without renaming", USED)]
+    """Archives and unfinished downloads in the folders of subjects."""
+    findings = []
+    for kind, what, fix in (
+        ("archives", "not unpacked", "unpack them, without renaming"),
+        ("unfinished", "not finished", "download them again, and unpack what is packed"),
+    ):
+        found = [Path(path).relative_to(images).as_posix() for item in files.values() for path in getattr(item, kind)]
+        found = [path for path in found if path not in needless]
+        if found:
+            noun = "archive" if kind == "archives" else "download"
+            what = f"{count(len(found), noun)} {what} in subjects' folders: {shortened(found)}"
+            findings.append(Finding("quarantine", what, str(images), fix, USED))
+    return findings

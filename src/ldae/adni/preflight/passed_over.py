@@ -4,20 +4,19 @@ Such folders (``ADNI/ADNI/<subject>``, ``<subject> (1)``, ``942_s_0001``) and th
 their names as those in place are, and the prediction is made a second time with them: the difference is lost.
 """
 
-import re
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from ldae.adni.disk import SubjectFiles, add_file, image_of_folder, subject_files
+from ldae.adni.disk import SubjectFiles, add_file, days_of, subject_files
+from ldae.adni.file_names import image_of_folder
 from ldae.adni.inventory import ARCHIVE, Outsider, subject_meant
 from ldae.adni.preflight.arrivals import PASSED_OVER, Arrivals
 from ldae.core.files import escaped
 from ldae.core.keys import PTID
 
-DAY = re.compile(r"\d{4}-\d\d-\d\d(?=_|$)")  # LONI's folder of a series: 2006-04-18_08_20_30.0
 Held = list[tuple[str, str, SubjectFiles]]  # name of the subject, place from the root, files
 
 
@@ -129,13 +128,3 @@ def count_passed_over(
 def losses(arrivals: Arrivals) -> Counter[str]:
     """Subject -> number of its visits that will not arrive."""
     return Counter(entry.split(" (")[0] for entries in arrivals.lost.values() for entry in entries)
-
-
-def days_of(images: Mapping) -> set[str]:
-    """Days in the paths of some images; the image itself where there is none."""
-    found = set()
-    for image, item in images.items():
-        for path in (*item.dicom, *item.nifti, *item.broken, *item.hollow, *item.packed):
-            day = next((match.group() for part in Path(path).parts if (match := DAY.match(part))), None)
-            found.add(day or f"I{image}")
-    return found

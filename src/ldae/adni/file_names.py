@@ -1,0 +1,63 @@
+"""What a file or folder of a raw download is, by its name alone: which image's, a slice, packed, or not yet whole."""
+
+import re
+from pathlib import PurePath
+
+IMAGE_FILE = re.compile(r"_I0*(\d+)\.[^.]", re.IGNORECASE)
+IMAGE_FOLDER = re.compile(r"I0*(\d+)", re.IGNORECASE)
+DICOM_SUFFIX = re.compile(r"\.(dcm|ima|dicom)|\.\d+|", re.IGNORECASE)  # some scanners number their files
+SLICE = re.compile(r"\.(dcm|ima|dicom)$", re.IGNORECASE)
+NIFTI_SUFFIX = re.compile(r".*\.nii(\.gz)?", re.IGNORECASE)
+ARCHIVE = re.compile(r".*\.(zip|tar|tgz|gz|bz2|xz|zst|z|7z|rar)", re.IGNORECASE)
+NO_IMAGE = re.compile(  # files without an ending that lie beside slices without one
+    r"readme|dicomdir|licen[cs]e|version|lockfile|change(s|log)|notes?|md5(sums?)?|sha\d+(sums?)?|checksums?|manifest|"
+    r"thumbs|index|makefile|authors|copying|disclaimer|info",
+    re.IGNORECASE,
+)
+# What browsers, Windows and copying programs call a file that they have not finished.
+UNFINISHED = re.compile(r"(.+)\.(?:crdownload|part|partial|filepart|download|opdownload|aria2|!ut)", re.IGNORECASE)
+MAYBE_UNFINISHED = re.compile(r"(.+)(?:\.te?mp|~)", re.IGNORECASE)  # where the rest is the name of an image's file
+UNFINISHED_FOLDER = re.compile(r".+\.download", re.IGNORECASE)  # of Safari
+RSYNC = re.compile(r"\.(.+\.(?:dcm|ima|dicom|nii|gz|zip))\.[A-Za-z0-9]{6}", re.IGNORECASE)
+COPY = re.compile(
+    r"^copy(?: \(?\d+\)?)? of |(?: ?\(\d+\)| - copy(?: \(\d+\))?| copy(?: \d+)?)(?=\.[^.]*$|$)", re.IGNORECASE
+)
+
+
+def image_of_folder(name: str) -> str | None:
+    """``I123`` and ``I00123`` -> ``123``; None for any other name of a folder."""
+    found = IMAGE_FOLDER.fullmatch(name)
+    return found.group(1) if found else None
+
+
+def kind_of(name: str) -> str | None:
+    """What a file is by its name: ``dicom``, ``nifti``, ``packed`` or ``unfinished``; None: nothing that an image
+    needs."""
+    if UNFINISHED.fullmatch(name) or RSYNC.fullmatch(name):
+        return "unfinished"
+    if (found := MAYBE_UNFINISHED.fullmatch(name)) and kind_of(found.group(1)) is not None:
+        return "unfinished"
+    if name.endswith(".dcm") or DICOM_SUFFIX.fullmatch(PurePath(name).suffix):
+        return None if NO_IMAGE.fullmatch(name) or name.endswith("~") else "dicom"
+    if NIFTI_SUFFIX.fullmatch(name):
+        return "nifti"
+    return "packed" if ARCHIVE.fullmatch(name) else None
+
+
+def intended_name(name: str) -> str:
+    """The name that an unfinished file was to have; any other name as it is."""
+    if kind_of(name) != "unfinished":
+        return name
+    found = UNFINISHED.fullmatch(name) or RSYNC.fullmatch(name) or MAYBE_UNFINISHED.fullmatch(name)
+    return found.group(1) if found else name
+
+
+def plain_name(name: str) -> str:
+    """A name without what marks a copy: ``IM1 (2).dcm``, ``Copy of IM1.dcm`` and ``IM1 - Copy.dcm`` -> ``im1.dcm``."""
+    return COPY.sub("", name).casefold()
+
+
+def shape(name: str) -> str:
+    """A name without its numbers, by which slices of a series are alike: ``IM0001`` -> ``im#``."""
+    numbers = re.compile(r"[0-9a-f]+")
+    return numbers.sub(lambda run: "#" if re.search(r"\d", run.group()) else run.group(), name.casefold())
