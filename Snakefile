@@ -67,8 +67,11 @@ for study in RUN:
 include: "rules/report.smk"
 
 
-# What would be overwritten, and what a training would refuse at its start, before days of other work.
+# What is not there yet, what would be overwritten, and what a training would refuse at its start, before days of other
+# work. A plan may be looked at before the download is there.
 if workflow.is_main_process:
+    for sentence in not_there_yet(settings):
+        print(f"Note: {sentence}", file=sys.stderr)
     try:
         require_group(settings)
         require_nobodys_files(settings, {made.name: made.output for made in workflow.rules})

@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from ldae.adni.inventory import not_there_yet
 from ldae.cohort.identity import given_files, require_nobodys_files, require_same_cohort
 from ldae.cohort.private_folders import make_private, require_group
 from ldae.config import model_digest, parse_config, read_layer, read_recipe, with_model

@@ -46,6 +46,7 @@ def test_missing_raw_folder_is_one_sentence(workflow):
     assert sentences and "data/ADNI" in sentences[0]
     assert "Traceback" not in result.stderr
     assert not (workflow.folder / "results/manifest/preflight.json").exists()
+    assert "Note: the folder of the raw ADNI images does not exist (data/ADNI)" in result.stderr  # before any job
 
 
 def test_a_held_out_site_is_planned_and_a_column_that_is_none_is_refused(paper):

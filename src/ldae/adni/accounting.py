@@ -17,15 +17,16 @@ from ldae.adni.disk import SubjectFiles, days_of
 from ldae.adni.image_listing import visit_name
 from ldae.adni.selection import PHASES, Rules, expected_name
 from ldae.adni.study_tables import TABLES, find_tables, read_table
+from ldae.core.cells import cut
 from ldae.core.errors import UserError
 
 NOT_ON_DISK, REFUSED, LATER_PHASE = "not downloaded", "refused by the study", "phase not converted"
 ORDINARY = (NOT_ON_DISK, REFUSED, LATER_PHASE)  # no fault of the download or of the conversion
-UNKNOWN, SECOND = "unknown images", "second image of the visit"
+UNKNOWN, SECOND, UNDATED = "unknown images", "second image of the visit", "unknown visit of ADNI4"
 LEFT_OUT, UNUSABLE_ROW, NO_VISIT = "left out by Clinica", "unusable visit", "no visit near"
 FARTHEST = pd.Timedelta(days=90)  # Clinica's own limit between a scan and its visit
 MISTAKEN_DAYS = 183  # a scan this far from the visit that its date alone gave it is of another visit
-VISIT = re.compile(r"bl|[mM]\d+")
+VISIT = re.compile(r"bl|[mM]\d{1,4}")  # nobody comes for 800 years
 NEEDED = ("ADNIMERGE", "MPRAGEMETA", "MRIQUALITY", "MAYOADIRL_MRI_IMAGEQC_05_07_15")
 
 
@@ -35,13 +36,15 @@ class Listing:
 
     ``images``: MPRAGEMETA with ``refusal`` (why Clinica must not or will not take the image, or None) and ``withheld``
     (Clinica dies on such a row); ``visits``: ADNIMERGE with ``day`` (of the examination) and ``fault`` (why Clinica
-    would die on it, or None); ``failed``: series without a PASS; ``ratings``: Mayo's table.
+    would die on it, or None); ``failed``: series without a PASS; ``ratings``: Mayo's table; ``adni4``: whether visits
+    of ADNI4 are converted elsewhere, so that one is lost that no table dates.
     """
 
     images: pd.DataFrame
     visits: pd.DataFrame
     failed: set[str]
     ratings: pd.DataFrame
+    adni4: bool = False
 
     def suspects(self, subjects: list[str]) -> list[str]:
         """Subjects on whom Clinica is known to die: a later visit whose EXAMDATE_bl is no date."""
@@ -77,9 +80,9 @@ class Listing:
         return Rules(usable, self.images[shown], self.failed, self.ratings)
 
 
-def read_listing(tables: Path) -> Listing:
+def read_listing(tables: Path, adni4: bool = False) -> Listing:
     """Read ADNIMERGE, MPRAGEMETA and the two quality tables (which must be there)."""
-    return listing_of({name: read_table(find_tables(tables, name)[0]) for name in NEEDED})
+    return listing_of({name: read_table(find_tables(tables, name)[0]) for name in NEEDED}, adni4)
 
 
 def too_many_lost(lost: int, possible: int, subjects: int, limit: float) -> bool:
@@ -122,7 +125,7 @@ def kinds_of(broken: pd.DataFrame) -> str:
     return "; ".join(f"{number} x {reason}" for reason, number in kinds.items())
 
 
-def listing_of(contents: Mapping[str, pd.DataFrame]) -> Listing:
+def listing_of(contents: Mapping[str, pd.DataFrame], adni4: bool = False) -> Listing:
     """The same of tables that are read already, by Clinica's names."""
     images, visits = contents["MPRAGEMETA"].copy(), contents["ADNIMERGE"].copy()
     ratings = contents["MAYOADIRL_MRI_IMAGEQC_05_07_15"]
@@ -140,7 +143,7 @@ def listing_of(contents: Mapping[str, pd.DataFrame]) -> Listing:
     images.loc[rejected, "refusal"] = f"{REFUSED}: Mayo's quality table rejects it"
     images.loc[images["day"].isna(), "refusal"] = "unreadable scan date: MPRAGEMETA must have it as YYYY-MM-DD"
     images["withheld"] = rejected | images["day"].isna() | of_faulty_visit(images, visits)
-    return Listing(images, visits, failed, ratings)
+    return Listing(images, visits, failed, ratings, adni4)
 
 
 def of_faulty_visit(images: pd.DataFrame, visits: pd.DataFrame) -> pd.Series:
@@ -236,7 +239,7 @@ def visits_left_out(
         session = None if session in taken else session
         scanned = None if pd.isna(first["day"]) else first["ScanDate"]
         facts = {"image_id": first["ImageUID"], "scan_date": scanned, "field_strength": first["MagStrength"]}
-        reason = left_out(visit, group, visits, phase, reasons)
+        reason = left_out(visit, group, visits, phase, reasons, listing.adni4)
         entries.append({"session_id": session, "reason": reason, **facts})
     if images.empty:
         entries += unknown_images(disk, "MPRAGEMETA has no row of this subject")
@@ -254,7 +257,12 @@ def unknown_images(disk: SubjectFiles, why: str) -> list[dict]:
 
 
 def left_out(
-    visit: str, images: pd.DataFrame, visits: pd.DataFrame, phase: str | None, reasons: Mapping[str, str]
+    visit: str,
+    images: pd.DataFrame,
+    visits: pd.DataFrame,
+    phase: str | None,
+    reasons: Mapping[str, str],
+    adni4: bool = False,
 ) -> str:
     """Why none of a visit's images was chosen."""
     first, refusals = images.iloc[0]["ImageUID"], images["refusal"].dropna()
@@ -271,13 +279,17 @@ def left_out(
         )
     if phase is not None and phase not in PHASES:
         return f"{LATER_PHASE}: the visit is of {phase}, {known_phases()}"
+    if visit.startswith("4_"):
+        if adni4:
+            return f"{UNDATED}: the list of images has {visit!r}, and no table a dated visit of ADNI4 of this subject"
+        return f"{LATER_PHASE}: the visit {visit!r} is of ADNI4, {known_phases()}"
     if len(faults):
         row = faults.iloc[0]
+        cell, code = cut(row[row["fault"]]), cut(row["VISCODE"]) or "a visit"
         return (
-            f"{UNUSABLE_ROW}: ADNIMERGE has {row['fault']} {row[row['fault']]!r} for {row['VISCODE'] or 'a visit'} "
-            "of this subject, which Clinica cannot read"
+            f"{UNUSABLE_ROW}: ADNIMERGE has {row['fault']} {cell!r} for {code} of this subject: Clinica cannot read it"
         )
-    return f"{LEFT_OUT}: it finds no T1w scan of an ADNIMERGE visit in the visit {visit!r}"
+    return f"{LEFT_OUT}: it finds no T1w scan of an ADNIMERGE visit in the visit {cut(visit)!r}"
 
 
 def known_phases() -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.adni.accounting import failed_series
-from ldae.adni.adni4_visits import People, Visits, number
+from ldae.adni.adni4_visits import ROSTER, People, Visits, number
 from ldae.adni.bids_tables import SESSION_COLUMNS
 from ldae.adni.clinica_tables import AdaptedTable, prepared_table
 from ldae.adni.disk import SubjectFiles, subject_files
@@ -180,7 +180,8 @@ def seen_in_adni4(tables: Iterable[pd.DataFrame | None]) -> set[int]:
         for column in ("PHASE", "COLPROT", "ORIGPROT"):
             if table is not None and column in table:
                 here = table[column].str.replace(r"[\s_-]", "", regex=True).str.upper() == "ADNI4"
-                found |= set(pd.to_numeric(table.loc[here, "RID"], errors="coerce").dropna().astype(int))
+                rids = [rid for rid in table.loc[here, "RID"] if ROSTER.fullmatch(rid)]
+                found |= {int(float(rid)) for rid in rids}
     return found
 
 

@@ -23,6 +23,7 @@ CODES = {"1": "CN", "2": "MCI", "3": "AD"}
 SEXES = {"1": "M", "2": "F", "male": "M", "female": "F", "m": "M", "f": "F"}
 BASELINE = {"bl": 0, "4_bl": 1, "sc": 2, "4_sc": 3, "scmri": 4}  # which of several rows at month 0 comes first
 BORN = (1890, 2010)  # years of birth of adults; a spreadsheet program makes 2052 of 52
+ROSTER = re.compile(r"\d{1,9}(\.0)?")
 NO_VISIT = re.compile(r".*disp|f|nv|tau", re.IGNORECASE)
 DAYS_PER_MONTH, DAYS_PER_YEAR = 365.25 / 12, 365.25
 RANGES = {"MMSE": (0, 30), "cdr_global": (0, 3), "cdr_sb": (0, 18)}
@@ -48,7 +49,7 @@ def by_rid(table: pd.DataFrame | None) -> dict[int, list[dict]]:
     """Rows of a table by roster number; cells as text."""
     found: dict[int, list[dict]] = defaultdict(list)
     for row in [] if table is None else table.to_dict("records"):
-        if re.fullmatch(r"\d+(\.0)?", str(row["RID"])):
+        if ROSTER.fullmatch(str(row["RID"])):
             found[int(float(row["RID"]))].append(row)
     return found
 
@@ -239,7 +240,7 @@ def rows_of(table: pd.DataFrame | None) -> Iterator[dict]:
     for rid, code, code2, of, day, diagnosis in zip(
         table["RID"], table["VISCODE"], second, phase, days, diagnoses, strict=True
     ):
-        if re.fullmatch(r"\d+(\.0)?", rid) and (code or code2):
+        if ROSTER.fullmatch(rid) and (code or code2):
             known = CODES.get(diagnosis.removesuffix(".0")) or DIAGNOSES.get(diagnosis)
             yield {"rid": int(float(rid)), "code": visit_code(code or code2), "code2": visit_code(code2)} | {
                 "phase": re.sub(r"[\s_-]", "", of).upper(), "day": day, "diagnosis": known, "scores": {},
@@ -251,7 +252,7 @@ def merge_rows(merge: pd.DataFrame | None) -> Iterator[dict]:
     if merge is None:
         return
     for row, day in zip(merge.to_dict("records"), days_of(merge["EXAMDATE"]), strict=True):
-        if re.fullmatch(r"\d+", row["RID"]):
+        if re.fullmatch(r"\d{1,9}", row["RID"]):
             phase = "ADNI4" if row["ORIGPROT"] == "ADNI4" else row["COLPROT"]
             scores = {"MMSE": score(row.get("MMSE"), "MMSE"), "cdr_sb": score(row.get("CDRSB"), "cdr_sb")}
             yield {"rid": int(row["RID"]), "code": row["VISCODE"], "code2": row["VISCODE"], "phase": phase} | {
@@ -271,11 +272,11 @@ def months_of(row: dict, start: pd.Timestamp | None, enrolled_here: bool, taken:
     to the half year unless another visit has it."""
     if row["code2"] in ("bl", "sc", "scmri"):
         return 0
-    if found := re.fullmatch(r"m(\d+)", row["code2"]):
+    if found := re.fullmatch(r"m(\d{1,4})", row["code2"]):
         return int(found.group(1))
     if enrolled_here and row["code"] in BASELINE:
         return 0
-    if enrolled_here and (found := re.fullmatch(r"(?:4_)?m(\d+)", row["code"])):
+    if enrolled_here and (found := re.fullmatch(r"(?:4_)?m(\d{1,4})", row["code"])):
         return int(found.group(1))
     if start is None:
         return 0

@@ -198,9 +198,7 @@ def merge_bids(statuses: list[Path], bids: Path, max_quarantined_fraction: float
     """
     rows = {}
     tables = {status: read_tsv(status, dtype={"participant_id": str}) for status in statuses}
-    every = pd.concat(tables.values(), ignore_index=True)
-    if (every["state"] == "done").any():
-        check_lost(every, max_quarantined_fraction)
+    check_lost(pd.concat(tables.values(), ignore_index=True), max_quarantined_fraction)
     for status, table in tables.items():
         for participant in table.loc[table["state"] == "done", "participant_id"].unique():
             record = read_record(status, participant)

@@ -29,7 +29,7 @@ from ldae.core.errors import UserError
 from ldae.core.files import sha256_file
 from ldae.core.text_tables import count, read_text_table
 
-SESSION_CODES = re.compile(r"bl|sc|[mM]\d+|f|uns1|")
+SESSION_CODES = re.compile(r"bl|sc|[mM]\d{1,4}|f|uns1|")
 DIAGNOSIS_CODES = {"CN": "1", "MCI": "2", "AD": "3", "Dementia": "3", "DEM": "3"}
 OTHER_NAMES = frozenset(  # columns that stand in for those of Clinica, in small letters
     [

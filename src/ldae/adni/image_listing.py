@@ -27,7 +27,7 @@ KINDS = {"original": "Original", "processed": "Processed", "pre-processed": "Pro
 COLUMNS = ("Orig/Proc", "SubjectID", "Visit", "MagStrength", "Sequence", "ScanDate", "StudyID", "SeriesID", "ImageUID")
 T1W = r"mp-?\s?rage|\bmpr|spgr|\bmt1"
 T1W_TYPES = {"T1W", "T1", "MT1", "MPRAGE"}  # MRIQC's word, and Mayo's for the same series in its other tables
-SERIES_IN_NAME = re.compile(r"_S(\d+)_I(\d+)\.")
+SERIES_IN_NAME = re.compile(r"_S0*(\d+)_I0*(\d+)\.")
 SCREENING_CODES = {"sc", "scmri"}
 FARTHEST = pd.Timedelta(days=90)  # Clinica's own limit between a scan and its visit
 
@@ -141,7 +141,7 @@ def visit_name(study: str, code: str) -> str | None:
     """
     if code in SCREENING_CODES | {"bl"}:
         return {"ADNIGO": "ADNIGO Screening MRI", "ADNI2": "ADNI2 Screening MRI-New Pt"}.get(study, "ADNI Screening")
-    found = re.fullmatch(r"m(\d+)", code)
+    found = re.fullmatch(r"m(\d{1,4})", code)
     if not found or study not in {"ADNI1", "ADNIGO", "ADNI2", "ADNI3"}:
         return None
     months = int(found.group(1))

@@ -46,6 +46,17 @@ def missing_folders(images: Path, tables: Path) -> list[tuple[str, str, str]]:
     ]
 
 
+def not_there_yet(config: Config) -> list[str]:
+    """A sentence for each raw folder that the first jobs will miss; none once the conversion is done, since images may
+    be removed then, nor where a phantom is to be written."""
+    if config.source != "adni" or config.raw is None or config.phantom is not None:
+        return []
+    if (config.results_dir / "bids" / "participants.tsv").is_file():
+        return []
+    missing = missing_folders(config.raw.images, config.raw.tables)
+    return [f"{what} ({where}), the first job will stop there: {fix}." for what, where, fix in missing]
+
+
 def require_folders(images: Path, tables: Path) -> None:
     """Raises:
     UserError: a raw folder does not exist.

@@ -11,12 +11,12 @@ from collections.abc import Callable
 import pandas as pd
 
 from ldae.adni.study_tables import StudyTable
-from ldae.core.cells import Reading, quoted, read_dates, read_number
+from ldae.core.cells import Reading, cut, quoted, read_dates, read_number
 from ldae.core.text_tables import count
 
 PTID = re.compile(r"(\d{1,3})[\s_-]*S[\s_-]*(\d{1,5})", re.IGNORECASE)
 GROUPED = re.compile(r"(\d{1,3}(?:[,\s'\u202f]\d{3})+)(?:\.0+)?|(\d{1,3}(?:\.\d{3}){2,})(?:,0+)?")  # 1,000,100
-SCIENTIFIC = re.compile(r"(\d+)(?:[.,](\d+))?[eE]\+?(\d+)")
+SCIENTIFIC = re.compile(r"(\d+)(?:[.,](\d+))?[eE]\+?(\d{1,4})")
 DATES = ("EXAMDATE", "EXAMDATE_bl", "ScanDate")
 NUMBERS = (
     "AGE", "PTEDUCAT", "APOE4", "MMSE", "MMSE_bl", "CDRSB", "ADAS11", "ADAS13", "ADASQ4", "FAQ", "MOCA",
@@ -144,6 +144,6 @@ def normalised(table: StudyTable, content: pd.DataFrame, changes: list[str]) -> 
         if different.any():
             first = different.idxmax()
             changes.append(
-                f"{column}: {count(int(different.sum()), 'cell')} respelt ({old[first]!r} as {new[first]!r})"
+                f"{column}: {count(int(different.sum()), 'cell')} respelt ({cut(old[first])!r} as {cut(new[first])!r})"
             )
     return content.assign(**fresh)

@@ -18,7 +18,6 @@ from ldae.core.keys import PTID
 from ldae.core.text_tables import read_text_table
 
 DATE_AND_COPY = r"(?:[ _-]+\d[\w ,.-]*?)?(?: ?\(\d+\))?"  # a date in any spelling, a browser's number of the copy
-OTHER_FORMATS = (".xlsx", ".xls", ".ods", ".zip", ".gz", ".csv.zip", ".csv.gz", ".rdata", ".rda", ".sas7bdat")
 FILES = "LONI IDA, Search & Download > Study Files"
 
 
@@ -147,19 +146,6 @@ def find_todays_tables(folder: Path, name: str) -> list[Path]:
     pattern = r"(?:.*[ _-])?" + name.replace("_", "[ _-]")
     files = (path for path in files_of_tables(folder) if path.suffix.lower() == ".csv")
     return sorted(path for path in files if named(path, pattern))
-
-
-def find_other_formats(folder: Path, names: tuple[str, ...]) -> list[Path]:
-    """Files named like a table that are no CSV: workbooks and archives."""
-    found = []
-    for path in files_of_tables(folder):
-        ending = "".join(path.suffixes[-2:]).lower()
-        if not ending.endswith(OTHER_FORMATS):
-            continue
-        bare = path.with_name(re.sub(r"(\.csv)?\.[^.]+$", "", path.name, flags=re.IGNORECASE) + ".csv")
-        if any(named(bare, r"(?:.*[ _-])?" + name.replace("_", "[ _-]")) for name in names):
-            found.append(path)
-    return found
 
 
 def lacking_columns(table: StudyTable, content: pd.DataFrame) -> list[str]:

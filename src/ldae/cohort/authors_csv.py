@@ -13,7 +13,7 @@ from ldae.core.errors import UserError
 from ldae.core.keys import KEY, PTID, participant_id
 
 REQUIRED = ("subject", "path")
-MONTHS = re.compile(r"ses-M(\d+)")
+MONTHS = re.compile(r"ses-M(\d{1,4})(?!\d)")
 
 
 def csv_scans(settings: AuthorsCsv) -> pd.DataFrame:
@@ -82,7 +82,7 @@ def participant(subject: str) -> str:
 def months_of(session: str | None, path: str) -> int | None:
     """Months since baseline of a row, or None where neither the session nor the path says them."""
     if session is not None:
-        match = re.fullmatch(r"(?:ses-)?[Mm]?(\d+)(?:\.0+)?", session.strip())
+        match = re.fullmatch(r"(?:ses-)?[Mm]?(\d{1,4})(?:\.0+)?", session.strip())
         return None if match is None else int(match.group(1))
     match = MONTHS.search(path)
     return None if match is None else int(match.group(1))

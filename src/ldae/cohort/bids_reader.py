@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.cohort.chronology import DAYS_PER_MONTH, DAYS_PER_YEAR, months_of
-from ldae.cohort.columns import matched_participants, numbers, one_row_each, with_prefix
+from ldae.cohort.columns import matched_participants, numbers, one_row_each, spelt, with_prefix
 from ldae.cohort.notes import Notes, listed
 from ldae.cohort.tree import NO_SESSION, Tree, rank, read_tree
 from ldae.config import Bids
@@ -194,11 +194,11 @@ def with_key(table: pd.DataFrame, key: list[str], where: object, settings: Bids)
     Raises:
         UserError: one is missing.
     """
-    have = {column.casefold(): column for column in reversed(table.columns)}
+    have = {spelt(column): column for column in reversed(table.columns)}
     named = {"participant_id": settings.columns.participant, "session_id": settings.columns.session}
     found = {}
     for name in key:
-        column = next((have[other.casefold()] for other in [name, *named[name]] if other.casefold() in have), None)
+        column = next((have[spelt(other)] for other in [name, *named[name]] if spelt(other) in have), None)
         if column is None:
             asked = "BIDS asks for it" if len(key) == 1 else f"name the rows by {' and '.join(key)}"
             raise UserError(f"{where} has no column {name}: {asked} (or set bids.columns).")
@@ -282,7 +282,7 @@ def split_visits(
 
     What is the same in all rows of a participant is the participant's; what differs belongs to the visits.
     """
-    session = next((column for column in people if column.casefold() == "session_id"), None)
+    session = next((column for column in people if spelt(column) == "sessionid"), None)
     facts = pd.concat([people[["participant_id"]], facts_of(people, settings, FACTS, of_participant=True)], axis=1)
     if session is None:
         return visits, one_row_each(facts, ["participant_id"], "participants.tsv", notes)
@@ -324,11 +324,11 @@ def facts_of(table: pd.DataFrame, settings: Bids, names: tuple[str, ...], of_par
 
 
 def pick(table: pd.DataFrame, names: list[str]) -> pd.Series | None:
-    """Cell by cell, the first of the columns ``names`` (whatever their case) that has one; None without any column."""
+    """Cell by cell, the first of the columns ``names`` (however spelt) that has one; None without any column."""
     found = None
     for name in names:
         for column in table.columns:
-            if str(column).casefold() == name.casefold():
+            if spelt(str(column)) == spelt(name):
                 own = table[column]
                 found = own if found is None else found.where(found.notna(), own)
     return found

@@ -153,9 +153,14 @@ def head_digest(path: Path) -> str:
         return hashlib.sha256(handle.read(HEAD_BYTES)).hexdigest()
 
 
+def spelt(column: str) -> str:
+    """A column's name without capitals, blanks and the like: ``Participant ID`` is ``participant_id``."""
+    return re.sub(r"[\W_]", "", column.casefold())
+
+
 def with_prefix(ids: pd.Series, prefix: str) -> pd.Series:
-    """``01`` -> ``sub-01``; an id that has the prefix keeps it."""
-    ids = ids.astype(str).str.strip()
+    """``01`` -> ``sub-01``; an id that has the prefix keeps it, and ``1.0`` of a spreadsheet program is 1."""
+    ids = ids.astype(str).str.strip().str.replace(r"^(\d+)\.0+$", r"\1", regex=True)
     bare = ids.str.replace(rf"^{prefix}", "", regex=True, case=False)
     return prefix + bare
 

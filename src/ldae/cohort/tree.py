@@ -187,8 +187,8 @@ def fits(entities: dict[str, str], subject: str, session: str | None, wanted: di
     own = entities | {"subject": subject[4:], "session": (session or "")[4:]}
     for name, values in wanted.items():
         value = own.get(name, "")
-        if name in INDEXED and value.isdigit():
-            if int(value) not in {int(item) for item in values if item.isdigit()}:
+        if name in INDEXED and value.isdecimal():
+            if int(value) not in {int(item) for item in values if item.isdecimal()}:
                 return False
         elif value not in values:
             return False
@@ -220,7 +220,7 @@ def rank(image: ImageFile) -> tuple:
 
 def index(value: str | None) -> int:
     """Number of an indexed entity: 0 where it is absent, and after all numbers where it is none."""
-    return 0 if value is None else int(value) if value.isdigit() else 1 << 30
+    return 0 if value is None else int(value) if value.isdecimal() else 1 << 30
 
 
 def read_ignored(root: Path) -> GitIgnoreSpec:

@@ -4,9 +4,13 @@ import json
 import sys
 from argparse import Namespace
 from pathlib import Path
+from typing import Any
+
+from ldae.core.errors import UserError, is_machine_error
 
 STDOUT = "-"
 LAYOUTS = ("oasis3", "aibl", "openneuro")
+SEVERITIES = ("blocking", "quarantine", "note")
 CONVERTERS = ("oasis3-to-bids", "aibl-to-bids")
 
 
@@ -39,7 +43,7 @@ def add(commands) -> None:
         metavar="FILE",
         help="with RAW and CLINICAL: as this configuration converts (convert.adni4, convert.max_quarantined_fraction), "
         "and also weights that the trainings of this configuration would miss at their start "
-        "(planning with a profile checks batches and memory, too)",
+        "(planning with a profile checks batches and memory, too); with --bids: its sections bids and manifest",
     )
     command.add_argument(
         "--json",
@@ -52,40 +56,79 @@ def add(commands) -> None:
 
 
 def run(options: Namespace) -> int:
-    from ldae.adni.preflight import as_json, preflight, write_report
-    from ldae.config import load_config
-
+    if (call := wrong_call(options)) is not None:
+        print(f"ldae: {call}", file=sys.stderr)
+        return 2
     if options.bids is not None:
         return run_bids(options)
-    if options.raw is None or options.clinical is None:
-        print("ldae: call: ldae preflight RAW CLINICAL, or ldae preflight --bids DIR", file=sys.stderr)
-        return 2
-    for folder in (options.raw, options.clinical):
-        if not folder.is_dir():
-            print(f"ldae: {folder} is no folder; call: ldae preflight RAW CLINICAL", file=sys.stderr)
-            return 2
-    if options.clinica is not None:
-        return run_clinica(options)
+    return run_clinica(options) if options.clinica is not None else run_adni(options)
+
+
+def wrong_call(options: Namespace) -> str | None:
+    """What is wrong with the arguments themselves; None where nothing is."""
+    call = "call: ldae preflight RAW CLINICAL"
+    if options.bids is not None:
+        if options.raw is not None or options.clinica is not None:
+            return "RAW, CLINICAL and --clinica are not for a BIDS dataset; call: ldae preflight --bids DIR"
+    elif options.raw is None or options.clinical is None:
+        return f"{call}, or ldae preflight --bids DIR"
+    else:
+        for folder in (options.raw, options.clinical):
+            if not folder.is_dir():
+                return f"{folder} is no folder; {call}"
+        of_bids = ("layout", "visits", "participants")
+        if given := [f"--{name}" for name in of_bids if getattr(options, name) is not None]:
+            return f"{', '.join(given)}: of a BIDS dataset alone; call: ldae preflight --bids DIR"
+    if options.json not in (None, STDOUT) and Path(options.json).is_dir():
+        return f"--json {options.json} is a folder: name a file (or nothing, to print it)"
+    return None
+
+
+def run_adni(options: Namespace) -> int:
+    """Every problem of a raw download, the verdict first."""
+    from ldae.adni.preflight import as_json, preflight
+    from ldae.config import load_config
+    from ldae.core.text_tables import count
+
     if options.config:
         convert = load_config(*options.config).convert
         findings = preflight(options.raw, options.clinical, convert.max_quarantined_fraction, convert.adni4)
         findings += planned(options.config)
     else:
         findings = preflight(options.raw, options.clinical)
-    severities = {finding.severity for finding in findings}
-    if options.json == STDOUT:
-        print(json.dumps(as_json(findings), indent=2, sort_keys=True))
-        return 1 if "blocking" in severities else 0
-    for finding in findings:
-        print(f"{finding.severity}: {finding}")
-    if options.json:
-        write_report(findings, Path(options.json))
-    if "blocking" in severities:
-        return 1
-    left_out = ", but for the scans above" if "quarantine" in severities else ""
+    severities = [finding.severity for finding in findings]
+    blocking = severities.count("blocking")
+    if for_machines(options, as_json(findings)):
+        return 1 if blocking else 0
     arrivals = f": {findings.arrivals.sentence()}" if findings.arrivals is not None else ""
-    print(f"The download is ready to be converted{left_out}{arrivals}.")
-    return 0
+    if blocking:
+        print(f"The download is not ready to be converted, {count(blocking, 'finding')} must be mended{arrivals}.")
+    else:
+        left_out = ", but for the scans below" if "quarantine" in severities else ""
+        print(f"The download is ready to be converted{left_out}{arrivals}.")
+    for finding in sorted(findings, key=lambda finding: (SEVERITIES.index(finding.severity), finding.needs_nothing)):
+        print(f"{finding.severity}: {finding.brief() if finding.needs_nothing else finding}")
+    return 1 if blocking else 0
+
+
+def for_machines(options: Namespace, report: dict) -> bool:
+    """Write the report to the file of ``--json``, or print it; True where nothing else is to be printed.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    from ldae.core.files import write_json
+
+    if options.json == STDOUT:
+        print(json.dumps(report, indent=2, sort_keys=True))
+    elif options.json is not None:
+        try:
+            write_json(options.json, report)
+        except OSError as error:
+            if is_machine_error(error):
+                raise
+            raise UserError(f"--json {options.json} cannot be written ({error.strerror}): name another file.") from None
+    return options.json == STDOUT
 
 
 def run_clinica(options: Namespace) -> int:
@@ -96,11 +139,16 @@ def run_clinica(options: Namespace) -> int:
     settings = Clinica(converter=options.clinica, images=options.raw, tables=options.clinical)
     require_ready(settings)
     images = raw_images(settings)
-    if hollow := [image for image in images if not is_whole(image)]:
-        print(f"quarantine: {hollow_ones(hollow)}: copy them again")
+    hollow = [image for image in images if not is_whole(image)]
     images = [image for image in images if image not in hollow]
     people = len({image.subject for image in images})
+    left_out = [f"{hollow_ones(hollow)}: copy them again"] if hollow else []
+    report = {"ready": True, "images": len(images), "subjects": people, "left_out": left_out}
+    if for_machines(options, report):
+        return 0
     print(f"The raw files are ready for clinica {options.clinica}: {len(images)} T1w images of {people} subjects.")
+    for line in left_out:
+        print(f"quarantine: {line}")
     return 0
 
 
@@ -118,26 +166,28 @@ def run_bids(options: Namespace) -> int:
     """What of a BIDS dataset will enter the cohort, and what was noticed of its tables."""
     from ldae.cohort.bids import bids_scans
     from ldae.cohort.exclusions import tally, with_reasons
-    from ldae.config import Bids
+    from ldae.config import Bids, Manifest, layered, load_config
 
     given = {name: getattr(options, name) for name in ("layout", "visits", "participants") if getattr(options, name)}
-    scans = bids_scans(Bids.model_validate({"path": options.bids} | given))
+    section, manifest = dict[str, Any](), Manifest()
+    if options.config:
+        section, manifest = layered(*options.config).get("bids") or {}, load_config(*options.config).manifest
+    scans = bids_scans(Bids.model_validate(section | {"path": options.bids} | given))
     notes = scans.attrs["notes"]
     scans = scans.sort_values(["participant_id", "months", "session_id"], ignore_index=True)
-    scans = with_reasons(scans, require_diagnosis=False, source_step="read")
+    scans = with_reasons(scans, manifest.require_diagnosis and bool(options.config), "read", manifest.exclude_sites)
     kept = scans[scans["status"] == "included"]
     known = {f"with_{name}": int(kept[name].notna().sum()) for name in ("age", "diagnosis")}
     report = {"images": len(scans), "scans": len(kept), "notes": list(notes)} | known
-    if options.json == STDOUT:
-        print(json.dumps(report, indent=2, sort_keys=True))
+    if for_machines(options, report):
         return 0 if len(kept) else 1
-    for note in notes:
-        print(f"note: {note}")
-    for name, number in kept["diagnosis"].fillna("no diagnosis").value_counts().sort_index().items():
-        print(f"{name}: {number} scans")
-    print(f"left out: {tally(scans) or 'none'}")
     print(
         f"{len(kept)} of {len(scans)} images will enter, {known['with_age']} with an age, {known['with_diagnosis']} "
         "with a diagnosis (manifest.require_diagnosis asks for one)."
     )
+    print(f"left out: {tally(scans) or 'none'}")
+    for name, number in kept["diagnosis"].fillna("no diagnosis").value_counts().sort_index().items():
+        print(f"{name}: {number} scans")
+    for note in notes:
+        print(f"note: {note}")
     return 0 if len(kept) else 1

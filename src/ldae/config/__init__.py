@@ -26,7 +26,7 @@ from ldae.config.networks import Autoencoder, Dae, Diffusion, Discriminator, Imp
 from ldae.config.preprocessing import BiasField, BrainExtraction, Conform, Preprocessing, Quality, Registration
 from ldae.config.section import Section
 from ldae.config.training import Compute, Gpu, Launch, Training, computed
-from ldae.config.whole import OWN_FOLDERS, Config, load_config, merge, parse_config, read_layer
+from ldae.config.whole import OWN_FOLDERS, Config, layered, load_config, merge, parse_config, read_layer
 
 __all__ = [
     "OWN_FOLDERS",
@@ -66,6 +66,7 @@ __all__ = [
     "Supervised",
     "Training",
     "computed",
+    "layered",
     "load_config",
     "merge",
     "model_digest",

@@ -264,20 +264,33 @@ def read_layer(path: str | Path) -> dict[str, Any]:
     """One YAML file of a configuration.
 
     Raises:
-        UserError: it is not there, or no YAML.
+        UserError: it is not there, no YAML, or holds something else than keys.
     """
     try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig")) or {}
     except FileNotFoundError:
         raise UserError(f"The configuration file {path} does not exist.") from None
-    except yaml.YAMLError as error:
+    except IsADirectoryError:
+        raise UserError(f"{path} is a folder: name the configuration file in it.") from None
+    except PermissionError:
+        raise UserError(f"The configuration file {path} must not be read by this user.") from None
+    except UnicodeDecodeError:
+        raise UserError(f"The configuration file {path} is not UTF-8: save it as UTF-8 text.") from None
+    except (yaml.YAMLError, RecursionError) as error:
         raise UserError(f"The configuration file {path} is not plain YAML: {error}.") from None
+    if not isinstance(content, dict):
+        raise UserError(f"The configuration file {path} holds no keys: write lines such as `results_dir: results`.")
+    return content
 
 
 def load_config(*paths: str | Path) -> Config:
     """Read YAML files, each laid over the ones before it; of several the first lies beneath the user's."""
-    layers = [read_layer(path) for path in paths]
+    return parse_config(layered(*paths), read_layer(paths[0]) if len(paths) > 1 else None)
+
+
+def layered(*paths: str | Path) -> dict[str, Any]:
+    """What YAML files say, each laid over the ones before it, as it is written there."""
     content: dict[str, Any] = {}
-    for layer in layers:
-        content = merge(content, layer)
-    return parse_config(content, layers[0] if len(layers) > 1 else None)
+    for path in paths:
+        content = merge(content, read_layer(path))
+    return content

@@ -42,9 +42,14 @@ class Reading:
         return said
 
 
+def cut(cell: str, most: int = 60) -> str:
+    """A cell, however long it is, as a message can hold it."""
+    return cell if len(cell) <= most else f"{cell[:most]}..."
+
+
 def quoted(cells: Counter[str], shown: int = 8) -> str:
     """``'89+' (3), '-4' (2) and 5 more``, the commonest first."""
-    listed = ", ".join(f"{cell!r} ({number})" for cell, number in cells.most_common(shown))
+    listed = ", ".join(f"{cut(cell)!r} ({number})" for cell, number in cells.most_common(shown))
     return listed + (f" and {len(cells) - shown} more" if len(cells) > shown else "")
 
 

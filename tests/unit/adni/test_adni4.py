@@ -444,3 +444,52 @@ def test_a_cohort_with_adni4_leaves_the_others_as_they_are():
     (old, new) = next((old, new) for old, new in pairs if old != new)
     assert new.visits[:-1] == old.visits and new.visits[-1].phase == "ADNI4" and new.subject == old.subject
     assert "adni4" not in Phantom(**settings).described() and Phantom(**settings, adni4=1).described()["adni4"] == 1
+
+
+def of_today(download, tmp_path):
+    """The tables under the names of today, whose list of images goes on to ADNI4."""
+    write_todays_tables(tmp_path / "today", download.plans, download.listed, SEED)
+    return tmp_path / "today"
+
+
+def test_visits_of_adni4_are_no_loss_where_they_are_not_wanted(make_download, cohort, tmp_path):
+    """``convert.adni4: false`` is the remedy that the preflight itself names."""
+    download = make_download(tmp_path / "raw", cohort[:4])
+    today = of_today(download, tmp_path)
+    findings = preflight(download.images, today, adni4=False)
+    visits = sum(visit.phase != "ADNI4" for plan in download.plans for visit in plan.visits)
+    others = sum(visit.phase == "ADNI4" for plan in download.plans for visit in plan.visits)
+    assert {finding.severity for finding in findings} <= {"note"} and others == 2
+    beside = f"(beside them {others} phase not converted)"
+    assert findings.arrivals.sentence() == f"{visits} of {visits} visits on disk will arrive {beside}"
+
+
+def test_a_visit_of_adni4_that_no_table_dates_names_the_tables_that_would(make_download, cohort, tmp_path):
+    download = make_download(tmp_path / "raw", cohort[:4])
+    today = of_today(download, tmp_path)
+    for path in (next(today.glob("DXSUM*")), next(today.glob("REGISTRY*"))):
+        read_table(path).assign(EXAMDATE="").to_csv(path, index=False)
+    findings = preflight(download.images, today)
+    (line,) = [str(finding) for finding in findings if finding.severity == "blocking"]
+    assert "2 x unknown visit of ADNI4" in line and "download the newest DXSUM and REGISTRY" in line
+    assert "or leave ADNI4 out (convert.adni4: false)" in line
+
+
+def test_a_missing_registry_that_is_needed_is_not_called_dispensable(new):
+    new.table("REGISTRY").unlink()
+    respell(new, "DXSUM_PDXCONV", lambda table: table.assign(EXAMDATE=""))
+    (line,) = [str(item) for item in preflight(new.images, new.tables) if item.severity == "blocking"]
+    assert line.startswith("table REGISTRY is missing (") and "n/a" not in line
+    new.table("DXSUM_PDXCONV").unlink()
+    (line,) = [str(item) for item in preflight(new.images, new.tables) if item.severity == "blocking"]
+    assert line.startswith("table DXSUM_PDXCONV is missing")
+
+
+def test_without_adnimerge_nothing_is_said_of_tables_of_adni4(make_download, cohort, tmp_path):
+    download = make_download(tmp_path / "raw", cohort)
+    download.table("ADNIMERGE").unlink()
+    download.table("PTDEMOG").unlink()
+    findings = preflight(download.images, download.tables)
+    (line,) = [str(finding) for finding in findings if finding.severity == "blocking"]
+    assert line.startswith("table ADNIMERGE is missing") and findings.arrivals is None
+    assert "ADNI4" not in "".join(map(str, findings)).replace("[ADNI1,GO,2,3,4]", "")

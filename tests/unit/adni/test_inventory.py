@@ -9,7 +9,8 @@ import pytest
 from ldae import cli
 from ldae.adni.conversion import input_digests
 from ldae.adni.disk import subject_files
-from ldae.adni.inventory import write_inventory
+from ldae.adni.inventory import not_there_yet, write_inventory
+from ldae.config import load_config
 from ldae.core.errors import UserError
 from ldae.core.files import read_tsv
 
@@ -110,3 +111,14 @@ def test_ldae_inventory_refreshes_what_the_chain_made(download, tmp_path, capsys
     (download.tables / "Mine_All_Images_01Jan2026.csv").write_text("image_id\n1\n")
     assert cli.main(command) == 0 and "changed, what is new" in capsys.readouterr().out
     assert "Mine_All_Images_01Jan2026.csv" in out.read_text()
+
+
+def test_a_plan_says_which_raw_folders_are_not_there_yet(tmp_path):
+    config = load_config(Path(__file__).parents[3] / "config" / "config.yaml")
+    raw = config.raw.model_copy(update={"images": tmp_path / "ADNI", "tables": tmp_path})
+    config = config.model_copy(update={"raw": raw, "results_dir": tmp_path / "results"})
+    (sentence,) = not_there_yet(config)
+    assert sentence.startswith(f"the folder of the raw ADNI images does not exist ({tmp_path / 'ADNI'})")
+    (tmp_path / "results" / "bids").mkdir(parents=True)
+    (tmp_path / "results" / "bids" / "participants.tsv").write_text("participant_id\n")
+    assert not_there_yet(config) == []  # converted: the images may be gone

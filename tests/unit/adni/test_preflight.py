@@ -234,7 +234,7 @@ def test_command_line(download, tmp_path, capsys):
     assert read_json(tmp_path / "report.json") == {"findings": [], "ready": True, "visits": visits}
     download.edit("ADNIMERGE", {"PTID": download.plans[0].subject.ptid}, "EXAMDATE", "")
     assert cli.main(command) == 0
-    assert "but for the scans above" in capsys.readouterr().out
+    assert "but for the scans below" in capsys.readouterr().out
     download.table("MRIQUALITY").unlink()
     assert cli.main(command) == 1
     report = read_json(tmp_path / "report.json")
@@ -245,6 +245,58 @@ def test_command_line(download, tmp_path, capsys):
 def test_command_line_errors_are_one_line(tmp_path, capsys):
     assert cli.main(["phantom", str(tmp_path), "--config", str(tmp_path / "none.yaml")]) == 1
     assert capsys.readouterr().err == f"ldae: The configuration file {tmp_path / 'none.yaml'} does not exist.\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "is a folder: name the configuration file in it"),
+        (b"seed: \xff\xfe", "is not UTF-8: save it as UTF-8 text"),
+        ("seed: 1".encode("utf-16"), "is not UTF-8"),
+        (b"- seed", "holds no keys"),
+        (b"seed", "holds no keys"),
+        (b"seed: [", "is not plain YAML"),
+    ],
+)
+def test_a_configuration_that_is_none_is_one_line(download, tmp_path, capsys, content, sentence):
+    path = tmp_path / "mine.yaml"
+    path.mkdir() if content is None else path.write_bytes(content)
+    config = str(Path(__file__).parents[3] / "config" / "config.yaml")
+    command = ["preflight", str(download.images), str(download.tables), "--config", config, str(path)]
+    assert cli.main(command) == 1
+    (line,) = capsys.readouterr().err.splitlines()[:1]
+    assert line.startswith("ldae: ") and sentence in line and str(path) in line
+
+
+def test_a_report_that_cannot_be_written_is_one_line(download, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    report = tmp_path / "file" / "report.json"
+    assert cli.main(["preflight", str(download.images), str(download.tables), "--json", str(report)]) == 1
+    assert f"ldae: --json {report} cannot be written" in capsys.readouterr().err
+
+
+def test_folders_in_the_wrong_order_are_one_finding(download, capsys):
+    assert cli.main(["preflight", str(download.tables), str(download.images)]) == 1
+    verdict, line = capsys.readouterr().out.splitlines()
+    assert verdict == "The download is not ready to be converted, 1 finding must be mended."
+    assert line.startswith("blocking: the images are looked for in") and "in the other order" in line
+
+
+def test_the_folder_of_a_single_subject_is_known_as_such(download):
+    ptid = download.plans[0].subject.ptid
+    findings = preflight(download.images / ptid, download.tables)
+    assert f"set raw.images to the folder that {ptid} lies in" in str(findings[0])
+
+
+def test_the_verdict_comes_first_and_notes_that_need_nothing_are_short(download, capsys):
+    path = download.table("ADNIMERGE")
+    path.write_text(path.read_text().replace("PTID", "ptid", 1))
+    (download.images / "README.txt").write_text("mine")
+    assert cli.main(["preflight", str(download.images), str(download.tables)]) == 0
+    verdict, beside, renamed = capsys.readouterr().out.splitlines()
+    assert verdict == "The download is ready to be converted: 6 of 6 visits on disk will arrive."
+    assert beside.startswith("note: README.txt is no subject folder") and "nothing, if it is no image" in beside
+    assert renamed == "note: table ADNIMERGE: columns renamed: ptid to PTID"
 
 
 def test_report_is_stable(download, tmp_path):
@@ -460,6 +512,14 @@ def test_json_to_the_terminal_and_nothing_else(download, capsys):
 
 
 def test_wrong_calls_end_with_2(download, tmp_path, capsys):
+    raw = [str(download.images), str(download.tables)]
+    for arguments, sentence in (
+        ([*raw, "--json", str(tmp_path)], f"--json {tmp_path} is a folder: name a file"),
+        ([*raw, "--layout", "aibl"], "--layout: of a BIDS dataset alone"),
+        ([*raw, "--bids", str(tmp_path)], "are not for a BIDS dataset"),
+    ):
+        assert cli.main(["preflight", *arguments]) == 2
+        assert sentence in capsys.readouterr().err
     assert cli.main(["preflight", str(tmp_path / "none"), str(download.tables)]) == 2
     assert "is no folder" in capsys.readouterr().err
     assert cli.main(["preflight", str(download.images)]) == 2

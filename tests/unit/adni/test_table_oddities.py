@@ -1,6 +1,8 @@
 """Study tables that are damaged, doubled or huge, or hold what cannot be: named, quoted, counted, never believed."""
 
+import tarfile
 import time
+import zipfile
 
 import pandas as pd
 import pytest
@@ -104,3 +106,93 @@ def test_of_very_many_columns_those_that_are_needed_are_read(download):
     names = list(BY_NAME["ADNIMERGE"].required + BY_NAME["ADNIMERGE"].used)
     pd.testing.assert_frame_equal(after[names], before[names])
     assert len(after.columns) < 60
+
+
+def harmed(download, name: str, ending: str):
+    """A table saved or packed in another way."""
+    path = download.table(name)
+    content = path.read_bytes()
+    path.unlink()
+    path.with_name(f"{path.name}{ending}").write_bytes(content)
+    return f"{path.name}{ending}"
+
+
+@pytest.mark.parametrize("ending", [".crdownload", ".part", ".filepart", ".tmp", "~"])
+def test_a_table_that_is_not_wholly_there_is_named(download, ending):
+    name = harmed(download, "MRIQUALITY", ending)
+    (line,) = said(download).splitlines()
+    assert line.startswith("blocking: table MRIQUALITY is missing") and "is an unfinished download" in line
+    assert name in line
+
+
+@pytest.mark.parametrize("ending", [".xz", ".gz", ".bz2", ".zip", ".zst"])
+def test_a_packed_table_is_named(download, ending):
+    name = harmed(download, "ADNIMERGE", ending)
+    assert f"{name} cannot be read: save it as CSV, or unpack it" in said(download).splitlines()[0]
+
+
+@pytest.mark.parametrize("kind", ["T.zip", "T.tar.gz", "T.tar.xz"])
+def test_all_tables_in_one_archive_are_named(download, kind):
+    archive = download.tables / kind
+    paths = sorted(download.tables.glob("*.csv"))
+    if kind == "T.zip":
+        with zipfile.ZipFile(archive, "w") as handle:
+            for path in paths:
+                handle.write(path, f"ADNI/{path.name}")
+    else:
+        with tarfile.open(archive, f"w:{kind[6:]}") as handle:
+            for path in paths:
+                handle.add(path, f"ADNI/{path.name}")
+    for path in paths:
+        path.unlink()
+    lines = [line for line in said(download).splitlines() if line.startswith("blocking: table")]
+    assert len(lines) == len([table for table in BY_NAME.values() if not table.optional])
+    for line in lines:
+        name = line.split()[2]
+        assert f"{kind} holds {name}_01Jan2025.csv: unpack it here" in line
+
+
+def test_an_archive_that_is_none_and_one_of_something_else_say_nothing(download):
+    for name in ("T.zip", "T.tar.gz"):
+        (download.tables / name).write_bytes(b"PK")
+    with zipfile.ZipFile(download.tables / "other.zip", "w") as handle:
+        handle.writestr("ADNI/notes.txt", "mine")
+    download.table("MRIQUALITY").unlink()
+    (line,) = said(download).splitlines()
+    assert ".zip" not in line and ".tar" not in line
+
+
+def test_mayo_s_ratings_without_a_row_are_told(download):
+    path = download.table("MAYOADIRL_MRI_IMAGEQC_05_07_15")
+    path.write_text(path.read_text().splitlines()[0] + "\n")
+    (line,) = said(download).splitlines()
+    assert line.startswith("note: table MAYOADIRL_MRI_IMAGEQC_05_07_15 has a header and no row: it rates no scan")
+
+
+def test_an_empty_date_of_a_visit_without_an_image_says_nothing(download):
+    table = read_table(download.table("ADNIMERGE"))
+    row = table[table["PTID"] == download.plans[0].subject.ptid].iloc[[0]].assign(VISCODE="m48", EXAMDATE="")
+    pd.concat([table, row]).to_csv(download.table("ADNIMERGE"), index=False)
+    assert said(download) == ""
+
+
+@pytest.mark.parametrize("cell", ["inf", "-inf", "nan", "1e400", "5000 x 9", "", "-1", "²", "0x1f", "1_000"])
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("ADNIMERGE", "RID"), ("ADNIMERGE", "VISCODE"), ("ADNIMERGE", "AGE"), ("ADNIMERGE", "EXAMDATE"),
+        ("MPRAGEMETA", "ImageUID"), ("MPRAGEMETA", "SeriesID"), ("MPRAGEMETA", "MagStrength"), ("MPRAGEMETA", "Visit"),
+        ("MRIQUALITY", "LONIUID"), ("MRIQUALITY", "PASS"), ("DXSUM_PDXCONV", "VISCODE2"),
+        ("DXSUM_PDXCONV", "DIAGNOSIS"), ("CDR", "RID"), ("MAYOADIRL_MRI_IMAGEQC_05_07_15", "series_quality"),
+    ],
+)  # fmt: skip
+def test_whatever_a_cell_holds_the_preflight_ends(download, name, column, cell):
+    cell = "9" * 5000 if cell == "5000 x 9" else cell
+    for code in (cell, f"m{cell}") if column in ("VISCODE", "VISCODE2", "Visit") else (cell,):
+        ptid = download.plans[0].subject.ptid
+        rows = {"RID": str(int(ptid[-4:]))}
+        if name in ("ADNIMERGE", "MPRAGEMETA", "DXSUM_PDXCONV"):
+            rows = {"SubjectID" if name == "MPRAGEMETA" else "PTID": ptid}
+        download.edit(name, rows, column, code)
+        findings = preflight(download.images, download.tables)
+        assert all(len(str(finding)) < 8000 for finding in findings)

@@ -652,3 +652,12 @@ def test_pybids_finds_the_same_images(dataset):
         found = layout.get(suffix="T1w", extension=".nii.gz", return_type="filename", **filters)
         paths = {Path(path).relative_to(dataset.root.resolve()).as_posix() for path in found}
         assert paths and set(dataset.read(filters=filters)[0]["t1w"]) == paths
+
+
+def test_ids_and_columns_of_a_clinics_spreadsheet(dataset):
+    """``Participant ID`` and ``1.0``, which is neither 10 nor 100."""
+    for subject in ("1", "02", "10"):
+        dataset.image(subject, "M000")
+    dataset.people("Participant ID\tSex\tAge\n1.0\tM\t70\n2.0\tF\t71\n10.0\tM\t72\n")
+    scans, _ = dataset.read()
+    assert dict(cells(scans, "participant_id", "sex")) == {"sub-1": "M", "sub-02": "F", "sub-10": "M"}

@@ -141,3 +141,20 @@ def test_oasis3_without_its_table_of_visits_is_said_so(oasis, capsys):
     assert "set bids.visits (--visits) to OASIS3_UDSb4_cdr.csv" in capsys.readouterr().out
     cli.main([*command, "--visits", str(visits), "--participants", str(people)])
     assert "--visits" not in capsys.readouterr().out
+
+
+def test_preflight_of_a_dataset_reads_a_configuration_and_writes_a_report(oasis, tmp_path, capsys):
+    root, visits, people, _ = oasis
+    config = Path(__file__).parents[3] / "config" / "config.yaml"
+    mine = tmp_path / "mine.yaml"
+    bids = {"path": "elsewhere", "layout": "oasis3", "visits": str(visits), "participants": str(people)}
+    mine.write_text(json.dumps({"source": "bids", "raw": None, "bids": bids, "manifest": {"require_diagnosis": True}}))
+    command = ["preflight", "--bids", str(root), "--config", str(config), str(mine), "--json", str(tmp_path / "r.json")]
+    assert cli.main(command) == 0
+    verdict = capsys.readouterr().out.splitlines()[0]
+    assert verdict.startswith("48 of 48 images will enter, 48 with an age, 48 with a diagnosis")
+    report = read_json(tmp_path / "r.json")
+    assert (report["images"], report["scans"], report["with_diagnosis"]) == (48, 48, 48)
+    mine.write_text(json.dumps({"source": "bids", "raw": None, "bids": {"path": "elsewhere"}}))
+    assert cli.main(command) == 1  # the paper asks for a diagnosis
+    assert "left out: 48 x diagnosis missing" in capsys.readouterr().out

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from ldae.adni.accounting import NEEDED
+from ldae.adni.accounting import NEEDED, UNUSABLE_ROW
 from ldae.adni.adni4_tables import Adni4, known_phases
 from ldae.adni.clinica_tables import AdaptedTable, adapt_tables
 from ldae.adni.disk import SubjectFiles
@@ -71,6 +71,8 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
     if missing:
         return Findings(missing + tool_findings())
     on_disk = [path.name for path in subject_folders(images)]
+    if not on_disk and subject_folders(tables):
+        return Findings([swapped(images, tables), *tool_findings()])
     files, beside = files_by_subject(images, on_disk), outsiders(images)
     whole = adapt_tables(images, tables)
     adapted, found = apart(whole, images, tables, adni4, files)
@@ -81,16 +83,20 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
     held = passed_over(images, beside, files, listed)
     copies = needless(held, files)
     findings = tool_findings() + folder_findings(images, beside, adni4, copies) + site_findings(on_disk)
-    damaged = is_damaged(adapted["ADNIMERGE"]) and any(not FIVE_DIGITS.fullmatch(name) for name in on_disk)
-    told = {} if nothing_for_clinica(images, found) else adapted
+    needless_for_all = nothing_for_clinica(images, found)
+    damaged = is_damaged(adapted["ADNIMERGE"]) or not (adapted["ADNIMERGE"].usable or needless_for_all)
+    damaged = damaged and any(not FIVE_DIGITS.fullmatch(name) for name in on_disk)
+    told = {} if needless_for_all else adapted
     told = whole if damaged else told
     findings += adapted_findings(told, tables)
     if found is not None and not damaged:  # without it, subjects of all phases look like ADNI4's
         findings += adni4_findings(found, told, tables)
+    arrivals = account(adapted, found, files, adni4) if not damaged else None
     if "ADNIMERGE" in contents:
         merge, table = contents["ADNIMERGE"], BY_NAME["ADNIMERGE"]
         merge = merge if found is None else known_phases(merge)
-        findings += visit_findings(merge, subjects)
+        costly = None if arrivals is None else arrivals.losing(UNUSABLE_ROW)
+        findings += visit_findings(merge, subjects, costly)
         findings += doubled_visits(merge, subjects, table.required + table.used)
         if "DXSUM_PDXCONV" in contents:
             findings += diagnosis_findings(merge, contents["DXSUM_PDXCONV"], subjects)
@@ -103,10 +109,11 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
         findings += other_summaries(whole["DXSUM_PDXCONV"], tables, whole["ADNIMERGE"], on_disk)
     if set(NEEDED) <= set(contents):
         findings += rejected_visits(contents, subjects)
-    arrivals = account(adapted, found, files)
     if arrivals is not None:
         held = [item for item in held if adni4 or not FIVE_DIGITS.fullmatch(item[0])]
-        count_passed_over(arrivals, held, files, lambda of: account(*apart(whole, images, tables, adni4, of), of))
+        count_passed_over(
+            arrivals, held, files, lambda of: account(*apart(whole, images, tables, adni4, of), of, adni4)
+        )
         if "ADNIMERGE" in contents:
             findings += missing_facts(contents["ADNIMERGE"], arrivals.arriving)
             if "MPRAGEMETA" in contents:
@@ -117,21 +124,33 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
     return every
 
 
+def swapped(images: Path, tables: Path) -> Finding:
+    """The finding for two folders that stand in each other's place."""
+    what = f"the images are looked for in {images}, which has no subject folder, and {tables} has some"
+    fix = "give the folders in the other order: RAW CLINICAL (raw.images, raw.tables)"
+    return Finding("blocking", what, "RAW and CLINICAL", fix)
+
+
 def account(
-    adapted: Mapping[str, AdaptedTable], found: Adni4 | None, files: Mapping[str, SubjectFiles]
+    adapted: Mapping[str, AdaptedTable], found: Adni4 | None, files: Mapping[str, SubjectFiles], adni4: bool = True
 ) -> Arrivals | None:
-    """What will arrive of some subjects; None where the tables do not tell.
+    """What will arrive of some subjects; None where the tables do not tell it of all of them.
 
     Args:
         adapted, found: Clinica's tables and those of ADNI4.
         files: PTID -> files of the subjects.
+        adni4: ``convert.adni4``.
     """
+    if found is not None and found.short:
+        return None
     contents, arrivals = {name: item.content for name, item in adapted.items() if item.usable}, None
     alone = set() if found is None else found.alone
     theirs = {name: item for name, item in files.items() if not FIVE_DIGITS.fullmatch(name) and name not in alone}
     if set(NEEDED) <= set(contents):
-        arrivals = predicted({name: table for name, table in contents.items() if table is not None}, theirs)
-    if found is not None and not found.short:
+        arrivals = predicted({name: table for name, table in contents.items() if table is not None}, theirs, adni4)
+    elif theirs:
+        return None
+    if found is not None:
         arrivals = Arrivals() if arrivals is None else arrivals
         count_adni4(arrivals, found)
     return arrivals

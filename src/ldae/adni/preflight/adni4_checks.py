@@ -1,6 +1,7 @@
 """What is missing of ADNI4, and how many of its visits will arrive."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ldae.adni.accounting import SECOND
@@ -10,7 +11,7 @@ from ldae.adni.clinica import session_id
 from ldae.adni.clinica_tables import AdaptedTable
 from ldae.adni.preflight.arrivals import Arrivals
 from ldae.adni.preflight.finding import Finding, Severity, shortened
-from ldae.adni.preflight.table_checks import one_table
+from ldae.adni.preflight.table_checks import is_empty, one_table
 from ldae.adni.study_tables import BY_NAME
 from ldae.core.text_tables import count
 
@@ -27,13 +28,15 @@ def adni4_findings(found: Adni4, told: Mapping[str, AdaptedTable], tables: Path)
     findings = []
     for name, item in found.tables.items():
         known = name in told and bool(one_table(told[name], tables))
-        if item.usable or known or not (found.needs(name) or item.paths):
+        needed = found.needs(name) and not (name == "REGISTRY" and not found.tables["DXSUM_PDXCONV"].usable)
+        if (item.usable and not is_empty(item)) or known or not (needed or item.paths):
             continue
-        for finding in one_table(item, tables):
-            severity: Severity = "blocking" if found.needs(name) else "note"
-            fix = finding.fix + (OTHERWISE if found.needs(name) else "")
+        for finding in one_table(replace(item, table=replace(item.table, optional=not needed)), tables):
+            severity: Severity = "blocking" if needed and not item.usable else "note"
+            fix = finding.fix + (OTHERWISE if severity == "blocking" else "")
             findings.append(Finding(severity, finding.what, finding.where, fix, finding.used))
-    if LIST in found.short:
+    listing = told.get("MPRAGEMETA")
+    if LIST in found.short and (listing is None or listing.usable):  # else it is told already
         what = f"table {LIST} (or {LISTS[1]}) is missing, or has no T1w image of {shortened(found.unlisted)}"
         fix = f"download it from {BY_NAME['MPRAGEMETA'].page}{OTHERWISE}"
         findings.append(Finding("blocking", what, str(tables), fix, "the list of T1w images of ADNI4"))

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -11,6 +11,7 @@ from ldae.adni.accounting import (
     NO_VISIT,
     ORDINARY,
     SECOND,
+    UNDATED,
     UNKNOWN,
     UNUSABLE_ROW,
     Listing,
@@ -39,6 +40,7 @@ ADVICE = {  # kind of reason -> what to do
     UNKNOWN: f"{NEWEST}, unless these images are no T1w scans",
     "no visit": "download the newest ADNIMERGE",
     NO_VISIT: "look whether the dates of these scans and of their visits in ADNIMERGE are right",
+    UNDATED: "download the newest DXSUM and REGISTRY, or leave ADNI4 out (convert.adni4: false)",
     UNUSABLE_ROW: "correct the cells of ADNIMERGE that are quoted, or download it again",
     "unreadable scan date": f"write the dates as YYYY-MM-DD, or {NEWEST}",
     LEFT_OUT: "compare visit, sequence and field strength of these images in the list of images with the others; "
@@ -74,6 +76,10 @@ class Arrivals:
         beside = f" (beside them {others})" if others else ""
         return f"{len(self.arriving)} of {count(self.possible, 'visit')} on disk will arrive{beside}"
 
+    def losing(self, reason: str) -> set[str]:
+        """Subjects who lose a visit for a kind of reason."""
+        return {entry.split(" (")[0] for entry in self.lost.get(reason, ())}
+
     def add(self, subject: str, reason: str) -> None:
         """Count a visit of a subject that will not arrive, under its reason."""
         kind = reason.split(":")[0]
@@ -84,14 +90,15 @@ class Arrivals:
             self.lost.setdefault(kind, []).append(f"{subject} ({reason.split(': ', 1)[-1]})")
 
 
-def predicted(contents: Mapping[str, pd.DataFrame], files: Mapping[str, SubjectFiles]) -> Arrivals:
+def predicted(contents: Mapping[str, pd.DataFrame], files: Mapping[str, SubjectFiles], adni4: bool = False) -> Arrivals:
     """Arrivals of the subjects on disk.
 
     Args:
         contents: ADNIMERGE, MPRAGEMETA, MRIQUALITY and Mayo's table as the adapter passes them on.
         files: PTID -> files on disk.
+        adni4: ``convert.adni4``.
     """
-    listing = narrowed(listing_of(contents), set(files))
+    listing = narrowed(listing_of(contents, adni4), set(files))
     reasons = {name: item.troubles for name, item in files.items()}
     had = {name: item.ids - set(reasons[name]) for name, item in files.items()}
     shown = listing.shown(had)
@@ -131,7 +138,7 @@ def narrowed(listing: Listing, subjects: set[str]) -> Listing:
     images, visits = listing.images, listing.visits
     images = images[images["SubjectID"].isin(subjects)].reset_index(drop=True)
     visits = visits[visits["PTID"].isin(subjects)].reset_index(drop=True)
-    return Listing(images, visits, listing.failed, listing.ratings)
+    return replace(listing, images=images, visits=visits)
 
 
 def by_subject(listing: Listing):
@@ -142,7 +149,7 @@ def by_subject(listing: Listing):
     empty = listing.images.iloc[:0], listing.visits.iloc[:0]
 
     def piece(name: str) -> Listing:
-        return Listing(images.get(name, empty[0]), visits.get(name, empty[1]), listing.failed, listing.ratings)
+        return replace(listing, images=images.get(name, empty[0]), visits=visits.get(name, empty[1]))
 
     return piece
 

@@ -1,12 +1,16 @@
 """One problem of a download, and how it is worded."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from ldae.core.cells import cut
 from ldae.core.files import escaped
 
 Severity = Literal["blocking", "quarantine", "note"]
+NOTHING = re.compile(r"none needed(?! if)")
+BRIEF = 200  # letters of a note that needs nothing
 SEVERITIES = ("blocking", "quarantine", "note")
 
 
@@ -23,6 +27,15 @@ class Finding:
     where: str
     fix: str
     used: str = ""
+
+    @property
+    def needs_nothing(self) -> bool:
+        """Whether the finding is told for the record alone."""
+        return self.severity == "note" and NOTHING.match(self.fix) is not None
+
+    def brief(self) -> str:
+        """What was found, in a line: enough where nothing is to be done about it."""
+        return escaped(cut(self.what, BRIEF))
 
     def __str__(self) -> str:
         used = f", used for {self.used}" if self.used else ""

@@ -15,17 +15,24 @@ from ldae.adni.inventory import FIVE_DIGITS, Outsider, subject_folders
 from ldae.adni.preflight.finding import Finding, Severity, shortened
 from ldae.adni.selection import PHASES
 from ldae.adni.study_tables import BY_NAME
+from ldae.core.cells import cut
+from ldae.core.keys import PTID
 from ldae.core.text_tables import count
 
 PAGE = BY_NAME["ADNIMERGE"].page
 
 
-def visit_findings(merge: pd.DataFrame, subjects: list[str]) -> list[Finding]:
-    """Dates, visit codes, phases and diagnoses; subjects on disk that the table does not know."""
+def visit_findings(merge: pd.DataFrame, subjects: list[str], costly: set[str] | None = None) -> list[Finding]:
+    """Dates, visit codes, phases and diagnoses; subjects on disk that the table does not know.
+
+    Args:
+        costly: subjects who lose a scan to a row that cannot be used; None: unknown.
+    """
     rows = merge[merge["PTID"].isin(subjects)]
+    concerned = rows if costly is None else rows[rows["PTID"].isin(costly)]
     findings = [
-        *bad_dates(rows, "EXAMDATE", "PTID", "ADNIMERGE"),
-        *bad_codes(rows),
+        *bad_dates(concerned, "EXAMDATE", "PTID", "ADNIMERGE"),
+        *bad_codes(concerned),
         *unknown_phases(rows),
         *unknown_diagnoses(rows),
     ]
@@ -59,10 +66,10 @@ def bad_dates(
 
 def bad_codes(rows: pd.DataFrame) -> list[Finding]:
     """Codes of visits other than ``bl`` and ``m06``."""
-    bad = rows[~rows["VISCODE"].str.fullmatch(r"bl|m\d+")]
+    bad = rows[~rows["VISCODE"].str.fullmatch(r"bl|m\d{1,4}")]
     if bad.empty:
         return []
-    codes = shortened(sorted(set(bad["VISCODE"])))
+    codes = shortened(cut(code) for code in sorted(set(bad["VISCODE"])))
     names = shortened(sorted(set(bad["PTID"])))
     what = f"VISCODE holds {codes or 'nothing'} for {names}; such a visit is left out"
     fix = f"download the table again from {PAGE}"
@@ -168,6 +175,8 @@ def folder_findings(
     findings = []
     if not subject_folders(images):
         fix = "set raw.images to the folder that holds one folder per subject, as LONI's zip unpacks (usually ADNI)"
+        if PTID.fullmatch(images.name):
+            fix = f"set raw.images to the folder that {images.name} lies in; this is a single subject's"
         findings.append(Finding("blocking", "no subject folder named NNN_S_NNNN", str(images), fix, USED))
     longer = [path.name for path in subject_folders(images) if FIVE_DIGITS.fullmatch(path.name)]
     if longer and not adni4:

@@ -67,9 +67,13 @@ def candidates(contents: dict[str, pd.DataFrame], subjects: list[str]) -> pd.Dat
 
 def phase_of_visit(meta: pd.DataFrame, merge: pd.DataFrame) -> pd.Series:
     """COLPROT of the visit nearest in time to each image; empty where a date is missing."""
-    left = pd.DataFrame({"PTID": meta["SubjectID"], "date": pd.to_datetime(meta["ScanDate"], errors="coerce")})
+    left = pd.DataFrame(
+        {"PTID": meta["SubjectID"], "date": pd.to_datetime(meta["ScanDate"], format="%Y-%m-%d", errors="coerce")}
+    )
     left = left.dropna().rename_axis("row").reset_index().sort_values("date")
-    right = merge[["PTID", "COLPROT"]].assign(date=pd.to_datetime(merge["EXAMDATE"], errors="coerce"))
+    right = merge[["PTID", "COLPROT"]].assign(
+        date=pd.to_datetime(merge["EXAMDATE"], format="%Y-%m-%d", errors="coerce")
+    )
     right = right.dropna().sort_values("date")
     nearest = pd.merge_asof(left, right, on="date", by="PTID", direction="nearest").set_index("row")["COLPROT"]
     return nearest.reindex(meta.index).fillna("")

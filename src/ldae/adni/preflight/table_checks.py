@@ -5,7 +5,8 @@ from pathlib import Path
 from ldae.adni.clinica import OLDEST_DCM2NIIX, clinica_command, dcm2niix_version
 from ldae.adni.clinica_tables import AdaptedTable
 from ldae.adni.preflight.finding import Finding, Severity, shortened
-from ldae.adni.study_tables import TABLES, StudyTable, find_other_formats, find_tables, read_table
+from ldae.adni.stand_ins import stand_ins
+from ldae.adni.study_tables import TABLES, StudyTable, find_tables, read_table
 from ldae.core.errors import UserError
 from ldae.core.text_tables import CUT
 
@@ -54,15 +55,22 @@ def one_table(item: AdaptedTable, tables: Path) -> list[Finding]:
     if item.lacking:
         what = f"columns missing: {', '.join(item.lacking)}"
         return [Finding(severity, what, names, f"download the complete table from {table.page}", table.purpose)]
+    if is_empty(item):
+        what = f"table {table.name} has a header and no row: it rates no scan"
+        return [Finding("note", what, names, f"download it again from {table.page}", table.purpose)]
     return []
+
+
+def is_empty(item: AdaptedTable) -> bool:
+    """Whether a table has no row, where the converters can do with that (Mayo's ratings)."""
+    return item.content is not None and item.content.empty and item.table.name.startswith("MAYO")
 
 
 def missing_table(table: StudyTable, tables: Path) -> Finding:
     """The finding for a table that is not there; it names files of that name that cannot be read."""
     also = f" (today's name: {' or '.join(table.today)})" if table.today else ""
-    other = find_other_formats(tables, (table.name, *table.today))
-    if other:
-        also += f"; {shortened(path.name for path in other)} cannot be read: save it as CSV, or unpack it"
+    others = stand_ins(tables, (table.name, *table.today))
+    also += f"; {shortened(others, 3)}" if others else ""
     what = f"table {table.name} is missing{also}" + (": its columns will be n/a" if table.optional else "")
     severity: Severity = "note" if table.optional else "blocking"
     return Finding(severity, what, str(tables), f"download it from {table.page}", table.purpose)

@@ -1,0 +1,62 @@
+"""Files that would be a study table if they were unpacked, saved as CSV or downloaded to their end.
+
+They are looked for where a table is missing; of an archive the list of contents is read, nothing else.
+"""
+
+import re
+import tarfile
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from ldae.adni.file_names import ARCHIVE, MAYBE_UNFINISHED, UNFINISHED
+from ldae.adni.study_tables import files_of_tables, named
+
+WORKBOOK = re.compile(r"\.(xlsx|xlsm|xls|ods|numbers|rdata|rda|rds|sas7bdat|sav|dta|parquet)$", re.IGNORECASE)
+PLAIN = re.compile(r"\.(csv|tsv|txt|tab)$", re.IGNORECASE)
+PACKED = re.compile(r"\.(zip|gz|bz2|xz|zst|z|7z|rar)$", re.IGNORECASE)
+TAR = re.compile(r".*\.(tar|tgz|tbz2|txz|tar\.(gz|bz2|xz))", re.IGNORECASE)
+CLOSED = re.compile(r".*\.(7z|rar|zst|tar\.zst)", re.IGNORECASE)  # archives whose contents are not looked at
+LARGEST_TAR = 1 << 28  # bytes; the list of a packed tar is at its members, all through the file
+
+
+def stand_ins(folder: Path, names: tuple[str, ...]) -> list[str]:
+    """What to do with files that are, or hold, one of the tables ``names``, each in a phrase."""
+    found = []
+    for path in files_of_tables(folder):
+        unfinished = UNFINISHED.fullmatch(path.name) or MAYBE_UNFINISHED.fullmatch(path.name)
+        if unfinished and is_called(unfinished.group(1), names):
+            found.append(f"{path.name} is an unfinished download: download it again")
+        elif path.suffix.lower() != ".csv" and is_called(path.name, names):
+            found.append(f"{path.name} cannot be read: save it as CSV, or unpack it")
+        elif ARCHIVE.fullmatch(path.name) or TAR.fullmatch(path.name):
+            inside = [name for name in members(path) if is_called(PurePosixPath(name).name, names)]
+            if inside:
+                found.append(f"{path.name} holds {PurePosixPath(inside[0]).name}: unpack it here")
+            elif CLOSED.fullmatch(path.name):
+                found.append(f"{path.name} may hold it: unpack it here")
+    return found
+
+
+def is_called(name: str, tables: tuple[str, ...]) -> bool:
+    """Whether a file's name is that of one of some tables, however it is saved and packed."""
+    bare = PACKED.sub("", name)
+    bare = PLAIN.sub("", WORKBOOK.sub("", bare))
+    if bare == name:  # without an ending that a table may have
+        return False
+    pattern = "|".join(r"(?:.*[ _-])?" + table.replace("_", "[ _-]") for table in tables)
+    return named(Path(f"{bare}.csv"), f"(?:{pattern})")
+
+
+def members(path: Path) -> list[str]:
+    """Names in an archive; none where it cannot be read."""
+    try:
+        if TAR.fullmatch(path.name):
+            if path.stat().st_size > LARGEST_TAR:
+                return []
+            with tarfile.open(path) as archive:
+                return archive.getnames()
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except (zipfile.BadZipFile, tarfile.TarError, OSError, ValueError, EOFError, NotImplementedError, zlib.error):
+        return []
