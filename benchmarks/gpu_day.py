@@ -183,15 +183,18 @@ def trainings(day: Day) -> Any:
 def resume(day: Day) -> Any:
     """Two whole runs and one that was stopped: equal or not, for every stage of the small networks."""
     small, rows = config.load_config(*SMALL), []
-    for name, chosen in product(("autoencoder", "diffusion", "representation"), (False, True)):
+    plain = config.Launch(pictures_every=0)  # an image may have no matplotlib
+    stopped = plain.model_copy(update={"stop_margin_seconds": 1e6})
+    chain = [name for name in ("autoencoder", "diffusion", "representation") if name in day.options.stages]
+    for name, chosen in product(chain, (False, True)):
         with tempfile.TemporaryDirectory() as folder:
             places = iter(range(9))
             changes = {"steps": 6, "validate_every": 3, "deterministic": chosen}
             settings = getattr(small, name).training.model_copy(update=changes)
 
-            def run(place: Path, *more: Any, settings=settings, name=name, folder=folder, places=places) -> dict:
+            def run(place: Path, launch=plain, settings=settings, name=name, folder=folder, places=places) -> dict:
                 stages = bench_gpu.Stages(small, Path(folder) / str(next(places)), day.device)
-                return train(stages.make(name), settings, 1, place, {}, *more).weights
+                return train(stages.make(name), settings, 1, place, {}, launch).weights
 
             root = Path(folder)
             started = time.perf_counter()
@@ -199,7 +202,7 @@ def resume(day: Day) -> Any:
             spent = (time.perf_counter() - started) / 2
             os.environ["LDAE_STOP_AT"] = str(time.time() + 1)
             try:
-                run(root / "parts", config.Launch(stop_margin_seconds=1e6))
+                run(root / "parts", stopped)
             except Interrupted:
                 pass
             finally:

@@ -55,6 +55,23 @@ def test_every_rule_names_log_benchmark_and_environment():
             assert len(re.findall(rf"^ +{directive}$", text, flags=re.MULTILINE)) == count, (path.name, directive)
 
 
+NAMED = re.compile(
+    r"(?<![\w/.-])(?:benchmarks|config|docs|envs|profiles|rules|src|tests|workflow)/[\w/.-]*\w(?![\w*{])"
+)
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no checkout of git")
+def test_files_that_the_pages_name_are_in_the_repository():
+    """Not only in the folder of whoever wrote the page: what git ignores reaches nobody."""
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    known = {*listed, *(str(folder) for path in listed for folder in Path(path).parents), "config/mine.yaml"}  # yours
+    pages = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "Makefile")), *(ROOT / "docs").glob("*.md")]
+    named = {(page.name, path) for page in pages for path in NAMED.findall(page.read_text())}
+    assert len(named) > 50 and not {(page, path) for page, path in named if path not in known}
+
+
 def test_environments_are_in_step_with_the_lock():
     spec = importlib.util.spec_from_file_location("generate", ROOT / "envs/generate.py")
     generate = importlib.util.module_from_spec(spec)
