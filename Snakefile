@@ -73,11 +73,12 @@ if workflow.is_main_process:
     for sentence in not_there_yet(settings):
         print(f"Note: {sentence}", file=sys.stderr)
     try:
+        require_place(settings)
         require_group(settings)
         require_nobodys_files(settings, {made.name: made.output for made in workflow.rules})
         require_runnable(
             settings,
-            {} if settings.model else {f"train_{name}": processes_of(f"train_{name}") for name in TRAININGS},
+            {made.name: asked_of(made) for made in workflow.rules if needs_gpu(made)},
             costliest_measure,
             Path(".snakemake/ldae-memory.json"),
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ldae.adni.inventory import not_there_yet
 from ldae.cohort.identity import given_files, require_nobodys_files, require_same_cohort
-from ldae.cohort.private_folders import make_private, require_group
+from ldae.cohort.private_folders import make_private, require_group, require_place
 from ldae.config import model_digest, parse_config, read_layer, read_recipe, with_model
 from ldae.core.closure import Code
 from ldae.core.contamination import splits_of, training_subjects
@@ -16,7 +16,7 @@ from ldae.core.files import digest
 from ldae.core.model_places import STAGES, parts
 from ldae.core.runtime import DEVICE
 from ldae.training.extension import start_digest
-from ldae.training.planning import TRAININGS, require_runnable
+from ldae.training.planning import require_runnable
 
 try:
     from ldae.studies.registry import STUDIES, figures, headline, missing, require_rules, runnable, tables
@@ -55,10 +55,14 @@ def code_digest(rule):
     return CODE.digest(Path(workflow.basedir) / f"workflow/scripts/{rule}.py")
 
 
-def processes_of(rule):
-    """Constants among the resources of a rule that say on how many GPUs it runs, the profile's included."""
-    resources = workflow.get_rule(rule).resources
-    return {name: resources[name].value for name in ("gpu", "nodes") if name in resources}
+def needs_gpu(rule):
+    """Whether its jobs compute with networks."""
+    return str(rule.conda_env).endswith("gpu.yaml")
+
+
+def asked_of(rule):
+    """The resources of a rule, the profile's included; 1 stands for what depends on the attempt."""
+    return {name: 1 if asked.is_evaluable() else asked.value for name, asked in rule.resources.items()}
 
 
 def costliest_measure():

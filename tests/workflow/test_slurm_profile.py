@@ -1,5 +1,6 @@
 """profiles/slurm against the Snakefile: what every job of the paper's configuration would ask the cluster for."""
 
+import json
 import re
 
 import pytest
@@ -52,14 +53,36 @@ def test_dry_run_lists_every_stage_with_its_partition_gpus_and_hours(workflow, p
             assert resources["slurm_partition"] == "cpu" and "gpu" not in resources, rule
 
 
-def test_a_batch_that_the_gpus_cannot_share_is_refused_before_anything_runs(workflow):
-    result = workflow.run("--dry-run", "--set-resources", "train_representation:gpu=3", profile="profiles/slurm")
+def refusal(result) -> str:
+    """The one sentence of a dry run that was refused."""
     assert result.returncode == 1
     (sentence,) = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
-    assert sentence == (
+    return sentence
+
+
+def test_a_batch_that_the_gpus_cannot_share_is_refused_before_anything_runs(workflow):
+    path = workflow.folder / "profiles/slurm/config.yaml"
+    path.write_text(
+        path.read_text().replace("train_representation: {<<: *pair,", "train_representation: {<<: *pair, gpu: 3,")
+    )
+    assert refusal(workflow.run("--dry-run", profile="profiles/slurm")) == (
         "Error: train_representation: batch 16 cannot be shared by 3 processes with micro_batch 2; use fewer GPUs or a "
         "smaller micro_batch."
     )
+
+
+def test_a_change_on_the_command_line_that_would_take_the_gpus_from_the_others_is_refused(workflow):
+    """Snakemake replaces the profile's list by it: all other jobs would go to the CPU partition, for two hours."""
+    one = ("--dry-run", "--set-resources", "train_autoencoder:runtime=1440")
+    sentence = refusal(workflow.run(*one, profile="profiles/slurm"))
+    assert re.match(
+        r"Error: \w+ and \d+ more: SLURM would start such a job without a GPU\. --set-resources on", sentence
+    )
+    (workflow.folder / "cpu.json").write_text(json.dumps({"launch": {"device": "cpu"}}))
+    (workflow.folder / "data/ADNI").mkdir(parents=True)
+    (workflow.folder / "data/clinical").mkdir(parents=True)
+    result = workflow.run(*one, "--configfile", "cpu.json", profile="profiles/slurm")
+    assert result.returncode == 0, result.stderr
 
 
 def test_every_rule_that_needs_a_gpu_asks_for_one(profile):

@@ -112,6 +112,7 @@ def test_bumped_revision_plans_that_rule_and_what_follows(smoke, tmp_path, key, 
     overlay = {"revision": 2}
     for part in reversed(key.split(".")):
         overlay = {part: overlay}
+    overlay |= {"launch": {"device": "cpu"}}  # the list below replaces the profile's, GPUs included
     (tmp_path / "bump.json").write_text(json.dumps(overlay))
     one_gpu = [f"{stage}:gpu=1" for stage in ("train_diffusion", "train_representation")]
     planned = smoke.planned(*SMOKE, str(tmp_path / "bump.json"), "--set-resources", *one_gpu, profile=profile)

@@ -17,6 +17,18 @@ ALONE, GROUP = 0o700, 0o2770  # new files of a group's folder belong to the grou
 THROUGH = 0o011  # of the results folder itself: to public, for those who know its name; nobody lists it
 
 
+def require_place(config: Config) -> None:
+    """Raises:
+    UserError: the results folder is not there and cannot be made.
+    """
+    results = config.results_dir.resolve()
+    above = next(path for path in (results, *results.parents) if os.path.lexists(path))
+    if not above.is_dir():
+        raise UserError(f"results_dir: {above} is no folder; choose another place for {config.results_dir}.")
+    if above != results and not os.access(above, os.W_OK | os.X_OK):
+        raise UserError(f"results_dir: {above} cannot be written to; choose another place for {config.results_dir}.")
+
+
 def require_group(config: Config) -> None:
     """Raises:
     UserError: the group of ``results_group`` is not there, or not the user's.

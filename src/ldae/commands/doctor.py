@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,8 @@ from ldae.commands import OVERLAID
 
 if TYPE_CHECKING:
     from ldae.config import Config
+    from ldae.training.memory import Need
+    from ldae.training.rule_memory import RuleNeed
 
 GIB = 2**30
 NETWORKED = ("nfs", "nfs4", "lustre", "gpfs", "beegfs", "ceph", "cifs", "fuse")
@@ -75,7 +77,7 @@ def findings(config: Config | None) -> Iterator[Finding]:
         yield look()
     if config is not None:
         yield from weights(config)
-        yield from trainings(config)
+        yield from memory_of_gpu(config)
 
 
 def gpu() -> Finding:
@@ -201,19 +203,34 @@ def weights(config: Config) -> Iterator[Finding]:
             yield Finding("weights", f"{key}: {path}")
 
 
-def trainings(config: Config) -> Iterator[Finding]:
-    """Whether every training fits the first GPU, as `ldae memory` counts; without a GPU there is nothing to fit."""
+def memory_of_gpu(config: Config) -> Iterator[Finding]:
+    """Whether every rule with a network fits the smallest GPU here; without a GPU there is nothing to fit."""
     from ldae.inference.gpu import cards
 
     usable = cards()
     if not usable:
         yield Finding("trainings", "no GPU here to fit them to (`ldae memory` counts what each needs)")
         return
+    from ldae.studies.common.image_metrics import ssim_brain
     from ldae.training.memory import needs
+    from ldae.training.rule_memory import rule_needs
 
-    room = usable[0][1]
-    for need in needs(config):
+    trained = needs(config) if config.model is None else []
+    yield from fitting(trained, rule_needs(config, ssim_brain), min(room for _, room in usable))
+
+
+def fitting(trainings: Sequence[Need], rules: Sequence[RuleNeed], room: float) -> Iterator[Finding]:
+    """What a GPU of so many GiB holds of what was counted: every training, the largest of the rules after them, and
+    each that does not fit."""
+    for need in trainings:
         words = f"{need.stage}: {need.total:.1f} of {room:.1f} GiB with micro_batch {need.micro_batch}"
         largest = need.largest(room)
         advice = f"set micro_batch {largest}" if largest else "no micro_batch fits: a larger GPU is needed"
-        yield Finding("trainings", words, None if need.total <= room else f"{advice} (config/gpu_*gb.yaml)")
+        fits = need.fits(need.micro_batch, room)
+        yield Finding("trainings", words, None if fits else f"{advice} (config/gpu_*gb.yaml)")
+    most = max(rules, key=lambda need: need.total)
+    for rule in rules:
+        wrong = None if rule.fits(room) else "set evaluation.volumes to 1, or evaluation.batch lower"
+        if wrong or rule is most:
+            words = f"{rule.rule}: {rule.total:.1f} of {room:.1f} GiB, {rule.largest_pass} of {rule.at_once} at once"
+            yield Finding("evaluation", words, wrong)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ldae.config.section import Fraction, Positive, Section
+from ldae.config.section import Beta, Fraction, Positive, Section, require_groups
 from ldae.config.training import Training
 
 
@@ -45,6 +45,11 @@ class Autoencoder(Section):
             raise ValueError("pretrained and training.init_from both say where to start: give one")
         return self
 
+    @model_validator(mode="after")
+    def _groups_divide(self) -> "Autoencoder":
+        require_groups(self.channels, self.norm_groups)
+        return self
+
 
 class Diffusion(Section):
     """Stage 2: unconditional latent diffusion (paper 4.2; Table 3)."""
@@ -52,7 +57,7 @@ class Diffusion(Section):
     channels: Positive = Field(256, description="base width")
     multipliers: list[Positive] = [1, 2, 3]
     res_blocks: Positive = 2
-    attention_factors: list[int] = Field([2, 4], description="down-sampling factors with self-attention")
+    attention_factors: list[Positive] = Field([2, 4], description="down-sampling factors with self-attention")
     dropout: Fraction = 0.1
     norm_groups: Positive = 32
     prior: Literal["none", "gaussian"] = Field(
@@ -60,15 +65,22 @@ class Diffusion(Section):
     )
     resample: Literal["isotropic", "in_plane"] = Field("isotropic", description="in_plane: their code's 'video' rule")
     timesteps: Positive = 1000
-    beta_start: float = 1e-4
-    beta_end: float = 0.02
+    beta_start: Beta = 1e-4
+    beta_end: Beta = 0.02
     training: Training
+
+    @model_validator(mode="after")
+    def _schedule_and_groups(self) -> "Diffusion":
+        if self.beta_end < self.beta_start:
+            raise ValueError(f"beta_end {self.beta_end} is below beta_start {self.beta_start}")
+        require_groups([self.channels], self.norm_groups)
+        return self
 
 
 class Representation(Section):
     """Stage 3: semantic encoder and gradient estimator (paper 4.3, 4.4; Table 4)."""
 
-    backbone: str = Field("convnext_small", description="timm model name")
+    backbone: str = Field("convnext_small", min_length=1, description="timm model name")
     backbone_weights: Path | None = Field(None, description="ImageNet weights (safetensors); none: random, and said so")
     backbone_sha256: str | None = None
     drop_path: Fraction = Field(0.4, description="stochastic depth of the backbone")
@@ -79,7 +91,7 @@ class Representation(Section):
     slice_step: Positive = Field(1, description="use every n-th axial slice")
     heads: Positive = 8
     dropout: Fraction = 0.1
-    snr_gamma: float = Field(0.1, description="PDAE's SNR weighting")
+    snr_gamma: float = Field(0.1, ge=0, description="PDAE's SNR weighting")
     ema_doubles_backbone: bool = Field(False, description="the backbone's average is updated twice as often")
     training: Training
 
@@ -87,6 +99,12 @@ class Representation(Section):
     def _batch_norm_needs_a_batch(self) -> "Representation":
         if self.code_norm == "batch" and self.training.micro_batch < 2:
             raise ValueError("code_norm batch needs a micro_batch of at least 2")
+        return self
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> "Representation":
+        if self.dimension % self.heads:
+            raise ValueError(f"dimension {self.dimension} is not a multiple of heads {self.heads}")
         return self
 
 
@@ -102,14 +120,21 @@ class Dae(Section):
     channels: Positive = Field(64, description="base width")
     multipliers: list[Positive] = [1, 2, 2, 4, 5]
     res_blocks: Positive = 2
-    attention_factors: list[int] = Field([8, 16], description="down-sampling factors with self-attention")
+    attention_factors: list[Positive] = Field([8, 16], description="down-sampling factors with self-attention")
     dropout: Fraction = 0.1
     norm_groups: Positive = 32
     resample: Literal["isotropic"] = "isotropic"
     timesteps: Positive = 1000
-    beta_start: float = 1e-4
-    beta_end: float = 0.02
+    beta_start: Beta = 1e-4
+    beta_end: Beta = 0.02
     training: Training
+
+    @model_validator(mode="after")
+    def _schedule_and_groups(self) -> "Dae":
+        if self.beta_end < self.beta_start:
+            raise ValueError(f"beta_end {self.beta_end} is below beta_start {self.beta_start}")
+        require_groups([self.channels], self.norm_groups)
+        return self
 
     @model_validator(mode="after")
     def _shape_divides(self) -> "Dae":

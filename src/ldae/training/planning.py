@@ -4,9 +4,13 @@ Nothing here needs torch, but for the memory of a GPU, which is counted once for
 """
 
 import logging
+import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +19,14 @@ from ldae.core.closure import Code
 from ldae.core.errors import UserError
 from ldae.core.files import digest, read_json, require_weights, write_json
 from ldae.core.lineage import MADE_FROM
+from ldae.core.runtime import DEVICE
 from ldae.training import extension
 from ldae.training.warm_start import misfits
 
 TRAININGS = tuple(MADE_FROM)
+GPU = {"gpu", "gres", "slurm_extra"}  # resources by which a job asks SLURM for one
 KEPT = 3  # checkpoints: two, and the one that is being written
+ENCODERS = {"representation", "supervised_ad", "supervised_age"}  # have a backbone of timm's
 COUNTS = ("ldae.training.memory", "ldae.training.rule_memory")  # what the counts depend on, and all that it imports
 logger = logging.getLogger("ldae")
 
@@ -54,10 +61,11 @@ def require_runnable(
     metric: Callable[[], Any] | None = None,
     kept_in: Path | None = None,
 ) -> None:
-    """Every training that is still to be done can start as it is planned, and every rule fits the configured GPU.
+    """Every training that is still to be done can start as it is planned; every rule with a network fits the configured
+    GPU, and asks SLURM for one.
 
     Args:
-        resources: those of the rules ``train_*``; what is not named has one process.
+        resources: those of the rules with a network; a training that is not named has one process.
         metric: imports the one of :func:`ldae.training.rule_memory.rule_needs`; none: no memory is counted.
         kept_in: a file that keeps what was counted.
 
@@ -65,7 +73,8 @@ def require_runnable(
         UserError: what each cannot do, one sentence each.
     """
     found = list(unmet(config, {name: Processes.of(asked).total for name, asked in resources.items()}))
-    if metric is not None and config.compute.memory_gb is not None:
+    found += without_gpu(config, resources)
+    if not found and metric is not None and config.compute.memory_gb is not None:
         found += too_large(config, Counts.of(config, metric, kept_in))
     if found:
         raise UserError("\n".join(dict.fromkeys(found)))
@@ -85,6 +94,9 @@ def unmet(config: Config, processes: Mapping[str, int]) -> Iterator[str]:
                 require_weights(path, sha256)
             except UserError as error:
                 yield f"{key}: {error}"
+    name = config.representation.backbone
+    if waiting & ENCODERS and not is_backbone(name):
+        yield f"representation.backbone: timm {version('timm')} has no model {name}: give the name of one that it has."
     for name in TRAININGS:
         if name in waiting:
             yield from misfits(config, name, training_of(config, name))
@@ -92,13 +104,38 @@ def unmet(config: Config, processes: Mapping[str, int]) -> Iterator[str]:
             yield f"train_{name}: {reason}."
 
 
+def is_backbone(name: str) -> bool:
+    """Whether timm has a model of this name (before the full stop that the name of its weights may follow).
+
+    Looked for in timm's text: to import it takes seconds, and a wrong name would be found after days of stages 1 and 2.
+    """
+    spec, bare = find_spec("timm"), re.escape(name.split(".")[0])
+    assert spec is not None and spec.submodule_search_locations  # timm is a package that ours needs
+    folder = Path(spec.submodule_search_locations[0]) / "models"
+    defined = re.compile(rf"""\bdef {bare}\(|['"]{bare}(\.\w+)?['"]:""")
+    return any(defined.search(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.py")))
+
+
+def without_gpu(config: Config, resources: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """A sentence where jobs with a network would be sent to SLURM and ask it for no GPU: they would compute for days on
+    the CPU of a node that has none."""
+    lost = [name for name, asked in resources.items() if "slurm_partition" in asked and not GPU & set(asked)]
+    if lost and (os.environ.get(DEVICE) or config.launch.device) != "cpu":
+        others = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        yield (
+            f"{lost[0]}{others}: SLURM would start such a job without a GPU. --set-resources on the command line "
+            "replaces the whole list of a profile: write the change into the rule's row there instead, "
+            "profiles/slurm/config.yaml (launch.device: cpu computes without GPUs)."
+        )
+
+
 def given_weights(config: Config) -> Iterator[tuple[str, Path | None, str | None, set[str]]]:
     """Key, file, digest, and the trainings that start from it (none: the studies read it)."""
     autoencoder, encoder, studies = config.autoencoder, config.representation, config.evaluation
-    first, encoders = {"autoencoder"}, {"representation", "supervised_ad", "supervised_age"}
+    first = {"autoencoder"}
     yield "autoencoder.pretrained", autoencoder.pretrained, autoencoder.pretrained_sha256, first
     yield "autoencoder.perceptual_weights", autoencoder.perceptual_weights, autoencoder.perceptual_sha256, first
-    yield "representation.backbone_weights", encoder.backbone_weights, encoder.backbone_sha256, encoders
+    yield "representation.backbone_weights", encoder.backbone_weights, encoder.backbone_sha256, ENCODERS
     yield "evaluation.lpips_weights", studies.lpips_weights, studies.lpips_sha256, set()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ldae.cohort.private_folders import keep_from_others, make_private, require_group
+from ldae.cohort.private_folders import keep_from_others, make_private, require_group, require_place
 from ldae.config import load_config
 from ldae.core.errors import UserError
 
@@ -50,11 +50,52 @@ def test_folders_are_for_their_owner_and_public_can_be_reached(config):
     assert mode(results / "train/file") == 0o644  # files follow the umask
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
-def test_another_user_reads_public_and_nothing_else(config, tmp_path):
+def said_by_another(call) -> str:
+    """What a function returns in a process of nobody's."""
+    reading, writing = os.pipe()
+    if not (child := os.fork()):
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+        os.write(writing, call().encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writing)
+    with os.fdopen(reading) as said:
+        return said.read()
+
+
+@pytest.fixture
+def passable(tmp_path):
+    """The test's folder can be reached by everybody."""
     for folder in (*tmp_path.parents, tmp_path):
         if folder.stat().st_uid == os.geteuid() and folder != Path("/") and "pytest" in folder.as_posix():
             folder.chmod(0o755)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_a_results_folder_that_cannot_be_made_is_one_sentence(config, passable):
+    def refusal() -> str:
+        try:
+            require_place(config)
+        except UserError as error:
+            return str(error)
+        return "none"
+
+    above, place = config.results_dir.parents[1], config.results_dir
+    assert refusal() == "none"
+    assert said_by_another(refusal) == f"results_dir: {above} cannot be written to; choose another place for {place}."
+    place.mkdir(parents=True)
+    assert said_by_another(refusal) == "none"  # who may only read may still look at the plan
+    place.rmdir()
+    place.touch()
+    assert refusal() == f"results_dir: {place} is no folder; choose another place for {place}."
+    config = config.model_copy(update={"results_dir": place / "below"})
+    assert refusal() == f"results_dir: {place} is no folder; choose another place for {place / 'below'}."
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_another_user_reads_public_and_nothing_else(config, passable):
     results = made(config)
     for name in WRITTEN:
         (results / name).parent.mkdir(parents=True, exist_ok=True)
@@ -75,17 +116,7 @@ def test_another_user_reads_public_and_nothing_else(config, tmp_path):
             pass
         return " ".join(read)
 
-    reading, writing = os.pipe()
-    if not (child := os.fork()):
-        os.setgroups([])
-        os.setgid(65534)
-        os.setuid(65534)
-        os.write(writing, another().encode())
-        os._exit(0)
-    os.waitpid(child, 0)
-    os.close(writing)
-    with os.fdopen(reading) as said:
-        assert said.read() == "public/report.html"
+    assert said_by_another(another) == "public/report.html"
 
 
 def test_folders_that_are_there_keep_their_mode(config):

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from ldae.cli import main
-from ldae.commands.doctor import file_system
+from ldae.commands.doctor import file_system, fitting
 from ldae.core.files import sha256_file
+from ldae.training.memory import Need
+from ldae.training.rule_memory import RuleNeed
 
 ROOT = Path(__file__).parents[3]
 
@@ -53,6 +55,37 @@ def test_weights_are_looked_at(capsys, no_gpu, tmp_path):
     assert told(weights, sha256_file(weights).upper()) is None
     assert "another one" in told(weights, "0" * 64)
     assert told(tmp_path / "none", "0" * 64) == "the file does not exist"
+
+
+def test_what_a_gpu_of_some_size_does_not_hold_is_named_with_what_to_do():
+    """1.5 GiB of workspace are in every need."""
+    small = Need("autoencoder", state=1.0, per_scan=2.0, working=1.0, micro_batch=2, batch=4)
+    large = Need("dae", state=12.0, per_scan=2.0, working=1.0, micro_batch=1, batch=8)
+    long = Need("diffusion", 0.0, 0.0, 0.0, micro_batch=4, batch=4, values=2**30)  # too many values in one tensor
+    rules = [RuleNeed("encode_codes", 2.0, 3.0, "sample", 8, 0), RuleNeed("eval_solvers", 4.0, 5.0, "decode", 1, 0)]
+
+    def found(room: float) -> list[tuple[str, str, str | None]]:
+        return [(one.what, one.found, one.wrong) for one in fitting([small, large, long], rules, room)]
+
+    many = "set micro_batch 1 (config/gpu_*gb.yaml)"
+    assert found(40.0) == [
+        ("trainings", "autoencoder: 8.5 of 40.0 GiB with micro_batch 2", None),
+        ("trainings", "dae: 16.5 of 40.0 GiB with micro_batch 1", None),
+        ("trainings", "diffusion: 1.5 of 40.0 GiB with micro_batch 4", many),
+        ("evaluation", "eval_solvers: 10.5 of 40.0 GiB, decode of 1 at once", None),
+    ]
+    lower = "set evaluation.volumes to 1, or evaluation.batch lower"
+    assert found(6.0) == [
+        ("trainings", "autoencoder: 8.5 of 6.0 GiB with micro_batch 2", many),
+        (
+            "trainings",
+            "dae: 16.5 of 6.0 GiB with micro_batch 1",
+            "no micro_batch fits: a larger GPU is needed (config/gpu_*gb.yaml)",
+        ),
+        ("trainings", "diffusion: 1.5 of 6.0 GiB with micro_batch 4", many),
+        ("evaluation", "encode_codes: 6.5 of 6.0 GiB, sample of 8 at once", lower),
+        ("evaluation", "eval_solvers: 10.5 of 6.0 GiB, decode of 1 at once", lower),
+    ]
 
 
 def test_the_file_system_is_that_of_the_longest_mount(tmp_path):

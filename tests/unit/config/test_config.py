@@ -1,8 +1,11 @@
+import math
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
-from ldae.config import BidsColumns, Manifest, load_config, merge
+from ldae.config import BidsColumns, Manifest, load_config, merge, parse_config
 from ldae.core.errors import UserError
 
 CONFIG = Path(__file__).parents[3] / "config"
@@ -59,6 +62,12 @@ def test_demo_has_enough_subjects_for_its_intervals():
         ("{resulsts_dir: x}", "resulsts_dir: unknown key"),
         ("{splits: {test_fraction: 1.5}}", "splits.test_fraction"),
         ("{diffusion: {training: {micro_batch: 48}}}", "batch 128 is not a multiple of micro_batch 48"),
+        ("{autoencoder: {norm_groups: 48}}", "autoencoder: channels 64 is not a multiple of norm_groups 48"),
+        ("{diffusion: {channels: 100}}", "diffusion: channels 100 is not a multiple of norm_groups 32"),
+        ("{dae: {norm_groups: 5}}", "dae: channels 64 is not a multiple of norm_groups 5"),
+        ("{dae: {beta_start: 0.5}}", "dae: beta_end 0.02 is below beta_start 0.5"),
+        ("{diffusion: {beta_end: 1.5}}", "diffusion.beta_end"),
+        ("{representation: {heads: 7}}", "representation: dimension 768 is not a multiple of heads 7"),
         ("{source: bids}", "source bids needs the section bids"),
         ("{source: csv, csv: {path: x.csv}, phantom: {subjects: {AD: 1}}}", "set phantom: null"),
         ("{source: bids, bids: {path: x, session_pattern: 'M[0-9]'}}", "0 groups, one is needed"),
@@ -123,6 +132,28 @@ def test_yaml_tags_are_refused_and_never_run(tmp_path):
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"nowhere\.yaml does not exist"):
         load_config(tmp_path / "nowhere.yaml")
+
+
+def numbers(content, keys=()):
+    """Every key of a configuration whose value is a number that is not whole, or a list of such."""
+    for key, value in content.items():
+        if isinstance(value, dict):
+            yield from numbers(value, (*keys, key))
+        elif isinstance(value, float) or (isinstance(value, list) and value and isinstance(value[0], float)):
+            yield (*keys, key), value
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
+def test_no_number_is_without_end(odd):
+    plain = yaml.safe_load(PAPER.read_text())
+    found = list(numbers(load_config(PAPER).section()))
+    assert len(found) > 40
+    for keys, value in found:
+        overlay = [odd] * len(value) if isinstance(value, list) else odd
+        for key in reversed(keys):
+            overlay = {key: overlay}
+        with pytest.raises(UserError, match=re.escape(".".join(keys))):
+            parse_config(merge(plain, overlay))
 
 
 def test_merge_goes_into_sections_and_replaces_lists():

@@ -13,7 +13,16 @@ from ldae.core.errors import UserError
 from ldae.core.files import sha256_file, write_json
 from ldae.studies.common.image_metrics import ssim_brain
 from ldae.training.memory import STAGES, autoencoder, checkpoint_bytes
-from ldae.training.planning import TRAININGS, Counts, Processes, require_runnable, to_train, too_large, unmet
+from ldae.training.planning import (
+    TRAININGS,
+    Counts,
+    Processes,
+    is_backbone,
+    require_runnable,
+    to_train,
+    too_large,
+    unmet,
+)
 
 ROOT = Path(__file__).parents[3]
 CONFIG = ROOT / "config"
@@ -60,6 +69,38 @@ def test_a_batch_that_two_processes_cannot_share_is_one_sentence_as_the_training
     assert str(refused.value) == f"train_diffusion: {training.not_shared(2)}."
     assert "batch 128 cannot be shared by 2 processes with micro_batch 128" in str(refused.value)
     assert Processes.of({"gpu": 4, "nodes": 2}) == Processes(2, 2)
+
+
+def test_a_backbone_that_timm_does_not_have_is_named_before_the_stages_that_come_first(tmp_path):
+    """Asked of timm itself: every model that it lists is found in its text, with and without the name of weights."""
+    import timm
+
+    assert all(is_backbone(name) for name in timm.list_models()[::20])
+    assert is_backbone("convnext_small.fb_in22k") and not any(
+        map(is_backbone, ("convnext", "convnext_smal", "nets.resnet"))
+    )
+    config = with_results(load_config(*SMALL), tmp_path)
+    config = sectioned(config, "representation", backbone="convnext_smal")
+    (sentence,) = unmet(config, {})
+    assert sentence.startswith("representation.backbone: timm ") and "has no model convnext_smal: " in sentence
+    with pytest.raises(UserError, match="convnext_smal"):
+        require_runnable(config, {}, lambda: pytest.fail("nothing has to be counted to say so"))
+
+
+def test_jobs_that_slurm_would_start_without_a_gpu_are_refused(tmp_path, monkeypatch):
+    """Unless networks are to be computed on the CPU; a site may ask for GPUs in other ways; no SLURM, no question."""
+    config = with_results(load_config(*SMALL), tmp_path)
+    monkeypatch.delenv("LDAE_DEVICE", raising=False)
+    without, gpu = {"slurm_partition": "cpu"}, {"slurm_partition": "gpu", "gpu": 1}
+    require_runnable(config, {"train_dae": gpu, "encode_codes": {"slurm_partition": "gpu", "gres": "gpu:1"}})
+    require_runnable(config, {"train_dae": {}, "encode_codes": {"gpu": 2}})
+    with pytest.raises(UserError, match=r"^encode_codes: SLURM would start such a job without a GPU"):
+        require_runnable(config, {"train_dae": gpu, "encode_codes": without})
+    with pytest.raises(UserError, match=r"^encode_codes and 1 more: "):
+        require_runnable(config, {"train_dae": gpu, "encode_codes": without, "eval_solvers": without})
+    require_runnable(sectioned(config, "launch", device="cpu"), {"encode_codes": without})
+    monkeypatch.setenv("LDAE_DEVICE", "cpu")
+    require_runnable(config, {"encode_codes": without})
 
 
 def test_weights_that_are_missing_or_others_are_named_with_their_key(tmp_path):
