@@ -109,15 +109,34 @@ def test_a_changed_adapter_plans_its_rule(smoke, follows):
         adapter.write_text(content)
 
 
-def test_a_changed_key_plans_its_readers(smoke, tmp_path, follows):
-    """Some rules are given the whole configuration and print it: settings tables, report, card, scheme."""
+def readers_of(sections: str, follows: dict[str, set[str]]) -> set[str]:
+    """Rules of the run with one of these sections among their parameters, or with the whole configuration, which they
+    print: settings tables, report, card, scheme."""
     bodies = dict(re.findall(r"^ *rule (\w+):(.*?)(?=^ *rule |\Z)", RULES, flags=re.MULTILINE | re.DOTALL))
-    reading = re.compile(r'settings\.section\((|"evaluation"|"evaluation", "sampling")\)')
-    readers = {rule for rule, body in bodies.items() if reading.search(body)} & set(follows)
+    reading = re.compile(rf"settings\.section\((|{sections})\)")
+    return {rule for rule, body in bodies.items() if reading.search(body)} & set(follows)
+
+
+def test_a_changed_key_plans_its_readers(smoke, tmp_path, follows):
+    readers = readers_of('"evaluation"|"evaluation", "sampling"', follows)
     assert readers >= {"encode_codes", "eval_reconstruction", "fit_probes", "table_settings", "model_card"}
     planned = set(smoke.planned(*overlay(tmp_path, evaluation={"sampling": {"steps": 7}})))
     assert planned == set().union(*(follows[rule] for rule in readers))
     assert not planned & TRAININGS
+
+
+@pytest.mark.parametrize("stage", ["autoencoder", "representation", "dae"])
+def test_raised_steps_plan_that_training_and_what_follows(smoke, tmp_path, follows, stage):
+    """It goes on from its last state; other trainings are planned where they build on it, and nothing before it."""
+    readers = readers_of(f'"{stage}"', follows)
+    assert readers & TRAININGS == {f"train_{stage}"}
+    done = json.loads((smoke.folder / f"results/smoke/train/{stage}/model.json").read_text())["settings"]["training"]
+    raised = {stage: {"training": {"steps": done["steps"] + done["validate_every"]}}}
+    planned = set(smoke.planned(*overlay(tmp_path, **raised)))
+    assert planned == set().union(*(follows[rule] for rule in readers))
+    builds_on_it = {"autoencoder": {"train_diffusion", "train_representation"}}
+    assert planned & TRAININGS == {f"train_{stage}"} | builds_on_it.get(stage, set())
+    assert not planned & {"make_splits", "pack_volumes", "pack_volumes_dae"}
 
 
 def test_a_changed_seed_plans_everything(smoke, tmp_path, follows):
@@ -126,6 +145,32 @@ def test_a_changed_seed_plans_everything(smoke, tmp_path, follows):
 
 def test_another_number_of_threads_plans_nothing(smoke):
     assert smoke.planned(*SMOKE, "--cores", "1", "--set-threads", "train_autoencoder=8", "encode_codes=4") == {}
+
+
+def test_another_number_of_gpus_plans_nothing(smoke):
+    """Neither of a training nor of a study that shares its work among them."""
+    gpus = ("train_autoencoder:gpu=2", "eval_reconstruction:gpu=3", "eval_solvers:gpu=4", "eval_interpolation:gpu=2")
+    assert smoke.planned(*SMOKE, "--set-resources", *gpus) == {}
+
+
+@pytest.mark.slow
+def test_studies_on_several_gpus_have_the_same_bytes(smoke):
+    """Processes on the CPU here; nothing is left to do, and no piece is left."""
+    studies = {
+        "eval_reconstruction": "reconstruction",
+        "eval_solvers": "solvers",
+        "eval_interpolation": "interpolation",
+    }
+    folders = [smoke.folder / "results/smoke/evaluate" / name for name in studies.values()]
+    before = [{name: (folder / name).read_bytes() for name in files_below(folder)} for folder in folders]
+    done = smoke.run(
+        *studies, *SMOKE, "--forcerun", *studies, "--set-resources", *(f"{rule}:gpu=3" for rule in studies)
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for rule in studies:
+        assert "3 processes" in (smoke.folder / f"results/smoke/logs/{rule}.log").read_text()
+    assert [{name: (folder / name).read_bytes() for name in files_below(folder)} for folder in folders] == before
+    assert smoke.planned(*SMOKE) == {}
 
 
 def test_another_version_of_a_dependency_plans_nothing_and_is_in_the_provenance(smoke, tmp_path, monkeypatch):

@@ -5,19 +5,24 @@ from pathlib import Path
 from ldae.core.runtime import running
 
 with running(snakemake.log[0]):
-    from ldae.config import Evaluation, Method
-    from ldae.inference.pipeline import LDAE
-    from ldae.studies.common.inputs import read_inputs
-    from ldae.studies.common.pieces import Pieces
-    from ldae.studies.interpolation.measure import run_interpolation
+    from ldae.studies.common.shares import Share, in_shares
 
-    settings = Evaluation.model_validate(snakemake.params.settings)
-    train, folder = Path(snakemake.params.train), Path(snakemake.params.folder)
-    run_interpolation(
-        LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling, arithmetic=settings),
-        read_inputs(snakemake.params.store, snakemake.input.splits, snakemake.input.get("truth")),
-        settings,
-        snakemake.params.seed,
-        folder,
-        Pieces.of_job(folder, dict(snakemake.params), snakemake.input),
-    )
+    def study(share: Share | None) -> None:
+        from ldae.config import Evaluation, Method
+        from ldae.inference.pipeline import LDAE
+        from ldae.studies.common.inputs import read_inputs
+        from ldae.studies.common.pieces import Pieces
+        from ldae.studies.interpolation.measure import run_interpolation
+
+        settings = Evaluation.model_validate(snakemake.params.settings)
+        train, folder = Path(snakemake.params.train), Path(snakemake.params.folder)
+        run_interpolation(
+            LDAE.load(train, Method.model_validate(snakemake.params.method), settings.sampling, arithmetic=settings),
+            read_inputs(snakemake.params.store, snakemake.input.splits, snakemake.input.get("truth")),
+            settings,
+            snakemake.params.seed,
+            folder,
+            Pieces.of_job(folder, dict(snakemake.params), snakemake.input, share),
+        )
+
+    in_shares(study, snakemake.resources)

@@ -29,6 +29,13 @@ def add(commands) -> None:
     command.add_argument("--scans", type=int, metavar="N", help="plan for so many scans instead")
     command.add_argument("--subjects", type=int, metavar="N", help="of so many subjects (default: 4.9 scans each)")
     command.add_argument("--share", type=float, default=SHARE, metavar="S", help=f"of the peak (default: {SHARE})")
+    command.add_argument(
+        "--gpus",
+        type=int,
+        default=1,
+        metavar="N",
+        help="of one job, where its rule can use several: hours of its clock, too (default: 1)",
+    )
     command.add_argument("--json", action="store_true", help="for machines")
     command.set_defaults(run=run)
 
@@ -40,30 +47,44 @@ def run(options: Namespace) -> int:
     config = load_config(*options.config)
     if not 0 < options.share <= 1:
         raise UserError(f"--share {options.share}: a share of the peak lies above 0 and is at most 1.")
+    if options.gpus < 1:
+        raise UserError(f"--gpus {options.gpus}: a job has one GPU at least.")
     if options.scans is not None and not 1 <= (options.subjects or 1) <= options.scans:
         raise UserError(f"--scans {options.scans} --subjects {options.subjects}: every subject has a scan at least.")
     cohort = None if options.scans else Cohort.found(config.results_dir)
     cohort = cohort or Cohort.assumed(config, options.scans or PAPER, options.subjects)
     found, space = work(config, cohort), dict(disk(config, cohort))
     if options.json:
-        rules = {row.rule: {"pflop": row.petaflops, "hours": row.hours(options.share)} for row in found}
-        print(
-            json.dumps({"cohort": asdict(cohort), "share": options.share, "rules": rules, "disk_gb": space}, indent=2)
-        )
+        rules = {
+            row.rule: {
+                "pflop": row.petaflops,
+                "hours": row.hours(options.share),
+                "clock_hours": row.clock(options.share, options.gpus),
+            }
+            for row in found
+        }
+        about = {"cohort": asdict(cohort), "share": options.share, "gpus": options.gpus}
+        print(json.dumps(about | {"rules": rules, "disk_gb": space}, indent=2))
     else:
-        print("\n".join(lines(cohort, found, space, options.share)))
+        print("\n".join(lines(cohort, found, space, options.share, options.gpus)))
     return 0
 
 
-def lines(cohort: Cohort, found: list[Work], space: dict[str, float], share: float) -> list[str]:
-    """For people: work and hours by rule, then the disk."""
+def lines(cohort: Cohort, found: list[Work], space: dict[str, float], share: float, gpus: int = 1) -> list[str]:
+    """For people: work and hours by rule, then the disk.
+
+    Args:
+        gpus: of a job that can use several; more than one: with a column for the hours of its clock.
+    """
     page = [
         f"{cohort.scans:,} scans of {cohort.subjects:,} subjects; test: {cohort.test_scans:,} of "
         f"{cohort.test_subjects:,}, {cohort.triplets:,} triplets",
-        f"{'rule':22} {'PFLOP':>9} {'A100 hours at ' + format(share, '.0%'):>20} {'at 50%':>8}",
+        f"{'rule':22} {'PFLOP':>9} {'A100 hours at ' + format(share, '.0%'):>20} {'at 50%':>8}"
+        + (f"   clock at {share:.0%}, up to {gpus} GPUs a job" if gpus > 1 else ""),
     ]
     for row in found:
-        page.append(f"{row.rule:22} {row.petaflops:>9,.1f} {row.hours(share):>20,.1f} {row.hours(0.5):>8,.1f}")
+        clock = f" {row.clock(share, gpus):>10,.1f}" if gpus > 1 else ""
+        page.append(f"{row.rule:22} {row.petaflops:>9,.1f} {row.hours(share):>20,.1f} {row.hours(0.5):>8,.1f}{clock}")
     for name, part in (
         ("trainings", [row for row in found if row.rule.startswith("train_")]),
         ("encoding, evaluation", [row for row in found if not row.rule.startswith("train_")]),

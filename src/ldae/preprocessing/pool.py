@@ -5,15 +5,13 @@ has its own pipe, so the scan and the signal are known. Workers are forked from 
 libraries and nothing else, so that a worker costs milliseconds and shares the libraries' memory.
 """
 
-import os
 import signal
-import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from multiprocessing import connection, forkserver, get_context, parent_process, set_forkserver_preload
+from multiprocessing import connection, forkserver, get_context, set_forkserver_preload
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +25,7 @@ from ldae.core.errors import (
     blaming_the_machine,
     require_own,
 )
-from ldae.core.runtime import limit_threads, starting_deaf_processes
+from ldae.core.runtime import end_with_parent, limit_threads, starting_deaf_processes
 from ldae.preprocessing.resource_use import Meter, Outcome
 
 
@@ -172,7 +170,7 @@ class _Worker:
 
 
 def _serve(work: Callable[[Any], Any], pipe: connection.Connection) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     signal.signal(signal.SIGINT, lambda *_: None)  # not ignored: programs started from here shall end by Ctrl-C
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     while True:
@@ -181,14 +179,6 @@ def _serve(work: Callable[[Any], Any], pipe: connection.Connection) -> None:
         except EOFError:
             return
         pipe.send(_attempt(work, item))
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed must not go on writing beside the next attempt."""
-    parent = parent_process()
-    assert parent is not None  # this is a worker
-    parent.join()
-    os._exit(1)
 
 
 def _guarded(work: Callable[[Any], Any], folders: tuple[Path, ...], item: Any) -> Any:

@@ -22,6 +22,7 @@ VISITS = 4.9  # scans per subject of the paper's cohort: 10,340 scans, about 2,1
 HALF_PEAK, FULL_PEAK = 312.0, 156.0  # TFLOP/s of an A100, dense: bf16, and float32 as TF32
 FLOAT, BYTE = 4, 1
 NOT_FROZEN = ("encode_baselines", "eval_variation", "eval_samples")  # rules that a frozen model's run does not have
+SHARED = ("eval_reconstruction", "eval_solvers", "eval_interpolation")  # work for every GPU of their jobs, as trainings
 KEPT = 3  # checkpoints of a training on disk at its worst: two, and the one that is being written
 
 
@@ -69,6 +70,11 @@ class Work:
     def hours(self, share: float) -> float:
         """Of one A100 that delivers this share of its peak."""
         return self.petaflops * 1e3 / (self.peak * share) / 3600
+
+    def clock(self, share: float, gpus: int) -> float:
+        """Hours of the job, where one that can use them has so many GPUs."""
+        several = self.rule.startswith("train_") or self.rule in SHARED
+        return self.hours(share) / (gpus if several else 1)
 
 
 def work(config: Config, cohort: Cohort) -> list[Work]:

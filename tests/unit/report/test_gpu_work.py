@@ -11,7 +11,7 @@ import torch
 from ldae.cli import main
 from ldae.config import load_config
 from ldae.core.files import write_tsv
-from ldae.report.gpu_work import Cohort, checkpoint_bytes
+from ldae.report.gpu_work import SHARED, Cohort, checkpoint_bytes
 from ldae.training import memory
 from ldae.training.trainer import Trainer
 
@@ -32,6 +32,18 @@ def test_the_paper_s_cohort_costs_what_was_counted_apart(capsys):
     assert sum(rule["pflop"] for rule in evaluation.values()) == pytest.approx(3740, rel=0.02)
     assert rules["eval_solvers"]["hours"] == pytest.approx(10.8, abs=0.1)
     assert rules["train_dae"]["hours"] == pytest.approx(2.5 * 66.6, rel=0.01)
+
+
+def test_hours_of_the_clock_are_fewer_where_a_job_uses_its_gpus(capsys):
+    """Those of trainings and of the studies whose adapter shares its work."""
+    adapters = {path.stem for path in (ROOT / "workflow/scripts").glob("*.py") if "in_shares" in path.read_text()}
+    assert adapters == set(SHARED)
+    rules = planned(capsys, PAPER, "--gpus", "4")["rules"]
+    faster = {name for name, rule in rules.items() if rule["clock_hours"] == pytest.approx(rule["hours"] / 4)}
+    assert faster == {*SHARED, *(name for name in rules if name.startswith("train_"))}
+    assert all(rule["clock_hours"] == rule["hours"] for name, rule in rules.items() if name not in faster)
+    assert main(["plan", "--config", str(PAPER), "--gpus", "0"]) == 1
+    assert "--gpus 0: a job has one GPU at least." in capsys.readouterr().err
 
 
 def test_scans_of_the_results_are_counted_where_they_are_split(tmp_path):

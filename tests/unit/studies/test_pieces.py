@@ -9,6 +9,7 @@ from toy_cohort import DIMENSION
 from ldae.core.files import write_json
 from ldae.inference.probe import Probe
 from ldae.studies.common.pieces import FOLDER, Pieces
+from ldae.studies.common.shares import Share
 from ldae.studies.interpolation import measure as interpolation
 from ldae.studies.interpolation.measure import run_interpolation
 from ldae.studies.manipulation.measure import run_manipulation
@@ -26,8 +27,8 @@ class Stopped(Exception):
 class Counted(Pieces):
     """Counts what is made, and is stopped before one more than ``most``, or else when all is measured."""
 
-    def __init__(self, folder, most):
-        super().__init__(folder, "key")
+    def __init__(self, folder, most, share=None):
+        super().__init__(folder, "key", share)
         self.most, self.made, self.asked = most, 0, 0
 
     def counted(self, make):
@@ -40,8 +41,8 @@ class Counted(Pieces):
         self.asked += 1
         return counting
 
-    def rows(self, name, reads, make):
-        return super().rows(name, reads, self.counted(make))
+    def rows(self, name, reads, make, kept=True):
+        return super().rows(name, reads, self.counted(make) if kept else make, kept)
 
     def arrays(self, name, make):
         return super().arrays(name, self.counted(make))
@@ -56,25 +57,29 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("study", ["reconstruction", "solvers", "interpolation", "manipulation", "samples"])
-def test_a_stopped_study_goes_on_to_the_same_bytes(cohort, dae, settings, tmp_path, study, monkeypatch):
+@pytest.fixture
+def runs(cohort, dae, settings, tmp_path, monkeypatch):
+    """Study -> calls it with a folder and pieces."""
     monkeypatch.setattr(interpolation, "EXAMPLES", 1)  # of the toy's two triplets; shown ones are made again
     ldae, inputs = cohort
+    settings = settings.model_copy(update={"batch": 1})
     # Of a manipulation's scans, each of 19 moves, some begin in a batch that is kept and go on in one that is not.
-    settings = settings.model_copy(update={"batch": 5 if study == "manipulation" else 1})
+    wide = settings.model_copy(update={"batch": 5})
 
     probe, zeros = tmp_path / "probe.json", np.zeros(DIMENSION)
     fitted = Probe(zeros, zeros + 1, np.linspace(-1, 1, DIMENSION), 0.0, 1.0)
     write_json(probe, fitted.as_json() | {"codes": inputs.code_store("y_sem").digest})
-    runs = {
+    return {
         "reconstruction": lambda *more: run_reconstruction(ldae, dae, inputs, settings, 1, *more),
         "solvers": lambda *more: run_solvers(ldae, dae, inputs, settings, 1, *more),
         "interpolation": lambda *more: run_interpolation(ldae, inputs, settings, 1, *more),
-        "manipulation": lambda *more: run_manipulation(
-            ldae, inputs, probe, settings, 1, more[0], None, None, *more[1:]
-        ),
+        "manipulation": lambda *more: run_manipulation(ldae, inputs, probe, wide, 1, more[0], None, None, *more[1:]),
         "samples": lambda *more: run_samples(ldae, inputs, settings, 1, *more),
     }
+
+
+@pytest.mark.parametrize("study", ["reconstruction", "solvers", "interpolation", "manipulation", "samples"])
+def test_a_stopped_study_goes_on_to_the_same_bytes(runs, tmp_path, study):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     runs[study](whole)
     stopped, continued = Counted(parts, 2), Counted(parts, ALL)
@@ -85,6 +90,31 @@ def test_a_stopped_study_goes_on_to_the_same_bytes(cohort, dae, settings, tmp_pa
     runs[study](parts, continued)
     assert continued.made == continued.asked - kept
     assert contents(parts) == contents(whole)  # and no pieces are left
+
+
+@pytest.mark.parametrize("study", ["reconstruction", "solvers", "interpolation"])
+def test_shares_make_every_piece_once_and_the_study_finds_them_all(runs, tmp_path, study):
+    """One of them is stopped and starts again; none writes a table. What is made of the pieces has the same bytes."""
+    whole, parts, count = tmp_path / "whole", tmp_path / "parts", 3
+    runs[study](whole)
+    made = []
+    for own in range(count):
+        share = Share(own, count)
+        if own == 1 and study != "interpolation":  # whose toy has one piece in all
+            stopped = Counted(parts, 1, share)
+            with pytest.raises(Stopped):
+                runs[study](parts, stopped)
+            made.append(stopped.made)
+        worker = Counted(parts, ALL, share)
+        runs[study](parts, worker)
+        made.append(worker.made)
+        assert {path.name for path in parts.iterdir()} <= {FOLDER}
+    study_itself = Counted(parts, ALL)
+    kept = len(list(study_itself.folder.iterdir()))
+    assert kept == sum(made) > 0
+    runs[study](parts, study_itself)
+    assert study_itself.made == 0 and study_itself.asked == kept
+    assert contents(parts) == contents(whole)
 
 
 def test_pieces_of_other_settings_code_or_inputs_are_not_taken(tmp_path):

@@ -150,7 +150,6 @@ def run_interpolation(
     triplets = find_triplets(inputs.scans, settings.max_triplets)
     decoder, reads = Decoder(ldae, settings.batch, settings.volumes), Reads(inputs, [(ldae, True)])
     calibration = VentricleCalibration.fit(decoder, inputs, settings.calibration_scans, seed)
-    write_tsv(out / "ventricle_calibration.tsv", calibration.table())
     rows, shown = [], longest(inputs.scans, triplets, EXAMPLES)
     examples: dict[Triplet, dict[str, np.ndarray]] = {}
 
@@ -163,8 +162,10 @@ def run_interpolation(
 
     for number, part in enumerate(batches(np.arange(len(triplets)), settings.batch)):
         chosen = [triplets[i] for i in part]
-        kept = WHOLE if set(chosen) & set(shown) else pieces
-        rows += kept.rows(str(number), reads, partial(made, chosen))
+        rows += pieces.rows(str(number), reads, partial(made, chosen), not set(chosen) & set(shown))
+    if pieces.share is not None:
+        return
+    write_tsv(out / "ventricle_calibration.tsv", calibration.table())
     write_tsv(out / "reads.tsv", reads.table())
     _write_examples(inputs, {triplet: examples[triplet] for triplet in shown}, out)
     table = pd.DataFrame(rows, columns=COLUMNS)

@@ -183,8 +183,7 @@ def decode(
 
     rows: Rows = []
     for number, chosen in enumerate(parts):
-        written = WHOLE if {move.row for move in chosen} & set(keep) else pieces
-        rows += written.rows(str(number), reads, partial(made, number))
+        rows += pieces.rows(str(number), reads, partial(made, number), not {move.row for move in chosen} & set(keep))
     table = pd.DataFrame(rows)
     before = table[table["direction"] == "none"].set_index("row")
     for name in VOLUMES:

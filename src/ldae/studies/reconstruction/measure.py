@@ -152,8 +152,10 @@ def run_reconstruction(
     few = scans_of_dae(inputs, rows, settings.dae_scans, seed) if dae else rows[:0]
     for kind, chosen, make in (("ldae", rows, ours), ("dae", few, theirs)):
         for number, batch in enumerate(batches(chosen, settings.batch)):
-            kept = WHOLE if np.isin(batch, gathered.shown).any() else pieces
-            gathered.take(kept.rows(f"{kind}-{number}", reads, partial(make, batch)))
+            kept = not np.isin(batch, gathered.shown).any()
+            gathered.take(pieces.rows(f"{kind}-{number}", reads, partial(make, batch), kept))
+    if pieces.share is not None:
+        return
     write_tsv(out / "reads.tsv", reads.table())
     write_tsv(out / "x_T.tsv", pd.DataFrame(gathered.codes))
     box = (dae.shape, dae.dimension) if dae else (None, 0)

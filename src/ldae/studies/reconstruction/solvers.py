@@ -63,6 +63,8 @@ def run_solvers(
                 name = f"{sampling.solver}-{sampling.steps}-{kind}-{number}"
                 measured = partial(measure, inputs, batch, decode, seed, perceptual, ldae.device)
                 lines += [line | about for line in pieces.rows(name, reads, measured)]
+    if pieces.share is not None:
+        return
     table = pd.DataFrame(lines)[[*KEY, "method", "solver", "steps", *METRICS]]
     write_tsv(out / "reads.tsv", reads.table())
     write_tsv(out / "scans.tsv", table)
