@@ -16,7 +16,7 @@ from pathlib import Path
 from ldae.core.errors import UserError
 from ldae.core.files import read_json, read_tsv
 from ldae.core.lineage import read_description
-from ldae.core.model_places import places
+from ldae.core.model_places import places, run_of
 
 FILE = "contamination.json"  # below ``evaluate``
 MARK = "contaminated"
@@ -87,8 +87,9 @@ class Known:
 
 def splits_of(model: Path) -> list[Path]:
     """The table of splits of a frozen model's own run; an exported folder has none."""
-    path = Path(model) / "manifest" / "splits.tsv"
-    return [path] if path.is_file() else []
+    run = run_of(Path(model))
+    path = None if run is None else run / "manifest" / "splits.tsv"
+    return [path] if path is not None and path.is_file() else []
 
 
 def known_subjects(model: Path, phantom_seed: int | None) -> Known:
@@ -104,7 +105,7 @@ def known_subjects(model: Path, phantom_seed: int | None) -> Known:
         return Known(frozenset())
     if not splits:
         return Known(None, recipe["source"] == "adni" and not recipe["phantom"])
-    made = Path(model) / "raw" / "phantom.json"
+    made = splits[0].parents[1] / "raw" / "phantom.json"
     if phantom_seed is not None and made.is_file() and read_json(made)["seed"] != phantom_seed:
         return Known(frozenset())
     table = read_tsv(splits[0], dtype=str)

@@ -29,18 +29,26 @@ def places(folder: Path) -> tuple[Path, Path]:
     """Where recipe, probes and reference of a model lie, and where its networks.
 
     Args:
-        folder: an exported one, or a results folder.
+        folder: an exported one, a results folder, or ``model`` in one.
 
     Raises:
-        UserError: it is neither.
+        UserError: it is none of them.
     """
     if (folder / "config.json").is_file():
-        return folder, folder
+        alone = folder.name == "model" and not any((folder / stage).exists() for stage in STAGES)
+        train = folder.parent / "train"
+        return (folder, train) if alone and train.is_dir() else (folder, folder)
     if (folder / "model" / "config.json").is_file():
         return folder / "model", folder / "train"
     if (folder / "train").is_dir():
         raise UserError(f"{folder / 'model/config.json'} is missing: run the workflow's rule describe_model first.")
     raise UserError(f"{folder} is neither a folder that `ldae export-model` wrote nor a results folder.")
+
+
+def run_of(folder: Path) -> Path | None:
+    """The results folder of the run that trained a model; none of an exported one."""
+    _, weights = places(folder)
+    return weights.parent if weights.name == "train" and weights != folder else None
 
 
 def parts(folder: Path) -> list[Path]:

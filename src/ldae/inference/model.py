@@ -14,7 +14,7 @@ import torch
 from ldae.core.errors import QuarantinedScan, UserError, blaming_the_machine
 from ldae.core.files import digest
 from ldae.core.lineage import require
-from ldae.core.model_places import places, reading
+from ldae.core.model_places import parts, places, reading
 from ldae.inference import pipeline
 from ldae.inference.device import one_thread
 from ldae.inference.facts import Facts, image_error
@@ -132,6 +132,7 @@ class LDAE:
         Raises:
             UserError: it is neither, or its parts do not belong together.
         """
+        parts(Path(folder))
         described, weights = places(Path(folder))
         with reading(Path(folder)):
             facts = Facts.read(described)

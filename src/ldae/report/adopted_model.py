@@ -8,7 +8,7 @@ from ldae.config import Preprocessing
 from ldae.core.errors import UserError
 from ldae.core.files import read_json, sha256_file, write_json
 from ldae.core.lineage import read_chain
-from ldae.core.model_places import STAGES, places
+from ldae.core.model_places import STAGES, places, run_of
 from ldae.inference.facts import Facts
 from ldae.report.export_model import SUMS, verify_model
 from ldae.report.external import RESULTS, results_of
@@ -49,7 +49,9 @@ def adopt_model(model: Path, results: Path, settings: Preprocessing, source: str
         write_json(target / "model.json", description | scale.get(stage, {}) | {"frozen": True})
     facts.write(results / "model")
     reference = read_json(described / "reference.json")
-    tested = reference.get(RESULTS) or results_of(model)
+    tested, run = reference.get(RESULTS), run_of(model)
+    if tested is None and run is not None:
+        tested = results_of(run)
     if tested is not None:
         path = results / "model" / "reference.json"
         write_json(path, read_json(path) | {RESULTS: tested})

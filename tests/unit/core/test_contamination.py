@@ -83,6 +83,7 @@ def frozen(folder: Path, source="adni", phantom=False, exported=False, seed=None
     """A model folder as far as contamination looks at it; of a run, three test subjects and the others seen."""
     write_json(folder / ("config.json" if exported else "model/config.json"), {"source": source, "phantom": phantom})
     if not exported:
+        (folder / "train").mkdir()
         splits = pd.DataFrame({"participant_id": NAMES, "split": ["test"] * 3 + ["train"] * 30 + ["validation"] * 7})
         write_tsv(folder / "manifest/splits.tsv", splits)
     if seed is not None:
@@ -96,6 +97,7 @@ def test_a_frozen_model_of_a_run_says_whom_it_has_seen(tmp_path):
     said = contamination(own, "adni", NAMES[:5], [], known)
     assert said == "The model was trained on 2 of the 5 subjects of this cohort."
     assert contamination(own, "bids", NAMES[:5], [], known) == said
+    assert known_subjects(tmp_path / "run/model", None) == known
     assert "on 1 of the 3" in contamination(own, "adni", NAMES[:3], NAMES[2:3], known)  # the user knows of one more
 
 

@@ -37,10 +37,13 @@ def test_what_is_missing_or_cut_is_named(folder, name):
         with pytest.raises(UserError, match=path.name.replace(".", r"\.")):
             LDAE.load(folder)
     path.unlink()
-    with pytest.raises(UserError):
-        LDAE.load(folder)
-    with pytest.raises(UserError):
-        with_model({"model": str(folder)})
+    for read in (LDAE.load, lambda given: with_model({"model": str(given)})):
+        if name == "config.json":
+            with pytest.raises(UserError, match="is neither a folder that `ldae export-model` wrote nor"):
+                read(folder)
+        else:
+            with pytest.raises(UserError, match=f"{name} is missing: .* is not the whole model; copy or export it"):
+                read(folder)
 
 
 def without_or_other(content: dict):
@@ -65,6 +68,10 @@ def test_what_was_edited_is_one_sentence_or_does_not_matter(folder, name):
             refused += 1
             assert str(error) and "\n" not in str(error)
     assert refused >= 4
+
+
+def test_the_folder_model_of_a_results_folder_is_that_model(results):
+    assert LDAE.load(results / "model").digest == LDAE.load(results).digest
 
 
 def test_every_number_of_the_facts_is_read_when_they_are(folder):
