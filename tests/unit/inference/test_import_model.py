@@ -110,10 +110,23 @@ def test_grid_axes_scale_factor_and_probe_are_those_of_the_training(published, m
     assert sorted(model.facts.probes) == ["ad"]
 
 
-def test_a_raw_scan_goes_through_it(model_folder, tmp_path):
-    nib.save(small_head(), tmp_path / "sub-01_T1w.nii.gz")
-    out = tmp_path / "out"
-    assert main(["apply", str(model_folder), str(tmp_path / "sub-01_T1w.nii.gz"), "--out", str(out)]) == 0
+def test_a_raw_scan_goes_through_it(published, model_folder, tmp_path):
+    """What is said of it is what the authors' encoder and classifier say of the volume as they would have read it."""
+    folder, _, encoder, _ = published
+    raw, out = tmp_path / "sub-01_T1w.nii.gz", tmp_path / "out"
+    nib.save(small_head(), raw)
+    assert main(["apply", str(model_folder), str(raw), "--out", str(out)]) == 0
+    volume = torch.from_numpy(LDAE.load(model_folder).preprocess(raw, out).volume)[None, None]  # what lies there
+    with torch.no_grad():
+        y = encoder(volume.flip(2)).double()  # L-A-S
+    codes = read_tsv(out / "codes.tsv").filter(like="y_sem_").to_numpy()
+    np.testing.assert_allclose(codes, y.numpy(), rtol=1e-3, atol=1e-5)
+    weight, mean, std = (
+        torch.load(folder / "classifier.pth", weights_only=True)["weight"][0].double(),
+        *(torch.load(folder / name, weights_only=True).double() for name in ("mean.pt", "std.pt")),
+    )
+    of_ad = 1 - torch.sigmoid(((y - mean) / std) @ weight)
+    assert read_tsv(out / "predictions.tsv")["probability_ad"][0] == pytest.approx(float(of_ad), rel=1e-3)
     row = read_tsv(out / "predictions.tsv").iloc[0]
     assert row["status"] == "unknown"  # whose scans the networks saw is not known
     assert 0 < row["probability_ad"] < 1 and row[["age", "age_low", "code_distance", "percentile"]].isna().all()
