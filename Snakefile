@@ -107,6 +107,7 @@ rule all:
         rules.report_html.output,
         rules.bundle_public.output,
         f"{RESULTS}/model/config.json",
+        QC_PAGES,
         TRAINED,  # else nothing would ask for one that `ldae fresh` or `ldae refit` has put aside
 
 
@@ -119,6 +120,7 @@ rule ingest:
 rule preprocess:
     input:
         rules.pack_volumes.output,
+        QC_PAGES,
 
 
 rule train:

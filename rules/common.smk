@@ -15,6 +15,7 @@ from ldae.core.errors import UserError
 from ldae.core.files import digest
 from ldae.core.model_places import STAGES, parts
 from ldae.core.runtime import DEVICE
+from ldae.preprocessing.review import read_review
 from ldae.training.extension import start_digest
 from ldae.training.planning import require_runnable
 
@@ -26,6 +27,7 @@ try:
     FROZEN = parts(settings.model) if settings.model else []
     GIVEN = given_files(settings)
     training_subjects(settings.imported.training_subjects, settings.source)  # refused here, before days of work
+    REVIEW = read_review(settings.qc.exclude)  # a list of the user's, and what it says
     if workflow.is_main_process:  # a job was planned by it, and its own inventory is being rewritten
         require_same_cohort(settings)
     require_rules(Path(workflow.basedir) / "rules")
@@ -47,6 +49,7 @@ CONVERT_SHARDS = range(settings.convert.shards)
 SHARDS = range(settings.preprocessing.shards)
 TRAINED_ON = settings.section("imported")["training_subjects"] or []  # a list of the user's
 FROZEN_SPLITS = splits_of(settings.model) if settings.model else []  # say whom it was trained on
+REVIEWED = settings.section("qc")["exclude"] or []
 TRUTH = f"{RESULTS}/raw/truth.tsv" if settings.phantom else []
 
 

@@ -12,6 +12,7 @@ rule check_volumes:
     input:
         scans=rules.build_manifest.output.scans,
         images=IMAGES,
+        review=ancient(REVIEWED),
     output:
         qc=f"{RESULTS}/status/volumes/qc.tsv",
         mosaic=f"{RESULTS}/status/volumes/qc_mosaic.png",
@@ -26,6 +27,7 @@ rule check_volumes:
         resample=settings.csv.resample,
         max_quarantined_fraction=settings.preprocessing.max_quarantined_fraction,
         root=str(settings.csv.path.parent),
+        review=digest(sorted(REVIEW.items())),
         code=code_digest("check_volumes"),
     script:
         "../workflow/scripts/check_volumes.py"
@@ -54,3 +56,4 @@ rule pack_volumes:
 
 
 QC = rules.check_volumes.output
+QC_PAGES = []  # they show raw scans, masks and a registration

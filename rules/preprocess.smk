@@ -83,6 +83,7 @@ rule qc_scans:
         bias_field=expand(rules.correct_bias_field.output, shard=SHARDS),
         brain=expand(rules.extract_brain.output, shard=SHARDS),
         register=expand(rules.register_mni.output, shard=SHARDS),
+        review=ancient(REVIEWED),  # what it says is a parameter
     output:
         qc=f"{RESULTS}/derivatives/ldae-preproc/qc.tsv",
         exclusions=f"{RESULTS}/derivatives/ldae-preproc/exclusions.tsv",
@@ -95,12 +96,39 @@ rule qc_scans:
         "../envs/cpu.yaml"
     params:
         settings=settings.section("preprocessing", "quality"),
+        review=digest(sorted(REVIEW.items())),
+        raw=at(BIDS),
         code=code_digest("qc_scans"),
     script:
         "../workflow/scripts/qc_scans.py"
 
 
 QC = rules.qc_scans.output
+
+
+rule qc_pages:
+    """Every scan to look at and to rate: one page, with pictures beside it. Only what is new is drawn."""
+    input:
+        scans=rules.build_manifest.output.scans,
+        qc=rules.qc_scans.output.qc,
+        review=ancient(REVIEWED),
+    output:
+        f"{RESULTS}/qc/index.html",
+    log:
+        f"{RESULTS}/logs/qc_pages.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/qc_pages.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        settings=settings.section("preprocessing"),
+        review=digest(sorted(REVIEW.items())),
+        raw=at(BIDS),
+        derivatives=at(f"{RESULTS}/derivatives/ldae-preproc"),
+        folder=at(f"{RESULTS}/qc"),
+        code=code_digest("qc_pages"),
+    script:
+        "../workflow/scripts/qc_pages.py"
 
 
 rule pack_volumes:
@@ -122,3 +150,6 @@ rule pack_volumes:
         code=code_digest("pack_volumes"),
     script:
         "../workflow/scripts/pack_volumes.py"
+
+
+QC_PAGES = rules.qc_pages.output

@@ -57,3 +57,23 @@ def test_a_held_out_site_is_planned_and_a_column_that_is_none_is_refused(paper):
     result = paper.run("--configfile", "site.json", "--dry-run")
     assert result.returncode != 0 and "Traceback" not in result.stderr
     assert "splits.hold_out.scanner" in result.stderr and "'site'" in result.stderr
+
+
+def test_a_reviewers_table_plans_the_quality_control_and_a_bad_one_is_one_sentence(paper):
+    head = "participant_id\tsession_id\treason\n"
+    (paper.folder / "qc.json").write_text(json.dumps({"qc": {"exclude": "qc_exclude.tsv"}}))
+    for content, words in ((None, "does not exist"), (head + "sub-A\tses-1\n", "line 2 of qc_exclude.tsv needs")):
+        if content is not None:
+            (paper.folder / "qc_exclude.tsv").write_text(content)
+        result = paper.run("--configfile", "qc.json", "--dry-run")
+        sentences = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+        assert result.returncode != 0 and "Traceback" not in result.stderr
+        assert len(sentences) == 1 and sentences[0].startswith("Error: qc.exclude: ") and words in sentences[0]
+    (paper.folder / "qc_exclude.tsv").write_text(head + "sub-A\tses-1\tmotion\n")
+    planned = paper.planned("qc_pages", "--configfile", "qc.json")
+    assert planned["qc_scans"] == planned["qc_pages"] == 1
+    (paper.folder / "results").mkdir(exist_ok=True)
+    (paper.folder / "results/qc").mkdir(exist_ok=True)
+    (paper.folder / "qc.json").write_text(json.dumps({"qc": {"exclude": "results/qc/qc_exclude.tsv"}}))
+    result = paper.run("--configfile", "qc.json", "--dry-run")
+    assert result.returncode != 0 and "lies where the workflow writes" in result.stderr

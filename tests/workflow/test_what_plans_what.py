@@ -139,6 +139,15 @@ def test_raised_steps_plan_that_training_and_what_follows(smoke, tmp_path, follo
     assert not planned & {"make_splits", "pack_volumes", "pack_volumes_dae"}
 
 
+def test_a_reviewers_table_plans_the_quality_control_and_no_shard(smoke, tmp_path, follows):
+    table = tmp_path / "qc_exclude.tsv"
+    table.write_text("participant_id\tsession_id\treason\nsub-nobody\tses-M000\tmotion\n")
+    planned = set(smoke.planned(*overlay(tmp_path, qc={"exclude": str(table)})))
+    assert planned >= follows["qc_scans"] | {"qc_pages", "pack_volumes"}
+    printing = planned - follows["qc_scans"]  # rules that print the whole configuration, and what follows
+    assert not printing & {"build_manifest", "make_splits", "correct_bias_field", "extract_brain", "register_mni"}
+
+
 def test_a_changed_seed_plans_everything(smoke, tmp_path, follows):
     assert set(smoke.planned(*overlay(tmp_path, seed=77))) == set(follows)
 

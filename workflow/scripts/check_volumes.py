@@ -17,4 +17,5 @@ with running(snakemake.log[0]):
         snakemake.params.max_quarantined_fraction,
         Path(snakemake.output.qc),
         Path(snakemake.output.mosaic),
+        Path(snakemake.input.review) if snakemake.input.review else None,
     )

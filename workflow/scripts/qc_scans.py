@@ -16,4 +16,6 @@ with running(snakemake.log[0]):
         Path(snakemake.output.qc).parent,
         Path(snakemake.output.qc),
         Path(snakemake.output.mosaic),
+        Path(snakemake.input.review) if snakemake.input.review else None,
+        Path(snakemake.params.raw),
     )

@@ -23,7 +23,7 @@ from ldae.config.evaluation import Arithmetic, Direction, Evaluation, Sampling
 from ldae.config.frozen import model_digest, read_recipe, with_model
 from ldae.config.method import Method
 from ldae.config.networks import Autoencoder, Dae, Diffusion, Discriminator, Imported, Representation, Supervised
-from ldae.config.preprocessing import BiasField, BrainExtraction, Conform, Preprocessing, Quality, Registration
+from ldae.config.preprocessing import BiasField, BrainExtraction, Conform, Preprocessing, Qc, Quality, Registration
 from ldae.config.section import Section
 from ldae.config.training import Compute, Gpu, Launch, Training, computed
 from ldae.config.whole import OWN_FOLDERS, Config, layered, load_config, merge, parse_config, read_layer
@@ -55,6 +55,7 @@ __all__ = [
     "Method",
     "Phantom",
     "Preprocessing",
+    "Qc",
     "Quality",
     "Raw",
     "Registration",

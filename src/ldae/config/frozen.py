@@ -81,7 +81,8 @@ def model_settings(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     wanted: dict[str, Any] = {name: recipe[name] for name in ("preprocessing", "method")}
     wanted["preprocessing"] = with_own_files(wanted["preprocessing"], described)
     wanted["preprocessing"].pop("orientation", None)  # what was said of the model's own scans is not said of others
-    wanted["preprocessing"]["quality"] = dict(wanted["preprocessing"]["quality"]) | {"exclusions": None}
+    wanted["preprocessing"]["quality"] = dict(wanted["preprocessing"]["quality"])
+    wanted["preprocessing"]["quality"].pop("exclusions", None)  # of earlier versions: about the model's own scans
     wanted["evaluation"] = {"sampling": recipe["sampling"]}
     for stage in STAGES:
         wanted[stage] = read_json(weights / stage / "model.json")["settings"]

@@ -1,7 +1,7 @@
 """From a raw scan to a volume on the networks' grid."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -88,7 +88,26 @@ class Quality(Section):
     outlier_z: float = Field(5.0, gt=0, description="flagged beyond so many robust standard deviations")
     outliers: Literal["warn", "fail"] = "warn"
     quarantine: Literal["fail", "warn", "none"] = Field("fail", description="the mildest flag that excludes a scan")
-    exclusions: Path | None = Field(None, description="a reviewer's table: participant_id, session_id, reason")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _review_has_its_own_section(cls, content: Any) -> Any:
+        """``exclusions`` of earlier versions; null, as in recipes of their models, says nothing."""
+        if isinstance(content, dict) and "exclusions" in content:
+            if content["exclusions"] is not None:
+                raise ValueError("exclusions is now the key qc.exclude: move the reviewer's table there")
+            content = {name: value for name, value in content.items() if name != "exclusions"}
+        return content
+
+
+class Qc(Section):
+    """What people decided who looked at the scans."""
+
+    exclude: Path | None = Field(
+        None,
+        description="table of scans to leave out: participant_id, session_id, reason, as results_dir/qc/index.html "
+        "downloads it (qc_exclude.tsv)",
+    )
 
 
 class Preprocessing(Section):

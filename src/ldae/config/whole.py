@@ -12,7 +12,7 @@ from ldae.config.evaluation import Arithmetic, Evaluation
 from ldae.config.frozen import with_model
 from ldae.config.method import Method
 from ldae.config.networks import Autoencoder, Dae, Diffusion, Imported, Representation, Supervised
-from ldae.config.preprocessing import Preprocessing
+from ldae.config.preprocessing import Preprocessing, Qc
 from ldae.config.section import Section
 from ldae.config.switches import method_of, with_mode
 from ldae.config.training import Gpu, Launch
@@ -36,6 +36,7 @@ OWN_FOLDERS = (  # what the rules write in results_dir; nothing of the user's ma
     "evaluate",
     "paper",
     "public",
+    "qc",
     "logs",
     "benchmarks",
 )
@@ -68,6 +69,7 @@ class Config(Section):
     manifest: Manifest = Manifest()
     splits: Splits = Splits()
     preprocessing: Preprocessing
+    qc: Qc = Qc()
     method: Method = Method()
     autoencoder: Autoencoder
     diffusion: Diffusion
@@ -155,7 +157,8 @@ class Config(Section):
         if self.phantom is not None:
             return self
         results = self.results_dir.resolve()
-        for key, path in self.given_paths().items():
+        reviewed = {"qc.exclude": self.qc.exclude} if self.qc.exclude else {}
+        for key, path in (self.given_paths() | reviewed).items():
             inside = path.resolve().is_relative_to(results)
             if inside and path.resolve().relative_to(results).parts[:1] in [(), *((name,) for name in OWN_FOLDERS)]:
                 raise ValueError(

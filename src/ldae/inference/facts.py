@@ -4,6 +4,7 @@ They stand in ``model/`` of a results folder, and beside the weights in a folder
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,8 @@ def read_recipe(folder: Path) -> Recipe:
             f"version that wrote it ({content.get('version') if isinstance(content, dict) else None}), or export the "
             "model again."
         )
+    with suppress(KeyError, TypeError, AttributeError):  # of another shape: refused below
+        content["preprocessing"]["quality"].pop("exclusions", None)  # of earlier versions: scans of the model's own
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:

@@ -11,7 +11,9 @@ from ldae.core.errors import UserError, require_own_reasons
 from ldae.core.files import read_tsv, write_tsv
 from ldae.core.keys import KEY
 from ldae.preprocessing.derivatives import ScanFiles
+from ldae.preprocessing.description import describe_dataset, describe_products
 from ldae.preprocessing.quality import LIMITS, save_rows, verdict
+from ldae.preprocessing.review import exclude_reviewed, read_review
 
 OF_BIAS_FIELD = ["bias_range", "filled", "offset"]
 OF_BRAIN = ["brain_ml", "stripped", "noise", "noise_brain", "saturated", "cut_cm2", "cut_head_cm2"]
@@ -31,22 +33,31 @@ def qc_scans(
     derivatives: Path,
     out: Path,
     mosaic: Path,
+    review: Path | None = None,
+    raw: Path | None = None,
 ) -> None:
     """Write ``qc.tsv`` (one row per scan: metrics, ``qc`` pass | warn | fail, ``qc_reason``) and the mosaic.
 
-    ``state`` is ``done`` only for scans that passed every step and whose flag costs them nothing.
+    ``state`` is ``done`` only for scans that passed every step, whose flag costs them nothing and whom no reviewer has
+    excluded.
+
+    Args:
+        review: the reviewer's table (``qc.exclude``).
+        raw: BIDS dataset of the scans, which the description of the derivatives names.
     """
     table = read_statuses(register).reindex(columns=[*KEY, "state", "reason", "path", "sha256", *OF_REGISTRATION])
     for statuses, metrics in ((bias_field, OF_BIAS_FIELD), (brain, OF_BRAIN)):
         table = table.merge(read_statuses(statuses).reindex(columns=[*KEY, *metrics]), on=KEY, how="left")
-    table = judge(table, settings)
+    table = exclude_reviewed(judge(table, settings), read_review(review))
     write_tsv(out, table[[*KEY, "state", "reason", "path", "sha256", "qc", "qc_reason", *METRICS]])
     write_tsv(out.with_name("exclusions.tsv"), table.loc[table["state"] == "quarantined", [*KEY, "reason"]])
     draw_worst(table, derivatives, mosaic)
+    describe_dataset(derivatives, raw)
+    describe_products(derivatives, (path.name for path in derivatives.glob("sub-*/**/*.nii.gz")))
 
 
 def judge(table: pd.DataFrame, settings: Quality) -> pd.DataFrame:
-    """Flags, outliers, the reviewer's exclusions, and what they cost.
+    """Flags, outliers, and what they cost.
 
     Raises:
         UserError: the configuration limits a metric that does not exist.
@@ -61,28 +72,8 @@ def judge(table: pd.DataFrame, settings: Quality) -> pd.DataFrame:
     costly = {"none": [], "fail": ["fail"], "warn": ["warn", "fail"]}[settings.quarantine]
     lost = (table["state"] == "done") & table["qc"].isin(costly)
     table.loc[lost, "reason"] = "quality control: " + table.loc[lost, "qc_reason"].astype(str)
-    for key, reason in reviewed(settings.exclusions).items():
-        chosen = (table["state"] == "done") & (table["participant_id"] == key[0]) & (table["session_id"] == key[1])
-        table.loc[chosen, "reason"] = f"excluded by a reviewer: {reason}"
-        lost |= chosen
     table.loc[lost, "state"] = "quarantined"
     return table
-
-
-def reviewed(path: Path | None) -> dict[tuple[str, str], str]:
-    """(participant_id, session_id) -> reason of a reviewer's table.
-
-    Raises:
-        UserError: the table is missing or lacks a column.
-    """
-    if path is None:
-        return {}
-    if not path.is_file():
-        raise UserError(f"The reviewer's table {path} (preprocessing.quality.exclusions) does not exist.")
-    table = read_tsv(path, dtype=str)
-    if missing := {*KEY, "reason"} - set(table):
-        raise UserError(f"The reviewer's table {path} lacks the column {', '.join(sorted(missing))}.")
-    return {(row["participant_id"], row["session_id"]): row["reason"] for _, row in table.iterrows()}
 
 
 def read_statuses(paths: list[Path]) -> pd.DataFrame:
@@ -105,7 +96,9 @@ def flag_outliers(table: pd.DataFrame, settings: Quality) -> pd.DataFrame:
     table = table.copy()
     for metric in [metric for metric in METRICS if metric in table and metric not in COUNTED]:
         values = table.loc[done, metric].astype(float)
-        spread = 1.4826 * (values - values.median()).abs().median()
+        if values.isna().all():
+            continue
+        spread = robust_spread(values)
         if spread > 0:
             far = ((values - values.median()).abs() / spread > settings.outlier_z) & (table.loc[done, "qc"] == "pass")
             table.loc[far.index[far], "qc"] = settings.outliers
@@ -114,6 +107,11 @@ def flag_outliers(table: pd.DataFrame, settings: Quality) -> pd.DataFrame:
                 for value in values[far.index[far]]
             ]
     return table
+
+
+def robust_spread(values: pd.Series) -> float:
+    """Standard deviation of a normal distribution with the median absolute deviation of the values."""
+    return float(1.4826 * (values - values.median()).abs().median())
 
 
 def draw_worst(table: pd.DataFrame, derivatives: Path, out: Path) -> None:

@@ -12,15 +12,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from ldae import __version__
 from ldae.core.files import atomic_path, read_json, sha256_file, write_json
-
-DATASET = {
-    "Name": "LDAE-ADNI preprocessing",
-    "BIDSVersion": "1.9.0",
-    "DatasetType": "derivative",
-    "GeneratedBy": [{"Name": "ldae-adni", "Version": __version__}],
-}
 
 
 @dataclass(frozen=True)
@@ -125,13 +117,6 @@ def write_sidecar(product: Path, record: dict[str, Any]) -> dict[str, Any]:
     record = record | {"size": product.stat().st_size}
     write_json(sidecar(product), record)
     return record
-
-
-def describe_dataset(root: Path) -> None:
-    """Write ``dataset_description.json``, unless it is there and says the same."""
-    path = root / "dataset_description.json"
-    if not path.is_file() or read_json(path) != DATASET:
-        write_json(path, DATASET)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from ldae.core.keys import KEY
 from ldae.preprocessing.conform import grid_affine
 from ldae.preprocessing.quality import save_rows
 from ldae.preprocessing.reading import check_size
+from ldae.preprocessing.review import exclude_reviewed, read_review
 
 SPACING_TOLERANCE = 0.01
 SPLINE_ORDER = {"linear": 1, "bspline": 3}
@@ -75,7 +76,14 @@ def wanted(settings: Conform) -> str:
 
 
 def check_volumes(
-    scans: pd.DataFrame, root: Path, settings: Conform, resample: bool, max_quarantined: float, out: Path, mosaic: Path
+    scans: pd.DataFrame,
+    root: Path,
+    settings: Conform,
+    resample: bool,
+    max_quarantined: float,
+    out: Path,
+    mosaic: Path,
+    review: Path | None = None,
 ) -> None:
     """Write ``out`` (a row per included scan: state, reason, path from ``root``, digest) and the mosaic.
 
@@ -101,7 +109,7 @@ def check_volumes(
     done = table["state"] == "done"
     table.loc[done, "ncc_mean_slice"] = correlations(slices)
     table = table.astype({"ncc_mean_slice": float})
-    write_tsv(out, table)
+    write_tsv(out, exclude_reviewed(table, read_review(review)))
     worst = np.argsort(table.loc[done, "ncc_mean_slice"].to_numpy(float), kind="stable")[:WORST]
     draw(mosaic, [slices[place] for place in worst])
 

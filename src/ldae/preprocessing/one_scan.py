@@ -21,7 +21,8 @@ import nibabel as nib
 from ldae.config import Preprocessing
 from ldae.core.errors import QuarantinedScan, UserError, require_sound
 from ldae.core.files import digest, read_json, sha256_file, write_json
-from ldae.preprocessing.derivatives import ScanFiles, alone_with, describe_dataset, remove_leftovers, sidecar
+from ldae.preprocessing.derivatives import ScanFiles, alone_with, remove_leftovers, sidecar
+from ldae.preprocessing.description import describe_dataset, describe_products
 from ldae.preprocessing.quality import verdict
 from ldae.preprocessing.reading import files_of_scan, sha256_of_scan
 from ldae.preprocessing.steps import bias_field_step, brain_step, register_step
@@ -68,6 +69,7 @@ def _steps(t1w: Path, files: ScanFiles, settings: Preprocessing, image: str) -> 
         raise
     second = brain_step(files, settings.brain_extraction)
     third = register_step(files, settings.registration, settings.conform)
+    describe_products(files.root, [path.name for path in files.anat.iterdir()])
     metrics = first.record["metrics"] | second.record["metrics"] | third.record["metrics"]
     flag, reason = verdict(metrics, settings.quality.limits)
     names = {"participant_id": files.participant_id, "session_id": files.session_id}

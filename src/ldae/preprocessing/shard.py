@@ -20,7 +20,8 @@ from ldae.core.batches import track
 from ldae.core.errors import MachineError, UserError, require_own_reasons
 from ldae.core.files import write_tsv
 from ldae.core.keys import KEY
-from ldae.preprocessing.derivatives import ScanFiles, describe_dataset, remove_leftovers
+from ldae.preprocessing.derivatives import ScanFiles, remove_leftovers
+from ldae.preprocessing.description import describe_dataset
 from ldae.preprocessing.pool import run_isolated
 from ldae.preprocessing.reading import SMALLEST_SIDE
 from ldae.preprocessing.resource_use import Outcome, Timings
@@ -64,7 +65,7 @@ def run_bias_field(
     shard: Shard, bids: Path, settings: BiasField, orientation: str | None = None, min_slices: int = SMALLEST_SIDE
 ) -> None:
     """N4 over one shard; what headers do not say and how few slices are enough, as ``Preprocessing`` has it."""
-    describe_dataset(shard.derivatives)
+    describe_dataset(shard.derivatives, bids)
     work = partial(bias_field_work, shard.derivatives, bids, settings, orientation, min_slices)
     run_shard("correct_bias_field", shard, {}, work, PRELOAD["correct_bias_field"])
 

@@ -13,9 +13,10 @@ import numpy as np
 
 from ldae.config import BiasField, BrainExtraction, Conform, Registration
 from ldae.core.errors import QuarantinedScan, UserError
-from ldae.core.files import atomic_path, digest, read_json, sha256_file
+from ldae.core.files import atomic_path, digest, read_json, sha256_file, write_json
 from ldae.core.provenance import library_versions
 from ldae.preprocessing.derivatives import ScanFiles, recorded, save_image, sidecar, write_sidecar
+from ldae.preprocessing.description import NATIVE, reference, uri
 from ldae.preprocessing.reading import SMALLEST_SIDE, read_given, read_scan, sha256_of_scan
 from ldae.preprocessing.resource_use import Meter
 
@@ -85,7 +86,9 @@ def brain_step(files: ScanFiles, settings: BrainExtraction) -> Product:
         save_image(files.probability, found.probability, "int16")
     save_image(files.mask, found.mask, "uint8")
     metrics = found.metrics | native_metrics(corrected, found.mask, bool(found.metrics["stripped"]))
-    return finished(files.mask, provenance, metrics, meter)
+    if metrics["stripped"] and sidecar(files.corrected).is_file():
+        write_json(sidecar(files.corrected), read_json(sidecar(files.corrected)) | {"SkullStripped": True})
+    return finished(files.mask, provenance | NATIVE | {"Sources": [uri(files.root, files.corrected)]}, metrics, meter)
 
 
 def mean_step(visits: list[ScanFiles], settings: Registration) -> Product:
@@ -156,10 +159,13 @@ def register_step(files: ScanFiles, settings: Registration, grid: Conform, throu
         alignment.discard()
     with atomic_path(files.transform(template.space)) as temporary:
         np.savetxt(temporary, alignment.native_to_template, fmt="%.9g")
-    save_image(files.template_mask(template.space, grid.spacing_mm), template_mask, "uint8")
+    sources = {"Sources": [uri(files.root, source) for source in (files.corrected, files.mask)]}
+    inside = files.template_mask(template.space, grid.spacing_mm)
+    save_image(inside, template_mask, "uint8")
+    write_json(sidecar(inside), sources | {"SpatialReference": reference(template.space)})
     draw_picture(corrected, mask, volume, template, files.picture)
     save_image(product, volume, "int16")
-    return finished(product, provenance, metrics, meter)
+    return finished(product, provenance | sources, metrics, meter)
 
 
 def brain_of(

@@ -160,7 +160,7 @@ def test_a_scan_of_the_same_name_and_other_content_is_refused(config, scan, tmp_
     other = saved(tmp_path / "c/T1.nii", image, voxels // 2)
     assert main(["preprocess", str(first), str(out), *config]) == 0
     line = capsys.readouterr().out
-    before = {path: path.stat().st_mtime_ns for path in out.rglob("*_desc-preproc_T1w*")}
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("sub-*_desc-preproc_T1w*")}
     assert len(before) == 2
     assert main(["preprocess", str(other), str(out), *config]) == 1
     said = capsys.readouterr().err.strip()

@@ -162,7 +162,7 @@ def test_a_scan_far_from_the_cohort_is_a_warning():
     assert judge(table, Quality(outlier_z=1000))["qc"].eq("pass").all()
 
 
-def test_the_configuration_decides_what_a_flag_costs(tmp_path):
+def test_the_configuration_decides_what_a_flag_costs():
     table = cohort(4)
     table.loc[0, "ncc_template"] = 0.1
     table.loc[1, "ncc_template"] = 0.4
@@ -172,10 +172,6 @@ def test_the_configuration_decides_what_a_flag_costs(tmp_path):
     assert judge(table, Quality(limits=limits))["qc"].eq("pass").all()
     with pytest.raises(UserError, match="names ncc;"):
         judge(table, Quality(limits={"ncc": (None, None, None, None)}))
-    (tmp_path / "review.tsv").write_text("participant_id\tsession_id\treason\nsub-03\tses-M000\tmotion\n")
-    reviewed = judge(table, Quality(quarantine="none", exclusions=tmp_path / "review.tsv"))
-    assert reviewed["reason"].tolist()[3] == "excluded by a reviewer: motion"
-    assert reviewed["state"].tolist() == ["done", "done", "done", "quarantined"]
 
 
 def test_native_metrics_are_what_was_put_in():
@@ -237,13 +233,17 @@ def test_a_failed_scan_leaves_the_cohort_and_the_worst_are_shown(tmp_path):
         files = ScanFiles(tmp_path, row["participant_id"], row["session_id"])
         save_rows([np.full((20, 30, 3), colour, np.uint8)], files.picture)
     statuses = ([tmp_path / f"{step}.tsv"] for step in ("bias", "brain", "register"))
-    qc_scans(*statuses, Quality(), tmp_path, tmp_path / "qc.tsv", tmp_path / "worst.png")
+    review = tmp_path / "review.tsv"
+    review.write_text("participant_id\tsession_id\treason\nsub-01\tses-M000\tmotion\n")
+    qc_scans(*statuses, Quality(), tmp_path, tmp_path / "qc.tsv", tmp_path / "worst.png", review)
     qc = read_tsv(tmp_path / "qc.tsv")
-    assert qc["state"].tolist() == ["done", "done", "quarantined", "quarantined"]
+    assert qc["state"].tolist() == ["done", "quarantined", "quarantined", "quarantined"]
+    assert qc["reason"][1] == "excluded by a reviewer: motion" and qc["qc"][1] == "pass"
+    assert (tmp_path / "dataset_description.json").is_file() and (tmp_path / "qc.json").is_file()
     assert qc["reason"][2].startswith("quality control: the brain does not look like the template's")
     assert "(ncc_template 0.1)" in qc["reason"][2] and qc["reason"][3] == "earlier: unreadable"
     assert qc["bias_range"].tolist() == [1.1, 1.2, 1.3, 1.4]
     exclusions = read_tsv(tmp_path / "exclusions.tsv")
-    assert exclusions["participant_id"].tolist() == ["sub-02", "sub-03"]
+    assert exclusions["participant_id"].tolist() == ["sub-01", "sub-02", "sub-03"]
     mosaic = np.asarray(Image.open(tmp_path / "worst.png"))
     assert mosaic[5, 5].tolist() == [200, 200, 200]  # the lowest correlation comes first
