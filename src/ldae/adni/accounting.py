@@ -5,7 +5,7 @@ rows are withheld from it. The same account, made of the prediction of what Clin
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -37,7 +37,7 @@ class Listing:
     ``images``: MPRAGEMETA with ``refusal`` (why Clinica must not or will not take the image, or None) and ``withheld``
     (Clinica dies on such a row); ``visits``: ADNIMERGE with ``day`` (of the examination) and ``fault`` (why Clinica
     would die on it, or None); ``failed``: series without a PASS; ``ratings``: Mayo's table; ``adni4``: whether visits
-    of ADNI4 are converted elsewhere, so that one is lost that no table dates.
+    of ADNI4 are converted elsewhere, so that one is lost that no table dates; ``known``: all images that are listed.
     """
 
     images: pd.DataFrame
@@ -45,6 +45,7 @@ class Listing:
     failed: set[str]
     ratings: pd.DataFrame
     adni4: bool = False
+    known: frozenset[str] = frozenset()
 
     def suspects(self, subjects: list[str]) -> list[str]:
         """Subjects on whom Clinica is known to die: a later visit whose EXAMDATE_bl is no date."""
@@ -143,7 +144,7 @@ def listing_of(contents: Mapping[str, pd.DataFrame], adni4: bool = False) -> Lis
     images.loc[rejected, "refusal"] = f"{REFUSED}: Mayo's quality table rejects it"
     images.loc[images["day"].isna(), "refusal"] = "unreadable scan date: MPRAGEMETA must have it as YYYY-MM-DD"
     images["withheld"] = rejected | images["day"].isna() | of_faulty_visit(images, visits)
-    return Listing(images, visits, failed, ratings, adni4)
+    return Listing(images, visits, failed, ratings, adni4, frozenset(images["ImageUID"]))
 
 
 def of_faulty_visit(images: pd.DataFrame, visits: pd.DataFrame) -> pd.Series:
@@ -242,13 +243,17 @@ def visits_left_out(
         reason = left_out(visit, group, visits, phase, reasons, listing.adni4)
         entries.append({"session_id": session, "reason": reason, **facts})
     if images.empty:
-        entries += unknown_images(disk, "MPRAGEMETA has no row of this subject")
+        entries += unknown_images(disk, "MPRAGEMETA has no row of this subject", listing.known)
     return entries
 
 
-def unknown_images(disk: SubjectFiles, why: str) -> list[dict]:
-    """Entries for a subject that no list of images has: as many visits as its folders have days."""
-    days = days_of({image: disk.images[image] for image in sorted(disk.ids)})
+def unknown_images(disk: SubjectFiles, why: str, others: Set[str] = frozenset()) -> list[dict]:
+    """Entries for a subject that no list of images has: as many visits as its folders have days.
+
+    Args:
+        others: images that are listed, and so other subjects'.
+    """
+    days = days_of({image: disk.images[image] for image in sorted(disk.ids - others)})
     return [
         {"session_id": None, "reason": f"{UNKNOWN}: {why}", "image_id": images[0], "field_strength": None}
         | {"scan_date": day if day[0].isdigit() else None}

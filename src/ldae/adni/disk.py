@@ -76,7 +76,8 @@ class ImageFiles:
             return f"empty files: {of} have 0 bytes (copy or download them again)"
         if lost := self.missing(self.unfinished, self.dicom):
             of = f"{len(lost)} of {len(lost) + len(self.dicom)} files of I{image}"
-            return f"unfinished download: {of} end like {Path(lost[0]).name} (download them again)"
+            ending = Path(lost[0]).name.removeprefix(intended_name(Path(lost[0]).name))
+            return f"unfinished download: {of} have the ending {ending} (download them again)"
         packed = self.packed_slices if self.dicom or self.nifti else self.packed
         if packed:
             return f"packed: unpack {count(len(packed), 'file')} of I{image} where they lie (gunzip, unzip)"

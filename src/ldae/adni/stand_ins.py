@@ -17,16 +17,21 @@ PLAIN = re.compile(r"\.(csv|tsv|txt|tab)$", re.IGNORECASE)
 PACKED = re.compile(r"\.(zip|gz|bz2|xz|zst|z|7z|rar)$", re.IGNORECASE)
 TAR = re.compile(r".*\.(tar|tgz|tbz2|txz|tar\.(gz|bz2|xz))", re.IGNORECASE)
 CLOSED = re.compile(r".*\.(7z|rar|zst|tar\.zst)", re.IGNORECASE)  # archives whose contents are not looked at
+NAMELESS = re.compile(r"unconfirmed .*\.crdownload", re.IGNORECASE)  # Chrome, until it is finished
 LARGEST_TAR = 1 << 28  # bytes; the list of a packed tar is at its members, all through the file
 
 
 def stand_ins(folder: Path, names: tuple[str, ...]) -> list[str]:
-    """What to do with files that are, or hold, one of the tables ``names``, each in a phrase."""
+    """What files that are, or hold, one of the tables ``names`` need, each in a phrase."""
     found = []
     for path in files_of_tables(folder):
         unfinished = UNFINISHED.fullmatch(path.name) or MAYBE_UNFINISHED.fullmatch(path.name)
         if unfinished and is_called(unfinished.group(1), names):
             found.append(f"{path.name} is an unfinished download: download it again")
+        elif NAMELESS.fullmatch(path.name):
+            found.append(f"{path.name} is an unfinished download, perhaps of it: download that again")
+        elif not path.suffix and is_called(f"{path.name}.csv", names):
+            found.append(f"{path.name} has no ending: name it {path.name}.csv")
         elif path.suffix.lower() != ".csv" and is_called(path.name, names):
             found.append(f"{path.name} cannot be read: save it as CSV, or unpack it")
         elif ARCHIVE.fullmatch(path.name) or TAR.fullmatch(path.name):

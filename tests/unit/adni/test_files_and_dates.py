@@ -51,7 +51,10 @@ def test_a_slice_that_is_not_wholly_there_costs_its_visit(download, image, tmp_p
     path = slices(download, image)[3]
     path.rename(path.with_name(path.name + ending))
     assert sentence(download) == "5 of 6 visits on disk will arrive"
-    assert f"1 x unfinished download: {image.ptid} (1 of 12 files of I{image.image_id} end like" in said(download)
+    assert (
+        f"1 x unfinished download: {image.ptid} (1 of 12 files of I{image.image_id} have the ending {ending}"
+        in said(download)
+    )
     assert str(image.image_id) in staged(download, image, tmp_path).reasons
     shutil.copy(slices(download, image)[0], path)  # downloaded again, what was left of the first time lies beside
     assert sentence(download) == ALL
@@ -193,6 +196,12 @@ def test_an_image_in_the_folder_of_another_subject_is_named(download, image):
     found = said(download)
     assert f"1 image in the folder of another subject: I{image.image_id} of {image.ptid} in {other}" in found
     assert "not listed" not in found and sentence(download).startswith("5 of 6")
+
+
+def test_a_link_to_all_subjects_under_a_subject_s_name_loses_nothing(download):
+    (download.images / "999_S_0001").mkdir()
+    (download.images / "999_S_0001" / "all").symlink_to(download.images)
+    assert sentence(download) == ALL
 
 
 def adni4_image(number, day, session="ses-M012"):

@@ -123,8 +123,28 @@ def unnamed_series_beside(download, image):
         shutil.copy(path, folder(download, image) / f"localizer{number}.dcm")
 
 
+def of_a_copying_hand(download, image):
+    """Slices without an ending in a folder I00..., beside them what a person and programs leave."""
+    here = folder(download, image)
+    for number, path in enumerate(sorted(here.iterdir())):
+        path.rename(path.with_name(f"IM{number:04d}"))
+    (here / "README").write_text("copied from the scanner")
+    (here / "DICOMDIR").write_bytes(bytes(128) + b"DICM")
+    (here / "IM0003 (1)").write_bytes(b"")
+    (here / "IM0004~").write_bytes(b"half")
+    here.rename(here.with_name(f"I00{image.image_id}"))
+
+
+def links_in_circles(download, image):
+    (folder(download, image) / "up").symlink_to(download.images / image.ptid)
+    other = next(item for item in download.listed if item.ptid != image.ptid)
+    (download.images / image.ptid / "there").symlink_to(download.images / other.ptid)
+    if not (download.images / other.ptid / "here").exists():
+        (download.images / other.ptid / "here").symlink_to(download.images / image.ptid)
+
+
 HARMLESS = [
-    packed_beside_themselves,
+    of_a_copying_hand, links_in_circles, packed_beside_themselves,
     dot_files, metadata_in_the_subjects_folder, own_nifti_beside, nifti_alone, capital_endings, scanner_names,
     folder_of_the_series, slices_copied_twice, unpacked_twice, other_series_beside, unnamed_series_beside, junk_beside,
 ]  # fmt: skip
@@ -164,6 +184,11 @@ def one_slice_empty(download, image):
     sorted(folder(download, image).iterdir())[3].write_bytes(b"")
 
 
+def one_slice_unfinished(download, image):
+    path = sorted(folder(download, image).iterdir())[3]
+    path.rename(path.with_name(f"{path.name}.crdownload"))
+
+
 def every_slice_empty(download, image):
     for path in folder(download, image).iterdir():
         path.write_bytes(b"")
@@ -199,7 +224,7 @@ NAMES_DO_NOT_TELL = [garbage]  # what is found when the files are opened, by the
 
 HARMFUL = [
     broken_link, garbage, one_slice_empty, every_slice_empty, every_slice_packed, one_archive_in_place, nifti_empty,
-    half_of_the_slices_packed,
+    half_of_the_slices_packed, one_slice_unfinished,
 ]  # fmt: skip
 
 
@@ -213,6 +238,10 @@ HARMFUL = [
         (every_slice_packed, "packed: unpack 12 files of I{} where they lie (gunzip, unzip)"),
         (half_of_the_slices_packed, "packed: unpack 6 files of I{} where they lie (gunzip, unzip)"),
         (one_archive_in_place, "packed: unpack 1 file of I{} where they lie (gunzip, unzip)"),
+        (
+            one_slice_unfinished,
+            "unfinished download: 1 of 12 files of I{} have the ending .crdownload (download them again)",
+        ),
         (nifti_empty, "empty files: the NIfTI of I{} has 0 bytes (copy or download it again)"),
     ],
 )
@@ -517,7 +546,9 @@ def test_names_of_tables_as_browsers_and_people_write_them(download, name):
 @pytest.mark.parametrize("name", ["ADNIMERGE_01Jan2025.csv.zip", "ADNIMERGE_01Jan2025.xlsx", "ADNIMERGE.xls"])
 def test_a_table_in_another_format_is_named(download, name):
     download.table("ADNIMERGE").rename(download.tables / name)
-    assert f"table ADNIMERGE is missing; {name} cannot be read: save it as CSV, or unpack it" in said(download)
+    text = said(download)
+    assert "table ADNIMERGE is missing (" in text
+    assert f"{name} cannot be read: save it as CSV, or unpack it; else download it from LONI" in text
 
 
 def test_a_workbook_with_the_name_of_a_table_is_named(download):

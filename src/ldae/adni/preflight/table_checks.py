@@ -70,10 +70,11 @@ def missing_table(table: StudyTable, tables: Path) -> Finding:
     """The finding for a table that is not there; it names files of that name that cannot be read."""
     also = f" (today's name: {' or '.join(table.today)})" if table.today else ""
     others = stand_ins(tables, (table.name, *table.today))
-    also += f"; {shortened(others, 3)}" if others else ""
     what = f"table {table.name} is missing{also}" + (": its columns will be n/a" if table.optional else "")
     severity: Severity = "note" if table.optional else "blocking"
-    return Finding(severity, what, str(tables), f"download it from {table.page}", table.purpose)
+    fix = f"download it from {table.page}"
+    fix = f"{shortened(others, 3)}; else {fix}" if others else fix
+    return Finding(severity, what, str(tables), fix, table.purpose)
 
 
 def tool_findings() -> list[Finding]:
