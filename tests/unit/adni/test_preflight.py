@@ -282,6 +282,13 @@ def test_folders_in_the_wrong_order_are_one_finding(download, capsys):
     assert line.startswith("blocking: the images are looked for in") and "in the other order" in line
 
 
+def test_a_folder_too_high_names_the_one_that_is_meant(download):
+    above = download.images.parent
+    assert f"set raw.images to {download.images}, which holds 3 subject folders" in str(
+        next(item for item in preflight(above, download.tables) if "no subject folder named" in item.what)
+    )
+
+
 def test_the_folder_of_a_single_subject_is_known_as_such(download):
     ptid = download.plans[0].subject.ptid
     findings = preflight(download.images / ptid, download.tables)

@@ -3,6 +3,7 @@
 And, for the subjects on disk, cells of ADNIMERGE that end Clinica or lose a visit.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -175,6 +176,10 @@ def folder_findings(
     findings = []
     if not subject_folders(images):
         fix = "set raw.images to the folder that holds one folder per subject, as LONI's zip unpacks (usually ADNI)"
+        inside = Counter(place.rpartition("/")[0] for item in beside for _, place in item.subjects if "/" in place)
+        if inside:
+            (folder, number), *_ = inside.most_common(1)
+            fix = f"set raw.images to {images / folder}, which holds {count(number, 'subject folder')}"
         if PTID.fullmatch(images.name):
             fix = f"set raw.images to the folder that {images.name} lies in; this is a single subject's"
         findings.append(Finding("blocking", "no subject folder named NNN_S_NNNN", str(images), fix, USED))
