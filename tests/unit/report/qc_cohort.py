@@ -39,8 +39,7 @@ def cohort(size: int, lost: int = 0) -> pd.DataFrame:
     table.insert(0, "participant_id", [f"sub-{place // 3:04d}" for place in range(size)])
     table.insert(1, "session_id", [f"ses-M{12 * (place % 3):03d}" for place in range(size)])
     table = table.assign(state="done", reason=None, path="x", sha256="0", qc=None, qc_reason=None)
-    if size:
-        table = judge(table, Quality())
+    table = judge(table, Quality()) if 0 < size < 1000 else table.assign(qc="pass")  # row by row: seconds
     gone = table.index[size - lost :]
     table = table.astype({"reason": object, "qc": object})
     table.loc[gone, METRICS] = np.nan

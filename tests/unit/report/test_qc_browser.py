@@ -178,7 +178,9 @@ def test_one_scan_shows_mask_template_histogram_and_metrics(browser, tmp_path):
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_is_cut_off_and_everything_has_a_name(browser, tmp_path, width):
-    page = page_of(tmp_path, cohort(12, lost=1))
+    table = cohort(30, lost=1)
+    table.loc[0, ["determinant", "bias_range"]] = 5.0  # flags are words that only a screen reader is told
+    page = page_of(tmp_path, table)
     browser.resize(width)
     for address in ("", "#view=mosaic", "#scan=sub-0001%09ses-M000", "#scan=sub-0003%09ses-M024"):
         browser.open(page, address)
@@ -236,6 +238,19 @@ def test_pictures_that_somebody_took_away_are_said_to_be_missing(browser, tmp_pa
     browser.wait_for("document.querySelectorAll('.block .blank').length === 2")
     assert all("ERR_FILE_NOT_FOUND" in each for each in browser.troubles) and len(browser.troubles) == 2
     browser.troubles.clear()
+
+
+def test_a_browser_that_keeps_nothing_says_so_and_still_downloads(browser, downloads, tmp_path):
+    forbid = "Object.defineProperty(window, 'localStorage', {get() { throw new Error('forbidden'); }});"
+    script = browser.send("Page.addScriptToEvaluateOnNewDocument", source=forbid)["identifier"]
+    browser.open(page_of(tmp_path, cohort(3)))
+    assert browser.run("$('kept').textContent").startswith("This browser keeps nothing")
+    browser.run("document.querySelector('#shown tbody a').click()")
+    browser.wait_for("!$('one').hidden")
+    browser.press("x")
+    assert len(read_review(downloaded(downloads, "qc_exclude.tsv", browser))) == 1
+    browser.run("said.clear()")  # it would ask whether to leave
+    browser.send("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
 
 
 @pytest.mark.parametrize(("size", "lost"), [(0, 0), (1, 0), (2, 2)])
