@@ -83,12 +83,14 @@ class ImageFiles:
             return f"packed: unpack {count(len(packed), 'file')} of I{image} where they lie (gunzip, unzip)"
         return None
 
-    def missing(self, paths: Iterable[str], whole: Iterable[str]) -> list[str]:
+    def missing(self, paths: list[str], whole: Iterable[str]) -> list[str]:
         """Those of some unreadable files that were to be slices and are not there in another form.
 
         Args:
             whole: the slices that can be read.
         """
+        if not paths:
+            return []
         names = [Path(path).name for path in whole]
         known, shapes = {plain_name(name) for name in names}, {shape(name) for name in names}
         return [

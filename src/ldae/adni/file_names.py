@@ -33,11 +33,13 @@ def image_of_folder(name: str) -> str | None:
 def kind_of(name: str) -> str | None:
     """What a file is by its name: ``dicom``, ``nifti``, ``packed`` or ``unfinished``; None: nothing that an image
     needs."""
+    if name.endswith(".dcm"):  # nearly all files
+        return "dicom"
     if UNFINISHED.fullmatch(name) or RSYNC.fullmatch(name):
         return "unfinished"
     if (found := MAYBE_UNFINISHED.fullmatch(name)) and kind_of(found.group(1)) is not None:
         return "unfinished"
-    if name.endswith(".dcm") or DICOM_SUFFIX.fullmatch(PurePath(name).suffix):
+    if DICOM_SUFFIX.fullmatch(PurePath(name).suffix):
         return None if NO_IMAGE.fullmatch(name) or name.endswith("~") else "dicom"
     if NIFTI_SUFFIX.fullmatch(name):
         return "nifti"
