@@ -41,6 +41,7 @@ os.environ.setdefault(DEVICE, settings.launch.device)  # the jobs inherit it
 RESULTS = str(settings.results_dir)
 STORE, TRAIN = f"{RESULTS}/store", f"{RESULTS}/train"
 EVALUATE, PAPER = f"{RESULTS}/evaluate", f"{RESULTS}/paper"
+AUDITED = f"{PAPER}/tables/audit.tsv"  # is there when nothing stops headline and tables
 BIDS = str(settings.bids.path) if settings.source == "bids" else f"{RESULTS}/bids"
 MODEL = {stage: f"{TRAIN}/{stage}/model.safetensors" for stage in STAGES}  # trained here, or taken over as they are
 DESCRIPTION = {stage: f"{TRAIN}/{stage}/model.json" for stage in STAGES}

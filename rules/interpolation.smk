@@ -17,6 +17,7 @@ rule eval_interpolation:
         by_group=f"{RESULTS}/evaluate/interpolation/by_group.tsv",
         reads=f"{RESULTS}/evaluate/interpolation/reads.tsv",
         calibration=f"{RESULTS}/evaluate/interpolation/ventricle_calibration.tsv",
+        drawn=f"{RESULTS}/evaluate/interpolation/drawn.tsv",
     log:
         f"{RESULTS}/logs/eval_interpolation.log",
     benchmark:
@@ -39,6 +40,7 @@ rule table_interpolation:
     """Interpolation of every method."""
     input:
         study=rules.eval_interpolation.output,
+        audited=AUDITED,
     output:
         interpolation=f"{RESULTS}/paper/tables/interpolation.tsv",
     log:

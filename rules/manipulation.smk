@@ -41,6 +41,7 @@ rule table_manipulation:
     """Effect of moving y_sem along the probe."""
     input:
         study=rules.eval_manipulation.output,
+        audited=AUDITED,
     output:
         manipulation=f"{RESULTS}/paper/tables/manipulation.tsv",
     log:

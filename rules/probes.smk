@@ -73,6 +73,7 @@ rule table_probes:
     input:
         study=rules.fit_probes.output,
         checks=rules.eval_probe_checks.output,
+        audited=AUDITED,
     output:
         probes=f"{RESULTS}/paper/tables/probes.tsv",
         differences=f"{RESULTS}/paper/tables/probe_differences.tsv",

@@ -74,6 +74,7 @@ rule table_reconstruction:
     """Table 6: reconstruction, ours beside the paper's."""
     input:
         study=rules.eval_reconstruction.output,
+        audited=AUDITED,
     output:
         reconstruction=f"{RESULTS}/paper/tables/reconstruction.tsv",
     log:
@@ -93,6 +94,7 @@ rule table_solvers:
     """Table 6 by solver and number of steps, with the moments of x_T."""
     input:
         summary=rules.eval_solvers.output.summary,
+        audited=AUDITED,
     output:
         solvers=f"{RESULTS}/paper/tables/solvers.tsv",
     log:

@@ -9,6 +9,7 @@ rule assemble_headline:
     """The numbers a reader asks for first, in one flat JSON file."""
     input:
         HEADLINE,
+        audited=AUDITED,
         contamination=rules.state_contamination.output[0],
     output:
         headline=f"{RESULTS}/paper/headline.json",

@@ -66,6 +66,7 @@ rule table_samples:
     input:
         distances=rules.eval_samples.output.distances,
         memorisation=rules.eval_samples.output.memorisation,
+        audited=AUDITED,
     output:
         samples=f"{RESULTS}/paper/tables/samples.tsv",
     log:

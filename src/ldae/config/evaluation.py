@@ -28,6 +28,18 @@ class Arithmetic(Section):
     )
 
 
+Check = Literal["splits", "stores", "training_scans", "one_person", "twins", "codes", "labels", "fitted", "scale"]
+
+
+class Audit(Section):
+    """What the audit of leaks may let pass."""
+
+    allow: dict[Check, Annotated[str, Field(min_length=3)]] = Field(
+        {},
+        description="check: why the run goes on although this check finds something; the reason stands in the report",
+    )
+
+
 class Evaluation(Arithmetic):
     """What the studies measure, on how many scans and how certain their intervals are."""
 
@@ -67,7 +79,7 @@ class Evaluation(Arithmetic):
         ["probe", "adjusted", "age", "random"],
         description="ways to move y_sem: the AD probe, the same adjusted for age and sex, age, random (controls)",
     )
-    max_triplets: Positive = Field(2000, description="interpolation triplets, taken in subject order")
+    max_triplets: Positive = Field(2000, description="interpolation triplets; where there are more, so many are drawn")
     calibration_scans: Positive = Field(
         128, description="training scans decoded in a phantom cohort to learn how decoded ventricles are measured"
     )

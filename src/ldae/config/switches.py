@@ -262,7 +262,7 @@ SWITCHES = (
             "scan": "by scan, so that a subject's visits stand on both sides",
         },
         "code: train_test_split over scans in the probe script",
-        ("fit_probes", "eval_probe_checks"),
+        ("fit_probes", "eval_probe_checks", "audit_leakage"),
     ),
     Switch(
         "method.positive_class",

@@ -8,7 +8,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from ldae.config.cohort import AuthorsCsv, Bids, Clinica, Convert, Manifest, Phantom, Raw, Splits
-from ldae.config.evaluation import Arithmetic, Evaluation
+from ldae.config.evaluation import Arithmetic, Audit, Evaluation
 from ldae.config.frozen import with_model
 from ldae.config.method import Method
 from ldae.config.networks import Autoencoder, Dae, Diffusion, Imported, Representation, Supervised
@@ -81,6 +81,7 @@ class Config(Section):
     launch: Launch = Launch()
     compute: Gpu = Gpu()
     evaluation: Evaluation = Evaluation()
+    audit: Audit = Audit()
 
     @model_validator(mode="before")
     @classmethod

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ldae.core.errors import UserError
 from ldae.core.files import digest, read_tsv, write_tsv
-from ldae.core.keys import KEY
+from ldae.core.keys import KEY, KEY_TYPES
 from ldae.core.store import Store
 
 FILE = "scans.tsv"  # beside a model: the scans it was trained and validated on; private, like every table of scans
@@ -117,8 +117,19 @@ def some(names: Sequence[str]) -> str:
 
 
 def read_splits(path: Path) -> pd.DataFrame:
-    """splits.tsv: participant_id and split."""
-    return read_tsv(path, dtype={"participant_id": str})
+    """splits.tsv: participant_id and split.
+
+    Raises:
+        UserError: a subject stands in it twice.
+    """
+    table = read_tsv(path, dtype=KEY_TYPES)
+    twice = table.loc[table["participant_id"].duplicated(), "participant_id"]
+    if len(twice):
+        raise UserError(
+            f"{path} lists {twice.iloc[0]} more than once ({twice.nunique()} subjects): every subject has one row, and "
+            "nobody edits this table by hand; remove the file and run make_splits again, which remembers who is where."
+        )
+    return table
 
 
 def split_rows(store: Store, splits: pd.DataFrame, split: str) -> np.ndarray:

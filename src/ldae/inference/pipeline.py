@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,6 +27,27 @@ from ldae.networks.unet import UNet
 
 SWITCHES = ("posterior", "clamp_z0", "shift_at_sampling")  # of the method section, those that shape an inversion
 MAIN = {True: "x_T", False: "x_T_unconditional"}  # stores of the main solver, by whether y_sem is used
+
+
+def semantic_encoder(train: Path, arithmetic: config.Arithmetic = PLAIN) -> Callable[[np.ndarray], np.ndarray]:
+    """The trained semantic encoder alone: volumes (B, X, Y, Z) -> y_sem (B, dimension), one by one as it is stored.
+
+    Args:
+        train: folder of the models.
+
+    Raises:
+        UserError: a model is missing.
+    """
+    representation = load_representation(train / "representation", load_unet(train / "diffusion"))
+    device = pick_device()
+    encode = called(placed(representation.network.encoder, arithmetic, device), arithmetic, device)
+
+    @torch.no_grad()
+    def codes(volumes: np.ndarray) -> np.ndarray:
+        made = [encode(torch.from_numpy(volume)[None, None].to(device)).float().cpu() for volume in volumes]
+        return torch.cat(made).numpy()
+
+    return codes
 
 
 class LDAE:

@@ -21,6 +21,7 @@ from ldae.core.files import digest, read_json, read_tsv, write_text
 from ldae.report import external
 from ldae.report.differences import differences, missing_weights
 from ldae.report.estimates import SetTable, estimates_table, headline_cards, plain_table
+from ldae.report.losses import losses
 from ldae.report.run_description import NAMES, PHANTOM_FLATTERS, run_kind, steps
 from ldae.studies.common.paper_tables import SEEDS_SENTENCE
 from ldae.studies.common.study import (
@@ -193,6 +194,7 @@ def report_html(out: str | Path, sources: ReportSources, config: Config, public:
         missing_weights=missing_weights(config),
         flatters=PHANTOM_FLATTERS,
         cards=headline_cards(sources.evaluate),
+        losses=losses(sources.evaluate),
         steps=steps(config),
         differences=differences(config),
         sections=Setter(environment, sources, public).sections(config),

@@ -1,5 +1,6 @@
 """The true counterfactual: the stage that a step along the probe stands for, its volumes, and its picture."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -65,6 +66,21 @@ def test_a_logit_stands_for_the_stage_that_it_parts_among_training_subjects(trut
     assert truth.stage(healthy, 0) == own
     assert truth.stage(healthy, 1) == pytest.approx(own + truth.stage_per_logit)
     assert truth.stage(healthy, 1000) == truth.inputs.scans["truth_stage"].max()
+
+
+def test_a_noisy_logit_stands_for_the_stage_that_it_lets_expect(truth, monkeypatch):
+    """The regression, not the ratio of the differences of the group means, which takes noise for disease."""
+    scans = truth.inputs.scans
+    rng = np.random.default_rng(0)
+    noisy = {row: LOGITS[scans.loc[row, "diagnosis"]] + 2 * rng.standard_normal() for row in scans.index}
+    monkeypatch.setattr(Coded, "code", lambda self, name, rows: np.array([[noisy[row]] for row in rows]))
+    own = scans[scans["diagnosis"].isin(["AD", "CN"])]
+    logit = np.array([noisy[row] for row in own.index])
+    again = dataclasses.replace(truth)
+    assert again.stage_per_logit == pytest.approx(np.polyfit(logit, own["truth_stage"], 1)[0])
+    patient = (own["diagnosis"] == "AD").to_numpy()
+    gap = own["truth_stage"][patient].mean() - own["truth_stage"][~patient].mean()
+    assert again.stage_per_logit < gap / (logit[patient].mean() - logit[~patient].mean())
 
 
 def test_ventricles_follow_the_formula_of_the_population(truth):

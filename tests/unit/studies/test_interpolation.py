@@ -36,7 +36,23 @@ def test_triplets_in_time_order_with_alpha_from_age() -> None:
     assert [(t.start, t.target, t.end) for t in triplets] == [(0, 1, 2), (0, 1, 3), (0, 2, 3), (1, 2, 3), (4, 5, 6)]
     assert triplets[0].alpha == pytest.approx(0.5 / 1.1)
     assert triplets[-1].alpha == 0.5  # an age is missing: months
-    assert find_triplets(scans, 2) == triplets[:2]
+    two = find_triplets(scans, 2)
+    assert len(two) == 2 and set(two) < set(triplets) and two == find_triplets(scans, 2)
+
+
+def test_a_limit_takes_triplets_of_all_subjects_and_not_those_of_the_first() -> None:
+    rows = [(f"sub-{i:02d}", f"s{k}", 6.0 * k, 70 + k / 2, "test") for i in range(40) for k in range(4)]
+    scans = pd.DataFrame(rows, columns=["participant_id", "session_id", "months", "age", "split"])
+    few, more = (find_triplets(scans, limit) for limit in (20, 60))
+    assert len(few) == 20 and set(few) < set(more)  # a higher limit keeps those of a lower one
+    subjects = scans["participant_id"][[triplet.start for triplet in few]]
+    assert subjects.nunique() > 10 and subjects.iloc[-1] > "sub-30" and list(subjects) == sorted(subjects)
+    shuffled = scans.sample(frac=1, random_state=1).reset_index(drop=True)
+
+    def named(table: pd.DataFrame, found: list[Triplet]) -> set[tuple[str, str]]:
+        return {(table["participant_id"][t.start], table["session_id"][t.target]) for t in found}
+
+    assert named(shuffled, find_triplets(shuffled, 20)) == named(scans, few)  # whatever the order of the rows
 
 
 @pytest.mark.parametrize(

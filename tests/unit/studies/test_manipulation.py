@@ -18,7 +18,14 @@ from ldae.studies.common.inputs import Inputs
 from ldae.studies.common.ventricle_truth import TrueScale
 from ldae.studies.manipulation.counterfactual import nifti_name, write_nifti
 from ldae.studies.manipulation.directions import Directions, random_direction, without
-from ldae.studies.manipulation.effects import VOLUMES, Ruler, dose_response, spearman_columns, with_calibrated
+from ldae.studies.manipulation.effects import (
+    VOLUMES,
+    Ruler,
+    dose_response,
+    individual,
+    spearman_columns,
+    with_calibrated,
+)
 from ldae.studies.manipulation.measure import run_manipulation
 
 DOSES = [0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98]
@@ -225,6 +232,29 @@ def test_ends_and_subgroups_are_medians_of_their_scans(evaluated: Path) -> None:
         values = table.query(rows)[metric.split("_plus")[0].split("_ad_to")[0].split("_cn_to")[0]]
         assert summary.loc[("probe", metric), "value"] == pytest.approx(values.median(), rel=1e-3, abs=1e-5)
         assert summary.loc[("probe", metric), "n_subjects"] == len(values)
+
+
+def test_whether_the_right_subjects_change_most_is_a_correlation_over_subjects() -> None:
+    """Steps of many lengths, and one of none: the change per step falls with the own ventricles where it should rise;
+    the changes themselves agree all the same, since those who are moved far change much."""
+    rng = np.random.default_rng(0)
+    own, far = 20 + 10 * rng.random(30), np.r_[0.001, 1 + 9 * rng.random(29)]
+    rows = [
+        {"participant_id": f"sub-{i:02d}", "alpha": sign * far[i], "target_probability": target,
+         "scan_ventricle_ml": own[i], "ventricle_ml_change": sign * far[i] * (40 - own[i]) + 0.1 * (i == 0),
+         "ventricle_ml_change_truth": sign * far[i] * own[i] / 2}
+        for i in range(30) for target, sign in ((0.1, -1), (0.9, 1))
+    ]  # fmt: skip
+    found = individual(pd.DataFrame(rows), [0.1, 0.9])
+    r = {name: pairs.corr().iloc[0, 1] for name, pairs in found.items()}
+    for end in ("plus_ad", "minus_ad"):
+        assert r[f"ventricle_ml_per_step_r_own_{end}"] == pytest.approx(-1)
+        assert r[f"ventricle_ml_per_step_truth_r_own_{end}"] == pytest.approx(1)
+        assert r[f"ventricle_ml_per_step_r_truth_{end}"] == pytest.approx(-1)
+        assert r[f"ventricle_ml_change_r_truth_{end}"] > 0.7
+        assert len(found[f"ventricle_ml_per_step_r_own_{end}"]) == 29
+    without = pd.DataFrame(rows).assign(ventricle_ml_change_truth=np.nan)
+    assert set(individual(without, [0.1, 0.9])) == {f"ventricle_ml_per_step_r_own_{e}" for e in ("plus_ad", "minus_ad")}
 
 
 def test_changes_are_calibrated_by_the_line_of_decoded_volumes(evaluated: Path) -> None:

@@ -139,9 +139,17 @@ def test_a_perfect_correlation_of_few_is_not_certain() -> None:
 
 
 def test_an_error_in_years_stays_above_zero() -> None:
-    spread = Spread(2.0, np.array([0.5, 3.5, 2.0]), (3,))
+    spread = Spread(2.0, np.array([1.5, 2.5, 2.0, 1.8, 2.2, 1.9, 2.1]), (7,))
     low, high = estimates.mae.scale.bounds(spread, 0.95)
     assert 0 < low < 2 < high and low * high == pytest.approx(4)
+
+
+def test_an_error_of_two_subjects_has_an_interval_that_can_be_printed() -> None:
+    """Student's t of one degree of freedom is 12.7: on the logarithm the interval would end at 10 to the 20."""
+    found = s.interval(np.array([[1.0, 0.0], [9.0, 0.0]]), people(2), estimates.mae, 0, 0)
+    assert (found.value, found.low) == (5.0, 0.0) and found.high == pytest.approx(5 + 12.706 * 4, rel=1e-3)
+    found = s.interval(np.array([1.0, 9.0]), people(2), s.mean, 0, 0)
+    assert found.low == 0 and found.high < 60
 
 
 @pytest.mark.parametrize(("positive", "negative", "area"), [(11, 12, 0.9), (11, 12, 0.97), (5, 55, 0.9)])

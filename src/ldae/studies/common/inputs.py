@@ -14,6 +14,7 @@ from ldae.core.errors import UserError
 from ldae.core.files import read_tsv
 from ldae.core.keys import KEY, KEY_TYPES
 from ldae.core.lineage import open_codes, open_latents, read_description, require_maker, require_scans
+from ldae.core.scans import read_splits
 from ldae.core.store import Store, open_store, write_store
 from ldae.studies.common.anatomy import Grid
 
@@ -194,7 +195,7 @@ def read_inputs(
     """:func:`open_inputs` from the paths of splits.tsv and, for a phantom cohort, truth.tsv; scans.tsv if asked for."""
     known = read_tsv(truth, dtype=KEY_TYPES) if truth else None
     listed = read_tsv(manifest, dtype=KEY_TYPES) if manifest else None
-    return open_inputs(store, read_tsv(splits, dtype=KEY_TYPES), known, listed)
+    return open_inputs(store, read_splits(Path(splits)), known, listed)
 
 
 def volumes_of(inputs: Inputs, rows: np.ndarray) -> np.ndarray:

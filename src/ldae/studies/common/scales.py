@@ -77,12 +77,14 @@ class Amount:
     positive: bool = False
 
     def bounds(self, spread: Spread, level: float) -> tuple[float, float]:
-        """``value -+ t * error``, or ``value * exp(-+ t * error / value)``."""
+        """``value -+ t * error``, or ``value * exp(-+ t * error / value)`` where that error is less than the value."""
         reach = float(t.ppf(0.5 + level / 2, spread.freedom)) * spread.error
-        if (self.positive or spread.positive) and spread.value > 0:
-            factor = math.exp(min(reach / spread.value, 700.0))
+        if not self.positive and not spread.positive:
+            return spread.value - reach, spread.value + reach
+        if reach < spread.value:
+            factor = math.exp(reach / spread.value)
             return spread.value / factor, spread.value * factor
-        return spread.value - reach, spread.value + reach
+        return 0.0, spread.value + reach  # so few that the logarithm would have no end upwards
 
 
 class Correlation:

@@ -3,6 +3,7 @@
 Predictions are held against the scan, its reconstruction, and the true ventricles of a phantom.
 """
 
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -148,6 +149,8 @@ def run_interpolation(
         UserError: no x_T of that key was computed.
     """
     triplets = find_triplets(inputs.scans, settings.max_triplets)
+    found = len(find_triplets(inputs.scans, sys.maxsize))
+    write_tsv(out / "drawn.tsv", pd.DataFrame({"triplets": [found], "measured": [len(triplets)]}))
     decoder, reads = Decoder(ldae, settings.batch, settings.volumes), Reads(inputs, [(ldae, True)])
     calibration = VentricleCalibration.fit(decoder, inputs, settings.calibration_scans, seed)
     rows, shown = [], longest(inputs.scans, triplets, EXAMPLES)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ldae.core.keyed import key
 from ldae.inference.decoder import Decoder
 from ldae.inference.paths import lerp, slerp
 from ldae.studies.common.codes_read import Reads
@@ -44,7 +45,8 @@ class Triplet:
 
 
 def find_triplets(scans: pd.DataFrame, limit: int) -> list[Triplet]:
-    """Every start < target < end of every test subject, in subject order.
+    """Every start < target < end of every test subject, in subject order; where there are more than ``limit``, so many
+    of them, drawn by a hash of subject and sessions. (The first so many would be those of the first sites.)
 
     Visits are in the order of their months, those of one month in the order of age; three visits whose times
     (:func:`times_of`) are unknown or tie are no triplet.
@@ -59,7 +61,12 @@ def find_triplets(scans: pd.DataFrame, limit: int) -> list[Triplet]:
                 start, target, end = (int(row) for row in own.index[places])
                 nominal = middle(months[places]) if increasing(months[places]) else None
                 triplets.append(Triplet(start, target, end, middle(time), nominal))
-    return triplets[:limit]
+    if len(triplets) <= limit:
+        return triplets
+    names = scans["participant_id"] + "_" + scans["session_id"]
+    drawn = sorted(triplets, key=lambda own: key("triplets", *(names[row] for row in (own.start, own.target, own.end))))
+    kept = set(drawn[:limit])
+    return [triplet for triplet in triplets if triplet in kept]
 
 
 def times_of(ages: np.ndarray, months: np.ndarray) -> np.ndarray | None:

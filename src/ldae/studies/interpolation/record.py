@@ -81,6 +81,7 @@ STUDY = Study(
                 Estimates(
                     SUMMARY, METRICS, INTERPOLATION, "Prediction of a visit between two others", published=PUBLISHED
                 ),
+                Written("drawn"),
                 Written("calibration"),
                 CodesRead("interpolation/reads.tsv"),
                 PREDICTION,

@@ -12,6 +12,18 @@ KINDS = {
 }
 
 
+def drawn(sources: ReportSources, public: bool) -> str | None:
+    """How many triplets were measured where not all of them were (``evaluation.max_triplets``)."""
+    path = sources.evaluate / "interpolation" / "drawn.tsv"
+    counts = read_tsv(path).iloc[0] if path.is_file() else None
+    if counts is None or counts["measured"] == counts["triplets"]:
+        return None
+    return (
+        f"{counts['measured']:,} of the {counts['triplets']:,} triplets were measured, drawn by a hash of their names "
+        "(evaluation.max_triplets)."
+    )
+
+
 def calibration(sources: ReportSources, public: bool) -> str:
     """The lines of ``ventricle_calibration.tsv``; nothing where the truth is unknown."""
     path = sources.evaluate / "interpolation" / "ventricle_calibration.tsv"

@@ -1,9 +1,10 @@
 """What a phantom's head would truly look like at another stage of the disease: the answer a manipulation is held to.
 
-Along the probe a change of the logit stands for a change of the true stage, at the rate of the training subjects:
-(mean stage of AD - mean stage of CN) / (mean logit of AD - mean logit of CN). The stage stays within the one found
-among those subjects. Everything else about the subject, age and scanner included, is kept. With the originals they make
-the examples that are shown.
+Along the probe a change of the logit stands for the change of the true stage that it lets expect: the slope of the
+regression of the stage on the logit over the training scans with AD or CN. (The ratio of the differences of both group
+means is no such expectation: a logit is a noisy reading of the stage, and the ratio, which is larger, takes its noise
+for disease.) The stage stays within the one found among those subjects. Everything else about the subject, age and
+scanner included, is kept. With the originals they make the examples that are shown.
 """
 
 import dataclasses
@@ -75,10 +76,11 @@ class Counterfactuals:
         scans, score = self.inputs.scans.loc[rows], self.probe.score(self.inputs.code("y_sem", rows))
         groups = [(scans["diagnosis"] == name).to_numpy() for name in ("AD", "CN")]
         if not all(group.any() for group in groups):
-            raise UserError("The training split lacks AD or CN scans: a step along the probe has no true stage.")
-        stage = scans["truth_stage"].to_numpy(float)
-        (stage_ad, score_ad), (stage_cn, score_cn) = ((stage[g].mean(), score[g].mean()) for g in groups)
-        return float((stage_ad - stage_cn) / (score_ad - score_cn)) if score_ad > score_cn else 0.0
+            raise UserError("The training split has no scan of AD, or none of CN: no true stage follows a step.")
+        chosen = groups[0] | groups[1]
+        stage, logit = scans["truth_stage"].to_numpy(float)[chosen], score[chosen] - score[chosen].mean()
+        spread = float((logit**2).sum())
+        return max(float((logit * (stage - stage.mean())).sum() / spread), 0.0) if spread > 0 else 0.0
 
     def stage(self, row: int, logits: float) -> float:
         """True stage of a scan that was moved by so many logits."""

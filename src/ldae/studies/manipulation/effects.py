@@ -15,12 +15,14 @@ import torch
 
 from ldae.studies.common.anatomy import Grid, brain_ml, hippocampus_region, hippocampus_region_ml, ventricle_ml
 from ldae.studies.common.image_metrics import ssim_brain
-from ldae.studies.common.statistics import estimates_table, interval, mean, median, not_available
+from ldae.studies.common.statistics import correlation, estimates_table, interval, mean, median, not_available
 from ldae.studies.common.ventricle_truth import TrueScale
 
 VOLUMES = ("ventricle_ml", "hippocampus_region_ml", "brain_ml")
 CHANGES = ("ventricle_ml_change", "hippocampus_region_ml_change", "brain_ml_change")
 FOLLOWED = "probability_reencoded"
+OWN = "scan_ventricle_ml"
+NO_STEP = 0.25  # of the median length of a step: too short to say what it changes
 OUTSIDE = ("ssim_w11_outside", "ssim_w11_outside_ae_gap", "intensity_outside_change")
 CALIBRATED = "ventricle_ml_change_calibrated"
 TRUTH = (
@@ -108,7 +110,8 @@ def summary(table: pd.DataFrame, directions: Sequence[str], reported: list[float
 
     ``*_plus_ad`` and ``*_minus_ad``: at the largest and at the smallest reported target; ``*_plus_minus_ad``: their
     difference. ``*_cn_to_ad`` and ``*_ad_to_cn``: the same for the subjects with CN, or AD. ``*_spearman``: see
-    :func:`spearman_columns`.
+    :func:`spearman_columns`. ``*_mean``: the mean of the same numbers. ``*_r_*``: see
+    :func:`individual`.
 
     Args:
         table: scans.tsv of the study.
@@ -123,7 +126,32 @@ def summary(table: pd.DataFrame, directions: Sequence[str], reported: list[float
             statistic = mean if metric.endswith("_mean") else median
             estimate = interval(values.to_numpy(float), values.index.to_numpy(), statistic, n, seed)
             rows.append(estimate.row(method=direction, metric=metric))
+        for metric, pairs in individual(part, reported).items():
+            estimate = interval(pairs.to_numpy(float), pairs.index.to_numpy(), correlation, n, seed)
+            rows.append(estimate.row(method=direction, metric=metric))
     return estimates_table(rows)
+
+
+def individual(part: pd.DataFrame, reported: list[float]) -> dict[str, pd.DataFrame]:
+    """Whether the right subjects change most: metric -> two columns to be correlated, one row per subject.
+
+    ``ventricle_ml_change_r_truth_*``: our change with the true one; both are mostly how far a subject had to be moved.
+    ``ventricle_ml_per_step_r_truth_*``: the same for a step of equal length, ``ventricle_ml_per_step_r_own_*`` our
+    change for such a step with the subject's own ventricles, and ``ventricle_ml_per_step_truth_r_own_*`` that of the
+    true change. Subjects that hardly had to be moved (a quarter of the median) are left out of the last three.
+    """
+    pairs = {}
+    for end, target in (("plus_ad", reported[-1]), ("minus_ad", reported[0])):
+        own = part[np.isclose(part["target_probability"].astype(float), target)].set_index("participant_id")
+        steps = own["alpha"].astype(float)
+        moved = own[steps.abs() > NO_STEP * steps.abs().median()]
+        per_step = moved[["ventricle_ml_change", TRUTH[0]]].div(moved["alpha"].astype(float), axis=0)
+        pairs[f"ventricle_ml_per_step_r_own_{end}"] = per_step[["ventricle_ml_change"]].join(moved[OWN])
+        if own[TRUTH[0]].notna().any():
+            pairs[f"ventricle_ml_change_r_truth_{end}"] = own[["ventricle_ml_change", TRUTH[0]]]
+            pairs[f"ventricle_ml_per_step_r_truth_{end}"] = per_step
+            pairs[f"ventricle_ml_per_step_truth_r_own_{end}"] = per_step[[TRUTH[0]]].join(moved[OWN])
+    return pairs
 
 
 def with_calibrated(table: pd.DataFrame, line: TrueScale | None) -> pd.DataFrame:
@@ -144,6 +172,8 @@ def end_columns(part: pd.DataFrame, reported: list[float]) -> dict[str, pd.Serie
         wide = part.pivot(index="participant_id", columns="target_probability", values=measure)
         plus, minus = wide[largest], wide[smallest]
         columns |= {f"{measure}_plus_ad": plus, f"{measure}_minus_ad": minus}
+        if measure in (CHANGES[0], TRUTH[0], CALIBRATED):
+            columns |= {f"{measure}_plus_ad_mean": plus, f"{measure}_minus_ad_mean": minus}
         if measure in (*CHANGES, FOLLOWED):
             columns[f"{measure}_plus_minus_ad"] = plus - minus
         if measure in CHANGES:

@@ -44,6 +44,15 @@ IN_TABLE = PaperTable(  # no number was published
         "ventricle_ml_change_error_truth_minus_ad",
         "ventricle_ml_change_calibrated_minus_ad",
         "ventricle_ml_change_calibrated_error_truth_minus_ad",
+        "ventricle_ml_change_plus_ad_mean",
+        "ventricle_ml_change_truth_plus_ad_mean",
+        "ventricle_ml_change_calibrated_plus_ad_mean",
+        "ventricle_ml_change_r_truth_plus_ad",
+        "ventricle_ml_per_step_r_truth_plus_ad",
+        "ventricle_ml_per_step_r_own_plus_ad",
+        "ventricle_ml_per_step_truth_r_own_plus_ad",
+        "ventricle_ml_change_r_truth_minus_ad",
+        "ventricle_ml_per_step_r_truth_minus_ad",
         "ventricle_ml_spearman",
         "ventricle_ml_spearman_mean",
         "ventricle_ml_spearman_plus_ad",
@@ -94,7 +103,7 @@ COUNTERFACTUALS = Figure(
         "the probe gives the stated probability of AD (α: distance in standardised units; ml: ventricles measured in "
         "the decoded picture), and decoded with the scan's own x<sub>T</sub>. Below each, its difference from the "
         "decoding of the unmoved code. True counterfactual, for phantoms: the same head, made again with the stage of "
-        "the disease that the change of the probe's logit stands for among the training subjects (ml: true "
+        "the disease that the change of the probe's logit lets expect (regression over the training scans; ml: true "
         "ventricles), beside the clean twin of the scan. For the first scan also the paper's fixed steps. " + PICTURES
     ),
     alternative=(

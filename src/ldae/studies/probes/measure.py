@@ -20,8 +20,8 @@ from ldae.inference.probe import Probe, sigmoid
 from ldae.studies.common.inputs import Inputs
 from ldae.studies.common.linear_probes import Features, Task, choose, fit, subject_folds
 from ldae.studies.probes.discriminant_plane import lda_projection
-from ldae.studies.probes.estimates import differences, summary
-from ldae.studies.probes.features import TASKS, TaskSets, feature_sets, labelled_sets
+from ldae.studies.probes.estimates import OURS, differences, summary
+from ldae.studies.probes.features import TASKS, TaskSets, feature_sets, fixed, labelled_sets
 from ldae.studies.probes.paper_protocol import paper_probes
 
 METHOD = Method()
@@ -109,6 +109,22 @@ def predict_all(
     if not tables:
         raise UserError("No probe can be fitted: the scans have neither ages nor AD and CN diagnoses; check scans.tsv.")
     return pd.concat(tables, ignore_index=True), fitted
+
+
+def fitted_on_codes(scans: pd.DataFrame, codes: np.ndarray, seed: int, method: Method = METHOD) -> Fitted:
+    """The probes of y_sem that test subjects are measured with, as :func:`run_probes` keeps them in fitted.json.
+
+    Args:
+        codes: (scans, dimension) y_sem.
+    """
+    grouped = scans.assign(probe_group=probe_groups(scans, method.probe_split))
+    sets: dict[str, Features] = {OURS: fixed(codes)}
+    fitted: Fitted = {}
+    for task in TASKS:
+        rows, target = task_rows(grouped, task)
+        for part in (tested, tested_as_paper):
+            fitted |= part(grouped, task, sets, rows, target, seed)[1]
+    return fitted
 
 
 def supervised(inputs: Inputs) -> pd.DataFrame:

@@ -20,6 +20,9 @@ SUMMARY, DIFFERENCES, VENTRICLES = (f"reconstruction/{name}.tsv" for name in ("s
 SIMILARITY = "ssim_w11_brain"
 METRICS = (SIMILARITY, "ssim_w11", "ssim_w3_paper", "mse", "psnr")
 PUBLISHED = {  # Table 6: T = 100, SSIM with a small window over the whole volume
+    ("ae", "ssim_w3_paper"): "0.962",
+    ("ae", "lpips_paper_half"): "0.075",
+    ("ae", "mse"): "0.001",
     ("ldae_encoded", "ssim_w3_paper"): "0.962",
     ("ldae_noise", "ssim_w3_paper"): "0.87",
 }

@@ -1,0 +1,82 @@
+"""Where the method loses, over all studies: what the report says before anything else."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from markupsafe import Markup
+
+from ldae.core.files import read_tsv
+from ldae.report.estimates import split_estimate
+from ldae.studies.common.estimate_panels import metric_label
+from ldae.studies.common.method_styles import in_html
+from ldae.studies.common.study import Estimates, Study
+from ldae.studies.registry import STUDIES
+
+SMALLER = ("mse", "lpips", "mae", "rmse", "error")  # in the name of a metric of which less is better
+OURS = re.compile(r"ae|ldae(_\w+)?")  # the method and its first stage
+
+
+@dataclass(frozen=True)
+class Losses:
+    """One of our methods against one rival.
+
+    Attributes:
+        study: its anchor in the report.
+        heading: who loses to whom.
+        metrics: in which metrics, each with the difference and its interval.
+    """
+
+    study: str
+    heading: Markup
+    metrics: list[Markup]
+
+
+def losses(evaluate: Path, studies: Sequence[Study] = STUDIES) -> list[Losses] | None:
+    """Every paired difference whose interval lies on the rival's side of zero; None where none was computed.
+
+    All studies that show paired differences are looked through, in their order; a pair of two methods of ours says
+    nothing about a rival and is left out.
+
+    Args:
+        evaluate: folder of the studies' results.
+    """
+    computed, found = False, []
+    for study, shown in _shown(studies):
+        path = evaluate / shown.source
+        if not path.is_file():
+            continue
+        labels = {name: method.label for name, method in shown.methods.items()}
+        table = read_tsv(path)
+        for pair, lines in table.dropna(subset=["value", "low"]).groupby("method", sort=False):
+            ours, rival = str(pair).split("-", 1)
+            if not OURS.fullmatch(ours) or OURS.fullmatch(rival) or rival.startswith("permuted"):
+                continue
+            computed = True
+            worse = [line for _, line in lines.iterrows() if is_loss(line)]
+            if worse:
+                sides = (in_html(labels.get(name, name.replace("_", " "))) for name in (ours, rival))
+                heading = Markup("{} against {}").format(*sides)
+                found.append(Losses(study.sections[0].anchor, heading, [_words(line) for line in worse]))
+    return found if computed else None
+
+
+def _shown(studies: Sequence[Study]) -> Iterator[tuple[Study, Estimates]]:
+    for study in studies:
+        for section in study.sections:
+            for item in section.shows:
+                if isinstance(item, Estimates) and item.first == "difference":
+                    yield study, item
+
+
+def is_loss(line: pd.Series) -> bool:
+    """Whether the interval of a difference (ours minus the rival's) lies wholly on the worse side of zero."""
+    smaller = any(part in SMALLER for part in str(line["metric"]).split("_"))
+    return bool(line["low"] > 0) if smaller else bool(line["high"] < 0)
+
+
+def _words(line: pd.Series) -> Markup:
+    number, interval = split_estimate(line)
+    return Markup("{} ({} {})").format(in_html(metric_label(str(line["metric"]))), number, interval)
