@@ -8,6 +8,7 @@ if __name__ == "__main__":  # worker processes import this file again
     with running(snakemake.log[0]):
         from ldae.config import BiasField
         from ldae.core.keys import scans_of_shard
+        from ldae.preprocessing.memory import memory_of
         from ldae.preprocessing.shard import Shard, run_bias_field
 
         shard = Shard(
@@ -18,6 +19,7 @@ if __name__ == "__main__":  # worker processes import this file again
             snakemake.params.max_quarantined_fraction,
             workers=snakemake.threads,
             scans_per_worker=snakemake.params.scans_per_worker,
+            memory_mb=memory_of(snakemake.resources),
         )
         run_bias_field(
             shard,

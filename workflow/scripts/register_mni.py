@@ -9,6 +9,7 @@ if __name__ == "__main__":  # worker processes import this file again
         from ldae.config import Conform, Registration
         from ldae.core.files import read_tsv
         from ldae.core.keys import scans_of_shard
+        from ldae.preprocessing.memory import memory_of
         from ldae.preprocessing.shard import Shard, run_register
 
         shard = Shard(
@@ -19,6 +20,7 @@ if __name__ == "__main__":  # worker processes import this file again
             snakemake.params.max_quarantined_fraction,
             workers=snakemake.threads,
             scans_per_worker=snakemake.params.scans_per_worker,
+            memory_mb=memory_of(snakemake.resources),
         )
         run_register(
             shard,

@@ -120,6 +120,19 @@ SWITCHES = (
         GRID,
     ),
     Switch(
+        "preprocessing.bias_field.fit",
+        "Fit of N4",
+        "fine",
+        "fine",
+        {
+            "fine": "four levels on the image shrunken 4 times, ANTs' default",
+            "coarse": "four levels on the image shrunken 6 times: a third of the time",
+            "own": "as shrink_factor, iterations and tolerance say",
+        },
+        "paper: N4; code: every default of ANTs, on the whole image (here inside the head)",
+        ("correct_bias_field",),
+    ),
+    Switch(
         "preprocessing.brain_extraction.mask",
         "Brain mask",
         "hard",

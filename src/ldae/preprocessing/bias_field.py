@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from ldae.config import BiasField
 from ldae.preprocessing.antspy import load_ants, strictly, to_ants
+from ldae.preprocessing.giants import averaged, slabs, steps_of
 
 MASK_SPACING_MM = 4.0
 
@@ -20,21 +21,26 @@ def correct_bias_field(image: nib.Nifti1Image, settings: BiasField) -> tuple[nib
         The corrected image on the same grid (float32), and ``bias_range``: the ratio of the field's 99th to its 1st
         percentile inside the mask.
     """
-    ants = load_ants()
-    data = image.get_fdata(dtype=np.float32)
-    mask = quick_head_mask(data, np.linalg.norm(image.affine[:3, :3], axis=0))
+    ants, seen, steps = load_ants(), averaged(image), steps_of(image)
+    mask = quick_head_mask(seen.get_fdata(dtype=np.float32), np.linalg.norm(seen.affine[:3, :3], axis=0))
     field = strictly(
         ants.n4_bias_field_correction,
-        to_ants(image),
-        mask=to_ants(nib.Nifti1Image(mask.astype(np.float32), image.affine)),
-        shrink_factor=settings.shrink_factor,
+        to_ants(seen),
+        mask=to_ants(nib.Nifti1Image(mask.astype(np.float32), seen.affine)),
+        shrink_factor=max(1, settings.shrink_factor // max(steps)),
         convergence={"iters": list(settings.iterations), "tol": settings.tolerance},
         return_bias_field=True,
     ).numpy()
     field = np.clip(field, 0.05, 20)  # far outside the mask the spline may reach zero
     low, high = np.percentile(field[mask], [1, 99])
-    corrected = nib.Nifti1Image((data / field).astype(np.float32), image.affine)
-    return corrected, {"bias_range": float(high / low)}
+    corrected = image.get_fdata(dtype=np.float32)
+    if max(steps) == 1:
+        corrected = (corrected / field).astype(np.float32)
+    else:
+        corrected = corrected.copy()
+        for part, values in slabs(field, steps, image.shape):
+            corrected[part] /= values
+    return nib.Nifti1Image(corrected, image.affine), {"bias_range": float(high / low)}
 
 
 def quick_head_mask(data: np.ndarray, zooms: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from ldae.core.errors import QuarantinedScan
 from ldae.preprocessing.bias_field import largest_component
 from ldae.preprocessing.extraction import ants_template as template
 from ldae.preprocessing.extraction import deepbet, external
+from ldae.preprocessing.giants import averaged, slabs, steps_of
 
 Backend = Callable[[nib.Nifti1Image, BrainExtraction], np.ndarray]
 BACKENDS: dict[str, Backend] = {
@@ -47,16 +48,29 @@ def extract_brain(image: nib.Nifti1Image, settings: BrainExtraction) -> Extracti
         QuarantinedScan: nothing like a brain was found.
         UserError: the backend is not installed.
     """
-    voxel_ml = float(abs(np.linalg.det(image.affine[:3, :3])) / 1000)
-    remains = what_was_left(image.get_fdata(dtype=np.float32), voxel_ml)
-    found = BACKENDS[settings.backend](image, settings) if remains is None else remains.astype(np.float32)
+    seen = averaged(image)
+    voxel_ml = float(abs(np.linalg.det(seen.affine[:3, :3])) / 1000)
+    remains = what_was_left(seen.get_fdata(dtype=np.float32), voxel_ml)
+    found = BACKENDS[settings.backend](seen, settings) if remains is None else remains.astype(np.float32)
     mask = ndimage.binary_fill_holes(largest_component(found > 0.5))
     volume_ml = float(mask.sum() * voxel_ml)
     if not PLAUSIBLE_ML[0] <= volume_ml <= PLAUSIBLE_ML[1]:
         raise QuarantinedScan(f"brain extraction found {volume_ml:.0f} ml, not a brain")
-    soft = nib.Nifti1Image(np.clip(found, 0, 1), image.affine) if settings.mask == "soft" else None
+    soft = on_grid_of(image, np.clip(found, 0, 1)) if settings.mask == "soft" else None
+    whole = on_grid_of(image, mask.astype(np.uint8))
     metrics = {"brain_ml": volume_ml, "stripped": float(remains is not None)}
-    return Extraction(nib.Nifti1Image(mask.astype(np.uint8), image.affine), soft, metrics)
+    return Extraction(whole, soft, metrics)
+
+
+def on_grid_of(image: nib.Nifti1Image, found: np.ndarray) -> nib.Nifti1Image:
+    """A mask (uint8) or a probability that was found in a giant's averages, on the giant's grid; of others itself."""
+    steps = steps_of(image)
+    if max(steps) == 1:
+        return nib.Nifti1Image(found, image.affine)
+    whole, smooth = np.empty(image.shape, found.dtype), found.astype(np.float32)
+    for part, values in slabs(smooth, steps, image.shape):
+        whole[part] = values > 0.5 if found.dtype == np.uint8 else values
+    return nib.Nifti1Image(whole, image.affine)
 
 
 def what_was_left(data: np.ndarray, voxel_ml: float) -> np.ndarray | None:

@@ -15,8 +15,15 @@ from ldae.preprocessing.registration_template import Template
 SMOOTH_MM = 1.0
 # of the template's white matter: a T1-weighted average of many brains has its tissues there
 CORES = {"fluid": (0.0, 0.47), "grey": (0.62, 0.80), "white": (0.92, np.inf)}
-INSIDE_MM = {"fluid": 3.0, "grey": 1.0, "white": 2.0}  # from the border of its class (fluid: of the brain)
+INSIDE_MM = {
+    "fluid": 3.0,
+    "grey": 1.0,
+    "white": 2.0,
+    "brain": 4.0,
+}  # from the border of its class (fluid: of the brain)
 POINTS, FEWEST = 20_000, 200
+ROUNDS = 3
+VESSEL, VESSEL_POINTS = 1.5, 80_000  # of white matter: after a contrast agent vessels and plexus are brighter
 
 
 def contrast_metrics(image: nib.Nifti1Image, native_to_template: np.ndarray, template: Template) -> dict[str, float]:
@@ -27,35 +34,59 @@ def contrast_metrics(image: nib.Nifti1Image, native_to_template: np.ndarray, tem
         native_to_template: 4x4, R-A-S mm of the scan -> R-A-S mm of the template.
 
     Returns:
-        ``grey_white`` and ``fluid_white``: medians over that of white matter; NaN where the scan holds too little of a
-        tissue, or white matter has no signal.
+        ``grey_white`` and ``fluid_white``: medians over that of white matter; ``enhanced``: share of the inner brain
+        that is :data:`VESSEL` times as bright as white matter. NaN where the scan holds too little of a tissue, or
+        white matter has no signal.
     """
     data = image.get_fdata(dtype=np.float32)
     to_voxel = np.linalg.inv(native_to_template @ image.affine)
-    medians = {}
-    for tissue, points in tissue_points(template).items():
-        places = nib.affines.apply_affine(to_voxel, points)
-        inside = ((places >= 0) & (places <= np.array(data.shape) - 1)).all(axis=1)
-        few = inside.sum() < min(FEWEST, len(points) // 4 + 1)
-        values = ndimage.map_coordinates(data, places[inside].T, order=1)
-        medians[tissue] = float("nan") if few else float(np.median(values))
-    white = medians["white"] if medians["white"] > 0 else float("nan")
-    return {"grey_white": medians["grey"] / white, "fluid_white": medians["fluid"] / white}
+    found = {tissue: values_at(data, to_voxel, points) for tissue, points in tissue_points(template).items()}
+    found["white"] = without_fluid(found["white"], float(np.median(found["fluid"])))
+    white = float(np.median(found["white"]))
+    white = white if white > 0 else float("nan")
+    contrast = {f"{tissue}_white": float(np.median(found[tissue])) / white for tissue in ("grey", "fluid")}
+    return contrast | {"enhanced": float((found["brain"] > VESSEL * white).mean()) if white > 0 else float("nan")}
+
+
+def values_at(data: np.ndarray, to_voxel: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """What a scan holds at (N, 3) R-A-S mm of the template; one NaN where it holds too little."""
+    places = nib.affines.apply_affine(to_voxel, points)
+    inside = ((places >= 0) & (places <= np.array(data.shape) - 1)).all(axis=1)
+    if inside.sum() < min(FEWEST, len(points) // 4 + 1):
+        return np.array([np.nan])
+    return ndimage.map_coordinates(data, places[inside].T, order=1)
+
+
+def without_fluid(values: np.ndarray, fluid: float) -> np.ndarray:
+    """White matter's values without those that are nearer to fluid: large ventricles lie where the template has it."""
+    kept = values
+    for _ in range(ROUNDS):
+        typical = np.median(kept)
+        if not abs(typical - fluid) > 0:  # or one of them is not known
+            return values
+        kept = values[abs(values - typical) <= abs(values - fluid)]
+    return kept
 
 
 @cache
 def tissue_points(template: Template) -> dict[str, np.ndarray]:
-    """(N, 3) R-A-S mm of the template in the inner part of each tissue, at most :data:`POINTS`, the same every time."""
+    """(N, 3) R-A-S mm of the template in the inner part of each tissue and of the ``brain``, the same every time."""
     brain = np.asanyarray(template.mask.dataobj) > 0.5
     zooms = np.linalg.norm(template.brain.affine[:3, :3], axis=0)
     smooth = ndimage.gaussian_filter(template.brain.get_fdata(dtype=np.float32), SMOOTH_MM / zooms)
     share = smooth / np.percentile(smooth[brain], 95)
-    found = {}
+    found = {
+        "brain": sampled(template, ndimage.distance_transform_edt(brain, zooms) > INSIDE_MM["brain"], VESSEL_POINTS)
+    }
     for tissue, (low, high) in CORES.items():
         chosen = brain & (share >= low) & (share < high)
         border = brain if tissue == "fluid" else chosen
         chosen &= ndimage.distance_transform_edt(border, zooms) > INSIDE_MM[tissue]
-        voxels = np.argwhere(chosen)
-        step = max(1, len(voxels) // POINTS)
-        found[tissue] = nib.affines.apply_affine(template.brain.affine, voxels[::step][:POINTS])
+        found[tissue] = sampled(template, chosen, POINTS)
     return found
+
+
+def sampled(template: Template, chosen: np.ndarray, count: int) -> np.ndarray:
+    """(N, 3) R-A-S mm of at most ``count`` of the chosen voxels, evenly spread."""
+    voxels = np.argwhere(chosen)
+    return nib.affines.apply_affine(template.brain.affine, voxels[:: max(1, len(voxels) // count)][:count])

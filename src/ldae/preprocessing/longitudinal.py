@@ -18,8 +18,8 @@ from scipy.linalg import expm, logm
 from ldae.config import Registration
 from ldae.core.errors import QuarantinedScan
 from ldae.core.files import atomic_path
-from ldae.preprocessing.antspy import RAS_TO_LPS, affine_of, load_ants, require_whole, strictly, to_ants
-from ldae.preprocessing.registration import Alignment, at_resolution, matrix_of, register
+from ldae.preprocessing.antspy import affine_of, load_ants, require_whole, strictly, to_ants
+from ldae.preprocessing.registration import Alignment, at_resolution, itk_transform, matrix_of, register
 
 ROUNDS = 2
 MARGIN_MM = 10.0
@@ -133,14 +133,6 @@ def moved(brain: nib.Nifti1Image, matrix: np.ndarray, grid: Any) -> np.ndarray:
     transform = itk_transform(matrix)
     resampled = transform.apply_to_image(to_ants(brain), grid, interpolation="linear").numpy()
     return resampled / np.median(data[data > 0])
-
-
-def itk_transform(matrix: np.ndarray) -> Any:
-    """The ITK transform that resamples an image through a 4x4 (R-A-S mm of the image -> of the grid)."""
-    inverse = RAS_TO_LPS @ np.linalg.inv(matrix) @ RAS_TO_LPS
-    return load_ants().create_ants_transform(
-        transform_type="AffineTransform", precision="double", matrix=inverse[:3, :3], translation=inverse[:3, 3]
-    )
 
 
 def save_mean(

@@ -25,7 +25,7 @@ from ldae.preprocessing.derivatives import ScanFiles, alone_with, remove_leftove
 from ldae.preprocessing.description import describe_dataset, describe_products
 from ldae.preprocessing.quality import verdict
 from ldae.preprocessing.reading import files_of_scan, sha256_of_scan
-from ldae.preprocessing.steps import bias_field_step, brain_step, register_step
+from ldae.preprocessing.steps import IN_OTHER_WORDS, bias_field_step, brain_step, register_step
 
 SECTIONS = ("bias_field", "brain_extraction", "registration", "conform")  # that shape an image
 BY_CONTENT = {"template", "template_mask", "template_sha256", "weights", "weights_sha256"}  # not by the file's name
@@ -143,7 +143,8 @@ def recipe_of(settings: Preprocessing) -> Recipe:
 
 def digest_of_section(parameters: dict[str, Any], content: str | None) -> str:
     """Of one section of the settings, and of the file that it names; what is null counts as not there."""
-    named = {name: value for name, value in parameters.items() if name not in BY_CONTENT and value is not None}
+    other = BY_CONTENT | IN_OTHER_WORDS
+    named = {name: value for name, value in parameters.items() if name not in other and value is not None}
     return digest([named, content])
 
 

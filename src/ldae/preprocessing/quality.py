@@ -18,12 +18,14 @@ Limits = Mapping[str, tuple[float | None, float | None, float | None, float | No
 LIMITS: Limits = {
     "grey_white": (None, None, 0.88, 0.93),
     "fluid_white": (None, None, 0.8, 1.0),
+    "enhanced": (None, None, 0.0003, None),
     "dice_template": (0.85, 0.93, None, None),
     "ncc_template": (0.30, 0.45, None, None),
     "dice_affine": (0.85, 0.93, None, None),
     "ncc_affine": (0.30, 0.45, None, None),
     "determinant": (0.6, 0.9, 2.2, 3.0),
     "shear": (None, None, 0.2, 0.4),
+    "volume_ratio": (0.75, 0.9, 1.13, 1.25),
     "brain_ml": (600, 850, 1900, 2300),
     "cut_cm2": (None, None, 5, 25),
     "cut_head_cm2": (None, None, 20, 50),
@@ -39,8 +41,12 @@ LIMITS: Limits = {
 }
 # no air to measure noise in; not measured outside the cohort's chain; no warp; not measured by earlier versions
 UNKNOWN_ALLOWED = {"noise", "bias_range", "dice_affine", "ncc_affine", "grey_white", "fluid_white"}
-UNKNOWN_ALLOWED |= {"cut_head_cm2", "range_used", "filled", "offset"}
+UNKNOWN_ALLOWED |= {"cut_head_cm2", "range_used", "filled", "offset", "volume_ratio", "enhanced"}
 NEAR_MM = 8.0  # skull and scalp are thicker
+COARSE_MM, SIGNAL = (
+    4.0,
+    0.05,
+)  # of a first look at an affine: its grid, and the share of white matter's signal that counts
 CONTOUR, TILE, ROOM = (255, 64, 64), 220, 1.3  # colour; pixels; width in mask widths
 
 
@@ -111,6 +117,47 @@ def before_the_warp(
     )
     found = alignment_metrics(moved, inside, template)
     return {"dice_affine": found["dice_template"], "ncc_affine": found["ncc_template"]}
+
+
+def placed_metrics(brain: nib.Nifti1Image, native_to_template: np.ndarray, template: Template) -> dict[str, float]:
+    """How a linear transform places a brain, on a coarse grid.
+
+    Args:
+        brain: 0 outside the brain.
+
+    Returns:
+        ``ncc_template``, ``dice_template``, ``determinant`` and ``volume_ratio``.
+    """
+    data = brain.get_fdata(dtype=np.float32)
+    mask = ndimage.binary_fill_holes(data > SIGNAL * np.percentile(data[data > 0], 90)) if data.any() else data > 0
+    grid = coarse_grid(template)
+    whole = nib.Nifti1Image(mask.astype(np.uint8), brain.affine)
+    found = before_the_warp(brain, whole, native_to_template, grid, template)
+    determinant = float(np.linalg.det(native_to_template[:3, :3]))
+    return {
+        "ncc_template": found["ncc_affine"],
+        "dice_template": found["dice_affine"],
+        "determinant": determinant,
+        "volume_ratio": volume_ratio(whole, determinant, template),
+    }
+
+
+@cache
+def coarse_grid(template: Template) -> nib.Nifti1Image:
+    """An empty image with voxels of :data:`COARSE_MM` where the template lies."""
+    zooms = np.linalg.norm(template.brain.affine[:3, :3], axis=0)
+    shape = np.ceil(np.array(template.brain.shape) * zooms / COARSE_MM).astype(int)
+    affine = template.brain.affine @ np.diag([*(COARSE_MM / zooms), 1.0])
+    return nib.Nifti1Image(np.zeros(shape, np.uint8), affine)
+
+
+def volume_ratio(mask: nib.Nifti1Image, determinant: float, template: Template) -> float:
+    """Volume of the brain after the affine over that of the template's: 1.01 to 1.09 in scans that are aligned."""
+    own, reference = (
+        (np.asanyarray(each.dataobj) > 0.5).sum() * abs(np.linalg.det(each.affine[:3, :3]))
+        for each in (mask, template.mask)
+    )
+    return float(own * abs(determinant) / reference)
 
 
 def alignment_metrics(volume: nib.Nifti1Image, mask: nib.Nifti1Image, template: Template) -> dict[str, float]:

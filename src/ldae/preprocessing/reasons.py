@@ -17,6 +17,10 @@ WORDS = {
     "another contrast or a damaged image",
     "determinant": "the brain had to change its volume so many times to fit the template: look at voxel sizes and mask",
     "shear": "the brain had to be sheared to fit the template: look whether mask or registration went wrong",
+    "enhanced": "spots inside the brain are far brighter than white matter, as vessels are after a contrast agent "
+    "(gadolinium): look whether the scan was made with one",
+    "volume_ratio": "after the affine the brain has so many times the volume of the template's: look whether it was "
+    "stretched or shrunken wrongly, and whether the mask holds more or less than brain",
     "brain_ml": "the brain mask has an unusual volume: look at the mask",
     "cut_cm2": "the border of the image cuts the brain, whose mask touches it (in cm2): look for missing slices",
     "cut_head_cm2": "the border of the image cuts the head right beside the brain (in cm2): look for missing slices",

@@ -1,8 +1,9 @@
-"""Step 3a: the brain to the template with ANTs (Avants et al. 2011): affine, rigid, or SyN in little memory.
+"""Step 3a: the brain to the template with ANTs (Avants et al. 2011): affine, rigid, or SyN in little memory and time.
 
-SyN is ANTs' own preset (``type_of_transform="SyN"`` of antspyx: the same stages, metrics and numbers) but for two
-things, which take its memory at 1 mm to less than half:
+A linear search that went astray starts anew from other rotations. SyN is ANTs' own preset (``type_of_transform="SyN"``
+of antspyx: the same metrics and numbers) but for three things, which take its memory at 1 mm to less than half:
 
+- Its affine stage sees both brains at 2 mm, and starts anew like any other.
 - Both brains are cropped to their bounding box with a margin. The displacement is zero on the border of that box, as
   ANTs makes it, and outside.
 - Levels that make no step are left out. The preset ends with one at the full resolution, which does nothing but sample
@@ -24,11 +25,15 @@ import numpy as np
 from ldae.config import Registration
 from ldae.core.errors import MachineError, QuarantinedScan
 from ldae.preprocessing.antspy import RAS_TO_LPS, affine_of, load_ants, require_whole, strictly, to_ants
+from ldae.preprocessing.quality import LIMITS, placed_metrics, verdict
 from ldae.preprocessing.registration_template import Template, template_of
+from ldae.preprocessing.starts import SEARCH_MM, best_starts
 
 LINEAR = {"affine": "Affine", "rigid": "Rigid"}
 MARGIN_MM = 15.0  # twice the standard deviation of SyN's smoothing at its coarsest level, 4 mm
-AFFINE_LEVELS = ((4, 3, 2100), (2, 2, 1200), (2, 1, 1200))  # of SyN's first stage: shrink, smoothing, iterations
+AFFINE_MM = 2.0  # of SyN's first stage
+JUDGED = ("ncc_template", "dice_template", "volume_ratio", "determinant", "shear")
+BETTER = 0.01  # by so much, in correlation and Dice together, another start has to be better than the first
 
 
 @dataclass(frozen=True)
@@ -118,34 +123,96 @@ def search(brain: nib.Nifti1Image, settings: Registration, folder: Path) -> list
     Raises:
         RuntimeError, ValueError: ANTs failed on this scan.
     """
-    ants, template, spacing = load_ants(), template_of(settings), settings.resolution_mm
-    prefix = f"{folder}{os.sep}"
+    template, spacing = template_of(settings), settings.resolution_mm
     if settings.transform in LINEAR:
-        kind = LINEAR[settings.transform]
-        moving, fixed = at_resolution(to_ants(brain), spacing), fixed_image(template, spacing)
-        found = strictly(ants.registration, fixed=fixed, moving=moving, type_of_transform=kind, outprefix=prefix)
-        return found["fwdtransforms"]
+        return [linear_search(brain, template, LINEAR[settings.transform], spacing, folder)]
+    affine = linear_search(brain, template, "Affine", max(AFFINE_MM, spacing), folder)
+    return [syn_search(brain, template, settings, affine, folder), affine]
+
+
+def linear_search(brain: nib.Nifti1Image, template: Template, kind: str, spacing: float, folder: Path) -> str:
+    """The file of an affine or rigid transform.
+
+    ANTs starts with the centres of mass on each other. Where quality control would not pass what comes of it (a rigid
+    search: would refuse it), the search starts from other rotations, up to the first that passes; the best stays.
+    """
+    final = f"{folder}{os.sep}0GenericAffine.mat"
+    first = linear_stage(brain, template, kind, spacing, folder / "first-", None)
+    best, (score, usable) = first, judged(brain, template, first, kind)
+    if not usable:
+        for number, start in enumerate(best_starts(brain, template, kind == "Affine")):
+            begin = f"{folder}{os.sep}start{number}.mat"
+            load_ants().write_transform(itk_transform(start), begin)
+            coarse = max(spacing, SEARCH_MM)
+            found = linear_stage(brain, template, kind, coarse, folder / f"start{number}-", begin)
+            reached, usable = judged(brain, template, found, kind)
+            if reached > score + BETTER * (best is first):
+                best, score = found, reached
+            if usable:
+                break
+        if best is not first and spacing < SEARCH_MM:
+            best = linear_stage(brain, template, kind, spacing, folder / "again-", best)
+    os.replace(best, final)
+    for unused in (*folder.glob("first-*"), *folder.glob("start*"), *folder.glob("again-*")):
+        unused.unlink()
+    return final
+
+
+def linear_stage(
+    brain: nib.Nifti1Image, template: Template, kind: str, spacing: float, prefix: Path, start: str | None
+) -> str:
+    """ANTs' affine or rigid preset with both brains at ``spacing``, from a transform file or from centres of mass."""
+    ants = load_ants()
+    moving, fixed = at_resolution(to_ants(brain), spacing), fixed_image(template, spacing)
+    begin = {"initial_transform": [start]} if start else {}
+    found = strictly(
+        ants.registration, fixed=fixed, moving=moving, type_of_transform=kind, outprefix=str(prefix), **begin
+    )
+    require_whole(Path(found["fwdtransforms"][0]))
+    return found["fwdtransforms"][0]
+
+
+def judged(brain: nib.Nifti1Image, template: Template, transform: str, kind: str) -> tuple[float, bool]:
+    """Correlation and Dice together, and whether quality control would have nothing to say (of a rigid one: let it
+    through)."""
+    matrix = np.linalg.inv(matrix_of(load_ants().read_transform(transform)))
+    found = placed_metrics(brain, matrix, template) | {"shear": shear_of(matrix)}
+    limits = {name: LIMITS[name] for name in JUDGED if name in found}
+    flag = verdict(found, limits, only=True)[0]
+    return found["ncc_template"] + found["dice_template"], flag == "pass" or (kind == "Rigid" and flag == "warn")
+
+
+def itk_transform(matrix: np.ndarray) -> Any:
+    """The ITK transform that resamples an image through a 4x4 (R-A-S mm of the image -> of the grid)."""
+    inverse = RAS_TO_LPS @ np.linalg.inv(matrix) @ RAS_TO_LPS
+    return load_ants().create_ants_transform(
+        transform_type="AffineTransform", precision="double", matrix=inverse[:3, :3], translation=inverse[:3, 3]
+    )
+
+
+def syn_search(brain: nib.Nifti1Image, template: Template, settings: Registration, affine: str, folder: Path) -> str:
+    """The file of SyN's displacement field, searched from an affine."""
+    ants, spacing, prefix = load_ants(), settings.resolution_mm, f"{folder}{os.sep}"
     # by file: of images that it is given in memory ANTs keeps copies
     fixed, moving = f"{prefix}fixed.nii", f"{prefix}moving.nii"
     ants.image_write(at_resolution(to_ants(cropped(template.brain)), spacing), fixed)
     ants.image_write(at_resolution(to_ants(cropped(brain)), spacing), moving)
     for written in (fixed, moving):
         require_whole(Path(written))
-    strictly(ants.registration, fixed=syn_arguments(settings, fixed, moving, prefix), moving=None)
-    for unused in (fixed, moving, f"{prefix}1InverseWarp.nii.gz"):
-        Path(unused).unlink()
-    return [f"{prefix}1Warp.nii.gz", f"{prefix}0GenericAffine.mat"]
+    strictly(ants.registration, fixed=syn_arguments(settings, fixed, moving, affine, f"{prefix}syn-"), moving=None)
+    warp = f"{prefix}1Warp.nii.gz"
+    os.replace(f"{prefix}syn-1Warp.nii.gz", warp)
+    for unused in (Path(fixed), Path(moving), *folder.glob("syn-*")):
+        unused.unlink()
+    return warp
 
 
-def syn_arguments(settings: Registration, fixed: str, moving: str, prefix: str) -> list[str]:
-    """Of antsRegistration: what antspyx calls SyN, without its empty levels."""
+def syn_arguments(settings: Registration, fixed: str, moving: str, affine: str, prefix: str) -> list[str]:
+    """Of antsRegistration: the second stage of what antspyx calls SyN, without its empty levels."""
     levels = [(shrink, int(math.log2(shrink)), iterations) for shrink, iterations in syn_levels(settings)]
-    metric = f"mattes[{fixed},{moving},1,32"
     return [
-        *("--dimensionality", "3", "--float", "1", "-r", f"[{fixed},{moving},1]"),
-        *("--metric", f"{metric},regular,0.2]", "--transform", "Affine[0.25]"),
-        *schedule(AFFINE_LEVELS, ""),
-        *("--metric", f"{metric}]", "--transform", "SyN[0.2,3,0]"),
+        *("--dimensionality", "3", "--float", "1", "-r", affine),
+        *("--metric", f"mattes[{fixed},{moving},1,32]", "--transform", "SyN[0.2,3,0]"),
         *schedule(levels, ",1e-7,8"),
         *("-u", "0", "-z", "1", "--output", f"[{prefix}]", "--write-composite-transform", "0"),
     ]

@@ -6,9 +6,9 @@ when they are already there, so a killed shard continues where it was.
 
 import fcntl
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from ldae.core.files import write_tsv
 from ldae.core.keys import KEY
 from ldae.preprocessing.derivatives import ScanFiles, remove_leftovers
 from ldae.preprocessing.description import describe_dataset
+from ldae.preprocessing.memory import workers_that_fit
 from ldae.preprocessing.pool import run_isolated
 from ldae.preprocessing.reading import SMALLEST_SIDE
 from ldae.preprocessing.resource_use import Outcome, Timings
@@ -50,6 +51,7 @@ class Shard:
         max_quarantined: fraction of the scans that may fail in this step (one scan alone never stops a shard).
         workers: scans side by side, each in its own process with one thread.
         scans_per_worker: a process is replaced after so many scans, so that memory stays flat.
+        memory_mb: of the job; fewer scans are worked on side by side where they would not fit. None: no limit is known.
     """
 
     scans: pd.DataFrame
@@ -59,6 +61,15 @@ class Shard:
     max_quarantined: float = 0.1
     workers: int = 1
     scans_per_worker: int = 50
+    memory_mb: float | None = None
+
+    def files(self) -> list[ScanFiles]:
+        """Of all scans, in their order."""
+        return [files_of(scan, self.derivatives) for scan in self.scans.to_dict("records")]
+
+    def fitting(self, kind: str, images: Iterable[Path]) -> "Shard":
+        """With no more workers than the job's memory holds (:func:`ldae.preprocessing.memory.workers_that_fit`)."""
+        return replace(self, workers=workers_that_fit(kind, images, self.workers, self.memory_mb))
 
 
 def run_bias_field(
@@ -67,12 +78,14 @@ def run_bias_field(
     """N4 over one shard; what headers do not say and how few slices are enough, as ``Preprocessing`` has it."""
     describe_dataset(shard.derivatives, bids)
     work = partial(bias_field_work, shard.derivatives, bids, settings, orientation, min_slices)
+    shard = shard.fitting("correct_bias_field", [bids / t1w for t1w in shard.scans["t1w"]])
     run_shard("correct_bias_field", shard, {}, work, PRELOAD["correct_bias_field"])
 
 
 def run_extract_brain(shard: Shard, previous: pd.DataFrame, settings: BrainExtraction) -> None:
     """Brain extraction over one shard; ``previous`` is the status table of the bias-field step."""
     work = partial(brain_work, shard.derivatives, settings)
+    shard = shard.fitting(settings.backend, [files.corrected for files in shard.files()])
     run_shard("extract_brain", shard, earlier_reasons(previous), work, PRELOAD.get(settings.backend, ()))
 
 
@@ -81,13 +94,14 @@ def run_register(
 ) -> None:
     """Registration over one shard; ``previous`` is the status table of the brain-extraction step."""
     lost = earlier_reasons(previous)
+    shard = shard.fitting("register_mni", [files.mask for files in shard.files()])
     repeated = visits_of_repeated(shard.scans, lost) if settings.longitudinal else {}
     lost |= make_means(shard, repeated, settings)
     work = partial(register_work, shard.derivatives, settings, conform, frozenset(repeated))
     run_shard("register_mni", shard, lost, work, PRELOAD["register_mni"])
     if not keep_corrected:
-        for scan in shard.scans.to_dict("records"):
-            files_of(scan, shard.derivatives).corrected.unlink(missing_ok=True)
+        for files in shard.files():
+            files.corrected.unlink(missing_ok=True)
 
 
 def bias_field_work(

@@ -17,11 +17,13 @@ from ldae.core.files import atomic_path, digest, read_json, sha256_file, write_j
 from ldae.core.provenance import library_versions
 from ldae.preprocessing.derivatives import ScanFiles, recorded, save_image, sidecar, write_sidecar
 from ldae.preprocessing.description import NATIVE, reference, uri
+from ldae.preprocessing.giants import averaged, steps_of, thinned
 from ldae.preprocessing.reading import SMALLEST_SIDE, read_given, read_scan, sha256_of_scan
 from ldae.preprocessing.resource_use import Meter
 
 Metrics = dict[str, Any]
 OUTLIER = 2.5  # times the brain's 99th percentile
+IN_OTHER_WORDS = {"fit"}  # of N4: its three numbers say it
 VERSIONS = {
     "bias_field": ["antspyx"],
     "brain": ["antspyx", "deepbet", "torch"],
@@ -85,8 +87,9 @@ def brain_step(files: ScanFiles, settings: BrainExtraction) -> Product:
     if found.probability is not None:
         save_image(files.probability, found.probability, "int16")
     save_image(files.mask, found.mask, "uint8")
-    metrics = found.metrics | native_metrics(corrected, found.mask, bool(found.metrics["stripped"]))
-    if metrics["stripped"] and sidecar(files.corrected).is_file():
+    steps, stripped = steps_of(corrected), bool(found.metrics["stripped"])
+    metrics = found.metrics | native_metrics(thinned(corrected, steps), thinned(found.mask, steps), stripped)
+    if stripped and sidecar(files.corrected).is_file():
         write_json(sidecar(files.corrected), read_json(sidecar(files.corrected)) | {"SkullStripped": True})
     return finished(files.mask, provenance | NATIVE | {"Sources": [uri(files.root, files.corrected)]}, metrics, meter)
 
@@ -103,7 +106,7 @@ def mean_step(visits: list[ScanFiles], settings: Registration) -> Product:
     if known and all(path.is_file() for path in files.needed(settings.transform, list(inputs))):
         return Product(files.image, known, fresh=False)
     meter = Meter()
-    brains = [brain_of(read_corrected(visit), read_scan(visit.mask)) for visit in visits]
+    brains = [averaged(brain_of(read_corrected(visit), read_scan(visit.mask))) for visit in visits]
     mean, to_mean = mean_of(brains, settings, files.scratch)
     save_mean(files, mean, dict(zip(inputs, to_mean, strict=True)), settings)
     save_image(files.image, mean, "int16")
@@ -119,7 +122,7 @@ def register_step(files: ScanFiles, settings: Registration, grid: Conform, throu
     from ldae.preprocessing.conform import conform
     from ldae.preprocessing.contrast import contrast_metrics
     from ldae.preprocessing.longitudinal import SubjectMean, alignment_of_visit
-    from ldae.preprocessing.quality import alignment_metrics, before_the_warp, draw_picture
+    from ldae.preprocessing.quality import alignment_metrics, before_the_warp, draw_picture, volume_ratio
     from ldae.preprocessing.registration import log_jacobian, register, shear_of
     from ldae.preprocessing.registration_template import template_of
 
@@ -139,7 +142,7 @@ def register_step(files: ScanFiles, settings: Registration, grid: Conform, throu
     meter = Meter()
     corrected, mask = read_corrected(files), read_scan(files.mask)
     probability = read_scan(files.probability) if soft else None
-    brain = brain_of(corrected, mask, probability)
+    brain = averaged(brain_of(corrected, mask, probability))
     if through_mean:
         alignment = alignment_of_visit(mean, files.session_id, settings, files.scratch)
     else:
@@ -148,9 +151,11 @@ def register_step(files: ScanFiles, settings: Registration, grid: Conform, throu
         volume, template_mask, metrics = conform(corrected, mask, alignment, grid, probability)
         metrics |= alignment_metrics(volume, template_mask, template)
         metrics |= {"determinant": alignment.determinant, "shear": shear_of(alignment.native_to_template)}
+        if settings.transform != "rigid":
+            metrics["volume_ratio"] = volume_ratio(mask, alignment.determinant, template)
         metrics |= contrast_metrics(corrected, alignment.native_to_template, template)
         if alignment.warp is not None:
-            metrics |= before_the_warp(brain, mask, alignment.native_to_template, volume, template)
+            metrics |= before_the_warp(brain, averaged(mask), alignment.native_to_template, volume, template)
             with atomic_path(files.warp(template.space)) as temporary:
                 shutil.copy(alignment.warp, temporary)
             if settings.jacobian:
@@ -207,7 +212,7 @@ def read_corrected(files: ScanFiles) -> nib.Nifti1Image:
 
 def described(step: str, settings: Any, inputs: dict[str, str], **more: Any) -> dict[str, Any]:
     """Provenance of a product; its ``key`` changes with the input, the parameters and the revision, nothing else."""
-    parameters = settings.model_dump(mode="json")
+    parameters = settings.model_dump(mode="json", exclude=IN_OTHER_WORDS)
     versions = {name: version for name, version in library_versions().items() if name in VERSIONS[step]}
     content = {"step": step, "parameters": parameters, "inputs": inputs} | more
     return content | {"key": digest(content), "versions": versions}

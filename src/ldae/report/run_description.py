@@ -64,9 +64,10 @@ def steps(config: Config) -> list[tuple[str, str]]:
     latent = " × ".join(str(size) for size in config.latent_shape)
     shape = " × ".join(str(size) for size in before.conform.shape)
     sampling, precision = config.evaluation.sampling, config.evaluation.precision
+    n4 = before.bias_field
     by = "" if precision == "fp32" else f", networks in {precision}"
     preprocessing = [
-        ("Correct", f"bias field by N4, shrink factor {before.bias_field.shrink_factor}"),
+        ("Correct", f"bias field by N4, {len(n4.iterations)} levels, shrink factor {n4.shrink_factor}"),
         ("Extract", f"the brain by {before.brain_extraction.backend}"),
         (
             "Register",

@@ -1,0 +1,76 @@
+"""Where the search of a registration starts anew when its first result is poor: from the rotations that look best.
+
+An affine search follows a head that is tilted by 20 degrees, not one by 40. So brains are turned on a coarse grid, with
+their axes scaled as the template's, the most alike are searched from at 4 mm, and the best of them once more at the
+resolution of the search. It costs seconds, and only the scans that need it.
+"""
+
+from itertools import product
+
+import nibabel as nib
+import numpy as np
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
+
+from ldae.preprocessing.registration_template import Template
+
+COARSE_MM, SEARCH_MM = 8.0, 4.0  # of the comparison, of the searches from the best of it
+PITCH, ROLL, YAW = range(-60, 61, 15), range(-40, 41, 20), range(-40, 41, 20)  # degrees about R, A, S
+TRIED = 3
+SCALE = (0.6, 1.7)  # of one axis
+
+
+def best_starts(brain: nib.Nifti1Image, template: Template, linear: bool, count: int = TRIED) -> list[np.ndarray]:
+    """The rotations under which a brain looks most like the template, as 4x4 R-A-S mm of the scan -> of the template.
+
+    Centres of mass lie on each other, and with ``linear`` the brain is scaled along the template's axes until its
+    spread is the template's.
+
+    Args:
+        brain: 0 outside the brain.
+        linear: scale the axes; a rigid search cannot.
+    """
+    fixed, moving = (coarse(image) for image in (template.brain, brain))
+    target = points_of(fixed)
+    centre, spread = target.mean(axis=0), target.std(axis=0)
+    own = points_of(moving)
+    reference = fixed.get_fdata(dtype=np.float32)
+    found = []
+    for angles in product(PITCH, ROLL, YAW):
+        turned = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
+        placed = (own - own.mean(axis=0)) @ turned.T
+        scale = np.clip(spread / placed.std(axis=0), *SCALE) if linear else np.ones(3)
+        matrix = np.eye(4)
+        matrix[:3, :3] = scale[:, None] * turned
+        matrix[:3, 3] = centre - matrix[:3, :3] @ own.mean(axis=0)
+        found.append((likeness(moving, matrix, fixed, reference), matrix))
+    found.sort(key=lambda one: -one[0])
+    return [matrix for _, matrix in found[:count]]
+
+
+def coarse(image: nib.Nifti1Image) -> nib.Nifti1Image:
+    """Averages over cubes of about :data:`COARSE_MM`."""
+    steps = np.maximum(1, np.rint(COARSE_MM / np.linalg.norm(image.affine[:3, :3], axis=0))).astype(int)
+    data = ndimage.uniform_filter(image.get_fdata(dtype=np.float32), steps)
+    affine = image.affine @ np.diag([*steps, 1.0])
+    first = steps // 2
+    affine[:3, 3] = nib.affines.apply_affine(image.affine, first)
+    kept = data[first[0] :: steps[0], first[1] :: steps[1], first[2] :: steps[2]]
+    return nib.Nifti1Image(np.ascontiguousarray(kept), affine)
+
+
+def points_of(image: nib.Nifti1Image) -> np.ndarray:
+    """(N, 3) R-A-S mm of the voxels that hold brain."""
+    data = image.get_fdata(dtype=np.float32)
+    return nib.affines.apply_affine(image.affine, np.argwhere(data > 0.2 * np.percentile(data[data > 0], 90)))
+
+
+def likeness(moving: nib.Nifti1Image, matrix: np.ndarray, fixed: nib.Nifti1Image, reference: np.ndarray) -> float:
+    """Correlation of the two images where either holds something."""
+    mapping = np.linalg.inv(matrix @ moving.affine) @ fixed.affine
+    data = moving.get_fdata(dtype=np.float32)
+    moved = ndimage.affine_transform(data, mapping[:3, :3], mapping[:3, 3], reference.shape, order=1)
+    either = (moved > 0) | (reference > 0)
+    if not moved.any():
+        return -1.0
+    return float(np.corrcoef(moved[either], reference[either])[0, 1])
