@@ -7,6 +7,8 @@ import pytest
 import yte
 from chain import ROOT
 
+from ldae.core.runtime import DEVICE
+
 GPUS = {"train_autoencoder": 1, "encode_latents": 1, "train_diffusion": 2, "train_representation": 2, "encode_codes": 1}
 SHARD_RULES = {"convert_adni_to_bids", "correct_bias_field", "extract_brain", "register_mni"}
 
@@ -71,8 +73,9 @@ def test_a_batch_that_the_gpus_cannot_share_is_refused_before_anything_runs(work
     )
 
 
-def test_a_change_on_the_command_line_that_would_take_the_gpus_from_the_others_is_refused(workflow):
+def test_a_change_on_the_command_line_that_would_take_the_gpus_from_the_others_is_refused(workflow, monkeypatch):
     """Snakemake replaces the profile's list by it: all other jobs would go to the CPU partition, for two hours."""
+    monkeypatch.delenv(DEVICE, raising=False)  # a Snakefile that was read in this process has set it
     one = ("--dry-run", "--set-resources", "train_autoencoder:runtime=1440")
     sentence = refusal(workflow.run(*one, profile="profiles/slurm"))
     assert re.match(

@@ -185,7 +185,7 @@ def test_figures_rebuild_the_paper_bit_by_bit_without_training(smoke, tmp_path):
     try:
         planned = set(smoke.planned("figures", *SMOKE))
         drawn = {rule for rule in rules_of(*STUDIES) if rule.startswith(("table_", "figure_"))}
-        assert planned <= drawn | rules_of("report") | {"figures"}
+        assert planned <= drawn | rules_of("report", "audit") | {"figures"}
         assert len(planned) > 20
         result = smoke.run("figures", *SMOKE)
         assert result.returncode == 0, result.stdout + result.stderr

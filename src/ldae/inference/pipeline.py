@@ -30,7 +30,8 @@ MAIN = {True: "x_T", False: "x_T_unconditional"}  # stores of the main solver, b
 
 
 def semantic_encoder(train: Path, arithmetic: config.Arithmetic = PLAIN) -> Callable[[np.ndarray], np.ndarray]:
-    """The trained semantic encoder alone: volumes (B, X, Y, Z) -> y_sem (B, dimension), one by one as it is stored.
+    """The trained semantic encoder alone, on the CPU: volumes (B, X, Y, Z) -> y_sem (B, dimension), one by one as it is
+    stored.
 
     Args:
         train: folder of the models.
@@ -39,7 +40,7 @@ def semantic_encoder(train: Path, arithmetic: config.Arithmetic = PLAIN) -> Call
         UserError: a model is missing.
     """
     representation = load_representation(train / "representation", load_unet(train / "diffusion"))
-    device = pick_device()
+    device = torch.device("cpu")
     encode = called(placed(representation.network.encoder, arithmetic, device), arithmetic, device)
 
     @torch.no_grad()

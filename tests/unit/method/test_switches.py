@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[3]
 CONFIG = ROOT / "config" / "config.yaml"
 READ_EVERYTHING = {
     "assemble_headline",
+    "qc_pages",
     "report_html",
     "table_settings",
     "model_card",

@@ -24,6 +24,8 @@ USUAL = {  # metric -> (typical value, spread)
     "grey_white": (0.72, 0.03),
     "fluid_white": (0.35, 0.04),
     "range_used": (0.7, 0.05),
+    "volume_ratio": (1.04, 0.02),
+    "enhanced": (0.0, 0.0),
 }
 SETTINGS = Preprocessing(shards=1)
 NASTY = '</script><img src=x onerror="window.hit=1">\u2028 "quoted" & \'single\''

@@ -167,7 +167,8 @@ def gpu_rules():
 
 
 def test_every_rule_that_uses_a_network_is_counted():
-    assert gpu_rules() == {*RULES, *(f"train_{make.__name__}" for make in STAGES)}
+    on_cpus = {"audit_leakage"}  # two scans, on the CPU whatever there is
+    assert gpu_rules() - on_cpus == {*RULES, *(f"train_{make.__name__}" for make in STAGES)}
 
 
 @pytest.fixture(scope="module")

@@ -149,8 +149,6 @@ def run_interpolation(
         UserError: no x_T of that key was computed.
     """
     triplets = find_triplets(inputs.scans, settings.max_triplets)
-    found = len(find_triplets(inputs.scans, sys.maxsize))
-    write_tsv(out / "drawn.tsv", pd.DataFrame({"triplets": [found], "measured": [len(triplets)]}))
     decoder, reads = Decoder(ldae, settings.batch, settings.volumes), Reads(inputs, [(ldae, True)])
     calibration = VentricleCalibration.fit(decoder, inputs, settings.calibration_scans, seed)
     rows, shown = [], longest(inputs.scans, triplets, EXAMPLES)
@@ -169,6 +167,8 @@ def run_interpolation(
     if pieces.share is not None:
         return
     write_tsv(out / "ventricle_calibration.tsv", calibration.table())
+    found = len(find_triplets(inputs.scans, sys.maxsize))
+    write_tsv(out / "drawn.tsv", pd.DataFrame({"triplets": [found], "measured": [len(triplets)]}))
     write_tsv(out / "reads.tsv", reads.table())
     _write_examples(inputs, {triplet: examples[triplet] for triplet in shown}, out)
     table = pd.DataFrame(rows, columns=COLUMNS)
