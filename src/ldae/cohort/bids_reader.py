@@ -91,7 +91,7 @@ def check_root(root: Path, settings: Bids, notes: Notes) -> None:
         return
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
         raise UserError(
             f'{path} is not valid JSON: write {{"Name": ..., "BIDSVersion": ...}} there, or take it away.'
         ) from None

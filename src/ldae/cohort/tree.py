@@ -227,4 +227,7 @@ def read_ignored(root: Path) -> GitIgnoreSpec:
     """Patterns of ``.bidsignore``, which are those of .gitignore; none where the file is missing."""
     path = root / ".bidsignore"
     text = path.read_text(encoding="utf-8-sig", errors="replace") if path.is_file() else ""
-    return GitIgnoreSpec.from_lines(text.splitlines())
+    try:
+        return GitIgnoreSpec.from_lines(text.splitlines())
+    except ValueError as error:  # of pathspec
+        raise UserError(f"{path} has a line that is no pattern of .gitignore: {error}") from None

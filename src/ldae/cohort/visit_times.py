@@ -88,7 +88,7 @@ def with_months(visits: pd.DataFrame) -> pd.DataFrame:
     the only visit of a participant is at 0. The baseline date is that of the visit at 0 months.
     """
     day = visits["visit_date"].where(visits["visit_date"].notna(), visits["scan_date"])
-    day = pd.to_datetime(day, format="%Y-%m-%d")
+    day = pd.to_datetime(day, format="%Y-%m-%d", errors="coerce")  # 9999-12-31 is a date that pandas cannot hold
     people = visits["participant_id"]
     unplaced = visits["months"].isna().groupby(people).transform("all")
     start = day.where((visits["months"] == 0) | unplaced).groupby(people).transform("min")
@@ -133,8 +133,8 @@ def age_at_scan(scans: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     at the visit plus the days from it to the scan. ``visit``: the age at the visit, since a date is unknown (ADNI scans
     are up to months away from it). ``months``: the age at baseline plus the months of the visit's name.
     """
-    scan = pd.to_datetime(scans["scan_date"], format="%Y-%m-%d")
-    visit = pd.to_datetime(scans["visit_date"], format="%Y-%m-%d")
+    scan = pd.to_datetime(scans["scan_date"], format="%Y-%m-%d", errors="coerce")
+    visit = pd.to_datetime(scans["visit_date"], format="%Y-%m-%d", errors="coerce")
     from_baseline = scans["baseline_age"] + (scan - scans["baseline_date"]).dt.days / DAYS_PER_YEAR
     from_visit = scans["visit_age"] + (scan - visit).dt.days / DAYS_PER_YEAR
     exact = from_baseline.fillna(from_visit)

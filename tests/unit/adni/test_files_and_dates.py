@@ -180,6 +180,13 @@ def test_a_date_that_contradicts_the_code_of_its_visit_is_told(download, table, 
     assert "the code is believed" in line
 
 
+@pytest.mark.parametrize("code", ["m１２", "m١٢"])
+def test_a_code_in_digits_of_another_script_is_no_traceback(download, code):
+    plan = next(plan for plan in download.plans if plan.phase in ("ADNI1", "ADNIGO"))
+    download.edit("ADNIMERGE", {"PTID": plan.subject.ptid, "VISCODE": plan.visits[1].code}, "VISCODE", code)
+    assert "visits on disk will arrive" in sentence(download)
+
+
 def test_a_subject_that_no_list_knows_counts_as_many_visits_as_it_has(download):
     ptid = download.plans[2].subject.ptid
     download.remove("MPRAGEMETA", {"SubjectID": ptid})

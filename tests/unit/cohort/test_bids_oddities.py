@@ -368,6 +368,29 @@ def test_bidsignore_is_honoured(dataset):
     assert list(scans["participant_id"]) == ["sub-01"] and "3 images hidden by .bidsignore" in notes
 
 
+@pytest.mark.parametrize("line", ["!", "sub-02\\"])
+def test_a_line_of_bidsignore_that_is_no_pattern_is_one_sentence(dataset, line):
+    dataset.image("01")
+    dataset.write(".bidsignore", f"{line}\n")
+    with pytest.raises(UserError, match=r"\.bidsignore has a line that is no pattern"):
+        dataset.read()
+
+
+def test_a_description_of_brackets_is_one_sentence(dataset):
+    dataset.image("01")
+    dataset.write("dataset_description.json", "[" * 100_000)
+    with pytest.raises(UserError, match="is not valid JSON"):
+        dataset.read()
+
+
+def test_a_date_at_the_end_of_time_is_no_traceback(dataset):
+    dataset.image("01")
+    dataset.write("sub-01/sub-01_scans.tsv", "filename\tacq_time\nanat/sub-01_T1w.nii.gz\t9999-12-31T23:59:59Z\n")
+    dataset.people("participant_id\tage\tsex\nsub-01\t60\tM\n")
+    scans, _ = dataset.read()
+    assert list(scans["participant_id"]) == ["sub-01"]
+
+
 @pytest.mark.parametrize(
     ("names", "used"),
     [

@@ -30,7 +30,7 @@ def contradicted_dates(
     scans = listing[["SubjectID", "ImageUID", "ScanDate"]].drop_duplicates(["SubjectID", "ImageUID"])
     visits = visits.merge(rows).merge(scans.rename(columns={"SubjectID": "PTID"}))
     days = {name: pd.to_datetime(visits[name], format="%Y-%m-%d", errors="coerce") for name in DATES}
-    months = pd.to_numeric(visits["VISCODE"].replace("bl", "m0").str[1:])
+    months = pd.to_numeric(visits["VISCODE"].replace("bl", "m0").str[1:], errors="coerce")
     since = (days["EXAMDATE"] - days["EXAMDATE_bl"]).dt.days - months * DAYS_PER_MONTH
     apart = (days["ScanDate"] - days["EXAMDATE"]).dt.days.abs() > MISTAKEN_DAYS
     far = since.abs() > FAR + DRIFT * DAYS_PER_MONTH * months
