@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -41,7 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with interruptible():
         try:
             options = parser().parse_args(arguments)
-            return options.run(options)
+            status = options.run(options)
+            sys.stdout.flush()  # here, where it is known what an error of it means
+            return status
+        except BrokenPipeError:  # who read the output, such as head, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
         except UserError as error:
             print(f"ldae: {error}", file=sys.stderr)
             return 1
