@@ -180,6 +180,11 @@ def test_a_date_that_contradicts_the_code_of_its_visit_is_told(download, table, 
     assert "the code is believed" in line
 
 
+def test_a_pipe_called_zip_in_a_subjects_folder_is_not_waited_for(download):
+    os.mkfifo(download.images / download.plans[0].subject.ptid / "more.zip")
+    assert sentence(download) == ALL
+
+
 @pytest.mark.parametrize("code", ["m１２", "m١٢"])
 def test_a_code_in_digits_of_another_script_is_no_traceback(download, code):
     plan = next(plan for plan in download.plans if plan.phase in ("ADNI1", "ADNIGO"))

@@ -52,6 +52,8 @@ def zipped_subjects(path: Path, beside: str) -> dict[str, SubjectFiles]:
     Args:
         beside: the folder that the archive lies in, which names the subject where nothing in the archive does.
     """
+    if not path.is_file():  # to open a pipe would wait for ever
+        return {}
     try:
         with zipfile.ZipFile(path) as archive:
             members = [item for item in archive.infolist() if not item.is_dir()]
