@@ -13,6 +13,7 @@ from ldae.core.files import read_tsv
 
 KEY = ["participant_id", "session_id"]
 KEY_TYPES = dict.fromkeys(KEY, str)  # as text: ``002`` stays ``002``
+ADNI_PARTICIPANT = re.compile(r"sub-ADNI(\d{3})S(\d{4,5})")  # site and RID
 PTID = re.compile(r"\d{3}_S_\d{4,5}")  # five digits: enrolled in ADNI4
 
 

@@ -164,6 +164,18 @@ def test_copies_across_splits_are_found(run: Run, tmp_path: Path, noise: float) 
     assert list(finding.names) == ["_".join(scans.loc[test[2], KEY])]
 
 
+def test_a_scan_that_is_there_three_times_is_found(run: Run, tmp_path: Path) -> None:
+    """Under the names of two training subjects as well: the nearest of anybody else is no farther than the nearest."""
+    old, scans = open_store(run.store / "volumes"), run.inputs.scans
+    voxels, test, train = np.array(old.data), run.inputs.first_scans("test"), run.inputs.first_scans("train")
+    voxels[test[2]] = voxels[train[4]] = voxels[train[1]]
+    meta = {name: value for name, value in old.meta.items() if name not in (*CONSTANTS, "scans")}
+    write_store(tmp_path / "store/volumes", list(voxels), old.index, **meta, dtype="uint8")
+    inputs = open_inputs(tmp_path / "store", run.splits)
+    finding = checks.twins(inputs, voxel_gram(inputs, 4))
+    assert (finding.result, list(finding.names)) == ("blocking", ["_".join(scans.loc[test[2], KEY])])
+
+
 def test_a_twin_is_a_warning(tmp_path: Path) -> None:
     """Heads that differ from each other by their own texture, two visits each; one test scan is as near to somebody
     else's as a second visit would be."""

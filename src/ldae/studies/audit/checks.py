@@ -1,6 +1,5 @@
 """The checks of the audit, each of one way in which a test subject can reach what is fitted."""
 
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import pandas as pd
 
 from ldae.core.files import read_json
 from ldae.core.keyed import study_stream
-from ldae.core.keys import KEY
+from ldae.core.keys import ADNI_PARTICIPANT, KEY
 from ldae.core.lineage import MADE_FROM
 from ldae.core.scans import ScanSet
 from ldae.core.store import open_store
@@ -22,7 +21,6 @@ Refit = Callable[[pd.DataFrame, np.ndarray], Mapping[str, Any]]
 TWIN, PAIRS = 0.5, 10  # ratio of distances; pairs of visits from which the usual ratio is known
 SAME = 0.05  # of a number's spread over the scans: between devices and precisions y_sem differs by less
 SPELT, FEWEST = 0.999, 20  # AUC or correlation of a number with a label; below so many of a class chance may do it
-_RID = re.compile(r"sub-ADNI(\d{3})S(\d{4,5})")
 
 
 def splits(table: pd.DataFrame) -> Finding:
@@ -80,7 +78,7 @@ def training_scans(train: Path, table: pd.DataFrame) -> Finding:
 
 def one_person(table: pd.DataFrame) -> Finding:
     """Of ADNI's subjects: the last digits are the person's number in the whole study, whatever the site."""
-    found = [(name, match[2]) for name in table["participant_id"] if (match := _RID.fullmatch(name))]
+    found = [(name, match[2]) for name in table["participant_id"] if (match := ADNI_PARTICIPANT.fullmatch(name))]
     if not found:
         return Finding("one_person", "n/a", 0, "the names of this cohort do not tell")
     people = pd.DataFrame(found, columns=["participant_id", "person"]).merge(table, on="participant_id")
@@ -136,8 +134,10 @@ def twins(inputs: Inputs, gram: np.ndarray) -> Finding:
 def _ratio(distance: np.ndarray, subjects: np.ndarray) -> float:
     """The nearest scan against the nearest one of anybody else: near 0 for a copy, near 1 for no resemblance."""
     nearest = int(np.argmin(distance))
+    if distance[nearest] == 0:  # a copy of whomever, be it of several
+        return 0.0
     others = distance[subjects != subjects[nearest]]
-    return float(distance[nearest] / others.min()) if len(others) and others.min() > 0 else 1.0
+    return float(distance[nearest] / others.min()) if len(others) else 1.0
 
 
 def codes(inputs: Inputs, encode: Callable[[np.ndarray], np.ndarray] | None, scans: int, seed: int) -> Finding:
