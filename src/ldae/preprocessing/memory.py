@@ -8,7 +8,7 @@ import logging
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import nibabel as nib
 import numpy as np
@@ -65,7 +65,7 @@ def workers_that_fit(kind: str, images: Iterable[Path], workers: int, memory_mb:
 def voxels_of(image: Path) -> int:
     """From the header alone; 0 where it cannot be read, which the step itself will say."""
     try:
-        return int(np.prod(nib.load(image).shape))  # type: ignore[attr-defined]
+        return int(np.prod(cast(nib.spatialimages.SpatialImage, nib.load(image)).shape))
     except UNREADABLE:
         return 0
 

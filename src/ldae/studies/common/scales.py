@@ -165,10 +165,9 @@ def _trust(subjects: float) -> float:
 
 @dataclass(frozen=True)
 class Measured:
-    """A statistic of one sample: its value, subjects in each class, how many jackknife values were defined, and both
-    ends of its interval at any level."""
+    """A statistic of one sample: subjects in each class, how many jackknife values were defined, and both ends of its
+    interval at any level."""
 
-    value: float
     classes: tuple[int, ...]
     used: int
     bounds: Callable[[float], tuple[float, float]]
@@ -206,7 +205,7 @@ class OnScale:
         """The statistic of a sample; see :meth:`spread`."""
         spread = self.spread(table, cluster, widen)
         used = int(np.isfinite(spread.left_out).sum())
-        return Measured(spread.value, spread.classes, used, lambda level: self.scale.bounds(spread, level))
+        return Measured(spread.classes, used, lambda level: self.scale.bounds(spread, level))
 
 
 @dataclass(frozen=True)
@@ -235,14 +234,14 @@ class Difference:
         same = np.array_equal(halves[0], halves[1])
 
         def bounds(level: float) -> tuple[float, float]:
-            if same:
+            if same:  # the ends of one interval lie unevenly, so that two equal ones would not cancel
                 return 0.0, 0.0
             (low_a, high_a), (low_b, high_b) = (self.statistic.scale.bounds(side, level) for side in (a, b))
             gap = a.value - b.value
             down = _apart(a.value - low_a, high_b - b.value, alike)
             return gap - down, gap + _apart(high_a - a.value, b.value - low_b, alike)
 
-        return Measured(a.value - b.value, a.classes, int(known.sum()), bounds)
+        return Measured(a.classes, int(known.sum()), bounds)
 
 
 def _apart(one: float, other: float, alike: float) -> float:

@@ -3,7 +3,6 @@
 Predictions are held against the scan, its reconstruction, and the true ventricles of a phantom.
 """
 
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -167,7 +166,7 @@ def run_interpolation(
     if pieces.share is not None:
         return
     write_tsv(out / "ventricle_calibration.tsv", calibration.table())
-    found = len(find_triplets(inputs.scans, sys.maxsize))
+    found = len(find_triplets(inputs.scans))
     write_tsv(out / "drawn.tsv", pd.DataFrame({"triplets": [found], "measured": [len(triplets)]}))
     write_tsv(out / "reads.tsv", reads.table())
     _write_examples(inputs, {triplet: examples[triplet] for triplet in shown}, out)

@@ -44,7 +44,7 @@ class Triplet:
         return self.alpha if self.alpha_months is None else self.alpha_months
 
 
-def find_triplets(scans: pd.DataFrame, limit: int) -> list[Triplet]:
+def find_triplets(scans: pd.DataFrame, limit: int | None = None) -> list[Triplet]:
     """Every start < target < end of every test subject, in subject order; where there are more than ``limit``, so many
     of them, drawn by a hash of subject and sessions. (The first so many would be those of the first sites.)
 
@@ -61,7 +61,7 @@ def find_triplets(scans: pd.DataFrame, limit: int) -> list[Triplet]:
                 start, target, end = (int(row) for row in own.index[places])
                 nominal = middle(months[places]) if increasing(months[places]) else None
                 triplets.append(Triplet(start, target, end, middle(time), nominal))
-    if len(triplets) <= limit:
+    if limit is None or len(triplets) <= limit:
         return triplets
     names = scans["participant_id"] + "_" + scans["session_id"]
     drawn = sorted(triplets, key=lambda own: key("triplets", *(names[row] for row in (own.start, own.target, own.end))))
