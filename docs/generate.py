@@ -1,13 +1,25 @@
-"""Writes the generated pages and pictures of the documentation (`make docs`); tests keep them in step."""
+"""Writes the generated pages and pictures of the documentation, and the schema of the configuration (`make docs`).
+
+Tests keep them in step.
+"""
 
 from pathlib import Path
 
 import layers_picture
 
+from ldae.config import load_config
+from ldae.config.described import configuration_page, schema_text
 from ldae.report.differences import differences_page
 
-PAGES = {"differences.md": differences_page, "images/layers.svg": layers_picture.picture}
+DOCS = Path(__file__).parent
+CONFIG = DOCS.parent / "config"
+PAGES = {
+    DOCS / "differences.md": differences_page,
+    DOCS / "configuration.md": lambda: configuration_page(load_config(CONFIG / "config.yaml").section()),
+    DOCS / "images/layers.svg": layers_picture.picture,
+    CONFIG / "schema.json": schema_text,
+}
 
 if __name__ == "__main__":
-    for name, page in PAGES.items():
-        (Path(__file__).parent / name).write_text(page(), encoding="utf-8")
+    for path, page in PAGES.items():
+        path.write_text(page(), encoding="utf-8")

@@ -29,34 +29,38 @@ class BidsColumns(Section):
     )
     age: list[str] = Field(["age"], description="age at the visit, in the sessions table")
     baseline_age: list[str] = Field(["age_bl", "age"], description="age at baseline, in the participants table")
-    sex: list[str] = ["sex", "gender"]
-    diagnosis: list[str] = Field(["diagnosis", "dx", "group"], description="sessions or participants table")
-    mmse: list[str] = ["mmse"]
-    cdr: list[str] = Field(["cdr_global", "cdr"], description="global score")
+    sex: list[str] = Field(["sex", "gender"], description="sex of the subject, any of the tables")
+    diagnosis: list[str] = Field(
+        ["diagnosis", "dx", "group"], description="at the visit (sessions table) or of the subject (participants table)"
+    )
+    mmse: list[str] = Field(["mmse"], description="Mini-Mental State Examination at the visit, 0 to 30")
+    cdr: list[str] = Field(["cdr_global", "cdr"], description="Clinical Dementia Rating at the visit, global score")
     study_phase: list[str] = Field(
         ["current_study", "colprot", "original_study"], description="phase of the study, sessions or participants table"
     )
     site: list[str] = Field(["site", "site_id", "centre", "center"], description="where the subject was scanned")
     months: list[str] = Field([], description="months since baseline, in the sessions table; none: by name or date")
-    visit_date: list[str] = Field(["examination_date", "acq_time"], description="ISO date, sessions table")
-    scan_date: list[str] = Field(["acq_time"], description="ISO date, scans table")
-    field_strength: list[str] = Field(["field_strength", "mri_field"], description="Tesla, scans table")
-    image_id: list[str] = Field(["image_id", "scan_id"], description="scans table")
-    converted_by: list[str] = Field(["converted_by"], description="scans table: what made the NIfTI file")
+    visit_date: list[str] = Field(
+        ["examination_date", "acq_time"], description="date of the visit (ISO 8601), sessions table"
+    )
+    scan_date: list[str] = Field(["acq_time"], description="date of the scan (ISO 8601), scans table")
+    field_strength: list[str] = Field(
+        ["field_strength", "mri_field"], description="of the scanner's magnet in tesla, scans table"
+    )
+    image_id: list[str] = Field(["image_id", "scan_id"], description="the study's own number of the image, scans table")
+    converted_by: list[str] = Field(["converted_by"], description="the program that made the NIfTI file, scans table")
 
 
 class BidsValues(Section):
     """What the cells of those columns mean; a value without an entry counts as missing."""
 
-    diagnosis: dict[str, Literal["CN", "MCI", "AD"]] = {
-        "CN": "CN",
-        "HC": "CN",
-        "control": "CN",
-        "MCI": "MCI",
-        "AD": "AD",
-        "dementia": "AD",
-    }
-    sex: dict[str, Literal["M", "F"]] = {"M": "M", "male": "M", "F": "F", "female": "F"}
+    diagnosis: dict[str, Literal["CN", "MCI", "AD"]] = Field(
+        {"CN": "CN", "HC": "CN", "control": "CN", "MCI": "MCI", "AD": "AD", "dementia": "AD"},
+        description="what the table writes: the diagnosis it stands for",
+    )
+    sex: dict[str, Literal["M", "F"]] = Field(
+        {"M": "M", "male": "M", "F": "F", "female": "F"}, description="what the table writes: the sex it stands for"
+    )
 
     @field_validator("diagnosis", "sex", mode="before")
     @classmethod
@@ -133,12 +137,13 @@ class Bids(Section):
     nearest_days: int | None = Field(
         None,
         ge=0,
+        json_schema_extra={"unit": "days"},
         description="the row of bids.visits nearest to a scan within so many days; none: that of its name",
     )
     filters: dict[str, str | int | list[str]] = Field(
         {}, description="BIDS entities that a T1w image must have, such as {acquisition: mprage}"
     )
-    age_unit: Literal["years", "months", "days"] = "years"
+    age_unit: Literal["years", "months", "days"] = Field("years", description="unit of the ages in the tables")
     session_pattern: str = Field(r"[Mm](\d+)", description="regular expression of a visit's label; group 1 is its time")
     session_unit: Literal["months", "days", "years"] = Field("months", description="unit of that time since baseline")
     revision: Revision = 1
@@ -179,7 +184,7 @@ class Clinica(Section):
     The converter writes ``results_dir/bids``; from there on the cohort is that of ``source: bids``.
     """
 
-    converter: Literal["oasis3-to-bids", "aibl-to-bids"]
+    converter: Literal["oasis3-to-bids", "aibl-to-bids"] = Field(description="the converter of Clinica that reads them")
     images: Path = Field(description="folder of the raw images, as the study's download leaves them")
     tables: Path = Field(description="folder of the study's tables")
     revision: Revision = 1
@@ -287,9 +292,13 @@ class Splits(Section):
     protocol: Literal["stratified", "paper"] = Field(
         "stratified", description="stratified by last diagnosis | the paper's group shuffle with seed 42"
     )
-    test_fraction: Fraction = Field(0.1, description="of all subjects")
-    validation_fraction: Fraction = Field(0.01, description="of the subjects that are not test; at least one subject")
-    min_test_subjects_per_class: int = Field(5, ge=1, description="fewer stop the run with one sentence")
+    test_fraction: Fraction = Field(0.1, description="of all subjects, to be test subjects")
+    validation_fraction: Fraction = Field(
+        0.01, description="of the subjects that are not test subjects, for validation; at least one"
+    )
+    min_test_subjects_per_class: int = Field(
+        5, ge=1, description="with fewer test subjects of CN, MCI or AD the run stops with one sentence"
+    )
     hold_out: dict[HeldBy, Annotated[list[str], Field(min_length=1)]] = Field(
         {},
         description="column of scans.tsv: values, such as {site: ['002', '941']}; every subject with a scan of one of "

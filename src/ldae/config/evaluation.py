@@ -13,8 +13,8 @@ Direction = Literal["probe", "adjusted", "age", "random"]
 class Sampling(Section):
     """A solver of the probability-flow ODE and its number of steps."""
 
-    solver: Literal["ddim", "dpmpp_2m"] = "ddim"
-    steps: Positive = 100
+    solver: Literal["ddim", "dpmpp_2m"] = Field("ddim", description="DDIM (the paper) | DPM-Solver++ of second order")
+    steps: Positive = Field(100, description="calls of the network per sample; at most the timesteps of the schedule")
 
 
 class Arithmetic(Section):
@@ -46,7 +46,7 @@ class Evaluation(Arithmetic):
     sampling: Sampling = Sampling()
     solvers: list[Sampling] = Field([], description="further solvers and steps for the study of quality against cost")
     lpips_weights: Path | None = Field(None, description="torchvision squeezenet1_1 state dict; none: no LPIPS")
-    lpips_sha256: str | None = None
+    lpips_sha256: str | None = Field(None, description="sha256 of lpips_weights; another file is refused")
     batch: Positive = Field(8, description="latents that are sampled at once")
     volumes: Positive = Field(
         1, description="volumes that go through a network at once; at the paper's size one is best"

@@ -12,9 +12,9 @@ from ldae.config.training import Training
 class Discriminator(Section):
     """The patch discriminator of stage 1 (paper 4.1)."""
 
-    channels: Positive = 64
-    layers: Positive = 3
-    learning_rate: float = Field(1e-4, gt=0)
+    channels: Positive = Field(64, description="width of its first layer")
+    layers: Positive = Field(3, description="strided layers; each doubles the width")
+    learning_rate: float = Field(1e-4, gt=0, description="of AdamW")
     gradients: Literal["clean", "leaked"] = Field(
         "clean", description="of its own loss | of the generator's loss as well, as in their code"
     )
@@ -24,18 +24,22 @@ class Autoencoder(Section):
     """Stage 1: AutoencoderKL (paper 4.1; Table 2)."""
 
     patch: Positive = Field(1, description="space-to-depth factor before the network; the paper: 1, the demo: 2")
-    channels: list[Positive] = [64, 128, 128, 128]
-    latent_channels: Positive = 3
-    res_blocks: Positive = 2
-    norm_groups: Positive = 32
+    channels: list[Positive] = Field(
+        [64, 128, 128, 128], description="width of each level; every level but the first halves the grid"
+    )
+    latent_channels: Positive = Field(3, description="channels of a latent")
+    res_blocks: Positive = Field(2, description="residual blocks per level")
+    norm_groups: Positive = Field(32, description="groups of every GroupNorm; divides every width")
     zero_init: bool = Field(False, description="residual blocks start as the identity (demo: learns faster)")
     kl_weight: float = Field(1e-7, ge=0, description="on the KL summed over a latent")
-    adversarial_weight: float = Field(0.025, ge=0)
-    perceptual_weight: float = Field(0.001, ge=0, description="used only when perceptual_weights is given")
+    adversarial_weight: float = Field(0.025, ge=0, description="on the discriminator's term of the loss")
+    perceptual_weight: float = Field(
+        0.001, ge=0, description="on the perceptual loss, which is there only when perceptual_weights is given"
+    )
     perceptual_weights: Path | None = Field(None, description="torchvision squeezenet1_1 state dict (safetensors)")
-    perceptual_sha256: str | None = None
+    perceptual_sha256: str | None = Field(None, description="sha256 of perceptual_weights; another file is refused")
     pretrained: Path | None = Field(None, description="MONAI Generative AutoencoderKL weights to start from")
-    pretrained_sha256: str | None = None
+    pretrained_sha256: str | None = Field(None, description="sha256 of pretrained; another file is refused")
     discriminator: Discriminator = Discriminator()
     training: Training
 
@@ -54,19 +58,21 @@ class Autoencoder(Section):
 class Diffusion(Section):
     """Stage 2: unconditional latent diffusion (paper 4.2; Table 3)."""
 
-    channels: Positive = Field(256, description="base width")
-    multipliers: list[Positive] = [1, 2, 3]
-    res_blocks: Positive = 2
+    channels: Positive = Field(256, description="width of the first level")
+    multipliers: list[Positive] = Field([1, 2, 3], description="width of each level in widths of the first")
+    res_blocks: Positive = Field(2, description="residual blocks per level")
     attention_factors: list[Positive] = Field([2, 4], description="down-sampling factors with self-attention")
-    dropout: Fraction = 0.1
-    norm_groups: Positive = 32
+    dropout: Fraction = Field(0.1, description="in the residual blocks")
+    norm_groups: Positive = Field(32, description="groups of every GroupNorm; divides every width")
     prior: Literal["none", "gaussian"] = Field(
         "none", description="gaussian: the network adds to a per-voxel Gaussian prediction (demo); the paper: none"
     )
-    resample: Literal["isotropic", "in_plane"] = Field("isotropic", description="in_plane: their code's 'video' rule")
-    timesteps: Positive = 1000
-    beta_start: Beta = 1e-4
-    beta_end: Beta = 0.02
+    resample: Literal["isotropic", "in_plane"] = Field(
+        "isotropic", description="all three axes are halved from level to level | only two, as in the authors' code"
+    )
+    timesteps: Positive = Field(1000, description="steps T of the noise schedule")
+    beta_start: Beta = Field(1e-4, description="variance of the noise added at the first timestep; linear in between")
+    beta_end: Beta = Field(0.02, description="variance of the noise added at the last timestep")
     training: Training
 
     @model_validator(mode="after")
@@ -80,18 +86,22 @@ class Diffusion(Section):
 class Representation(Section):
     """Stage 3: semantic encoder and gradient estimator (paper 4.3, 4.4; Table 4)."""
 
-    backbone: str = Field("convnext_small", min_length=1, description="timm model name")
+    backbone: str = Field(
+        "convnext_small", min_length=1, description="name of a model of timm's; it reads the axial slices"
+    )
     backbone_weights: Path | None = Field(None, description="ImageNet weights (safetensors); none: random, and said so")
-    backbone_sha256: str | None = None
+    backbone_sha256: str | None = Field(None, description="sha256 of backbone_weights; another file is refused")
     drop_path: Fraction = Field(0.4, description="stochastic depth of the backbone")
     dimension: Positive = Field(768, description="length of y_sem")
     code_norm: Literal["layer", "batch"] = Field(
         "layer", description="batch: y_sem is batch-normalised after its LayerNorm (demo); the paper: layer"
     )
     slice_step: Positive = Field(1, description="use every n-th axial slice")
-    heads: Positive = 8
-    dropout: Fraction = 0.1
-    snr_gamma: float = Field(0.1, ge=0, description="PDAE's SNR weighting")
+    heads: Positive = Field(8, description="attention heads over the slices; divides dimension")
+    dropout: Fraction = Field(0.1, description="in the attention over the slices")
+    snr_gamma: float = Field(
+        0.1, ge=0, description="exponent of PDAE's weighting of the loss by the signal-to-noise ratio"
+    )
     ema_doubles_backbone: bool = Field(False, description="the backbone's average is updated twice as often")
     training: Training
 
@@ -117,16 +127,16 @@ class Dae(Section):
     factor: Positive = Field(1, description="volumes are averaged in blocks of this many voxels a side, then cut")
     shape: tuple[Positive, Positive, Positive] = Field((112, 128, 112), description="central box of them, voxels")
     dimension: Positive = Field(512, description="length of its code")
-    channels: Positive = Field(64, description="base width")
-    multipliers: list[Positive] = [1, 2, 2, 4, 5]
-    res_blocks: Positive = 2
+    channels: Positive = Field(64, description="width of the first level")
+    multipliers: list[Positive] = Field([1, 2, 2, 4, 5], description="width of each level in widths of the first")
+    res_blocks: Positive = Field(2, description="residual blocks per level")
     attention_factors: list[Positive] = Field([8, 16], description="down-sampling factors with self-attention")
-    dropout: Fraction = 0.1
-    norm_groups: Positive = 32
-    resample: Literal["isotropic"] = "isotropic"
-    timesteps: Positive = 1000
-    beta_start: Beta = 1e-4
-    beta_end: Beta = 0.02
+    dropout: Fraction = Field(0.1, description="in the residual blocks")
+    norm_groups: Positive = Field(32, description="groups of every GroupNorm; divides every width")
+    resample: Literal["isotropic"] = Field("isotropic", description="all three axes are halved from level to level")
+    timesteps: Positive = Field(1000, description="steps T of the noise schedule")
+    beta_start: Beta = Field(1e-4, description="variance of the noise added at the first timestep; linear in between")
+    beta_end: Beta = Field(0.02, description="variance of the noise added at the last timestep")
     training: Training
 
     @model_validator(mode="after")

@@ -22,8 +22,8 @@ class BiasField(Section):
         "third of the time | as the next three keys say; it sets those of them that are not given",
     )
     shrink_factor: Positive = Field(4, description="down-sampling for the fit; the field is applied at full size")
-    iterations: list[Positive] = Field([50, 50, 50, 50], description="per fitting level")
-    tolerance: float = Field(1e-7, gt=0, description="convergence threshold")
+    iterations: list[Positive] = Field([50, 50, 50, 50], description="at most so many at each fitting level")
+    tolerance: float = Field(1e-7, gt=0, description="a level of the fit ends when the field changes less than this")
     revision: Revision = 1
 
     @model_validator(mode="before")
@@ -49,7 +49,7 @@ class BrainExtraction(Section):
         "hard", description="the scan is multiplied by 0 or 1 | by the backend's probability (their code)"
     )
     weights: Path | None = Field(None, description="weights file of synthstrip")
-    weights_sha256: str | None = Field(None, description="refuse other weights")
+    weights_sha256: str | None = Field(None, description="sha256 of weights; another file is refused")
     revision: Revision = 1
 
     @model_validator(mode="after")
@@ -79,17 +79,19 @@ class Registration(Section):
         None, description="NIfTI file, or templateflow:NAME; none: MNI152 2009a from nilearn's wheel"
     )
     template_mask: Path | None = Field(None, description="brain mask of a template file that has its skull")
-    template_sha256: str | None = Field(None, description="refuse another template")
+    template_sha256: str | None = Field(None, description="sha256 of template; another file is refused")
     revision: Revision = 1
 
 
 class Conform(Section):
     """The one interpolation, from the corrected native image to the grid of the networks."""
 
-    shape: tuple[Positive, Positive, Positive] = (128, 160, 128)
-    spacing_mm: float = Field(1.5, gt=0)
+    shape: tuple[Positive, Positive, Positive] = Field(
+        (128, 160, 128), description="voxels of the grid: left to right, posterior to anterior, inferior to superior"
+    )
+    spacing_mm: float = Field(1.5, gt=0, description="edge of its voxels")
     centre_mm: tuple[float, float, float] = Field((-0.5, -17.5, 18.5), description="R-A-S MNI mm of the box centre")
-    interpolation: Literal["bspline", "linear"] = "bspline"
+    interpolation: Literal["bspline", "linear"] = Field("bspline", description="cubic B-spline (the paper) | linear")
     intensity: Literal["minmax", "robust"] = Field(
         "minmax", description="[0,1] by minimum and maximum | by 0 and the 80th percentile near the ventricles x 1.25"
     )
@@ -106,8 +108,8 @@ class Quality(Section):
     limits: dict[str, tuple[float | None, float | None, float | None, float | None]] = Field(
         {}, description="metric: [fail below, warn below, warn above, fail above] in place of the built-in limits"
     )
-    outlier_z: float = Field(5.0, gt=0, description="flagged beyond so many robust standard deviations")
-    outliers: Literal["warn", "fail"] = "warn"
+    outlier_z: float = Field(5.0, gt=0, description="a metric is an outlier beyond so many robust standard deviations")
+    outliers: Literal["warn", "fail"] = Field("warn", description="the flag that such a metric raises")
     quarantine: Literal["fail", "warn", "none"] = Field("fail", description="the mildest flag that excludes a scan")
 
     @model_validator(mode="before")
@@ -134,8 +136,10 @@ class Qc(Section):
 class Preprocessing(Section):
     """From BIDS to the grid of the networks: its steps, and how they are spread over jobs."""
 
-    shards: Positive
-    max_quarantined_fraction: Fraction = 0.1
+    shards: Positive = Field(description="jobs of each step; a subject's shard is a hash of its name")
+    max_quarantined_fraction: Fraction = Field(
+        0.1, description="a shard in which more scans than this fail stops the run (one scan alone never does)"
+    )
     keep_corrected: bool = Field(True, description="keep the N4-corrected native images after registration")
     orientation: str | None = Field(
         None,

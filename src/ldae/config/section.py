@@ -10,7 +10,9 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 
 
-Revision = Annotated[int, Field(ge=1, description="bump by hand to redo this step and all that follows it")]
+Revision = Annotated[
+    int, Field(ge=1, description="raise it by hand to have this step, and all that follows it, done again")
+]
 
 
 Beta = Annotated[float, Field(gt=0, lt=1)]

@@ -50,14 +50,14 @@ class Training(Section):
     steps: Positive = Field(description="optimizer steps")
     batch: Positive = Field(description="scans per optimizer step (the effective batch)")
     micro_batch: Positive = Field(description="scans per forward pass; divides batch")
-    learning_rate: float = Field(gt=0)
-    warmup_steps: int = Field(0, ge=0, description="linear warm-up")
-    schedule: Literal["constant", "cosine"] = "constant"
-    weight_decay: float = Field(0.0, ge=0)
+    learning_rate: float = Field(gt=0, description="of AdamW, after the warm-up")
+    warmup_steps: int = Field(0, ge=0, description="optimizer steps over which the learning rate grows linearly from 0")
+    schedule: Literal["constant", "cosine"] = Field("constant", description="of the learning rate, after the warm-up")
+    weight_decay: float = Field(0.0, ge=0, description="of AdamW")
     clip_norm: float = Field(1.0, gt=0, description="global gradient norm, on unscaled gradients")
     ema_decay: float = Field(0.0, ge=0, lt=1, description="per update of the average; 0 = no average")
     ema_updates: Positive = Field(1, description="updates of the average per optimizer step; their code: 4 in stage 3")
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="of the forward and backward pass; weights are fp32")
     validate_every: Positive = Field(description="steps between validations (and checkpoints)")
     validation_steps: Positive = Field(
         20, description="DDIM steps with which a validation decodes scans from noise and y_sem (stage 3 and the DAE)"
@@ -109,8 +109,8 @@ class Gpu(Section):
 
     memory_gb: Positive | None = Field(
         None,
-        description="GB on the label of the smallest GPU (config/gpu_*gb.yaml set it): before anything runs, every "
-        "rule is counted to fit; null: nothing is counted",
+        description="GB on the label of the smallest GPU (config/gpu_40gb.yaml and its like set it): before anything "
+        "runs, every rule is counted to fit; null: nothing is counted",
     )
 
 

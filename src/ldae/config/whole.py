@@ -51,9 +51,12 @@ class Config(Section):
         description="a group of the system's users: new folders in results_dir are for it, not for their owner alone; "
         "a phantom's follow the umask",
     )
-    seed: int = 42
+    seed: int = Field(42, description="of every random number that no other key sets")
     source: Literal["adni", "bids", "csv"] = Field(
-        "adni", description="or clinica: raw files of OASIS-3 or AIBL, converted and then read as bids"
+        "adni",
+        description="where the scans come from, each with a section of its own: the raw ADNI download | a BIDS dataset "
+        "| volumes that are preprocessed already | clinica: raw files of OASIS-3 or AIBL, converted and read as bids",
+        json_schema_extra={"enum": ["adni", "bids", "csv", "clinica"]},
     )
     raw: Raw | None = Field(None, description="source adni; null with a phantom, which lies in results_dir/raw")
     bids: Bids | None = None
