@@ -5,6 +5,7 @@ for by hand, into a folder of their own, through :func:`new_path`.
 """
 
 import errno
+import fcntl
 import filecmp
 import hashlib
 import json
@@ -161,6 +162,21 @@ def writable_folder(path: Path) -> None:
             raise PermissionError(errno.EACCES, "Permission denied")
     except (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
         raise UserError(f"{path} cannot be written to ({error.strerror}): choose another folder.") from None
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[bool]:
+    """Wait until no other process that asks so works in the folder. False: its file system has no locks (some NFS)."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)  # released by the kernel, however the process ends
+            locked = True
+        except OSError:
+            locked = False
+        yield locked
+    finally:
+        os.close(handle)
 
 
 def fsync_folder(folder: Path) -> None:

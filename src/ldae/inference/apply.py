@@ -18,7 +18,16 @@ import pandas as pd
 from ldae import __version__
 from ldae.core.batches import track
 from ldae.core.errors import QuarantinedScan, UserError
-from ldae.core.files import atomic_path, digest, read_json, sha256_file, writable_folder, write_json, write_tsv
+from ldae.core.files import (
+    alone_in,
+    atomic_path,
+    digest,
+    read_json,
+    sha256_file,
+    writable_folder,
+    write_json,
+    write_tsv,
+)
 from ldae.core.keys import KEY
 from ldae.inference.encode import write_codes
 from ldae.inference.facts import Facts
@@ -122,7 +131,7 @@ def apply_model(model: LDAE, scans: Sequence[Given], out: Path, request: Request
     """Answer for every scan, and the tables ``predictions.tsv`` and ``codes.tsv`` of all of them in ``out``.
 
     The tables hold these scans first, in their order, and then the others that the same was asked of in this folder
-    before: jobs of one participant each, as BIDS-Apps are run, make one table.
+    before: jobs of one participant each, as BIDS-Apps are run, make one table, side by side or one after another.
 
     Args:
         workers: scans that are preprocessed side by side.
@@ -141,11 +150,12 @@ def apply_model(model: LDAE, scans: Sequence[Given], out: Path, request: Request
         answer = _refused(scan, outcome) if isinstance(outcome, str) else _ask(model, outcome, out, request)
         known[scan.name] = _noted(model, scan, out, request, answer)
     answers = [known[scan.name] for scan in scans]
-    everyone = answers + answered_before(model, out, request, known)
-    write_predictions(out, everyone)
-    answered = [answer for answer in everyone if answer["y_sem"] is not None]
-    codes = np.array([answer["y_sem"] for answer in answered], np.float32).reshape(-1, model.networks.dimension)
-    write_codes(out / "codes.tsv", pd.DataFrame(answered, columns=KEY), codes)
+    with alone_in(out):  # two that end together would leave each other out
+        everyone = answers + answered_before(model, out, request, known)
+        write_predictions(out, everyone)
+        answered = [answer for answer in everyone if answer["y_sem"] is not None]
+        codes = np.array([answer["y_sem"] for answer in answered], np.float32).reshape(-1, model.networks.dimension)
+        write_codes(out / "codes.tsv", pd.DataFrame(answered, columns=KEY), codes)
     return pd.DataFrame(answers).drop(columns="y_sem")
 
 

@@ -1,6 +1,5 @@
 """Where the preprocessed files of a scan lie, and the sidecar that says how each was made (BIDS derivatives)."""
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from ldae.core.files import atomic_path, read_json, sha256_file, write_json
+from ldae.core.files import alone_in, atomic_path, read_json, sha256_file, write_json
 
 
 @dataclass(frozen=True)
@@ -123,16 +122,8 @@ def write_sidecar(product: Path, record: dict[str, Any]) -> dict[str, Any]:
 def alone_with(files: ScanFiles) -> Iterator[bool]:
     """Wait until no other process works on the scan. False: the file system has no locks of folders (NFS)."""
     files.anat.mkdir(parents=True, exist_ok=True)
-    folder = os.open(files.anat, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)  # released by the kernel, however the process ends
-            locked = True
-        except OSError:
-            locked = False
+    with alone_in(files.anat) as locked:
         yield locked
-    finally:
-        os.close(folder)
 
 
 def remove_leftovers(files: ScanFiles) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ldae.core.files import write_text
+from ldae.core.files import alone_in, write_text
 from ldae.inference.apply import COLUMNS, NOTE, Request, answered_before, targets, volume_path
 from ldae.inference.discriminant import Plane
 from ldae.inference.model import LDAE
@@ -30,7 +30,6 @@ def write_pages(model: LDAE, answers: pd.DataFrame, out: Path, request: Request)
         loader=PackageLoader("ldae.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     rows = [spelled(answer) for answer in answers.to_dict("records")]
-    before = answered_before(model, out, request, {row["name"] for row in rows})
     linked = not request.codes_only
     page = environment.get_template("applied.html.j2")
     common = {
@@ -40,17 +39,11 @@ def write_pages(model: LDAE, answers: pd.DataFrame, out: Path, request: Request)
         "columns": COLUMNS,
         "plane": None,
     }
-    write_text(
-        out / "index.html",
-        page.render(
-            **common,
-            rows=rows + [spelled(answer) for answer in before],
-            shown=SHOWN,
-            linked=linked,
-            pictures=[],
-            one=None,
-        ),
-    )
+    with alone_in(out):  # as for the tables
+        before = answered_before(model, out, request, {row["name"] for row in rows})
+        everyone = rows + [spelled(answer) for answer in before]
+        index = page.render(**common, rows=everyone, shown=SHOWN, linked=linked, pictures=[], one=None)
+        write_text(out / "index.html", index)
     for row, answer in zip(rows, answers.to_dict("records"), strict=True):
         if linked:
             drawn = plane_of(model.facts.reference.plane, answer)

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import threading
 from argparse import Namespace
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import pytest
 from ldae.cli import main
 from ldae.commands.apply import places
 from ldae.core.errors import UserError
-from ldae.core.files import read_tsv, write_json
-from ldae.inference.apply import NOTE, find_scans, on_own_grid
+from ldae.core.files import alone_in, read_tsv, write_json
+from ldae.inference.apply import NOTE, Request, apply_model, find_scans, on_own_grid
+from ldae.inference.model import LDAE
 
 NAME = "sub-20_ses-M000"
 BROKEN = "sub-broken_T1w.nii.gz"
@@ -141,6 +143,27 @@ def test_jobs_of_one_scan_each_make_one_table(exported, raw, tmp_path):
     write_json(record, {"key": "x", "asked": "of another model", "files": [], "answer": {"y_sem": None}})
     assert main([*ask[:2], str(scans / "sub-1_T1w.nii.gz"), *ask[2:]]) == 0
     assert read_tsv(out / "predictions.tsv")["participant_id"].tolist() == ["sub-1"]
+
+
+def test_jobs_that_end_together_leave_nobody_out(exported, raw, tmp_path):
+    """Between what a job reads of the others and what it writes, no other job writes."""
+    scans, out, request = tmp_path / "scans", tmp_path / "out", Request(codes_only=True)
+    scans.mkdir()
+    for number in (1, 2):
+        shutil.copy(raw, scans / f"sub-{number}_T1w.nii.gz")
+    model = LDAE.load(exported)
+    apply_model(model, find_scans([scans]), out, request)
+    record = out / "sub-2/ses-M000/anat/sub-2_ses-M000_desc-ldae_T1w.json"
+    own = find_scans([scans / "sub-1_T1w.nii.gz"])
+    with alone_in(out):  # another job is about to write its record and the tables
+        record.rename(tmp_path / record.name)
+        job = threading.Thread(target=apply_model, args=(model, own, out, request))
+        job.start()
+        job.join(3)
+        assert job.is_alive()
+        (tmp_path / record.name).rename(record)
+    job.join()
+    assert read_tsv(out / "predictions.tsv")["participant_id"].tolist() == ["sub-1", "sub-2"]
 
 
 def test_a_folder_that_cannot_be_written_to_is_one_sentence(exported, raw, tmp_path, capsys):
