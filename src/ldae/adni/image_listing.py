@@ -4,13 +4,13 @@ Column names: Clinica's issues #1579 and #1580 for All Images; public scripts th
 MRIQC. Spellings that were not seen in public are not guessed; a column that no table has is reported as missing.
 """
 
-import os
 import re
 from pathlib import Path
 
 import pandas as pd
 
 from ldae.adni.spelling import field_strength, plain_number, subject_id, visit_code
+from ldae.core.files import walk
 
 SPELLINGS = {
     "SubjectID": ("subject_id", "participantid", "ptid", "subject id", "subject"),
@@ -78,7 +78,7 @@ def field_strengths(values: pd.Series) -> pd.Series:
 def series_on_disk(images: Path) -> dict[str, str]:
     """ImageUID -> SeriesID from the names of the files (``..._S<series>_I<image>.dcm``), one file per folder."""
     found = {}
-    for _, folders, names in os.walk(images):
+    for _, folders, names in walk(images, closed=True):
         folders.sort()
         match = next((match for name in sorted(names) if (match := SERIES_IN_NAME.search(name))), None)
         if match:

@@ -5,7 +5,6 @@ a table today is taken from public issues of Clinica (#1570, #1572 to #1584) and
 docs/adni-download.md says which of it we could not see ourselves.
 """
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ldae.core.files import digest
+from ldae.core.files import digest, walk
 from ldae.core.keys import PTID
 from ldae.core.text_tables import read_text_table
 
@@ -111,7 +110,7 @@ BY_NAME = {table.name: table for table in TABLES}
 
 def files_of_tables(folder: Path) -> Iterator[Path]:
     """Every file below ``folder`` that is not hidden, but for those in the folder of a subject."""
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in walk(folder, closed=True):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and not PTID.fullmatch(name))
         yield from (Path(place) / name for name in sorted(names) if not name.startswith((".", "~$")))
 

@@ -17,6 +17,7 @@ from ldae.core.keys import KEY
 
 NO_MAGNITUDE = {"phase", "real", "imag"}
 POINTER_BYTES = 1024
+ANOTHER = "another image of the visit is used"
 
 
 @saying_what_is_closed()
@@ -65,7 +66,7 @@ def one_per_visit(scans: pd.DataFrame, ranks: pd.Series) -> pd.DataFrame:
     reasons = scans["reason"].copy()
     for row in usable[usable.duplicated(KEY)].itertuples():
         name = best[row.participant_id, row.session_id]
-        reasons[row.Index] = f"another image of the visit is used: {name}"
+        reasons[row.Index] = f"{ANOTHER}: {name}"
     return scans.assign(reason=reasons)
 
 

@@ -13,11 +13,12 @@ import pandas as pd
 
 from ldae.cohort.chronology import DAYS_PER_MONTH, DAYS_PER_YEAR, months_of
 from ldae.cohort.columns import matched_participants, numbers, one_row_each, spelt, with_prefix
+from ldae.cohort.dataset_root import check_root
 from ldae.cohort.notes import Notes, listed
+from ldae.cohort.table_columns import facts_of, note_unread, pick, with_key
 from ldae.cohort.tree import NO_SESSION, Tree, rank, read_tree
 from ldae.config import Bids
 from ldae.core.cells import MISSING
-from ldae.core.errors import UserError
 from ldae.core.keys import KEY
 from ldae.core.text_tables import TextTable, count, read_text_table
 
@@ -58,11 +59,13 @@ def read_dataset(settings: Bids, all_visits_scanned: bool = True) -> Dataset:
         UserError: there is no dataset, or a table cannot be read or lacks the column that names its rows.
     """
     root, notes = settings.path.resolve(), Notes()
-    check_root(root, settings, notes)
+    check_root(root, settings.path, notes)
     tree = read_tree(root, settings.filters, notes)
     images = image_table(tree)
     people = matched_participants(participant_rows(root, settings, notes), images, "participants.tsv", notes)
-    visits = visit_rows(root, tree, images, settings, notes)
+    table = visit_table(root, tree, images, settings, notes)
+    note_unread({people_name(settings): people, visits_name(settings): table}, settings, notes)
+    visits = visit_rows(table, images, settings, notes)
     listed_visits, people = split_visits(people, visits, settings, notes)
     note_visits(listed_visits, images, settings, notes, all_visits_scanned)
     facts = image_facts(scan_rows(root, tree, notes), images, settings, notes)
@@ -74,34 +77,6 @@ def read_dataset(settings: Bids, all_visits_scanned: bool = True) -> Dataset:
         people,
         notes,
     )
-
-
-def check_root(root: Path, settings: Bids, notes: Notes) -> None:
-    """Raises:
-    UserError: the folder is no BIDS dataset, or its description is damaged.
-    """
-    path = root / "dataset_description.json"
-    if not root.is_dir():
-        raise UserError(f"{settings.path} {'is no folder' if root.exists() else 'does not exist'}: set bids.path.")
-    if not path.is_file():
-        if not any(item.is_dir() for item in root.glob("sub-*")):
-            what = "is not a BIDS dataset, it has no dataset_description.json"
-            raise UserError(f"{settings.path} {what}: set bids.path.")
-        notes.say("the root has no dataset_description.json; its folders sub-* are read all the same")
-        return
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
-        raise UserError(
-            f'{path} is not valid JSON: write {{"Name": ..., "BIDSVersion": ...}} there, or take it away.'
-        ) from None
-    if not isinstance(content, dict):
-        raise UserError(f'{path} holds no JSON object: write {{"Name": ..., "BIDSVersion": ...}} there.')
-    lacking = [name for name in ("Name", "BIDSVersion") if not content.get(name)]
-    if lacking:
-        notes.say(
-            f"dataset_description.json lacks {' and '.join(lacking)}, which BIDS asks for; it is read all the same"
-        )
 
 
 def image_table(tree: Tree) -> pd.DataFrame:
@@ -159,7 +134,9 @@ def participant_rows(root: Path, settings: Bids, notes: Notes) -> pd.DataFrame:
         names = [name for name in ("participants.tsv", "participants.csv") if os.path.lexists(root / name)]
         path = next((root / name for name in names if (root / name).is_file()), None)
         if names and path is None:
-            notes.say(f"{names[0]} is no file, or a link to nowhere, and is not read: what it should hold is n/a")
+            notes.say(f"{names[0]} is not a file, or is a link to nowhere, and is not read: what it should hold is n/a")
+        if not names:
+            notes.say("the root has no participants.tsv, which holds sex, age and diagnosis of the participants")
     if path is None:
         return pd.DataFrame(columns=["participant_id"], dtype=object)
     table = with_key(read_rows(path, notes), ["participant_id"], path, settings)
@@ -171,10 +148,10 @@ def check_units(root: Path, settings: Bids, notes: Notes) -> None:
     """Note a unit of age in participants.json that is another one than ``bids.age_unit``."""
     path = root / "participants.json"
     if os.path.lexists(path) and not path.is_file():
-        notes.say("participants.json is no file and is not read")
+        notes.say("participants.json is not a file and is not read")
     try:
         columns = json.loads(path.read_text(encoding="utf-8-sig")) if path.is_file() else {}
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
         notes.say("participants.json is not valid JSON and is not read")
         return
     names = {name.casefold() for name in settings.columns.baseline_age + settings.columns.age}
@@ -188,29 +165,18 @@ def check_units(root: Path, settings: Bids, notes: Notes) -> None:
             )
 
 
-def with_key(table: pd.DataFrame, key: list[str], where: object, settings: Bids) -> pd.DataFrame:
-    """The table with the columns of ``key`` under that name, whatever they are called, and ids in full.
-
-    Raises:
-        UserError: one is missing.
-    """
-    have = {spelt(column): column for column in reversed(table.columns)}
-    named = {"participant_id": settings.columns.participant, "session_id": settings.columns.session}
-    found = {}
-    for name in key:
-        column = next((have[spelt(other)] for other in [name, *named[name]] if spelt(other) in have), None)
-        if column is None:
-            asked = "BIDS asks for it" if len(key) == 1 else f"name the rows by {' and '.join(key)}"
-            raise UserError(f"{where} has no column {name}: {asked} (or set bids.columns).")
-        found[column] = name
-    table = table.rename(columns=found)
-    table = table[table[key].notna().all(axis=1)].reset_index(drop=True)
-    prefixes = {"participant_id": "sub-", "session_id": "ses-"}
-    return table.assign(**{name: with_prefix(table[name], prefixes[name]) for name in key})
+def people_name(settings: Bids) -> str:
+    """What the table of the participants is called in a sentence."""
+    return settings.participants.name if settings.participants else "participants.tsv"
 
 
-def visit_rows(root: Path, tree: Tree, images: pd.DataFrame, settings: Bids, notes: Notes) -> pd.DataFrame:
-    """Rows of the sessions tables (or of ``bids.visits``) with full ids and the facts they hold."""
+def visits_name(settings: Bids) -> str:
+    """What the table of the visits is called in a sentence."""
+    return settings.visits.name if settings.visits else "sessions.tsv"
+
+
+def visit_table(root: Path, tree: Tree, images: pd.DataFrame, settings: Bids, notes: Notes) -> pd.DataFrame:
+    """Rows of the sessions tables (or of ``bids.visits``) as they stand there, with full ids."""
     if settings.visits is None:
         if settings.layout == "oasis3" and not tree.sessions:
             notes.say(
@@ -218,22 +184,25 @@ def visit_rows(root: Path, tree: Tree, images: pd.DataFrame, settings: Bids, not
                 "given: set bids.visits (--visits) to OASIS3_UDSb4_cdr.csv, and bids.participants (--participants) to "
                 "OASIS3_demographics.csv"
             )
-        table, where = read_tables(root, tree.sessions, notes), f"a sessions.tsv of {settings.path}"
+        table = read_tables(root, tree.sessions, notes)
         if table.empty:
-            return pd.DataFrame(columns=[*KEY, *VISIT_FACTS], dtype=object)
-        table = with_key(table, KEY, where, settings)
-    else:
-        table = read_rows(settings.visits, notes)
-        if pick(table, settings.columns.session) is None and pick(table, settings.columns.visit_day) is not None:
-            table = table.assign(session_id=pick(table, settings.columns.visit_day))  # a visit known by its day alone
-        table = with_key(table, KEY, settings.visits, settings)
-        table = matched_participants(table, images, settings.visits.name, notes)
-    facts = facts_of(table, settings, VISIT_FACTS)
-    name = settings.visits.name if settings.visits else "sessions.tsv"
+            return pd.DataFrame(columns=KEY, dtype=object)
+        return with_key(table, KEY, f"a sessions.tsv of {settings.path}", settings)
+    table = read_rows(settings.visits, notes)
+    if pick(table, settings.columns.session) is None and pick(table, settings.columns.visit_day) is not None:
+        table = table.assign(session_id=pick(table, settings.columns.visit_day))  # a visit known by its day alone
+    table = with_key(table, KEY, settings.visits, settings)
+    return matched_participants(table, images, settings.visits.name, notes)
+
+
+def visit_rows(table: pd.DataFrame, images: pd.DataFrame, settings: Bids, notes: Notes) -> pd.DataFrame:
+    """The facts of :func:`visit_table`, one row for each visit."""
+    if table.empty:
+        return pd.DataFrame(columns=[*KEY, *VISIT_FACTS], dtype=object)
+    facts = pd.concat([table[KEY], facts_of(table, settings, VISIT_FACTS)], axis=1)
     if settings.nearest_days is None or settings.visits is None:
-        return one_row_each(pd.concat([table[KEY], facts], axis=1), KEY, name, notes)
-    days = visit_days(table, settings, notes)
-    return nearest_visits(pd.concat([table[KEY], facts], axis=1).assign(day=days), images, settings, notes)
+        return one_row_each(facts, KEY, visits_name(settings), notes)
+    return nearest_visits(facts.assign(day=visit_days(table, settings, notes)), images, settings, notes)
 
 
 def visit_days(table: pd.DataFrame, settings: Bids, notes: Notes) -> pd.Series:
@@ -300,38 +269,6 @@ def filled(first: pd.DataFrame, second: pd.DataFrame, key: list[str]) -> pd.Data
     table = first.set_index(key).combine_first(second.set_index(key)).reset_index()
     table = table.reindex(columns=list(first)).astype(object)
     return table.where(table.notna(), None)
-
-
-def facts_of(table: pd.DataFrame, settings: Bids, names: tuple[str, ...], of_participant: bool = False) -> pd.DataFrame:
-    """The columns of a table that the configuration names, each cell from the first of its columns that has one.
-
-    ``age`` of a participants table is the age at baseline; in a table of visits or scans it is the age at the visit.
-    """
-    columns = settings.columns
-    found = {}
-    for name in names:
-        candidates = list(getattr(columns, name))
-        if name == "baseline_age" and not of_participant:
-            candidates = [item for item in candidates if item.casefold() not in {age.casefold() for age in columns.age}]
-        if name == "age" and of_participant:
-            candidates = []
-        if name == "visit_date" and "scan_date" in names:
-            candidates = []
-        found[name] = pick(table, candidates)
-    return pd.DataFrame(
-        {name: value if value is not None else None for name, value in found.items()}, index=table.index
-    )
-
-
-def pick(table: pd.DataFrame, names: list[str]) -> pd.Series | None:
-    """Cell by cell, the first of the columns ``names`` (however spelt) that has one; None without any column."""
-    found = None
-    for name in names:
-        for column in table.columns:
-            if spelt(str(column)) == spelt(name):
-                own = table[column]
-                found = own if found is None else found.where(found.notna(), own)
-    return found
 
 
 def note_visits(

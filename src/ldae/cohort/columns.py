@@ -114,14 +114,18 @@ def dates(column: pd.Series | None, index: pd.Index, what: str, notes: Notes) ->
     return pd.Series(values, index=index, dtype=object)
 
 
-def mapped(column: pd.Series | None, names: Mapping[str, str], index: pd.Index, what: str, notes: Notes) -> pd.Series:
-    """Values by their map, whatever their case (``1.0`` is ``1``); a value outside it is missing, and counted."""
+def mapped(
+    column: pd.Series | None, names: Mapping[str, str | None], index: pd.Index, what: str, notes: Notes
+) -> pd.Series:
+    """Values by their map, whatever their case (``1.0`` is ``1``); a value outside it is missing, and counted. One that
+    the map gives None to is meant to be missing."""
     if column is None:
         return pd.Series(None, index=index, dtype=object)
     known = {plain(key): value for key, value in names.items()}
     cells = column.astype("string").str.strip()
     values = cells.map(lambda cell: known.get(plain(cell)), na_action="ignore").astype(object)
-    unknown = cells[cells.notna() & values.isna()].value_counts()
+    unknown = cells[cells.notna() & ~cells.map(lambda cell: plain(cell) in known, na_action="ignore").eq(True)]
+    unknown = unknown.value_counts()
     if len(unknown):
         named = quoted(Counter(unknown.to_dict()))
         notes.say(f"{what}: no entry of bids.values.{what} for {named}; these count as missing")

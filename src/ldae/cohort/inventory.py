@@ -4,7 +4,9 @@ Snakemake watches none of these files. The inventory is what plans the work that
 an edited sidecar asks for; it is rewritten only when it says something else.
 """
 
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,12 @@ import pandas as pd
 from ldae.cohort.authors_csv import read_table
 from ldae.cohort.identity import MEMORY, remember_cohort
 from ldae.cohort.notes import Notes
+from ldae.cohort.tree import SESSION, folders
 from ldae.config import Config
 from ldae.core.files import (
-    leads_back,
     read_tsv,
     saying_what_is_closed,
     sha256_file,
-    walk,
     warn_of_names,
     write_tsv_if_changed,
 )
@@ -59,16 +60,21 @@ def bids_rows(root: Path, *tables: Path | None) -> list[dict[str, Any]]:
     entries = sorted(root.iterdir())
     rows = [read(path, root) for path in entries if path.name.endswith(ROOT_TABLES) and path.is_file()]
     for subject in (path for path in entries if path.name.startswith("sub-") and path.is_dir()):
-        for folder, subfolders, names in walk(subject, followlinks=True):
-            subfolders[:] = sorted(
-                name for name in subfolders if not name.startswith(".") and not leads_back(Path(folder) / name)
-            )
-            for name in sorted(names):
+        for place in places_read(subject):
+            for name in sorted(item.name for item in os.scandir(place)):
                 kind = next((kind for kind, pattern in KINDS if pattern.search(name)), None)
-                path = Path(folder) / name
-                if kind is not None:
+                path = place / name
+                if kind is not None and not path.is_dir():
                     rows.append(looked_at(path, root) if kind == "image" else read(path, root, kind))
     return rows + [read(table, table.parent) for table in tables if table]
+
+
+def places_read(subject: Path) -> Iterator[Path]:
+    """The folders of a subject in which something may be read: its own, those of its visits, and their ``anat``."""
+    inside = folders(subject)
+    for place in (subject, *(path for path in inside if SESSION.fullmatch(path.name))):
+        yield place
+        yield from (path for path in (inside if place == subject else folders(place)) if path.name == "anat")
 
 
 def csv_rows(table: Path) -> list[dict[str, Any]]:

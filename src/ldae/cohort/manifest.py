@@ -14,6 +14,7 @@ from ldae.config import AuthorsCsv, Bids, Manifest
 from ldae.core.errors import UserError
 from ldae.core.files import write_json, write_tsv
 from ldae.core.keys import KEY, shard_of
+from ldae.core.text_tables import count
 
 COLUMNS = {
     "participant_id": {"Description": "Subject"},
@@ -85,20 +86,32 @@ def write_manifest(
     """
     notes = [*findings, *scans.attrs.get("notes", ())]
     scans = scans.assign(shard=[shard_of(participant, shards) for participant in scans["participant_id"]])
-    order = ["participant_id", "months", "session_id", "reason"]
-    scans = scans.sort_values(order, kind="stable", na_position="first", ignore_index=True)
-    named = scans["participant_id"].str.extract(ADNI_SITE, expand=False)
-    scans["site"] = named.where(named.notna(), scans["site"])
-    step = "convert" if source == "adni" else "read"
-    scans = with_reasons(scans, settings.require_diagnosis, step, settings.exclude_sites)
+    scans = decided(scans, source, settings)
     included = scans["status"] == "included"
-    if not included.any():
-        raise UserError(f"No scan is left (reasons: {tally(scans)}); {advice(scans, source)}.")
+    if (refusal := nobody_left(scans, source)) is not None:
+        raise UserError(refusal)
     notes += say(scans, included)
     write_tsv(exclusions_tsv, scans.loc[~included, [*KEY, "step", "reason"]])
     write_json(scans_tsv.with_suffix(".json"), COLUMNS)
     write_json(scans_tsv.with_name(NOTES), notes)
     write_tsv(scans_tsv, scans[list(COLUMNS)])
+
+
+def decided(scans: pd.DataFrame, source: str, settings: Manifest) -> pd.DataFrame:
+    """The scans of a source in the order of the manifest, each with its status and its reason."""
+    order = ["participant_id", "months", "session_id", "reason"]
+    scans = scans.sort_values(order, kind="stable", na_position="first", ignore_index=True)
+    named = scans["participant_id"].str.extract(ADNI_SITE, expand=False)
+    scans["site"] = named.where(named.notna(), scans["site"])
+    step = "convert" if source == "adni" else "read"
+    return with_reasons(scans, settings.require_diagnosis, step, settings.exclude_sites)
+
+
+def nobody_left(scans: pd.DataFrame, source: str) -> str | None:
+    """What is wrong where not one scan is included; None otherwise."""
+    if (scans["status"] == "included").any():
+        return None
+    return f"No scan is left (reasons: {tally(scans)}); {advice(scans, source)}."
 
 
 def advice(scans: pd.DataFrame, source: str) -> str:
@@ -114,15 +127,19 @@ def say(scans: pd.DataFrame, included: pd.Series) -> list[str]:
     kept = scans[included]
     found = []
     if inexact := kept["age_from"].isin(["visit", "months"]).sum():
-        found.append(f"{inexact} ages are not those on the day of the scan: see age_from (scans.json)")
-    if ageless := kept["age"].isna().sum():
-        found.append(
-            f"{ageless} included scans have no age: they train the networks and are left out where an age is needed"
-        )
-    if unlabelled := kept["diagnosis"].isna().sum():
-        found.append(f"{unlabelled} included scans have no diagnosis")
-    if timeless := kept["months"].isna().sum():
-        found.append(f"{timeless} included scans have no place in time: set bids.session_pattern, or give dates")
+        are = "age is not that" if inexact == 1 else "ages are not those"
+        found.append(f"{inexact} {are} on the day of the scan: see age_from (scans.json)")
+    for number, lacks, effect in (
+        (
+            kept["age"].isna().sum(),
+            "no age",
+            ": such a scan trains the networks and is left out where an age is needed",
+        ),
+        (kept["diagnosis"].isna().sum(), "no diagnosis", ""),
+        (kept["months"].isna().sum(), "no place in time", ": set bids.session_pattern, or give dates"),
+    ):
+        if number:
+            found.append(f"{count(number, 'included scan')} {'has' if number == 1 else 'have'} {lacks}{effect}")
     times = set(kept["months"].dropna().astype(int))
     if len(times) > 1 and times == set(range(1, len(times) + 1)):
         found.append(

@@ -16,13 +16,17 @@ from bids.layout import Config, parse_file_entities
 from pathspec import GitIgnoreSpec
 
 from ldae.cohort.notes import Notes, listed
+from ldae.core.cells import cut
 from ldae.core.errors import UserError
 from ldae.core.files import is_folder, walk
 from ldae.core.text_tables import count
 
+SUBJECT, SESSION = re.compile(r"sub-[A-Za-z0-9+]+"), re.compile(r"ses-[A-Za-z0-9+]+")
 NO_SESSION = "ses-M000"  # the name that the only visit gets in a dataset without sessions
 INDEXED = {"run", "echo", "inv", "flip", "chunk"}
 EXTENSIONS = (".nii", ".nii.gz")
+STARS = re.compile(r"\*{3,}")  # of .bidsignore: more than two in a row mean what one means
+MOST_STARS = 8  # in one pattern
 MEANT = re.compile(r"(^|[_-])t1w?\.(nii(\.gz)?|img)$|_t1w\b.*\.nii(\.gz)?$", re.IGNORECASE)
 GOOD_ACQUISITIONS, POOR_ACQUISITIONS = (
     ("mprage", "mpr", "spgr", "uni"),
@@ -49,6 +53,7 @@ class Tree:
         scans, sessions: their tables.
         near_misses, ignored, renamed: paths from the root of files that look like images and are not read, that
             ``.bidsignore`` hides, and whose name contradicts their folder.
+        empty: folders of subjects and visits in which there is nothing.
     """
 
     images: list[ImageFile] = field(default_factory=list)
@@ -57,6 +62,7 @@ class Tree:
     near_misses: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     renamed: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
 
 
 def read_tree(root: Path, filters: dict, notes: Notes) -> Tree:
@@ -68,10 +74,10 @@ def read_tree(root: Path, filters: dict, notes: Notes) -> Tree:
     wanted = wanted_entities(filters)
     hidden, tree = read_ignored(root), Tree()
     for subject in folders(root):
-        if re.fullmatch(r"sub-[A-Za-z0-9+]+", subject.name):
+        if SUBJECT.fullmatch(subject.name):
             read_visit(root, subject, subject.name, None, wanted, hidden, tree)
             for visit in folders(subject):
-                if re.fullmatch(r"ses-[A-Za-z0-9+]+", visit.name):
+                if SESSION.fullmatch(visit.name):
                     read_visit(root, visit, subject.name, visit.name, wanted, hidden, tree)
                 elif visit.name != "anat" and (visit / "anat").is_dir():
                     tree.near_misses += near_misses(root, visit / "anat")
@@ -89,6 +95,8 @@ def read_tree(root: Path, filters: dict, notes: Notes) -> Tree:
             f"{count(len(tree.renamed), 'image')} whose name does not repeat its folders, which are believed: "
             f"{listed(tree.renamed)}"
         )
+    if tree.empty:
+        notes.say(f"{count(len(tree.empty), 'empty folder')}, left over it seems: {listed(tree.empty)}")
     return tree
 
 
@@ -117,9 +125,10 @@ def read_visit(
 ) -> None:
     """Tables and images of a subject's folder, or of one of its visits."""
     where = f"{subject}/{session}" if session else subject
-    anat = False
+    anat, names, holds = False, list[str](), False
     for item in sorted(os.scandir(place), key=lambda item: item.name):
         name = item.name
+        holds |= name != "anat" and not name.startswith(".")
         if name.endswith("_scans.tsv") and name.startswith("sub-"):
             tree.scans.append(place / name)
         elif name.endswith("_sessions.tsv") and name.startswith("sub-") and session is None:
@@ -128,9 +137,11 @@ def read_visit(
             anat = True
         elif not name.startswith(".") and MEANT.search(name):
             tree.near_misses.append(f"{where}/{name}")
-    if not anat or not (place / "anat").is_dir():
-        return
-    for name in sorted(item.name for item in os.scandir(place / "anat")):
+    if anat and (place / "anat").is_dir():
+        names = sorted(item.name for item in os.scandir(place / "anat"))
+    if not holds and all(name.startswith(".") for name in names):
+        tree.empty.append(where)
+    for name in names:
         path = f"{where}/anat/{name}"
         if name.startswith(".") or not re.search(r"\.(nii|nii\.gz|img)$", name, re.IGNORECASE):
             continue
@@ -227,7 +238,14 @@ def read_ignored(root: Path) -> GitIgnoreSpec:
     """Patterns of ``.bidsignore``, which are those of .gitignore; none where the file is missing."""
     path = root / ".bidsignore"
     text = path.read_text(encoding="utf-8-sig", errors="replace") if path.is_file() else ""
+    lines = [STARS.sub("*", line) for line in text.splitlines()]
+    for line in lines:
+        if line.count("*") > MOST_STARS and not line.startswith("#"):
+            raise UserError(
+                f"{path} has a line with {line.count('*')} asterisks ({cut(line, 30)}): write it with fewer, to match "
+                "so many may take for ever."
+            )
     try:
-        return GitIgnoreSpec.from_lines(text.splitlines())
+        return GitIgnoreSpec.from_lines(lines)
     except ValueError as error:  # of pathspec
         raise UserError(f"{path} has a line that is no pattern of .gitignore: {error}") from None

@@ -1,14 +1,18 @@
 """``ldae preflight RAW CLINICAL``, ``ldae preflight --bids DIR``."""
 
 import json
+import logging
 import sys
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
 
 from ldae.core.errors import UserError, is_machine_error
 
 STDOUT = "-"
+WITHOUT_CONFIG = (
+    "judged as the paper does it: a scan without a diagnosis is left out (manifest.require_diagnosis); --config "
+    "config/config.yaml MINE.yaml judges as your configuration does, and whether there are subjects enough to split"
+)
 LAYOUTS = ("oasis3", "aibl", "openneuro")
 SEVERITIES = ("blocking", "quarantine", "note")
 CONVERTERS = ("oasis3-to-bids", "aibl-to-bids")
@@ -43,7 +47,8 @@ def add(commands) -> None:
         metavar="FILE",
         help="with RAW and CLINICAL: as this configuration converts (convert.adni4, convert.max_quarantined_fraction), "
         "and also weights that the trainings of this configuration would miss at their start "
-        "(planning with a profile checks batches and memory, too); with --bids: its sections bids and manifest",
+        "(planning with a profile checks batches and memory, too); with --bids: as its sections bids, manifest and "
+        "splits have it",
     )
     command.add_argument(
         "--json",
@@ -117,8 +122,9 @@ def for_machines(options: Namespace, report: dict) -> bool:
     Raises:
         UserError: the file cannot be written.
     """
-    from ldae.core.files import write_json
+    from ldae.core.files import printable, write_json
 
+    report = printable(report)
     if options.json == STDOUT:
         print(json.dumps(report, indent=2, sort_keys=True))
     elif options.json is not None:
@@ -164,30 +170,24 @@ def planned(config: list[Path]) -> list:
 
 def run_bids(options: Namespace) -> int:
     """What of a BIDS dataset will enter the cohort, and what was noticed of its tables."""
-    from ldae.cohort.bids import bids_scans
-    from ldae.cohort.exclusions import tally, with_reasons
+    from ldae.cohort.entry import Dealing, entry
     from ldae.config import Bids, Manifest, layered, load_config
+    from ldae.core.contamination import training_subjects
 
+    logging.getLogger("ldae").addHandler(logging.NullHandler())  # what is noticed is printed here, once
     given = {name: getattr(options, name) for name in ("layout", "visits", "participants") if getattr(options, name)}
-    section, manifest = dict[str, Any](), Manifest()
-    if options.config:
-        section, manifest = layered(*options.config).get("bids") or {}, load_config(*options.config).manifest
-    scans = bids_scans(Bids.model_validate(section | {"path": options.bids} | given))
-    notes = scans.attrs["notes"]
-    scans = scans.sort_values(["participant_id", "months", "session_id"], ignore_index=True)
-    scans = with_reasons(scans, manifest.require_diagnosis and bool(options.config), "read", manifest.exclude_sites)
-    kept = scans[scans["status"] == "included"]
-    known = {f"with_{name}": int(kept[name].notna().sum()) for name in ("age", "diagnosis")}
-    report = {"images": len(scans), "scans": len(kept), "notes": list(notes)} | known
-    if for_machines(options, report):
-        return 0 if len(kept) else 1
-    print(
-        f"{len(kept)} of {len(scans)} images will enter, {known['with_age']} with an age, {known['with_diagnosis']} "
-        "with a diagnosis (manifest.require_diagnosis asks for one)."
-    )
-    print(f"left out: {tally(scans) or 'none'}")
-    for name, number in kept["diagnosis"].fillna("no diagnosis").value_counts().sort_index().items():
-        print(f"{name}: {number} scans")
-    for note in notes:
-        print(f"note: {note}")
-    return 0 if len(kept) else 1
+    if not options.config:
+        found = entry(Bids.model_validate({"path": options.bids} | given), Manifest())
+        found.notes.append(WITHOUT_CONFIG)
+    else:
+        config = load_config(*options.config)
+        section = layered(*options.config).get("bids") or {}
+        ledger = config.results_dir / "manifest" / "splits_ledger.tsv"
+        seen = training_subjects(config.imported.training_subjects, config.source)
+        dealing = Dealing(config.splits, config.seed, ledger if ledger.is_file() else None, frozenset(seen))
+        settings = Bids.model_validate(section | {"path": options.bids} | given)
+        found = entry(settings, config.manifest, None if config.model else dealing)
+        found.blocking.extend(f"{finding}" for finding in planned(options.config))
+    if not for_machines(options, found.report()):
+        print("\n".join(found.lines()))
+    return 1 if found.blocking else 0

@@ -52,14 +52,18 @@ class BidsColumns(Section):
 
 
 class BidsValues(Section):
-    """What the cells of those columns mean; a value without an entry counts as missing."""
+    """What the cells of those columns mean; a value without an entry counts as missing.
 
-    diagnosis: dict[str, Literal["CN", "MCI", "AD"]] = Field(
+    Entries in ``bids.values`` are added to these (or to those of the layout); null takes one out.
+    """
+
+    diagnosis: dict[str, Literal["CN", "MCI", "AD"] | None] = Field(
         {"CN": "CN", "HC": "CN", "control": "CN", "MCI": "MCI", "AD": "AD", "dementia": "AD"},
-        description="what the table writes: the diagnosis it stands for",
+        description="what the table writes: the diagnosis it stands for; added to these, null takes one out",
     )
-    sex: dict[str, Literal["M", "F"]] = Field(
-        {"M": "M", "male": "M", "F": "F", "female": "F"}, description="what the table writes: the sex it stands for"
+    sex: dict[str, Literal["M", "F"] | None] = Field(
+        {"M": "M", "male": "M", "F": "F", "female": "F"},
+        description="what the table writes: the sex it stands for; added to these, null takes one out",
     )
 
     @field_validator("diagnosis", "sex", mode="before")
@@ -119,6 +123,21 @@ def filled_in(content: dict, defaults: dict) -> dict:
     return merged
 
 
+def with_known_values(content: dict, layout: dict) -> dict:
+    """``content`` with the values that are known beneath its own; an own entry, however spelt, replaces a known one."""
+    own = content.get("values")
+    if not isinstance(own, dict):
+        return content  # none, or a field of its own says what is wrong
+    merged = dict(own)
+    for name, field in BidsValues.model_fields.items():
+        if isinstance(own.get(name), dict):
+            given = {str(key): value for key, value in own[name].items()}
+            spelt = {key.casefold() for key in given}
+            known = layout.get("values", {}).get(name, field.default)
+            merged[name] = {key: value for key, value in known.items() if key.casefold() not in spelt} | given
+    return content | {"values": merged}
+
+
 class Bids(Section):
     """``source: bids``: a dataset of others, never written to."""
 
@@ -151,10 +170,12 @@ class Bids(Section):
     @model_validator(mode="before")
     @classmethod
     def _as_the_study_has_it(cls, content: object) -> object:
-        """Fill in the settings of ``layout`` where none is given."""
-        if not isinstance(content, dict) or content.get("layout") not in LAYOUTS:
+        """Fill in the settings of ``layout`` where none is given; values of one's own are added to those known."""
+        if not isinstance(content, dict):
             return content  # a field of its own says what is wrong
-        return filled_in(content, LAYOUTS[content["layout"]])
+        name = content.get("layout")
+        layout = LAYOUTS.get(name, {}) if isinstance(name, str) else {}
+        return filled_in(with_known_values(content, layout), layout)
 
     @field_validator("session_pattern")
     @classmethod

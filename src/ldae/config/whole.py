@@ -19,6 +19,7 @@ from ldae.config.training import Gpu, Launch
 from ldae.core.errors import UserError
 from ldae.core.model_places import STAGES
 
+BENEATH = "config/config.yaml"  # the paper's configuration, over which others lie
 PHANTOM_PLACES = {  # key -> place in results_dir, by source
     "adni": {"raw.images": "raw/ADNI", "raw.tables": "raw/clinical"},
     "bids": {"bids.path": "raw/bids"},
@@ -291,8 +292,24 @@ def read_layer(path: str | Path) -> dict[str, Any]:
 
 
 def load_config(*paths: str | Path) -> Config:
-    """Read YAML files, each laid over the ones before it; of several the first lies beneath the user's."""
-    return parse_config(layered(*paths), read_layer(paths[0]) if len(paths) > 1 else None)
+    """Read YAML files, each laid over the ones before it; of several the first lies beneath the user's.
+
+    Raises:
+        UserError: as :func:`parse_config`; a single file that is made to lie over another one is told so.
+    """
+    content = layered(*paths)
+    try:
+        return parse_config(content, read_layer(paths[0]) if len(paths) > 1 else None)
+    except UserError as error:
+        needed = [name for name, field in Config.model_fields.items() if field.is_required()]
+        lacking = [name for name in needed if name not in content]
+        if len(paths) > 1 or not lacking or "Field required" not in str(error):
+            raise
+        few = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
+        raise UserError(
+            f"{paths[0]} alone is no whole configuration, it lacks {few}: name the file that it lies over before it, "
+            f"--config {BENEATH} {paths[0]}."
+        ) from None
 
 
 def layered(*paths: str | Path) -> dict[str, Any]:

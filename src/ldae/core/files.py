@@ -15,6 +15,7 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,16 @@ def escaped(name: str) -> str:
     return CONTROL.sub(lambda letter: repr(letter.group())[1:-1], text)
 
 
+def printable(content: Any) -> Any:
+    """What is to become JSON, with every text (keys too) as :func:`escaped` has it: strict readers take no half of a
+    surrogate pair."""
+    if isinstance(content, dict):
+        return {escaped(str(key)): printable(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [printable(value) for value in content]
+    return escaped(content) if isinstance(content, str) else content
+
+
 def warn_of_names(names: Iterable[str]) -> None:
     """Say once, in the log, which names are not UTF-8 or cannot be printed; they are written with backslashes."""
     odd = [escaped(name) for name in names if escaped(name) != name]
@@ -101,12 +112,33 @@ def warn_of_names(names: Iterable[str]) -> None:
         )
 
 
+@cache
+def kernel_devices() -> frozenset[int]:
+    """The devices of the kernel's own file systems, which hold nobody's data and may have no end (``/proc/self/root``
+    is the whole machine again)."""
+    places = [path.stat().st_dev for path in map(Path, ("/proc", "/sys", "/dev")) if path.is_dir()]
+    return frozenset(places) - {Path("/").stat().st_dev}
+
+
+def is_kernels(path: str | Path) -> bool:
+    """Whether a folder (or what a link leads to) is one of the kernel's, such as ``/proc/self``."""
+    return Path(path).stat().st_dev in kernel_devices()
+
+
 def is_folder(item: os.DirEntry[str]) -> bool:
-    """Whether an entry is a folder or a link to one. A link to itself, or to a folder that it lies in, is none: it
-    leads nowhere, like a broken one."""
+    """Whether an entry is a folder or a link to one. A link to itself, to a folder that it lies in, or to one of the
+    kernel's is none: it leads nowhere, like a broken one."""
     if not item.is_symlink():
         return item.is_dir(follow_symlinks=False)
-    return Path(item.path).is_dir() and not leads_back(Path(item.path))
+    return Path(item.path).is_dir() and not leads_back(Path(item.path)) and not is_kernels(item.path)
+
+
+def leads_to_folder(item: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder or a link to one; not where that cannot be told."""
+    try:
+        return item.is_dir()
+    except OSError:
+        return False
 
 
 def leads_back(path: Path) -> bool:
@@ -114,17 +146,32 @@ def leads_back(path: Path) -> bool:
     return path.is_symlink() and path.parent.resolve().is_relative_to(path.resolve())
 
 
-def walk(folder: str | Path, followlinks: bool = False) -> Iterator[tuple[str, list[str], list[str]]]:
-    """:func:`os.walk` that passes over no folder that this user must not read.
+def walk(folder: str | Path, closed: bool = False) -> Iterator[tuple[str, list[str], list[str]]]:
+    """:func:`os.walk`, however deep the tree is, without the kernel's own folders.
+
+    Args:
+        closed: pass over folders that this user must not read.
 
     Raises:
         OSError: such a folder; :func:`saying_what_is_closed` makes a sentence of it.
     """
-
-    def fail(error: OSError) -> None:
-        raise error
-
-    return os.walk(folder, onerror=fail, followlinks=followlinks)
+    ahead = [str(folder)]
+    while ahead:
+        place = ahead.pop()
+        try:
+            if is_kernels(place):
+                continue
+            with os.scandir(place) as items:
+                entries = list(items)
+        except PermissionError:
+            if closed:
+                continue
+            raise
+        links = {item.name for item in entries if item.is_symlink()}
+        folders = [item.name for item in entries if leads_to_folder(item)]
+        inside = set(folders)
+        yield place, folders, [item.name for item in entries if item.name not in inside]
+        ahead += [f"{place}/{name}" for name in reversed(folders) if name not in links]
 
 
 @contextmanager

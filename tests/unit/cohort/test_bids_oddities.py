@@ -13,53 +13,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from any_dataset import DESCRIPTION, Dataset
 
 from ldae.cohort.bids import bids_scans
-from ldae.cohort.inventory import bids_rows
-from ldae.cohort.manifest import write_manifest
-from ldae.config import Bids, Manifest
+from ldae.config import Bids
 from ldae.core.errors import UserError
-from ldae.core.files import read_json, read_tsv, write_tsv
-
-DESCRIPTION = json.dumps({"Name": "t", "BIDSVersion": "1.8.0"})
-
-
-class Dataset:
-    """A dataset of tiny images. ``read`` gives the manifest by subject and session, and the notes."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.root = folder, folder / "ds"
-        self.write("dataset_description.json", DESCRIPTION)
-
-    def write(self, path: str, content: str | bytes, encoding: str = "utf-8") -> None:
-        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
-        (self.root / path).write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
-
-    def image(self, subject: str, session: str = "", more: str = "", suffix: str = "T1w.nii.gz") -> str:
-        folder = f"sub-{subject}/ses-{session}" if session else f"sub-{subject}"
-        path = f"{folder}/anat/{folder.replace('/', '_')}{more}_{suffix}"
-        self.write(path, path)
-        return path
-
-    def people(self, text: str, encoding: str = "utf-8") -> None:
-        self.write("participants.tsv", text, encoding)
-
-    def inventory(self) -> pd.DataFrame:
-        out = self.folder / "inventory.tsv"
-        write_tsv(out, pd.DataFrame(bids_rows(self.root)))
-        return read_tsv(out)
-
-    def read(self, require_diagnosis: bool = False, **settings) -> tuple[pd.DataFrame, str]:
-        scans, exclusions = self.folder / "out/scans.tsv", self.folder / "out/exclusions.tsv"
-        table = bids_scans(Bids.model_validate({"path": self.root} | settings))
-        write_manifest(table, "bids", Manifest(require_diagnosis=require_diagnosis), 5, scans, exclusions)
-        notes = "\n".join(read_json(self.folder / "out/notes.json"))
-        return read_tsv(scans, dtype={"participant_id": str, "session_id": str}), notes
-
-
-@pytest.fixture
-def dataset(tmp_path) -> Dataset:
-    return Dataset(tmp_path)
 
 
 def cells(scans: pd.DataFrame, *columns: str) -> list:
@@ -562,7 +520,7 @@ def test_a_participants_table_that_is_no_file_is_named(dataset, kind):
         kind
     ]()
     scans, said = dataset.read()
-    assert len(scans) == 1 and "participants.tsv is no file, or a link to nowhere, and is not read" in said
+    assert len(scans) == 1 and "participants.tsv is not a file, or is a link to nowhere, and is not read" in said
 
 
 def test_an_unknown_filter_is_named(dataset):
@@ -635,7 +593,7 @@ def test_months_of_a_name_outside_their_scale_are_missing(dataset):
 def test_what_is_no_folder_is_said_so(dataset):
     with pytest.raises(UserError, match="nope does not exist"):
         bids_scans(Bids(path=dataset.root / "nope"))
-    with pytest.raises(UserError, match=r"dataset_description\.json is no folder"):
+    with pytest.raises(UserError, match=r"dataset_description\.json is not a folder"):
         bids_scans(Bids(path=dataset.root / "dataset_description.json"))
 
 

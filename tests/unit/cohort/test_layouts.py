@@ -122,14 +122,17 @@ def test_aibl_as_clinica_writes_it(tmp_path):
 
 def test_preflight_of_a_dataset_says_what_will_enter(oasis, capsys):
     root, visits, people, _ = oasis
-    assert cli.main(["preflight", "--bids", str(root)]) == 0
-    assert "48 of 48 images will enter, 0 with an age, 0 with a diagnosis" in capsys.readouterr().out
+    assert cli.main(["preflight", "--bids", str(root)]) == 1  # the paper asks for a diagnosis
+    verdict, blocking, *_ = capsys.readouterr().out.splitlines()
+    assert verdict == (
+        "The dataset is not ready: 0 of 48 scans will enter, 0 with an age, 0 with a diagnosis."
+    ) and blocking.startswith("blocking: No scan is left (reasons: 48 x diagnosis missing)")
     command = ["preflight", "--bids", str(root), "--layout", "oasis3", "--visits", str(visits)]
     assert cli.main([*command, "--participants", str(people)]) == 0
     out = capsys.readouterr().out
-    assert "48 of 48 images will enter, 48 with an age, 48 with a diagnosis" in out
-    assert "note: the root has no dataset_description.json" in out and "left out: none" in out
-    assert cli.main([*command, "--json"]) == 0
+    assert out.startswith("The dataset is ready: 48 of 48 scans will enter, 48 with an age, 48 with a diagnosis.")
+    assert "note: the root has no dataset_description.json" in out and "quarantine" not in out
+    assert cli.main([*command, "--participants", str(people), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["with_diagnosis"] == 48
     assert cli.main(["preflight"]) == 2
 
@@ -150,11 +153,20 @@ def test_preflight_of_a_dataset_reads_a_configuration_and_writes_a_report(oasis,
     bids = {"path": "elsewhere", "layout": "oasis3", "visits": str(visits), "participants": str(people)}
     mine.write_text(json.dumps({"source": "bids", "raw": None, "bids": bids, "manifest": {"require_diagnosis": True}}))
     command = ["preflight", "--bids", str(root), "--config", str(config), str(mine), "--json", str(tmp_path / "r.json")]
+    assert cli.main(command) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("The dataset is not ready: 48 of 48 scans will enter")
+    assert "blocking: Only 4 of 8 CN subjects are in the test split" in out
+    settings = {"source": "bids", "raw": None, "bids": bids, "splits": {"min_test_subjects_per_class": 4}}
+    mine.write_text(json.dumps(settings))
     assert cli.main(command) == 0
-    verdict = capsys.readouterr().out.splitlines()[0]
-    assert verdict.startswith("48 of 48 images will enter, 48 with an age, 48 with a diagnosis")
+    assert capsys.readouterr().out.startswith("The dataset is ready: 48 of 48 scans will enter, 48 with an age, 48")
     report = read_json(tmp_path / "r.json")
-    assert (report["images"], report["scans"], report["with_diagnosis"]) == (48, 48, 48)
+    assert (report["images"], report["scans"], report["with_diagnosis"], report["ready"]) == (48, 48, 48, True)
     mine.write_text(json.dumps({"source": "bids", "raw": None, "bids": {"path": "elsewhere"}}))
     assert cli.main(command) == 1  # the paper asks for a diagnosis
-    assert "left out: 48 x diagnosis missing" in capsys.readouterr().out
+    assert "quarantine: 48 scans, diagnosis missing" in capsys.readouterr().out
+    (kind,) = read_json(tmp_path / "r.json")["left_out"]
+    assert kind["scans"] == 48 and len(kind["which"]) == 48 and kind["reason"].startswith("diagnosis missing")
+    mine.write_text(json.dumps({"manifest": {"require_diagnosis": False}, "bids": {"path": "elsewhere"}}))
+    assert cli.main(command) == 0

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ldae import cli
 from ldae.config import BidsColumns, Manifest, load_config, merge, parse_config
 from ldae.core.errors import UserError
 
@@ -171,3 +172,18 @@ def test_paper_has_none_of_the_demos_shortcuts():
     settings = load_config(PAPER)
     assert (settings.autoencoder.patch, settings.autoencoder.zero_init) == (1, False)
     assert (settings.diffusion.prior, settings.representation.code_norm) == ("none", "layer")
+
+
+def test_a_file_that_lies_over_another_is_told_so(tmp_path, capsys):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("source: bids\nbids: {path: x}\n")
+    for command in ("inventory", "plan", "doctor", "preflight --bids x"):
+        assert cli.main([*command.split(), "--config", str(mine)]) == 1
+        said = capsys.readouterr().err
+        assert (
+            f"{mine} alone is no whole configuration, it lacks results_dir, convert, preprocessing and 6 more" in said
+        )
+        assert f"--config config/config.yaml {mine}." in said
+    mine.write_text("source: bids\nbids: {path: x, wrong: 1}\n")
+    with pytest.raises(UserError, match=r"bids\.wrong: unknown key"):
+        load_config(PAPER, mine)
