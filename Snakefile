@@ -83,7 +83,7 @@ if workflow.is_main_process:
             Path(".snakemake/ldae-memory.json"),
         )
     except UserError as error:
-        sys.exit("\n".join(f"Error: {line}" for line in str(error).splitlines()))
+        sys.exit("\n".join(f"Error: {placed(line, GIVEN_IN)}" for line in str(error).splitlines()))
 
 
 # Before the first job: Snakemake would make these folders for everybody.
@@ -141,3 +141,11 @@ rule figures:
         TABLES,
         rules.report_html.output,
         CARD,
+
+
+# In the words of this workflow, before Snakemake says it in its own.
+if workflow.is_main_process:
+    named = {made.name: made.has_wildcards() for made in workflow.rules}
+    groups = ("all", "ingest", "preprocess", "train", "evaluate", "figures")
+    if sentences := target_problems(asked_targets(), named, groups):
+        sys.exit("\n".join(f"Error: {sentence}" for sentence in sentences))

@@ -8,12 +8,13 @@ from pathlib import Path
 from ldae.adni.inventory import not_there_yet
 from ldae.cohort.identity import given_files, require_nobodys_files, require_same_cohort
 from ldae.cohort.private_folders import make_private, require_group, require_place
-from ldae.config import model_digest, parse_config, read_layer, read_recipe, with_model
+from ldae.config import model_digest, parse_config, placed, read_layer, read_recipe, with_model
 from ldae.core.closure import Code
 from ldae.core.contamination import splits_of, training_subjects
 from ldae.core.errors import UserError
 from ldae.core.files import digest
 from ldae.core.model_places import STAGES, parts
+from ldae.core.names import target_problems
 from ldae.core.runtime import DEVICE
 from ldae.preprocessing.review import read_review
 from ldae.training.extension import start_digest
@@ -23,7 +24,8 @@ try:
     from ldae.studies.registry import STUDIES, figures, headline, missing, require_rules, runnable, tables
 
     config.update(with_model(config, read_layer("config/config.yaml")))  # the jobs read it, too
-    settings = parse_config(config)
+    GIVEN_IN = ["config/config.yaml", *workflow.overwrite_configfiles]  # each lies over those before it
+    settings = parse_config(config, files=GIVEN_IN if workflow.is_main_process else ())
     FROZEN = parts(settings.model) if settings.model else []
     GIVEN = given_files(settings)
     training_subjects(settings.imported.training_subjects, settings.source)  # refused here, before days of work
@@ -74,6 +76,14 @@ def costliest_measure():
     from ldae.studies.common.image_metrics import ssim_brain
 
     return ssim_brain
+
+
+def asked_targets():
+    """What the command line names as targets; Snakemake has not told the workflow yet."""
+    from snakemake.cli import get_argument_parser
+
+    typed = Path(sys.argv[0]).name in ("snakemake", "__main__.py")
+    return get_argument_parser().parse_known_args()[0].targets if typed else []
 
 
 def at(folder):

@@ -39,6 +39,31 @@ def test_unknown_key_is_named_and_nothing_is_written(workflow):
     assert not (workflow.folder / "results").exists()
 
 
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        (
+            "correct_bias_field",
+            "correct_bias_field is done in shards, so its name alone is no target: `--until correct",
+        ),
+        (
+            "trian",
+            "trian is no target; did you mean train? Targets are all, ingest, preprocess, train, evaluate, figures",
+        ),
+    ],
+)
+def test_a_target_that_is_none_is_one_sentence(workflow, target, sentence):
+    result = workflow.run(target, "--dry-run")
+    assert result.returncode != 0 and f"Error: {sentence}" in result.stderr
+    assert "Traceback" not in result.stderr and "WorkflowError" not in result.stderr
+
+
+def test_a_key_that_stands_twice_is_named(workflow):
+    (workflow.folder / "twice.yaml").write_text("seed: 1\nsource: adni\nseed: 2\n")
+    result = workflow.run("--configfile", "twice.yaml", "--dry-run")
+    assert result.returncode != 0 and "seed: the key stands twice in twice.yaml, in line 1 and line 3" in result.stderr
+
+
 def test_missing_raw_folder_is_one_sentence(workflow):
     result = workflow.run("preflight_adni")
     assert result.returncode != 0
@@ -56,7 +81,7 @@ def test_a_held_out_site_is_planned_and_a_column_that_is_none_is_refused(paper):
     (paper.folder / "site.json").write_text(json.dumps({"splits": {"hold_out": {"scanner": ["A"]}}}))
     result = paper.run("--configfile", "site.json", "--dry-run")
     assert result.returncode != 0 and "Traceback" not in result.stderr
-    assert "splits.hold_out.scanner" in result.stderr and "'site'" in result.stderr
+    assert "splits.hold_out.scanner: must be one of site, " in result.stderr and "(site.json, line 1)" in result.stderr
 
 
 def test_a_reviewers_table_plans_the_quality_control_and_a_bad_one_is_one_sentence(paper):

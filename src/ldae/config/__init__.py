@@ -3,7 +3,7 @@
 ``config/config.yaml`` holds the paper; ``small_networks.yaml``, ``demo.yaml`` and others overlay it. A rule receives
 only the section it uses, so changing a key plans exactly the rules that read it.
 
-A file a part of the chain; :mod:`ldae.config.whole` puts them together.
+A file a part of the chain; :mod:`ldae.config.whole` puts them together, :mod:`ldae.config.reading` reads YAML files.
 """
 
 from ldae.config.cohort import (
@@ -24,9 +24,10 @@ from ldae.config.frozen import model_digest, read_recipe, with_model
 from ldae.config.method import Method
 from ldae.config.networks import Autoencoder, Dae, Diffusion, Discriminator, Imported, Representation, Supervised
 from ldae.config.preprocessing import BiasField, BrainExtraction, Conform, Preprocessing, Qc, Quality, Registration
+from ldae.config.reading import layered, load_config, merge, parse_config, placed, read_layer
 from ldae.config.section import Section
 from ldae.config.training import Compute, Gpu, Launch, Training, computed
-from ldae.config.whole import OWN_FOLDERS, Config, layered, load_config, merge, parse_config, read_layer
+from ldae.config.whole import OWN_FOLDERS, Config
 
 __all__ = [
     "OWN_FOLDERS",
@@ -72,6 +73,7 @@ __all__ = [
     "merge",
     "model_digest",
     "parse_config",
+    "placed",
     "read_layer",
     "read_recipe",
     "with_model",

@@ -1,8 +1,9 @@
 """What every section of the configuration is made of."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -27,7 +28,24 @@ def require_groups(channels: list[int], groups: int) -> None:
             raise ValueError(f"channels {width} is not a multiple of norm_groups {groups}")
 
 
+def require_whole(key: str, path: str | Path) -> None:
+    """Raises:
+    ValueError: a path begins with ``~``, which would make a folder of that name.
+    """
+    if str(path).startswith("~"):
+        raise ValueError(f"{key} {path} begins with ~, which only a shell replaces: write the whole path, from / on")
+
+
 class Section(BaseModel):
     """A part of the configuration: immutable; an unknown key in it is an error, and so is a number without end."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _paths_are_whole(self) -> Self:
+        """``~`` in a path, or in a file that is text because it may be a name as well."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, Path) or name == "template":
+                require_whole(name, value)
+        return self

@@ -1,25 +1,20 @@
-"""The whole configuration: its sections, what must fit between them, and how it is made of YAML files."""
+"""The whole configuration: its sections, and what must fit between them."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from ldae.config.cohort import AuthorsCsv, Bids, Clinica, Convert, Manifest, Phantom, Raw, Splits
 from ldae.config.evaluation import Arithmetic, Audit, Evaluation
-from ldae.config.frozen import with_model
 from ldae.config.method import Method
 from ldae.config.networks import Autoencoder, Dae, Diffusion, Imported, Representation, Supervised
 from ldae.config.preprocessing import Preprocessing, Qc
 from ldae.config.section import Section
-from ldae.config.switches import method_of, with_mode
+from ldae.config.switches import method_of
 from ldae.config.training import Gpu, Launch
-from ldae.core.errors import UserError
 from ldae.core.model_places import STAGES
 
-BENEATH = "config/config.yaml"  # the paper's configuration, over which others lie
 PHANTOM_PLACES = {  # key -> place in results_dir, by source
     "adni": {"raw.images": "raw/ADNI", "raw.tables": "raw/clinical"},
     "bids": {"bids.path": "raw/bids"},
@@ -205,6 +200,31 @@ class Config(Section):
             raise ValueError(f"dae.shape {self.dae.shape} x dae.factor {self.dae.factor} exceeds conform.shape {sizes}")
         return self
 
+    @model_validator(mode="after")
+    def _solvers_fit_the_schedules(self) -> "Config":
+        """No solver takes more steps than the schedule that it goes along has."""
+        schedules = {"diffusion": self.diffusion.timesteps} | ({} if self.model else {"dae": self.dae.timesteps})
+        asked = {
+            "evaluation.sampling.steps": (self.evaluation.sampling.steps, schedules),
+            **{
+                f"evaluation.solvers.{number}.steps": (solver.steps, {"diffusion": self.diffusion.timesteps})
+                for number, solver in enumerate(self.evaluation.solvers)
+            },
+        }
+        if self.model is None:
+            asked |= {
+                "representation.training.validation_steps": (
+                    self.representation.training.validation_steps,
+                    {"diffusion": self.diffusion.timesteps},
+                ),
+                "dae.training.validation_steps": (self.dae.training.validation_steps, {"dae": self.dae.timesteps}),
+            }
+        for key, (steps, along) in asked.items():
+            for name, timesteps in along.items():
+                if steps > timesteps:
+                    raise ValueError(f"{key}: {steps} is more than the {timesteps} steps of {name}.timesteps")
+        return self
+
     def section(self, *names: str) -> dict[str, Any]:
         """One section (or subsection) as plain values, the form in which rules hand it to their adapters."""
         values = self.model_dump(mode="json")
@@ -234,87 +254,3 @@ class Config(Section):
         """(channels, x, y, z) of one latent."""
         factor = self.autoencoder.patch * 2 ** (len(self.autoencoder.channels) - 1)
         return (self.autoencoder.latent_channels, *(size // factor for size in self.preprocessing.conform.shape))
-
-
-def merge(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
-    """``overlay`` over ``base``, section by section (the rule Snakemake uses for several config files)."""
-    merged = dict(base)
-    for key, value in overlay.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = merge(merged[key], value) if both else value
-    return merged
-
-
-def parse_config(content: dict[str, Any], beneath: Mapping[str, Any] | None = None) -> Config:
-    """Validate a configuration, with what its ``model`` determines, and its switches set by ``method.mode`` where it
-    does not give them.
-
-    Args:
-        beneath: what lies beneath the user's files (``config/config.yaml``); it contradicts no model.
-
-    Raises:
-        UserError: every unknown key and every bad value, each with its full name, in one message; or what contradicts
-            the model.
-    """
-    try:
-        return Config.model_validate(with_mode(with_model(content, beneath)))
-    except ValidationError as error:
-        problems = []
-        for item in error.errors():
-            name = ".".join(str(part) for part in item["loc"])
-            message = item["msg"].removeprefix("Value error, ")
-            message = "unknown key" if item["type"] == "extra_forbidden" else message
-            problems.append(f"{name}: {message}" if name else message)
-        raise UserError("The configuration is not valid: " + "; ".join(problems) + ".") from None
-
-
-def read_layer(path: str | Path) -> dict[str, Any]:
-    """One YAML file of a configuration.
-
-    Raises:
-        UserError: it is not there, no YAML, or holds something else than keys.
-    """
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig")) or {}
-    except FileNotFoundError:
-        raise UserError(f"The configuration file {path} does not exist.") from None
-    except IsADirectoryError:
-        raise UserError(f"{path} is a folder: name the configuration file in it.") from None
-    except PermissionError:
-        raise UserError(f"The configuration file {path} must not be read by this user.") from None
-    except UnicodeDecodeError:
-        raise UserError(f"The configuration file {path} is not UTF-8: save it as UTF-8 text.") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        raise UserError(f"The configuration file {path} is not plain YAML: {error}.") from None
-    if not isinstance(content, dict):
-        raise UserError(f"The configuration file {path} holds no keys: write lines such as `results_dir: results`.")
-    return content
-
-
-def load_config(*paths: str | Path) -> Config:
-    """Read YAML files, each laid over the ones before it; of several the first lies beneath the user's.
-
-    Raises:
-        UserError: as :func:`parse_config`; a single file that is made to lie over another one is told so.
-    """
-    content = layered(*paths)
-    try:
-        return parse_config(content, read_layer(paths[0]) if len(paths) > 1 else None)
-    except UserError as error:
-        needed = [name for name, field in Config.model_fields.items() if field.is_required()]
-        lacking = [name for name in needed if name not in content]
-        if len(paths) > 1 or not lacking or "Field required" not in str(error):
-            raise
-        few = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
-        raise UserError(
-            f"{paths[0]} alone is no whole configuration, it lacks {few}: name the file that it lies over before it, "
-            f"--config {BENEATH} {paths[0]}."
-        ) from None
-
-
-def layered(*paths: str | Path) -> dict[str, Any]:
-    """What YAML files say, each laid over the ones before it, as it is written there."""
-    content: dict[str, Any] = {}
-    for path in paths:
-        content = merge(content, read_layer(path))
-    return content

@@ -19,6 +19,7 @@ from ldae.core.closure import Code
 from ldae.core.errors import UserError
 from ldae.core.files import digest, read_json, require_weights, write_json
 from ldae.core.lineage import MADE_FROM
+from ldae.core.names import did_you_mean
 from ldae.core.runtime import DEVICE
 from ldae.training import extension
 from ldae.training.warm_start import misfits
@@ -96,7 +97,8 @@ def unmet(config: Config, processes: Mapping[str, int]) -> Iterator[str]:
                 yield f"{key}: {error}"
     name = config.representation.backbone
     if waiting & ENCODERS and not is_backbone(name):
-        yield f"representation.backbone: timm {version('timm')} has no model {name}: give the name of one that it has."
+        near = did_you_mean(name.split(".")[0], backbones()) or ": give the name of one that it has."
+        yield f"representation.backbone: timm {version('timm')} has no model {name}{near}"
     for name in TRAININGS:
         if name in waiting:
             yield from misfits(config, name, training_of(config, name))
@@ -109,11 +111,22 @@ def is_backbone(name: str) -> bool:
 
     Looked for in timm's text: to import it takes seconds, and a wrong name would be found after days of stages 1 and 2.
     """
-    spec, bare = find_spec("timm"), re.escape(name.split(".")[0])
-    assert spec is not None and spec.submodule_search_locations  # timm is a package that ours needs
-    folder = Path(spec.submodule_search_locations[0]) / "models"
+    bare = re.escape(name.split(".")[0])
     defined = re.compile(rf"""\bdef {bare}\(|['"]{bare}(\.\w+)?['"]:""")
-    return any(defined.search(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.py")))
+    return any(defined.search(text) for text in texts_of_timm())
+
+
+def backbones() -> list[str]:
+    """The names of timm's models, from its text."""
+    return [name for text in texts_of_timm() for name in re.findall(r"@register_model\s+def (\w+)\(", text)]
+
+
+def texts_of_timm() -> Iterator[str]:
+    """The modules in which timm defines its models."""
+    spec = find_spec("timm")
+    assert spec is not None and spec.submodule_search_locations  # timm is a package that ours needs
+    for path in sorted((Path(spec.submodule_search_locations[0]) / "models").glob("*.py")):
+        yield path.read_text(encoding="utf-8")
 
 
 def without_gpu(config: Config, resources: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

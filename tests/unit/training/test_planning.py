@@ -82,7 +82,8 @@ def test_a_backbone_that_timm_does_not_have_is_named_before_the_stages_that_come
     config = with_results(load_config(*SMALL), tmp_path)
     config = sectioned(config, "representation", backbone="convnext_smal")
     (sentence,) = unmet(config, {})
-    assert sentence.startswith("representation.backbone: timm ") and "has no model convnext_smal: " in sentence
+    assert sentence.startswith("representation.backbone: timm ")
+    assert "has no model convnext_smal; did you mean convnext_small " in sentence
     with pytest.raises(UserError, match="convnext_smal"):
         require_runnable(config, {}, lambda: pytest.fail("nothing has to be counted to say so"))
 
