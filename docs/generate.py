@@ -10,12 +10,16 @@ import layers_picture
 from ldae.config import load_config
 from ldae.config.described import configuration_page, schema_text
 from ldae.report.differences import differences_page
+from ldae.report.glossary import metrics_page
+from ldae.report.outputs import outputs_page
 
 DOCS = Path(__file__).parent
 CONFIG = DOCS.parent / "config"
 PAGES = {
     DOCS / "differences.md": differences_page,
     DOCS / "configuration.md": lambda: configuration_page(load_config(CONFIG / "config.yaml").section()),
+    DOCS / "metrics.md": metrics_page,
+    DOCS / "outputs.md": outputs_page,
     DOCS / "images/layers.svg": layers_picture.picture,
     CONFIG / "schema.json": schema_text,
 }

@@ -14,6 +14,8 @@ import pytest
 from chain import ROOT, SMOKE
 
 from ldae.cli import main
+from ldae.report.glossary import explain
+from ldae.report.outputs import unexplained
 from ldae.studies.registry import STUDIES as RECORDS
 
 HEADLINE = [
@@ -43,6 +45,19 @@ HEADLINE = [
 
 def test_second_run_has_nothing_to_do(smoke):
     assert smoke.planned(*SMOKE) == {}
+
+
+def test_every_file_and_column_is_explained_in_docs_outputs(smoke):
+    assert list(unexplained(smoke.folder / "results/smoke")) == []
+
+
+def test_every_metric_is_explained_in_docs_metrics(smoke):
+    found = {
+        metric
+        for path in (smoke.folder / "results/smoke/evaluate").rglob("*.tsv")
+        for metric in pd.read_csv(path, sep="\t", keep_default_na=False).get("metric", ())
+    }
+    assert len(found) > 60 and sorted(name for name in found if explain(name) is None) == []
 
 
 def test_report_is_self_contained(smoke):
