@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.adni.clinica import session_id
+from ldae.adni.clinica_cells import NUMBER
 from ldae.adni.disk import SubjectFiles, days_of
 from ldae.adni.image_listing import visit_name
 from ldae.adni.selection import PHASES, Rules, expected_name
@@ -23,10 +24,12 @@ from ldae.core.errors import UserError
 NOT_ON_DISK, REFUSED, LATER_PHASE = "not downloaded", "refused by the study", "phase not converted"
 ORDINARY = (NOT_ON_DISK, REFUSED, LATER_PHASE)  # no fault of the download or of the conversion
 UNKNOWN, SECOND, UNDATED = "unknown images", "second image of the visit", "unknown visit of ADNI4"
+NO_NUMBER, TWICE = "no image ID", "listed for two visits"
 LEFT_OUT, UNUSABLE_ROW, NO_VISIT = "left out by Clinica", "unusable visit", "no visit near"
 FARTHEST = pd.Timedelta(days=90)  # Clinica's own limit between a scan and its visit
 MISTAKEN_DAYS = 183  # a scan this far from the visit that its date alone gave it is of another visit
-VISIT = re.compile(r"bl|[mM]\d{1,4}")  # nobody comes for 800 years
+FOUR_DIGITS = r"[0-9]{3}_S_[0-9]{4}"  # Clinica dies on any other name in ADNIMERGE
+VISIT = re.compile(r"bl|[mM][0-9]{1,4}")  # nobody comes for 800 years
 NEEDED = ("ADNIMERGE", "MPRAGEMETA", "MRIQUALITY", "MAYOADIRL_MRI_IMAGEQC_05_07_15")
 
 
@@ -136,14 +139,19 @@ def listing_of(contents: Mapping[str, pd.DataFrame], adni4: bool = False) -> Lis
     visits.loc[~visits["ORIGPROT"].isin(PHASES), "fault"] = "ORIGPROT"
     visits.loc[visits["day"].isna(), "fault"] = "EXAMDATE"
     visits.loc[~visits["VISCODE"].str.fullmatch(VISIT), "fault"] = "VISCODE"
+    visits.loc[~visits["PTID"].str.fullmatch(FOUR_DIGITS), "fault"] = "PTID"  # of anybody: it would end the whole run
     failed = failed_series(contents["MRIQUALITY"])
-    rejected = images["ImageUID"].isin(refused_images(ratings)) & (images["Orig/Proc"] == "Original")
+    rejected = images["ImageUID"].isin(refused_images(ratings, images)) & (images["Orig/Proc"] == "Original")
     rejected &= pd.to_numeric(images["MagStrength"], errors="coerce") == 3.0
     images["refusal"] = None
     images.loc[images["SeriesID"].isin(failed), "refusal"] = f"{REFUSED}: MRIQUALITY has no PASS for it"
     images.loc[rejected, "refusal"] = f"{REFUSED}: Mayo's quality table rejects it"
     images.loc[images["day"].isna(), "refusal"] = "unreadable scan date: MPRAGEMETA must have it as YYYY-MM-DD"
-    images["withheld"] = rejected | images["day"].isna() | of_faulty_visit(images, visits)
+    unknown, doubled = ~images["ImageUID"].str.fullmatch(NUMBER), images.duplicated(["SubjectID", "ImageUID"])
+    apart = images.groupby(["SubjectID", "ImageUID"])["ScanDate"].transform("nunique") > 1
+    images.loc[unknown, "refusal"] = f"{NO_NUMBER}: ImageUID of the list of images is no number"
+    images.loc[apart & ~unknown, "refusal"] = f"{TWICE}: the list of images has it with two dates"
+    images["withheld"] = rejected | images["day"].isna() | of_faulty_visit(images, visits) | unknown | apart | doubled
     return Listing(images, visits, failed, ratings, adni4, frozenset(images["ImageUID"]))
 
 
@@ -177,14 +185,19 @@ def failed_series(quality: pd.DataFrame) -> set[str]:
     return set(first.loc[pd.to_numeric(first["PASS"], errors="coerce") != 1, "LONIUID"].str.removeprefix("S"))
 
 
-def refused_images(ratings: pd.DataFrame) -> set[str]:
+def refused_images(ratings: pd.DataFrame, images: pd.DataFrame) -> set[str]:
     """Images that every rating of Mayo's rejects (quality 4 or none) and none selects.
 
     Clinica 0.12 dies where it finds no other image of the visit (``int(None)``), and never takes one of them elsewhere.
+    It believes that an image is selected where the ratings of a visit's ``images`` select one once.
     """
     ratings = ratings[ratings["series_type"] == "T1"]
     quality = pd.to_numeric(ratings["series_quality"], errors="coerce")
     selected = pd.to_numeric(ratings["series_selected"], errors="coerce") == 1
+    visits = images.assign(loni_image="I" + images["ImageUID"]).drop_duplicates("loni_image").set_index("loni_image")
+    visit = visits["SubjectID"].str.cat(visits["Visit"], "|").reindex(ratings["loni_image"]).to_numpy()
+    times = selected.groupby(pd.Series(visit, index=ratings.index)).transform("sum")
+    selected &= ~(times > 1)
     usable = set(ratings.loc[(quality < 4) | selected, "loni_image"])
     return {name.removeprefix("I") for name in set(ratings["loni_image"]) - usable}
 
@@ -230,7 +243,7 @@ def visits_left_out(
     """
     images = listing.images[listing.images["SubjectID"] == subject]
     visits = listing.visits[listing.visits["PTID"] == subject]
-    here = images[images["ImageUID"].isin(disk.ids)]
+    here = images[images["ImageUID"].isin(disk.ids) | may_be_here(images, disk, listing.known)]
     entries = []
     for visit, group in here.groupby("Visit", sort=False):
         if chosen & set(images.loc[images["Visit"] == visit, "ImageUID"]):
@@ -239,12 +252,27 @@ def visits_left_out(
         session, phase = nearest_visit(first["day"], visits)
         session = None if session in taken else session
         scanned = None if pd.isna(first["day"]) else first["ScanDate"]
-        facts = {"image_id": first["ImageUID"], "scan_date": scanned, "field_strength": first["MagStrength"]}
+        number = first["ImageUID"] if re.fullmatch(NUMBER, first["ImageUID"]) else None
+        facts = {"image_id": number, "scan_date": scanned, "field_strength": first["MagStrength"]}
         reason = left_out(visit, group, visits, phase, reasons, listing.adni4)
         entries.append({"session_id": session, "reason": reason, **facts})
     if images.empty:
         entries += unknown_images(disk, "MPRAGEMETA has no row of this subject", listing.known)
     return entries
+
+
+def may_be_here(images: pd.DataFrame, disk: SubjectFiles, known: Set[str]) -> pd.Series:
+    """Rows without an image's number whose image may be on disk: the digits of the cell are there, or an image that no
+    row has.
+
+    Args:
+        images: a subject's; known: all that are listed.
+    """
+    unknown = ~images["ImageUID"].str.fullmatch(NUMBER)
+    if not unknown.any():
+        return unknown
+    digits = images["ImageUID"].str.replace(r"[^0-9]", "", regex=True).str.lstrip("0")
+    return unknown & (digits.isin(disk.ids) | bool(disk.ids - known))
 
 
 def unknown_images(disk: SubjectFiles, why: str, others: Set[str] = frozenset()) -> list[dict]:
@@ -270,12 +298,13 @@ def left_out(
     adni4: bool = False,
 ) -> str:
     """Why none of a visit's images was chosen."""
-    first, refusals = images.iloc[0]["ImageUID"], images["refusal"].dropna()
+    refusals = images["refusal"].dropna()
     faults = visits[visits["fault"].notna()]
     if visits.empty:
         return "no visit: ADNIMERGE has no row of this subject"
     if len(refusals) == len(images):
-        return f"{refusals.iloc[0]} (I{first})"
+        row = min(refusals.index, key=lambda row: refusals[row].startswith(ORDINARY))  # a loss before what is none
+        return f"{refusals[row]} (I{images.loc[row, 'ImageUID']})"
     if broken := next((reasons[image] for image in images["ImageUID"] if image in reasons), None):
         return broken
     if len(faults) == len(visits) and (faults["fault"] == "ORIGPROT").all():

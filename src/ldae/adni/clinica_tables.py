@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ldae.adni.clinica_cells import readable
 from ldae.adni.image_listing import SPELLINGS, image_list, renamed
 from ldae.adni.spelling import normalised, plain_number
 from ldae.adni.study_tables import (
@@ -29,7 +30,7 @@ from ldae.core.errors import UserError
 from ldae.core.files import sha256_file
 from ldae.core.text_tables import count, read_text_table
 
-SESSION_CODES = re.compile(r"bl|sc|[mM]\d{1,4}|f|uns1|")
+SESSION_CODES = re.compile(r"bl|sc|[mM][0-9]{1,4}|f|uns1|")
 DIAGNOSIS_CODES = {"CN": "1", "MCI": "2", "AD": "3", "Dementia": "3", "DEM": "3"}
 OTHER_NAMES = frozenset(  # columns that stand in for those of Clinica, in small letters
     [
@@ -227,17 +228,17 @@ def mended(table: StudyTable, content: pd.DataFrame, changes: list[str]) -> pd.D
     if nobody.any():  # Clinica takes the empty cell of a row for a number, and dies
         changes.append(f"{count(int(nobody.sum()), 'row')} left out without a {table.subject}")
         content = content[~nobody]
+    if table.name == "DXSUM_PDXCONV" and content["DIAGNOSIS"].isin(DIAGNOSIS_CODES).any():
+        changes.append("diagnoses written as 1, 2, 3")
+        content = content.assign(DIAGNOSIS=content["DIAGNOSIS"].replace(DIAGNOSIS_CODES))
+    content = readable(table, content, changes)
     if table.name == "CDR":
         session = content["VISCODE2"].str.fullmatch(SESSION_CODES)
         if not session.all():
             changes.append(f"{(~session).sum()} rows left out whose VISCODE2 is no session")
             return content[session]
-    if table.name == "DXSUM_PDXCONV":
-        if content["DIAGNOSIS"].isin(DIAGNOSIS_CODES).any():
-            changes.append("diagnoses written as 1, 2, 3")
-            content = content.assign(DIAGNOSIS=content["DIAGNOSIS"].replace(DIAGNOSIS_CODES))
-        if len(content) and not content.duplicated(["PTID", "VISCODE2"]).any():
-            # With a unique index pandas gives a bare number where Clinica expects a series.
-            changes.append("one row repeated")
-            return pd.concat([content, content.iloc[[-1]]])
+    if table.name == "DXSUM_PDXCONV" and len(content) and not content.duplicated(["PTID", "VISCODE2"]).any():
+        # With a unique index pandas gives a bare number where Clinica expects a series.
+        changes.append("one row repeated")
+        return pd.concat([content, content.iloc[[-1]]])
     return content

@@ -141,7 +141,7 @@ def visit_name(study: str, code: str) -> str | None:
     """
     if code in SCREENING_CODES | {"bl"}:
         return {"ADNIGO": "ADNIGO Screening MRI", "ADNI2": "ADNI2 Screening MRI-New Pt"}.get(study, "ADNI Screening")
-    found = re.fullmatch(r"m(\d{1,4})", code)
+    found = re.fullmatch(r"m([0-9]{1,4})", code)
     if not found or study not in {"ADNI1", "ADNIGO", "ADNI2", "ADNI3"}:
         return None
     months = int(found.group(1))

@@ -184,7 +184,7 @@ def expected_name(study: str, code: str) -> str | None:
     """The name that Clinica looks for; years are written ``Year 1.0`` there, and therefore never found."""
     if code == "bl":
         return {"ADNIGO": "ADNIGO Screening MRI", "ADNI2": "ADNI2 Screening MRI-New Pt"}.get(study, "ADNI Screening")
-    months = int(code[1:]) if re.fullmatch(r"m\d{1,4}", code, re.IGNORECASE) else None
+    months = int(code[1:]) if re.fullmatch(r"m[0-9]{1,4}", code, re.IGNORECASE) else None
     if months is None or study == "ADNI3":
         return None
     if study == "ADNI2":

@@ -5,6 +5,7 @@ blanks and capitals. What can be put right without a guess is put right, and sai
 """
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable
 
@@ -17,6 +18,7 @@ from ldae.core.text_tables import count
 PTID = re.compile(r"(\d{1,3})[\s_-]*S[\s_-]*(\d{1,5})", re.IGNORECASE)
 GROUPED = re.compile(r"(\d{1,3}(?:[,\s'\u202f]\d{3})+)(?:\.0+)?|(\d{1,3}(?:\.\d{3}){2,})(?:,0+)?")  # 1,000,100
 SCIENTIFIC = re.compile(r"(\d+)(?:[.,](\d+))?[eE]\+?(\d{1,4})")
+MONTHS = re.compile(r"m\s*0*([0-9]{1,4})")
 DATES = ("EXAMDATE", "EXAMDATE_bl", "ScanDate")
 NUMBERS = (
     "AGE", "PTEDUCAT", "APOE4", "MMSE", "MMSE_bl", "CDRSB", "ADAS11", "ADAS13", "ADASQ4", "FAQ", "MOCA",
@@ -35,12 +37,26 @@ WORDS = {
 WORDS["ORIGPROT"] = WORDS["COLPROT"]
 
 
+LOOK_ALIKES = str.maketrans(
+    dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d", "-")
+    | {"\u0405": "S", "\u0455": "s", "\u041c": "M", "\u043c": "m", "\u0406": "I", "\u0456": "i"}
+)
+
+
+def plain_text(cell: str) -> str:
+    """Text with the hyphens, digits and (of S, M and I) letters of a keyboard in place of those that look like them."""
+    if cell.isascii():
+        return cell
+    text = unicodedata.normalize("NFKC", cell.translate(LOOK_ALIKES))
+    return "".join(str(unicodedata.digit(letter)) if letter.isdecimal() else letter for letter in text)
+
+
 def plain_number(cell: str) -> str:
     """``I123``, ``S123``, ``123.0``, ``00123`` -> ``123``; ``1,000,100`` and ``1.000100E+06`` -> ``1000100``.
 
     A number in scientific notation that has fewer digits than its exponent stays (:func:`lost_digits`).
     """
-    text = cell.strip()
+    text = plain_text(cell).strip()
     if found := GROUPED.fullmatch(text):
         text = re.sub(r"\D", "", found.group(1) or found.group(2))
     elif (found := SCIENTIFIC.fullmatch(text)) and not lost_digits(text):
@@ -68,13 +84,16 @@ def with_letter(letter: str) -> Callable[[str], str]:
 
 def subject_id(cell: str) -> str:
     """``2-s-295`` -> ``002_S_0295``."""
-    found = PTID.fullmatch(cell.strip())
+    found = PTID.fullmatch(plain_text(cell).strip())
     return f"{int(found.group(1)):03d}_S_{int(found.group(2)):04d}" if found else cell
 
 
 def visit_code(cell: str) -> str:
-    """``M06`` -> ``m06``, ``Baseline`` -> ``bl``."""
-    code = cell.strip().lower()
+    """``M6``, ``m0006`` -> ``m06``; ``m0``, ``Baseline`` -> ``bl``: one session has one code."""
+    code = plain_text(cell).strip().lower()
+    if found := MONTHS.fullmatch(code):
+        months = int(found.group(1))
+        return f"m{months:02d}" if months else "bl"
     return {"baseline": "bl", "screening": "sc"}.get(code, code)
 
 

@@ -14,6 +14,8 @@ from ldae.adni.accounting import (
 from ldae.adni.disk import ImageFiles, SubjectFiles, subject_files
 from ldae.adni.study_tables import read_table
 
+RATING = ["loni_image", "series_type", "series_quality", "series_selected"]
+
 
 @pytest.mark.parametrize(
     ("ratings", "refused"),
@@ -29,7 +31,20 @@ from ldae.adni.study_tables import read_table
 )
 def test_refused_images(ratings, refused):
     table = pd.DataFrame(ratings, columns=["series_type", "series_quality", "series_selected"]).assign(loni_image="I12")
-    assert refused_images(table) == ({"12"} if refused else set())
+    images = pd.DataFrame([("002_S_0295", "bl", "12")], columns=["SubjectID", "Visit", "ImageUID"])
+    assert refused_images(table, images) == ({"12"} if refused else set())
+
+
+@pytest.mark.parametrize(
+    ("visits", "refused"), [(("bl", "bl"), {"12", "13"}), (("bl", "m06"), set()), (("bl", None), set())]
+)
+def test_of_two_images_of_a_visit_that_are_selected_clinica_believes_neither(visits, refused):
+    table = pd.DataFrame([("I12", "T1", "4", "1"), ("I13", "T1", "4", "1")], columns=RATING)
+    images = pd.DataFrame(
+        [("002_S_0295", visit, image) for visit, image in zip(visits, ("12", "13"), strict=True) if visit],
+        columns=["SubjectID", "Visit", "ImageUID"],
+    )
+    assert refused_images(table, images) == refused
 
 
 def test_failed_series_is_that_of_the_first_row():

@@ -8,9 +8,11 @@ import pandas as pd
 
 from ldae.adni.accounting import (
     LEFT_OUT,
+    NO_NUMBER,
     NO_VISIT,
     ORDINARY,
     SECOND,
+    TWICE,
     UNDATED,
     UNKNOWN,
     UNUSABLE_ROW,
@@ -21,6 +23,8 @@ from ldae.adni.accounting import (
     too_many_lost,
     visits_left_out,
 )
+from ldae.adni.clinica import session_id
+from ldae.adni.clinica_cells import NUMBER
 from ldae.adni.disk import SubjectFiles
 from ldae.adni.preflight.finding import Finding, Severity, shortened
 from ldae.core.text_tables import count
@@ -38,6 +42,8 @@ ADVICE = {  # kind of reason -> what to do
     "unfinished download": AGAIN,
     "packed": "unpack the files where they lie (gunzip, unzip)",
     UNKNOWN: f"{NEWEST}, unless these images are no T1w scans",
+    NO_NUMBER: f"correct ImageUID of these rows in the list of images, or {NEWEST}",
+    TWICE: f"leave the row with the right date alone in the list of images, or {NEWEST}",
     "no visit": "download the newest ADNIMERGE",
     NO_VISIT: "look whether the dates of these scans and of their visits in ADNIMERGE are right",
     UNDATED: "download the newest DXSUM and REGISTRY, or leave ADNI4 out (convert.adni4: false)",
@@ -105,8 +111,10 @@ def predicted(contents: Mapping[str, pd.DataFrame], files: Mapping[str, SubjectF
     rules, found, dying = listing.rules(shown), Arrivals(), set(listing.suspects(list(files)))
     rows = listing.images.groupby("SubjectID").indices
     visit_names, ids = listing.images["Visit"].to_numpy(), listing.images["ImageUID"].to_numpy()
+    unknown = ~listing.images["ImageUID"].str.fullmatch(NUMBER).to_numpy(dtype=bool)
     pieces = by_subject(listing)
     for name, item in files.items():
+        sessions: set[str] = set()
         chosen: dict[str, str] = {}
         if name not in dying:
             for choice in rules.choices(name):
@@ -114,9 +122,10 @@ def predicted(contents: Mapping[str, pd.DataFrame], files: Mapping[str, SubjectF
                     trouble = mistaken_visit(name, choice.code, choice.image, rules)
                     if choice.image not in had[name]:
                         trouble = absence(choice.image, item, reasons[name])
-                    if choice.code in chosen.values():
+                    if (session := session_id(choice.code)) in sessions:
                         trouble = f"{SECOND}: I{choice.image}"
                     chosen[choice.image] = choice.code
+                    sessions.add(session)
                     if trouble:
                         found.add(name, trouble)
                     else:
@@ -124,7 +133,7 @@ def predicted(contents: Mapping[str, pd.DataFrame], files: Mapping[str, SubjectF
                         found.images[name, choice.code] = choice.image
         own = rows.get(name, ())
         served = {visit_names[row] for row in own if ids[row] in chosen}
-        if len(own) and all(visit_names[row] in served for row in own if ids[row] in item.ids):
+        if len(own) and all(visit_names[row] in served for row in own if ids[row] in item.ids or unknown[row]):
             continue
         for entry in visits_left_out(name, pieces(name), item, set(chosen), set(), reasons[name]):
             dies = name in dying and entry["reason"].startswith(LEFT_OUT)

@@ -67,7 +67,7 @@ def bad_dates(
 
 def bad_codes(rows: pd.DataFrame) -> list[Finding]:
     """Codes of visits other than ``bl`` and ``m06``."""
-    bad = rows[~rows["VISCODE"].str.fullmatch(r"bl|m\d{1,4}")]
+    bad = rows[~rows["VISCODE"].str.fullmatch(r"bl|m[0-9]{1,4}")]
     if bad.empty:
         return []
     codes = shortened(cut(code) for code in sorted(set(bad["VISCODE"])))
