@@ -24,6 +24,7 @@ from ldae.core.errors import UserError
 NOT_ON_DISK, REFUSED, LATER_PHASE = "not downloaded", "refused by the study", "phase not converted"
 ORDINARY = (NOT_ON_DISK, REFUSED, LATER_PHASE)  # no fault of the download or of the conversion
 UNKNOWN, SECOND, UNDATED = "unknown images", "second image of the visit", "unknown visit of ADNI4"
+HIDDEN, NAMELESS = "in a hidden folder", "files without an image ID"
 NO_NUMBER, TWICE = "no image ID", "listed for two visits"
 LEFT_OUT, UNUSABLE_ROW, NO_VISIT = "left out by Clinica", "unusable visit", "no visit near"
 FARTHEST = pd.Timedelta(days=90)  # Clinica's own limit between a scan and its visit
@@ -223,6 +224,8 @@ def absence(image_id: str, disk: SubjectFiles, reasons: Mapping[str, str]) -> st
     """
     if image_id in reasons:
         return reasons[image_id]
+    if image_id in disk.hidden:
+        return f"{HIDDEN}: the files of I{image_id} lie in {Path(disk.hidden[image_id]).name}"
     if image_id in disk.empty:
         return f"{NOT_ON_DISK}: the folder I{image_id} is empty"
     return f"{NOT_ON_DISK}: no file is named after I{image_id}, which MPRAGEMETA lists"

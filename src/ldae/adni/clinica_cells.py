@@ -1,7 +1,7 @@
 """Cells that Clinica 0.12 takes for numbers: one that is none, in anybody's row, ends its run for all, or makes text of
 the whole column, so that no cell of it equals a number any more.
 
-A word that is understood (``Pass``, ``No``) becomes the number that it means, an unreadable quality Mayo's own code for a
+A word that is understood (``Pass``, ``No``) becomes its number, an unreadable quality Mayo's own code for a
 scan that was not rated; of anything else the row is left out. Each is said once, with its cells.
 """
 

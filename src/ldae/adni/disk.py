@@ -29,19 +29,25 @@ from ldae.adni.file_names import (
 from ldae.core.files import is_folder, saying_what_is_closed
 from ldae.core.text_tables import count
 
+SMALLEST = 200  # bytes; a slice has more in its header alone, pointers of git-annex and Git LFS have about 130
+A_SERIES = 10  # files in a folder, where their names do not say that they are slices
+NOT_HIDDEN = re.compile(r"\.(AppleDouble|git|datalad|trash.*|snapshots?|Spotlight.*|fseventsd)", re.IGNORECASE)
 DAY = re.compile(r"\d{4}-\d\d-\d\d(?=_|$)")  # LONI's folder of a series: 2006-04-18_08_20_30.0
 
 
 @dataclass
 class ImageFiles:
     """Paths of one image's files. ``named``: a DICOM file has LONI's ending; ``broken``: links to nowhere; ``hollow``:
-    files without a byte; ``unfinished``: downloads or copies that did not end; ``packed``: slices compressed one by
-    one, or archives in the image's folder."""
+    files without a byte; ``stubs``: files with too few bytes for a slice; ``unfinished``: downloads or copies that did
+    not end; ``packed``: slices compressed one by one, or archives in the image's folder; ``contradicting``: files in
+    its folder that all are named as another image's, which has others."""
 
     dicom: list[str] = field(default_factory=list)
     nifti: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     hollow: list[str] = field(default_factory=list)
+    stubs: list[str] = field(default_factory=list)
+    contradicting: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
     packed: list[str] = field(default_factory=list)
     named: bool = False
@@ -49,7 +55,8 @@ class ImageFiles:
     @property
     def all(self) -> list[str]:
         """Paths of all files, readable or not, that were to hold the image."""
-        return [*self.dicom, *self.nifti, *self.broken, *self.hollow, *self.unfinished, *self.packed]
+        poor = [*self.broken, *self.hollow, *self.stubs, *self.contradicting, *self.unfinished, *self.packed]
+        return [*self.dicom, *self.nifti, *poor]
 
     @property
     def there(self) -> bool:
@@ -61,6 +68,10 @@ class ImageFiles:
 
         A NIfTI counts where there is no slice; a file without LONI's ending beside slices that have it is no slice.
         """
+        if self.contradicting and not (self.dicom or self.nifti):
+            other = IMAGE_FILE.search(Path(self.contradicting[0]).name)
+            named = f"named as those of I{other.group(1)}" if other else "of another"
+            return f"contradicting names: {count(len(self.contradicting), 'file')} in the folder I{image}, {named}"
         lost = self.missing(self.broken, self.dicom)
         if lost:
             of = f"{len(lost)} of {len(lost) + len(self.dicom) + len(self.nifti)} files of I{image}"
@@ -74,6 +85,12 @@ class ImageFiles:
                 )
             of = f"{len(lost)} of {len(lost) + len(self.dicom)} files of I{image}"
             return f"empty files: {of} have 0 bytes (copy or download them again)"
+        if lost := self.missing(self.stubs, self.dicom):
+            of = f"{len(lost)} of {len(lost) + len(self.dicom)} files of I{image}"
+            return (
+                f"no slices: {of} are pointers of git-annex or Git LFS (run `datalad get`, `git lfs pull`), macOS's ._ "
+                "files or rests of a copy (copy or download them again)"
+            )
         if lost := self.missing(self.unfinished, self.dicom):
             of = f"{len(lost)} of {len(lost) + len(self.dicom)} files of I{image}"
             ending = Path(lost[0]).name.removeprefix(intended_name(Path(lost[0]).name))
@@ -121,12 +138,27 @@ class ImageFiles:
 @dataclass
 class SubjectFiles:
     """``images``: by image ID; ``empty``: IDs of folders ``I<number>`` in which there is nothing; of no image in
-    particular: ``archives`` that are not unpacked, and ``unfinished`` downloads."""
+    particular: ``archives`` that are not unpacked, and ``unfinished`` downloads; ``hidden``: image ID -> the hidden
+    folder in which its files lie; ``nameless``: folder -> names of the slices in it that no name gives an image;
+    ``gaps``: image ID -> which of its slices are missing, where that was looked at (:mod:`ldae.adni.slices`)."""
 
     images: dict[str, ImageFiles] = field(default_factory=dict)
     empty: list[str] = field(default_factory=list)
     archives: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
+    hidden: dict[str, str] = field(default_factory=dict)
+    nameless: dict[str, list[str]] = field(default_factory=dict)
+    gaps: dict[str, str] = field(default_factory=dict)
+    misfiled: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+    @property
+    def unnamed(self) -> list[str]:
+        """Folders that seem to hold a series and whose files no name gives an image."""
+        return [
+            folder
+            for folder, names in self.nameless.items()
+            if len(names) >= A_SERIES or any(SLICE.search(name) for name in names)
+        ]
 
     @property
     def ids(self) -> set[str]:
@@ -136,7 +168,8 @@ class SubjectFiles:
     @property
     def troubles(self) -> dict[str, str]:
         """Image ID -> why its files are not the image, as far as names and sizes tell."""
-        return {name: trouble for name, files in self.images.items() if (trouble := files.trouble(name)) is not None}
+        found = {name: trouble for name, files in self.images.items() if (trouble := files.trouble(name)) is not None}
+        return self.gaps | found
 
 
 @saying_what_is_closed()
@@ -147,27 +180,39 @@ def subject_files(subject: Path) -> SubjectFiles:
     subjects' folders as well.
     """
     found, seen = SubjectFiles(), set[tuple[int, int]]()
-    folders, links = [(subject.name, str(subject))], list[tuple[str, str]]()
+    folders, links = [(None, str(subject))], list[str]()
     while folders or links:
-        name, place = folders.pop() if folders else links.pop(0)
+        above, place = folders.pop() if folders else (None, links.pop(0))
+        image = image_of_folder(Path(place).name) or above
         state = Path(place).stat()
         if (state.st_dev, state.st_ino) in seen:
             continue
         seen.add((state.st_dev, state.st_ino))
-        inside = add_folder(found, name, place)
-        links += [(item.name, item.path) for item in inside if item.is_symlink()]
-        folders += [(item.name, item.path) for item in reversed(inside) if not item.is_symlink()]
+        inside = add_folder(found, image, place)
+        links += [item.path for item in inside if item.is_symlink()]
+        folders += [(image, item.path) for item in reversed(inside) if not item.is_symlink()]
+    settle(found)
     return found
 
 
-def add_folder(found: SubjectFiles, name: str, place: str) -> list[os.DirEntry[str]]:
-    """Add the files that a folder (its name, its path) holds; the folders in it."""
+def add_folder(found: SubjectFiles, image: str | None, place: str) -> list[os.DirEntry[str]]:
+    """Add the files that a folder holds; the folders in it.
+
+    Args:
+        image: the image that the folder, or one that it lies in, is named after.
+    """
     with os.scandir(place) as items:
-        entries = [item for item in items if not item.name.startswith(".") or RSYNC.fullmatch(item.name)]
-    entries.sort(key=lambda item: item.name)
-    image = image_of_folder(name)
-    if image and not entries:
-        found.empty.append(image)
+        every = sorted(items, key=lambda item: item.name)
+    entries = [item for item in every if not item.name.startswith(".") or RSYNC.fullmatch(item.name)]
+    forks = [item.path for item in every if item.name.startswith("._") and kind_of(item.name[2:]) == "dicom"]
+    if image and not entries and image == image_of_folder(Path(place).name):
+        if forks:
+            found.images.setdefault(image, ImageFiles()).stubs += forks
+        else:
+            found.empty.append(image)
+    for item in every:
+        if item.name.startswith(".") and is_folder(item) and not NOT_HIDDEN.fullmatch(item.name):
+            found.hidden |= dict.fromkeys(images_named_in(item.path), item.path)
     inside = []
     for item in entries:
         if is_folder(item) and not UNFINISHED_FOLDER.fullmatch(item.name):
@@ -175,6 +220,27 @@ def add_folder(found: SubjectFiles, name: str, place: str) -> list[os.DirEntry[s
         else:
             add_file(found, item.path, item.name, image, partial(size_of, item))
     return inside
+
+
+def images_named_in(place: str) -> set[str]:
+    """Images after which files in a hidden folder are named."""
+    found = set()
+    for _, _, names in os.walk(place):
+        for name in names:
+            if not name.startswith(".") and kind_of(name) is not None and (match := IMAGE_FILE.search(name)):
+                found.add(match.group(1))
+    return found
+
+
+def settle(found: SubjectFiles) -> None:
+    """Files in the folder of one image that are named as another's: they are those of the name, unless that image has
+    others and the folder has no file of its own, so that one of the two names is wrong."""
+    strays = {path for paths in found.misfiled.values() for path in paths}
+    for (of_folder, of_file), paths in found.misfiled.items():
+        mine, theirs = found.images.get(of_folder), found.images[of_file]
+        if (mine is None or not mine.there) and set(theirs.dicom) - strays:
+            theirs.dicom = [path for path in theirs.dicom if path not in set(paths)]
+            found.images[of_folder] = ImageFiles(contradicting=paths)
 
 
 def size_of(item: os.DirEntry) -> int | None:
@@ -194,6 +260,8 @@ def add_file(found: SubjectFiles, path: str, name: str, of_folder: str | None, s
     kind = kind_of(name)
     of_file = IMAGE_FILE.search(name)
     image = of_file.group(1) if of_file else of_folder
+    if image is None and kind == "dicom":
+        found.nameless.setdefault(path.rpartition("/")[0], []).append(name)
     if image is None and kind in ("packed", "unfinished"):
         (found.archives if kind == "packed" else found.unfinished).append(path)
     if kind is None or image is None:
@@ -205,8 +273,12 @@ def add_file(found: SubjectFiles, path: str, name: str, of_folder: str | None, s
         files.broken.append(path)
     elif number == 0 and kind not in ("packed", "unfinished"):
         files.hollow.append(path)
+    elif number < SMALLEST and kind in ("dicom", "nifti"):
+        files.stubs.append(path)
     else:
         getattr(files, kind).append(path)
+        if kind == "dicom" and of_folder is not None and of_folder != image:
+            found.misfiled.setdefault((of_folder, image), []).append(path)
 
 
 def days_of(images: Mapping[str, ImageFiles]) -> dict[str, list[str]]:

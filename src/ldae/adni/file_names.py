@@ -6,7 +6,8 @@ from pathlib import PurePath
 IMAGE_FILE = re.compile(r"_I0*(\d+)\.[^.]", re.IGNORECASE)
 IMAGE_FOLDER = re.compile(r"I0*(\d+)", re.IGNORECASE)
 DICOM_SUFFIX = re.compile(r"\.(dcm|ima|dicom)|\.\d+|", re.IGNORECASE)  # some scanners number their files
-SLICE = re.compile(r"\.(dcm|ima|dicom)$", re.IGNORECASE)
+# With what a disc (ISO 9660: the version) and a mail program or a browser put behind it.
+SLICE = re.compile(r"\.(dcm|ima|dicom)(;\d+)?(\.txt)?$", re.IGNORECASE)
 NIFTI_SUFFIX = re.compile(r".*\.nii(\.gz)?", re.IGNORECASE)
 ARCHIVE = re.compile(r".*\.(zip|tar|tgz|gz|bz2|xz|zst|z|7z|rar)", re.IGNORECASE)
 NO_IMAGE = re.compile(  # files without an ending that lie beside slices without one
@@ -39,7 +40,7 @@ def kind_of(name: str) -> str | None:
         return "unfinished"
     if (found := MAYBE_UNFINISHED.fullmatch(name)) and kind_of(found.group(1)) is not None:
         return "unfinished"
-    if DICOM_SUFFIX.fullmatch(PurePath(name).suffix):
+    if DICOM_SUFFIX.fullmatch(PurePath(name).suffix) or SLICE.search(name):
         return None if NO_IMAGE.fullmatch(name) or name.endswith("~") else "dicom"
     if NIFTI_SUFFIX.fullmatch(name):
         return "nifti"

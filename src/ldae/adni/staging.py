@@ -112,10 +112,10 @@ def of_one_series(image: str, headers: dict[Path, pydicom.Dataset], notes: list[
     return {path: header for path, header in headers.items() if str(header.get("SeriesInstanceUID", "")) == series}
 
 
-def header_of(path: Path) -> pydicom.Dataset | None:
+def header_of(path: Path, tags: list[str] = TAGS) -> pydicom.Dataset | None:
     """The few tags that tell slices apart, or None where the file is no DICOM image."""
     try:
-        header = pydicom.dcmread(path, specific_tags=TAGS, stop_before_pixels=True)
+        header = pydicom.dcmread(path, specific_tags=[*tags], stop_before_pixels=True)
     except (pydicom.errors.InvalidDicomError, AttributeError, EOFError, ValueError, KeyError, OSError) as error:
         if is_machine_error(error):
             raise

@@ -31,6 +31,7 @@ from ldae.adni.preflight.passed_over import count_passed_over, needless, passed_
 from ldae.adni.preflight.quality_checks import diagnosis_findings, doubled_visits, rejected_visits, site_findings
 from ldae.adni.preflight.table_checks import adapted_findings, table_findings, tool_findings
 from ldae.adni.selection import PHASES
+from ldae.adni.slices import look_for_gaps
 from ldae.adni.study_tables import BY_NAME
 from ldae.adni.table_adapter import apart, nothing_for_clinica
 from ldae.core.errors import UserError
@@ -80,6 +81,7 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
     subjects = [name for name in on_disk if not FIVE_DIGITS.fullmatch(name)]
     subjects = [name for name in subjects if found is None or name not in found.alone]
     listed = owners(whole)
+    look_for_gaps(files, listed)
     held = passed_over(images, beside, files, listed)
     copies = needless(held, files)
     findings = tool_findings() + folder_findings(images, beside, adni4, copies) + site_findings(on_disk)

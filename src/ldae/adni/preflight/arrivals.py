@@ -7,9 +7,12 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from ldae.adni.accounting import (
+    HIDDEN,
     LEFT_OUT,
+    NAMELESS,
     NO_NUMBER,
     NO_VISIT,
+    NOT_ON_DISK,
     ORDINARY,
     SECOND,
     TWICE,
@@ -27,6 +30,7 @@ from ldae.adni.clinica import session_id
 from ldae.adni.clinica_cells import NUMBER
 from ldae.adni.disk import SubjectFiles
 from ldae.adni.preflight.finding import Finding, Severity, shortened
+from ldae.core.files import escaped
 from ldae.core.text_tables import count
 
 USED = "converting the scans"
@@ -40,6 +44,12 @@ ADVICE = {  # kind of reason -> what to do
     "not on disk": "fetch the files that the links lead to (`datalad get`), or copy the images again",
     "empty files": f"copy the images again from where they are whole, or {AGAIN}",
     "unfinished download": AGAIN,
+    "no slices": f"fetch the files themselves (`datalad get`, `git lfs pull`), or {AGAIN}",
+    "slices missing": AGAIN,
+    "contradicting names": f"see which image the files are, by the folder or by their names, or {AGAIN}",
+    HIDDEN: "take the dot from the folder's name, if it is ADNI's",
+    NAMELESS: "give the files back the names that ADNI gave them (..._I<image ID>.dcm), or each image's folder its own "
+    f"(I<image ID>); else {AGAIN}",
     "packed": "unpack the files where they lie (gunzip, unzip)",
     UNKNOWN: f"{NEWEST}, unless these images are no T1w scans",
     NO_NUMBER: f"correct ImageUID of these rows in the list of images, or {NEWEST}",
@@ -114,7 +124,7 @@ def predicted(contents: Mapping[str, pd.DataFrame], files: Mapping[str, SubjectF
     unknown = ~listing.images["ImageUID"].str.fullmatch(NUMBER).to_numpy(dtype=bool)
     pieces = by_subject(listing)
     for name, item in files.items():
-        sessions: set[str] = set()
+        sessions, unnamed = set[str](), list(reversed(item.unnamed))
         chosen: dict[str, str] = {}
         if name not in dying:
             for choice in rules.choices(name):
@@ -122,6 +132,8 @@ def predicted(contents: Mapping[str, pd.DataFrame], files: Mapping[str, SubjectF
                     trouble = mistaken_visit(name, choice.code, choice.image, rules)
                     if choice.image not in had[name]:
                         trouble = absence(choice.image, item, reasons[name])
+                        if trouble.startswith(NOT_ON_DISK) and unnamed:  # one of them may be this image
+                            trouble = f"{NAMELESS}: {escaped(unnamed.pop().rpartition('/')[2])}"
                     if (session := session_id(choice.code)) in sessions:
                         trouble = f"{SECOND}: I{choice.image}"
                     chosen[choice.image] = choice.code

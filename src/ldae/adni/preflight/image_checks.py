@@ -138,12 +138,15 @@ def image_findings(
     absent = sorted(f"I{number}" for _, number in listed - on_disk - empty)
     unlisted = sorted(f"I{number}" for name, number in on_disk - listed if owners.get(number, name) == name)
     hollow = sorted(f"I{number}" for _, number in empty & listed)
-    lost = {pair: files[pair[0]].images[pair[1]].trouble(pair[1]) or "" for pair in on_disk & listed}
+    troubles = {name: item.troubles for name, item in files.items()}
+    lost = {pair: troubles[pair[0]].get(pair[1], "") for pair in on_disk & listed}
     broken = sorted(f"I{n}" for (_, n), why in lost.items() if why.startswith("not on disk"))
-    zero, unfinished, packed = (
+    zero, unfinished, packed, stubs, gaps, contradicting = (
         sorted(f"I{n}" for (_, n), why in lost.items() if why.startswith(kind))
-        for kind in ("empty", "unfinished", "packed")
+        for kind in ("empty", "unfinished", "packed", "no slices", "slices missing", "contradicting")
     )
+    hidden = sorted(f"I{n}" for name, n in listed - on_disk if n in files[name].hidden)
+    absent = [image for image in absent if image not in hidden]
     misnamed = sorted(f"I{n}" for s, n in on_disk & listed if files[s].images[n].dicom and not files[s].images[n].named)
     again = f"download them again from {COLLECTIONS}, by image ID"
     findings = [*bad_dates(rows, "ScanDate", "SubjectID", "MPRAGEMETA", "such an image is left out")]
@@ -154,14 +157,45 @@ def image_findings(
 
     add("quarantine", broken, "images have links to nowhere among their files", "run `datalad get`, or copy them again")
     add("quarantine", zero, "images have files of 0 bytes", f"copy them again, or {again}")
+    small = "images have files too small for a slice (pointers of git-annex or Git LFS, rests of a copy)"
+    add("quarantine", stubs, small, f"`datalad get` or `git lfs pull`; else {again}")
+    add("quarantine", gaps, "images lack slices between the first and the last", again)
+    what = "image folders hold nothing but files named as another image's"
+    add("quarantine", contradicting, what, f"see which image they are, and rename the folder or the files, or {again}")
+    add("quarantine", hidden, "images lie in hidden folders", "take the dot from the folder's name, if it is ADNI's")
     add("quarantine", unfinished, "images hold unfinished downloads (.part, .crdownload)", again)
     add("quarantine", packed, "images are packed", "unpack their files where they lie (gunzip, unzip)")
     add("quarantine", hollow, "image folders are empty", again)
     add("note", misnamed, "images are known by their folder alone (files do not end _I<image ID>.dcm)", "none needed")
+    findings += nameless_findings(files, images, {name for name, _ in listed - on_disk})
     fix = f"if you want them: {COLLECTIONS}, add them by image ID and download them beside the others"
     add("note", absent, "listed images are not on disk", fix)
     fix = f"none needed if they are no T1w images; else a newer list from {BY_NAME['MPRAGEMETA'].page}"
     add("note", unlisted, "images on disk are not listed in MPRAGEMETA", fix)
+    return findings
+
+
+def nameless_findings(files: Mapping[str, SubjectFiles], images: Path, lacking: Collection[str]) -> list[Finding]:
+    """Series that nobody can tell which image they are: the names were changed.
+
+    Args:
+        lacking: subjects of whom listed images are not on disk.
+    """
+    findings = []
+    severity: Severity
+    for severity, names in (
+        ("quarantine", [name for name in files if name in lacking]),
+        ("note", [name for name in files if name not in lacking]),
+    ):
+        folders = [Path(path).relative_to(images).as_posix() for name in names for path in files[name].unnamed]
+        if folders:
+            what = (
+                f"{count(len(folders), 'folder')} with files that no name gives an image ID: {shortened(folders, 2)}; "
+                "an image is known by files that end _I<image ID>.dcm or by its folder I<image ID>"
+            )
+            fix = "give files or folders their names back (unpack the download again, without renaming)"
+            fix = fix if severity == "quarantine" else f"none needed if they are no T1w images; else {fix}"
+            findings.append(Finding(severity, what, str(images), fix, USED))
     return findings
 
 
