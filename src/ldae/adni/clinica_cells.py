@@ -10,6 +10,7 @@ from collections import Counter
 
 import pandas as pd
 
+from ldae.adni.spelling import lost_digits
 from ldae.adni.study_tables import StudyTable
 from ldae.core.cells import is_missing, quoted, read_number
 from ldae.core.keys import PTID
@@ -26,11 +27,17 @@ GENOTYPE = re.compile(r"\D*([234])\D*([234])\D*")
 def readable(table: StudyTable, content: pd.DataFrame, changes: list[str]) -> pd.DataFrame:
     """A table without the cells that Clinica cannot read; what was done is added to ``changes``."""
     if table.subject == "RID" and "RID" in content:
-        content = without(content, ~content["RID"].str.fullmatch(NUMBER), "RID", "no number", changes)
+        content = without(content, no_number(content["RID"]), "RID", "no number", changes)
     if table.name == "ADNIMERGE":
         strange = ~content["PTID"].map(lambda cell: PTID.fullmatch(cell) is not None)
         return without(content, strange.astype(bool), "PTID", "no subject of ADNI", changes)
     return RULES[table.name](content, changes) if table.name in RULES else content
+
+
+def no_number(cells: pd.Series) -> pd.Series:
+    """Which cells are no number; those of which a spreadsheet program kept too few digits are told elsewhere."""
+    known = {cell: re.fullmatch(NUMBER, cell) is None and not lost_digits(cell) for cell in cells.unique()}
+    return cells.map(known).astype(bool)
 
 
 def without(content: pd.DataFrame, bad: pd.Series, column: str, what: str, changes: list[str]) -> pd.DataFrame:
@@ -113,11 +120,11 @@ def genotypes(content: pd.DataFrame, changes: list[str]) -> pd.DataFrame:
 def listing(content: pd.DataFrame, changes: list[str]) -> pd.DataFrame:
     """MPRAGEMETA: a number for every series, a name for every visit; rows without an image's number are spoken of here
     and withheld where it is known which visits they cost."""
-    unknown = ~content["ImageUID"].str.fullmatch(NUMBER)
+    unknown = no_number(content["ImageUID"])
     if unknown.any():
         cells = quoted(Counter(content.loc[unknown, "ImageUID"]), 3)
         changes.append(f"{count(int(unknown.sum()), 'row')} left out whose ImageUID is no number: {cells}")
-    series = content["SeriesID"].where(content["SeriesID"].str.fullmatch(NUMBER), UNKNOWN_SERIES)
+    series = content["SeriesID"].mask(no_number(content["SeriesID"]), UNKNOWN_SERIES)
     content = replaced(content, "SeriesID", series, "no number, such a series counts as not rated", changes)
     visits = content["Visit"].where(~content["Visit"].map(is_missing).astype(bool), "scanned " + content["ScanDate"])
     return replaced(content, "Visit", visits, "no visit, such a scan goes by its date", changes)

@@ -260,7 +260,7 @@ def add_file(found: SubjectFiles, path: str, name: str, of_folder: str | None, s
     kind = kind_of(name)
     of_file = IMAGE_FILE.search(name)
     image = of_file.group(1) if of_file else of_folder
-    if image is None and kind == "dicom":
+    if image is None and kind == "dicom" and (size() or 0) >= SMALLEST:
         found.nameless.setdefault(path.rpartition("/")[0], []).append(name)
     if image is None and kind in ("packed", "unfinished"):
         (found.archives if kind == "packed" else found.unfinished).append(path)

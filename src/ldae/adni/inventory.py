@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from ldae.adni.archives import unpacked_by
 from ldae.adni.file_names import intended_name, kind_of
+from ldae.adni.spelling import plain_text
 from ldae.adni.study_tables import TABLES, find_tables, find_todays_tables
 from ldae.config import Config
 from ldae.core.errors import UserError
@@ -167,27 +169,31 @@ def refresh_inventory(config: Config) -> str:
 
 FIVE_DIGITS = re.compile(r"\d{3}_S_\d{5}")  # which Clinica passes over
 LIKE_A_SUBJECT = re.compile(
-    r"[\W_]*(?:sub-)?(?:ADNI)?[\s_-]*(\d{1,3})[\s_-]*S[\s_-]*(\d{3,6})(?!\d).*", re.IGNORECASE | re.DOTALL
+    r"[\W_]*(?:sub-)?(?:ADNI)?[\s_-]*(\d{1,3})(?:[\s_-]*S[\s_-]*(\d{3,6})|[\s_-]+S[\s_-]+(\d{1,2}))(?!\d).*",
+    re.IGNORECASE | re.DOTALL,
 )
-ARCHIVE = re.compile(r".*\.(zip|tar|tgz|gz|7z|rar)(\.\d+)?(\.part)?", re.IGNORECASE)
+IN_A_NAME = re.compile(r"(?<!\d)\d{3}_S_\d{4,5}(?!\d)")  # of LONI's files: ADNI_002_S_0295_MR_...
+ARCHIVE = re.compile(r".*\.(zip|tar|tgz|tbz2?|txz|gz|bz2|xz|zst|7z|rar)(\.\d+)?(\.part)?", re.IGNORECASE)
+MACOS = "__MACOSX"  # what macOS puts into archives; there is no image in it
 
 
 @dataclass(frozen=True)
 class Outsider:
     """``path``: from the images' root; ``subjects``: name of the subject, and path, of each folder in it (or of itself)
-    that is named like a subject."""
+    that is named like a subject, or whose files are; ``nowhere``: a link whose target is not there."""
 
     path: str
     files: int
     bytes: int
     fix: str
     subjects: tuple[tuple[str, str], ...] = ()
+    nowhere: bool = False
 
 
 def subject_meant(name: str) -> str | None:
     """``002_S_0295 (1)``, ``2-s-295`` and ``sub-ADNI002S0295`` -> ``002_S_0295``; None for a name of something else."""
-    found = LIKE_A_SUBJECT.fullmatch(name)
-    return f"{int(found.group(1)):03d}_S_{found.group(2).zfill(4)}" if found else None
+    found = LIKE_A_SUBJECT.fullmatch(plain_text(name))
+    return f"{int(found.group(1)):03d}_S_{(found.group(2) or found.group(3)).zfill(4)}" if found else None
 
 
 @saying_what_is_closed()
@@ -195,10 +201,15 @@ def outsiders(images: Path) -> list[Outsider]:
     """Everything at the top of the tree that is no subject folder and not hidden."""
     found = []
     for item in sorted(os.scandir(images), key=lambda item: item.name):
-        if item.name.startswith(".") or (PTID.fullmatch(item.name) and is_folder(item)):
+        if PTID.fullmatch(item.name) and is_folder(item):
+            continue
+        if item.name.startswith(".") and not (subject_meant(item.name) and is_folder(item)):
             continue
         if is_folder(item):
             found.append(folder_outside(images, item.name))
+        elif item.is_symlink() and not Path(item.path).exists():
+            fix = "mount or copy what it leads to, if images are there"
+            found.append(Outsider(item.name, 1, 0, f"it is a link to nowhere: {fix}", (), True))
         else:
             size = item.stat(follow_symlinks=False).st_size
             found.append(Outsider(item.name, 1, size, file_fix(item.name)))
@@ -210,7 +221,7 @@ def file_fix(name: str) -> str:
     if kind_of(name) == "unfinished":
         return f"download {intended_name(name)} again, this is an unfinished one, and unpack what is packed"
     if ARCHIVE.fullmatch(name):
-        return "unpack it here, and move the folder ADNI's subjects beside the others"
+        return f"unpack it here ({unpacked_by(name)}), and move the folder ADNI's subjects beside the others"
     return "nothing, if it is no image; else put it into its subject's folder"
 
 
@@ -218,16 +229,22 @@ def folder_outside(images: Path, name: str) -> Outsider:
     """A folder that is no subject's: the subjects in it, files and bytes."""
     files = size = 0
     subjects: dict[str, str] = {}
+    named: set[str] = set()
     for folder, folders, names in os.walk(images / name):
         place = Path(folder).relative_to(images).as_posix()
+        named |= {match.group() for file in names[:1] if (match := IN_A_NAME.search(file))}
         meant = subject_meant(Path(folder).name)
         if meant is not None and not any(place.startswith(f"{known}/") for known in subjects):
             subjects[place] = meant
-        folders[:] = sorted(folders)
+        folders[:] = sorted(inside for inside in folders if inside != MACOS)
         for file in names:
             files += 1
             size += (Path(folder) / file).lstat().st_size
-    if meant := subject_meant(name):
+    if name == MACOS:
+        return Outsider(name, files, size, "nothing: macOS made it, there is no image in it")
+    if not subjects and len(named) == 1:
+        subjects[name] = min(named)
+    if meant := subject_meant(name) or subjects.get(name):
         fix = f"if its images are those of {meant}: move what is in it into the folder {meant}"
         if not PTID.fullmatch(meant):
             fix = "give it the name of its subject in the study (NNN_S_NNNN, five digits in ADNI4)"

@@ -4,21 +4,16 @@ They are looked for where a table is missing; of an archive the list of contents
 """
 
 import re
-import tarfile
-import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 
+from ldae.adni.archives import CLOSED, DAMAGED, LOCKED, TAR, contents_of, unpacked_by
 from ldae.adni.file_names import ARCHIVE, MAYBE_UNFINISHED, UNFINISHED
 from ldae.adni.study_tables import files_of_tables, named
 
 WORKBOOK = re.compile(r"\.(xlsx|xlsm|xls|ods|numbers|rdata|rda|rds|sas7bdat|sav|dta|parquet)$", re.IGNORECASE)
 PLAIN = re.compile(r"\.(csv|tsv|txt|tab)$", re.IGNORECASE)
 PACKED = re.compile(r"\.(zip|gz|bz2|xz|zst|z|7z|rar)$", re.IGNORECASE)
-TAR = re.compile(r".*\.(tar|tgz|tbz2|txz|tar\.(gz|bz2|xz))", re.IGNORECASE)
-CLOSED = re.compile(r".*\.(7z|rar|zst|tar\.zst)", re.IGNORECASE)  # archives whose contents are not looked at
 NAMELESS = re.compile(r"unconfirmed .*\.crdownload", re.IGNORECASE)  # Chrome, until it is finished
-LARGEST_TAR = 1 << 28  # bytes; the list of a packed tar is at its members, all through the file
 
 
 def stand_ins(folder: Path, names: tuple[str, ...]) -> list[str]:
@@ -35,11 +30,18 @@ def stand_ins(folder: Path, names: tuple[str, ...]) -> list[str]:
         elif path.suffix.lower() != ".csv" and is_called(path.name, names):
             found.append(f"{path.name} cannot be read: save it as CSV, or unpack it")
         elif ARCHIVE.fullmatch(path.name) or TAR.fullmatch(path.name):
-            inside = [name for name in members(path) if is_called(PurePosixPath(name).name, names)]
+            contents = contents_of(path)
+            inside = [name for name, _ in contents.files if is_called(PurePosixPath(name).name, names)]
+            unpack = (
+                "download it again" if contents.trouble == DAMAGED else f"unpack it here ({unpacked_by(path.name)})"
+            )
             if inside:
-                found.append(f"{path.name} holds {PurePosixPath(inside[0]).name}: unpack it here")
+                damaged = f", {DAMAGED}," if contents.trouble == DAMAGED else ""
+                found.append(f"{path.name}{damaged} holds {PurePosixPath(inside[0]).name}: {unpack}")
             elif CLOSED.fullmatch(path.name):
-                found.append(f"{path.name} may hold it: unpack it here")
+                found.append(f"{path.name} may hold it: {unpack}")
+            elif contents.trouble == LOCKED:
+                found.append(f"{path.name}, {LOCKED}, may hold it: change its permissions")
     return found
 
 
@@ -51,17 +53,3 @@ def is_called(name: str, tables: tuple[str, ...]) -> bool:
         return False
     pattern = "|".join(r"(?:.*[ _-])?" + table.replace("_", "[ _-]") for table in tables)
     return named(Path(f"{bare}.csv"), f"(?:{pattern})")
-
-
-def members(path: Path) -> list[str]:
-    """Names in an archive; none where it cannot be read."""
-    try:
-        if TAR.fullmatch(path.name):
-            if path.stat().st_size > LARGEST_TAR:
-                return []
-            with tarfile.open(path) as archive:
-                return archive.getnames()
-        with zipfile.ZipFile(path) as archive:
-            return archive.namelist()
-    except (zipfile.BadZipFile, tarfile.TarError, OSError, ValueError, EOFError, NotImplementedError, zlib.error):
-        return []

@@ -25,9 +25,16 @@ from ldae.adni.preflight.image_checks import (
     folder_findings,
     image_findings,
     misplaced_images,
+    unseen_findings,
     visit_findings,
 )
-from ldae.adni.preflight.passed_over import count_passed_over, needless, passed_over
+from ldae.adni.preflight.passed_over import (
+    contents_of_archives,
+    count_passed_over,
+    count_unseen,
+    needless,
+    passed_over,
+)
 from ldae.adni.preflight.quality_checks import diagnosis_findings, doubled_visits, rejected_visits, site_findings
 from ldae.adni.preflight.table_checks import adapted_findings, table_findings, tool_findings
 from ldae.adni.selection import PHASES
@@ -82,7 +89,8 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
     subjects = [name for name in subjects if found is None or name not in found.alone]
     listed = owners(whole)
     look_for_gaps(files, listed)
-    held = passed_over(images, beside, files, listed)
+    archives = contents_of_archives(images, beside, files)
+    held = passed_over(images, beside, files, listed, archives)
     copies = needless(held, files)
     findings = tool_findings() + folder_findings(images, beside, adni4, copies) + site_findings(on_disk)
     needless_for_all = nothing_for_clinica(images, found)
@@ -102,7 +110,11 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
         findings += doubled_visits(merge, subjects, table.required + table.used)
         if "DXSUM_PDXCONV" in contents:
             findings += diagnosis_findings(merge, contents["DXSUM_PDXCONV"], subjects)
-    findings += archive_findings(files, images, copies) + misplaced_images(files, images, listed)
+    findings += (
+        archive_findings(files, images, copies)
+        + unseen_findings(archives, images)
+        + misplaced_images(files, images, listed)
+    )
     theirs = {name: files[name] for name in subjects}
     if "MPRAGEMETA" in contents:
         findings += image_findings(contents["MPRAGEMETA"], theirs, images, found, listed)
@@ -116,6 +128,7 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
         count_passed_over(
             arrivals, held, files, lambda of: account(*apart(whole, images, tables, adni4, of), of, adni4)
         )
+        count_unseen(arrivals, beside, archives, files)
         if "ADNIMERGE" in contents:
             findings += missing_facts(contents["ADNIMERGE"], arrivals.arriving)
             if "MPRAGEMETA" in contents:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.adni.adni4_tables import Adni4
+from ldae.adni.archives import DAMAGED, LOCKED, PARTLY, UNSEEN, Contents, unpacked_by
 from ldae.adni.bids_tables import DIAGNOSES
 from ldae.adni.disk import SubjectFiles, subject_files
 from ldae.adni.inventory import FIVE_DIGITS, Outsider, subject_folders
@@ -17,6 +18,7 @@ from ldae.adni.preflight.finding import Finding, Severity, shortened
 from ldae.adni.selection import PHASES
 from ldae.adni.study_tables import BY_NAME
 from ldae.core.cells import cut
+from ldae.core.files import escaped
 from ldae.core.keys import PTID
 from ldae.core.text_tables import count
 
@@ -269,7 +271,7 @@ def archive_findings(files: Mapping[str, SubjectFiles], images: Path, needless: 
     """Archives and unfinished downloads in the folders of subjects."""
     findings = []
     for kind, what, fix in (
-        ("archives", "not unpacked", "unpack them, without renaming"),
+        ("archives", "not unpacked", "unpack them ({}), without renaming"),
         ("unfinished", "not finished", "download them again, and unpack what is packed"),
     ):
         found = [Path(path).relative_to(images).as_posix() for item in files.values() for path in getattr(item, kind)]
@@ -277,5 +279,23 @@ def archive_findings(files: Mapping[str, SubjectFiles], images: Path, needless: 
         if found:
             noun = "archive" if kind == "archives" else "download"
             what = f"{count(len(found), noun)} {what} in subjects' folders: {shortened(found)}"
-            findings.append(Finding("quarantine", what, str(images), fix, USED))
+            programs = ", ".join(dict.fromkeys(map(unpacked_by, found)))
+            findings.append(Finding("quarantine", what, str(images), fix.format(programs), USED))
+    return findings
+
+
+def unseen_findings(archives: Mapping[str, Contents], images: Path) -> list[Finding]:
+    """Archives of which not everything can be seen, so that visits in them may not be counted."""
+    findings = []
+    for trouble, fix in (
+        (DAMAGED, "download them again; what is seen of them is counted"),
+        (UNSEEN, "unpack them ({}); of what is in them nothing is counted but one visit of a subject who names them"),
+        (PARTLY, "unpack them ({}); what lies behind the beginning is not counted"),
+        (LOCKED, "change their permissions; what is in them is not counted"),
+    ):
+        found = [place for place, contents in archives.items() if contents.trouble == trouble]
+        if found:
+            programs = ", ".join(dict.fromkeys(map(unpacked_by, found)))
+            what = f"{count(len(found), 'archive')} {trouble}: {shortened(map(escaped, found))}"
+            findings.append(Finding("quarantine", what, str(images), fix.format(programs), USED))
     return findings

@@ -1,18 +1,18 @@
 """Subjects that lie where no converter looks, and what of them would arrive if they lay in their place.
 
-Such folders (``ADNI/ADNI/<subject>``, ``<subject> (1)``, ``942_s_0001``) and the subjects in zip files are read by
-their names as those in place are, and the prediction is made a second time with them: the difference is lost.
+Such folders (``ADNI/ADNI/<subject>``, ``<subject> (1)``, ``942_s_0001``) and the subjects in archives are read by their
+names as those in place are, and the prediction is made a second time with them: the difference is lost.
 """
 
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from ldae.adni.archives import UNSEEN, Contents, contents_of
 from ldae.adni.disk import SubjectFiles, add_file, days_of, subject_files
 from ldae.adni.file_names import image_of_folder
-from ldae.adni.inventory import ARCHIVE, Outsider, subject_meant
+from ldae.adni.inventory import ARCHIVE, MACOS, Outsider, subject_meant
 from ldae.adni.preflight.arrivals import PASSED_OVER, Arrivals
 from ldae.core.files import escaped
 from ldae.core.keys import PTID
@@ -20,55 +20,59 @@ from ldae.core.keys import PTID
 Held = list[tuple[str, str, SubjectFiles]]  # name of the subject, place from the root, files
 
 
+def contents_of_archives(
+    images: Path, beside: list[Outsider], files: Mapping[str, SubjectFiles]
+) -> dict[str, Contents]:
+    """Path from the root -> what is in it, of every archive beside the subjects and in their folders."""
+    paths = [Path(path) for item in files.values() for path in item.archives]
+    paths += [images / item.path for item in beside if ARCHIVE.fullmatch(item.path) and (images / item.path).is_file()]
+    return {path.relative_to(images).as_posix(): contents_of(path) for path in paths}
+
+
 def passed_over(
-    images: Path, beside: list[Outsider], files: Mapping[str, SubjectFiles], listed: Mapping[str, str]
+    images: Path,
+    beside: list[Outsider],
+    files: Mapping[str, SubjectFiles],
+    listed: Mapping[str, str],
+    archives: Mapping[str, Contents],
 ) -> Held:
-    """The subjects beside the subject folders, those in zip files (of which the list of contents is read), and images
-    in the folder of another subject.
+    """The subjects beside the subject folders, those in archives, and images in the folder of another subject.
 
     Args:
-        files: PTID -> files in place, whose zip files are looked into too.
+        files: PTID -> files in place.
         listed: image ID -> PTID, of the list of images.
+        archives: path from the root -> what an archive holds.
     """
     found: Held = []
-    archives = [Path(path) for item in files.values() for path in item.archives]
     for name, held in files.items():
         for image, own in held.images.items():
             if (whose := listed.get(image, name)) != name:
                 found.append((whose, name, SubjectFiles({image: own})))
     for item in beside:
         found += [(name, place, subject_files(images / place)) for name, place in item.subjects]
-        if ARCHIVE.fullmatch(item.path) and (images / item.path).is_file():
-            archives.append(images / item.path)
-    for path in archives:
-        place = path.relative_to(images).as_posix()
-        found += [(name, place, held) for name, held in zipped_subjects(path, place.split("/")[0]).items()]
+    for place, contents in archives.items():
+        found += [(name, place, held) for name, held in archived_subjects(images / place, place, contents).items()]
     return found
 
 
-def zipped_subjects(path: Path, beside: str) -> dict[str, SubjectFiles]:
-    """Subject -> files in a zip file, by the names in it; none where it is no zip file or cannot be read.
+def archived_subjects(path: Path, place: str, contents: Contents) -> dict[str, SubjectFiles]:
+    """Subject -> files in an archive, by the names in it.
 
     Args:
-        beside: the folder that the archive lies in, which names the subject where nothing in the archive does.
+        place: the archive's path from the root: the folder that it lies in, or its own name, tells the subject where
+            nothing in the archive does.
     """
-    if not path.is_file():  # to open a pipe would wait for ever
-        return {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = [item for item in archive.infolist() if not item.is_dir()]
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return {}
     found: dict[str, SubjectFiles] = {}
-    for item in members:
-        parts = PurePosixPath(item.filename).parts
-        if not parts:
-            continue  # a member named `.`
-        name = next((meant for part in parts[:-1] if (meant := subject_meant(part))), subject_meant(beside))
+    for member, size in contents.files:
+        parts = PurePosixPath(member).parts
+        if not parts or MACOS in parts:
+            continue  # a member named `.`, or what macOS adds
+        name = next(
+            (meant for part in parts[:-1] if (meant := subject_meant(part))), subject_meant(place.split("/")[0])
+        )
         if name is not None and not parts[-1].startswith("."):
             folder = image_of_folder(parts[-2]) if len(parts) > 1 else None
-            place = f"{path}/{item.filename}"
-            add_file(found.setdefault(name, SubjectFiles()), place, parts[-1], folder, partial(int, item.file_size))
+            add_file(found.setdefault(name, SubjectFiles()), f"{path}/{member}", parts[-1], folder, partial(int, size))
     return found
 
 
@@ -125,6 +129,20 @@ def count_passed_over(
             number = len(days[name])
         for _ in range(number):
             arrivals.add(name, f"{PASSED_OVER}: {escaped(where[0])}")
+
+
+def count_unseen(
+    arrivals: Arrivals, beside: list[Outsider], archives: Mapping[str, Contents], files: Mapping[str, SubjectFiles]
+) -> None:
+    """Add to ``arrivals`` one visit for each subject of whom nothing can be seen: whose folder is a link to nowhere, or
+    whose archive (by its name, or the folder that it lies in) is not looked into."""
+    places = {meant: item.path for item in beside if item.nowhere and (meant := subject_meant(item.path))}
+    for place, contents in archives.items():
+        if contents.trouble == UNSEEN and (meant := subject_meant(place.split("/")[0])):
+            places.setdefault(meant, place)
+    for name, place in places.items():
+        if name not in arrivals.losing(PASSED_OVER) and not files.get(name, SubjectFiles()).ids:
+            arrivals.add(name, f"{PASSED_OVER}: {escaped(place)}")
 
 
 def losses(arrivals: Arrivals) -> Counter[str]:

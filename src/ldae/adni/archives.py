@@ -1,0 +1,114 @@
+"""What archives hold, by their lists of contents or, of one that is cut off, by what comes before the end.
+
+Nothing is unpacked to the disk. Of a packed tar file the beginning is read, since it has no list; 7z and rar files are
+not looked into.
+"""
+
+import lzma
+import re
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from ldae.core.errors import MachineError, fault_of_the_machine, is_machine_error
+
+TAR = re.compile(r".*\.(tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz))", re.IGNORECASE)
+ZIP = re.compile(r".*\.zip", re.IGNORECASE)
+CLOSED = re.compile(r".*\.(7z|rar|zst)", re.IGNORECASE)
+PROGRAMS = ((ZIP, "unzip"), (TAR, "tar -xf"), (re.compile(r".*\.7z", re.IGNORECASE), "7z x"))
+PROGRAMS += ((re.compile(r".*\.rar", re.IGNORECASE), "unrar x"), (re.compile(r".*\.zst", re.IGNORECASE), "unzstd"))
+MOST = 1 << 27  # bytes that are read of an archive without a list
+MEMBER, DESCRIBED_LATER, TOO_LARGE = b"PK\x03\x04", 0x0008, 0xFFFFFFFF
+DAMAGED = "damaged or cut off"
+LOCKED = "closed to this user"
+UNSEEN = "not looked into"
+PARTLY = "looked into at the beginning alone"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """``files``: name and bytes of each file that is seen; ``trouble``: why these are not all, or None."""
+
+    files: tuple[tuple[str, int], ...] = ()
+    trouble: str | None = None
+
+
+def unpacked_by(name: str) -> str:
+    """The program that unpacks an archive, by its name."""
+    return next((program for pattern, program in PROGRAMS if pattern.fullmatch(name)), "gunzip")
+
+
+def contents_of(path: Path) -> Contents:
+    """Raises:
+    MachineError: the disk fails, which is no fault of the archive.
+    """
+    if not path.is_file():  # to open a pipe would wait for ever
+        return Contents()
+    found: list[tuple[str, int]] = []
+    try:
+        if ZIP.fullmatch(path.name):
+            return of_zip(path)
+        if TAR.fullmatch(path.name):
+            whole = of_tar(path, found)
+            return Contents(tuple(found), None if whole else PARTLY)
+    except PermissionError:
+        return Contents((), LOCKED)
+    except (tarfile.TarError, EOFError, ValueError, NotImplementedError, zlib.error, lzma.LZMAError, OSError) as error:
+        if is_machine_error(error):
+            raise MachineError(f"{fault_of_the_machine(error, path)}.") from error
+        return Contents(tuple(found), DAMAGED)
+    return Contents((), UNSEEN if CLOSED.fullmatch(path.name) else None)
+
+
+def of_zip(path: Path) -> Contents:
+    """Files of a zip file; without its list, which lies at the end, those before the place where it is cut off."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return Contents(tuple((item.filename, item.file_size) for item in archive.infolist() if not item.is_dir()))
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        with open(path, "rb") as handle:
+            return Contents(tuple(members_before_the_end(handle)), DAMAGED)
+
+
+def members_before_the_end(handle: BinaryIO) -> Iterator[tuple[str, int]]:
+    """Files of a zip file by the header before each; where one does not tell its length, the next is looked for."""
+    start, read = 0, 0
+    while True:
+        handle.seek(start)
+        header = handle.read(30)
+        if len(header) < 30 or header[:4] != MEMBER:
+            return
+        flags = struct.unpack("<H", header[6:8])[0]
+        packed, size, letters, more = struct.unpack("<IIHH", header[18:30])
+        name = handle.read(letters).decode("utf-8" if flags & 0x0800 else "cp437", "replace")
+        if name and not name.endswith("/"):
+            yield name, size or 1
+        start += 30 + letters + more
+        if packed != TOO_LARGE and (packed or not flags & DESCRIBED_LATER):
+            start += packed
+            continue
+        handle.seek(start)
+        kept = b""
+        while (place := kept.find(MEMBER)) < 0:
+            block = handle.read(1 << 20)
+            if not block or read > MOST:
+                return
+            start, kept, read = start + max(len(kept) - 3, 0), kept[-3:] + block, read + len(block)
+        start += place
+
+
+def of_tar(path: Path, found: list[tuple[str, int]]) -> bool:
+    """Add the files of a tar file to ``found``, of a packed one those in its first 128 MiB; whether these are all."""
+    bare = path.suffix.lower() == ".tar"
+    with tarfile.open(path, "r:" if bare else "r|*") as archive:
+        for member in archive:
+            if not bare and member.offset_data > MOST:
+                return False
+            if member.isfile():
+                found.append((member.name, member.size))
+    return True
