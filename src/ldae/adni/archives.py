@@ -20,8 +20,13 @@ from ldae.core.errors import MachineError, fault_of_the_machine, is_machine_erro
 TAR = re.compile(r".*\.(tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz))", re.IGNORECASE)
 ZIP = re.compile(r".*\.zip", re.IGNORECASE)
 CLOSED = re.compile(r".*\.(7z|rar|zst)", re.IGNORECASE)
-PROGRAMS = ((ZIP, "unzip"), (TAR, "tar -xf"), (re.compile(r".*\.7z", re.IGNORECASE), "7z x"))
-PROGRAMS += ((re.compile(r".*\.rar", re.IGNORECASE), "unrar x"), (re.compile(r".*\.zst", re.IGNORECASE), "unzstd"))
+PROGRAMS = (
+    (ZIP, "unzip"),
+    (TAR, "tar -xf"),
+    (re.compile(r".*\.7z", re.IGNORECASE), "7z x"),
+    (re.compile(r".*\.rar", re.IGNORECASE), "unrar x"),
+    (re.compile(r".*\.zst", re.IGNORECASE), "unzstd"),
+)
 MOST = 1 << 27  # bytes that are read of an archive without a list
 MEMBER, DESCRIBED_LATER, TOO_LARGE = b"PK\x03\x04", 0x0008, 0xFFFFFFFF
 DAMAGED = "damaged or cut off"

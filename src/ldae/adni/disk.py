@@ -26,7 +26,7 @@ from ldae.adni.file_names import (
     plain_name,
     shape,
 )
-from ldae.core.files import is_folder, saying_what_is_closed
+from ldae.core.files import is_folder, saying_what_is_closed, walk
 from ldae.core.text_tables import count
 
 SMALLEST = 200  # bytes; a slice has more in its header alone, pointers of git-annex and Git LFS have about 130
@@ -180,7 +180,7 @@ def subject_files(subject: Path) -> SubjectFiles:
     subjects' folders as well.
     """
     found, seen = SubjectFiles(), set[tuple[int, int]]()
-    folders, links = [(None, str(subject))], list[str]()
+    folders, links = list[tuple[str | None, str]]([(None, str(subject))]), list[str]()
     while folders or links:
         above, place = folders.pop() if folders else (None, links.pop(0))
         image = image_of_folder(Path(place).name) or above
@@ -225,7 +225,7 @@ def add_folder(found: SubjectFiles, image: str | None, place: str) -> list[os.Di
 def images_named_in(place: str) -> set[str]:
     """Images after which files in a hidden folder are named."""
     found = set()
-    for _, _, names in os.walk(place):
+    for _, _, names in walk(place, closed=True):
         for name in names:
             if not name.startswith(".") and kind_of(name) is not None and (match := IMAGE_FILE.search(name)):
                 found.add(match.group(1))

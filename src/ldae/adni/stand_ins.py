@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from ldae.adni.archives import CLOSED, DAMAGED, LOCKED, TAR, contents_of, unpacked_by
 from ldae.adni.file_names import ARCHIVE, MAYBE_UNFINISHED, UNFINISHED
 from ldae.adni.study_tables import files_of_tables, named
+from ldae.core.files import walk
 
 WORKBOOK = re.compile(r"\.(xlsx|xlsm|xls|ods|numbers|rdata|rda|rds|sas7bdat|sav|dta|parquet)$", re.IGNORECASE)
 PLAIN = re.compile(r"\.(csv|tsv|txt|tab)$", re.IGNORECASE)
@@ -19,6 +20,10 @@ NAMELESS = re.compile(r"unconfirmed .*\.crdownload", re.IGNORECASE)  # Chrome, u
 def stand_ins(folder: Path, names: tuple[str, ...]) -> list[str]:
     """What files that are, or hold, one of the tables ``names`` need, each in a phrase."""
     found = []
+    for place, folders, _ in walk(folder, closed=True):
+        for name in sorted(folders):
+            if PLAIN.search(name) and is_called(name, names):
+                found.append(f"{(Path(place) / name).relative_to(folder)} is a folder: take the table out of it")
     for path in files_of_tables(folder):
         unfinished = UNFINISHED.fullmatch(path.name) or MAYBE_UNFINISHED.fullmatch(path.name)
         if unfinished and is_called(unfinished.group(1), names):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ldae.core.files import digest, walk
+from ldae.core.files import digest, leads_back, walk
 from ldae.core.keys import PTID
 from ldae.core.text_tables import read_text_table
 
@@ -109,10 +109,21 @@ BY_NAME = {table.name: table for table in TABLES}
 
 
 def files_of_tables(folder: Path) -> Iterator[Path]:
-    """Every file below ``folder`` that is not hidden, but for those in the folder of a subject."""
+    """Every file below ``folder`` that is not hidden, but for those in the folder of a subject.
+
+    Links to folders are followed, those in such a folder are not.
+    """
+    yield from files_below(folder, links=True)
+
+
+def files_below(folder: Path, links: bool) -> Iterator[Path]:
+    """The same; ``links``: whether links to folders are followed."""
     for place, folders, names in walk(folder, closed=True):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and not PTID.fullmatch(name))
         yield from (Path(place) / name for name in sorted(names) if not name.startswith((".", "~$")))
+        for link in (Path(place) / name for name in folders if links):
+            if link.is_symlink() and not leads_back(link) and not link.resolve().is_relative_to(folder.resolve()):
+                yield from files_below(link, links=False)
 
 
 def named(path: Path, pattern: str) -> bool:

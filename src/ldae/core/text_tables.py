@@ -18,6 +18,7 @@ import pandas as pd
 
 from ldae.core.errors import UserError
 from ldae.core.files import leads_nowhere
+from ldae.core.shifted_rows import mend_shifted
 
 LARGEST_BYTES = 1 << 30  # ADNI's longest table has some 0.1 GiB
 DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
@@ -35,7 +36,13 @@ OTHER_FORMATS = (
 )
 CUT = "ends in the middle of a row, as a download does that was interrupted"  # among the notes
 WIDE = 1000  # columns; a table of the study has at most some 350
-UTF16 = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+MARKS = {  # byte order marks, the longer first
+    b"\xff\xfe\x00\x00": "utf-32", b"\x00\x00\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16",
+}  # fmt: skip
+SEPARATOR = re.compile(r'"?sep=(.)"?[,;|\t]*', re.IGNORECASE)  # the first line of a table that Excel is to open
+TITLES = 20  # lines above the header of a table in which its columns are looked for
+ENOUGH = 3  # wanted columns by which a header is known
+SHIFTED = "with more cells than the header"  # among the notes
 
 
 @dataclass(frozen=True)
@@ -71,8 +78,9 @@ def read_text_table(path: str | Path, delimiter: str | None = None, wanted: Coll
     path = Path(path)
     text, notes = decoded(content_of(path), path)
     expected = delimiter or ("\t" if path.suffix.lower() in (".tsv", ".txt") else ",")
+    text, said = below_the_titles(text, wanted, notes)
     first = next((line for line in LINE_END.split(text) if line.strip(BLANKS)), "")
-    found = delimiter_of(first, expected)
+    found = said or delimiter_of(first, expected)
     if found != expected:
         notes.append(f"read with {DELIMITERS[found]} between the columns")
     lines, broken = split_cells(text, found, wanted, notes)
@@ -86,7 +94,7 @@ def read_text_table(path: str | Path, delimiter: str | None = None, wanted: Coll
     short = [number for number, row in enumerate(rows, 1) if len(row) < len(header)]
     if short == [len(rows)] and not text.endswith(("\n", "\r")):
         notes.append(CUT)
-    return TextTable(header, squared(rows, len(header), notes), tuple(notes))
+    return TextTable(header, squared(rows, len(header), notes, found), tuple(notes))
 
 
 def content_of(path: Path) -> bytes:
@@ -118,11 +126,13 @@ def decoded(content: bytes, path: Path) -> tuple[str, list[str]]:
     for mark, what in OTHER_FORMATS:
         if start.startswith(mark.lower()):
             raise UserError(f"{path} is no text table but {what}.")
-    if content[:2] in UTF16:
+    code = next((code for mark, code in MARKS.items() if content.startswith(mark)), None) or without_mark(content)
+    if code is not None:
         try:
-            return content.decode(UTF16[content[:2]]), ["UTF-16"]
+            return content.decode(code), [code[:6].upper()]
         except UnicodeDecodeError:
-            raise UserError(f"{path} is no text table: its UTF-16 is damaged; save it as CSV in UTF-8.") from None
+            name = code[:6].upper()
+            raise UserError(f"{path} is no text table: its {name} is damaged; save it as CSV in UTF-8.") from None
     if b"\0" in content:
         raise UserError(f"{path} is no text table: it holds binary data; save it as CSV in UTF-8.")
     try:
@@ -134,6 +144,44 @@ def decoded(content: bytes, path: Path) -> tuple[str, list[str]]:
         return text.decode("cp1252"), [f"not UTF-8 (line {line}), read as Windows-1252"]
     except UnicodeDecodeError:
         return text.decode("latin-1"), [f"not UTF-8 (line {line}), read as Latin-1"]
+
+
+def without_mark(content: bytes) -> str | None:
+    """The encoding in two or four bytes of a text whose first letters are those of a keyboard; None for any other."""
+    start = content[:8]
+    if len(start) < 8 or b"\0" not in start:
+        return None
+    for code, zeros in (
+        ("utf-32-le", (1, 2, 3)), ("utf-32-be", (0, 1, 2)), ("utf-16-le", (1, 3)), ("utf-16-be", (0, 2)),
+    ):  # fmt: skip
+        if all((byte == 0) == (place % 4 in zeros) for place, byte in enumerate(start)):
+            return code
+    return None
+
+
+def below_the_titles(text: str, wanted: Collection[str] | None, notes: list[str]) -> tuple[str, str | None]:
+    """The text from its header line on, and the delimiter that the first line (``sep=;``) says.
+
+    A line above a header that has ``wanted`` columns is a title where it has none of them.
+    """
+    lines = LINE_END.split(text, TITLES + 1)
+    filled = [number for number, line in enumerate(lines[:-1]) if line.strip(BLANKS)]
+    first = lines[filled[0]].strip(BLANKS) if filled else ""
+    if filled and (found := SEPARATOR.fullmatch(lines[filled[0]].strip(" \ufeff"))) is not None:
+        notes.append(f"the first line, {first}, is no row")
+        mark = found.group(1)
+        return text.partition(lines[filled[0]])[2].lstrip("\r\n"), mark if mark in DELIMITERS else None
+    if wanted is None:
+        return text, None
+    for number in filled:
+        names = {re.sub(r'^"|"$', "", cell.strip(BLANKS)).casefold() for cell in re.split("[,;|\t]", lines[number])}
+        if len(names & set(wanted)) >= ENOUGH:
+            if number == filled[0]:
+                break
+            notes.append(f"{count(number, 'line')} above the header left out: {first[:60]}")
+            starts = [0, *(match.end() for match, _ in zip(LINE_END.finditer(text), range(number), strict=False))]
+            return text[starts[number] :], None
+    return text, None
 
 
 def delimiter_of(header: str, expected: str) -> str:
@@ -206,21 +254,27 @@ def distinct(header: list[str], rows: list[list[str]], notes: list[str]) -> list
     return names
 
 
-def squared(rows: list[list[str]], width: int, notes: list[str]) -> list[list[str]]:
+def squared(rows: list[list[str]], width: int, notes: list[str], delimiter: str) -> list[list[str]]:
     """Rows of equal length."""
-    short, long = 0, []
-    for number, row in enumerate(rows):
-        if len(row) < width:
-            short += 1
-            rows[number] = row + [""] * (width - len(row))
-        elif len(row) > width:
-            long += [cell for cell in row[width:] if cell]
-            rows[number] = row[:width]
+    mended, left = mend_shifted(rows, width, delimiter)
+    if mended:
+        told = f"read with the {DELIMITERS[delimiter].removesuffix('s')} inside a cell: {rows_named(rows, mended)}"
+        notes.append(f"{count(len(mended), 'row')} longer than the header {told}")
+    if left:
+        long = [cell for place in left for cell in rows[place][width:] if cell]
+        notes.append(f"cells beyond the last column left out: {', '.join(map(repr, long[:5]))}")
+        notes.append(
+            f"{count(len(left), 'row')} {SHIFTED} ({rows_named(rows, left)}), by a comma without quotes, perhaps"
+        )
+    short = sum(len(row) < width for row in rows)
     if short:
         notes.append(f"{count(short, 'row')} shorter than the header, the rest is empty")
-    if long:
-        notes.append(f"cells beyond the last column left out: {', '.join(map(repr, long[:5]))}")
-    return rows
+    return [(row + [""] * (width - len(row)))[:width] if len(row) != width else row for row in rows]
+
+
+def rows_named(rows: list[list[str]], places: list[int]) -> str:
+    """``row 5: 2, 002_S_0295, bl``: the first cells of some rows."""
+    return "; ".join(f"row {place + 1}: {', '.join(rows[place][:3])}"[:80] for place in places[:3])
 
 
 def count(number: int, what: str) -> str:

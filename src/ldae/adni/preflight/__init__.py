@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ldae.adni.accounting import NEEDED, UNUSABLE_ROW
-from ldae.adni.adni4_tables import Adni4, known_phases
+from ldae.adni.adni4_tables import Adni4, adni4_of, known_phases
 from ldae.adni.clinica_tables import AdaptedTable, adapt_tables
 from ldae.adni.disk import SubjectFiles
 from ldae.adni.inventory import FIVE_DIGITS, missing_folders, outsiders, subject_folders
@@ -21,6 +21,7 @@ from ldae.adni.preflight.date_checks import contradicted_dates
 from ldae.adni.preflight.finding import SEVERITIES, Finding
 from ldae.adni.preflight.image_checks import (
     archive_findings,
+    bare_folders,
     files_by_subject,
     folder_findings,
     image_findings,
@@ -99,8 +100,13 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
     told = {} if needless_for_all else adapted
     told = whole if damaged else told
     findings += adapted_findings(told, tables)
-    if found is not None and not damaged:  # without it, subjects of all phases look like ADNI4's
-        findings += adni4_findings(found, told, tables)
+    if damaged:  # without ADNIMERGE, subjects of all phases look like ADNI4's, but for those with five digits
+        late = {name: item for name, item in files.items() if FIVE_DIGITS.fullmatch(name)}
+        sure = adni4_of(images, tables, whole, late) if adni4 and late else None
+    else:
+        sure = found
+    if sure is not None:
+        findings += adni4_findings(sure, told, tables)
     arrivals = account(adapted, found, files, adni4) if not damaged else None
     if "ADNIMERGE" in contents:
         merge, table = contents["ADNIMERGE"], BY_NAME["ADNIMERGE"]
@@ -111,7 +117,8 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
         if "DXSUM_PDXCONV" in contents:
             findings += diagnosis_findings(merge, contents["DXSUM_PDXCONV"], subjects)
     findings += (
-        archive_findings(files, images, copies)
+        bare_folders(files, images)
+        + archive_findings(files, images, copies)
         + unseen_findings(archives, images)
         + misplaced_images(files, images, listed)
     )

@@ -177,6 +177,16 @@ def image_findings(
     return findings
 
 
+def bare_folders(files: Mapping[str, SubjectFiles], images: Path) -> list[Finding]:
+    """Subjects' folders in which nothing is that could be an image."""
+    bare = [name for name, item in files.items() if item == SubjectFiles(empty=item.empty)]
+    if not bare:
+        return []
+    what = f"{count(len(bare), 'subject folder')} without a file of an image: {shortened(bare)}"
+    fix = f"download the images of these subjects from {COLLECTIONS}, or take the folders away"
+    return [Finding("quarantine", what, str(images), fix, USED)]
+
+
 def nameless_findings(files: Mapping[str, SubjectFiles], images: Path, lacking: Collection[str]) -> list[Finding]:
     """Series that nobody can tell which image they are: the names were changed.
 
@@ -216,6 +226,9 @@ def folder_findings(
         if inside:
             (folder, number), *_ = inside.most_common(1)
             fix = f"set raw.images to {images / folder}, which holds {count(number, 'subject folder')}"
+            if len(inside) > 1:
+                others = ", ".join(f"{place} ({count(n, 'subject folder')})" for place, n in inside.most_common(4))
+                fix = f"move all subject folders into one folder and set raw.images to it; they lie in {others}"
         if PTID.fullmatch(images.name):
             fix = f"set raw.images to the folder that {images.name} lies in; this is a single subject's"
         findings.append(Finding("blocking", "no subject folder named NNN_S_NNNN", str(images), fix, USED))

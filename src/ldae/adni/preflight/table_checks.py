@@ -6,9 +6,11 @@ from ldae.adni.clinica import OLDEST_DCM2NIIX, clinica_command, dcm2niix_version
 from ldae.adni.clinica_tables import AdaptedTable
 from ldae.adni.preflight.finding import Finding, Severity, shortened
 from ldae.adni.stand_ins import stand_ins
-from ldae.adni.study_tables import TABLES, StudyTable, find_tables, read_table
+from ldae.adni.study_tables import FILES, TABLES, StudyTable, find_tables, find_todays_tables, read_table
 from ldae.core.errors import UserError
-from ldae.core.text_tables import CUT
+from ldae.core.text_tables import CUT, SHIFTED
+
+MRIQC_PAGE = f"{FILES} > Imaging > MAYO ADIR LAB MRI Quality [ADNI1,GO,2,3,4], table MRIQC"
 
 
 def table_findings(tables: Path) -> list[Finding]:
@@ -29,7 +31,15 @@ def adapted_findings(adapted: dict[str, AdaptedTable], tables: Path) -> list[Fin
     findings = []
     for item in adapted.values():
         findings += one_table(item, tables)
-        changes = [change for change in item.changes if change != CUT]
+        changes = [change for change in item.changes if change != CUT and SHIFTED not in change]
+        for change in item.changes:
+            if SHIFTED in change and item.paths:
+                fix = (
+                    "put quotes around the cell that has the comma, or download the table again; what stands behind it"
+                )
+                fix += " in these rows is read as that of the next column"
+                what = f"table {item.table.name}: {change}"
+                findings.append(Finding("quarantine", what, item.paths[0].name, fix, item.table.purpose))
         if item.usable and changes:
             what = f"table {item.table.name}: {'; '.join(changes)}"
             fix = "none needed; the table adapter passes it on as Clinica 0.12 reads it, your file stays as it is"
@@ -45,7 +55,7 @@ def one_table(item: AdaptedTable, tables: Path) -> list[Finding]:
     names = ", ".join(path.relative_to(tables).as_posix() for path in item.paths)
     severity: Severity = "note" if table.optional else "blocking"
     if len(item.paths) > 1:
-        what = f"{len(item.paths)} files are table {table.name}"
+        what = f"{len(item.paths)} files are table {table.name}, and none of them is read"
         return [Finding("blocking", what, names, "keep the newest file alone", table.purpose)]
     if item.error:
         return [Finding(severity, item.error, names, f"download it again from {table.page}", table.purpose)]
@@ -54,11 +64,25 @@ def one_table(item: AdaptedTable, tables: Path) -> list[Finding]:
         return [Finding(severity, f"table {table.name} {CUT}", names, fix, table.purpose)]
     if item.lacking:
         what = f"columns missing: {', '.join(item.lacking)}"
-        return [Finding(severity, what, names, f"download the complete table from {table.page}", table.purpose)]
+        fix = completion(item, tables) or f"download the complete table from {table.page}"
+        return [Finding(severity, what, names, fix, table.purpose)]
     if is_empty(item):
         what = f"table {table.name} has a header and no row: it rates no scan"
         return [Finding("note", what, names, f"download it again from {table.page}", table.purpose)]
     return []
+
+
+def completion(item: AdaptedTable, tables: Path) -> str | None:
+    """What completes a list of images of today's, which no download of the same list does."""
+    if item.table.name != "MPRAGEMETA" or find_tables(tables, item.table.name):
+        return None
+    quality = find_todays_tables(tables, "MRIQC")
+    if not quality:
+        return f"put MRIQC beside it, which has them by image ID: {MRIQC_PAGE}"
+    if len(quality) > 1:
+        return f"keep one of {', '.join(path.name for path in quality)}; MRIQC fills the columns of the list"
+    other = "All Images (LONI IDA, Search & Download > ARC Builder)"
+    return f"neither the list of images nor MRIQC has them: put an old MPRAGEMETA, or {other}, beside them"
 
 
 def is_empty(item: AdaptedTable) -> bool:

@@ -1,0 +1,66 @@
+"""Rows that a comma without quotes has shifted: read with the comma inside a cell, where the other rows tell which.
+
+A column whose cells are dates or numbers in the other rows holds nothing else in this one. Of the cells that the comma
+may have been in, those stay that this leaves; where several do, the cells in which they differ are empty.
+"""
+
+import re
+from collections.abc import Sequence
+
+KINDS = (
+    re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[T ].*)?"),  # a date
+    re.compile(r"[<>+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"),  # a number
+    re.compile(r"\d{3}_S_\d{4,5}"),
+)
+LOOKED_AT = 200  # rows by which a column is known
+FEWEST = 3  # columns of a kind, without which nothing is told
+
+
+def kinds_of_columns(rows: Sequence[Sequence[str]], width: int) -> list[re.Pattern[str] | None]:
+    """What all cells of each column are that are not empty; None: any text."""
+    kinds: list[re.Pattern[str] | None] = []
+    for column in range(width):
+        cells = [row[column] for row in rows if row[column]]
+        kinds.append(next((kind for kind in KINDS if cells and all(map(kind.fullmatch, cells))), None))
+    return kinds
+
+
+def mended_row(row: Sequence[str], kinds: Sequence[re.Pattern[str] | None], delimiter: str) -> list[str] | None:
+    """The row with as many cells as there are columns; None where nothing tells which cells belong together."""
+    more = len(row) - len(kinds)
+    if sum(kind is not None for kind in kinds) < FEWEST:
+        return None
+    found = []
+    for place in range(len(kinds)):
+        joined = f"{delimiter} ".join(row[place : place + more + 1])
+        cells = [*row[:place], joined, *row[place + more + 1 :]]
+        if all(not cell or kind is None or kind.fullmatch(cell) for cell, kind in zip(cells, kinds, strict=True)):
+            found.append(cells)
+    if not found:
+        return None
+    return [cells[0] if len(set(cells)) == 1 else "" for cells in zip(*found, strict=True)]
+
+
+def mend_shifted(rows: list[list[str]], width: int, delimiter: str) -> tuple[list[int], list[int]]:
+    """Mend the rows of a table with ``width`` columns that are too long, in place.
+
+    Returns:
+        Places of the rows that were mended, and of those that were not and stay as they are.
+    """
+    long = [place for place, row in enumerate(rows) if any(row[width:])]
+    if not long:
+        return [], []
+    plain = [row for row in rows if len(row) == width][:LOOKED_AT]
+    kinds = kinds_of_columns(plain, width)
+    mended, left = [], []
+    for place in long:
+        row = rows[place]
+        while len(row) > width and not row[-1]:
+            row = row[:-1]
+        better = mended_row(row, kinds, delimiter)
+        if better is None:
+            left.append(place)
+        else:
+            rows[place] = better
+            mended.append(place)
+    return mended, left
