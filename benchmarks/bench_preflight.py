@@ -1,5 +1,5 @@
 """What the preflight costs on a cohort of ADNI's size: study tables of 10,340 scans, and their folders of
-files of one byte: names and sizes are all that is read.
+files of 256 bytes: names and sizes are all that is read.
 
 python benchmarks/bench_preflight.py    # one line of JSON; exit status 1 above the limit
 """
@@ -19,6 +19,7 @@ from ldae.phantom.visit_schedule import plan_cohort
 
 ADNI, VISITS, SEED = 10_340, 4, 5
 FILES = 20  # in a folder; a series has 170, which take minutes to fabricate: --files 170
+SLICE = bytes(256)  # a file with fewer bytes than a header has is a lost slice
 LIMIT = 20.0  # seconds, wall
 
 
@@ -33,7 +34,7 @@ def fabricate(folder: Path, scans: int, files: int) -> tuple[Path, Path]:
         place.mkdir(parents=True)
         for number in range(files):
             file = os.open(place / image.file_name(number), os.O_CREAT | os.O_WRONLY)
-            os.write(file, b"x")  # a file of 0 bytes is a lost slice
+            os.write(file, SLICE)
             os.close(file)
     write_todays_tables(folder / "clinical", plans, images, SEED)
     return folder / "ADNI", folder / "clinical"
