@@ -54,7 +54,7 @@ rehearse: $(READY) ## the paper's networks on the paper's grid through every rul
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/rehearse --configfile $(REHEARSE); status=$$?; \
 		$(BIN)/python benchmarks/rehearsal.py table; exit $$status
 
-all: inventory ## your own download -> everything, on this machine (CONFIG=config/mine.yaml lies over the paper's)
+all: inventory ## your own download -> everything, on this machine (CONFIG=config/mine.yaml overrides the paper's settings)
 	$(SNAKEMAKE) $(if $(CONFIG),--configfile $(CONFIG))
 
 inventory: $(READY) ## look whether your data changed; before every run on a cluster (CONFIG as for `all`)

@@ -23,6 +23,7 @@ COMMANDS = (
     "plan",
     "check-precision",
     "import-weights",
+    "status",
     "summary",
     "unlock",
     "fresh",

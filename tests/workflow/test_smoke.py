@@ -16,6 +16,7 @@ from chain import ROOT, SMOKE
 from ldae.cli import main
 from ldae.report.glossary import explain
 from ldae.report.outputs import unexplained
+from ldae.report.run_status import status_lines
 from ldae.studies.registry import STUDIES as RECORDS
 
 HEADLINE = [
@@ -58,6 +59,12 @@ def test_every_metric_is_explained_in_docs_metrics(smoke):
         for metric in pd.read_csv(path, sep="\t", keep_default_na=False).get("metric", ())
     }
     assert len(found) > 60 and sorted(name for name in found if explain(name) is None) == []
+
+
+def test_status_says_that_nothing_is_left(smoke):
+    lines = list(status_lines(smoke.folder / "results/smoke", smoke.folder, alive=False))
+    assert not [line for line in lines if line.startswith(("not finished", "at work"))]
+    assert lines[1].startswith("done: ") and int(lines[1].split()[1]) > 50
 
 
 def test_report_is_self_contained(smoke):

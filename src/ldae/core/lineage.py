@@ -61,7 +61,10 @@ def require(what: str, found: Any, expected: Any) -> None:
         UserError: they differ.
     """
     if found != expected:
-        raise UserError(f"{what}: {found} found, {expected} expected; run the rules after the changed part again.")
+        raise UserError(
+            f"{what}: {found} found, {expected} expected; run the rule that made it again, and those that "
+            "follow (`--forcerun RULE`)."
+        )
 
 
 def require_chain(models: Mapping[str, Mapping[str, Any]], folder: str | Path = "") -> None:

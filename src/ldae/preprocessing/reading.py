@@ -181,7 +181,9 @@ def check_geometry(affine: np.ndarray, shape: tuple[int, ...], min_slices: int =
         )
     cosines = axes / zooms
     if not np.allclose(cosines.T @ cosines, np.eye(3), atol=1e-2):
-        raise QuarantinedScan("the affine is sheared")
+        raise QuarantinedScan(
+            "the axes of the voxel grid are not at right angles (the affine in the header is sheared)"
+        )
     extent = zooms * shape
     if extent.min() < FIELD_OF_VIEW_MM[0] or extent.max() > FIELD_OF_VIEW_MM[1]:
         raise QuarantinedScan(f"field of view {np.round(extent).astype(int).tolist()} mm is not that of a head")

@@ -192,7 +192,10 @@ def content_of(product: Path) -> str:
     if product.is_file():
         return sha256_file(product)
     if not sidecar(product).is_file():
-        raise QuarantinedScan(f"{product.name} is missing; redo its shard with --forcerun of the step before")
+        raise QuarantinedScan(
+            f"{product.name} is missing although its step was done; run that step again, such as "
+            "`snakemake --forcerun extract_brain` for a mask"
+        )
     return read_json(sidecar(product))["sha256"]
 
 
@@ -204,8 +207,8 @@ def read_corrected(files: ScanFiles) -> nib.Nifti1Image:
     """
     if not files.corrected.is_file():
         raise UserError(
-            f"{files.corrected} was dropped (preprocessing.keep_corrected: false); "
-            "run again with --forcerun correct_bias_field."
+            f"{files.corrected} was removed after registration (preprocessing.keep_corrected: false) and is needed "
+            "again; run the same command with `--forcerun correct_bias_field`."
         )
     return read_scan(files.corrected)
 

@@ -76,7 +76,10 @@ class Counterfactuals:
         scans, score = self.inputs.scans.loc[rows], self.probe.score(self.inputs.code("y_sem", rows))
         groups = [(scans["diagnosis"] == name).to_numpy() for name in ("AD", "CN")]
         if not all(group.any() for group in groups):
-            raise UserError("The training split has no scan of AD, or none of CN: no true stage follows a step.")
+            raise UserError(
+                "The training subjects have no scan with AD, or none of a control, so that a step along the probe "
+                "cannot be turned into a change of the true stage of the disease."
+            )
         chosen = groups[0] | groups[1]
         stage, logit = scans["truth_stage"].to_numpy(float)[chosen], score[chosen] - score[chosen].mean()
         spread = float((logit**2).sum())

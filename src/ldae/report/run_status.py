@@ -1,0 +1,153 @@
+"""How far a run is: what is done, at work, failed and left, from its logs, its benchmarks and Snakemake's own log.
+
+Nothing is planned and nothing is asked of Snakemake, so it takes no time and can be called while a run is going on. A
+rule writes its log from the start and its benchmark when it has ended well; a log without a younger benchmark is a job
+that is at work, or that failed.
+"""
+
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from ldae.core.errors import UserError
+from ldae.report.run_summary import rule_seconds
+
+PROGRESS = re.compile(r"^(\d+) of (\d+) steps \(\d+%\) done$", re.MULTILINE)
+FINISHED = re.compile(r"^Finished jobid: \d+ \(Rule: (\w+)\)$", re.MULTILINE)
+FAILED = re.compile(r"^Error in (?:local)?rule (\w+):|/scripts/tmp\w*\.(\w+)\.py' (?:died|returned)", re.MULTILINE)
+STATS = re.compile(r"^Job stats:\n.*\n-+  -+\n((?:\w+ +\d+\n)+)", re.MULTILINE)
+COMMAND = re.compile(r"^  Command: (.+)$", re.MULTILINE)
+LONGEST = 3  # rules whose time is told
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job whose log is there.
+
+    Attributes:
+        name: of its rule and shard, as its log is called: ``train_diffusion``, ``register_mni/0``.
+        done: its benchmark is there, and not older than its log.
+        said: the last line of its log that is not empty.
+        written: when something was written to it, in seconds since 1970.
+    """
+
+    name: str
+    log: Path
+    done: bool
+    said: str
+    written: float
+
+    @property
+    def rule(self) -> str:
+        """Without the shard."""
+        return self.name.split("/")[0]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What Snakemake's newest log in a folder says.
+
+    Attributes:
+        command: that was given.
+        started: when, in seconds since 1970.
+        done, steps: jobs that ended well, and all that were planned; 0 before the first one.
+        left: rule -> jobs of it that have not ended well.
+        failed: rules with a job that failed.
+    """
+
+    command: str
+    started: float
+    done: int = 0
+    steps: int = 0
+    left: Counter[str] = field(default_factory=Counter)
+    failed: frozenset[str] = frozenset()
+
+
+def jobs_of(results: Path) -> list[Job]:
+    """Every job that has written a log, the last one last."""
+    found = []
+    logs = sorted((results / "logs").rglob("*.log"), key=lambda path: path.stat().st_mtime)
+    for log in logs:
+        name = log.relative_to(results / "logs").with_suffix("").as_posix()
+        benchmark, written = results / "benchmarks" / f"{name}.tsv", log.stat().st_mtime
+        done = benchmark.is_file() and benchmark.stat().st_mtime >= written
+        found.append(Job(name, log, done, last_line(log), written))
+    return found
+
+
+def last_line(path: Path) -> str:
+    """The last line of a log that holds something."""
+    lines = [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+def newest_run(folder: Path) -> Run | None:
+    """The newest run of Snakemake in a folder that did something, dry runs and unlocking aside; none: there is none.
+
+    Args:
+        folder: from which Snakemake was called; its logs are in ``.snakemake/log``.
+    """
+    for path in sorted((folder / ".snakemake/log").glob("*.snakemake.log"), reverse=True):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        command, stats = COMMAND.search(text), STATS.search(text)
+        if stats is None or "Execute " not in text:
+            continue
+        planned: Counter[str] = Counter()
+        for line in stats[1].splitlines():
+            name, count = line.split()
+            planned[name] += int(count)
+        planned.pop("total", None)
+        ended, progress = Counter(FINISHED.findall(text)), PROGRESS.findall(text)
+        done, steps = map(int, progress[-1]) if progress else (0, planned.total())
+        failed = frozenset(one or other for one, other in FAILED.findall(text))
+        started = datetime.strptime(path.name.split(".")[0], "%Y-%m-%dT%H%M%S").timestamp()
+        return Run(command[1] if command else "snakemake", started, done, steps, planned - ended, failed)
+    return None
+
+
+def status_lines(results: Path, folder: Path, alive: bool) -> Iterator[str]:
+    """What there is to say, line by line.
+
+    Args:
+        folder: from which Snakemake is called.
+        alive: whether a Snakemake works in it.
+
+    Raises:
+        UserError: it is no results folder.
+    """
+    if not (results / "logs").is_dir():
+        raise UserError(f"{results} holds no logs: give the results_dir of a run, such as results/demo.")
+    jobs, run = jobs_of(results), newest_run(folder)
+    if run is not None:
+        state = "is at work" if alive else "has ended"
+        yield f"run: {state}, {run.done} of {run.steps} steps done: {run.command}"
+    elif not alive:
+        yield f"run: no log of Snakemake's is in {folder / '.snakemake/log'}"
+    times = rule_seconds(results / "benchmarks") if (results / "benchmarks").is_dir() else {}
+    longest = ", ".join(f"{rule} {clock(seconds)}" for rule, (_, seconds) in list(times.items())[:LONGEST])
+    total = clock(sum(seconds for _, seconds in times.values()))
+    yield f"done: {sum(job.done for job in jobs)} jobs, {total} of work" + (f"; longest: {longest}" if longest else "")
+    unfinished = [job for job in jobs if not job.done]
+    for job in unfinished:
+        words = f"last word {clock(time.time() - job.written)} ago{f': {job.said}' if job.said else ''}"
+        if run is not None and alive and job.rule not in run.failed:
+            if job.written >= run.started:  # else it is of an earlier run, and among those that are left
+                yield f"at work: {job.name}, {words}"
+        else:
+            yield f"not finished: {job.name} ({job.log}), {words}"
+    if run is not None and run.left:
+        names = ", ".join(f"{rule} ({count})" if count > 1 else rule for rule, count in run.left.items())
+        yield f"left: {run.left.total()} jobs, those at work included: {names}"
+    elif run is not None and not unfinished:
+        yield f"left: nothing; the report is {results / 'paper/report.html'}"
+
+
+def clock(seconds: float) -> str:
+    """``3:07`` minutes, or ``2:03:07`` hours."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
