@@ -235,7 +235,7 @@ def mended(table: StudyTable, content: pd.DataFrame, changes: list[str]) -> pd.D
     if table.name == "CDR":
         session = content["VISCODE2"].str.fullmatch(SESSION_CODES)
         if not session.all():
-            changes.append(f"{(~session).sum()} rows left out whose VISCODE2 is no session")
+            changes.append(f"{count(int((~session).sum()), 'row')} left out whose VISCODE2 is not a session")
             return content[session]
     if table.name == "DXSUM_PDXCONV" and len(content) and not content.duplicated(["PTID", "VISCODE2"]).any():
         # With a unique index pandas gives a bare number where Clinica expects a series.

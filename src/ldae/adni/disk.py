@@ -9,9 +9,10 @@ them, they cost nothing.
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from ldae.adni.file_names import (
@@ -32,6 +33,7 @@ from ldae.core.text_tables import count
 SMALLEST = 200  # bytes; a slice has more in its header alone, pointers of git-annex and Git LFS have about 130
 A_SERIES = 10  # files in a folder, where their names do not say that they are slices
 NOT_HIDDEN = re.compile(r"\.(AppleDouble|git|datalad|trash.*|snapshots?|Spotlight.*|fseventsd)", re.IGNORECASE)
+BEHIND_A_LINK = 5_000  # folders; those of all images of one subject are some hundred
 DAY = re.compile(r"\d{4}-\d\d-\d\d(?=_|$)")  # LONI's folder of a series: 2006-04-18_08_20_30.0
 
 
@@ -75,7 +77,8 @@ class ImageFiles:
         lost = self.missing(self.broken, self.dicom)
         if lost:
             of = f"{len(lost)} of {len(lost) + len(self.dicom) + len(self.nifti)} files of I{image}"
-            return f"not on disk: {of} are links to nowhere (run `datalad get`, or copy them again)"
+            are = "is a link" if len(lost) == 1 else "are links"
+            return f"not on disk: {of} {are} to nowhere (run `datalad get`, or copy them again)"
         if lost := self.missing(self.hollow, self.dicom):
             if all(NIFTI_SUFFIX.fullmatch(path) for path in lost):
                 return (
@@ -84,17 +87,17 @@ class ImageFiles:
                     else f"empty files: the NIfTI of I{image} has 0 bytes (copy or download it again)"
                 )
             of = f"{len(lost)} of {len(lost) + len(self.dicom)} files of I{image}"
-            return f"empty files: {of} have 0 bytes (copy or download them again)"
+            return f"empty files: {of} {have(lost)} 0 bytes (copy or download them again)"
         if lost := self.missing(self.stubs, self.dicom):
             of = f"{len(lost)} of {len(lost) + len(self.dicom)} files of I{image}"
             return (
-                f"no slices: {of} are pointers of git-annex or Git LFS (run `datalad get`, `git lfs pull`), macOS's ._ "
-                "files or rests of a copy (copy or download them again)"
+                f"no slices: {of} {have(lost)} too few bytes: pointers of git-annex or Git LFS (run `datalad get`, "
+                "`git lfs pull`), macOS's ._ files or rests of a copy (copy or download them again)"
             )
         if lost := self.missing(self.unfinished, self.dicom):
             of = f"{len(lost)} of {len(lost) + len(self.dicom)} files of I{image}"
             ending = Path(lost[0]).name.removeprefix(intended_name(Path(lost[0]).name))
-            return f"unfinished download: {of} have the ending {ending} (download them again)"
+            return f"unfinished download: {of} {have(lost)} the ending {ending} (download them again)"
         packed = self.packed_slices if self.dicom or self.nifti else self.packed
         if packed:
             return f"packed: unpack {count(len(packed), 'file')} of I{image} where they lie (gunzip, unzip)"
@@ -135,12 +138,18 @@ class ImageFiles:
         return [path for path, name in bare.items() if SLICE.search(name) and name not in self.dicom]
 
 
+def have(files: Sized) -> str:
+    """``has`` of one file, ``have`` of several."""
+    return "has" if len(files) == 1 else "have"
+
+
 @dataclass
 class SubjectFiles:
     """``images``: by image ID; ``empty``: IDs of folders ``I<number>`` in which there is nothing; of no image in
     particular: ``archives`` that are not unpacked, and ``unfinished`` downloads; ``hidden``: image ID -> the hidden
     folder in which its files lie; ``nameless``: folder -> names of the slices in it that no name gives an image;
-    ``gaps``: image ID -> which of its slices are missing, where that was looked at (:mod:`ldae.adni.slices`)."""
+    ``gaps``: image ID -> which of its slices are missing, where that was looked at (:mod:`ldae.adni.slices`);
+    ``endless``: links to so many folders that they are not followed."""
 
     images: dict[str, ImageFiles] = field(default_factory=dict)
     empty: list[str] = field(default_factory=list)
@@ -150,6 +159,7 @@ class SubjectFiles:
     nameless: dict[str, list[str]] = field(default_factory=dict)
     gaps: dict[str, str] = field(default_factory=dict)
     misfiled: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    endless: list[str] = field(default_factory=list)
 
     @property
     def unnamed(self) -> list[str]:
@@ -177,11 +187,14 @@ def subject_files(subject: Path) -> SubjectFiles:
     """Every file of a subject that may belong to an image, by names and sizes; no file is opened.
 
     Links to folders are followed last, and no folder is read twice: such links may lead in circles, through other
-    subjects' folders as well.
+    subjects' folders as well. One behind which there are more than 5,000 folders (``/usr``) is not followed.
     """
     found, seen = SubjectFiles(), set[tuple[int, int]]()
     folders, links = list[tuple[str | None, str]]([(None, str(subject))]), list[str]()
     while folders or links:
+        if not folders and leads_too_far(links[0]):
+            found.endless.append(links.pop(0))
+            continue
         above, place = folders.pop() if folders else (None, links.pop(0))
         image = image_of_folder(Path(place).name) or above
         state = Path(place).stat()
@@ -193,6 +206,11 @@ def subject_files(subject: Path) -> SubjectFiles:
         folders += [(image, item.path) for item in reversed(inside) if not item.is_symlink()]
     settle(found)
     return found
+
+
+def leads_too_far(place: str) -> bool:
+    """Whether there are more folders behind a link than any subject has."""
+    return next(islice(walk(place, closed=True), BEHIND_A_LINK, None), None) is not None
 
 
 def add_folder(found: SubjectFiles, image: str | None, place: str) -> list[os.DirEntry[str]]:

@@ -19,6 +19,7 @@ from ldae.config import Config
 from ldae.core.errors import UserError
 from ldae.core.files import (
     is_folder,
+    is_kernels,
     leads_nowhere,
     saying_what_is_closed,
     sha256_file,
@@ -34,18 +35,20 @@ COLUMNS = ["kind", "subject", "path", "files", "bytes", "digest"]
 
 def missing_folders(images: Path, tables: Path) -> list[tuple[str, str, str]]:
     """What is missing, where it was looked for, and what to do, for each raw folder that does not exist."""
-    return [
-        (
-            f"the folder of the {what} does not exist",
-            str(path),
-            f"unpack the LONI download there, or set {key} in the configuration (docs: ADNI download guide)",
-        )
-        for path, key, what in (
-            (images, "raw.images", "raw ADNI images"),
-            (tables, "raw.tables", "ADNI study tables"),
-        )
-        if not path.is_dir()
-    ]
+    found = []
+    for path, key, what in (
+        (images, "raw.images", "raw ADNI images"),
+        (tables, "raw.tables", "ADNI study tables"),
+    ):
+        if not path.is_dir():
+            how = "does not exist"
+        elif is_kernels(path):
+            how = "is one of the operating system's own, which hold no files"
+        else:
+            continue
+        fix = f"unpack the LONI download there, or set {key} in the configuration (docs: ADNI download guide)"
+        found.append((f"the folder of the {what} {how}", str(path), fix))
+    return found
 
 
 def not_there_yet(config: Config) -> list[str]:
@@ -168,6 +171,7 @@ def refresh_inventory(config: Config) -> str:
 
 
 FIVE_DIGITS = re.compile(r"\d{3}_S_\d{5}")  # which Clinica passes over
+MOST_FOLDERS = 100_000  # behind a link beside the subjects; all of ADNI's T1w images lie in some 50,000
 LIKE_A_SUBJECT = re.compile(
     r"[\W_]*(?:sub-)?(?:ADNI)?[\s_-]*(\d{1,3})(?:[\s_-]*S[\s_-]*(\d{3,6})|[\s_-]+S[\s_-]+(\d{1,2}))(?!\d).*",
     re.IGNORECASE | re.DOTALL,
@@ -230,7 +234,9 @@ def folder_outside(images: Path, name: str) -> Outsider:
     files = size = 0
     subjects: dict[str, str] = {}
     named: set[str] = set()
-    for folder, folders, names in os.walk(images / name):
+    for number, (folder, folders, names) in enumerate(walk(images / name, closed=True)):
+        if number > MOST_FOLDERS and (images / name).is_symlink():
+            return Outsider(name, files, size, f"take the link away, it leads to more than {MOST_FOLDERS:,} folders")
         place = Path(folder).relative_to(images).as_posix()
         named |= {match.group() for file in names[:1] if (match := IN_A_NAME.search(file))}
         meant = subject_meant(Path(folder).name)

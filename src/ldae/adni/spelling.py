@@ -162,7 +162,6 @@ def normalised(table: StudyTable, content: pd.DataFrame, changes: list[str]) -> 
         different &= new != ""
         if different.any():
             first = different.idxmax()
-            changes.append(
-                f"{column}: {count(int(different.sum()), 'cell')} respelt ({cut(old[first])!r} as {cut(new[first])!r})"
-            )
+            cells = count(int(different.sum()), "cell")
+            changes.append(f"{column}: {cells} will be respelt ({cut(old[first])!r} as {cut(new[first])!r})")
     return content.assign(**fresh)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pydicom
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
-from ldae.adni.disk import ImageFiles, SubjectFiles
+from ldae.adni.disk import ImageFiles, SubjectFiles, have
 from ldae.core.errors import QuarantinedScan, is_machine_error
 from ldae.core.text_tables import count
 
@@ -88,7 +88,7 @@ def image_paths(image: str, files: ImageFiles, notes: list[str]) -> list[Path]:
         raise QuarantinedScan(f"unreadable DICOM: none of the {len(files.dicom)} files of I{image} has a usable header")
     if bad:
         raise QuarantinedScan(
-            f"unreadable DICOM: {len(bad)} of {len(files.dicom)} files of I{image} have no usable header"
+            f"unreadable DICOM: {len(bad)} of {len(files.dicom)} files of I{image} {have(bad)} no usable header"
         )
     if unread and not files.named:
         notes.append(f"I{image}: {count(len(unread), 'file')} beside the slices left aside: {Path(unread[0]).name}")

@@ -13,6 +13,7 @@ from ldae.core.files import walk
 
 WORKBOOK = re.compile(r"\.(xlsx|xlsm|xls|ods|numbers|rdata|rda|rds|sas7bdat|sav|dta|parquet)$", re.IGNORECASE)
 PLAIN = re.compile(r"\.(csv|tsv|txt|tab)$", re.IGNORECASE)
+OTHER_ENDINGS = (".tsv", ".txt", ".tab")  # of text tables that are read once they are called CSV
 PACKED = re.compile(r"\.(zip|gz|bz2|xz|zst|z|7z|rar)$", re.IGNORECASE)
 NAMELESS = re.compile(r"unconfirmed .*\.crdownload", re.IGNORECASE)  # Chrome, until it is finished
 
@@ -32,6 +33,8 @@ def stand_ins(folder: Path, names: tuple[str, ...]) -> list[str]:
             found.append(f"{path.name} is an unfinished download, perhaps of it: download that again")
         elif not path.suffix and is_called(f"{path.name}.csv", names):
             found.append(f"{path.name} has no ending: name it {path.name}.csv")
+        elif path.suffix.lower() in OTHER_ENDINGS and is_called(path.name, names):
+            found.append(f"{path.name} is it but for its ending: rename it {path.stem}.csv")
         elif path.suffix.lower() != ".csv" and is_called(path.name, names):
             found.append(f"{path.name} cannot be read: save it as CSV, or unpack it")
         elif ARCHIVE.fullmatch(path.name) or TAR.fullmatch(path.name):

@@ -80,7 +80,7 @@ def wrong_call(options: Namespace) -> str | None:
     else:
         for folder in (options.raw, options.clinical):
             if not folder.is_dir():
-                return f"{folder} is no folder; {call}"
+                return f"{folder} is not a folder; {call}"
         of_bids = ("layout", "visits", "participants")
         if given := [f"--{name}" for name in of_bids if getattr(options, name) is not None]:
             return f"{', '.join(given)}: of a BIDS dataset alone; call: ldae preflight --bids DIR"
@@ -107,12 +107,13 @@ def run_adni(options: Namespace) -> int:
         return 1 if blocking else 0
     arrivals = f": {findings.arrivals.sentence()}" if findings.arrivals is not None else ""
     if blocking:
-        print(f"The download is not ready to be converted, {count(blocking, 'finding')} must be mended{arrivals}.")
+        print(f"The download is not ready to be converted, {count(blocking, 'finding')} to mend first{arrivals}.")
     else:
         left_out = ", but for the scans below" if "quarantine" in severities else ""
         print(f"The download is ready to be converted{left_out}{arrivals}.")
     for finding in sorted(findings, key=lambda finding: (SEVERITIES.index(finding.severity), finding.needs_nothing)):
-        print(f"{finding.severity}: {finding.brief() if finding.needs_nothing else finding}")
+        lines = [finding.brief()] if finding.needs_nothing else finding.lines()
+        print("\n".join([f"{finding.severity}: {lines[0]}", *lines[1:]]))
     return 1 if blocking else 0
 
 

@@ -38,7 +38,7 @@ class Reading:
         if self.codes:
             said.append(f"{what}: {quoted(self.codes)} are codes of a missing value or outside the scale: n/a")
         if self.otherwise:
-            said.append(f"{what}: read by rule: {quoted(self.otherwise)}")
+            said.append(f"{what}: written in another way, and read all the same: {quoted(self.otherwise)}")
         return said
 
 

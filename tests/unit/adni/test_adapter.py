@@ -116,7 +116,7 @@ def test_what_ends_clinica_is_mended(download):
     adapted = adapt_tables(download.images, download.tables)
     assert adapted["DXSUM_PDXCONV"].changes == ("one row repeated",)
     assert adapted["DXSUM_PDXCONV"].content.duplicated().sum() == 1
-    assert adapted["CDR"].changes == ("1 rows left out whose VISCODE2 is no session",)
+    assert adapted["CDR"].changes == ("1 row left out whose VISCODE2 is not a session",)
     pd.testing.assert_frame_equal(adapted["CDR"].content, ratings)
 
 

@@ -47,7 +47,11 @@ STRANGERS = {  # table, cells, what is said
     "an odd pass": ("MRIQUALITY", NOBODY | {"LONIUID": "S5", "PASS": "?!"}, "1 row left out whose PASS is no number"),
     "a roster": ("MRIQUALITY", {"RID": "total", "LONIUID": "S5"}, "1 row left out whose RID is no number: 'total'"),
     "a subject": ("ADNIMERGE", {"PTID": "Total"}, "1 row left out whose PTID is no subject of ADNI: 'Total' (1)"),
-    "a subject of five digits": ("ADNIMERGE", {"PTID": "999_S_99999", "VISCODE": "m00"}, "VISCODE: 1 cell respelt"),
+    "a subject of five digits": (
+        "ADNIMERGE",
+        {"PTID": "999_S_99999", "VISCODE": "m00"},
+        "VISCODE: 1 cell will be",
+    ),
     "a diagnosis": ("DXSUM_PDXCONV", {"PTID": "999_S_9999", "DIAGNOSIS": "?"}, "DIAGNOSIS: '?' (1) read as nothing"),
     "a rating of nobody": ("CDR", {"RID": "total"}, "1 row left out whose RID is no number: 'total' (1)"),
 }

@@ -51,9 +51,8 @@ def test_a_slice_that_is_not_wholly_there_costs_its_visit(download, image, tmp_p
     path = slices(download, image)[3]
     path.rename(path.with_name(path.name + ending))
     assert sentence(download) == "5 of 6 visits on disk will arrive"
-    assert (
-        f"1 x unfinished download: {image.ptid} (1 of 12 files of I{image.image_id} have the ending {ending}"
-        in said(download)
+    assert f"1 x unfinished download: {image.ptid} (1 of 12 files of I{image.image_id} has the ending {ending}" in said(
+        download
     )
     assert str(image.image_id) in staged(download, image, tmp_path).reasons
     shutil.copy(slices(download, image)[0], path)  # downloaded again, what was left of the first time lies beside
@@ -71,7 +70,7 @@ def test_an_unfinished_archive_is_told_where_it_lies(download, image):
     (download.images / image.ptid / "more.zip.part").write_bytes(b"PK")
     (download.images / "ADNI_2.zip.crdownload").write_bytes(b"PK")
     assert f"quarantine: 1 download not finished in subjects' folders: {image.ptid}/more.zip.part" in said(download)
-    assert "quarantine: ADNI_2.zip.crdownload is no subject folder" in said(download)
+    assert "quarantine: ADNI_2.zip.crdownload lies beside the subject folders" in said(download)
     assert "download ADNI_2.zip again, this is an unfinished one" in said(download)
 
 
@@ -89,7 +88,7 @@ def test_a_damaged_slice_without_an_ending_still_costs_the_image(download, image
     number(download, image)
     slices(download, image)[4].write_bytes(b"no DICOM" * 40)
     (reason,) = staged(download, image, tmp_path).reasons.values()
-    assert reason == f"unreadable DICOM: 1 of 12 files of I{image.image_id} have no usable header"
+    assert reason == f"unreadable DICOM: 1 of 12 files of I{image.image_id} has no usable header"
 
 
 @pytest.mark.parametrize("copy", ["{stem} (1){end}", "{stem} - Copy{end}", "Copy of {stem}{end}", "sub/{stem}{end}"])

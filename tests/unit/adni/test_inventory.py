@@ -66,7 +66,7 @@ def test_names_that_are_not_utf8_are_written_with_backslashes_and_named_once(dow
     monkeypatch.setattr(sys, "stdout", ascii_only)
     cli.main(["preflight", str(download.images), str(download.tables)])
     ascii_only.flush()
-    assert rb"\udce9_S_0001 is no subject folder" in ascii_only.buffer.getvalue()
+    assert rb"\udce9_S_0001 lies beside the subject folders" in ascii_only.buffer.getvalue()
 
 
 def test_missing_folder(download, tmp_path):

@@ -55,7 +55,7 @@ def test_a_subject_s_folder_without_an_image_is_named(download, ptid):
     (download.images / ptid).rename(download.images.parent / "elsewhere")
     (download.images / ptid / "MPRAGE").mkdir(parents=True)
     text = said(download)
-    assert f"quarantine: 1 subject folder without a file of an image: {ptid} (" in text
+    assert f"note: 1 empty subject folder: {ptid} (" in text
     assert sentence(download) == "4 of 4 visits on disk will arrive (beside them 2 not downloaded)"
 
 

@@ -174,7 +174,7 @@ def test_listed_image_that_is_not_on_disk(download):
     image = download.listed[0]
     (download.images / image.folder).rename(download.images.parent / "elsewhere")
     (finding,) = found(download)
-    assert finding.severity == "note" and finding.what == f"1 listed images are not on disk: I{image.image_id}"
+    assert finding.severity == "note" and finding.what == f"1 listed image is not on disk: I{image.image_id}"
     assert "Image Collections" in finding.fix
 
 
@@ -277,9 +277,9 @@ def test_a_report_that_cannot_be_written_is_one_line(download, tmp_path, capsys)
 
 def test_folders_in_the_wrong_order_are_one_finding(download, capsys):
     assert cli.main(["preflight", str(download.tables), str(download.images)]) == 1
-    verdict, line = capsys.readouterr().out.splitlines()
-    assert verdict == "The download is not ready to be converted, 1 finding must be mended."
-    assert line.startswith("blocking: the images are looked for in") and "in the other order" in line
+    verdict, line, *details = capsys.readouterr().out.splitlines()
+    assert verdict == "The download is not ready to be converted, 1 finding to mend first."
+    assert line.startswith("blocking: the images are looked for in") and "in the other order" in details[-1]
 
 
 def test_a_folder_too_high_names_the_one_that_is_meant(download):
@@ -292,7 +292,8 @@ def test_a_folder_too_high_names_the_one_that_is_meant(download):
 def test_the_folder_of_a_single_subject_is_known_as_such(download):
     ptid = download.plans[0].subject.ptid
     findings = preflight(download.images / ptid, download.tables)
-    assert f"set raw.images to the folder that {ptid} lies in" in str(findings[0])
+    assert f"{ptid} is the folder of a single subject" in findings[0].what and len(findings) == 1
+    assert findings[0].fix.endswith(f"one folder per subject (raw.images): {download.images}")
 
 
 def test_the_verdict_comes_first_and_notes_that_need_nothing_are_short(download, capsys):
@@ -300,9 +301,10 @@ def test_the_verdict_comes_first_and_notes_that_need_nothing_are_short(download,
     path.write_text(path.read_text().replace("PTID", "ptid", 1))
     (download.images / "README.txt").write_text("mine")
     assert cli.main(["preflight", str(download.images), str(download.tables)]) == 0
-    verdict, beside, renamed = capsys.readouterr().out.splitlines()
+    verdict, beside, advice, renamed = capsys.readouterr().out.splitlines()
     assert verdict == "The download is ready to be converted: 6 of 6 visits on disk will arrive."
-    assert beside.startswith("note: README.txt is no subject folder") and "nothing, if it is no image" in beside
+    assert beside.startswith("note: README.txt lies beside the subject folders")
+    assert "to do: nothing, if it is no image" in advice
     assert renamed == "note: table ADNIMERGE: columns renamed: ptid to PTID"
 
 
@@ -342,7 +344,7 @@ def test_file_names_that_clinica_cannot_find(download):
     for number, path in enumerate(files_of(download, image)):
         path.rename(path.with_name(f"slice{number}.dcm"))
     (finding,) = found(download)
-    assert finding.severity == "note" and finding.what.startswith("1 images are known by their folder alone")
+    assert finding.severity == "note" and finding.what.startswith("1 image is known by its folder alone")
     assert finding.what.endswith(f": I{image.image_id}")
     assert account(download) == ([], "6 of 6 visits on disk will arrive")
 
@@ -352,7 +354,7 @@ def test_empty_image_folder(download):
     for path in files_of(download, image):
         path.unlink()
     (finding,) = found(download)
-    assert finding.severity == "quarantine" and finding.what == f"1 image folders are empty: I{image.image_id}"
+    assert finding.severity == "quarantine" and finding.what == f"1 image folder is empty: I{image.image_id}"
 
 
 def test_image_on_disk_that_is_not_listed(download):
@@ -361,7 +363,7 @@ def test_image_on_disk_that_is_not_listed(download):
     table[table["ImageUID"] != str(image.image_id)].to_csv(download.table("MPRAGEMETA"), index=False)
     (finding,) = found(download)
     assert finding.severity == "note"
-    assert finding.what.startswith(f"1 images on disk are not listed in MPRAGEMETA: I{image.image_id}")
+    assert finding.what.startswith(f"1 image on disk is not listed in MPRAGEMETA: I{image.image_id}")
 
 
 def test_processed_image_that_was_not_downloaded(download):
@@ -371,7 +373,7 @@ def test_processed_image_that_was_not_downloaded(download):
     )
     pd.concat([table, row]).to_csv(download.table("MPRAGEMETA"), index=False)
     absent, other = found(download)
-    assert absent.severity == "note" and absent.what == "1 listed images are not on disk: I77"
+    assert absent.severity == "note" and absent.what == "1 listed image is not on disk: I77"
     assert other.severity == "note" and "the best image on disk is taken" in other.what
     assert account(download) == ([], "6 of 6 visits on disk will arrive")
 
@@ -528,7 +530,7 @@ def test_wrong_calls_end_with_2(download, tmp_path, capsys):
         assert cli.main(["preflight", *arguments]) == 2
         assert sentence in capsys.readouterr().err
     assert cli.main(["preflight", str(tmp_path / "none"), str(download.tables)]) == 2
-    assert "is no folder" in capsys.readouterr().err
+    assert "is not a folder" in capsys.readouterr().err
     assert cli.main(["preflight", str(download.images)]) == 2
     assert "ldae preflight RAW CLINICAL" in capsys.readouterr().err
 

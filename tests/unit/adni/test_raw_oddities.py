@@ -232,16 +232,16 @@ HARMFUL = [
 @pytest.mark.parametrize(
     ("harm", "reason"),
     [
-        (broken_link, "not on disk: 1 of 13 files of I{} are links to nowhere (run `datalad get`, or copy them again)"),
+        (broken_link, "not on disk: 1 of 13 files of I{} is a link to nowhere (run `datalad get`, or copy them again)"),
         (garbage, "unreadable DICOM: none of the 12 files of I{} has a usable header"),
-        (one_slice_empty, "empty files: 1 of 12 files of I{} have 0 bytes (copy or download them again)"),
+        (one_slice_empty, "empty files: 1 of 12 files of I{} has 0 bytes (copy or download them again)"),
         (every_slice_empty, "empty files: 12 of 12 files of I{} have 0 bytes (copy or download them again)"),
         (every_slice_packed, "packed: unpack 12 files of I{} where they lie (gunzip, unzip)"),
         (half_of_the_slices_packed, "packed: unpack 6 files of I{} where they lie (gunzip, unzip)"),
         (one_archive_in_place, "packed: unpack 1 file of I{} where they lie (gunzip, unzip)"),
         (
             one_slice_unfinished,
-            "unfinished download: 1 of 12 files of I{} have the ending .crdownload (download them again)",
+            "unfinished download: 1 of 12 files of I{} has the ending .crdownload (download them again)",
         ),
         (nifti_empty, "empty files: the NIfTI of I{} has 0 bytes (copy or download it again)"),
     ],
@@ -265,7 +265,9 @@ def test_a_download_of_which_nothing_arrives_is_not_ready(download, harm, capsys
         harm(download, image)
     assert cli.main(["preflight", str(download.images), str(download.tables)]) == 1
     out = capsys.readouterr().out
-    assert "blocking: 0 of 6 visits on disk will arrive; lost: 6 x " in out and "is ready" not in out
+    assert (
+        "blocking: 0 of 6 visits on disk will arrive (" in out and "\n    lost: 6 x " in out and "is ready" not in out
+    )
 
 
 def test_a_broken_link_is_counted_and_no_traceback(download, tmp_path):
@@ -275,7 +277,7 @@ def test_a_broken_link_is_counted_and_no_traceback(download, tmp_path):
     broken_link(download, image)
     write_inventory(download.images, download.tables, tmp_path / "inventory.tsv")
     assert sentence(download) == "5 of 6 visits on disk will arrive"
-    assert f"1 images have links to nowhere among their files: I{image.image_id}" in said(download)
+    assert f"1 image has links to nowhere among its files: I{image.image_id}" in said(download)
 
 
 def test_a_nameless_member_of_an_archive_is_passed_over(download):
@@ -299,13 +301,13 @@ def test_what_lies_beside_the_subjects_is_listed_with_what_to_do(download, tmp_p
     (download.images / one / "more.zip").write_bytes(b"PK")
     text = said(download)
     for what in (
-        "quarantine: ADNI1_Complete_1.zip is no subject folder and is passed over (1 file, 2 KiB)",
-        "quarantine: ADNI is no subject folder and is passed over (24 files",
+        "quarantine: ADNI1_Complete_1.zip lies beside the subject folders and is passed over (1 file, 2 KiB)",
+        "quarantine: ADNI lies beside the subject folders and is passed over (24 files",
         "1 subject folder)",
         "move its 1 subject folder up",
-        f"quarantine: {one} (1) is no subject folder",
-        f"move what is in it into the folder {one}",
-        "note: notes.txt is no subject folder",
+        f"quarantine: {one} (1) lies beside the subject folders",
+        f"move what is in it into the folder {one}, which is there (merge the two)",
+        "note: notes.txt lies beside the subject folders",
         f"1 archive not unpacked in subjects' folders: {one}/more.zip",
     ):
         assert what in text, what
@@ -422,7 +424,7 @@ def test_collections_side_by_side_are_named(download):
         subject.rename(raw / f"NEW{number}/ADNI" / subject.name)
     download.images = raw
     text = said(download)
-    assert "blocking: no subject folder named NNN_S_NNNN" in text and text.count("is no subject folder") == 3
+    assert "blocking: no subject folder named NNN_S_NNNN" in text and "3 folders lie beside the subject folders" in text
 
 
 # What was done to the tables
@@ -456,7 +458,7 @@ TABLE_HARMS = {
     "semicolons": ("ADNIMERGE", same, {"sep": ";"}, "read with semicolons"),
     "UTF-16": ("MPRAGEMETA", same, {"encoding": "utf-16"}, "UTF-16"),
     "a cp1252 byte": ("ADNIMERGE", lambda t: t.assign(NOTE="caf\xe9"), {"encoding": "cp1252"}, "Windows-1252"),
-    "American dates": ("ADNIMERGE", respelt("EXAMDATE", american), {}, "EXAMDATE: 6 cells respelt"),
+    "American dates": ("ADNIMERGE", respelt("EXAMDATE", american), {}, "EXAMDATE: 6 cells will be respelt"),
     "American scan dates": ("MPRAGEMETA", respelt("ScanDate", american), {}, "ScanDate: 8 cells"),
     "images as floats": ("MPRAGEMETA", respelt("ImageUID", lambda c: c + ".0"), {}, "ImageUID: 8 cells"),
     "images in thousands": ("MPRAGEMETA", respelt("ImageUID", lambda c: c.map(thousands)), {}, "ImageUID: 8 cells"),

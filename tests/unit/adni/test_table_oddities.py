@@ -196,3 +196,21 @@ def test_whatever_a_cell_holds_the_preflight_ends(download, name, column, cell):
         download.edit(name, rows, column, code)
         findings = preflight(download.images, download.tables)
         assert all(len(str(finding)) < 8000 for finding in findings)
+
+
+@pytest.mark.parametrize("ending", [".txt", ".tsv"])
+def test_a_table_that_only_has_another_ending_is_to_be_renamed(download, ending):
+    path = download.table("ADNIMERGE")
+    path.rename(path.with_suffix(ending))
+    line = said(download).splitlines()[0]
+    assert f"{path.stem}{ending} is it but for its ending: rename it {path.name}" in line
+
+
+def test_dates_that_cannot_be_read_are_quoted(download):
+    """Which of day and month comes first cannot be told where both orders occur."""
+    one, two, _ = (plan.subject.ptid for plan in download.plans)
+    download.edit("ADNIMERGE", {"PTID": one}, "EXAMDATE", "25/03/2010")
+    download.edit("ADNIMERGE", {"PTID": two}, "EXAMDATE", "03/04/2010")
+    table = download.table("ADNIMERGE")
+    table.write_text(table.read_text().replace("25/03/2010", "03/25/2010", 1))
+    assert "EXAMDATE holds '03/04/2010' (2), not YYYY-MM-DD, for" in said(download)

@@ -100,7 +100,7 @@ def test_what_is_no_table_ends_in_one_sentence(dataset, content, sentence):
 @pytest.mark.parametrize(
     ("cell", "age", "note"),
     [
-        ("60,5", 60.5, "read by rule: '60,5'"),
+        ("60,5", 60.5, "read all the same: '60,5'"),
         ("89+", 89, "'89+'"),
         ("90 +", 90, "'90 +'"),
         (">89", 89, "'>89'"),

@@ -16,6 +16,7 @@ from ldae.adni.disk import SubjectFiles
 from ldae.adni.inventory import FIVE_DIGITS, missing_folders, outsiders, subject_folders
 from ldae.adni.preflight.adni4_checks import adni4_findings, count_adni4
 from ldae.adni.preflight.arrivals import Arrivals, arrival_findings, predicted
+from ldae.adni.preflight.beside_subjects import too_deep
 from ldae.adni.preflight.cell_checks import mangled_numbers, missing_facts, other_summaries
 from ldae.adni.preflight.date_checks import contradicted_dates
 from ldae.adni.preflight.finding import SEVERITIES, Finding
@@ -25,6 +26,7 @@ from ldae.adni.preflight.image_checks import (
     files_by_subject,
     folder_findings,
     image_findings,
+    is_empty,
     misplaced_images,
     unseen_findings,
     visit_findings,
@@ -43,7 +45,7 @@ from ldae.adni.slices import look_for_gaps
 from ldae.adni.study_tables import BY_NAME
 from ldae.adni.table_adapter import apart, nothing_for_clinica
 from ldae.core.errors import UserError
-from ldae.core.files import write_json
+from ldae.core.files import printable, write_json
 from ldae.core.text_tables import CUT
 
 __all__ = [
@@ -82,6 +84,8 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
     on_disk = [path.name for path in subject_folders(images)]
     if not on_disk and subject_folders(tables):
         return Findings([swapped(images, tables), *tool_findings()])
+    if (deep := too_deep(images)) is not None:
+        return Findings([deep, *tool_findings()])
     files, beside = files_by_subject(images, on_disk), outsiders(images)
     whole = adapt_tables(images, tables)
     adapted, found = apart(whole, images, tables, adni4, files)
@@ -112,7 +116,7 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
         merge, table = contents["ADNIMERGE"], BY_NAME["ADNIMERGE"]
         merge = merge if found is None else known_phases(merge)
         costly = None if arrivals is None else arrivals.losing(UNUSABLE_ROW)
-        findings += visit_findings(merge, subjects, costly)
+        findings += visit_findings(merge, [name for name in subjects if not is_empty(images / name)], costly)
         findings += doubled_visits(merge, subjects, table.required + table.used)
         if "DXSUM_PDXCONV" in contents:
             findings += diagnosis_findings(merge, contents["DXSUM_PDXCONV"], subjects)
@@ -212,7 +216,7 @@ def require_ready(findings: list[Finding]) -> None:
 def as_json(findings: list[Finding]) -> dict:
     """``{"ready": ..., "findings": [...], "visits": {"on_disk": 6, "arriving": 5}}`` (without visits where unknown)."""
     ready = all(finding.severity != "blocking" for finding in findings)
-    report: dict = {"ready": ready, "findings": [asdict(finding) for finding in findings]}
+    report: dict = {"ready": ready, "findings": printable([asdict(finding) for finding in findings])}
     if (arrivals := getattr(findings, "arrivals", None)) is not None:
         report["visits"] = {"on_disk": arrivals.possible, "arriving": len(arrivals.arriving)}
     return report

@@ -53,7 +53,7 @@ ADVICE = {  # kind of reason -> what to do
     "packed": "unpack the files where they lie (gunzip, unzip)",
     UNKNOWN: f"{NEWEST}, unless these images are no T1w scans",
     NO_NUMBER: f"correct ImageUID of these rows in the list of images, or {NEWEST}",
-    TWICE: f"leave the row with the right date alone in the list of images, or {NEWEST}",
+    TWICE: f"keep only the row with the right date in the list of images, or {NEWEST}",
     "no visit": "download the newest ADNIMERGE",
     NO_VISIT: "look whether the dates of these scans and of their visits in ADNIMERGE are right",
     UNDATED: "download the newest DXSUM and REGISTRY, or leave ADNI4 out (convert.adni4: false)",

@@ -84,7 +84,7 @@ def other_summaries(
         try:
             other = respelt(summary.table, read_text_table(path).frame(), merge, [])
         except UserError as error:
-            findings.append(Finding("note", str(error), path.name, "take it away", summary.table.purpose))
+            findings.append(Finding("note", str(error), path.name, "take it out of the folder", summary.table.purpose))
             continue
         both = ours.merge(diagnoses(other, subjects), on=["PTID", "VISCODE2"], suffixes=("", "_other"))
         differ = both[both["DIAGNOSIS"] != both["DIAGNOSIS_other"]]
@@ -93,7 +93,7 @@ def other_summaries(
         what = f"two diagnostic summaries: {read} is read, {path.relative_to(tables).as_posix()} is not; "
         what += f"they differ in {len(differ)} of {count(len(both), 'visit')} that both have"
         what += f": {shortened(names)}" if names else ""
-        findings.append(Finding("note", what, "DXSUM", "take the one away that you do not mean", summary.table.purpose))
+        findings.append(Finding("note", what, "DXSUM", "keep only the one that you mean", summary.table.purpose))
     return findings
 
 

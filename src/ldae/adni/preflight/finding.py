@@ -10,7 +10,8 @@ from ldae.core.files import escaped
 
 Severity = Literal["blocking", "quarantine", "note"]
 NOTHING = re.compile(r"none needed(?! if)")
-BRIEF = 200  # letters of a note that needs nothing
+BRIEF = 200  # letters of a line that can be read at a glance
+SINGULAR = {"have": "has", "are": "is", "lack": "lacks", "hold": "holds", "lie": "lies", "were": "was"}
 SEVERITIES = ("blocking", "quarantine", "note")
 
 
@@ -37,9 +38,46 @@ class Finding:
         """What was found, in a line: enough where nothing is to be done about it."""
         return escaped(cut(self.what, BRIEF))
 
+    @property
+    def place(self) -> str:
+        """Where it is, and what for it matters."""
+        return f"{self.where}, used for {self.used}" if self.used else self.where
+
     def __str__(self) -> str:
-        used = f", used for {self.used}" if self.used else ""
-        return escaped(f"{self.what} ({self.where}{used}): {self.fix}")
+        return escaped(f"{open_end(self.what)} ({self.place}): {open_end(self.fix)}")
+
+    def lines(self) -> list[str]:
+        """As :meth:`__str__`, for a terminal: of a long one a short sentence comes first, its details beneath."""
+        whole = str(self)
+        if len(whole) <= BRIEF:
+            return [whole]
+        head, _, rest = self.what.partition("; ")
+        if len(head) > BRIEF:
+            head, _, rest = self.what.partition(": ")
+        details = [part for part in rest.split("; ") if part]
+        if len(head) + len(self.place) < BRIEF:
+            head = f"{open_end(head)} ({self.place})"
+        else:
+            details.append(f"({self.place})")
+        lines = [head, *(f"    {line}" for line in [*details, f"to do: {self.fix}"])]
+        return [escaped(open_end(line)) for line in lines]
+
+
+def open_end(text: str) -> str:
+    """A sentence without the full stop at its end, since more follows."""
+    return text if text.endswith("...") else text.removesuffix(".")
+
+
+def counted(number: int, what: str) -> str:
+    """``3 images have gaps``, ``1 image has gaps``: a number and what is said of so many, in the plural."""
+    words = what.split(" ")
+    verb = next((place for place, word in enumerate(words) if word in SINGULAR), None)
+    if number == 1 and verb is not None:
+        noun = next(place for place in range(verb + 1) if words[place].endswith("s") or place == verb)
+        words[verb] = SINGULAR[words[verb]]
+        words[noun] = words[noun].removesuffix("s") if noun != verb else words[noun]
+        words = [{"their": "its"}.get(word, word) for word in words]
+    return f"{number} {' '.join(words)}"
 
 
 def shortened(names: Iterable[str], shown: int = 5) -> str:

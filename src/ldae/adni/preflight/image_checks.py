@@ -12,14 +12,14 @@ import pandas as pd
 from ldae.adni.adni4_tables import Adni4
 from ldae.adni.archives import DAMAGED, LOCKED, PARTLY, UNSEEN, Contents, unpacked_by
 from ldae.adni.bids_tables import DIAGNOSES
-from ldae.adni.disk import SubjectFiles, subject_files
+from ldae.adni.disk import BEHIND_A_LINK, SubjectFiles, subject_files
 from ldae.adni.inventory import FIVE_DIGITS, Outsider, subject_folders
-from ldae.adni.preflight.finding import Finding, Severity, shortened
+from ldae.adni.preflight.beside_subjects import USED, outsider_findings
+from ldae.adni.preflight.finding import Finding, Severity, counted, shortened
 from ldae.adni.selection import PHASES
 from ldae.adni.study_tables import BY_NAME
-from ldae.core.cells import cut
-from ldae.core.files import escaped
-from ldae.core.keys import PTID
+from ldae.core.cells import cut, quoted
+from ldae.core.files import escaped, walk
 from ldae.core.text_tables import count
 
 PAGE = BY_NAME["ADNIMERGE"].page
@@ -41,7 +41,7 @@ def visit_findings(merge: pd.DataFrame, subjects: list[str], costly: set[str] | 
     ]
     strangers = sorted(set(subjects) - set(rows["PTID"]))
     if strangers:
-        what = f"subjects without a row: {shortened(strangers)}; Clinica leaves them out"
+        what = f"{count(len(strangers), 'subject')} without a row: {shortened(strangers)}; Clinica leaves them out"
         fix = f"download the newest table from {PAGE}"
         findings.append(Finding("quarantine", what, "ADNIMERGE", fix, "visits, age and diagnosis"))
     return findings
@@ -58,10 +58,12 @@ def bad_dates(
         effect: what a date that cannot be read costs.
     """
     dates = pd.to_datetime(table[column], format="%Y-%m-%d", errors="coerce", exact=True)
-    bad = sorted(set(table.loc[dates.isna() | (table[column].str.len() != 10), subject]))
-    if not bad:
+    wrong = table[dates.isna() | (table[column].str.len() != 10)]
+    if wrong.empty:
         return []
-    what = f"{column} is empty or not YYYY-MM-DD for {shortened(bad)}; {effect}"
+    cells = Counter(wrong.loc[wrong[column] != "", column])
+    how = f"holds {quoted(cells, 3)}, not YYYY-MM-DD," if cells else "is empty"
+    what = f"{column} {how} for {shortened(sorted(set(wrong[subject])))}; {effect}"
     page = BY_NAME[name].page
     fix = f"fill in the dates, or download it again without opening it in a spreadsheet program, from {page}"
     return [Finding("quarantine", what, name, fix, "matching images to visits")]
@@ -110,7 +112,6 @@ def unknown_diagnoses(rows: pd.DataFrame) -> list[Finding]:
 
 
 COLLECTIONS = "LONI IDA, Search & Download > Image Collections > Advanced Search"
-USED = "finding the files of an image"
 NOBODY: Mapping[str, str] = {}
 
 
@@ -155,7 +156,9 @@ def image_findings(
 
     def add(severity: Severity, names: list[str], what: str, fix: str) -> None:
         if names:
-            findings.append(Finding(severity, f"{len(names)} {what}: {shortened(names)}", str(images), fix, USED))
+            findings.append(
+                Finding(severity, f"{counted(len(names), what)}: {shortened(names)}", str(images), fix, USED)
+            )
 
     add("quarantine", broken, "images have links to nowhere among their files", "run `datalad get`, or copy them again")
     add("quarantine", zero, "images have files of 0 bytes", f"copy them again, or {again}")
@@ -178,13 +181,29 @@ def image_findings(
 
 
 def bare_folders(files: Mapping[str, SubjectFiles], images: Path) -> list[Finding]:
-    """Subjects' folders in which nothing is that could be an image."""
+    """Subjects' folders in which nothing is that could be an image, and links in them that lead too far."""
     bare = [name for name, item in files.items() if item == SubjectFiles(empty=item.empty)]
-    if not bare:
-        return []
-    what = f"{count(len(bare), 'subject folder')} without a file of an image: {shortened(bare)}"
-    fix = f"download the images of these subjects from {COLLECTIONS}, or take the folders away"
-    return [Finding("quarantine", what, str(images), fix, USED)]
+    empty = [name for name in bare if not files[name].empty and is_empty(images / name)]
+    bare = [name for name in bare if name not in empty]
+    findings = []
+    if bare:
+        what = f"{count(len(bare), 'subject folder')} without a file of an image: {shortened(bare)}"
+        fix = f"download the images of these subjects from {COLLECTIONS}, or take the folders away"
+        findings.append(Finding("quarantine", what, str(images), fix, USED))
+    if empty:
+        what = f"{count(len(empty), 'empty subject folder')}: {shortened(empty)}"
+        fix = f"none needed if they are left over; else download the images of these subjects from {COLLECTIONS}"
+        findings.append(Finding("note", what, str(images), fix, USED))
+    if links := [Path(path).relative_to(images).as_posix() for item in files.values() for path in item.endless]:
+        what = f"{count(len(links), 'link')} to more than {BEHIND_A_LINK:,} folders, not followed: {shortened(links)}"
+        fix = "take such a link away; if images lie behind it, link to their own folder"
+        findings.append(Finding("note", what, str(images), fix, USED))
+    return findings
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether there is no file in a folder, however deep."""
+    return not any(names for _, _, names in walk(folder, closed=True))
 
 
 def nameless_findings(files: Mapping[str, SubjectFiles], images: Path, lacking: Collection[str]) -> list[Finding]:
@@ -229,37 +248,14 @@ def folder_findings(
             if len(inside) > 1:
                 others = ", ".join(f"{place} ({count(n, 'subject folder')})" for place, n in inside.most_common(4))
                 fix = f"move all subject folders into one folder and set raw.images to it; they lie in {others}"
-        if PTID.fullmatch(images.name):
-            fix = f"set raw.images to the folder that {images.name} lies in; this is a single subject's"
         findings.append(Finding("blocking", "no subject folder named NNN_S_NNNN", str(images), fix, USED))
     longer = [path.name for path in subject_folders(images) if FIVE_DIGITS.fullmatch(path.name)]
     if longer and not adni4:
-        what = f"Clinica passes over subjects with five digits: {shortened(longer)}"
-        fix = "none needed; to convert ADNI4 too: convert.adni4: true"
+        people = count(len(longer), "subject")
+        what = f"{people} of ADNI4 left out (convert.adni4: false), by their five digits: {shortened(longer)}"
+        fix = "none needed if you mean it; to convert them too, by dcm2niix: convert.adni4: true"
         findings.append(Finding("quarantine", what, str(images), fix, USED))
-    return findings + [outsider_finding(item, images, item.path in needless) for item in beside]
-
-
-def outsider_finding(item: Outsider, images: Path, needless: bool) -> Finding:
-    """The finding for something that lies beside the subjects; ``needless``: a second copy."""
-    inside = sum(place != item.path for _, place in item.subjects)
-    holds = f", {count(inside, 'subject folder')}" if inside else ""
-    what = (
-        f"{item.path} is no subject folder and is passed over ({count(item.files, 'file')}, {size(item.bytes)}{holds})"
-    )
-    if needless:
-        return Finding("note", what, str(images), "none needed: its images lie in their place too", USED)
-    harmless = item.fix.startswith("nothing")
-    return Finding("note" if harmless else "quarantine", what, str(images), item.fix, USED)
-
-
-def size(number: float) -> str:
-    """Bytes as people write them: ``3.4 GiB``."""
-    for unit in ("bytes", "KiB", "MiB"):
-        if number < 1024:
-            return f"{number:.0f} {unit}"
-        number /= 1024
-    return f"{number:.1f} GiB"
+    return findings + outsider_findings(beside, images, needless)
 
 
 def misplaced_images(files: Mapping[str, SubjectFiles], images: Path, owners: Mapping[str, str]) -> list[Finding]:

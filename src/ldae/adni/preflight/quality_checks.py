@@ -130,4 +130,4 @@ def doubled_visits(merge: pd.DataFrame, subjects: list[str], columns: tuple[str,
         return []
     names = [f"{row.PTID} {row.VISCODE}" for row in bad.itertuples()]
     what = f"{count(len(names), 'visit')} twice with different cells: {shortened(names)}; the first row is read"
-    return [Finding("note", what, "ADNIMERGE", "leave the right row alone", "age, diagnosis and scores")]
+    return [Finding("note", what, "ADNIMERGE", "keep only the right row", "age, diagnosis and scores")]

@@ -56,7 +56,7 @@ def one_table(item: AdaptedTable, tables: Path) -> list[Finding]:
     severity: Severity = "note" if table.optional else "blocking"
     if len(item.paths) > 1:
         what = f"{len(item.paths)} files are table {table.name}, and none of them is read"
-        return [Finding("blocking", what, names, "keep the newest file alone", table.purpose)]
+        return [Finding("blocking", what, names, "keep only the newest file", table.purpose)]
     if item.error:
         return [Finding(severity, item.error, names, f"download it again from {table.page}", table.purpose)]
     if CUT in item.changes:
