@@ -61,7 +61,7 @@ def test_raw_files_of_another_study_are_converted_first(workflow):
     everything = planned(workflow, "train", *arguments)
     assert everything == once(TRAIN, {"convert_study", "inventory_dataset"}) | PREPROCESS
     stopped = workflow.run("results/mine/manifest/scans.tsv", *arguments)
-    assert stopped.returncode != 0 and "clinica.images: raw/images is no folder" in stopped.stdout + stopped.stderr
+    assert stopped.returncode != 0 and "clinica.images: raw/images is not a folder" in stopped.stdout + stopped.stderr
     assert not (workflow.folder / "results/mine/bids").exists()
 
 

@@ -73,7 +73,7 @@ def problems(settings: Clinica) -> list[str]:
     found = []
     for key in ("images", "tables"):
         if not getattr(settings, key).is_dir():
-            found.append(f"clinica.{key}: {getattr(settings, key)} is no folder")
+            found.append(f"clinica.{key}: {getattr(settings, key)} is not a folder")
     if found:
         return found
     for pattern, columns in TABLES[settings.converter].items():
