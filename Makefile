@@ -10,7 +10,7 @@ STUDY := $(DEMO) config/study.yaml
 REHEARSE := config/rehearse.yaml
 
 .PHONY: adapter help setup demo smoke study rehearse all inventory test test-slow test-slurm test-slurm-ci check lint-workflow format \
-    docs tutorial lock clean soak bench bench-dag bench-preflight bench-ingest bench-preprocess \
+    docs site tutorial lock clean soak bench bench-dag bench-preflight bench-ingest bench-preprocess \
     bench-preprocess-studies bench-shards bench-paper-scale bench-memory bench-gpu
 .DEFAULT_GOAL := help
 
@@ -93,13 +93,24 @@ adapter: $(READY) ## run the adapter of one rule by hand: RULE=fit_probes CONFIG
 docs: $(READY) ## write the generated pages of docs/
 	$(BIN)/python docs/generate.py
 
+SITE := .venv-site/.ready
+$(SITE): docs/site/requirements.lock
+	@$(PYTHON) -m venv .venv-site
+	@.venv-site/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r docs/site/requirements.lock
+	@touch $(SITE)
+
+site: $(SITE) ## the documentation as pages: site/index.html (every link is checked; an environment of its own, .venv-site)
+	@NO_MKDOCS_2_WARNING=1 .venv-site/bin/mkdocs build
+
 tutorial: $(READY) ## docs/tutorial.ipynb from docs/tutorial.py, executed on RESULTS (results/demo: run `make demo` first)
 	$(BIN)/python docs/notebook.py $(or $(RESULTS),results/demo) docs/tutorial.ipynb
 
-lock: ## resolve pyproject.toml again into requirements.lock, then envs/
+lock: ## resolve pyproject.toml again into requirements.lock, then envs/ and the lock of the site
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --extra test --no-header --no-annotate \
 		pyproject.toml --output-file requirements.lock
 	$(BIN)/python envs/generate.py
+	$(BIN)/uv pip compile --quiet --python-version 3.11 --no-header --no-annotate \
+		docs/site/requirements.in --output-file docs/site/requirements.lock
 
 clean: ## remove results of demo, smoke and study (never data or .venv)
 	rm -rf results/demo results/smoke results/study
