@@ -335,4 +335,5 @@ def check_sizes(splits: pd.DataFrame, settings: Splits, trained_on: Collection[s
             )
     for name in SPLITS:
         if not (splits["split"] == name).any():
-            raise UserError(f"No subject is left for the {name} split: {len(splits)} subjects are too few{said}.")
+            few = "one subject is" if len(splits) == 1 else f"{len(splits)} subjects are"
+            raise UserError(f"No subject is left for the {name} split: {few} too few, add subjects{said}.")

@@ -227,3 +227,11 @@ def test_empty_folders_are_named_and_count_for_nothing(dataset):
     found = entry(Bids(path=dataset.root), Manifest(require_diagnosis=False))
     assert found.sentence().startswith("1 of 1 scan will enter")
     assert "4 empty folders, left over it seems: sub-01/ses-M012, sub-02, sub-03/ses-M000, sub-04" in found.notes
+
+
+def test_one_subject_is_too_few_to_split(dataset):
+    dataset.image("01")
+    dataset.people("participant_id\tage\tsex\tdx\nsub-01\t60\tM\tn/a\n")
+    dealing = Dealing(Splits(), 42)
+    (blocking,) = entry(Bids(path=dataset.root), Manifest(require_diagnosis=False), dealing).blocking
+    assert blocking == "No subject is left for the train split: one subject is too few, add subjects."
