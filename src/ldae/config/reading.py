@@ -204,7 +204,7 @@ def read(path: str | Path) -> tuple[dict[str, Any], dict[Place, int]]:
         node = loader.get_single_node()
         lines: dict[Place, int] = {}
         if node is not None:
-            note_lines(node, (), lines, shown(path))
+            note_lines(node, (), lines, shown(path), set())
         content = loader.construct_document(node) if node is not None else {}
     except FileNotFoundError:
         raise UserError(f"The configuration file {path} does not exist{beside(Path(path)) or '.'}") from None
@@ -224,15 +224,21 @@ def read(path: str | Path) -> tuple[dict[str, Any], dict[Place, int]]:
     return content, lines
 
 
-def note_lines(node: yaml.Node, place: Place, lines: dict[Place, int], name: str) -> None:
-    """Write the line of every key below a node into ``lines``.
+def note_lines(node: yaml.Node, place: Place, lines: dict[Place, int], name: str, seen: set[int]) -> None:
+    """Write the line of every key below a node into ``lines``; what an alias repeats has the line of its first place.
+
+    Args:
+        seen: nodes that were walked through; aliases of aliases would else take for ever.
 
     Raises:
         UserError: a key stands twice in one section; YAML would keep the last one without a word.
     """
+    if id(node) in seen:
+        return
+    seen.add(id(node))
     if isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
-            note_lines(item, (*place, str(number)), lines, name)
+            note_lines(item, (*place, str(number)), lines, name, seen)
     if not isinstance(node, yaml.MappingNode):
         return
     for key, value in node.value:
@@ -243,7 +249,7 @@ def note_lines(node: yaml.Node, place: Place, lines: dict[Place, int], name: str
                 f"{key.start_mark.line + 1}: take one of them out."
             )
         lines[own] = key.start_mark.line + 1
-        note_lines(value, own, lines, name)
+        note_lines(value, own, lines, name, seen)
 
 
 def marked(error: yaml.MarkedYAMLError) -> str:

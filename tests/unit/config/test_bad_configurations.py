@@ -122,6 +122,13 @@ def test_a_merged_mapping_is_not_a_key_twice(tmp_path):
     assert load_config(PAPER, tmp_path / "m.yaml").supervised_ad.training.steps == 20
 
 
+def test_aliases_of_aliases_take_no_time(tmp_path):
+    """Each line names the one before it ten times: 10^30 values, were they written out."""
+    lines = ["a0: &a0 x", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 31))]
+    (tmp_path / "bomb.yaml").write_text("\n".join(lines))
+    assert len(layered(tmp_path / "bomb.yaml")) == 31
+
+
 def test_every_file_that_is_shipped_is_plain_yaml():
     for path in sorted(CONFIG.glob("*.yaml")):
         assert yaml.safe_load(path.read_text(encoding="utf-8")) == layered(path)
