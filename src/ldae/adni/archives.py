@@ -33,6 +33,7 @@ DAMAGED = "damaged or cut off"
 LOCKED = "closed to this user"
 UNSEEN = "not looked into"
 PARTLY = "looked into at the beginning alone"
+NESTED = "with archives inside"
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,14 @@ def contents_of(path: Path) -> Contents:
     """Raises:
     MachineError: the disk fails, which is no fault of the archive.
     """
+    found = seen_in(path)
+    if found.trouble is None and any(pattern.fullmatch(name) for name, _ in found.files for pattern, _ in PROGRAMS):
+        return Contents(found.files, NESTED)
+    return found
+
+
+def seen_in(path: Path) -> Contents:
+    """The same without a look at what kind of files they are."""
     if not path.is_file():  # to open a pipe would wait for ever
         return Contents()
     found: list[tuple[str, int]] = []

@@ -148,6 +148,7 @@ class SubjectFiles:
     """``images``: by image ID; ``empty``: IDs of folders ``I<number>`` in which there is nothing; of no image in
     particular: ``archives`` that are not unpacked, and ``unfinished`` downloads; ``hidden``: image ID -> the hidden
     folder in which its files lie; ``nameless``: folder -> names of the slices in it that no name gives an image;
+    ``misfiled``: (image of the folder, image of the name) -> files that are named as another image than their folder;
     ``gaps``: image ID -> which of its slices are missing, where that was looked at (:mod:`ldae.adni.slices`);
     ``endless``: links to so many folders that they are not followed."""
 
@@ -254,11 +255,12 @@ def settle(found: SubjectFiles) -> None:
     """Files in the folder of one image that are named as another's: they are those of the name, unless that image has
     others and the folder has no file of its own, so that one of the two names is wrong."""
     strays = {path for paths in found.misfiled.values() for path in paths}
-    for (of_folder, of_file), paths in found.misfiled.items():
+    for (of_folder, of_file), paths in list(found.misfiled.items()):
         mine, theirs = found.images.get(of_folder), found.images[of_file]
         if (mine is None or not mine.there) and set(theirs.dicom) - strays:
             theirs.dicom = [path for path in theirs.dicom if path not in set(paths)]
             found.images[of_folder] = ImageFiles(contradicting=paths)
+            del found.misfiled[of_folder, of_file]
 
 
 def size_of(item: os.DirEntry) -> int | None:

@@ -238,7 +238,7 @@ def folder_outside(images: Path, name: str) -> Outsider:
         if number > MOST_FOLDERS and (images / name).is_symlink():
             return Outsider(name, files, size, f"take the link away, it leads to more than {MOST_FOLDERS:,} folders")
         place = Path(folder).relative_to(images).as_posix()
-        named |= {match.group() for file in names[:1] if (match := IN_A_NAME.search(file))}
+        named |= {match.group() for file in names if (match := IN_A_NAME.search(file))}
         meant = subject_meant(Path(folder).name)
         if meant is not None and not any(place.startswith(f"{known}/") for known in subjects):
             subjects[place] = meant
@@ -248,7 +248,13 @@ def folder_outside(images: Path, name: str) -> Outsider:
             size += (Path(folder) / file).lstat().st_size
     if name == MACOS:
         return Outsider(name, files, size, "nothing: macOS made it, there is no image in it")
-    if not subjects and len(named) == 1:
+    if not subjects and len(named) > 1:
+        fix = (
+            f"its files are those of {count(len(named), 'subject')}: sort them into folders of the subjects' names, or "
+        )
+        fix += "unpack the download again"
+        return Outsider(name, files, size, fix, tuple((meant, name) for meant in sorted(named)))
+    if not subjects and named:
         subjects[name] = min(named)
     if meant := subject_meant(name) or subjects.get(name):
         fix = f"if its images are those of {meant}: move what is in it into the folder {meant}"

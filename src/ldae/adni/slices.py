@@ -60,7 +60,8 @@ def missing_positions(paths: Sequence[str]) -> int | None:
         places.append(sum(n * float(p) for n, p in zip(normal, header.ImagePositionPatient, strict=True)))
     places.sort()
     steps = [after - before for before, after in pairwise(places) if after > before]
-    usual = sorted(steps)[len(steps) // 2] if steps else 0.0
+    middle = sorted(steps)[len(steps) // 2] if steps else 0.0
+    usual = min((step for step in steps if step > middle / 4), default=0.0)  # half of the slices may be missing
     return sum(round(step / usual) - 1 for step in steps) if usual else None
 
 

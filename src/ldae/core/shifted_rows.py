@@ -34,7 +34,7 @@ def mended_row(row: Sequence[str], kinds: Sequence[re.Pattern[str] | None], deli
     for place in range(len(kinds)):
         joined = f"{delimiter} ".join(row[place : place + more + 1])
         cells = [*row[:place], joined, *row[place + more + 1 :]]
-        if all(not cell or kind is None or kind.fullmatch(cell) for cell, kind in zip(cells, kinds, strict=True)):
+        if fits(cells, kinds):
             found.append(cells)
     if not found:
         return None
@@ -47,20 +47,28 @@ def mend_shifted(rows: list[list[str]], width: int, delimiter: str) -> tuple[lis
     Returns:
         Places of the rows that were mended, and of those that were not and stay as they are.
     """
-    long = [place for place, row in enumerate(rows) if any(row[width:])]
+    long = [place for place, row in enumerate(rows) if len(row) > width]
     if not long:
         return [], []
-    plain = [row for row in rows if len(row) == width][:LOOKED_AT]
-    kinds = kinds_of_columns(plain, width)
+    plain = [row for row in rows if len(row) == width or not any(row[width:])][:LOOKED_AT]
+    kinds = kinds_of_columns([row for row in plain if len(row) == width] or plain, width)
     mended, left = [], []
     for place in long:
         row = rows[place]
-        while len(row) > width and not row[-1]:
-            row = row[:-1]
-        better = mended_row(row, kinds, delimiter)
-        if better is None:
-            left.append(place)
-        else:
+        if not any(row[width:]) and fits(row[:width], kinds):
+            continue  # blank cells at the end, as some programs write them
+        better, end = None, len(row)
+        while better is None and end > width:
+            better = mended_row(row[:end], kinds, delimiter)
+            end = end - 1 if not row[end - 1] else width
+        if better is not None:
             rows[place] = better
             mended.append(place)
+        elif any(row[width:]):
+            left.append(place)
     return mended, left
+
+
+def fits(cells: Sequence[str], kinds: Sequence[re.Pattern[str] | None]) -> bool:
+    """Whether each cell is what its column holds, or empty."""
+    return all(not cell or kind is None or kind.fullmatch(cell) for cell, kind in zip(cells, kinds, strict=True))

@@ -61,8 +61,24 @@ def test_a_zip_file_that_is_cut_off_is_counted_as_far_as_it_goes(download, strea
     seen = [name for name, _ in found.files]
     assert (found.trouble, seen) == (DAMAGED, names[:before]) and 0 < before < len(names)
     assert sentence(download) == "4 of 6 visits on disk will arrive"
+    (line,) = [line for line in said(download).splitlines() if line.startswith("quarantine: more.zip")]
+    assert "download it again: it is damaged or cut off (what is seen of it is counted)" in line
+
+
+def test_a_damaged_archive_in_a_subject_s_folder_is_to_be_downloaded_again(download):
+    ptid = download.plans[0].subject.ptid
+    (download.images / ptid / "more.zip").write_bytes(b"PK")
     text = said(download)
-    assert "quarantine: 1 archive damaged or cut off: more.zip" in text and "download them again" in text
+    assert f"1 archive damaged or cut off: {ptid}/more.zip" in text and "download them again" in text
+    assert "not unpacked" not in text
+
+
+def test_archives_in_an_archive_are_told(download):
+    ptid = download.plans[0].subject.ptid
+    path, _ = zipped(download, ptid, "../inner.zip")
+    with zipfile.ZipFile(download.images / "outer.zip", "w") as archive:
+        archive.write(path, "inner.zip")
+    assert "1 archive with archives inside: outer.zip" in said(download)
 
 
 @pytest.mark.parametrize("kind", ["tar", "tar.gz", "tgz", "tar.bz2", "tar.xz"])

@@ -2,6 +2,7 @@
 named and counted."""
 
 import re
+import shutil
 
 import pytest
 
@@ -23,6 +24,12 @@ def said(download, tables=None) -> str:
     return "\n".join(f"{finding.severity}: {finding}" for finding in findings)
 
 
+def test_a_table_with_another_ending_is_to_be_renamed(download):
+    path = download.table("ADNIMERGE")
+    path.rename(path.with_suffix(".txt"))
+    assert f"{path.stem}.txt is it but for its ending: rename it {path.name}; else" in said(download)
+
+
 @pytest.fixture
 def ptid(download):
     return download.plans[0].subject.ptid
@@ -40,6 +47,18 @@ def test_a_folder_whose_name_is_no_subject_s_is_counted_by_the_names_of_its_file
     (download.images / ptid).rename(download.images / name)
     assert sentence(download) == "4 of 6 visits on disk will arrive"
     assert re.search(rf"lost: 2 x in a place that is passed over: {ptid} \(", said(download))
+
+
+def test_files_of_several_subjects_in_one_folder_are_counted_by_their_names(download):
+    (download.images / "all").mkdir()
+    for path in list(download.images.rglob("*_S_*.dcm")):
+        path.rename(download.images / "all" / path.name)
+    for plan in download.plans[:2]:
+        shutil.rmtree(download.images / plan.subject.ptid)
+    text = said(download)
+    assert sentence(download) == "0 of 6 visits on disk will arrive"
+    assert "its files are those of 3 subjects: sort them into folders of the subjects' names" in text
+    assert "lost: 6 x in a place that is passed over" in text
 
 
 def test_a_subject_s_folder_that_is_a_link_to_nowhere_is_counted(download, ptid):
@@ -133,6 +152,24 @@ def test_a_row_that_cannot_be_read_is_named(download):
     text = said(download)
     assert f"quarantine: table MPRAGEMETA: 1 row with more cells than the header (row {place}: " in text
     assert "put quotes around the cell that has the comma" in text
+
+
+def test_a_comma_in_a_row_with_empty_cells_at_its_end_is_seen(download):
+    path = download.table("ADNIMERGE")
+    before = read_table(path)
+    lines = path.read_text().splitlines()
+    assert lines[1].endswith(",") and before["PTRACCAT"][0] in lines[1]
+    lines[1] = lines[1].replace(before["PTRACCAT"][0], "Other, told")
+    path.write_text("\n".join(lines) + "\n")
+    after = adapt_tables(download.images, download.tables)["ADNIMERGE"].content
+    known = ["PTID", "VISCODE", "EXAMDATE", "AGE", "PTGENDER", "MMSE"]
+    assert after[known].to_dict() == before[known].to_dict()
+    assert sentence(download) == ALL
+
+
+def test_blank_cells_at_the_end_of_all_rows_say_nothing(tmp_path):
+    (tmp_path / "t.csv").write_text("RID,DAY,N\n" + "".join(f"{n},2010-01-0{n},{n},\n" for n in range(1, 6)))
+    assert read_text_table(tmp_path / "t.csv").notes == ()
 
 
 def test_of_several_cells_that_a_comma_may_be_in_nothing_is_taken(tmp_path):

@@ -75,6 +75,25 @@ def test_numbers_that_jump_where_no_slice_is_missing_cost_nothing(download, imag
     assert (missing_numbers([path.rpartition("/")[2] for path in paths]), missing_positions(paths)) == (20, 0)
 
 
+@pytest.mark.parametrize("gone", [(2, 4, 6, 8), (3,), tuple(range(3, 11))])
+def test_whichever_slices_are_missing_their_positions_tell_it(download, image, gone):
+    for number in gone:
+        slices(download, image)[number].unlink()
+    paths = [str(path) for path in folder(download, image).iterdir()]
+    names = [path.rpartition("/")[2] for path in paths]
+    assert missing_positions(paths) == missing_numbers(names) == len(gone)
+    assert sentence(download) == "5 of 6 visits on disk will arrive"
+
+
+def test_files_in_the_folder_of_another_image_are_said(download, image):
+    one, two = (folder(download, item) for item in download.chosen(image.ptid))
+    one.rename(one.with_name("other"))
+    two.rename(one)
+    one.with_name("other").rename(two)
+    assert sentence(download) == ALL
+    assert "note: 2 images have files in the folder of another image; their own names are believed" in said(download)
+
+
 @pytest.mark.parametrize(("position", "lost"), [(4, 30), (0, 0), (None, 30)])
 def test_of_many_images_with_gaps_a_few_are_opened(download, image, position, lost):
     for path in slices(download, image)[4:8]:

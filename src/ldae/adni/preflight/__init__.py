@@ -23,6 +23,7 @@ from ldae.adni.preflight.finding import SEVERITIES, Finding
 from ldae.adni.preflight.image_checks import (
     archive_findings,
     bare_folders,
+    damaged_ones,
     files_by_subject,
     folder_findings,
     image_findings,
@@ -97,7 +98,7 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
     archives = contents_of_archives(images, beside, files)
     held = passed_over(images, beside, files, listed, archives)
     copies = needless(held, files)
-    findings = tool_findings() + folder_findings(images, beside, adni4, copies) + site_findings(on_disk)
+    findings = tool_findings() + folder_findings(images, beside, adni4, copies, archives) + site_findings(on_disk)
     needless_for_all = nothing_for_clinica(images, found)
     damaged = is_damaged(adapted["ADNIMERGE"]) or not (adapted["ADNIMERGE"].usable or needless_for_all)
     damaged = damaged and any(not FIVE_DIGITS.fullmatch(name) for name in on_disk)
@@ -122,7 +123,7 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
             findings += diagnosis_findings(merge, contents["DXSUM_PDXCONV"], subjects)
     findings += (
         bare_folders(files, images)
-        + archive_findings(files, images, copies)
+        + archive_findings(files, images, copies | damaged_ones(archives))
         + unseen_findings(archives, images)
         + misplaced_images(files, images, listed)
     )

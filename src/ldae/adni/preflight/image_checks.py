@@ -5,12 +5,13 @@ And, for the subjects on disk, cells of ADNIMERGE that end Clinica or lose a vis
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from ldae.adni.adni4_tables import Adni4
-from ldae.adni.archives import DAMAGED, LOCKED, PARTLY, UNSEEN, Contents, unpacked_by
+from ldae.adni.archives import DAMAGED, LOCKED, NESTED, PARTLY, UNSEEN, Contents, unpacked_by
 from ldae.adni.bids_tables import DIAGNOSES
 from ldae.adni.disk import BEHIND_A_LINK, SubjectFiles, subject_files
 from ldae.adni.inventory import FIVE_DIGITS, Outsider, subject_folders
@@ -113,6 +114,7 @@ def unknown_diagnoses(rows: pd.DataFrame) -> list[Finding]:
 
 COLLECTIONS = "LONI IDA, Search & Download > Image Collections > Advanced Search"
 NOBODY: Mapping[str, str] = {}
+NOTHING: Mapping[str, Contents] = {}
 
 
 def files_by_subject(images: Path, subjects: list[str]) -> dict[str, SubjectFiles]:
@@ -172,6 +174,14 @@ def image_findings(
     add("quarantine", packed, "images are packed", "unpack their files where they lie (gunzip, unzip)")
     add("quarantine", hollow, "image folders are empty", again)
     add("note", misnamed, "images are known by their folder alone (files do not end _I<image ID>.dcm)", "none needed")
+    astray = {(name, number) for name, item in files.items() for _, number in item.misfiled}
+    what = "images have files in the folder of another image; their own names are believed"
+    add(
+        "note",
+        sorted(f"I{number}" for _, number in astray & listed),
+        what,
+        "none needed if the names of the files are right",
+    )
     findings += nameless_findings(files, images, {name for name, _ in listed - on_disk})
     fix = f"if you want them: {COLLECTIONS}, add them by image ID and download them beside the others"
     add("note", absent, "listed images are not on disk", fix)
@@ -231,14 +241,26 @@ def nameless_findings(files: Mapping[str, SubjectFiles], images: Path, lacking: 
 
 
 def folder_findings(
-    images: Path, beside: list[Outsider], adni4: bool = True, needless: Collection[str] = ()
+    images: Path,
+    beside: list[Outsider],
+    adni4: bool = True,
+    needless: Collection[str] = (),
+    archives: Mapping[str, Contents] = NOTHING,
 ) -> list[Finding]:
     """An empty cohort, subjects that Clinica passes over (unless ``adni4``), and whatever lies ``beside`` them.
 
     Args:
         needless: paths of what holds no image that does not lie in its place too.
+        archives: what is in those beside the subjects.
     """
     findings = []
+    broken = damaged_ones(archives)
+    beside = [
+        replace(item, fix=f"download it again: it is {DAMAGED} (what is seen of it is counted)")
+        if item.path in broken
+        else item
+        for item in beside
+    ]
     if not subject_folders(images):
         fix = "set raw.images to the folder that holds one folder per subject, as LONI's zip unpacks (usually ADNI)"
         inside = Counter(place.rpartition("/")[0] for item in beside for _, place in item.subjects if "/" in place)
@@ -293,16 +315,23 @@ def archive_findings(files: Mapping[str, SubjectFiles], images: Path, needless: 
     return findings
 
 
+def damaged_ones(archives: Mapping[str, Contents]) -> set[str]:
+    """Archives that are no whole ones."""
+    return {place for place, contents in archives.items() if contents.trouble == DAMAGED}
+
+
 def unseen_findings(archives: Mapping[str, Contents], images: Path) -> list[Finding]:
     """Archives of which not everything can be seen, so that visits in them may not be counted."""
     findings = []
     for trouble, fix in (
         (DAMAGED, "download them again; what is seen of them is counted"),
         (UNSEEN, "unpack them ({}); of what is in them nothing is counted but one visit of a subject who names them"),
+        (NESTED, "unpack them ({}), and what is in them; of the archives inside nothing is counted"),
         (PARTLY, "unpack them ({}); what lies behind the beginning is not counted"),
         (LOCKED, "change their permissions; what is in them is not counted"),
     ):
         found = [place for place, contents in archives.items() if contents.trouble == trouble]
+        found = [place for place in found if trouble != DAMAGED or "/" in place]  # of those beside subjects it is said
         if found:
             programs = ", ".join(dict.fromkeys(map(unpacked_by, found)))
             what = f"{count(len(found), 'archive')} {trouble}: {shortened(map(escaped, found))}"

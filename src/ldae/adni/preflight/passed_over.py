@@ -49,10 +49,21 @@ def passed_over(
             if (whose := listed.get(image, name)) != name:
                 found.append((whose, name, SubjectFiles({image: own})))
     for item in beside:
-        found += [(name, place, subject_files(images / place)) for name, place in item.subjects]
+        several = len({place for _, place in item.subjects}) < len(item.subjects)
+        for name, place in item.subjects:
+            held = subject_files(images / place)
+            found.append((name, place, named_after(name, held) if several else held))
     for place, contents in archives.items():
         found += [(name, place, held) for name, held in archived_subjects(images / place, place, contents).items()]
     return found
+
+
+def named_after(subject: str, held: SubjectFiles) -> SubjectFiles:
+    """The images of one subject in a folder of several, by the names of their files."""
+    mine = {
+        image: own for image, own in held.images.items() if any(subject in PurePosixPath(path).name for path in own.all)
+    }
+    return SubjectFiles(mine)
 
 
 def archived_subjects(path: Path, place: str, contents: Contents) -> dict[str, SubjectFiles]:
