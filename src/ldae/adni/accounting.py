@@ -77,7 +77,20 @@ class Listing:
         )
         usable = here & images["refusal"].isna()
         served = usable.groupby([images["SubjectID"], images["Visit"]]).transform("any")
-        return ~images["withheld"] & (here | ~served)
+        shown = ~images["withheld"] & (here | ~served)
+        return shown & ~self.deadly(shown)
+
+    def deadly(self, shown: pd.Series) -> pd.Series:
+        """Rows of the visits on which Clinica dies for want of the field strength that it prefers, as far as it would
+        see them (``shown``)."""
+        rows = self.images[shown]
+        several = rows.groupby([rows["SubjectID"], rows["Visit"]])["MagStrength"].transform("nunique") > 1
+        subjects = set(rows.loc[several, "SubjectID"])
+        concerned = shown & self.images["SubjectID"].isin(subjects)
+        rules = self.rules(concerned) if subjects else None
+        bad = {(name, visit) for name in subjects for visit in (rules.deadly(name) if rules else ())}
+        pairs = zip(self.images["SubjectID"], self.images["Visit"], strict=True)
+        return pd.Series([pair in bad for pair in pairs], index=self.images.index, dtype=bool)
 
     def rules(self, shown: pd.Series) -> Rules:
         """Clinica's choice among the images that it is shown; ``shown``: which rows of ``images`` these are."""
@@ -326,7 +339,9 @@ def left_out(
         return (
             f"{UNUSABLE_ROW}: ADNIMERGE has {row['fault']} {cell!r} for {code} of this subject: Clinica cannot read it"
         )
-    return f"{LEFT_OUT}: it finds no T1w scan of an ADNIMERGE visit in the visit {cut(visit)!r}"
+    strengths = sorted(set(images["MagStrength"]))
+    told = f" (field strengths {', '.join(map(repr, strengths))})" if len(strengths) > 1 else ""
+    return f"{LEFT_OUT}: it finds no T1w scan of an ADNIMERGE visit in the visit {cut(visit)!r}{told}"
 
 
 def known_phases() -> str:

@@ -70,20 +70,37 @@ class Rules:
 
     def chosen(self, images: list[dict], phase: str) -> str | None:
         """The image of a visit; images in the order of their dates."""
+        fit, preferred, processed = self.fit(images, phase)
+        if not processed:
+            return self.best(fit, preferred)
+        if len({strength(item) for item in fit}) > 1:
+            fit = [item for item in fit if strength(item) == preferred]
+        series = sorted(fit, key=lambda item: number(item["SeriesID"]))
+        return series[0]["ImageUID"] if series else None
+
+    def fit(self, images: list[dict], phase: str) -> tuple[list[dict], float, bool]:
+        """The images of a visit that are chosen from, the field strength that is preferred (T), and whether they are
+        processed ones."""
         if phase == "ADNI3":
             fit = [item for item in images if item["Orig/Proc"] == "Original" and accelerated(item["Sequence"])]
-            return self.best(fit, 3.0)
+            return fit, 3.0, False
         preferred = 1.5 if phase == "ADNI1" else 3.0
         passed = [item for item in images if item["SeriesID"] not in self.failed]
         for ending in ("Scaled", "N3m"):
             processed = [i for i in passed if i["Orig/Proc"] == "Processed" and i["Sequence"].endswith(ending)]
             if processed:
-                if len({strength(item) for item in processed}) > 1:
-                    processed = [item for item in processed if strength(item) == preferred]
-                series = sorted(processed, key=lambda item: number(item["SeriesID"]))
-                return series[0]["ImageUID"] if series else None
-        fit = [item for item in passed if item["Orig/Proc"] == "Original" and mprage(item["Sequence"])]
-        return self.best(fit, preferred)
+                return processed, preferred, True
+        return [i for i in passed if i["Orig/Proc"] == "Original" and mprage(i["Sequence"])], preferred, False
+
+    def deadly(self, subject: str) -> set[str]:
+        """Visits on which Clinica dies: their images have several field strengths, and none the one it prefers."""
+        images, found = self.images.get(subject, []), set()
+        for (_, phase), visit in visits_of(images, self.visits.get(subject, [])).items():
+            if phase in PHASES:
+                fit, preferred, _ = self.fit([item for item in images if item["Visit"] == visit], phase)
+                if len(strengths := {strength(item) for item in fit}) > 1 and preferred not in strengths:
+                    found.add(visit)
+        return found
 
     def best(self, images: list[dict], preferred: float) -> str | None:
         """Of original images the one that Mayo's marks prefer, where there are any."""

@@ -1,6 +1,8 @@
 """Cells that Clinica takes for numbers, in anybody's row: what cannot be read is left out, said once and counted, and
 costs nobody else a scan."""
 
+import shutil
+
 import pandas as pd
 import pytest
 
@@ -13,6 +15,7 @@ from ldae.adni.study_tables import read_table
 from ldae.adni.table_adapter import write_adapted_tables
 from ldae.config import Convert
 from ldae.core.files import read_tsv
+from ldae.core.keys import participant_id
 
 MAYO = "MAYOADIRL_MRI_IMAGEQC_05_07_15"
 ALL = "6 of 6 visits on disk will arrive"
@@ -98,6 +101,36 @@ def test_a_scan_without_a_visit_goes_by_its_date_and_a_series_without_a_number_c
     assert (read["Visit"], read["SeriesID"]) == (f"scanned {image.acquired:%Y-%m-%d}", UNKNOWN_SERIES)
 
 
+def of_two_strengths(download, image) -> None:
+    """A second image of the visit on disk; one of the two has another field strength, the other none that is known."""
+    table = read_table(download.table("MPRAGEMETA"))
+    own = table["ImageUID"] == str(image.image_id)
+    more = table[own].assign(ImageUID="77777777", SeriesID="8888888", MagStrength="1.5")
+    table.loc[own, "MagStrength"] = ""
+    pd.concat([table, more]).to_csv(download.table("MPRAGEMETA"), index=False)
+    here = download.images / image.folder
+    shutil.copytree(here, here.with_name("I77777777"))
+    for number, path in enumerate(sorted(here.with_name("I77777777").iterdir())):
+        path.rename(path.with_name(f"IM{number}.dcm"))
+
+
+def test_a_visit_without_the_field_strength_that_clinica_prefers_costs_no_other(download):
+    image = download.chosen(download.plans[1].subject.ptid)[0]
+    of_two_strengths(download, image)
+    assert sentence(download) == "5 of 6 visits on disk will arrive"
+    assert f"lost: 1 x left out by Clinica: {image.ptid} (" in said(download)
+    assert "(field strengths '', '1.5')" in said(download)
+
+
+@pytest.mark.parametrize("cell", ["948_S_OOO1", "of 948"])
+def test_an_image_that_the_list_gives_to_nobody_is_counted(download, cell):
+    image = download.chosen(download.plans[1].subject.ptid)[1]
+    download.edit("MPRAGEMETA", {"ImageUID": str(image.image_id)}, "SubjectID", cell)
+    assert sentence(download) == "5 of 6 visits on disk will arrive"
+    text = said(download)
+    assert f"1 image that the list gives to no subject of ADNI: I{image.image_id} in {image.ptid} ({cell!r})" in text
+
+
 @pytest.mark.parametrize(("cell", "mark"), [("Passed", "1"), ("yes", "1"), ("FAIL: motion", "0"), ("No", "0")])
 def test_words_for_a_pass(download, cell, mark):
     table = read_table(download.table("MRIQUALITY"))
@@ -142,13 +175,15 @@ def test_clinica_converts_everybody_beside_all_strangers_cells(download, tmp_pat
     """Without the adapter each of the first five ends Clinica for all, the sixth refuses every series of ADNI1."""
     for table, cells, _ in STRANGERS.values():
         of_a_stranger(download, table, **cells)
-    own = download.chosen(download.plans[1].subject.ptid)[1]
+    lost, own = download.chosen(download.plans[1].subject.ptid)
     download.edit("MPRAGEMETA", {"ImageUID": str(own.image_id)}, "Visit", "NA")
+    of_two_strengths(download, lost)
     write_adapted_tables(download.images, download.tables, tmp_path / "tables")
     status = tmp_path / "status" / "0.tsv"
     folders = (download.images, tmp_path / "tables", tmp_path / "bids")
     convert_shard(*folders, 0, Convert(shards=1), status, tmp_path / "scratch")
     table = read_tsv(status, dtype=str)
-    chosen = {str(image.image_id) for image in download.listed if image.chosen}
+    chosen = {str(image.image_id) for image in download.listed if image.chosen} - {str(lost.image_id)}
     assert set(table.loc[table["state"] == "done", "image_id"]) == chosen
+    assert set(table.loc[table["state"] != "done", "participant_id"]) == {participant_id(lost.ptid)}
     assert (tmp_path / "scratch" / "0" / "clinica.log").read_text().count("$ clinica convert") == 1

@@ -285,6 +285,11 @@ def misplaced_images(files: Mapping[str, SubjectFiles], images: Path, owners: Ma
     findings = []
     pairs = [(owners.get(image, name), name, image) for name, item in files.items() for image in sorted(item.ids)]
     pairs = [pair for pair in pairs if pair[0] != pair[1]]
+    if strange := [pair for pair in pairs if not PTID.fullmatch(pair[0])]:
+        cells = shortened(f"I{image} in {name} ({whose!r})" for whose, name, image in strange)
+        what = f"{count(len(strange), 'image')} that the list gives to no subject of ADNI: {cells}"
+        findings.append(Finding("quarantine", what, "MPRAGEMETA", "correct SubjectID in the list of images", USED))
+        pairs = [pair for pair in pairs if pair not in strange]
     copies = [pair for pair in pairs if pair[0] in files and pair[2] in files[pair[0]].ids]
     severity: Severity
     for some, severity, fix in (
