@@ -298,7 +298,8 @@ def test_what_lies_beside_the_subjects_is_listed_with_what_to_do(download, tmp_p
     shutil.copytree(download.images / one, download.images / f"{one} (1)")
     shutil.rmtree(folder(download, download.chosen(one)[0]))  # so that the copy is needed
     (download.images / "notes.txt").write_text("mine")
-    (download.images / one / "more.zip").write_bytes(b"PK")
+    with zipfile.ZipFile(download.images / one / "more.zip", "w") as archive:
+        archive.writestr("readme", "mine")
     text = said(download)
     for what in (
         "quarantine: ADNI1_Complete_1.zip lies beside the subject folders and is passed over (1 file, 2 KiB)",
