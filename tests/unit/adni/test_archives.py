@@ -128,7 +128,7 @@ def test_what_macos_adds_is_never_moved_up(download):
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(f"__MACOSX/ADNI/{ptid}/IM1.dcm", "x")
     (line,) = [line for line in said(download).splitlines() if "__MACOSX" in line]
-    assert line.startswith("note: __MACOSX is no subject folder") and "move" not in line
+    assert line.startswith("note: __MACOSX lies beside the subject folders") and "move" not in line
     assert sentence(download) == "4 of 6 visits on disk will arrive"
 
 

@@ -180,6 +180,7 @@ def test_listed_image_that_is_not_on_disk(download):
 
 def test_subject_without_a_row(download):
     (download.images / "999_S_9999").mkdir()
+    (download.images / "999_S_9999" / "readme.txt").write_text("mine")
     unknown, bare = (finding.what for finding in found(download, "quarantine"))
     assert unknown.startswith("subjects without a row: 999_S_9999")
     assert bare == "1 subject folder without a file of an image: 999_S_9999"
@@ -336,6 +337,7 @@ def test_visit_code_that_ends_clinica(download):
 
 def test_subject_of_adni4(download):
     (download.images / "941_S_10123").mkdir()
+    (download.images / "941_S_10123" / "readme.txt").write_text("mine")
     late, bare = (finding.what for finding in found(download, "quarantine", adni4=False))
     assert "five digits: 941_S_10123" in late and bare.endswith(": 941_S_10123")
 

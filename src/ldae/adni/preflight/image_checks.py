@@ -21,6 +21,7 @@ from ldae.adni.selection import PHASES
 from ldae.adni.study_tables import BY_NAME
 from ldae.core.cells import cut, quoted
 from ldae.core.files import escaped, walk
+from ldae.core.keys import PTID
 from ldae.core.text_tables import count
 
 PAGE = BY_NAME["ADNIMERGE"].page
