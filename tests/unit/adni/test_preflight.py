@@ -182,7 +182,7 @@ def test_subject_without_a_row(download):
     (download.images / "999_S_9999").mkdir()
     (download.images / "999_S_9999" / "readme.txt").write_text("mine")
     unknown, bare = (finding.what for finding in found(download, "quarantine"))
-    assert unknown.startswith("subjects without a row: 999_S_9999")
+    assert unknown.startswith("1 subject without a row: 999_S_9999")
     assert bare == "1 subject folder without a file of an image: 999_S_9999"
 
 

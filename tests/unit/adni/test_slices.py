@@ -175,7 +175,7 @@ def test_an_image_in_a_hidden_folder_is_named(download, image):
     assert sentence(download) == "5 of 6 visits on disk will arrive"
     text = said(download)
     assert f"lost: 1 x in a hidden folder: {image.ptid} (the files of I{image.image_id} lie in .{day.name})" in text
-    assert f"quarantine: 1 images lie in hidden folders: I{image.image_id}" in text
+    assert f"quarantine: 1 image lies in hidden folders: I{image.image_id}" in text
 
 
 def test_a_copy_in_a_hidden_folder_says_nothing(download, image):
