@@ -67,8 +67,16 @@ def needs_gpu(rule):
 
 
 def asked_of(rule):
-    """The resources of a rule, the profile's included; 1 stands for what depends on the attempt."""
-    return {name: 1 if asked.is_evaluable() else asked.value for name, asked in rule.resources.items()}
+    """The resources of a rule, the profile's included, as its first attempt has them; 1 stands for what depends on the
+    job."""
+    known = {"input": [], "attempt": 1, "threads": 1, "rulename": rule.name, "async_run": workflow.async_run}
+    asked = {}
+    for name, given in rule.resources.items():
+        try:
+            asked[name] = given.evaluate(None, **known).value
+        except Exception:
+            asked[name] = 1
+    return asked
 
 
 def costliest_measure():

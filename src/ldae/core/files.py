@@ -296,17 +296,32 @@ def sha256_file(path: str | Path) -> str:
 
 
 def require_weights(path: str | Path, sha256: str | None = None) -> None:
-    """A file of weights is there and has its digest, where one is given.
+    """A file of weights is there, is a whole safetensors file (by its header), and has its digest, where one is given.
 
     Raises:
-        UserError: it is missing, or has another digest.
+        UserError: it is missing, empty, of another kind, cut off, or has another digest.
     """
     if not Path(path).is_file():
         raise UserError(f"The weights {path} do not exist; give the path of a safetensors file.")
+    if reason := no_safetensors(path):
+        raise UserError(
+            f"{path} is not a whole safetensors file ({reason}); fetch it again, or convert it (ldae import-weights)."
+        )
     if sha256 is not None and (found := sha256_file(path)) != sha256.lower():
         raise UserError(
             f"The weights {path} have sha256 {found}, not {sha256}; fetch the file again or correct the digest."
         )
+
+
+def no_safetensors(path: str | Path) -> str | None:
+    """Why a file is no whole safetensors file with tensors in it, in words; none: it is one."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as opened:
+            return None if opened.keys() else "it holds no tensors"
+    except (OSError, SafetensorError) as error:
+        return str(error)
 
 
 def link_or_copy(source: str | Path, target: str | Path) -> None:

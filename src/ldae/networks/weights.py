@@ -36,17 +36,10 @@ def load_weights(path: str | Path, sha256: str | None = None) -> dict[str, Tenso
     Raises:
         UserError: the file is missing, has another digest, or is not safetensors.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    path = Path(path)
     require_weights(path, sha256)
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise UserError(
-            f"{path} is not a whole safetensors file ({error}); fetch it again, or convert it (ldae import-weights)."
-        ) from None
+    return load_file(path)
 
 
 def load_strictly(module: nn.Module, state: dict[str, Tensor], path: str | Path) -> None:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from ldae.config import Config, computed
 from ldae.core.errors import UserError
-from ldae.core.files import digest, link_or_copy, read_json, sha256_file, write_json
+from ldae.core.files import digest, link_or_copy, no_safetensors, read_json, sha256_file, write_json
 from ldae.core.lineage import MADE_FROM
 from ldae.training.warm_start import Start
 
@@ -24,6 +24,7 @@ KEPT = "checkpoints/delivered"  # in the folder of a training: a second name of 
 LAST = "last"  # beside a delivered model: the state after the last step
 NOTE = "delivery.json"
 RECORDS = ("live.jsonl", "skipped.jsonl")  # of the steps until then; they go on with it
+ABSENT = "absent"  # in the place of a digest: what a training would start from is not there
 SCHEDULES = {
     "constant": "the learning rate goes on as it was: the same weights as all steps in one go",
     "cosine": "the learning rate jumps from its end to where half a cosine over all steps stands, and ends at zero "
@@ -46,6 +47,62 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Dotted names of what differs between what two trainings depend on."""
     old, new = flatten(before), flatten(now)
     return [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
+
+
+def of_another(folder: Path, saved: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """Why the checkpoints of a folder cannot be continued, in a sentence; none: they can.
+
+    Args:
+        saved: what they were made with, flat.
+        now: what is asked for, flat.
+    """
+    names = sorted(saved.keys() | now.keys())
+    changed = [f"{n} = {saved.get(n)}, now it is {now.get(n)}" for n in names if saved.get(n) != now.get(n)]
+    if not changed:
+        return None
+    return (
+        f"The checkpoints in {folder} were made with {'; '.join(changed)}: put it back to continue that training, or "
+        f"start over with `ldae fresh {folder.parent}`, which keeps the old one aside."
+    )
+
+
+def interruptions(config: Config, waiting: set[str]) -> Iterator[str]:
+    """Sentences on interrupted trainings that cannot go on as a configuration asks for them.
+
+    What is known before the inputs are made is compared: settings, seed, method, and the weights that they start from.
+
+    Args:
+        waiting: the trainings that are still to be done.
+    """
+    for stage in MADE_FROM:
+        out, now = config.results_dir / "train" / stage, _asked(config, stage) if stage in waiting else None
+        if now is None or now["start"] == ABSENT or _had_finished(config, stage, out, now):
+            continue
+        start = {"inputs": {"init_from": now["start"]}} if now["start"] is not None else {}
+        known = flatten({name: value for name, value in now.items() if name != "start"} | start)
+        folder = out / "checkpoints"
+        if (saved := _newest(folder)) is not None:
+            inputs = [name for name in saved if name.startswith("inputs.") and name != "inputs.init_from"]
+            told = {name: value for name, value in saved.items() if name not in inputs}
+            if sentence := of_another(folder, told, known):
+                yield f"{stage}: {sentence[0].lower()}{sentence[1:]}"
+
+
+def _had_finished(config: Config, stage: str, out: Path, now: Mapping[str, Any]) -> bool:
+    """Whether a training that had finished answers what is asked: it is delivered again."""
+    return any(_delivered(config, stage, old) == now for old in (out / KEPT, *sorted((out / "replaced").glob("*"))))
+
+
+def _newest(folder: Path) -> dict[str, Any] | None:
+    """What the newest checkpoint was made with whose tensors are whole by their header; none: there is no such one."""
+    for path in sorted(folder.glob("step-*.json"), reverse=True):
+        try:
+            saved = read_json(path)["fingerprint"]
+        except (OSError, UserError, KeyError, TypeError):
+            continue
+        if isinstance(saved, dict) and no_safetensors(path.with_suffix(".safetensors")) is None:
+            return saved
+    return None
 
 
 def state_of(delivered: Path) -> Path | None:
@@ -149,7 +206,7 @@ def refusals(config: Config, waiting: set[str]) -> Iterator[str]:
         out, current, now = config.results_dir / "train" / stage, finished[stage], _asked(config, stage)
         if current is None or others & set(MADE_FROM[stage]) or differences(current, now) != [STEPS]:
             continue  # trained from the start, on another model if not with other settings
-        if any(_delivered(config, stage, old) == now for old in sorted((out / "replaced").glob("*"))):
+        if _had_finished(config, stage, out, now):
             continue  # delivered again
         kept = state_of(out / KEPT) is not None or any((out / "checkpoints").glob("step-*.json"))
         done, steps = current["settings"]["training"]["steps"], now["settings"]["training"]["steps"]
@@ -194,7 +251,7 @@ def start_digest(config: Config, stage: str) -> str | None:
         training = getattr(config, stage).training
         start = Start.of(stage, training, config.results_dir / "train" / stage)
     except UserError:
-        return "absent"  # like no digest, so that it is planned and said
+        return ABSENT  # like no digest, so that it is planned and said
     return None if start is None else start.digest
 
 

@@ -25,11 +25,11 @@ from pydantic import BaseModel
 from ldae import config
 from ldae.core.errors import Interrupted, MachineError, UserError
 from ldae.core.files import read_json, write_json, write_text
+from ldae.core.job_resources import Processes
 from ldae.inference.device import require_gpus
 from ldae.inference.model_folder import CHECKPOINTS
 from ldae.training import run
 from ldae.training.distributed import join
-from ldae.training.planning import Processes
 from ldae.training.records import attempts_of
 from ldae.training.safety.interruption import REQUEST, SIGNALS, StopFlag, stop_signals
 

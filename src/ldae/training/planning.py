@@ -18,6 +18,7 @@ from ldae.config import Config, Training, computed
 from ldae.core.closure import Code
 from ldae.core.errors import UserError
 from ldae.core.files import digest, read_json, require_weights, write_json
+from ldae.core.job_resources import ONE_NODE, Processes, asks_for_gpu, no_number
 from ldae.core.lineage import MADE_FROM
 from ldae.core.names import did_you_mean
 from ldae.core.runtime import DEVICE
@@ -25,35 +26,10 @@ from ldae.training import extension
 from ldae.training.warm_start import misfits
 
 TRAININGS = tuple(MADE_FROM)
-GPU = {"gpu", "gres", "slurm_extra"}  # resources by which a job asks SLURM for one
 KEPT = 3  # checkpoints: two, and the one that is being written
 ENCODERS = {"representation", "supervised_ad", "supervised_age"}  # have a backbone of timm's
 COUNTS = ("ldae.training.memory", "ldae.training.rule_memory")  # what the counts depend on, and all that it imports
 logger = logging.getLogger("ldae")
-
-
-@dataclass(frozen=True)
-class Processes:
-    """How many processes a job's resources mean.
-
-    Attributes:
-        per_node: one for each GPU.
-        nodes: more than one: torchrun is started on each by srun, inside the job's allocation.
-    """
-
-    per_node: int
-    nodes: int
-
-    @classmethod
-    def of(cls, resources: Mapping[str, Any]) -> "Processes":
-        """``gpu`` (of the whole job, as SLURM counts) and ``nodes`` of a rule's resources; without them one process."""
-        nodes = max(1, int(resources.get("nodes", 1)))
-        return cls(max(1, int(resources.get("gpu", 1)) // nodes), nodes)
-
-    @property
-    def total(self) -> int:
-        """Over all nodes."""
-        return self.per_node * self.nodes
 
 
 def require_runnable(
@@ -73,8 +49,9 @@ def require_runnable(
     Raises:
         UserError: what each cannot do, one sentence each.
     """
-    found = list(unmet(config, {name: Processes.of(asked).total for name, asked in resources.items()}))
-    found += without_gpu(config, resources)
+    found = list(impossible(resources))
+    counted = {name: Processes.of(asked).total for name, asked in resources.items() if no_number(asked) is None}
+    found += [*unmet(config, counted), *without_gpu(config, resources)]
     if not found and metric is not None and config.compute.memory_gb is not None:
         found += too_large(config, Counts.of(config, metric, kept_in))
     if found:
@@ -89,6 +66,7 @@ def unmet(config: Config, processes: Mapping[str, int]) -> Iterator[str]:
     """
     waiting = to_train(config)
     yield from extension.refusals(config, waiting)
+    yield from extension.interruptions(config, waiting)
     for key, path, sha256, users in given_weights(config):
         if path is not None and (not users or waiting & users):
             try:
@@ -129,10 +107,19 @@ def texts_of_timm() -> Iterator[str]:
         yield path.read_text(encoding="utf-8")
 
 
+def impossible(resources: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Sentences on numbers of GPUs and nodes that are none, and on studies that several nodes would share."""
+    for name, asked in resources.items():
+        if reason := no_number(asked):
+            yield f"{name}: {reason}, in its resources (the profile's set-resources, or --set-resources)."
+        elif not name.startswith("train_") and int(asked.get("gpu", 1)) > 1 and int(asked.get("nodes", 1)) > 1:
+            yield f"{name}: {ONE_NODE}"
+
+
 def without_gpu(config: Config, resources: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """A sentence where jobs with a network would be sent to SLURM and ask it for no GPU: they would compute for days on
     the CPU of a node that has none."""
-    lost = [name for name, asked in resources.items() if "slurm_partition" in asked and not GPU & set(asked)]
+    lost = [name for name, asked in resources.items() if "slurm_partition" in asked and not asks_for_gpu(asked)]
     if lost and (os.environ.get(DEVICE) or config.launch.device) != "cpu":
         others = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
         yield (

@@ -12,10 +12,11 @@ from typing import Any
 import pandas as pd
 
 from ldae.config import Config, Training
+from ldae.core.contamination import training_subjects
 from ldae.core.errors import UserError
-from ldae.core.files import read_json, read_tsv, write_tsv
+from ldae.core.files import read_json, read_tsv, require_weights, write_tsv
 from ldae.core.lineage import MADE_FROM
-from ldae.core.scans import ScanSet, some
+from ldae.core.scans import FILE, ScanSet, read_splits, some
 from ldae.core.voxel_grid import RAS
 
 SEEN = "earlier_subjects.tsv"  # beside a model that started from another: whom those weights had read; private
@@ -53,6 +54,8 @@ class Seen:
         """By the weights of a model folder, by those that they started from, and by the models beside it that they were
         trained with."""
         described, scans = read_json(folder / "model.json"), ScanSet.read(folder)
+        if scans is not None and "participant_id" not in scans.table:
+            raise UserError(f"{folder / FILE} has no column participant_id: put a good copy back.")
         found = cls(frozenset(() if scans is None else scans.table["participant_id"]), scans is not None)
         if "init_from" in described:
             found |= cls.before(folder)
@@ -151,8 +154,19 @@ def source_of(stage: str, given: Path, out: Path) -> Path:
             f"{key}: {given} {'holds no model of this stage' if given.exists() else 'does not exist'}; give a results "
             f"folder of another run, its train/{stage}, or a folder that `ldae export-model` wrote."
         )
-    if (found := read_json(folder / "model.json").get("stage")) != stage:
+    described = read_json(folder / "model.json")
+    if (
+        not isinstance(described, dict)
+        or not {"stage", "digest"} <= described.keys()
+        or not isinstance(described.get("settings"), dict)
+    ):
+        raise UserError(f"{key}: {folder / 'model.json'} does not describe a model: give another one, or a good copy.")
+    if (found := described["stage"]) != stage:
         raise UserError(f"{key}: {folder} holds a model of {found}, not of {stage}.")
+    try:
+        require_weights(folder / "model.safetensors")
+    except UserError as error:
+        raise UserError(f"{key}: {error}") from None
     if folder.resolve() in (out.resolve(), (out / "checkpoints/delivered").resolve()):
         raise UserError(
             f"{key}: {folder} is what this training itself writes: give a model of another run, or one of "
@@ -175,6 +189,22 @@ def misfits(config: Config, stage: str, training: Training) -> Iterator[str]:
         yield f"{stage}.training.init_from: {start.folder} is of another architecture: {difference}."
     elif (axes := (described.get("grid") or {}).get("axes", RAS)) != RAS:
         yield f"{stage}.training.init_from: {start.folder} reads volumes with the axes {axes}, ours have {RAS}."
+    else:
+        yield from _tested(config, stage, training, start)
+
+
+def _tested(config: Config, stage: str, training: Training, start: Start) -> Iterator[str]:
+    """A sentence on test subjects that the weights have seen, where it is known already who will be tested: a subject
+    that was dealt once stays where it is, unless a list names it as a training subject."""
+    manifest = config.results_dir / "manifest"
+    if not ((manifest / "splits.tsv").is_file() and (manifest / "splits_ledger.tsv").is_file()):
+        return
+    splits = read_splits(manifest / "splits.tsv")
+    given = training_subjects(config.imported.training_subjects, config.source)
+    try:
+        start.require_unseen(stage, training, splits[~splits["participant_id"].isin(given)])
+    except UserError as error:
+        yield str(error)
 
 
 def _difference(config: Config, stage: str, described: Mapping[str, Any], folder: Path) -> str | None:

@@ -6,8 +6,10 @@ The sentences are whole, so that whoever changes one reads it. `ldae` and the Sn
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import save_file
 
 from ldae.config import layered, load_config, parse_config, placed
 from ldae.core.errors import UserError
@@ -96,7 +98,7 @@ def test_what_only_the_disk_knows_is_told_before_anything_runs(tmp_path, monkeyp
         "results_dir: r\nautoencoder:\n  pretrained: no.safetensors\n  perceptual_weights: w\n"
         f"  perceptual_sha256: {'a' * 64}\nrepresentation: {{backbone: convnext_smal}}\n"
     )
-    Path("w").write_bytes(b"weights")
+    save_file({"a": np.zeros(1)}, "w")
     files = [PAPER, "mine.yaml"]
     said = [placed(sentence, files) for sentence in unmet(load_config(*files), {})]
     assert said[0] == (

@@ -3,8 +3,9 @@
 import sys
 from pathlib import Path
 
+from ldae.core.job_resources import Processes
 from ldae.training import launch
-from ldae.training.launch import Processes, torchrun
+from ldae.training.launch import torchrun
 
 
 def words(monkeypatch, job: str) -> list[str]:

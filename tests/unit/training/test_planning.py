@@ -1,22 +1,26 @@
 """What a training would refuse at its start is refused when a run is planned."""
 
+import pickle
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yte
+from safetensors.numpy import save_file
 
 from ldae.config import load_config
 from ldae.core.errors import UserError
 from ldae.core.files import sha256_file, write_json
+from ldae.core.job_resources import Processes
 from ldae.studies.common.image_metrics import ssim_brain
 from ldae.training.memory import STAGES, autoencoder, checkpoint_bytes
 from ldae.training.planning import (
     TRAININGS,
     Counts,
-    Processes,
     is_backbone,
     require_runnable,
     to_train,
@@ -106,7 +110,7 @@ def test_jobs_that_slurm_would_start_without_a_gpu_are_refused(tmp_path, monkeyp
 
 def test_weights_that_are_missing_or_others_are_named_with_their_key(tmp_path):
     weights, absent = tmp_path / "squeezenet.safetensors", tmp_path / "absent.safetensors"
-    weights.write_bytes(b"weights")
+    save_file({"a": np.zeros(2, np.float32)}, weights)
     config = with_results(load_config(*SMALL), tmp_path / "results")
     config = sectioned(config, "autoencoder", perceptual_weights=weights, perceptual_sha256="0" * 64)
     config = sectioned(config, "representation", backbone_weights=absent)
@@ -117,6 +121,26 @@ def test_weights_that_are_missing_or_others_are_named_with_their_key(tmp_path):
     assert found[1] == (
         f"representation.backbone_weights: The weights {absent} do not exist; give the path of a safetensors file."
     )
+
+
+def test_weights_that_are_no_whole_safetensors_file_are_named_before_anything_runs(tmp_path):
+    """A pickle, nothing, a file that is cut off, one without tensors; its tensors are not read."""
+    whole = tmp_path / "whole.safetensors"
+    save_file({"a": np.zeros(2, np.float32)}, whole)
+    broken = {
+        "pickle": pickle.dumps({"a": 1}),
+        "empty": b"",
+        "cut_off": whole.read_bytes()[:-1],
+        "of_another": b"PK\x03\x04" + bytes(100),
+        "no_tensors": struct.pack("<Q", 2) + b"{}",
+    }
+    config = with_results(load_config(*SMALL), tmp_path / "results")
+    assert not list(unmet(sectioned(config, "evaluation", lpips_weights=whole), {}))
+    for name, content in broken.items():
+        (tmp_path / name).write_bytes(content)
+        (sentence,) = unmet(sectioned(config, "evaluation", lpips_weights=tmp_path / name), {})
+        said = f"evaluation.lpips_weights: {tmp_path / name} is not a whole safetensors file ("
+        assert sentence.startswith(said) and sentence.endswith("; fetch it again, or convert it (ldae import-weights).")
 
 
 def test_what_is_trained_already_or_imported_needs_nothing(tmp_path):

@@ -16,6 +16,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from ldae.core.errors import AGAIN, KILLED, MORE_MEMORY, MachineError, UserError, fault_of_the_machine
+from ldae.core.job_resources import ONE_NODE
 from ldae.core.runtime import end_with_parent, starting_deaf_processes
 
 logger = logging.getLogger("ldae")
@@ -53,7 +54,7 @@ def in_shares(study: Study, resources: Mapping[str, Any]) -> None:
     processes = max(1, int(resources.get("gpu", 1)))
     if processes > 1:
         if int(resources.get("nodes", 1)) > 1:
-            raise UserError("A study shares its work among the GPUs of one node: leave nodes out, or set nodes=1.")
+            raise UserError(ONE_NODE)
         logger.info("%d processes", processes)
         _all(study, processes)
     study(None)

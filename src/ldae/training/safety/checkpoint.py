@@ -18,7 +18,7 @@ from torch import Tensor, nn, optim
 
 from ldae.core.errors import MachineError, UserError, is_machine_error, sentence_of
 from ldae.core.files import atomic_path, read_json, sha256_file, write_json
-from ldae.training.extension import flatten
+from ldae.training.extension import flatten, of_another
 
 logger = logging.getLogger("ldae")
 
@@ -203,17 +203,8 @@ class CheckpointFolder:
         return Checkpoint(step, tensors, state)
 
     def _compare(self, saved: dict[str, Any]) -> None:
-        names = sorted(saved.keys() | self.fingerprint.keys())
-        changed = [
-            f"{name} = {saved.get(name)}, now it is {self.fingerprint.get(name)}"
-            for name in names
-            if saved.get(name) != self.fingerprint.get(name)
-        ]
-        if changed:
-            raise UserError(
-                f"The checkpoints in {self.folder} were made with {'; '.join(changed)}: put it back to continue that "
-                f"training, or start over with `ldae fresh {self.folder.parent}`, which keeps the old one aside."
-            )
+        if sentence := of_another(self.folder, saved, self.fingerprint):
+            raise UserError(sentence)
 
     def _steps(self) -> list[int]:
         return sorted(int(path.stem.removeprefix("step-")) for path in self.folder.glob("step-*.json"))
