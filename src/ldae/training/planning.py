@@ -5,12 +5,9 @@ Nothing here needs torch, but for the memory of a GPU, which is counted once for
 
 import logging
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +17,8 @@ from ldae.core.errors import UserError
 from ldae.core.files import digest, read_json, require_weights, write_json
 from ldae.core.job_resources import ONE_NODE, Processes, asks_for_gpu, no_number
 from ldae.core.lineage import MADE_FROM
-from ldae.core.names import did_you_mean
 from ldae.core.runtime import DEVICE
-from ldae.training import extension
+from ldae.training import extension, timm_names
 from ldae.training.warm_start import misfits
 
 TRAININGS = tuple(MADE_FROM)
@@ -73,38 +69,13 @@ def unmet(config: Config, processes: Mapping[str, int]) -> Iterator[str]:
                 require_weights(path, sha256)
             except UserError as error:
                 yield f"{key}: {error}"
-    name = config.representation.backbone
-    if waiting & ENCODERS and not is_backbone(name):
-        near = did_you_mean(name.split(".")[0], backbones()) or ": give the name of one that it has."
-        yield f"representation.backbone: timm {version('timm')} has no model {name}{near}"
+    if waiting & ENCODERS and (reason := timm_names.unknown(config.representation.backbone)):
+        yield f"representation.backbone: {reason}"
     for name in TRAININGS:
         if name in waiting:
             yield from misfits(config, name, training_of(config, name))
         if name in waiting and (reason := training_of(config, name).not_shared(processes.get(f"train_{name}", 1))):
             yield f"train_{name}: {reason}."
-
-
-def is_backbone(name: str) -> bool:
-    """Whether timm has a model of this name (before the full stop that the name of its weights may follow).
-
-    Looked for in timm's text: to import it takes seconds, and a wrong name would be found after days of stages 1 and 2.
-    """
-    bare = re.escape(name.split(".")[0])
-    defined = re.compile(rf"""\bdef {bare}\(|['"]{bare}(\.\w+)?['"]:""")
-    return any(defined.search(text) for text in texts_of_timm())
-
-
-def backbones() -> list[str]:
-    """The names of timm's models, from its text."""
-    return [name for text in texts_of_timm() for name in re.findall(r"@register_model\s+def (\w+)\(", text)]
-
-
-def texts_of_timm() -> Iterator[str]:
-    """The modules in which timm defines its models."""
-    spec = find_spec("timm")
-    assert spec is not None and spec.submodule_search_locations  # timm is a package that ours needs
-    for path in sorted((Path(spec.submodule_search_locations[0]) / "models").glob("*.py")):
-        yield path.read_text(encoding="utf-8")
 
 
 def impossible(resources: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -21,12 +21,12 @@ from ldae.training.memory import STAGES, autoencoder, checkpoint_bytes
 from ldae.training.planning import (
     TRAININGS,
     Counts,
-    is_backbone,
     require_runnable,
     to_train,
     too_large,
     unmet,
 )
+from ldae.training.timm_names import unknown
 
 ROOT = Path(__file__).parents[3]
 CONFIG = ROOT / "config"
@@ -79,10 +79,12 @@ def test_a_backbone_that_timm_does_not_have_is_named_before_the_stages_that_come
     """Asked of timm itself: every model that it lists is found in its text, with and without the name of weights."""
     import timm
 
-    assert all(is_backbone(name) for name in timm.list_models()[::20])
-    assert is_backbone("convnext_small.fb_in22k") and not any(
-        map(is_backbone, ("convnext", "convnext_smal", "nets.resnet"))
+    assert not any(unknown(name) for name in timm.list_models()[::60] + timm.list_pretrained()[::60])
+    assert all(map(unknown, ("convnext", "convnext_smal", "nets.resnet", "url", "forward")))
+    assert unknown("convnext_small.fb_in22").endswith(
+        "has no weights fb_in22 of convnext_small; did you mean fb_in22k or fb_in1k?"
     )
+    assert unknown("convnext_small.bogus").endswith("has no weights bogus of convnext_small: leave .bogus out.")
     config = with_results(load_config(*SMALL), tmp_path)
     config = sectioned(config, "representation", backbone="convnext_smal")
     (sentence,) = unmet(config, {})
