@@ -79,6 +79,8 @@ class Diffusion(Section):
     def _schedule_and_groups(self) -> "Diffusion":
         if self.beta_end < self.beta_start:
             raise ValueError(f"beta_end {self.beta_end} is below beta_start {self.beta_start}")
+        if not self.multipliers:
+            raise ValueError("multipliers is empty: give that of one level at least")
         require_groups([self.channels], self.norm_groups)
         return self
 
@@ -143,6 +145,8 @@ class Dae(Section):
     def _schedule_and_groups(self) -> "Dae":
         if self.beta_end < self.beta_start:
             raise ValueError(f"beta_end {self.beta_end} is below beta_start {self.beta_start}")
+        if not self.multipliers:
+            raise ValueError("multipliers is empty: give that of one level at least")
         require_groups([self.channels], self.norm_groups)
         return self
 

@@ -1,7 +1,7 @@
 """What every section of the configuration is made of."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -21,8 +21,10 @@ Beta = Annotated[float, Field(gt=0, lt=1)]
 
 def require_groups(channels: list[int], groups: int) -> None:
     """Raises:
-    ValueError: a group normalisation cannot divide one of these numbers of channels.
+    ValueError: there are none, or a group normalisation cannot divide one of these numbers of channels.
     """
+    if not channels:
+        raise ValueError("channels is empty: give the width of one level at least")
     for width in channels:
         if width % groups:
             raise ValueError(f"channels {width} is not a multiple of norm_groups {groups}")
@@ -40,6 +42,18 @@ class Section(BaseModel):
     """A part of the configuration: immutable; an unknown key in it is an error, and so is a number without end."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, content: Any) -> Any:
+        """``true`` is no number: it would be taken for 1."""
+        for name, field in cls.model_fields.items() if isinstance(content, dict) else ():
+            kinds = [field.annotation, *get_args(field.annotation)]  # an Optional number is a union of Annotated ones
+            kinds += [part for kind in kinds for part in get_args(kind)]
+            number = int in kinds or float in kinds
+            if isinstance(content.get(name), bool) and number and bool not in kinds:
+                raise ValueError(f"{name} is {str(content[name]).lower()}: give a number")
+        return content
 
     @model_validator(mode="after")
     def _paths_are_whole(self) -> Self:

@@ -189,7 +189,8 @@ class Config(Section):
             raise ValueError(
                 f"preprocessing.conform.shape {sizes} is not a multiple of the autoencoder's factor {factor}"
             )
-        if self.diffusion.resample == "isotropic" and any(size % deepest for size in sizes):
+        halved = sizes if self.diffusion.resample == "isotropic" else sizes[1:]  # in plane: never left-right
+        if any(size % deepest for size in halved):
             raise ValueError(
                 f"preprocessing.conform.shape {sizes} is not a multiple of {deepest} (autoencoder x UNet); "
                 "config/demo.yaml goes over config/small_networks.yaml"

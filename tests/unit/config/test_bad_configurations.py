@@ -44,6 +44,12 @@ def test_a_bad_file_is_one_sentence(refused, content, sentence):
     assert "\n" not in said and "pydantic" not in said
 
 
+@pytest.mark.parametrize("resample", ["in_plane", "isotropic"])
+def test_levels_that_the_grid_cannot_halve_are_refused_however_it_is_halved(refused, resample):
+    said = refused(f"diffusion: {{resample: {resample}, multipliers: [1, 2, 3, 4, 5, 6]}}\n")
+    assert "preprocessing.conform.shape (128, 160, 128) is not a multiple of 256 (autoencoder x UNet)" in said
+
+
 def test_there_are_thirty_of_them_and_all_name_file_and_line():
     assert len(CASES) >= 30
     for content, sentence in CASES:
