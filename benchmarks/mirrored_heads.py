@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from ldae.inference.appearance import Appearance
+from ldae.inference.appearance import SIDES, Appearance
 from ldae.inference.conformal import level_of
 from ldae.inference.reference import USUAL
 from ldae.phantom.anatomy import Anatomy, load_anatomy
@@ -59,13 +59,13 @@ def main() -> None:
         known, usual, mirrored = (
             [look.standing_out(one) for one in volumes] for volumes in (held_out, fresh, [one[::-1] for one in fresh])
         )
-        alarm = level_of(np.array([far for far, _ in known]), list(map(str, range(len(known)))), USUAL).value
-        wins = [(there > here) + 0.5 * (there == here) for there, _ in mirrored for here, _ in usual]
-        above = [sum(far > (alarm or np.inf) for far, _ in found) for found in (usual, mirrored)]
-        named = sum(words.startswith("left and right") for _, words in mirrored)
+        alarm = level_of(np.array([mirror for _, mirror, _ in known]), list(map(str, range(len(known)))), USUAL).value
+        wins = [(there > here) + 0.5 * (there == here) for _, there, _ in mirrored for _, here, _ in usual]
+        above = [sum(mirror > (alarm or np.inf) for _, mirror, _ in found) for found in (usual, mirrored)]
+        named = sum(words.startswith(SIDES) for _, _, words in mirrored)
         print(
             f"torque {torque_mm:g} mm: above the alarm {above[0]} of {len(usual)} as they are and {above[1]} mirrored; "
-            f"AUC {np.mean(wins):.3f}; 'left and right' stands out in {named} mirrored ones"
+            f"AUC {np.mean(wins):.3f}; '{SIDES}' stands out in {named} mirrored ones"
         )
 
 

@@ -17,6 +17,7 @@ from ldae.preprocessing.conform import PERIVENTRICULAR_MM, box_mask
 LEVELS = (5, 25, 50, 75, 95)  # percentiles of the brain's intensities
 DARK = 0.5  # of the brain's 75th percentile; in T1-weighted images fluid lies below
 LEAST = 1e-6  # of what a logarithm is taken of
+SIDES = "left and right"  # the one statistic that a mirrored header changes
 BRAIN_VOXELS = 100  # below which there is nothing to describe
 
 
@@ -70,7 +71,7 @@ def statistics(volume: np.ndarray, mean: np.ndarray, grid: Grid) -> dict[str, fl
         "graininess": np.log(max(float(np.median(steps)), LEAST) / spread),
         "dark middle": float((volume[middle] < DARK * levels[3]).mean()) if middle.any() else 0.0,
         "asymmetry": np.log(max(float(np.sqrt(np.mean(np.square((volume - other)[brain])))), LEAST) / spread),
-        "left and right": correlation((volume - other)[brain], (mean - usual)[brain]),
+        SIDES: correlation((volume - other)[brain], (mean - usual)[brain]),
         "likeness to the mean": np.arctanh(np.clip(correlation(values, mean[brain]), -0.999, 0.999)),
     }
     return {name: float(value) for name, value in found.items()}
@@ -80,7 +81,7 @@ def names() -> list[str]:
     """Of the statistics, in their order."""
     rest = ("contrast", "edges", "fine grain", "graininess", "dark middle", "asymmetry")
     levels = (f"intensity {level}" for level in LEVELS)
-    return ["brain size", *levels, *rest, "left and right", "likeness to the mean"]
+    return ["brain size", *levels, *rest, SIDES, "likeness to the mean"]
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> float:
@@ -131,17 +132,19 @@ class Appearance:
             seen += [list(statistics(volume, others, grid).values()) for volume in own]
         return cls(grid, typical, *fitted_normal(np.array(seen)))
 
-    def standing_out(self, volume: np.ndarray) -> tuple[float, str]:
-        """How far a volume lies from the training scans, and by what most.
+    def standing_out(self, volume: np.ndarray) -> tuple[float, float, str]:
+        """How far a volume lies from the training scans, how far towards a mirror image, and by what most.
 
         Returns:
-            Mahalanobis distance of its statistics over sqrt(number), and the statistic with the largest deviation, in
-            words: ``fine grain -9.2 sd``.
+            Mahalanobis distance of its statistics over sqrt(number); how many standard deviations its ``left and
+            right`` lies below that of the training scans; the statistic with the largest deviation, in words:
+            ``fine grain -9.2 sd``.
         """
         found = np.array(list(statistics(volume, self.volume, self.grid).values()))
         deviations = (found - self.mean) / np.sqrt(np.diag(self.covariance))
         most = int(np.abs(deviations).argmax())
-        return distance(found, self.mean, self.covariance), f"{names()[most]} {deviations[most]:+.1f} sd"
+        mirror = float(-deviations[names().index(SIDES)])
+        return distance(found, self.mean, self.covariance), mirror, f"{names()[most]} {deviations[most]:+.1f} sd"
 
     def tensors(self) -> dict[str, np.ndarray]:
         """As arrays; :meth:`from_tensors` reads them."""

@@ -365,8 +365,11 @@ COLUMNS = {  # of predictions.tsv -> what they hold
     "image_percentile": "of it among held-out scans, 1 to 99",
     "look_distance": "Mahalanobis distance of statistics of the volume to the training scans', over sqrt(number)",
     "look_percentile": "of it among held-out scans, 1 to 99",
+    "mirror_deviation": "of the brain's asymmetry towards that of a mirror image, in standard deviations of the "
+    "training scans",
+    "mirror_percentile": "of it among held-out scans, 1 to 99",
     "stands_out": "the statistic that deviates most, in standard deviations of the training scans",
-    "percentile": "of the largest of the three among held-out scans, 1 to 99; the image counts on both sides",
+    "percentile": "of the largest of the four among held-out scans, 1 to 99; the image counts on both sides",
 }
 
 

@@ -78,8 +78,10 @@ class Likeness:
         image_error: root mean square of what the autoencoder does not give back, within the brain.
         look_distance: Mahalanobis distance of a dozen statistics of the volume to those of the training scans
             (:func:`ldae.inference.appearance.statistics`), over sqrt(number); none where the model does not know them.
+        mirror_deviation: standard deviations of the training scans by which the asymmetry of the brain lies towards
+            that of a mirror image.
         stands_out: the statistic that deviates most, in standard deviations of the training scans.
-        percentile: of the largest of the three, each in terms of its spread over held-out scans.
+        percentile: of the largest of the four, each in terms of its spread over held-out scans.
         unusual: at most one scan in twenty of the model's own kind is; none where too few were held out to say so.
     """
 
@@ -89,6 +91,8 @@ class Likeness:
     image_percentile: float | None
     look_distance: float | None
     look_percentile: float | None
+    mirror_deviation: float | None
+    mirror_percentile: float | None
     stands_out: str | None
     percentile: float | None
     unusual: bool | None
@@ -105,6 +109,8 @@ class Likeness:
             reference.image.percentile(oddity.image),
             oddity.look,
             reference.look.percentile(oddity.look),
+            oddity.mirror,
+            reference.mirror.percentile(oddity.mirror),
             oddity.stands_out,
             reference.whole.percentile(whole) if known else None,
             whole > reference.alarm if reference.alarm is not None and known else None,

@@ -74,7 +74,7 @@ class Distances:
 
 
 UNMEASURED = Distances(None, 0, 0)
-SPREAD = ("code", "image", "look", "whole")  # of Reference, as they stand in reference.json
+SPREAD = ("code", "image", "look", "mirror", "whole")  # of Reference, as they stand in reference.json
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,16 @@ class Oddity:
         image: root mean square of what the autoencoder does not give back, within the brain.
         look: Mahalanobis distance of :func:`ldae.inference.appearance.statistics`, over sqrt(number);
             none where nobody knows how the training scans look.
+        mirror: standard deviations of the training scans by which the asymmetry of the brain lies towards that of a
+            mirror image. It is part of ``look``, too, where it is one of a dozen; a mirrored header changes it alone.
         stands_out: the statistic that deviates most, in words.
     """
 
     code: float | None
     image: float
-    look: float | None
-    stands_out: str | None
+    look: float | None = None
+    mirror: float | None = None
+    stands_out: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ class Reference:
 
     Attributes:
         mean, covariance: of y_sem over the training scans, (dimension,) and (dimension, dimension), shrunk.
-        code, image, look: how the parts of :class:`Oddity` are spread over held-out scans.
+        code, image, look, mirror: how the parts of :class:`Oddity` are spread over held-out scans.
         whole: of :meth:`oddness` over them.
         alarm: what ``whole`` of a new scan of their kind exceeds at most once in twenty times; none where too few
             subjects were held out to say that.
@@ -115,6 +118,7 @@ class Reference:
     code: Distances
     image: Distances
     look: Distances = UNMEASURED
+    mirror: Distances = UNMEASURED
     whole: Distances = UNMEASURED
     alarm: float | None = None
     age: AgeError = field(default_factory=AgeError)
@@ -133,13 +137,14 @@ class Reference:
 
     def oddity(self, y_sem: np.ndarray, volume: np.ndarray, image_error: float) -> Oddity:
         """Of a scan: its code (dimension,), its volume (X, Y, Z), and what the autoencoder does not give back of it."""
-        look, words = (None, None) if self.appearance is None else self.appearance.standing_out(volume)
-        return Oddity(self.distance(y_sem), image_error, look, words)
+        seen = () if self.appearance is None else self.appearance.standing_out(volume)
+        return Oddity(self.distance(y_sem), image_error, *seen)
 
     def oddness(self, oddity: Oddity) -> float:
-        """The largest of the three, each as :meth:`Distances.excess`; of the image both sides count: one of which too
+        """The largest of the four, each as :meth:`Distances.excess`; of the image both sides count: one of which too
         much is given back (blurred, or resampled) is as odd as one of which too little is."""
-        return max(self.code.excess(oddity.code), self.image.excess(oddity.image, True), self.look.excess(oddity.look))
+        image = self.image.excess(oddity.image, both=True)
+        return max(image, *(getattr(self, name).excess(getattr(oddity, name)) for name in ("code", "look", "mirror")))
 
     def calibrated(self, found: Sequence[Oddity], subjects: Sequence[str]) -> "Reference":
         """With the distances of held-out scans, their oddness, and from where on a scan is unusual.
@@ -160,13 +165,13 @@ class Reference:
         return replace(known, whole=Distances.of(whole, subjects), alarm=alarm)
 
     def _spread_over(self, found: Sequence[Oddity], subjects: Sequence[str]) -> "Reference":
-        code, image = (
-            Distances.of(np.array([getattr(one, name) for one in found], dtype=float), subjects)
-            for name in ("code", "image")
-        )
-        looks = [one.look for one in found if one.look is not None]
-        look = Distances.of(np.array(looks), subjects) if len(looks) == len(found) else UNMEASURED
-        return replace(self, code=code, image=image, look=look)
+        def spread(name: str) -> Distances:
+            values = [value for one in found if (value := getattr(one, name)) is not None]
+            known = len(values) == len(found)
+            return Distances.of(np.array(values, dtype=float), subjects) if known else UNMEASURED
+
+        code, image, look, mirror = map(spread, ("code", "image", "look", "mirror"))
+        return replace(self, code=code, image=image, look=look, mirror=mirror)
 
     def write(self, folder: Path) -> None:
         """As ``reference.safetensors`` and ``reference.json`` into a folder."""
@@ -195,7 +200,9 @@ class Reference:
         try:
             arrays, content = load_file(folder / "reference.safetensors"), read_json(folder / "reference.json")
             spread = {name: Distances.from_json(content[name]) for name in ("code", "image")}
-            spread |= {name: Distances.from_json(content[name]) for name in ("look", "whole") if name in content}
+            spread |= {
+                name: Distances.from_json(content[name]) for name in ("look", "mirror", "whole") if name in content
+            }
             return cls(
                 arrays["mean"],
                 arrays["covariance"],

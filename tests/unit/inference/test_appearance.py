@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 from trained import settings
 
-from ldae.inference.appearance import Appearance, Grid, names, statistics
+from ldae.inference.appearance import SIDES, Appearance, Grid, names, statistics
 from ldae.preprocessing.conform import grid_affine
 
 CONFORM = settings().preprocessing.conform
@@ -68,7 +68,7 @@ def usual(known) -> list[float]:
 def test_what_is_odd_stands_out_by_its_own_trait(known, usual, kind):
     change, traits = ODD[kind]
     volume = np.ascontiguousarray(change(brain(60)), dtype=np.float32)
-    far, words = known.standing_out(volume)
+    far, _, words = known.standing_out(volume)
     assert far > 1.5 * max(usual)
     found = np.array(list(statistics(volume, known.volume, GRID).values()))
     deviations = np.abs((found - known.mean) / np.sqrt(np.diag(known.covariance)))
@@ -81,6 +81,17 @@ def test_a_symmetric_brain_and_its_mirror_image_cannot_be_told_apart(known):
     symmetric = (volume + GRID.mirrored(volume)) / 2
     there, back = (statistics(part, known.volume, GRID) for part in (symmetric, GRID.mirrored(symmetric)))
     assert list(there.values()) == pytest.approx(list(back.values()), abs=1e-5)
+
+
+def test_a_mirror_image_lies_as_far_on_the_other_side(known):
+    """Where the mean is what is common: the two deviations lie around that of no asymmetry at all."""
+    place = names().index(SIDES)
+    for seed in range(40, 50):
+        volume = brain(seed)
+        there, back = (known.standing_out(part)[1] for part in (volume, GRID.mirrored(volume)))
+        assert there < back
+        none = known.mean[place] / np.sqrt(known.covariance[place, place])
+        assert (there + back) / 2 == pytest.approx(none, rel=0.1)
 
 
 def test_training_scans_have_no_more_in_common_with_the_mean_than_new_ones():
@@ -106,8 +117,8 @@ def test_the_mirror_is_the_midline_of_the_brain_not_of_the_grid():
 
 def test_nothing_and_almost_nothing_are_numbers(known):
     for volume in (np.zeros(GRID.shape, np.float32), (np.random.default_rng(0).random(GRID.shape) > 0.9) * 1.0):
-        far, _ = known.standing_out(volume.astype(np.float32))
-        assert np.isfinite(far)
+        far, mirror, _ = known.standing_out(volume.astype(np.float32))
+        assert np.isfinite(far) and np.isfinite(mirror)
 
 
 def test_what_is_kept_is_what_is_read(known):

@@ -49,10 +49,10 @@ def test_a_component_that_never_varies_does_no_harm():
 
 
 def oddities(count: int, generator: np.random.Generator) -> list[Oddity]:
-    """Of healthy scans: three distances that are skewed, and not independent."""
+    """Of healthy scans: three distances that are skewed, and not independent, and a deviation of either sign."""
     shared = generator.normal(size=count)
     code, image, look = (np.exp(0.3 * (shared + generator.normal(size=count))) for _ in range(3))
-    return [Oddity(*values, None) for values in zip(code, image, look, strict=True)]
+    return [Oddity(*values) for values in zip(code, image, look, generator.normal(size=count), strict=True)]
 
 
 def test_healthy_scans_are_called_unusual_at_most_once_in_twenty_times():
@@ -65,15 +65,15 @@ def test_healthy_scans_are_called_unusual_at_most_once_in_twenty_times():
     assert 0.03 < np.mean(alarms) < 0.055
 
 
-def test_each_of_the_three_distances_is_enough_and_an_image_counts_on_both_sides():
+def test_each_of_the_four_is_enough_and_an_image_counts_on_both_sides():
     generator, base = np.random.default_rng(0), Reference(np.zeros(1), np.eye(1), UNMEASURED, UNMEASURED)
     known = base.calibrated(oddities(60, generator), [str(i) for i in range(60)])
-    usual = Oddity(1, 1, 1, None)
-    odd = [Oddity(9, 1, 1, None), Oddity(1, 9, 1, None), Oddity(1, 0.01, 1, None), Oddity(1, 1, 9, None)]
+    usual = Oddity(1, 1, 1, 0)
+    odd = [Oddity(9, 1, 1, 0), Oddity(1, 9, 1, 0), Oddity(1, 0.01, 1, 0), Oddity(1, 1, 9, 0), Oddity(1, 1, 1, 9)]
     assert known.oddness(usual) <= known.alarm
     assert all(known.oddness(one) > known.alarm and known.whole.percentile(known.oddness(one)) == 99 for one in odd[:2])
     assert all(known.oddness(one) > known.alarm for one in odd[2:])
-    assert known.oddness(Oddity(0.01, 1, 0.01, None)) <= known.alarm  # nearer than others is not odd
+    assert known.oddness(Oddity(0.01, 1, 0.01, -9)) <= known.alarm  # nearer than others is not odd
 
 
 def test_too_few_held_out_scans_raise_no_alarm():
@@ -86,15 +86,15 @@ def test_too_few_held_out_scans_raise_no_alarm():
 
 def test_scans_whose_looks_are_unknown_are_compared_by_code_and_image():
     base, found = Reference(np.zeros(1), np.eye(1), UNMEASURED, UNMEASURED), oddities(40, np.random.default_rng(0))
-    known = base.calibrated([Oddity(one.code, one.image, None, None) for one in found], [str(i) for i in range(40)])
+    known = base.calibrated([Oddity(one.code, one.image) for one in found], [str(i) for i in range(40)])
     assert known.look == UNMEASURED and known.code.scans == 40
-    assert Likeness.of(Oddity(9, 9, None, None), known).unusual is None
+    assert Likeness.of(Oddity(9, 9), known).unusual is None
 
 
 def test_a_folder_of_an_earlier_version_is_read_and_knows_less(tmp_path):
     Reference(np.zeros(2), np.eye(2), UNMEASURED, UNMEASURED).write(tmp_path)
     content = read_json(tmp_path / "reference.json")
-    for name in ("look", "whole", "alarm", "plane"):
+    for name in ("look", "mirror", "whole", "alarm", "plane"):
         del content[name]
     write_json(tmp_path / "reference.json", content | {"age": {"half_width": None, "coverage": 0.9, "subjects": 3}})
     known = Reference.read(tmp_path)
