@@ -9,9 +9,10 @@
 # Run `make demo` first (or `make smoke`, which takes minutes), then execute the cells from top to bottom. Nothing
 # that the workflow has made is changed.
 #
-# > The networks of `demo` and `smoke` are tiny, and those of `smoke` were trained for a few steps only: they decode to
-# > little more than the outline of a brain. The pictures that you see before you run anything are those of `smoke`.
-# > They show how things are done. How well they *can* be done is a matter of the paper's networks and of real scans.
+# > The networks of the demo are tiny and were trained for minutes: what they decode is a blurred brain. (After
+# > `make smoke`, a few steps, it is little more than the outline of one.) The pictures that you see before you run
+# > anything are those of `make demo`. They show how things are done. How well they *can* be done is a matter of the
+# > paper's networks and of real scans.
 # > For research: no number here is a diagnosis, and no decoded volume is a scan.
 
 # %%
