@@ -68,8 +68,8 @@ def test_a_batch_that_the_gpus_cannot_share_is_refused_before_anything_runs(work
         path.read_text().replace("train_representation: {<<: *pair,", "train_representation: {<<: *pair, gpu: 3,")
     )
     assert refusal(workflow.run("--dry-run", profile="profiles/slurm")) == (
-        "Error: train_representation: batch 16 cannot be shared by 3 processes with micro_batch 2; use fewer GPUs or a "
-        "smaller micro_batch."
+        "Error: train_representation: batch 16 cannot be shared by 3 processes with micro_batch 2; use another "
+        "number of GPUs."
     )
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldae.commands import OVERLAID
+from ldae.core.runtime import DEVICE
 
 if TYPE_CHECKING:
     from ldae.config import Config
@@ -59,6 +60,8 @@ def run(options: Namespace) -> int:
     from ldae.config import load_config
 
     config = load_config(*options.config) if options.config else None
+    if config is not None:
+        os.environ[DEVICE] = os.environ.get(DEVICE) or config.launch.device  # as the workflow does
     found = list(findings(config))
     if options.json:
         print(json.dumps([asdict(finding) for finding in found], indent=2))
@@ -76,6 +79,7 @@ def findings(config: Config | None) -> Iterator[Finding]:
     for look in (gpu, driver, pytorch, nccl, cores, memory, lambda: disk(results), dcm2niix, slurm):
         yield look()
     if config is not None:
+        yield from room(config)
         yield from weights(config)
         yield from memory_of_gpu(config)
 
@@ -91,7 +95,9 @@ def gpu() -> Finding:
     except MachineError as error:
         return Finding("GPU", "none that can be used", str(error))
     if device.type == "cpu":
-        return Finding("GPU", "none: networks are computed on the CPU")
+        return Finding(
+            "GPU", "none: networks are computed on the CPU (of a cluster, ask a node with one: docs/cluster.md)"
+        )
     return Finding("GPU", ", ".join(f"{name} ({memory:.0f} GiB)" for name, memory in cards()))
 
 
@@ -157,6 +163,17 @@ def disk(results: Path) -> Finding:
     return Finding("disk", f"{free / GIB:.0f} GiB free in {folder} ({kind}{shared})", wrong)
 
 
+def room(config: Config) -> Iterator[Finding]:
+    """Whether the disk holds the checkpoints of the trainings that are still to be done."""
+    from ldae.training.memory import STAGES, checkpoint_bytes
+    from ldae.training.planning import no_room, to_train
+
+    waiting = to_train(config)
+    if sizes := {make.__name__: checkpoint_bytes(make(config)) for make in STAGES if make.__name__ in waiting}:
+        wrong = no_room(config, sizes)
+        yield Finding("checkpoints", f"of {len(sizes)} trainings", wrong)
+
+
 def file_system(folder: Path, mounts: Path = Path("/proc/mounts")) -> str:
     """The type of the file system that a folder lies on, as the kernel names it."""
     best, kind = -1, "unknown"
@@ -182,9 +199,9 @@ def slurm() -> Finding:
     command = shutil.which("sinfo")
     if command is None:
         return Finding("SLURM", "none on this machine")
-    answer = subprocess.run([command, "--version"], capture_output=True, text=True)
+    version = subprocess.run([command, "--version"], capture_output=True, text=True).stdout.strip()
     job = os.environ.get("SLURM_JOB_ID")
-    return Finding("SLURM", answer.stdout.strip() + (f", job {job}" if job else ", outside a job"))
+    return Finding("SLURM", f"{version or 'of unknown version'}, {f'job {job}' if job else 'outside a job'}")
 
 
 def weights(config: Config) -> Iterator[Finding]:
@@ -195,6 +212,8 @@ def weights(config: Config) -> Iterator[Finding]:
     for key, path, digest, _ in given_weights(config):
         if path is None:
             yield Finding("weights", f"{key}: none given")
+        elif path.is_dir():
+            yield Finding("weights", f"{key}: {path}", "this is a folder: give the safetensors file")
         elif not path.is_file():
             yield Finding("weights", f"{key}: {path}", "the file does not exist")
         elif digest is not None and sha256_file(path) != digest.lower():

@@ -51,6 +51,8 @@ def run(options: Namespace) -> int:
         raise UserError("Give --encoder and --estimator together: they were trained together.")
     if options.unet is not None and options.estimator is not None:
         raise UserError("Give --unet or --estimator, not both: the estimator's file holds its own frozen UNet.")
+    if not any((options.autoencoder, options.unet, options.estimator, options.probe, options.plain)):
+        raise UserError("No file is named: give --autoencoder, --unet, --encoder with --estimator, --probe or --plain.")
     stems = [path.stem for path in options.plain]
     if twice := [path for path in options.plain if stems.count(path.stem) > 1]:
         raise UserError(

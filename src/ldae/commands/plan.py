@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from ldae.commands import add_config_argument
 from ldae.core.errors import UserError
 
 if TYPE_CHECKING:
+    from ldae.config import Config
     from ldae.report.gpu_work import Cohort, Work
 
 PAPER = 10_340  # scans of the paper's cohort
@@ -49,9 +51,15 @@ def run(options: Namespace) -> int:
         raise UserError(f"--share {options.share}: a share of the peak lies above 0 and is at most 1.")
     if options.gpus < 1:
         raise UserError(f"--gpus {options.gpus}: a job has one GPU at least.")
-    if options.scans is not None and not 1 <= (options.subjects or 1) <= options.scans:
-        raise UserError(f"--scans {options.scans} --subjects {options.subjects}: every subject has a scan at least.")
-    cohort = None if options.scans else Cohort.found(config.results_dir)
+    if options.scans is not None and options.scans < 1:
+        raise UserError(f"--scans {options.scans}: at least one scan is planned for.")
+    if options.subjects is not None and options.subjects < 1:
+        raise UserError(f"--subjects {options.subjects}: a scan has a subject.")
+    if (options.subjects or 1) > (options.scans or PAPER):
+        raise UserError(
+            f"--subjects {options.subjects}: there are {options.scans or PAPER:,} scans, give --scans, too."
+        )
+    cohort = None if options.scans or options.subjects else Cohort.found(config.results_dir)
     cohort = cohort or Cohort.assumed(config, options.scans or PAPER, options.subjects)
     found, space = work(config, cohort), dict(disk(config, cohort))
     if options.json:
@@ -67,7 +75,16 @@ def run(options: Namespace) -> int:
         print(json.dumps(about | {"rules": rules, "disk_gb": space}, indent=2))
     else:
         print("\n".join(lines(cohort, found, space, options.share, options.gpus)))
+        for sentence in unshared(config, found, options.gpus):
+            print(sentence)
     return 0
+
+
+def unshared(config: Config, found: list[Work], gpus: int) -> Iterator[str]:
+    """A line for every training whose batch so many GPUs cannot share: planning would refuse it."""
+    for name in (row.rule.removeprefix("train_") for row in found if row.rule.startswith("train_")):
+        if reason := getattr(config, name).training.not_shared(gpus):
+            yield f"train_{name} cannot have {gpus} GPUs as it is: {reason}."
 
 
 def lines(cohort: Cohort, found: list[Work], space: dict[str, float], share: float, gpus: int = 1) -> list[str]:

@@ -98,9 +98,12 @@ class Training(Section):
         """Why so many processes cannot share a batch evenly, in words; none: they can."""
         if not self.batch % (processes * self.micro_batch):
             return None
+        each = self.batch // processes
+        smaller = max((n for n in range(1, self.micro_batch) if each % n == 0), default=0)
+        advice = f"set micro_batch {smaller}, or use fewer GPUs" if smaller and not self.batch % processes else ""
         return (
             f"batch {self.batch} cannot be shared by {processes} processes with micro_batch {self.micro_batch}; "
-            "use fewer GPUs or a smaller micro_batch"
+            f"{advice or 'use another number of GPUs'}"
         )
 
 

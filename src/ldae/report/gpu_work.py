@@ -16,6 +16,7 @@ from ldae.diffusion.schedule import Schedule
 from ldae.networks.operations import Teraflops, teraflops
 from ldae.studies.reconstruction.solvers import solvers
 from ldae.studies.samples.variation import SCANS as SHOWN_VARIATIONS
+from ldae.training.checkpoint_space import KEPT, checkpoints_at_once
 from ldae.training.memory import STAGES, Stage
 
 VISITS = 4.9  # scans per subject of the paper's cohort: 10,340 scans, about 2,100 subjects
@@ -23,7 +24,6 @@ HALF_PEAK, FULL_PEAK = 312.0, 156.0  # TFLOP/s of an A100, dense: bf16, and floa
 FLOAT, BYTE = 4, 1
 NOT_FROZEN = ("encode_baselines", "eval_variation", "eval_samples")  # rules that a frozen model's run does not have
 SHARED = ("eval_reconstruction", "eval_solvers", "eval_interpolation")  # work for every GPU of their jobs, as trainings
-KEPT = 3  # checkpoints of a training on disk at its worst: two, and the one that is being written
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,8 @@ def inference(config: Config, cohort: Cohort, one: Teraflops) -> dict[str, float
 
 
 def disk(config: Config, cohort: Cohort) -> Iterator[tuple[str, float]]:
-    """(What, GB) of a finished run's stores and models, and of the checkpoints of its largest training at once.
+    """(What, GB) of a finished run's stores and models, of the checkpoints while it runs, and of all that a new run
+    needs at most.
 
     What is before the volume store (raw images, BIDS, derivatives) is not in it.
     """
@@ -153,21 +154,29 @@ def disk(config: Config, cohort: Cohort) -> Iterator[tuple[str, float]]:
         latent *= size
     stored = len({(one.solver, one.steps) for one in (config.evaluation.sampling, *config.evaluation.solvers)})
     codes = 2 * config.representation.dimension + config.dae.dimension + 2 * config.representation.dimension
-    yield "store/volumes", cohort.scans * voxels * BYTE / 1e9
+    stores = {"store/volumes": cohort.scans * voxels * BYTE}
     if config.model is None:
-        yield "store/volumes_dae", cohort.scans * small * BYTE / 1e9
-    yield "store/latents", cohort.scans * 2 * latent * FLOAT / 1e9
-    yield "store/codes: y", cohort.scans * codes * FLOAT / 1e9
-    yield "store/codes: x_T", cohort.test_scans * 2 * stored * latent * FLOAT / 1e9
+        stores["store/volumes_dae"] = cohort.scans * small * BYTE
+    stores |= {
+        "store/latents": cohort.scans * 2 * latent * FLOAT,
+        "store/codes: y": cohort.scans * codes * FLOAT,
+        "store/codes: x_T": cohort.test_scans * 2 * stored * latent * FLOAT,
+    }
     if config.model is not None:
-        yield "models", sum(path.stat().st_size for path in parts(config.model)) / 1e9
+        stores["models"] = sum(path.stat().st_size for path in parts(config.model))
+        yield from ((name, size / 1e9) for name, size in stores.items())
         return
     sizes = {stage.__name__: checkpoint_bytes(stage(config)) for stage in STAGES}
-    yield "models", sum(model for model, _ in sizes.values()) / 1e9
-    if config.launch.keep_last_state:
-        yield "last states, for more steps one day", sum(checkpoint for _, checkpoint in sizes.values()) / 1e9
-    for name, (_, checkpoint) in sizes.items():
+    stores["models"] = sum(model for model, _ in sizes.values())
+    yield from ((name, size / 1e9) for name, size in stores.items())
+    one, kept = {name: checkpoint for name, (_, checkpoint) in sizes.items()}, config.launch.keep_last_state
+    if kept:
+        yield "last states, for more steps one day", sum(one.values()) / 1e9
+    for name, checkpoint in one.items():
         yield f"checkpoints of {name} while it trains", KEPT * checkpoint / 1e9
+    at_once = checkpoints_at_once(one, kept)
+    yield "checkpoints of all trainings at once, at most", at_once / 1e9
+    yield "free disk that a new run needs, at most", (sum(stores.values()) + at_once) / 1e9
 
 
 def checkpoint_bytes(stage: Stage) -> tuple[int, int]:

@@ -219,7 +219,7 @@ class Need:
     ``working`` is what the backward pass takes on top of it per scan; ``validation`` is what a validation takes per
     scan, of which it has as many at once.
 
-    ``values``: of the largest tensor, per scan.
+    ``values``: of the largest tensor of a step or a validation, per scan.
     """
 
     stage: str
@@ -261,7 +261,7 @@ def need(stage: Stage) -> Need:
     kept = [saved_bytes(stage.network, stage.forward, scans, half) for scans in SLOPE]
     whole = [passes(stage.network, stage.forward, scans, half) for scans in SLOPE]
     per_scan, at_peak = ((many - few) / (SLOPE[1] - SLOPE[0]) / GIB for few, many in (kept, [w.peak for w in whole]))
-    checks = [[used(stage.validated, check, scans, half).peak for scans in (1, 2)] for check in stage.validation]
+    checks = [[used(stage.validated, check, scans, half) for scans in (1, 2)] for check in stage.validation]
     return Need(
         stage.name,
         state_bytes(stage) / GIB,
@@ -269,8 +269,8 @@ def need(stage: Stage) -> Need:
         max(0.0, at_peak - per_scan),
         training.micro_batch,
         training.batch,
-        max(two - one for one, two in checks) / GIB,
-        whole[1].largest // SLOPE[1],
+        max(two.peak - one.peak for one, two in checks) / GIB,
+        max(whole[1].largest // SLOPE[1], *(two.largest // 2 for _, two in checks)),
     )
 
 

@@ -19,10 +19,11 @@ from ldae.core.job_resources import ONE_NODE, Processes, asks_for_gpu, no_number
 from ldae.core.lineage import MADE_FROM
 from ldae.core.runtime import DEVICE
 from ldae.training import extension, timm_names
+from ldae.training.checkpoint_space import checkpoints_at_once
 from ldae.training.warm_start import misfits
 
 TRAININGS = tuple(MADE_FROM)
-KEPT = 3  # checkpoints: two, and the one that is being written
+COUNTS_KEPT = 20  # configurations whose counts are remembered
 ENCODERS = {"representation", "supervised_ad", "supervised_age"}  # have a backbone of timm's
 COUNTS = ("ldae.training.memory", "ldae.training.rule_memory")  # what the counts depend on, and all that it imports
 logger = logging.getLogger("ldae")
@@ -152,7 +153,7 @@ class Counts:
         known = read_json(kept_in) if kept_in is not None and kept_in.is_file() else {}
         if key not in known:
             logger.warning("Counting whether every rule fits %d GB, once: a minute or two.", config.compute.memory_gb)
-            known = {key: count(config, metric())}
+            known = dict(list(known.items())[1 - COUNTS_KEPT :]) | {key: count(config, metric())}
             if kept_in is not None:
                 write_json(kept_in, known)
         return cls(**known[key])
@@ -162,7 +163,7 @@ class Counts:
         """Of the configuration and the code that a count depends on."""
         code = Code()
         content = config.model_dump(
-            mode="json", exclude={"results_dir", "results_group", "raw", "bids", "csv", "phantom"}
+            mode="json", exclude={"results_dir", "results_group", "raw", "bids", "csv", "phantom", "launch", "seed"}
         )
         return digest([content, *(code.digest(name) for name in COUNTS)])
 
@@ -201,12 +202,24 @@ def too_large(config: Config, counts: Counts) -> Iterator[str]:
         if not found["fits"]:
             advice = "set evaluation.volumes to 1, or evaluation.batch lower"
             yield f"{rule}: it needs {found['gib']:.1f} GiB of a GPU of {size} GB (counted); {advice}."
-    needed = sum(KEPT * found["checkpoint"] for name, found in counts.trainings.items() if name in waiting)
+    sizes = {name: found["checkpoint"] for name, found in counts.trainings.items() if name in waiting}
+    if sentence := no_room(config, sizes):
+        yield sentence
+
+
+def no_room(config: Config, sizes: Mapping[str, int]) -> str | None:
+    """A sentence where the disk cannot hold the checkpoints of the trainings that are still to be done.
+
+    Args:
+        sizes: bytes of one checkpoint, by name.
+    """
+    needed = checkpoints_at_once(sizes, config.launch.keep_last_state)
     folder = next(
         path for path in (config.results_dir.resolve(), *config.results_dir.resolve().parents) if path.is_dir()
     )
-    if (free := shutil.disk_usage(folder).free) < needed:
-        yield (
-            f"{config.results_dir}: the trainings keep up to {needed / 1e9:.0f} GB of checkpoints, {free / 1e9:.0f} GB "
-            "are free there: make room, or set results_dir to a larger disk."
-        )
+    if (free := shutil.disk_usage(folder).free) >= needed:
+        return None
+    return (
+        f"{config.results_dir}: the trainings keep up to {needed / 1e9:.0f} GB of checkpoints at once, "
+        f"{free / 1e9:.0f} GB are free there: make room, or set results_dir to a larger disk."
+    )

@@ -57,6 +57,27 @@ def test_weights_are_looked_at(capsys, no_gpu, tmp_path):
     assert told(tmp_path / "none", "0" * 64) == "the file does not exist"
 
 
+def test_a_gpu_that_the_configuration_asks_for_is_missed(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("LDAE_DEVICE", "")  # not set; restored whatever the command sets
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text(f"launch: {{device: gpu}}\nresults_dir: {tmp_path}\n")
+    status, found = examined(capsys, "--config", ROOT / "config" / "config.yaml", overlay)
+    assert status == 1 and "launch.device: gpu" in found["GPU"][0]["wrong"]
+
+
+def test_a_disk_that_planning_would_refuse_is_named(capsys, no_gpu, monkeypatch, tmp_path):
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text(f"results_dir: {tmp_path}\n")
+    free = shutil.disk_usage(tmp_path)
+    for room, refused in ((10**9, True), (10**12, False)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda folder, room=room: free._replace(free=room))
+        status, found = examined(capsys, "--config", ROOT / "config" / "config.yaml", overlay)
+        (finding,) = found["checkpoints"]
+        assert (finding["wrong"] is not None) == refused and (status == 1 or not refused)
+        assert not refused or "of checkpoints at once, 1 GB are free there" in finding["wrong"]
+
+
 def test_what_a_gpu_of_some_size_does_not_hold_is_named_with_what_to_do():
     """1.5 GiB of workspace are in every need."""
     small = Need("autoencoder", state=1.0, per_scan=2.0, working=1.0, micro_batch=2, batch=4)

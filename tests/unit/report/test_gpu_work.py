@@ -81,3 +81,17 @@ def test_encoding_and_evaluation_in_bf16_take_half_the_hours(capsys, tmp_path):
     for name, rule in exact.items():
         assert half[name]["pflop"] == rule["pflop"]
         assert half[name]["hours"] == pytest.approx(rule["hours"] / (1 if name.startswith("train_") else 2)), name
+
+
+def test_a_batch_that_so_many_gpus_cannot_share_is_said(capsys):
+    preset = str(ROOT / "config" / "gpu_80gb.yaml")
+    assert main(["plan", "--config", str(ROOT / "config" / "config.yaml"), preset, "--gpus", "4"]) == 0
+    said = capsys.readouterr().out
+    assert "train_diffusion cannot have 4 GPUs as it is: batch 128 cannot be shared by 4 processes with" in said
+    assert "set micro_batch 32, or use fewer GPUs." in said and "train_representation cannot" not in said
+
+
+@pytest.mark.parametrize("asked", ["--scans 0", "--scans 10 --subjects 0", "--subjects -3", "--subjects 20000"])
+def test_numbers_of_scans_that_cannot_be_are_one_sentence(asked, capsys):
+    assert main(["plan", "--config", str(ROOT / "config" / "config.yaml"), *asked.split()]) == 1
+    assert capsys.readouterr().err.count("\n") == 1

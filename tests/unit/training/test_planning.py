@@ -14,13 +14,16 @@ from safetensors.numpy import save_file
 
 from ldae.config import load_config
 from ldae.core.errors import UserError
-from ldae.core.files import sha256_file, write_json
+from ldae.core.files import read_json, sha256_file, write_json
 from ldae.core.job_resources import Processes
 from ldae.studies.common.image_metrics import ssim_brain
+from ldae.training.checkpoint_space import checkpoints_at_once
 from ldae.training.memory import STAGES, autoencoder, checkpoint_bytes
 from ldae.training.planning import (
+    COUNTS_KEPT,
     TRAININGS,
     Counts,
+    no_room,
     require_runnable,
     to_train,
     too_large,
@@ -182,6 +185,14 @@ def test_what_does_not_fit_the_gpu_or_the_disk_is_one_sentence_each(tmp_path):
     enormous = {"autoencoder": COUNTED.trainings["autoencoder"] | {"checkpoint": free}}
     (sentence,) = too_large(config, Counts(enormous, {}))
     assert sentence.startswith(f"{config.results_dir}: the trainings keep up to {3 * free / 1e9:.0f} GB of checkpoints")
+    assert no_room(config, {"autoencoder": free // 4}) is None and no_room(config, {"autoencoder": free // 2})
+
+
+def test_checkpoints_at_once_are_those_of_one_stage_and_of_every_baseline():
+    sizes = {"autoencoder": 1, "diffusion": 10, "representation": 9, "dae": 100}
+    assert checkpoints_at_once(sizes, last_states=False) == 300 + 3 * 10
+    assert checkpoints_at_once(sizes, last_states=True) == 300 + 1 + 10 + 3 * 9
+    assert checkpoints_at_once({"dae": 100}, last_states=True) == 300
 
 
 def test_a_count_that_is_kept_is_read_and_belongs_to_one_configuration(tmp_path):
@@ -190,6 +201,18 @@ def test_a_count_that_is_kept_is_read_and_belongs_to_one_configuration(tmp_path)
     assert Counts.of(config, pytest.fail, kept) == COUNTED  # nothing is imported for a count
     assert Counts.key(sectioned(config, "evaluation", volumes=8)) != Counts.key(config)
     assert Counts.key(with_results(config, tmp_path)) == Counts.key(config)
+    unkept = config.model_copy(update={"launch": config.launch.model_copy(update={"keep_last_state": False})})
+    assert Counts.key(unkept) == Counts.key(config)
+
+
+def test_counts_of_earlier_configurations_stay(tmp_path, monkeypatch):
+    """One who goes to and fro between two presets counts twice, not at every turn."""
+    kept, config = tmp_path / "memory.json", load_config(CONFIG / "config.yaml", CONFIG / "gpu_16gb.yaml")
+    monkeypatch.setattr("ldae.training.planning.count", lambda config, metric: vars(COUNTED))
+    write_json(kept, {f"configuration {number}": vars(COUNTED) for number in range(COUNTS_KEPT)})
+    Counts.of(config, lambda: None, kept)
+    found = read_json(kept)
+    assert len(found) == COUNTS_KEPT and Counts.key(config) in found and "configuration 9" in found
 
 
 def test_a_checkpoint_holds_weights_moments_average_and_best():
