@@ -29,7 +29,7 @@ def add(commands) -> None:
     command.add_argument("--session-label", nargs="+", metavar="LABEL", help="these sessions alone")
     command.add_argument("--codes-only", action="store_true", help="tables alone: no volume is kept or decoded")
     command.add_argument(
-        "--probabilities", type=float, nargs="+", metavar="P", help="of AD, for the counterfactuals (0.1 0.9)"
+        "--probabilities", type=float, nargs="+", metavar="P", help="of AD, for the counterfactuals (default: 0.1 0.9)"
     )
     command.add_argument("--workers", type=int, default=1, metavar="N", help="scans preprocessed side by side (1)")
     command.set_defaults(run=run)
@@ -40,7 +40,8 @@ def run(options: Namespace) -> int:
 
     limit_threads(1)
     inputs, out = places(options)
-    from ldae.inference.apply import NOTE, PROBABILITIES, Request, apply_model, find_scans
+    from ldae.inference.answers import NOTE
+    from ldae.inference.apply import PROBABILITIES, Request, apply_model, find_scans
     from ldae.inference.model import LDAE
     from ldae.report.applied import write_pages
 
@@ -57,7 +58,8 @@ def run(options: Namespace) -> int:
     for row in refused.itertuples():
         print(f"ldae: {row.source} is refused: {row.reason}.", file=sys.stderr)
     unusual = int((answers["status"] == "unusual").sum())
-    print(f"{len(answers)} scans, {len(refused)} refused, {unusual} unlike the model's: {out / 'index.html'}\n{NOTE}")
+    scans_said = "1 scan" if len(answers) == 1 else f"{len(answers)} scans"
+    print(f"{scans_said}, {len(refused)} refused, {unusual} unusual: {out / 'index.html'}\n{NOTE}")
     return 3 if len(refused) else 0
 
 

@@ -5,10 +5,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ldae.core.errors import UserError
+from ldae.core.files import sha256_file
 
 STAGES = ("autoencoder", "diffusion", "representation")
 FACTS = ("config.json", "probes.json", "reference.json", "reference.safetensors")
 WEIGHTS = ("model.safetensors", "model.json")
+
+
+SUMS = "SHA256SUMS"  # of an exported folder
 
 
 @contextmanager
@@ -23,6 +27,28 @@ def reading(folder: Path) -> Iterator[None]:
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         said = f"{type(error).__name__}: {error}".splitlines()[0]
         raise UserError(f"The model {folder} is damaged ({said}): copy or export it again.") from error
+
+
+def require_unchanged(folder: Path) -> None:
+    """What an exported folder says of preprocessing, probes and reference is what was exported; the networks' weights,
+    which are large, name themselves (model.json). A results folder has no list to compare with.
+
+    Raises:
+        UserError: a file was changed, or the list is missing or lacks one.
+    """
+    described, weights = places(folder)
+    if described != weights:
+        return
+    sums = described / SUMS
+    if not sums.is_file():
+        raise UserError(f"{sums} is missing: {folder} is not the whole model; copy or export it again.")
+    stated = {name: digest for digest, _, name in (line.partition("  ") for line in sums.read_text().splitlines())}
+    for path in parts(folder):
+        name = path.relative_to(described).as_posix()
+        if path.suffix == ".safetensors" and name not in FACTS:
+            continue
+        if stated.get(name) != sha256_file(path):
+            raise UserError(f"{path} is not the file that was exported: copy or export the model again.")
 
 
 def places(folder: Path) -> tuple[Path, Path]:

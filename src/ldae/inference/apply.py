@@ -26,9 +26,9 @@ from ldae.core.files import (
     sha256_file,
     writable_folder,
     write_json,
-    write_tsv,
 )
 from ldae.core.keys import KEY
+from ldae.inference.answers import NOTE, describe_answers, write_predictions
 from ldae.inference.encode import write_codes
 from ldae.inference.facts import Facts
 from ldae.inference.model import LDAE, Codes, preprocessed
@@ -38,9 +38,9 @@ from ldae.preprocessing.derivatives import ScanFiles, resolution
 SCANS_PER_WORKER = 50
 IMAGES = (".nii", ".nii.gz")
 PROBABILITIES = (0.1, 0.9)  # of AD, that the counterfactuals aim at
-NOTE = "For research. These numbers are no diagnosis, and decoded volumes are no scans."
 PRELOAD = ["ldae.inference.apply", "ants", "deepbet.bet"]
 RECORD = "_desc-ldae_T1w.json"  # end of the name of a scan's record
+FLAGS = ("--participant-label", "--session-label")
 STATUS = {True: "unusual", False: "usual", None: "unknown"}
 Answer = dict[str, Any]
 """What is said of one scan: a row of predictions.tsv."""
@@ -88,13 +88,22 @@ def find_scans(
     Raises:
         UserError: an input does not exist, two scans have one name, or none is left.
     """
-    found = [scan for path in inputs for scan in _scans_of(path)]
+    found = everything = [scan for path in inputs for scan in _scans_of(path)]
     for prefix, labels, column in (("sub-", participants, "participant_id"), ("ses-", sessions, "session_id")):
         if labels is not None:
             wanted = {prefix + label.removeprefix(prefix) for label in labels}
             found = [scan for scan in found if getattr(scan, column) in wanted]
     if not found:
-        raise UserError(f"No scan is left of {', '.join(map(str, inputs))}: look at the labels that were asked for.")
+        asked = [
+            f"{flag} {' '.join(given)}" for flag, given in zip(FLAGS, (participants, sessions), strict=True) if given
+        ]
+        there = sorted({scan.participant_id.removeprefix("sub-") for scan in everything})
+        few = ", ".join(there[:5]) + (f" and {len(there) - 5} more" if len(there) > 5 else "")
+        raise UserError(
+            f"No scan of {', '.join(map(str, inputs))} has {' and '.join(asked)}; participants there: {few}."
+            if everything and asked
+            else f"{', '.join(map(str, inputs))}: no scan there can be used (`ldae preflight --bids` says why)."
+        )
     seen: dict[str, Path] = {}
     for scan in found:
         if scan.name in seen:
@@ -144,6 +153,7 @@ def apply_model(model: LDAE, scans: Sequence[Given], out: Path, request: Request
         MachineError: the machine failed; what is done is kept.
     """
     writable_folder(out)
+    describe_answers(out)
     known = {scan.name: answer for scan in scans if (answer := _answered(model, scan, out, request)) is not None}
     waiting = [scan for scan in scans if scan.name not in known]
     for scan, outcome in _preprocessed(model, waiting, out, request, workers):
@@ -339,42 +349,3 @@ def on_own_grid(facts: Facts, scan: Scan, out: Path, image: nib.Nifti1Image) -> 
         image.get_fdata(dtype=np.float32), mapping[:3, :3], mapping[:3, 3], mask.shape, order=1
     )
     return nib.Nifti1Image(moved.astype(np.float32), mask.affine)
-
-
-COLUMNS = {  # of predictions.tsv -> what they hold
-    "participant_id": "who was scanned",
-    "session_id": "at which visit",
-    "source": "the file or folder that was read",
-    "status": "usual, unusual (of the model's own kind at most one scan in twenty), unknown (too few scans to compare "
-    "with), or refused",
-    "reason": "why it was refused",
-    "qc": "quality control of the preprocessing: pass or warn",
-    "qc_reason": "the metrics that decided it",
-    "probability_ad": "of AD against CN, by the probe; no diagnosis",
-    "age": "years, by the probe",
-    "age_low": "years; the interval holds the age of a new subject with probability `coverage` (split conformal)",
-    "age_high": "years",
-    "coverage": "of the interval of age, guaranteed for scans of the model's own kind",
-    "age_subjects": "held out, by whose errors the interval was set",
-    "age_note": "why there is no interval",
-    "plane_x": "place on the first discriminant axis (CN to AD), in standard deviations within a diagnosis",
-    "plane_y": "place on the second discriminant axis (MCI)",
-    "code_distance": "Mahalanobis distance of y_sem to the training codes, over sqrt(dimension)",
-    "code_percentile": "of it among held-out scans of the model's cohort, 1 to 99",
-    "image_error": "root mean square of what the autoencoder does not give back, within the brain",
-    "image_percentile": "of it among held-out scans, 1 to 99",
-    "look_distance": "Mahalanobis distance of statistics of the volume to the training scans', over sqrt(number)",
-    "look_percentile": "of it among held-out scans, 1 to 99",
-    "mirror_deviation": "of the brain's asymmetry towards that of a mirror image, in standard deviations of the "
-    "training scans",
-    "mirror_percentile": "of it among held-out scans, 1 to 99",
-    "stands_out": "the statistic that deviates most, in standard deviations of the training scans",
-    "percentile": "of the largest of the four among held-out scans, 1 to 99; the image counts on both sides",
-}
-
-
-def write_predictions(out: Path, answers: Sequence[Answer]) -> None:
-    """predictions.tsv and, in predictions.json, what its columns hold."""
-    write_tsv(out / "predictions.tsv", pd.DataFrame(answers).reindex(columns=list(COLUMNS)))
-    described = {name: {"Description": words} for name, words in COLUMNS.items()}
-    write_json(out / "predictions.json", described | {"Note": NOTE})

@@ -86,8 +86,12 @@ class Facts:
         path = folder / "probes.json"
         if not path.is_file():
             raise UserError(f"{path} is missing: export the model again.")
-        probes = {task: Probe.from_json(probe) for task, probe in read_json(path).items()}
-        return cls(recipe, probes, Reference.read(folder))
+        probes, reference = {}, Reference.read(folder)
+        for task, content in read_json(path).items():
+            probes[task] = Probe.from_json(content)
+            if not probes[task].fits(len(reference.mean)):
+                raise UserError(f"{path}: {task} is no probe of {len(reference.mean)} numbers: export the model again.")
+        return cls(recipe, probes, reference)
 
 
 def read_recipe(folder: Path) -> Recipe:

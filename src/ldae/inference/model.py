@@ -14,7 +14,7 @@ import torch
 from ldae.core.errors import QuarantinedScan, UserError, blaming_the_machine
 from ldae.core.files import digest
 from ldae.core.lineage import require
-from ldae.core.model_places import parts, places, reading
+from ldae.core.model_places import parts, places, reading, require_unchanged
 from ldae.inference import pipeline
 from ldae.inference.device import one_thread
 from ldae.inference.facts import Facts, image_error
@@ -40,6 +40,21 @@ class Codes:
     y_sem: np.ndarray
     x_T: np.ndarray | None
     name: str
+
+    def __repr__(self) -> str:
+        """In one line, without the arrays."""
+        return f"Codes({self.name}, y_sem {self.y_sem.shape}, x_T {None if self.x_T is None else self.x_T.shape})"
+
+
+def require_codes(*given: Any) -> None:
+    """Codes were given, not the scan itself.
+
+    Raises:
+        UserError: they are something else.
+    """
+    for one in given:
+        if not isinstance(one, Codes):
+            raise UserError(f"A {type(one).__name__} is no code: give what `model.encode(scan)` returns.")
 
 
 @dataclass(frozen=True)
@@ -136,11 +151,12 @@ class LDAE:
         """From a folder that ``ldae export-model`` wrote, or from a results folder.
 
         Raises:
-            UserError: it is neither, or its parts do not belong together.
+            UserError: it is neither, a file was changed since it was exported, or its parts do not belong together.
         """
         parts(Path(folder))
         described, weights = places(Path(folder))
         with reading(Path(folder)):
+            require_unchanged(Path(folder))
             facts = Facts.read(described)
             networks = pipeline.LDAE.load(weights, facts.recipe.method, facts.recipe.sampling)
             for stage, found in networks.digests.items():
@@ -199,6 +215,7 @@ class LDAE:
 
     def predict(self, codes: Codes) -> Prediction:
         """What the probes say: fitted on the training and validation subjects, as the workflow's ``test`` protocol."""
+        require_codes(codes)
         probability, age, reference = None, None, self.facts.reference
         if (probe := self.facts.probes.get("ad")) is not None:
             probability = float(sigmoid(probe.score(codes.y_sem[None]))[0])
@@ -214,6 +231,7 @@ class LDAE:
     @one_thread()
     def likeness(self, scan: Scan, codes: Codes) -> Likeness:
         """Whether the model has seen scans like this one."""
+        require_codes(codes)
         self._tensor(scan)
         error = image_error(self.networks, scan.volume, scan.name)
         reference = self.facts.reference
@@ -226,6 +244,7 @@ class LDAE:
         Raises:
             UserError: the codes have no x_T.
         """
+        require_codes(codes)
         if codes.x_T is None:
             raise UserError("These codes have no x_T to decode from: encode the scan with stochastic=True.")
         z = self.networks.sample(torch.from_numpy(codes.x_T)[None], torch.from_numpy(codes.y_sem)[None])
@@ -243,6 +262,7 @@ class LDAE:
         Raises:
             UserError: the model has no probe of AD, there is no such class, or no finite step leads there.
         """
+        require_codes(codes)
         probe = self.facts.probes.get("ad")
         if probe is None:
             raise UserError("This model has no probe of AD: its cohort had no diagnoses.")
@@ -260,6 +280,7 @@ class LDAE:
         Raises:
             UserError: the codes of one of them have no x_T.
         """
+        require_codes(a, b)
         if a.x_T is None or b.x_T is None:
             raise UserError("Codes without x_T cannot be interpolated: encode the scans with stochastic=True.")
         way = torch.tensor([fraction])

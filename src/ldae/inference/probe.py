@@ -19,6 +19,12 @@ class Probe:
     bias: float
     penalty: float
 
+    def fits(self, dimension: int) -> bool:
+        """Whether it can be asked of a code (dimension,): finite numbers, a direction, and a spread in every one."""
+        vectors = (self.mean, self.std, self.weight)
+        whole = all(one.shape == (dimension,) and np.isfinite(one).all() for one in vectors) and np.isfinite(self.bias)
+        return bool(whole and (self.std > 0).all() and self.weight.any())
+
     def standardise(self, features: np.ndarray) -> np.ndarray:
         """(N, dimension) features in units of the rows that the probe was fitted on."""
         return (features - self.mean) / self.std

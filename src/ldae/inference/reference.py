@@ -203,14 +203,24 @@ class Reference:
             spread |= {
                 name: Distances.from_json(content[name]) for name in ("look", "mirror", "whole") if name in content
             }
+            mean, covariance, alarm = arrays["mean"], arrays["covariance"], content.get("alarm")
+            if not _whole(mean, covariance) or not (alarm is None or np.isfinite(float(alarm))):
+                raise ValueError("numbers that cannot be")
             return cls(
-                arrays["mean"],
-                arrays["covariance"],
+                mean,
+                covariance,
                 **spread,
-                alarm=content.get("alarm"),
+                alarm=alarm,
                 age=AgeError.from_json(content["age"]),
                 appearance=Appearance.from_tensors(arrays),
                 plane=Plane.from_parts(arrays, content.get("plane")),
             )
         except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"{folder} has no whole reference.safetensors and reference.json ({error}).") from error
+
+
+def _whole(mean: np.ndarray, covariance: np.ndarray) -> bool:
+    """Whether they are moments of codes, or those of a model that knows none (:meth:`Reference.unknown`)."""
+    if mean.ndim != 1 or covariance.shape != (len(mean), len(mean)) or not np.isfinite(covariance).all():
+        return False
+    return bool(np.linalg.eigvalsh(covariance).min() > 0 and (np.isfinite(mean).all() or np.isnan(mean).all()))

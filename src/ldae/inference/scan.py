@@ -29,8 +29,8 @@ class Scan:
         qc: quality control of its preprocessing; empty where there was none.
     """
 
-    volume: np.ndarray
-    affine: np.ndarray
+    volume: np.ndarray = field(repr=False)
+    affine: np.ndarray = field(repr=False)
     name: str
     source: str
     generated: bool = False

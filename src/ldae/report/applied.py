@@ -12,7 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ldae.core.files import alone_in, write_text
-from ldae.inference.apply import COLUMNS, NOTE, Request, answered_before, targets, volume_path
+from ldae.inference.answers import COLUMNS, NOTE
+from ldae.inference.apply import Request, answered_before, targets, volume_path
 from ldae.inference.discriminant import Plane
 from ldae.inference.model import LDAE
 from ldae.preprocessing.derivatives import ScanFiles

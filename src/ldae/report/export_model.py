@@ -19,12 +19,12 @@ from ldae.config import Section
 from ldae.core.errors import UserError
 from ldae.core.files import read_json, read_tsv, sha256_file, writable_folder, write_json, write_text
 from ldae.core.lineage import read_description
+from ldae.core.model_places import SUMS, reading
 from ldae.inference.facts import STAGES, Facts, Recipe
 from ldae.report.external import RESULTS, results_of
 from ldae.report.leaving import check_leaving, look_at_json, look_at_nifti, look_at_text, look_at_weights
 from ldae.studies.samples.gate import read_gate
 
-SUMS = "SHA256SUMS"
 CARD = "README.md"
 KINDS = {
     ".json": look_at_json, ".md": look_at_text, ".safetensors": look_at_weights, ".nii": look_at_nifti,
@@ -205,7 +205,12 @@ def verify_model(folder: Path) -> str:
     path = folder / SUMS
     if not path.is_file():
         raise UserError(f"{path} is missing: {folder} is no folder that `ldae export-model` wrote.")
-    lines = path.read_text(encoding="utf-8")
+    with reading(folder):
+        return _verified(folder, path.read_text(encoding="utf-8"))
+
+
+def _verified(folder: Path, lines: str) -> str:
+    """``lines``: of SHA256SUMS."""
     stated = {name: digest for digest, _, name in (line.partition("  ") for line in lines.splitlines())}
     found = {file.relative_to(folder).as_posix(): file for file in files_of(folder)}
     for name in sorted(stated.keys() | found.keys()):

@@ -14,7 +14,8 @@ from ldae.cli import main
 from ldae.commands.apply import places
 from ldae.core.errors import UserError
 from ldae.core.files import alone_in, read_tsv, write_json
-from ldae.inference.apply import NOTE, Request, apply_model, find_scans, on_own_grid
+from ldae.inference.answers import NOTE
+from ldae.inference.apply import Request, apply_model, find_scans, on_own_grid
 from ldae.inference.model import LDAE
 
 NAME = "sub-20_ses-M000"
@@ -119,7 +120,7 @@ def test_pages_say_loudly_what_they_are_and_need_nothing(out):
 def test_codes_alone_leave_tables_alone(exported, raw, out, tmp_path):
     assert main(["apply", str(exported), str(raw), "--out", str(tmp_path), "--codes-only"]) == 0
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {
-        *("predictions.tsv", "predictions.json", "codes.tsv", "codes.json", "index.html"),
+        *("README", ".bidsignore", "predictions.tsv", "predictions.json", "codes.tsv", "codes.json", "index.html"),
         f"{NAME}_desc-ldae_T1w.json",
     }
     assert read_tsv(tmp_path / "codes.tsv", dtype=str).equals(read_tsv(out / "codes.tsv", dtype=str))
