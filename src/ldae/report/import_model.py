@@ -70,7 +70,7 @@ def import_model(
         facts.write(fresh)
         write_text(fresh / CARD, card_of(facts, imported_card(fresh, facts), None))
         write_text(fresh / "LICENSE", licence_of(recipe))
-        LDAE.load(fresh)
+        LDAE.in_the_making(fresh)
         finished(fresh, out, ())
 
 

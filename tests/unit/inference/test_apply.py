@@ -210,7 +210,7 @@ def test_a_dataset_gives_one_scan_a_visit(dataset):
 
 
 def test_inputs_that_make_no_sense_are_one_sentence(dataset, raw, tmp_path):
-    with pytest.raises(UserError, match="No scan is left"):
+    with pytest.raises(UserError, match=r"has --participant-label 3; participants there: 1, 2\.$"):
         find_scans([dataset], ["3"])
     with pytest.raises(UserError, match="does not exist"):
         find_scans([tmp_path / "nothing.nii.gz"])
