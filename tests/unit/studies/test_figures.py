@@ -10,7 +10,9 @@ from result_files import SCANS, estimates
 
 from ldae.config import load_config
 from ldae.core.files import read_tsv, write_tsv
+from ldae.core.store import open_store
 from ldae.studies.cohort.figure import figure_cohort, figure_qc
+from ldae.studies.common.inputs import write_volumes
 from ldae.studies.interpolation.figure import figure_8_interpolation, figure_9_interpolation_examples
 from ldae.studies.manipulation.figure import figure_6_manipulation
 from ldae.studies.manipulation.figure_dose_response import figure_7_dose_response
@@ -88,6 +90,18 @@ def test_a_figure_is_written_in_three_forms_and_is_byte_identical_on_a_second_ru
         assert first == (tmp_path / "second" / f"{name}{suffix}").read_bytes()
     assert (tmp_path / "first" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert "reason" not in read_tsv(tmp_path / "first" / f"{name}.tsv").columns
+
+
+def test_a_scan_that_a_method_has_not_decoded_stays_empty_there(results: Path, tmp_path: Path) -> None:
+    """As the voxel-space baseline where ``evaluation.dae_scans`` is less than what is shown."""
+    store = open_store(results / "evaluate/reconstruction/examples")
+    last, method = store.index["participant_id"].iloc[-1], "mean_volume"
+    rest = store.index[(store.index["participant_id"] != last) | (store.index["method"] != method)]
+    write_volumes(tmp_path / "examples", [store.volumes(int(row)) for row in rest.index], rest.to_dict("records"))
+    figure_reconstruction_examples(tmp_path / "examples", tmp_path / "figure")
+    shown = read_tsv(tmp_path / "figure.tsv")
+    assert len(shown) == len(rest) - 2  # all but the scans themselves
+    assert not ((shown["participant_id"] == last) & (shown["method"] == method)).any()
 
 
 def test_the_scheme_names_the_papers_shapes_and_counts(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Figures of reconstructions: the table drawn, the autoencoder's (paper Figure 3), every method's side by side."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from ldae.studies.common.brain_sheets import (
     mark_sides,
     open_examples,
     picture_sheet,
+    rows_where,
     scans_of,
     show_difference,
     show_grey,
@@ -123,7 +125,8 @@ def _draw_planes(sheet: Sheet, first_column: int, scan: np.ndarray, copy: np.nda
 
 @house_style()
 def figure_reconstruction_examples(examples: str | Path, stem: str | Path) -> None:
-    """Axial slices of every method's reconstruction and its signed difference from the scan, two rows per subject."""
+    """Axial slices of every method's reconstruction and its signed difference from the scan, two rows per subject; a
+    scan that a method has not decoded (``evaluation.dae_scans``) stays empty there."""
     store = open_examples(examples)
     if store is None:
         empty_figure(stem, NOTHING)
@@ -133,45 +136,54 @@ def figure_reconstruction_examples(examples: str | Path, stem: str | Path) -> No
     methods = ["original", *(name for name in RECONSTRUCTION if name in found)]
     scans = [_volume(store, pair, "original") for pair in pairs]
     box = brain_box(np.maximum.reduce(scans))
-    volumes = {name: [_volume(store, pair, name) for pair in pairs] for name in methods[1:]}
-    limit = difference_limit(
-        [copy[box] - scan[box] for copies in volumes.values() for scan, copy in zip(scans, copies, strict=True)]
-    )
+    volumes = {name: [_volume_if_there(store, pair, name) for pair in pairs] for name in methods[1:]}
+    shown = [pair for copies in volumes.values() for pair in zip(scans, copies, strict=True)]
+    limit = difference_limit([copy[box] - scan[box] for scan, copy in shown if copy is not None])
     rows: list[list[Plane | None]] = [["axial"] * len(methods)] * (2 * len(pairs))
     sheet = picture_sheet(box, rows, left_mm=27, top_mm=15, gaps_mm=([0.8, 4.0] * len(pairs))[:-1])
     for number, pair in enumerate(pairs):
-        _draw_methods(
-            sheet, 2 * number, scans[number][box], [volumes[name][number][box] for name in methods[1:]], limit
-        )
+        copies = [None if (copy := volumes[name][number]) is None else copy[box] for name in methods[1:]]
+        _draw_methods(sheet, 2 * number, scans[number][box], copies, limit)
         sheet.label(2 * number, stacked_label(store, *pair))
         sheet.label(2 * number + 1, "difference\nfrom the scan")
     for column, name in enumerate(methods):
         sheet.head(column, SHORT_NAMES.get(name, name))
     for row in range(1, 2 * len(pairs), 2):
-        sheet.colour_bar(sheet.panels[row, -1].images[0], [row], "difference")
+        drawn = next(panel for panel in sheet.panels[row] if panel is not None and panel.images)
+        sheet.colour_bar(drawn.images[0], [row], "difference")
     save_figure(sheet.figure, stem, _differences_table(pairs, scans, volumes))
 
 
-def _draw_methods(sheet: Sheet, row: int, scan: np.ndarray, copies: list[np.ndarray], limit: float) -> None:
+def _draw_methods(sheet: Sheet, row: int, scan: np.ndarray, copies: list[np.ndarray | None], limit: float) -> None:
     show_grey(sheet.panels[row, 0], cut(scan, "axial"))
     mark_sides(sheet.panels[row, 0], "axial")
     sheet.panels[row + 1, 0].set_axis_off()
     for column, copy in enumerate(copies, start=1):
+        if copy is None:
+            for panel in sheet.panels[row : row + 2, column]:
+                panel.set_axis_off()
+            continue
         show_grey(sheet.panels[row, column], cut(copy, "axial"))
         show_difference(sheet.panels[row + 1, column], cut(copy - scan, "axial"), limit)
 
 
 def _differences_table(
-    pairs: list[tuple[str, str]], scans: list[np.ndarray], copies: dict[str, list[np.ndarray]]
+    pairs: list[tuple[str, str]], scans: list[np.ndarray], copies: Mapping[str, Sequence[np.ndarray | None]]
 ) -> pd.DataFrame:
     """Size of the differences that are shown: mean of the absolute, over the whole box."""
     rows = [
         (participant, session, method, float(np.abs(copy - scan).mean()))
         for method, volumes in copies.items()
         for (participant, session), scan, copy in zip(pairs, scans, volumes, strict=True)
+        if copy is not None
     ]
     return pd.DataFrame(rows, columns=[*KEY, "method", "mean_absolute_difference"])
 
 
 def _volume(store: Store, pair: tuple[str, str], method: str) -> np.ndarray:
     return volume_of(store, participant_id=pair[0], session_id=pair[1], method=method)
+
+
+def _volume_if_there(store: Store, pair: tuple[str, str], method: str) -> np.ndarray | None:
+    rows = rows_where(store, participant_id=pair[0], session_id=pair[1], method=method)
+    return store.volumes(int(rows[0])) if len(rows) else None
