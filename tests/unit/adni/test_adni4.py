@@ -485,11 +485,11 @@ def test_a_missing_registry_that_is_needed_is_not_called_dispensable(new):
     assert line.startswith("table DXSUM_PDXCONV is missing")
 
 
-def test_without_adnimerge_nothing_is_said_of_tables_of_adni4(make_download, cohort, tmp_path):
+def test_without_adnimerge_what_subjects_with_five_digits_lack_is_said_too(make_download, cohort, tmp_path):
     download = make_download(tmp_path / "raw", cohort)
     download.table("ADNIMERGE").unlink()
     download.table("PTDEMOG").unlink()
     findings = preflight(download.images, download.tables)
-    (line,) = [str(finding) for finding in findings if finding.severity == "blocking"]
-    assert line.startswith("table ADNIMERGE is missing") and findings.arrivals is None
-    assert "ADNI4" not in "".join(map(str, findings)).replace("[ADNI1,GO,2,3,4]", "")
+    first, second = [str(finding) for finding in findings if finding.severity == "blocking"]
+    assert first.startswith("table ADNIMERGE is missing") and findings.arrivals is None
+    assert second.startswith("table PTDEMOG is missing") and "leave ADNI4 out" in second
