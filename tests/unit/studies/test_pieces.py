@@ -8,6 +8,7 @@ from toy_cohort import DIMENSION
 
 from ldae.core.files import write_json
 from ldae.inference.probe import Probe
+from ldae.studies.common.codes_read import Reads
 from ldae.studies.common.pieces import FOLDER, Pieces
 from ldae.studies.common.shares import Share
 from ldae.studies.interpolation import measure as interpolation
@@ -133,3 +134,18 @@ def test_pieces_of_other_settings_code_or_inputs_are_not_taken(tmp_path):
     assert first != place(code="b") and first != place(settings={"steps": 4})
     store.write_text("[]")
     assert place() != first
+
+
+@pytest.mark.parametrize("left", [b"", b"{", b"[]", b"PK\x03\x04cut"])
+def test_a_damaged_piece_is_made_again(left, tmp_path):
+    """As a full disk leaves it, or a copy that broke off: no retry would pass it."""
+    pieces, reads = Pieces(tmp_path, "key"), Reads(None, [])
+    rows, arrays = [{"method": "ae", "ssim": 0.5}], {"x": np.arange(3)}
+    pieces.rows("rows", reads, lambda: rows)
+    pieces.arrays("arrays", lambda: arrays)
+    for name in ("rows.json", "arrays.npz"):
+        (pieces.folder / name).write_bytes(left)
+    assert pieces.rows("rows", reads, lambda: rows) == rows
+    assert np.array_equal(pieces.arrays("arrays", lambda: arrays)["x"], arrays["x"])
+    assert pieces.rows("rows", reads, pytest.fail) == rows  # whole again
+    assert np.array_equal(pieces.arrays("arrays", pytest.fail)["x"], arrays["x"])

@@ -6,20 +6,38 @@ share the work (:mod:`ldae.studies.common.shares`): each makes every so-manieth 
 """
 
 import json
+import logging
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
+from ldae.core.errors import UserError
 from ldae.core.files import atomic_path, digest, read_json, sha256_file, write_text
 from ldae.studies.common.codes_read import Reads
 from ldae.studies.common.shares import Share
 
 FOLDER = "pieces"
+logger = logging.getLogger("ldae")
 Rows = list[dict[str, Any]]
 Arrays = dict[str, np.ndarray]
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """Read a piece. Where there is none, or a damaged one (a disk that was full, a copy that broke off), what follows
+    the block makes it anew; a retry would meet a damaged piece for ever."""
+    try:
+        yield
+    except FileNotFoundError:
+        return
+    except (UserError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as error:
+        logger.warning("The piece %s is damaged (%s): it is made again.", path, str(error).splitlines()[0][:200])
 
 
 class Pieces:
@@ -58,11 +76,12 @@ class Pieces:
         if self.folder is None or not kept:
             return make()
         path = self.folder / f"{name}.json"
-        if path.is_file():
+        with whole(path):
             content = read_json(path)
-            for place, rows in content["reads"]:
-                reads.note(place, rows)
-            return content["rows"]
+            kept_reads, rows = [(place, read) for place, read in content["reads"]], list(content["rows"])
+            for place, read in kept_reads:
+                reads.note(place, read)
+            return rows
         first = len(reads.taken)
         made = make()
         content = {"rows": made, "reads": reads.taken[first:]}
@@ -74,9 +93,8 @@ class Pieces:
         if self.folder is None:
             return make()
         path = self.folder / f"{name}.npz"
-        if path.is_file():
-            with np.load(path, allow_pickle=False) as kept:
-                return dict(kept)
+        with whole(path), np.load(path, allow_pickle=False) as kept:
+            return dict(kept)
         made = make()
         with atomic_path(path) as temporary, open(temporary, "wb") as handle:
             np.savez(handle, allow_pickle=False, **made)
