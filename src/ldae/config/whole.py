@@ -130,6 +130,14 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _encoders_of_baselines_normalise_batches(self) -> "Config":
+        """The supervised baselines have the encoder of the representation, and so its batch normalisation."""
+        for name in ("supervised_ad", "supervised_age"):
+            if self.representation.code_norm == "batch" and getattr(self, name).training.micro_batch < 2:
+                raise ValueError(f"{name}.training: representation.code_norm batch needs a micro_batch of at least 2")
+        return self
+
+    @model_validator(mode="after")
     def _model_stays_as_it_is(self) -> "Config":
         if self.model is None:
             return self

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,8 @@ def unmet(config: Config, processes: Mapping[str, int]) -> Iterator[str]:
         processes: of each rule ``train_*``; what is not named has one.
     """
     waiting = to_train(config)
+    if waiting and config.launch.tensorboard and find_spec("tensorboard") is None:
+        yield "launch.tensorboard: TensorBoard is not installed: `pip install tensorboard`, or turn it off."
     yield from extension.refusals(config, waiting)
     yield from extension.interruptions(config, waiting)
     for key, path, sha256, users in given_weights(config):

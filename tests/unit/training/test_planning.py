@@ -234,3 +234,13 @@ def test_small_networks_fit_and_a_volume_too_many_is_found(tmp_path):
 def test_planning_needs_no_torch():
     code = "import sys, ldae.training.planning; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_tensorboard_that_is_not_installed_is_said_before_the_first_training(there, tmp_path, monkeypatch):
+    monkeypatch.setattr("ldae.training.planning.find_spec", lambda name: object() if there else None)
+    config = with_results(load_config(*SMALL), tmp_path)
+    assert not list(unmet(config, {}))
+    config = config.model_copy(update={"launch": config.launch.model_copy(update={"tensorboard": True})})
+    said = ["launch.tensorboard: TensorBoard is not installed: `pip install tensorboard`, or turn it off."]
+    assert list(unmet(config, {})) == ([] if there else said)
