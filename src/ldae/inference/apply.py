@@ -4,6 +4,7 @@ Each scan leaves a record; what has one of the same scan, model and request is n
 be used is refused with its reason and does not stop the others.
 """
 
+import os
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -34,6 +35,7 @@ from ldae.inference.facts import Facts
 from ldae.inference.model import LDAE, Codes, preprocessed
 from ldae.inference.scan import GENERATED, Scan
 from ldae.preprocessing.derivatives import ScanFiles, resolution
+from ldae.preprocessing.reading import files_of_scan
 
 SCANS_PER_WORKER = 50
 IMAGES = (".nii", ".nii.gz")
@@ -123,7 +125,7 @@ def _scans_of(path: Path) -> list[Given]:
     if path.is_dir() and ((path / "dataset_description.json").is_file() or any(path.glob("sub-*/"))):
         return _scans_of_dataset(path)
     inside = sorted(file for file in path.glob("*") if file.name.endswith(IMAGES)) if path.is_dir() else []
-    return [Given(*scan_names(file.resolve()), file) for file in inside or [path]]
+    return [Given(*scan_names(Path(os.path.realpath(file))), file) for file in inside or [path]]
 
 
 def _scans_of_dataset(root: Path) -> list[Given]:
@@ -154,11 +156,16 @@ def apply_model(model: LDAE, scans: Sequence[Given], out: Path, request: Request
     """
     writable_folder(out)
     describe_answers(out)
-    known = {scan.name: answer for scan in scans if (answer := _answered(model, scan, out, request)) is not None}
+    keys = {scan.name: _key(model, scan, request) for scan in scans}  # as they are when they are read
+    known = {scan.name: found for scan in scans if (found := _answered(keys[scan.name], scan, out)) is not None}
     waiting = [scan for scan in scans if scan.name not in known]
+    for scan in (scan for scan in waiting if not _content(scan)):
+        refused = _refused(scan, "it is neither a file nor a folder with files (a link to nowhere, a pipe?)")
+        known[scan.name] = _noted(model, keys[scan.name], scan, out, request, refused)
+    waiting = [scan for scan in waiting if scan.name not in known]
     for scan, outcome in _preprocessed(model, waiting, out, request, workers):
         answer = _refused(scan, outcome) if isinstance(outcome, str) else _ask(model, outcome, out, request)
-        known[scan.name] = _noted(model, scan, out, request, answer)
+        known[scan.name] = _noted(model, keys[scan.name], scan, out, request, answer)
     answers = [known[scan.name] for scan in scans]
     with alone_in(out):  # two that end together would leave each other out
         everyone = answers + answered_before(model, out, request, known)
@@ -183,10 +190,24 @@ def answered_before(model: LDAE, out: Path, request: Request, besides: Collectio
     return [answer for name, answer in found.items() if name not in besides]
 
 
+def _content(scan: Given) -> list[Path]:
+    """The files of a scan: one, those of a pair, or all of a folder, linked ones too; empty: nothing can be read."""
+    if not scan.source.is_dir():
+        return files_of_scan(scan.source) if scan.source.is_file() else []
+    found: list[Path] = []
+    seen: set[str] = set()
+    for folder, inside, names in os.walk(scan.source, followlinks=True):  # as dcm2niix does
+        if (place := os.path.realpath(folder)) in seen:
+            inside.clear()  # a link that leads back
+            continue
+        seen.add(place)
+        found += [path for name in names if (path := Path(folder) / name).is_file()]
+    return sorted(found)
+
+
 def _key(model: LDAE, scan: Given, request: Request) -> str:
     """Of the scan as it lies there, of the model and of what is asked."""
-    files = sorted(path for path in scan.source.rglob("*") if path.is_file()) if scan.source.is_dir() else [scan.source]
-    content = [sha256_file(path) for path in files]
+    content = [sha256_file(path) for path in _content(scan)]
     return digest([content, model.digest, asdict(request), __version__])
 
 
@@ -209,22 +230,22 @@ def _read_record(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def _answered(model: LDAE, scan: Given, out: Path, request: Request) -> Answer | None:
+def _answered(key: str, scan: Given, out: Path) -> Answer | None:
     """What was answered already; none where the scan, the model or the request is another one."""
     path = _record(scan, out)
     record = _read_record(path) if path.is_file() else None
     if record is None:
         return None
     whole = all((out / name).is_file() for name in record["files"])
-    return record["answer"] if record["key"] == _key(model, scan, request) and whole else None
+    return record["answer"] if record["key"] == key and whole else None
 
 
-def _noted(model: LDAE, scan: Given, out: Path, request: Request, answer: Answer) -> Answer:
+def _noted(model: LDAE, key: str, scan: Given, out: Path, request: Request, answer: Answer) -> Answer:
     """Written last: a scan with a record is done."""
     files = [] if answer["status"] == "refused" or request.codes_only else _images(scan.name, out, model.facts, request)
     names = [path.relative_to(out).as_posix() for path in files]
     answer = {"participant_id": scan.participant_id, "session_id": scan.session_id, "source": str(scan.source)} | answer
-    asked = {"key": _key(model, scan, request), "asked": _asked(model, request)}
+    asked = {"key": key, "asked": _asked(model, request)}
     content = asked | {"files": names, "answer": answer, "note": NOTE}
     write_json(_record(scan, out), content)
     return answer

@@ -46,17 +46,6 @@ class Codes:
         return f"Codes({self.name}, y_sem {self.y_sem.shape}, x_T {None if self.x_T is None else self.x_T.shape})"
 
 
-def require_codes(*given: Any) -> None:
-    """Codes were given, not the scan itself.
-
-    Raises:
-        UserError: they are something else.
-    """
-    for one in given:
-        if not isinstance(one, Codes):
-            raise UserError(f"A {type(one).__name__} is no code: give what `model.encode(scan)` returns.")
-
-
 @dataclass(frozen=True)
 class Prediction:
     """What the probes say of a code; not a diagnosis. None where the model's cohort had no labels.
@@ -221,7 +210,7 @@ class LDAE:
 
     def predict(self, codes: Codes) -> Prediction:
         """What the probes say: fitted on the training and validation subjects, as the workflow's ``test`` protocol."""
-        require_codes(codes)
+        self._check(codes)
         probability, age, reference = None, None, self.facts.reference
         if (probe := self.facts.probes.get("ad")) is not None:
             probability = float(sigmoid(probe.score(codes.y_sem[None]))[0])
@@ -237,7 +226,7 @@ class LDAE:
     @one_thread()
     def likeness(self, scan: Scan, codes: Codes) -> Likeness:
         """Whether the model has seen scans like this one."""
-        require_codes(codes)
+        self._check(codes)
         self._tensor(scan)
         error = image_error(self.networks, scan.volume, scan.name)
         reference = self.facts.reference
@@ -250,7 +239,7 @@ class LDAE:
         Raises:
             UserError: the codes have no x_T.
         """
-        require_codes(codes)
+        self._check(codes)
         if codes.x_T is None:
             raise UserError("These codes have no x_T to decode from: encode the scan with stochastic=True.")
         z = self.networks.sample(torch.from_numpy(codes.x_T)[None], torch.from_numpy(codes.y_sem)[None])
@@ -268,7 +257,7 @@ class LDAE:
         Raises:
             UserError: the model has no probe of AD, there is no such class, or no finite step leads there.
         """
-        require_codes(codes)
+        self._check(codes)
         probe = self.facts.probes.get("ad")
         if probe is None:
             raise UserError("This model has no probe of AD: its cohort had no diagnoses.")
@@ -286,7 +275,9 @@ class LDAE:
         Raises:
             UserError: the codes of one of them have no x_T.
         """
-        require_codes(a, b)
+        self._check(a, b)
+        if not np.isfinite(fraction):
+            raise UserError(f"The fraction {fraction} is no number between the two scans or beyond them.")
         if a.x_T is None or b.x_T is None:
             raise UserError("Codes without x_T cannot be interpolated: encode the scans with stochastic=True.")
         way = torch.tensor([fraction])
@@ -295,6 +286,25 @@ class LDAE:
             for path, first, last in ((lerp, a.y_sem, b.y_sem), (slerp, a.x_T, b.x_T))
         )
         return Codes(y, x_T, f"{a.name}_{fraction:g}_{b.name}")
+
+    def _check(self, *given: Any) -> None:
+        """Codes of this model's shapes were given, not the scan itself or an array.
+
+        Raises:
+            UserError: they are something else.
+        """
+        for one in given:
+            if not isinstance(one, Codes):
+                raise UserError(f"A {type(one).__name__} is no code: give what `model.encode(scan)` returns.")
+            for name, code, shape in (
+                ("y_sem", one.y_sem, (self.networks.dimension,)),
+                ("x_T", one.x_T, tuple(self.networks.latent_shape)),
+            ):
+                if code is None and name == "x_T":
+                    continue
+                values = np.asarray(code, dtype=float)
+                if values.shape != shape or not np.isfinite(values).all():
+                    raise UserError(f"{name} of {one.name} is no code of this model: {shape} finite numbers are.")
 
     def _tensor(self, scan: Scan) -> torch.Tensor:
         """(1, 1, X, Y, Z) of a scan of this model's grid."""

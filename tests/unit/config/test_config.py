@@ -164,9 +164,7 @@ def test_merge_goes_into_sections_and_replaces_lists():
 def test_batch_normalised_codes_need_a_batch(tmp_path):
     overlay = tmp_path / "overlay.yaml"
     overlay.write_text("{representation: {code_norm: batch}, supervised_age: {training: {micro_batch: 1}}}")
-    with pytest.raises(
-        UserError, match=r"supervised_age.training: .*code_norm batch needs a micro_batch"
-    ):
+    with pytest.raises(UserError, match=r"supervised_age.training: .*code_norm batch needs a micro_batch"):
         load_config(PAPER, overlay)
     overlay.write_text("{representation: {code_norm: batch, training: {micro_batch: 1}}}")
     with pytest.raises(UserError, match="micro_batch of at least 2"):

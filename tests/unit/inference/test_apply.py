@@ -1,5 +1,6 @@
 """`ldae apply`: every scan answered or refused, nothing done twice, nothing believed to be a scan that is none."""
 
+import os
 import re
 import shutil
 import threading
@@ -15,7 +16,7 @@ from ldae.commands.apply import places
 from ldae.core.errors import UserError
 from ldae.core.files import alone_in, read_tsv, write_json
 from ldae.inference.answers import NOTE
-from ldae.inference.apply import Request, apply_model, find_scans, on_own_grid
+from ldae.inference.apply import Given, Request, _key, apply_model, find_scans, on_own_grid
 from ldae.inference.model import LDAE
 
 NAME = "sub-20_ses-M000"
@@ -237,3 +238,30 @@ def test_the_words_of_bids_apps(dataset, tmp_path, capsys):
             places(said([str(dataset)], Path(out)))
     assert main(["apply", "model", str(dataset), "--out", str(tmp_path), "--probabilities", "1"]) == 1
     assert "no finite step" in capsys.readouterr().err
+
+
+def test_what_is_no_file_is_refused_and_stops_nothing(exported, out, raw, tmp_path):
+    """A link to nowhere, a loop of links and a pipe among scans."""
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    (scans / "sub-gone_T1w.nii.gz").symlink_to(tmp_path / "sub-gone_T1w.nii.gz")
+    (scans / "sub-loop_T1w.nii.gz").symlink_to(scans / "sub-loop_T1w.nii.gz")
+    os.mkfifo(scans / "sub-pipe_T1w.nii.gz")
+    answers = apply_model(LDAE.load(exported), find_scans([scans]), tmp_path / "out", Request(codes_only=True))
+    assert answers["status"].tolist() == ["refused"] * 3
+    assert answers["reason"].str.startswith("it is neither a file nor a folder with files").all()
+
+
+def test_a_key_is_of_everything_that_is_read(model, tmp_path):
+    """The image beside a header, and slices behind a link."""
+    (tmp_path / "p.hdr").write_bytes(b"header")
+    (tmp_path / "p.img").write_bytes(b"image")
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/1.dcm").write_bytes(b"slice")
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked/in").symlink_to(tmp_path / "real")
+    for source, part in (("p.hdr", "p.img"), ("linked", "real/1.dcm")):
+        scan = Given("sub-1", "ses-M000", tmp_path / source)
+        before = _key(model, scan, Request())
+        (tmp_path / part).write_bytes(b"changed")
+        assert _key(model, scan, Request()) != before

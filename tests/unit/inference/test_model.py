@@ -222,3 +222,23 @@ def test_another_template_is_refused(model, raw, tmp_path):
     other = LDAE(model.networks, replace(model.facts, recipe=recipe))
     with pytest.raises(UserError, match="registered to another"):
         other.preprocess(raw, tmp_path)
+
+
+@pytest.mark.parametrize("ask", ["predict", "decode", "edit", "interpolate"])
+def test_codes_that_are_none_of_the_model_s_are_one_sentence(model, scan, ask):
+    codes = model.encode(scan)
+
+    def asked(given):
+        return {
+            "predict": lambda: model.predict(given),
+            "decode": lambda: model.decode(given),
+            "edit": lambda: model.edit(given, "AD", 0.9),
+            "interpolate": lambda: model.interpolate(codes, given, 0.5),
+        }[ask]()
+
+    wrong = [scan, None, codes.y_sem, replace(codes, y_sem=codes.y_sem[:1]), replace(codes, y_sem=codes.y_sem * np.nan)]
+    for given in (*wrong, replace(codes, x_T=codes.x_T[:, :-1])):
+        with pytest.raises(UserError, match="is no code"):
+            asked(given)
+    with pytest.raises(UserError, match="no number between"):
+        model.interpolate(codes, codes, float("nan"))
