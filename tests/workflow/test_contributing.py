@@ -124,6 +124,7 @@ def test_whoever_follows_every_page_passes_the_checks(repository):
         (shutil.copytree if source.is_dir() else shutil.copy)(source, repository / part)
     for page in ("study.md", "figure.md", *SHORT):
         follow(repository, page)
+    run(repository, sys.executable, "docs/generate.py")
     for check in ("ruff check .", "ruff format --check .", "mypy", "snakefmt --check Snakefile rules"):
         run(repository, *check.split())
     tests = ["tests/unit/report", "tests/unit/studies/test_figures.py", "tests/unit/studies/test_registry.py"]

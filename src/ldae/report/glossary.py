@@ -5,39 +5,18 @@ Names are built of a base and of endings (``auc_ad`` + ``_test``), which are exp
 """
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from ldae.studies.common.method_styles import DIRECTIONS, INTERPOLATION, PROBES, RECONSTRUCTION, SAMPLES, Method
-from ldae.studies.common.study import Headline
+from ldae.studies.common.study import Headline, Metric
 from ldae.studies.registry import STUDIES, headline
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One base name.
-
-    Attributes:
-        words: what it is, with its formula.
-        unit: empty where there is none.
-        better: ``higher``, ``lower``, or what else to look for.
-        source: where the definition comes from.
-    """
-
-    name: str
-    words: str
-    range: str
-    better: str
-    unit: str = ""
-    source: str = ""
-
 
 FAMILIES: dict[str, tuple[Metric, ...]] = {
     family: tuple(Metric(name, **fields) for name, fields in metrics.items())
     for family, metrics in yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8")).items()
-}
+} | {f"The study {study.name} alone": study.metrics for study in STUDIES if study.metrics}
 METRICS = {metric.name: metric for family in FAMILIES.values() for metric in family}
 
 ENDINGS = {
@@ -66,7 +45,7 @@ METHODS: dict[str, tuple[str, dict[str, Method]]] = {
     "Probes": ("evaluate/probes", PROBES),
     "Directions of a manipulation": ("evaluate/manipulation", DIRECTIONS),
     "Samples": ("evaluate/samples", SAMPLES),
-}
+} | {f"The study {study.name}": (f"evaluate/{study.name}", dict(study.methods)) for study in STUDIES if study.methods}
 HEAD = """<!-- Written by `make docs` from src/ldae/report/glossary.py. -->
 
 # What the numbers mean

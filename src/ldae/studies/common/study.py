@@ -208,6 +208,25 @@ class Card:
 
 
 @dataclass(frozen=True)
+class Metric:
+    """What a metric of the tables means (docs/metrics.md), by its base name.
+
+    Attributes:
+        words: what it is, with its formula.
+        unit: empty where there is none.
+        better: ``higher``, ``lower``, or what else to look for.
+        source: where the definition comes from.
+    """
+
+    name: str
+    words: str
+    range: str
+    better: str
+    unit: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True)
 class Study:
     """A study: the folder ``studies/<name>``, the rules in ``rules/<name>.smk``, and what they lead to.
 
@@ -221,6 +240,8 @@ class Study:
         on_test_scans: it shows what trained networks do with test scans, and is marked where they may have seen these.
         needs: what must be known of the cohort (keys of ``ldae.studies.registry.NEEDS``); without it the study is
             not run, and its numbers are n/a with the reason.
+        metrics: of its own, which docs/metrics.md does not explain for all studies.
+        methods: of its own, name -> how figures show them.
     """
 
     name: str
@@ -231,6 +252,8 @@ class Study:
     cards: tuple[Card, ...] = ()
     on_test_scans: bool = True
     needs: frozenset[str] = frozenset()
+    metrics: tuple[Metric, ...] = ()
+    methods: Mapping[str, Method] = field(default_factory=dict)
 
     @property
     def shows(self) -> tuple[Shown, ...]:
