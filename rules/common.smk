@@ -74,7 +74,7 @@ def asked_of(rule):
     for name, given in rule.resources.items():
         try:
             asked[name] = given.evaluate(None, **known).value
-        except Exception:
+        except Exception:  # an expression of the user's profile may fail in any way where there is no job yet
             asked[name] = 1
     return asked
 
@@ -90,7 +90,8 @@ def asked_targets():
     """What the command line names as targets; Snakemake has not told the workflow yet."""
     from snakemake.cli import get_argument_parser
 
-    typed = Path(sys.argv[0]).name in ("snakemake", "__main__.py")
+    program = Path(sys.argv[0])
+    typed = program.name == "snakemake" or program.parts[-2:] == ("snakemake", "__main__.py")
     return get_argument_parser().parse_known_args()[0].targets if typed else []
 
 

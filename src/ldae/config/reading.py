@@ -107,7 +107,8 @@ def choices_of(place: Place) -> list[str]:
     """What a key may be beside what its type says, where it says more."""
     section = section_at(place[:-1])
     extra = section.model_fields[place[-1]].json_schema_extra if section and place[-1] in section.model_fields else None
-    return [str(choice) for choice in extra.get("enum", [])] if isinstance(extra, dict) else []  # type: ignore[union-attr]
+    choices = extra.get("enum") if isinstance(extra, dict) else None
+    return [str(choice) for choice in choices] if isinstance(choices, list) else []
 
 
 def short(value: Any) -> str:

@@ -29,6 +29,11 @@ def reading(folder: Path) -> Iterator[None]:
         raise UserError(f"The model {folder} is damaged ({said}): copy or export it again.") from error
 
 
+def stated_sums(text: str) -> dict[str, str]:
+    """Name -> sha256 of the text of SHA256SUMS."""
+    return {name: digest for digest, _, name in (line.partition("  ") for line in text.splitlines())}
+
+
 def require_unchanged(folder: Path) -> None:
     """What an exported folder says of preprocessing, probes and reference is what was exported; the networks' weights,
     which are large, name themselves (model.json). A results folder has no list to compare with.
@@ -42,7 +47,7 @@ def require_unchanged(folder: Path) -> None:
     sums = described / SUMS
     if not sums.is_file():
         raise UserError(f"{sums} is missing: {folder} is not the whole model; copy or export it again.")
-    stated = {name: digest for digest, _, name in (line.partition("  ") for line in sums.read_text().splitlines())}
+    stated = stated_sums(sums.read_text(encoding="utf-8"))
     for path in parts(folder):
         name = path.relative_to(described).as_posix()
         if path.suffix == ".safetensors" and name not in FACTS:

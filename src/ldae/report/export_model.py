@@ -19,7 +19,7 @@ from ldae.config import Section
 from ldae.core.errors import UserError
 from ldae.core.files import read_json, read_tsv, sha256_file, writable_folder, write_json, write_text
 from ldae.core.lineage import read_description
-from ldae.core.model_places import SUMS, reading
+from ldae.core.model_places import SUMS, reading, stated_sums
 from ldae.inference.facts import STAGES, Facts, Recipe
 from ldae.report.external import RESULTS, results_of
 from ldae.report.leaving import check_leaving, look_at_json, look_at_nifti, look_at_text, look_at_weights
@@ -211,7 +211,7 @@ def verify_model(folder: Path) -> str:
 
 def _verified(folder: Path, lines: str) -> str:
     """``lines``: of SHA256SUMS."""
-    stated = {name: digest for digest, _, name in (line.partition("  ") for line in lines.splitlines())}
+    stated = stated_sums(lines)
     found = {file.relative_to(folder).as_posix(): file for file in files_of(folder)}
     for name in sorted(stated.keys() | found.keys()):
         if name not in found:

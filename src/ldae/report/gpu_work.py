@@ -17,7 +17,7 @@ from ldae.networks.operations import Teraflops, teraflops
 from ldae.studies.reconstruction.solvers import solvers
 from ldae.studies.samples.variation import SCANS as SHOWN_VARIATIONS
 from ldae.training.checkpoint_space import KEPT, checkpoints_at_once
-from ldae.training.memory import STAGES, Stage
+from ldae.training.memory import STAGES, checkpoint_bytes
 
 VISITS = 4.9  # scans per subject of the paper's cohort: 10,340 scans, about 2,100 subjects
 HALF_PEAK, FULL_PEAK = 312.0, 156.0  # TFLOP/s of an A100, dense: bf16, and float32 as TF32
@@ -166,10 +166,10 @@ def disk(config: Config, cohort: Cohort) -> Iterator[tuple[str, float]]:
         stores["models"] = sum(path.stat().st_size for path in parts(config.model))
         yield from ((name, size / 1e9) for name, size in stores.items())
         return
-    sizes = {stage.__name__: checkpoint_bytes(stage(config)) for stage in STAGES}
-    stores["models"] = sum(model for model, _ in sizes.values())
+    stages = {make.__name__: make(config) for make in STAGES}
+    stores["models"] = sum(FLOAT * stage.averaged for stage in stages.values())
     yield from ((name, size / 1e9) for name, size in stores.items())
-    one, kept = {name: checkpoint for name, (_, checkpoint) in sizes.items()}, config.launch.keep_last_state
+    one, kept = {name: checkpoint_bytes(stage) for name, stage in stages.items()}, config.launch.keep_last_state
     if kept:
         yield "last states, for more steps one day", sum(one.values()) / 1e9
     for name, checkpoint in one.items():
@@ -177,10 +177,3 @@ def disk(config: Config, cohort: Cohort) -> Iterator[tuple[str, float]]:
     at_once = checkpoints_at_once(one, kept)
     yield "checkpoints of all trainings at once, at most", at_once / 1e9
     yield "free disk that a new run needs, at most", (sum(stores.values()) + at_once) / 1e9
-
-
-def checkpoint_bytes(stage: Stage) -> tuple[int, int]:
-    """(A written model, one checkpoint) of a stage, in bytes, at most: float32 weights, Adam's two moments, the average
-    and the best weights so far."""
-    average = stage.averaged if stage.training.ema_decay else 0
-    return FLOAT * stage.averaged, FLOAT * (3 * stage.trained + average + stage.averaged)

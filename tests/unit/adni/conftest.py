@@ -111,3 +111,9 @@ def require_valid_bids() -> Callable[[Path], None]:
 @pytest.fixture
 def download(tmp_path: Path, plans: list[Plan]) -> Download:
     return Download(tmp_path / "raw", plans[:3])
+
+
+@pytest.fixture
+def image(download: Download) -> Image:
+    """The first of the first subject that Clinica should take."""
+    return download.chosen(download.plans[0].subject.ptid)[0]

@@ -6,19 +6,12 @@ import tarfile
 import zipfile
 
 import pytest
+from preflight_words import said, sentence
 
 from ldae.adni import archives
 from ldae.adni.archives import DAMAGED, PARTLY, UNSEEN, contents_of, unpacked_by
 from ldae.adni.preflight import preflight
 from ldae.core.errors import MachineError
-
-
-def sentence(download) -> str:
-    return preflight(download.images, download.tables).arrivals.sentence()
-
-
-def said(download) -> str:
-    return "\n".join(f"{finding.severity}: {finding}" for finding in preflight(download.images, download.tables))
 
 
 def zipped(download, ptid, name="more.zip", streamed=False):

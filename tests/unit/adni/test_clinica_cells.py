@@ -5,11 +5,11 @@ import shutil
 
 import pandas as pd
 import pytest
+from preflight_words import said, sentence
 
 from ldae.adni.clinica_cells import UNKNOWN_SERIES
 from ldae.adni.clinica_tables import adapt_tables
 from ldae.adni.conversion import convert_shard
-from ldae.adni.preflight import preflight
 from ldae.adni.spelling import plain_number, subject_id, visit_code
 from ldae.adni.study_tables import read_table
 from ldae.adni.table_adapter import write_adapted_tables
@@ -19,14 +19,6 @@ from ldae.core.keys import participant_id
 
 MAYO = "MAYOADIRL_MRI_IMAGEQC_05_07_15"
 ALL = "6 of 6 visits on disk will arrive"
-
-
-def sentence(download) -> str:
-    return preflight(download.images, download.tables).arrivals.sentence()
-
-
-def said(download) -> str:
-    return "\n".join(f"{finding.severity}: {finding}" for finding in preflight(download.images, download.tables))
 
 
 def of_a_stranger(download, name: str, **cells: str) -> None:

@@ -6,27 +6,14 @@ import shutil
 import time
 
 import pytest
+from preflight_words import said, sentence
 
 from ldae.adni.adni4_scans import Part, choices
 from ldae.adni.disk import ImageFiles, SubjectFiles, subject_files
 from ldae.adni.file_names import image_of_folder, intended_name, kind_of, plain_name
-from ldae.adni.preflight import preflight
 from ldae.adni.staging import stage_subject
 
 ALL = "6 of 6 visits on disk will arrive"
-
-
-def sentence(download) -> str:
-    return preflight(download.images, download.tables).arrivals.sentence()
-
-
-def said(download) -> str:
-    return "\n".join(f"{finding.severity}: {finding}" for finding in preflight(download.images, download.tables))
-
-
-@pytest.fixture
-def image(download):
-    return download.chosen(download.plans[0].subject.ptid)[0]
 
 
 def slices(download, image):

@@ -5,23 +5,14 @@ import re
 import shutil
 
 import pytest
+from preflight_words import said, sentence
 
 from ldae.adni.clinica_tables import adapt_tables
-from ldae.adni.preflight import preflight
 from ldae.adni.study_tables import BY_NAME, read_table
 from ldae.core.text_tables import read_text_table
 from ldae.phantom.loni_tables import write_todays_tables
 
 ALL = "6 of 6 visits on disk will arrive"
-
-
-def sentence(download) -> str:
-    return preflight(download.images, download.tables).arrivals.sentence()
-
-
-def said(download, tables=None) -> str:
-    findings = preflight(download.images, tables or download.tables)
-    return "\n".join(f"{finding.severity}: {finding}" for finding in findings)
 
 
 def test_a_table_with_another_ending_is_to_be_renamed(download):

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pydicom
 import pytest
+from preflight_words import said, sentence
 
 from ldae import cli
 from ldae.adni.clinica_tables import adapt_tables
@@ -32,16 +33,6 @@ from ldae.core.keys import participant_id
 from ldae.phantom.loni_tables import write_todays_tables
 
 ALL = "6 of 6 visits on disk will arrive"
-
-
-def sentence(download, tables=None) -> str:
-    return preflight(download.images, tables or download.tables).arrivals.sentence()
-
-
-def said(download, tables=None) -> str:
-    return "\n".join(
-        f"{finding.severity}: {finding}" for finding in preflight(download.images, tables or download.tables)
-    )
 
 
 def folder(download, image):

@@ -3,27 +3,14 @@
 import shutil
 
 import pytest
+from preflight_words import said, sentence
 
 from ldae.adni.disk import subject_files
-from ldae.adni.preflight import preflight
 from ldae.adni.preflight.arrivals import ADVICE
 from ldae.adni.slices import look_for_gaps, missing_numbers, missing_positions
 from ldae.adni.staging import stage_subject
 
 ALL = "6 of 6 visits on disk will arrive"
-
-
-def sentence(download) -> str:
-    return preflight(download.images, download.tables).arrivals.sentence()
-
-
-def said(download) -> str:
-    return "\n".join(f"{finding.severity}: {finding}" for finding in preflight(download.images, download.tables))
-
-
-@pytest.fixture
-def image(download):
-    return download.chosen(download.plans[0].subject.ptid)[0]
 
 
 def folder(download, image):

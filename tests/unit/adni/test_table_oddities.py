@@ -6,15 +6,12 @@ import zipfile
 
 import pandas as pd
 import pytest
+from preflight_words import said
 
 from ldae.adni.clinica_tables import adapt_tables
 from ldae.adni.preflight import preflight
 from ldae.adni.study_tables import BY_NAME, read_table
 from ldae.core.text_tables import CUT, read_text_table
-
-
-def said(download) -> str:
-    return "\n".join(f"{finding.severity}: {finding}" for finding in preflight(download.images, download.tables))
 
 
 @pytest.mark.parametrize(("name", "read"), [("DXSUM_15Dec2025", False), ("DXSUM_PDXCONV_ADNIALL_15Dec2025", True)])
