@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from ldae.adni.file_names import SMALLEST
 from ldae.core.errors import MachineError, fault_of_the_machine, is_machine_error
 
 TAR = re.compile(r".*\.(tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz))", re.IGNORECASE)
@@ -27,6 +28,8 @@ PROGRAMS = (
     (re.compile(r".*\.rar", re.IGNORECASE), "unrar x"),
     (re.compile(r".*\.zst", re.IGNORECASE), "unzstd"),
 )
+OF_ONE_FILE = {".bz2": "bunzip2", ".xz": "unxz"}  # of any other: gunzip
+PART = re.compile(r"(\.\d+)?(\.part)?$", re.IGNORECASE)  # of an archive in pieces, of an unfinished download
 MOST = 1 << 27  # bytes that are read of an archive without a list
 MEMBER, DESCRIBED_LATER, TOO_LARGE = b"PK\x03\x04", 0x0008, 0xFFFFFFFF
 DAMAGED = "damaged or cut off"
@@ -46,7 +49,9 @@ class Contents:
 
 def unpacked_by(name: str) -> str:
     """The program that unpacks an archive, by its name."""
-    return next((program for pattern, program in PROGRAMS if pattern.fullmatch(name)), "gunzip")
+    bare = PART.sub("", name, count=1)
+    by_name = next((program for pattern, program in PROGRAMS if pattern.fullmatch(bare)), None)
+    return by_name or OF_ONE_FILE.get(Path(bare).suffix.lower(), "gunzip")
 
 
 def contents_of(path: Path) -> Contents:
@@ -101,7 +106,7 @@ def members_before_the_end(handle: BinaryIO) -> Iterator[tuple[str, int]]:
         packed, size, letters, more = struct.unpack("<IIHH", header[18:30])
         name = handle.read(letters).decode("utf-8" if flags & 0x0800 else "cp437", "replace")
         if name and not name.endswith("/"):
-            yield name, size or 1
+            yield name, SMALLEST if not size and flags & DESCRIBED_LATER else size  # not known before its data
         start += 30 + letters + more
         if packed != TOO_LARGE and (packed or not flags & DESCRIBED_LATER):
             start += packed

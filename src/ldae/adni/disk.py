@@ -20,6 +20,7 @@ from ldae.adni.file_names import (
     NIFTI_SUFFIX,
     RSYNC,
     SLICE,
+    SMALLEST,
     UNFINISHED_FOLDER,
     image_of_folder,
     intended_name,
@@ -30,7 +31,6 @@ from ldae.adni.file_names import (
 from ldae.core.files import is_folder, saying_what_is_closed, walk
 from ldae.core.text_tables import count
 
-SMALLEST = 200  # bytes; a slice has more in its header alone, pointers of git-annex and Git LFS have about 130
 A_SERIES = 10  # files in a folder, where their names do not say that they are slices
 NOT_HIDDEN = re.compile(r"\.(AppleDouble|git|datalad|trash.*|snapshots?|Spotlight.*|fseventsd)", re.IGNORECASE)
 BEHIND_A_LINK = 5_000  # folders; those of all images of one subject are some hundred

@@ -9,6 +9,7 @@ DICOM_SUFFIX = re.compile(r"\.(dcm|ima|dicom)|\.\d+|", re.IGNORECASE)  # some sc
 # With what a disc (ISO 9660: the version) and a mail program or a browser put behind it.
 SLICE = re.compile(r"\.(dcm|ima|dicom)(;\d+)?(\.txt)?$", re.IGNORECASE)
 NIFTI_SUFFIX = re.compile(r".*\.nii(\.gz)?", re.IGNORECASE)
+SMALLEST = 200  # bytes; a slice has more in its header alone, pointers of git-annex and Git LFS have about 130
 ARCHIVE = re.compile(r".*\.(zip|tar|tgz|gz|bz2|xz|zst|z|7z|rar)", re.IGNORECASE)
 NO_IMAGE = re.compile(  # files without an ending that lie beside slices without one
     r"readme|dicomdir|licen[cs]e|version|lockfile|change(s|log)|notes?|md5(sums?)?|sha\d+(sums?)?|checksums?|manifest|"

@@ -21,8 +21,8 @@ def add(commands) -> None:
 
 def run(options: Namespace) -> int:
     from ldae.commands.unlock import living_snakemakes
-    from ldae.report.run_status import status_lines
+    from ldae.report.run_status import DOUBTFUL, LOST, status_lines
 
     lines = list(status_lines(options.results, options.folder, bool(living_snakemakes(options.folder.resolve()))))
     print("\n".join(lines))
-    return int(any(line.startswith("not finished: ") for line in lines))
+    return int(any(line.startswith((LOST, DOUBTFUL)) for line in lines))

@@ -51,8 +51,10 @@ class Section(BaseModel):
             kinds = [field.annotation, *get_args(field.annotation)]  # an Optional number is a union of Annotated ones
             kinds += [part for kind in kinds for part in get_args(kind)]
             number = int in kinds or float in kinds
-            if isinstance(content.get(name), bool) and number and bool not in kinds:
-                raise ValueError(f"{name} is {str(content[name]).lower()}: give a number")
+            given = content.get(name)
+            for value in given if isinstance(given, list | tuple) else [given]:
+                if isinstance(value, bool) and number and bool not in kinds:
+                    raise ValueError(f"{name} is {str(value).lower()}: give a number")
         return content
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ from preflight_words import said, sentence
 
 from ldae.adni import archives
 from ldae.adni.archives import DAMAGED, PARTLY, UNSEEN, contents_of, unpacked_by
+from ldae.adni.file_names import SMALLEST
 from ldae.adni.preflight import preflight
 from ldae.core.errors import MachineError
 
@@ -53,6 +54,7 @@ def test_a_zip_file_that_is_cut_off_is_counted_as_far_as_it_goes(download, strea
     found = contents_of(path)
     seen = [name for name, _ in found.files]
     assert (found.trouble, seen) == (DAMAGED, names[:before]) and 0 < before < len(names)
+    assert all(size >= SMALLEST for _, size in found.files)  # no pointers, though their length is not known
     assert sentence(download) == "4 of 6 visits on disk will arrive"
     (line,) = [line for line in said(download).splitlines() if line.startswith("quarantine: more.zip")]
     assert "download it again: it is damaged or cut off (what is seen of it is counted)" in line
@@ -136,3 +138,19 @@ def test_a_disk_that_fails_is_no_archive_s_fault(download, monkeypatch, where):
     monkeypatch.setattr(zipfile, "ZipFile", fail)
     with pytest.raises(MachineError, match=r"OSError: Input/output error \(more\.zip\): look at that disk"):
         preflight(download.images, download.tables)
+
+
+@pytest.mark.parametrize(
+    ("name", "program"),
+    [
+        ("a.csv.bz2", "bunzip2"),
+        ("a.xz", "unxz"),
+        ("a.csv.gz", "gunzip"),
+        ("a.zip.001", "unzip"),
+        ("a.7z.001", "7z x"),
+        ("a.tar.gz.part", "tar -xf"),
+        ("a.tar.bz2", "tar -xf"),
+    ],
+)
+def test_an_archive_has_its_program(name, program):
+    assert unpacked_by(name) == program

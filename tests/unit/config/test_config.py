@@ -161,6 +161,13 @@ def test_merge_goes_into_sections_and_replaces_lists():
     assert merge({"a": {"b": 1, "c": [1, 2]}}, {"a": {"c": [3]}}) == {"a": {"b": 1, "c": [3]}}
 
 
+def test_true_among_numbers_is_no_number(tmp_path):
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("{preprocessing: {bias_field: {iterations: [true, 50]}}}")
+    with pytest.raises(UserError, match="iterations is true: give a number"):
+        load_config(PAPER, overlay)
+
+
 def test_batch_normalised_codes_need_a_batch(tmp_path):
     overlay = tmp_path / "overlay.yaml"
     overlay.write_text("{representation: {code_norm: batch}, supervised_age: {training: {micro_batch: 1}}}")
