@@ -14,7 +14,7 @@ import pytest
 from chain import ROOT, SMOKE
 
 from ldae.cli import main
-from ldae.report.glossary import explain
+from ldae.report.glossary import METHODS, explain
 from ldae.report.outputs import unexplained
 from ldae.report.run_status import status_lines
 from ldae.studies.registry import STUDIES as RECORDS
@@ -53,18 +53,24 @@ def test_every_file_and_column_is_explained_in_docs_outputs(smoke):
 
 
 def test_every_metric_is_explained_in_docs_metrics(smoke):
-    found = {
-        metric
+    tables = [
+        pd.read_csv(path, sep="\t", keep_default_na=False)
         for path in (smoke.folder / "results/smoke/evaluate").rglob("*.tsv")
-        for metric in pd.read_csv(path, sep="\t", keep_default_na=False).get("metric", ())
-    }
+    ]
+    found = {metric for table in tables for metric in table.get("metric", ())}
     assert len(found) > 60 and sorted(name for name in found if explain(name) is None) == []
+    methods = {
+        part for table in tables if "metric" in table for name in table.get("method", ()) for part in name.split("-")
+    }
+    assert len(methods) > 20 and methods <= {name for known in METHODS.values() for name in known}
 
 
 def test_status_says_that_nothing_is_left(smoke):
     lines = list(status_lines(smoke.folder / "results/smoke", smoke.folder, alive=False))
     assert not [line for line in lines if line.startswith(("not finished", "at work"))]
     assert lines[1].startswith("done: ") and int(lines[1].split()[1]) > 50
+    assert lines[-1].startswith("left: nothing; the report is ")
+    assert main(["status", str(smoke.folder / "results/smoke"), "--folder", str(smoke.folder)]) == 0
 
 
 def test_report_is_self_contained(smoke):

@@ -2,16 +2,14 @@
 
 import json
 import os
-import re
 from pathlib import Path
 
 from ldae.cohort.notes import Notes
+from ldae.cohort.tree import SESSION, SUBJECT
 from ldae.core.errors import UserError
 from ldae.core.files import escaped
 from ldae.core.keys import PTID
 from ldae.core.text_tables import count
-
-SUBJECT = re.compile(r"sub-[A-Za-z0-9+]+")
 
 
 def check_root(root: Path, given: Path, notes: Notes) -> None:
@@ -57,7 +55,7 @@ def what_it_is(root: Path, given: Path) -> str | None:
     """What a folder without ``sub-*`` is, and what to give instead; None where that cannot be told."""
     with os.scandir(root) as items:
         folders = sorted(item.name for item in items if item.is_dir())
-    if SUBJECT.fullmatch(root.name) or re.fullmatch(r"ses-[A-Za-z0-9+]+", root.name):
+    if SUBJECT.fullmatch(root.name) or SESSION.fullmatch(root.name):
         above = root.parent.parent if root.name.startswith("ses-") else root.parent
         kind = "session" if root.name.startswith("ses-") else "subject"
         return f"{given} is the folder of a single {kind}: give the root of its dataset, {escaped(str(above))}."

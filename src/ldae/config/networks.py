@@ -55,6 +55,19 @@ class Autoencoder(Section):
         return self
 
 
+def require_schedule_and_groups(settings: "Diffusion | Dae") -> None:
+    """Of a network that denoises.
+
+    Raises:
+        ValueError: the noise would shrink, there is no level, or the groups do not divide the channels.
+    """
+    if settings.beta_end < settings.beta_start:
+        raise ValueError(f"beta_end {settings.beta_end} is below beta_start {settings.beta_start}")
+    if not settings.multipliers:
+        raise ValueError("multipliers is empty: give that of one level at least")
+    require_groups([settings.channels], settings.norm_groups)
+
+
 class Diffusion(Section):
     """Stage 2: unconditional latent diffusion (paper 4.2; Table 3)."""
 
@@ -77,11 +90,7 @@ class Diffusion(Section):
 
     @model_validator(mode="after")
     def _schedule_and_groups(self) -> "Diffusion":
-        if self.beta_end < self.beta_start:
-            raise ValueError(f"beta_end {self.beta_end} is below beta_start {self.beta_start}")
-        if not self.multipliers:
-            raise ValueError("multipliers is empty: give that of one level at least")
-        require_groups([self.channels], self.norm_groups)
+        require_schedule_and_groups(self)
         return self
 
 
@@ -143,11 +152,7 @@ class Dae(Section):
 
     @model_validator(mode="after")
     def _schedule_and_groups(self) -> "Dae":
-        if self.beta_end < self.beta_start:
-            raise ValueError(f"beta_end {self.beta_end} is below beta_start {self.beta_start}")
-        if not self.multipliers:
-            raise ValueError("multipliers is empty: give that of one level at least")
-        require_groups([self.channels], self.norm_groups)
+        require_schedule_and_groups(self)
         return self
 
     @model_validator(mode="after")

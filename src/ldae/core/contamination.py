@@ -17,11 +17,10 @@ from ldae.core.errors import UserError
 from ldae.core.files import read_json, read_tsv
 from ldae.core.keys import ADNI_PARTICIPANT
 from ldae.core.lineage import read_description
-from ldae.core.model_places import places, run_of
+from ldae.core.model_places import STAGES, places, run_of
 
 FILE = "contamination.json"  # below ``evaluate``
 MARK = "contaminated"
-STAGES = ("autoencoder", "diffusion", "representation")
 PARTICIPANT = {"adni": ADNI_PARTICIPANT}  # by source
 ANY_PARTICIPANT = re.compile(r"sub-[0-9A-Za-z]+")
 PTID = re.compile(r"(\d{1,3})_S_(\d{1,5})", re.IGNORECASE)

@@ -7,7 +7,7 @@ from pathlib import Path
 from ldae.core.errors import UserError
 from ldae.core.files import sha256_file
 
-STAGES = ("autoencoder", "diffusion", "representation")
+STAGES = ("autoencoder", "diffusion", "representation")  # each starts from the one before it
 FACTS = ("config.json", "probes.json", "reference.json", "reference.safetensors")
 WEIGHTS = ("model.safetensors", "model.json")
 

@@ -7,10 +7,12 @@ may have been in, those stay that this leaves; where several do, the cells in wh
 import re
 from collections.abc import Sequence
 
+from ldae.core.keys import PTID
+
 KINDS = (
     re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[T ].*)?"),  # a date
     re.compile(r"[<>+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"),  # a number
-    re.compile(r"\d{3}_S_\d{4,5}"),
+    PTID,
 )
 LOOKED_AT = 200  # rows by which a column is known
 FEWEST = 3  # columns of a kind, without which nothing is told

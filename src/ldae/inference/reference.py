@@ -74,7 +74,8 @@ class Distances:
 
 
 UNMEASURED = Distances(None, 0, 0)
-SPREAD = ("code", "image", "look", "mirror", "whole")  # of Reference, as they stand in reference.json
+MEASURES = ("code", "image", "look", "mirror")  # of Oddity
+SPREAD = (*MEASURES, "whole")  # of Reference, as they stand in reference.json
 
 
 @dataclass(frozen=True)
@@ -143,8 +144,7 @@ class Reference:
     def oddness(self, oddity: Oddity) -> float:
         """The largest of the four, each as :meth:`Distances.excess`; of the image both sides count: one of which too
         much is given back (blurred, or resampled) is as odd as one of which too little is."""
-        image = self.image.excess(oddity.image, both=True)
-        return max(image, *(getattr(self, name).excess(getattr(oddity, name)) for name in ("code", "look", "mirror")))
+        return max(getattr(self, name).excess(getattr(oddity, name), both=name == "image") for name in MEASURES)
 
     def calibrated(self, found: Sequence[Oddity], subjects: Sequence[str]) -> "Reference":
         """With the distances of held-out scans, their oddness, and from where on a scan is unusual.
@@ -170,7 +170,7 @@ class Reference:
             known = len(values) == len(found)
             return Distances.of(np.array(values, dtype=float), subjects) if known else UNMEASURED
 
-        code, image, look, mirror = map(spread, ("code", "image", "look", "mirror"))
+        code, image, look, mirror = map(spread, MEASURES)
         return replace(self, code=code, image=image, look=look, mirror=mirror)
 
     def write(self, folder: Path) -> None:
@@ -199,10 +199,8 @@ class Reference:
 
         try:
             arrays, content = load_file(folder / "reference.safetensors"), read_json(folder / "reference.json")
-            spread = {name: Distances.from_json(content[name]) for name in ("code", "image")}
-            spread |= {
-                name: Distances.from_json(content[name]) for name in ("look", "mirror", "whole") if name in content
-            }
+            there = (*SPREAD[:2], *(name for name in SPREAD[2:] if name in content))
+            spread = {name: Distances.from_json(content[name]) for name in there}
             mean, covariance, alarm = arrays["mean"], arrays["covariance"], content.get("alarm")
             if not _whole(mean, covariance) or not (alarm is None or np.isfinite(float(alarm))):
                 raise ValueError("numbers that cannot be")

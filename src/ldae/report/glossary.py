@@ -39,13 +39,13 @@ ENDINGS = {
     "_spearman_plus_ad": "the same over the doses towards AD",
     "_spearman_minus_ad": "the same with the distance away from AD, so -1 says that it falls all the way",
 }
-METHODS: dict[str, tuple[str, dict[str, Method]]] = {
-    "Reconstruction": ("evaluate/reconstruction, evaluate/solvers", RECONSTRUCTION),
-    "Interpolation": ("evaluate/interpolation", INTERPOLATION),
-    "Probes": ("evaluate/probes", PROBES),
-    "Directions of a manipulation": ("evaluate/manipulation", DIRECTIONS),
-    "Samples": ("evaluate/samples", SAMPLES),
-} | {f"The study {study.name}": (f"evaluate/{study.name}", dict(study.methods)) for study in STUDIES if study.methods}
+METHODS: dict[str, dict[str, Method]] = {
+    "Reconstruction": RECONSTRUCTION,
+    "Interpolation": INTERPOLATION,
+    "Probes": PROBES,
+    "Directions of a manipulation": DIRECTIONS,
+    "Samples": SAMPLES,
+} | {f"The study {study.name}": dict(study.methods) for study in STUDIES if study.methods}
 HEAD = """<!-- Written by `make docs` from src/ldae/report/glossary.py. -->
 
 # What the numbers mean
@@ -82,7 +82,7 @@ def metrics_page() -> str:
     lines += ["## Endings", "", "| ending | meaning |", row("---", "---")]
     lines += [row(f"`{ending}`", words) for ending, words in ENDINGS.items()]
     lines += ["", "## Methods", "", "| table | method | what it is |", row(*["---"] * 3)]
-    for title, (_, methods) in METHODS.items():
+    for title, methods in METHODS.items():
         lines += [row(title, f"`{name}`", plain(method.label)) for name, method in methods.items()]
     lines += ["", "## Every key of headline.json", ""]
     lines += ["| key | method | metric | better |", row(*["---"] * 4)]

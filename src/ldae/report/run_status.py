@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from ldae.core.duration import duration
 from ldae.core.errors import UserError
 from ldae.report.run_summary import rule_seconds
 
@@ -21,6 +22,7 @@ FINISHED = re.compile(r"^Finished jobid: \d+ \(Rule: (\w+)\)$", re.MULTILINE)
 FAILED = re.compile(r"^Error in (?:local)?rule (\w+):|/scripts/tmp\w*\.(\w+)\.py' (?:died|returned)", re.MULTILINE)
 STATS = re.compile(r"^Job stats:\n.*\n-+  -+\n((?:\w+ +\d+\n)+)", re.MULTILINE)
 COMMAND = re.compile(r"^  Command: (.+)$", re.MULTILINE)
+LOST, DOUBTFUL = "not finished: ", "at work, or failed: "
 LONGEST = 3  # rules whose time is told
 
 
@@ -128,26 +130,23 @@ def status_lines(results: Path, folder: Path, alive: bool) -> Iterator[str]:
     elif not alive:
         yield f"run: no log of Snakemake's is in {folder / '.snakemake/log'}"
     times = rule_seconds(results / "benchmarks") if (results / "benchmarks").is_dir() else {}
-    longest = ", ".join(f"{rule} {clock(seconds)}" for rule, (_, seconds) in list(times.items())[:LONGEST])
-    total = clock(sum(seconds for _, seconds in times.values()))
+    longest = ", ".join(f"{rule} {duration(seconds)}" for rule, (_, seconds) in list(times.items())[:LONGEST])
+    total = duration(sum(seconds for _, seconds in times.values()))
     yield f"done: {sum(job.done for job in jobs)} jobs, {total} of work" + (f"; longest: {longest}" if longest else "")
     unfinished = [job for job in jobs if not job.done]
+    shards = Counter(job.rule for job in unfinished)
     for job in unfinished:
-        words = f"last word {clock(time.time() - job.written)} ago{f': {job.said}' if job.said else ''}"
-        if run is not None and alive and job.rule not in run.failed:
+        words = f"last word {duration(time.time() - job.written)} ago{f': {job.said}' if job.said else ''}"
+        failed = run is not None and job.rule in run.failed
+        if failed and alive and shards[job.rule] > 1:  # Snakemake's log names the rule, not the shard
+            yield f"{DOUBTFUL}{job.name} ({job.log}), {words}"
+        elif run is not None and alive and not failed:
             if job.written >= run.started:  # else it is of an earlier run, and among those that are left
                 yield f"at work: {job.name}, {words}"
         else:
-            yield f"not finished: {job.name} ({job.log}), {words}"
+            yield f"{LOST}{job.name} ({job.log}), {words}"
     if run is not None and run.left:
         names = ", ".join(f"{rule} ({count})" if count > 1 else rule for rule, count in run.left.items())
         yield f"left: {run.left.total()} jobs, those at work included: {names}"
     elif run is not None and not unfinished:
         yield f"left: nothing; the report is {results / 'paper/report.html'}"
-
-
-def clock(seconds: float) -> str:
-    """``3:07`` minutes, or ``2:03:07`` hours."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

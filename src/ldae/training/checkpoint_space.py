@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
+from ldae.core.model_places import STAGES
+
 KEPT = 3  # checkpoints of a training: two, and the one that is being written
-CHAIN = ("autoencoder", "diffusion", "representation")  # each starts from the one before it
 
 
 def checkpoints_at_once(sizes: Mapping[str, int], last_states: bool) -> int:
@@ -13,9 +14,9 @@ def checkpoints_at_once(sizes: Mapping[str, int], last_states: bool) -> int:
         sizes: bytes of one checkpoint of every training that is to be run, by name.
         last_states: whether a finished training keeps its last one (``launch.keep_last_state``).
     """
-    beside = sum(KEPT * size for name, size in sizes.items() if name not in CHAIN)
+    beside = sum(KEPT * size for name, size in sizes.items() if name not in STAGES)
     most = left = 0
-    for name in CHAIN:
+    for name in STAGES:
         size = sizes.get(name, 0)
         most = max(most, left + KEPT * size)
         left += size if last_states else 0

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from ldae import config
 from ldae.core.closure import Code
+from ldae.core.duration import duration
 from ldae.core.errors import UserError
 from ldae.core.files import append_row, atomic_path, digest, rewind_rows
 from ldae.inference.device import device_name, pick_device
@@ -77,19 +78,13 @@ class Reporter:
             append_row(self.live, {"step": step, "seconds": seconds} | self.where | losses | metrics)
         if row or clock - self.said > SILENCE:
             self.said = clock
-            values, left = _values(losses | metrics), _clock((steps - step) / max(rate, 1e-9))
+            values, left = _values(losses | metrics), duration((steps - step) / max(rate, 1e-9))
             speed = f"{rate * self.settings.batch:.3g} scans/s"
             logger.info("%s step %d/%d  %s  %s  %s left", self.name, step, steps, values, speed, left)
 
 
 def _values(values: dict[str, Any]) -> str:
     return "  ".join(f"{name} {value:.4g}" for name, value in values.items() if value is not None)
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def _bar(name: str, first_step: int, steps: int):

@@ -5,7 +5,7 @@ import shutil
 
 import pandas as pd
 import pytest
-from preflight_words import said, sentence
+from preflight_words import ALL, said, sentence
 
 from ldae.adni.clinica_cells import UNKNOWN_SERIES
 from ldae.adni.clinica_tables import adapt_tables
@@ -18,7 +18,6 @@ from ldae.core.files import read_tsv
 from ldae.core.keys import participant_id
 
 MAYO = "MAYOADIRL_MRI_IMAGEQC_05_07_15"
-ALL = "6 of 6 visits on disk will arrive"
 
 
 def of_a_stranger(download, name: str, **cells: str) -> None:

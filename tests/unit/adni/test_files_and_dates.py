@@ -6,14 +6,12 @@ import shutil
 import time
 
 import pytest
-from preflight_words import said, sentence
+from preflight_words import ALL, said, sentence
 
 from ldae.adni.adni4_scans import Part, choices
 from ldae.adni.disk import ImageFiles, SubjectFiles, subject_files
 from ldae.adni.file_names import image_of_folder, intended_name, kind_of, plain_name
 from ldae.adni.staging import stage_subject
-
-ALL = "6 of 6 visits on disk will arrive"
 
 
 def slices(download, image):

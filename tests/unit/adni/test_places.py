@@ -5,20 +5,12 @@ import re
 import shutil
 
 import pytest
-from preflight_words import said, sentence
+from preflight_words import ALL, said, sentence
 
 from ldae.adni.clinica_tables import adapt_tables
 from ldae.adni.study_tables import BY_NAME, read_table
 from ldae.core.text_tables import read_text_table
 from ldae.phantom.loni_tables import write_todays_tables
-
-ALL = "6 of 6 visits on disk will arrive"
-
-
-def test_a_table_with_another_ending_is_to_be_renamed(download):
-    path = download.table("ADNIMERGE")
-    path.rename(path.with_suffix(".txt"))
-    assert f"{path.stem}.txt is it but for its ending: rename it {path.name}; else" in said(download)
 
 
 @pytest.fixture

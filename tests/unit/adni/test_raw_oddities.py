@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pydicom
 import pytest
-from preflight_words import said, sentence
+from preflight_words import ALL, said, sentence
 
 from ldae import cli
 from ldae.adni.clinica_tables import adapt_tables
@@ -31,8 +31,6 @@ from ldae.core.errors import UserError
 from ldae.core.files import read_tsv
 from ldae.core.keys import participant_id
 from ldae.phantom.loni_tables import write_todays_tables
-
-ALL = "6 of 6 visits on disk will arrive"
 
 
 def folder(download, image):

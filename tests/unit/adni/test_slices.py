@@ -3,14 +3,12 @@
 import shutil
 
 import pytest
-from preflight_words import said, sentence
+from preflight_words import ALL, said, sentence
 
 from ldae.adni.disk import subject_files
 from ldae.adni.preflight.arrivals import ADVICE
 from ldae.adni.slices import look_for_gaps, missing_numbers, missing_positions
 from ldae.adni.staging import stage_subject
-
-ALL = "6 of 6 visits on disk will arrive"
 
 
 def folder(download, image):

@@ -200,7 +200,7 @@ def test_a_table_that_only_has_another_ending_is_to_be_renamed(download, ending)
     path = download.table("ADNIMERGE")
     path.rename(path.with_suffix(ending))
     line = said(download).splitlines()[0]
-    assert f"{path.stem}{ending} is it but for its ending: rename it {path.name}" in line
+    assert f"{path.stem}{ending} is it but for its ending: rename it {path.name}; else" in line
 
 
 def test_dates_that_cannot_be_read_are_quoted(download):

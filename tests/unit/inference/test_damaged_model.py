@@ -80,8 +80,9 @@ def test_a_reference_that_cannot_be_is_refused_when_it_is_read(folder, change):
 @pytest.mark.parametrize("content", [[], {"ad": {}}, {"ad": None}, {"ad": {"mean": "x", "std": [], "weight": []}}])
 def test_what_cannot_be_read_is_one_sentence_of_verify_model_too(folder, content):
     replaced(folder / "probes.json", json.dumps(content).encode())
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match=r"damaged|no probe of") as caught:
         verify_model(folder)
+    assert "not the file that was exported" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", [*FACTS, *WEIGHTS, *DESCRIBED])

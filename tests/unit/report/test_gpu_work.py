@@ -91,7 +91,16 @@ def test_a_batch_that_so_many_gpus_cannot_share_is_said(capsys):
     assert "set micro_batch 32, or use fewer GPUs." in said and "train_representation cannot" not in said
 
 
-@pytest.mark.parametrize("asked", ["--scans 0", "--scans 10 --subjects 0", "--subjects -3", "--subjects 20000"])
-def test_numbers_of_scans_that_cannot_be_are_one_sentence(asked, capsys):
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("--scans 0", "at least one scan is planned for"),
+        ("--scans 10 --subjects 0", "a scan has a subject"),
+        ("--subjects -3", "a scan has a subject"),
+        ("--subjects 20000", "there are 10,340 scans, give --scans, too"),
+    ],
+)
+def test_numbers_of_scans_that_cannot_be_are_one_sentence(asked, said, capsys):
     assert main(["plan", "--config", str(ROOT / "config" / "config.yaml"), *asked.split()]) == 1
-    assert capsys.readouterr().err.count("\n") == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and said in error

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from ldae.cli import main
+from ldae.core.duration import duration
 from ldae.core.errors import UserError
 from ldae.core.files import write_tsv
-from ldae.report.run_status import clock, newest_run, status_lines
+from ldae.report.run_status import newest_run, status_lines
 
 STARTED = "2026-03-01T120000.000000"  # local time, as Snakemake names its logs
 LOG = """
@@ -94,6 +95,18 @@ def test_a_job_that_was_done_again_and_failed_is_not_finished(run):
     assert any("not finished: register_mni/0" in line for line in status_lines(run / "results", run, alive=False))
 
 
+def test_of_several_shards_of_a_rule_that_failed_nobody_knows_which(run):
+    for shard in (1, 2):
+        (run / f"results/logs/register_mni/{shard}.log").write_text("a scan\n")
+    log = next((run / ".snakemake/log").glob("*.snakemake.log"))
+    log.write_text(log.read_text() + "Error in rule register_mni:\n")
+    lines = list(status_lines(run / "results", run, alive=True))
+    assert [line.split(" (")[0] for line in lines if "register_mni/" in line] == [
+        "at work, or failed: register_mni/1",
+        "at work, or failed: register_mni/2",
+    ]
+
+
 def test_a_folder_without_a_run(tmp_path):
     with pytest.raises(UserError, match=r"holds no logs: give the results_dir of a run"):
         list(status_lines(tmp_path, tmp_path, alive=False))
@@ -106,5 +119,5 @@ def test_the_exit_status_says_whether_something_failed(run, capsys):
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0, "0:00"), (59.6, "1:00"), (3600 + 61, "1:01:01")])
-def test_clock(seconds, said):
-    assert clock(seconds) == said
+def test_a_duration_in_words(seconds, said):
+    assert duration(seconds) == said

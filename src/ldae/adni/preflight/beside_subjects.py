@@ -71,7 +71,7 @@ def within(item: Outsider) -> list[str]:
 def kind_of_outsider(item: Outsider, images: Path, needless: bool) -> tuple[Severity, str, str]:
     """Severity, what several of the kind are called, and what to do about this one."""
     path = images / item.path
-    if path.is_symlink() and not path.exists():
+    if item.nowhere:
         return "quarantine" if subject_meant(item.path) else "note", "link to nowhere", item.fix
     if path.is_dir() and not is_folder_of_files(path):
         return "note", "link", "none needed: it leads back to where it lies, or into the operating system"

@@ -16,6 +16,7 @@ from torch import nn
 from ldae.config import Evaluation, Sampling
 from ldae.core.files import read_rows, write_tsv
 from ldae.core.lineage import read_chain, read_description
+from ldae.core.model_places import STAGES as FROZEN_STAGES
 from ldae.inference.decoder import DaeDecoder, Decoder
 from ldae.inference.device import device_name
 from ldae.inference.model_folder import CHECKPOINTS
@@ -23,7 +24,6 @@ from ldae.inference.pipeline import LDAE
 from ldae.networks.counts import count_parameters
 from ldae.studies.common.inputs import Inputs, volumes_of
 
-FROZEN_STAGES = ("autoencoder", "diffusion", "representation")
 STAGES = (*FROZEN_STAGES, "dae", "supervised_ad", "supervised_age")
 CALLS = {
     "encode_y_sem": 0,
