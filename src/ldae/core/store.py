@@ -5,11 +5,13 @@
 with a ``store.json`` is complete; train rules depend on that file alone. ``scans`` in it names the content behind every
 row: the digest of the row's own bytes, or, in a store made from volumes, that of the scan's volume.
 
-Whoever opens a store reads all of it first, to see that it is what its digest says (1 GB a CPU-second): an array that
-was copied over another one may have its shape, and every number made from it would be wrong. A process does so once.
+Nothing is read from a store that is not what was written there: an array that was copied over another one may have its
+shape, and every number made from it would be wrong. The index and arrays up to :data:`WHOLE_BYTES` are compared with
+their digests when the store is opened, once in a process; of a larger array every row is, when it is first read.
 """
 
 import hashlib
+import logging
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,6 +27,47 @@ from ldae.core.files import atomic_path, read_json, read_tsv, sha256_file, write
 from ldae.core.keys import KEY_TYPES
 
 CONTENT = ("data.npy", "index.tsv")  # what the digest of a store is of
+WHOLE_BYTES = 64 << 20  # arrays up to here are checked when the store is opened
+logger = logging.getLogger("ldae")
+
+
+class CheckedRows:
+    """The memory-mapped array of a large store, indexed like any array: whatever is read of a row, the whole row is
+    compared with its digest first, once in a process.
+
+    Args:
+        array: (rows, ...) memory-mapped.
+        digests: one per row.
+        folder: of the store, for messages.
+    """
+
+    def __init__(self, array: np.ndarray, digests: Sequence[str], folder: Path):
+        self._array, self._digests, self._folder = array, digests, folder
+        self._seen = np.zeros(len(array), dtype=bool)
+        self.shape, self.dtype, self.nbytes = array.shape, array.dtype, array.nbytes
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        """Raises:
+        UserError: a row is not what was written.
+        """
+        first = key[0] if isinstance(key, tuple) else key
+        self._check(np.arange(len(self))[first])
+        return self._array[key]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        self._check(np.arange(len(self)))
+        return np.array(self._array, dtype=dtype)
+
+    def _check(self, rows: Any) -> None:
+        for row in np.unique(rows):
+            if self._seen[row]:
+                continue
+            if _row_digest(self._array[row]) != self._digests[row]:
+                raise UserError(_changed(self._folder, f"row {row} of data.npy"))
+            self._seen[row] = True
 
 
 @dataclass(frozen=True)
@@ -32,7 +75,7 @@ class Store:
     """An opened store: ``data[i]`` belongs to ``index.iloc[i]``; ``meta`` is store.json."""
 
     path: Path
-    data: np.ndarray
+    data: np.ndarray | CheckedRows
     index: pd.DataFrame
     meta: dict[str, Any]
 
@@ -95,7 +138,8 @@ def write_store(
         if scans is not None and len(scans) != len(index):
             raise UserError(f"{folder}: {len(scans)} digests of scans for {len(index)} index rows.")
         write_tsv(fresh / "index.tsv", index)
-        meta |= {"shape": shape, "dtype": dtype, "digest": _digest(sha256_file(fresh / name) for name in CONTENT)}
+        files = {name: sha256_file(fresh / name) for name in CONTENT}
+        meta |= {"shape": shape, "dtype": dtype, "digest": _digest(files.values()), "files": files, "rows": contents}
         meta["scans"] = contents if scans is None else list(scans)
         write_json(fresh / "store.json", meta)
         folder.mkdir(parents=True, exist_ok=True)
@@ -123,7 +167,7 @@ def _write_array(
                 raise UserError(f"{folder}: an array of shape {array.shape} among those of {tuple(shape[1:])}.")
             row = np.ascontiguousarray(array, dtype=dtype)
             handle.write(row.data)
-            contents.append(hashlib.sha256(row.data).hexdigest()[:16])
+            contents.append(_row_digest(row))
             count += 1
         if count != rows:
             raise UserError(f"{folder}: {count} arrays for {rows} index rows.")
@@ -143,32 +187,102 @@ def open_store(folder: str | Path) -> Store:
                 f"{folder / name} is missing: the store was not finished; run the rule that writes it again."
             )
     meta = read_json(folder / "store.json")
+    _require_description(folder, meta)
     try:
-        data = np.load(folder / "data.npy", mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
+        data = np.lib.format.open_memmap(folder / "data.npy", mode="r")
+    except (ValueError, TypeError, SyntaxError, EOFError, OverflowError) as error:
         raise UserError(
             f"{folder / 'data.npy'} is not a plain array ({error}); run the rule that writes it again."
         ) from error
+    if list(data.shape) != meta["shape"] or data.dtype != _dtype(meta["dtype"]):
+        raise UserError(
+            f"{folder}: array {data.shape} of {data.dtype} and store.json {meta['shape']} of {meta['dtype']} disagree."
+        )
+    rows = _require_content(folder, data, meta)
     index = read_tsv(folder / "index.tsv", dtype=KEY_TYPES)
-    if list(data.shape) != meta["shape"] or len(index) != len(data):
+    if len(index) != len(data):
         raise UserError(
             f"{folder}: array {data.shape}, index {len(index)} rows and store.json {meta['shape']} disagree."
         )
-    _require_content(folder, meta["digest"])
-    return Store(folder, data, index, meta)
+    return Store(folder, rows, index, meta)
 
 
-def _require_content(folder: Path, expected: str) -> None:
+def _dtype(name: str) -> np.dtype | None:
+    try:
+        return np.dtype(name)
+    except (TypeError, ValueError, SyntaxError):
+        return None
+
+
+def _require_description(folder: Path, meta: Any) -> None:
     """Raises:
-    UserError: array or index are not those that store.json describes.
+    UserError: store.json lacks what every store.json says, or says it in another form.
     """
-    found = _digest(_sha256_once(folder / name) for name in CONTENT)
-    if found != expected:
-        raise UserError(
-            f"{folder} does not hold what was written there (digest {found} found, {expected} expected): its data.npy, "
-            "index.tsv or store.json was changed or comes from another run; delete the folder and run the rule that "
-            "writes it again."
+    kinds = {"shape": list, "dtype": str, "digest": str}
+    sound = isinstance(meta, dict) and all(isinstance(meta.get(name), kind) for name, kind in kinds.items())
+    if sound and ("files" in meta or "rows" in meta):
+        files, rows = meta.get("files"), meta.get("rows")
+        sound = (
+            isinstance(files, dict)
+            and sorted(files) == sorted(CONTENT)
+            and all(isinstance(found, str) for found in files.values())
+            and isinstance(rows, list)
+            and [len(rows)] == meta["shape"][:1]
+            and _digest(files[name] for name in CONTENT) == meta["digest"]
         )
+    if not sound:
+        raise UserError(_changed(folder, "store.json"))
+
+
+def _require_content(folder: Path, data: np.ndarray, meta: dict[str, Any]) -> np.ndarray | CheckedRows:
+    """The array, of which a large one checks its rows by itself.
+
+    Raises:
+        UserError: array or index are not those that store.json describes.
+    """
+    if "files" not in meta:
+        if data.nbytes > WHOLE_BYTES:
+            _say_once(
+                f"{folder} was written by an earlier version, without digests of its rows: all of its "
+                f"{data.nbytes / 1e9:.1f} GB are read now to check them. Made again, it would be checked as it is read."
+            )
+        if _digest(_sha256_once(folder / name) for name in CONTENT) != meta["digest"]:
+            raise UserError(_changed(folder, "its data.npy, index.tsv or store.json"))
+        return data
+    large = data.nbytes > WHOLE_BYTES
+    for name in CONTENT:
+        if not (large and name == "data.npy") and _sha256_once(folder / name) != meta["files"][name]:
+            raise UserError(_changed(folder, name))
+    return CheckedRows(data, meta["rows"], folder) if large else data
+
+
+def require_whole(folder: str | Path) -> Store:
+    """Open a store and read all of it.
+
+    Raises:
+        UserError: as of :func:`open_store`, or a row is not what was written.
+    """
+    store = open_store(folder)
+    if isinstance(store.data, CheckedRows):
+        for row in range(len(store.data)):
+            store.data[row]
+    return store
+
+
+@cache
+def _say_once(sentence: str) -> None:
+    logger.info("%s", sentence)
+
+
+def _changed(folder: Path, what: str) -> str:
+    return (
+        f"{folder} does not hold what was written there ({what} was changed, was damaged or comes from another run); "
+        "delete the folder and run the rule that writes it again."
+    )
+
+
+def _row_digest(row: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(row).data).hexdigest()[:16]
 
 
 def _sha256_once(path: Path) -> str:

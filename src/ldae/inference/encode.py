@@ -66,7 +66,7 @@ def encode_codes(
     facts = {"model": "untrained", "untrained": ldae.digest} | made
     _write(Path(out) / "y_sem_untrained", images, everything, 1, semantic(untrained), **facts)
     y_sem = open_store(Path(out) / "y_sem")
-    write_codes(Path(out) / "codes.tsv", y_sem.index, y_sem.data)
+    write_codes(Path(out) / "codes.tsv", y_sem.index, np.asarray(y_sem.data))
     for conditional, name in MAIN.items():
         _write_x_T(Path(out) / name, images, test, batch, ldae, codes, y_sem, conditional)
 

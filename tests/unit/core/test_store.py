@@ -9,7 +9,8 @@ import pytest
 
 from ldae.core import store as module
 from ldae.core.errors import UserError
-from ldae.core.store import open_store, write_store
+from ldae.core.files import read_json, write_json
+from ldae.core.store import open_store, require_whole, write_store
 
 SOURCES = Path(__file__).parents[3] / "src/ldae"
 
@@ -85,6 +86,86 @@ def test_a_process_reads_a_store_once_and_again_when_it_is_written_again(tmp_pat
     write_store(tmp_path / "s", [np.ones(2)] * 2, index_of(2))
     open_store(tmp_path / "s")
     assert computed() > before
+
+
+@pytest.fixture
+def large(tmp_path, monkeypatch):
+    """A store whose rows are checked as they are read."""
+    monkeypatch.setattr(module, "WHOLE_BYTES", 0)
+    arrays = np.random.default_rng(0).integers(0, 256, (6, 4, 5), np.uint8)
+    write_store(tmp_path / "s", arrays, index_of(6).assign(age=range(70, 76)), dtype="uint8")
+    return tmp_path / "s", arrays
+
+
+def flip(path: Path, place: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_flipped_byte_is_refused_by_whoever_reads_its_row_and_by_nobody_else(large):
+    folder, arrays = large
+    flip(folder / "data.npy", -1)  # of the last row
+    store = open_store(folder)
+    for key in (0, [1, 3], slice(0, 5), np.array([True, False] * 3), (slice(None, 5), 2), -2):
+        np.testing.assert_array_equal(store.data[key], arrays[key])
+    np.testing.assert_array_equal(store.volumes([4]), arrays[4:5] / np.float32(255))
+    for read in (lambda s: s.data[-1], lambda s: s.data[:, 0], lambda s: np.asarray(s.data), lambda s: s.volumes([5])):
+        with pytest.raises(UserError, match=rf"^{folder} .*\(row 5 of data.npy .*delete the folder"):
+            read(open_store(folder))
+    with pytest.raises(UserError, match="row 5"):
+        require_whole(folder)
+
+
+def test_a_row_is_checked_once(large, monkeypatch):
+    folder, arrays = large
+    store, checked = open_store(folder), []
+    digest_of = module._row_digest
+    monkeypatch.setattr(module, "_row_digest", lambda row: checked.append(1) or digest_of(row))
+    for _ in range(3):
+        np.testing.assert_array_equal(np.asarray(store.data), arrays)
+        store.volumes([2, 2])
+    assert len(checked) == len(arrays)
+
+
+def test_swapped_rows_of_an_index_are_refused_though_the_array_is_large(large):
+    folder, _ = large
+    head, first, second, *rest = (folder / "index.tsv").read_text().splitlines()
+    (folder / "index.tsv").write_text("\n".join([head, second, first, *rest]) + "\n")
+    with pytest.raises(UserError, match=rf"^{folder} .*\(index.tsv .*delete the folder"):
+        open_store(folder)
+
+
+@pytest.mark.parametrize("damage", [{}, {"place": -1}])
+def test_a_store_of_an_earlier_version_opens_says_once_that_it_is_read_whole_and_is(large, caplog, damage):
+    folder, arrays = large
+    earlier = {key: value for key, value in read_json(folder / "store.json").items() if key not in ("files", "rows")}
+    write_json(folder / "store.json", earlier)
+    module._say_once.cache_clear()
+    with caplog.at_level("INFO", "ldae"):
+        for _ in range(2):
+            np.testing.assert_array_equal(open_store(folder).data, arrays)
+    assert [record.message.partition(":")[0] for record in caplog.records] == [
+        f"{folder} was written by an earlier version, without digests of its rows"
+    ]
+    if damage:
+        flip(folder / "data.npy", **damage)
+        with pytest.raises(UserError, match="does not hold what was written"):
+            open_store(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shape": None}, {"shape": [6, "4", 5]}, {"dtype": "O"}, {"dtype": 1}, {"dtype": "uint16"}, {"digest": 7},
+        {"files": {}}, {"files": None}, {"files": ["data.npy", "index.tsv"]}, {"rows": []}, {"rows": "abcdef"},
+    ],
+)  # fmt: skip
+def test_a_description_of_another_form_is_refused(large, change):
+    folder, _ = large
+    write_json(folder / "store.json", read_json(folder / "store.json") | change)
+    with pytest.raises(UserError, match=str(folder)):
+        open_store(folder)
 
 
 def test_stores_are_opened_in_one_place_alone():
