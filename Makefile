@@ -34,17 +34,17 @@ $(READY): requirements.lock pyproject.toml
 
 demo: $(READY) ## synthetic raw ADNI -> every table and figure, on two CPU cores
 	@$(BIN)/ldae inventory --config $(CONFIGS) $(DEMO)
-	@start=$$(date +%s); $(SNAKEMAKE) --configfile $(DEMO) \
+	@start=$$(date +%s); $(BIN)/ldae run --config $(DEMO) --times config/demo_seconds.tsv \
 		&& $(BIN)/ldae summary results/demo --seconds $$(( $$(date +%s) - start ))
 
 smoke: $(READY) ## the same chain on six subjects, in minutes
 	@$(BIN)/ldae inventory --config $(CONFIGS) $(SMOKE)
-	@start=$$(date +%s); $(SNAKEMAKE) --configfile $(SMOKE) \
+	@start=$$(date +%s); $(BIN)/ldae run --config $(SMOKE) \
 		&& $(BIN)/ldae summary results/smoke --seconds $$(( $$(date +%s) - start ))
 
 study: $(READY) ## 300 synthetic subjects from BIDS: the probes beside what an untrained encoder and the truth can do
 	@$(BIN)/ldae inventory --config $(CONFIGS) $(STUDY)
-	@start=$$(date +%s); $(SNAKEMAKE) --configfile $(STUDY) \
+	@start=$$(date +%s); $(BIN)/ldae run --config $(STUDY) \
 		&& $(BIN)/ldae summary results/study --seconds $$(( $$(date +%s) - start ))
 
 # The same command goes on where it stopped; one rule: `snakemake RULE --profile profiles/rehearse --configfile config/rehearse.yaml`.
@@ -54,8 +54,8 @@ rehearse: $(READY) ## the paper's networks on the paper's grid through every rul
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/rehearse --configfile $(REHEARSE); status=$$?; \
 		$(BIN)/python benchmarks/rehearsal.py table; exit $$status
 
-all: inventory ## your own download -> everything, on this machine (CONFIG=config/mine.yaml overrides the paper's settings)
-	$(SNAKEMAKE) $(if $(CONFIG),--configfile $(CONFIG))
+all: inventory ## your own download -> everything, on this machine (CONFIG=config/mine.yaml lies over the paper's settings, CORES=8)
+	@$(BIN)/ldae run $(if $(CONFIG),--config $(CONFIG)) $(if $(CORES),-- --cores $(CORES))
 
 inventory: $(READY) ## look whether your data changed; before every run on a cluster (CONFIG as for `all`)
 	@$(BIN)/ldae inventory --config $(CONFIGS) $(CONFIG)

@@ -23,6 +23,7 @@ COMMANDS = (
     "plan",
     "check-precision",
     "import-weights",
+    "run",
     "status",
     "summary",
     "unlock",
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     with interruptible():
         try:
-            options = parser().parse_args(arguments)
+            options = parse(sys.argv[1:] if arguments is None else arguments)
             status = options.run(options)
             sys.stdout.flush()  # here, where it is known what an error of it means
             return status
@@ -60,6 +61,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 raise
             print(f"ldae: {fault_of_the_machine(error)}.", file=sys.stderr)
             return 1
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of a command; ``flags`` is what stands behind ``--``, which ``ldae run`` hands on to Snakemake."""
+    given, flags = list(arguments), []
+    if given[:1] == ["run"] and "--" in given:
+        end = given.index("--")
+        given, flags = given[:end], given[end + 1 :]
+    return parser().parse_args(given, argparse.Namespace(flags=flags))
 
 
 def parser() -> argparse.ArgumentParser:

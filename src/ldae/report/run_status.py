@@ -59,6 +59,7 @@ class Run:
         done, steps: jobs that ended well, and all that were planned; 0 before the first one.
         left: rule -> jobs of it that have not ended well.
         failed: rules with a job that failed.
+        planned: rule -> jobs of it that were planned.
     """
 
     command: str
@@ -67,6 +68,7 @@ class Run:
     steps: int = 0
     left: Counter[str] = field(default_factory=Counter)
     failed: frozenset[str] = frozenset()
+    planned: Counter[str] = field(default_factory=Counter)
 
 
 def jobs_of(results: Path) -> list[Job]:
@@ -94,21 +96,31 @@ def newest_run(folder: Path) -> Run | None:
         folder: from which Snakemake was called; its logs are in ``.snakemake/log``.
     """
     for path in sorted((folder / ".snakemake/log").glob("*.snakemake.log"), reverse=True):
-        text = path.read_text(encoding="utf-8", errors="replace")
-        command, stats = COMMAND.search(text), STATS.search(text)
-        if stats is None or "Execute " not in text:
-            continue
-        planned: Counter[str] = Counter()
-        for line in stats[1].splitlines():
-            name, count = line.split()
-            planned[name] += int(count)
-        planned.pop("total", None)
-        ended, progress = Counter(FINISHED.findall(text)), PROGRESS.findall(text)
-        done, steps = map(int, progress[-1]) if progress else (0, planned.total())
-        failed = frozenset(one or other for one, other in FAILED.findall(text))
-        started = datetime.strptime(path.name.split(".")[0], "%Y-%m-%dT%H%M%S").timestamp()
-        return Run(command[1] if command else "snakemake", started, done, steps, planned - ended, failed)
+        if (run := read_run(path)) is not None:
+            return run
     return None
+
+
+def read_run(path: Path) -> Run | None:
+    """What a log of Snakemake says; none: it has started no job yet, or was a dry run.
+
+    Args:
+        path: ``.snakemake/log/<time of the start>.snakemake.log``.
+    """
+    text = path.read_text(encoding="utf-8", errors="replace")
+    command, stats = COMMAND.search(text), STATS.search(text)
+    if stats is None or "Execute " not in text:
+        return None
+    planned: Counter[str] = Counter()
+    for line in stats[1].splitlines():
+        name, count = line.split()
+        planned[name] += int(count)
+    planned.pop("total", None)
+    ended, progress = Counter(FINISHED.findall(text)), PROGRESS.findall(text)
+    done, steps = map(int, progress[-1]) if progress else (0, planned.total())
+    failed = frozenset(one or other for one, other in FAILED.findall(text))
+    started = datetime.strptime(path.name.split(".")[0], "%Y-%m-%dT%H%M%S").timestamp()
+    return Run(command[1] if command else "snakemake", started, done, steps, planned - ended, failed, planned)
 
 
 def status_lines(results: Path, folder: Path, alive: bool) -> Iterator[str]:

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+from pandas import DataFrame
 from rich.console import Console
 from rich.table import Table
 
 from ldae.core.errors import UserError
-from ldae.core.files import read_json, read_tsv
+from ldae.core.files import read_json, read_tsv, write_tsv
 
 
 def rule_seconds(benchmarks: Path) -> dict[str, tuple[int, float]]:
@@ -18,6 +19,13 @@ def rule_seconds(benchmarks: Path) -> dict[str, tuple[int, float]]:
         jobs, seconds = times.get(rule, (0, 0.0))
         times[rule] = (jobs + 1, seconds + float(read_tsv(path)["s"].iloc[0]))
     return dict(sorted(times.items(), key=lambda item: -item[1][1]))
+
+
+def write_times(results: Path, path: Path) -> None:
+    """Rule, jobs and wall seconds of a finished run, by which `ldae run --times` foretells how long another takes."""
+    times = rule_seconds(results / "benchmarks")
+    rows = [(rule, jobs, round(seconds, 1)) for rule, (jobs, seconds) in sorted(times.items())]
+    write_tsv(path, DataFrame(rows, columns=["rule", "jobs", "seconds"]))
 
 
 def headline_table(headline: dict[str, Any]) -> Table:
