@@ -43,6 +43,7 @@ def test_a_training_without_a_record_says_so(tmp_path: Path) -> None:
     assert training_row(tmp_path / "dae")["devices"] == "imported: not trained here"
     table = trainings_table(pd.DataFrame([row]))
     assert table["parameters_published"].tolist() == ["130 M"] and "n/a" in table["devices"][0]
+    assert table["epochs"].tolist() == [4 * 4 / 7]
 
 
 def test_a_job_is_timed(cohort: tuple) -> None:

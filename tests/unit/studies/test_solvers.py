@@ -28,7 +28,15 @@ def test_fewer_steps_are_worse_and_noise_does_not_depend_on_the_inversion(evalua
 
 def test_the_table_has_one_row_per_method_and_solver(evaluated: Path) -> None:
     table = solver_table(read_tsv(evaluated / "solvers" / "summary.tsv"))
-    assert table[["method", "solver", "steps"]].drop_duplicates().shape[0] == len(table) == 4 * len(METHODS)
-    assert table["mse"].str.contains(r"\[").all()
-    published = table.set_index(["method", "solver", "steps"])["ssim_w3_paper_published"].dropna()
-    assert published.to_dict() == {("ldae_encoded", "ddim", 10): "0.953", ("ldae_encoded", "ddim", 20): "0.960"}
+    assert not table.duplicated(["method", "solver", "steps"]).any()
+    ours = table[table["subjects"] > 0]
+    assert len(ours) == 4 * len(METHODS) and ours["mse"].str.contains(r"\[").all()
+
+
+def test_the_papers_settings_that_were_not_run_stand_there_without_a_number_of_ours(evaluated: Path) -> None:
+    table = solver_table(read_tsv(evaluated / "solvers" / "summary.tsv"))
+    others = table[table["subjects"] == 0]
+    assert set(others["steps"]) == {50, 100} and others["ssim_w3_paper"].isna().all()
+    assert others["ssim_w3_paper_published"].notna().all()
+    published = table[table["solver"] != "ddim"].filter(like="_published")
+    assert published.isna().all(axis=None)

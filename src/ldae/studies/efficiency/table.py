@@ -2,20 +2,23 @@
 
 import pandas as pd
 
-# The paper's hours on A100, and devices; its DAE's training is not described.
+# The paper's parameters, passes over its training scans, and hours on A100 times devices.
 PUBLISHED_TRAININGS = {
-    "autoencoder": ("14 M", "72 (3 days, one A100-80)"),
-    "diffusion": ("486 M", "36 (18 hours, two A100-40)"),
-    "representation": ("920 M with the frozen ones", "96 (2 days, two A100-40)"),
-    "dae": ("130 M", None),
+    "autoencoder": ("14 M", "20", "72 (3 days, one A100-80)"),
+    "diffusion": ("486 M", "500", "36 (18 hours, two A100-40)"),
+    "representation": ("920 M with the frozen ones", "200", "96 (2 days, two A100-40)"),
+    "dae": ("130 M", "140", "336 (1 week, two A100-40)"),
 }
 PUBLISHED_SECONDS = {"ldae_encoded": "6 (A100, T = 100)", "dae_encoded": "120 (A100, T = 100)"}
 
 
 def trainings_table(trainings: pd.DataFrame) -> pd.DataFrame:
-    """One row per training: parameters, grid and device hours, the paper's beside."""
+    """One row per training: parameters, passes over the training scans, grid and device hours, the paper's beside."""
     table = trainings.copy()
-    for place, (column, name) in enumerate((("parameters_trained", "parameters"), ("device_hours", "gpu_hours"))):
+    passes = table["steps"] * table["batch"] / pd.to_numeric(table["scans"])
+    table.insert(table.columns.get_loc("batch") + 1, "epochs", passes)
+    columns = (("parameters_trained", "parameters"), ("epochs", "epochs"), ("device_hours", "gpu_hours"))
+    for place, (column, name) in enumerate(columns):
         published = table["stage"].map({stage: known[place] for stage, known in PUBLISHED_TRAININGS.items()})
         table.insert(table.columns.get_loc(column) + 1, f"{name}_published", published)
     return table

@@ -15,16 +15,17 @@ from ldae.studies.common.study import (
     Study,
     Table,
 )
+from ldae.studies.reconstruction.published import METRICS as PUBLISHED_METRICS
+from ldae.studies.reconstruction.published import published
 
 SUMMARY, DIFFERENCES, VENTRICLES = (f"reconstruction/{name}.tsv" for name in ("summary", "differences", "ventricles"))
 SIMILARITY = "ssim_w11_brain"
 METRICS = (SIMILARITY, "ssim_w11", "ssim_w3_paper", "mse", "psnr")
-PUBLISHED = {  # Table 6: T = 100, SSIM with a small window over the whole volume
-    ("ae", "ssim_w3_paper"): "0.962",
-    ("ae", "lpips_paper_half"): "0.075",
-    ("ae", "mse"): "0.001",
-    ("ldae_encoded", "ssim_w3_paper"): "0.962",
-    ("ldae_noise", "ssim_w3_paper"): "0.87",
+PUBLISHED = {
+    (method, metric): text
+    for method in RECONSTRUCTION
+    for metric in PUBLISHED_METRICS
+    if (text := published(method, metric)) is not None
 }
 IN_TABLE = PaperTable(
     SUMMARY,
@@ -163,7 +164,8 @@ STUDY = Study(
                 SOLVERS,
                 FinishedTable(
                     "solvers",
-                    "By solver and number of steps (network calls in each direction), with the moments of x_T",
+                    "By solver and number of steps (network calls in each direction), with the moments of x_T; the "
+                    "paper's settings that were not run here stand there without a number of ours",
                 ),
                 CodesRead("solvers/reads.tsv"),
                 Estimates(

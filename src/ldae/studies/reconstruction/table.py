@@ -6,6 +6,8 @@ import pandas as pd
 
 from ldae.core.files import read_tsv
 from ldae.studies.common.paper_tables import TRAINING_SEEDS, estimate_cells, format_estimate, paper_table
+from ldae.studies.reconstruction.published import METRICS as PUBLISHED_METRICS
+from ldae.studies.reconstruction.published import SOLVER, TABLE_6, published
 from ldae.studies.reconstruction.record import IN_TABLE
 
 # Numbers of a code as the paper prints them: its latents are counted without their three channels.
@@ -15,7 +17,6 @@ PUBLISHED_VALUES = {
     "ldae_encoded": "5,888 (with channels 16,128)",
     "dae_encoded": "1,605,632",
 }
-PUBLISHED_SSIM = {("ddim", 10): "0.953", ("ddim", 20): "0.960", ("ddim", 50): "0.962", ("ddim", 100): "0.962"}
 
 
 def reconstruction_table(evaluate: Path) -> pd.DataFrame:
@@ -29,17 +30,25 @@ def reconstruction_table(evaluate: Path) -> pd.DataFrame:
 
 
 def solver_table(summary: pd.DataFrame) -> pd.DataFrame:
-    """One row per method, solver and number of steps; each metric as ``value [low, high]``, the paper's SSIM beside."""
-    rows = []
+    """One row per method, solver and number of steps; each metric as ``value [low, high]``, the paper's number beside.
+
+    The paper's settings that were not run come last: they rest on no subject, and only its own numbers are there.
+    """
+    rows, here = [], set()
     for (method, solver, steps), group in summary.groupby(["method", "solver", "steps"], sort=False):
         subjects, cells = estimate_cells(group.set_index("metric"))
         row = {"method": method, "solver": solver, "steps": steps, "subjects": subjects}
         row["n_training_seeds"] = TRAINING_SEEDS
         for metric, text in cells.items():
             row[metric] = text
-            if metric == "ssim_w3_paper":
-                row[f"{metric}_published"] = PUBLISHED_SSIM.get((solver, steps)) if method == "ldae_encoded" else None
+            if metric in PUBLISHED_METRICS:
+                row[f"{metric}_published"] = published(method, metric, steps) if solver == SOLVER else None
         rows.append(row)
+        here.add((method, solver, steps))
+    missing = [key for key in TABLE_6 if key[1] is not None and (key[0], SOLVER, key[1]) not in here]
+    for method, steps in missing:
+        row = {"method": method, "solver": SOLVER, "steps": steps, "subjects": 0, "n_training_seeds": TRAINING_SEEDS}
+        rows.append(row | {f"{metric}_published": published(method, metric, steps) for metric in PUBLISHED_METRICS})
     return pd.DataFrame(rows)
 
 
