@@ -10,7 +10,7 @@ STUDY := $(DEMO) config/study.yaml
 REHEARSE := config/rehearse.yaml
 
 .PHONY: adapter help setup demo smoke study rehearse all inventory test test-slow test-slurm test-slurm-ci check lint-workflow format \
-    docs site tutorial lock clean soak bench bench-dag bench-preflight bench-ingest bench-preprocess \
+    docs docs-check site tutorial lock clean soak bench bench-dag bench-preflight bench-ingest bench-preprocess \
     bench-preprocess-studies bench-shards bench-paper-scale bench-memory bench-gpu
 .DEFAULT_GOAL := help
 
@@ -19,6 +19,9 @@ help: ## list the commands
 
 setup: $(READY) ## make .venv with everything pinned in requirements.lock
 
+UNREACHED := echo "Error: the packages could not be installed; the reason is above. Behind a proxy, set HTTPS_PROXY, and \
+SSL_CERT_FILE where it has a certificate of its own; a mirror of the registry is named by PIP_INDEX_URL and UV_INDEX_URL."
+
 # Compiled once: where PYTHONDONTWRITEBYTECODE is set, as in many containers, every job would compile its imports anew.
 # NCCL anew: an older .venv holds a second package of it, whose removal takes the library away from both.
 $(READY): requirements.lock pyproject.toml
@@ -26,8 +29,10 @@ $(READY): requirements.lock pyproject.toml
 		|| { echo "Error: $(PYTHON) is not Python 3.11 or 3.12; run again with PYTHON=python3.11."; exit 1; }
 	@echo "Setting up .venv (once; about 8 GB, two minutes) ..."
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv 2>/dev/null
-	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --reinstall-package nvidia-nccl-cu13 requirements.lock
+	@said=$$($(BIN)/python -m pip install --quiet --disable-pip-version-check uv 2>&1) \
+		|| { echo "$$said"; $(UNREACHED); exit 1; }
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --reinstall-package nvidia-nccl-cu13 requirements.lock \
+		|| { $(UNREACHED); exit 1; }
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $(READY)
 	@echo "Ready."
@@ -96,11 +101,15 @@ docs: $(READY) ## write the generated pages of docs/
 SITE := .venv-site/.ready
 $(SITE): docs/site/requirements.lock
 	@$(PYTHON) -m venv .venv-site
-	@.venv-site/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r docs/site/requirements.lock
+	@said=$$(.venv-site/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		-r docs/site/requirements.lock 2>&1) || { echo "$$said"; $(UNREACHED); exit 1; }
 	@touch $(SITE)
 
 site: $(SITE) ## the documentation as pages: site/index.html (every link is checked; an environment of its own, .venv-site)
 	@NO_MKDOCS_2_WARNING=1 .venv-site/bin/mkdocs build
+
+docs-check: $(READY) site ## the site, and every command and link of the pages
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n0 -q tests/unit/test_docs_commands.py tests/unit/test_docs_links.py
 
 tutorial: $(READY) ## docs/tutorial.ipynb from docs/tutorial.py, executed on RESULTS (results/demo: run `make demo` first)
 	$(BIN)/python docs/notebook.py $(or $(RESULTS),results/demo) docs/tutorial.ipynb

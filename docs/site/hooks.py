@@ -10,6 +10,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):(?=<code)")  # of Sphinx, in docstrings; its target follows
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)")
 
 
@@ -34,6 +35,11 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
         return link[0] if inside else link[1]
 
     return LINK.sub(kept, markdown)
+
+
+def on_page_content(html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Docstrings name other functions with Sphinx's roles: the name stays."""
+    return ROLE.sub("", html)
 
 
 def in_docs(target: str, docs: Path) -> bool:
