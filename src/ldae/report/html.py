@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file that needs nothing else, no network, no script, no clock.
+"""The report of a run: one HTML file that needs nothing else, no network, no clock; without its script it is whole.
 
 Its sections are what the record of each study shows.
 """
@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -23,6 +24,7 @@ from ldae.report.differences import differences, missing_weights
 from ldae.report.estimates import SetTable, estimates_table, headline_cards, plain_table
 from ldae.report.losses import losses
 from ldae.report.run_description import NAMES, PHANTOM_FLATTERS, run_kind, steps
+from ldae.report.verdict import verdict
 from ldae.studies.common.paper_tables import SEEDS_SENTENCE
 from ldae.studies.common.study import (
     CodesRead,
@@ -39,6 +41,7 @@ from ldae.studies.registry import STUDIES, missing, tables
 
 ABSENT = '<p class="absent">n/a: {}.</p>'
 WITHHELD = '<p class="absent">{}: this table names single scans or subjects and stays with the data.</p>'
+SAFE = "/:;=,+!$*@?-_."  # what may stand in an address, and in an attribute of HTML, as it is
 SOLVERS = {"ddim": "DDIM", "dpmpp_2m": "DPM++2M"}
 
 
@@ -111,7 +114,7 @@ class Setter:
             case FinishedTable():
                 path = self.sources.tables / f"{item.name}.tsv"
                 made = plain_table(read_tsv(path, dtype=str)) if path.is_file() else None
-                return macros.table(made, item.heading)
+                return macros.table(made, item.heading, f"tables/{item.name}.tsv" if made else "")
             case CodesRead():
                 return macros.note(reads_sentence(evaluate / item.source))
             case Note():
@@ -135,8 +138,16 @@ def load_picture(folder: Path, figure: Figure, withheld: bool = False) -> Pictur
     for suffix, kind in ((".svg", "image/svg+xml"), (".png", "image/png")):
         path = folder / f"{figure.name}{suffix}"
         if source is None and not withheld and path.is_file():
-            source = Markup(f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}")
+            source = data_uri(kind, path.read_bytes())
     return Picture(figure.name, source, withheld, Markup(figure.title), Markup(figure.text), figure.alternative)
+
+
+def data_uri(kind: str, content: bytes) -> Markup:
+    """A file as an address that holds it, in the shorter of its two forms: pictures inside a drawing are base64
+    already, and a second time would make a third more of them."""
+    packed = f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+    quoted = f"data:{kind},{quote(content, safe=SAFE)}"
+    return Markup(min(packed, quoted, key=len))
 
 
 def reads_sentence(path: Path) -> str | None:
@@ -204,6 +215,13 @@ def report_html(out: str | Path, sources: ReportSources, config: Config, public:
         starts=sources.starts,
         contaminated=read_contamination(sources.evaluate),
         external=external_box(sources, config),
+        public=public,
+        shown=verdict(sources.evaluate),
+        left_out=[
+            (study.sections[0].link or study.sections[0].title, reason)
+            for study in STUDIES
+            if study.sections and (reason := missing(study, config))
+        ],
     )
     write_text(out, page)
 

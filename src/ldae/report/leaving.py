@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from html.parser import HTMLParser
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote_to_bytes
 from xml.etree import ElementTree
 
 import nibabel as nib
@@ -109,7 +110,7 @@ def look_at_data(text: str, names: Names) -> str | None:
         if kind != "image/svg+xml":
             return f"embedded data of the kind {kind or 'unknown'!r}, which is no drawing"
         try:
-            drawing = base64.b64decode(data, validate=True) if packed else data.encode()
+            drawing = base64.b64decode(data, validate=True) if packed else unquote_to_bytes(data)
         except binascii.Error:
             return "embedded data that cannot be decoded"
         found = fault_of_drawing(decoded(drawing), names)
@@ -192,7 +193,7 @@ class _Page(HTMLParser):
                 self.fault = f"an attribute {name}, which runs something"
             elif name in {"src", "srcset"} and not (value or "").startswith("data:image/svg+xml"):
                 self.fault = f"a picture from {(value or '')[:40]!r}"
-            elif name == "href" and not re.match(r"#|https://", value or ""):
+            elif name == "href" and not re.match(r"#|https://|tables/\w+\.tsv$", value or ""):
                 self.fault = f"a link to {(value or '')[:40]!r}"
 
 

@@ -44,7 +44,7 @@ def losses(evaluate: Path, studies: Sequence[Study] = STUDIES) -> list[Losses] |
         evaluate: folder of the studies' results.
     """
     computed, found = False, []
-    for study, shown in _shown(studies):
+    for study, shown in pairs_shown(studies):
         path = evaluate / shown.source
         if not path.is_file():
             continue
@@ -59,11 +59,12 @@ def losses(evaluate: Path, studies: Sequence[Study] = STUDIES) -> list[Losses] |
             if worse:
                 sides = (in_html(labels.get(name, name.replace("_", " "))) for name in (ours, rival))
                 heading = Markup("{} against {}").format(*sides)
-                found.append(Losses(study.sections[0].anchor, heading, [_words(line) for line in worse]))
+                found.append(Losses(study.sections[0].anchor, heading, [words_of(line) for line in worse]))
     return found if computed else None
 
 
-def _shown(studies: Sequence[Study]) -> Iterator[tuple[Study, Estimates]]:
+def pairs_shown(studies: Sequence[Study]) -> Iterator[tuple[Study, Estimates]]:
+    """Every table of paired differences that a study shows."""
     for study in studies:
         for section in study.sections:
             for item in section.shows:
@@ -77,6 +78,7 @@ def is_loss(line: pd.Series) -> bool:
     return bool(line["low"] > 0) if smaller else bool(line["high"] < 0)
 
 
-def _words(line: pd.Series) -> Markup:
+def words_of(line: pd.Series) -> Markup:
+    """A difference: its metric, the number and its interval."""
     number, interval = split_estimate(line)
     return Markup("{} ({} {})").format(in_html(metric_label(str(line["metric"]))), number, interval)

@@ -5,6 +5,7 @@ import json
 import random
 import shutil
 import struct
+from urllib.parse import quote
 
 import nibabel as nib
 import numpy as np
@@ -129,6 +130,7 @@ def in_drawing_of_report(words):
 
 SVG, TSV, CARD, PAGE = f"figures/{FIGURE}.svg", f"tables/{TABLE}.tsv", "MODEL_CARD.md", "report.html"
 RASTER = base64.b64encode(png()).decode()
+PERCENTS = quote('<svg xmlns="http://www.w3.org/2000/svg"><desc>941_S_0053</desc></svg>')
 LEAKS = {
     **{
         f"subject as {words}": add(CARD, f"\nseen in {words}, as an example\n")
@@ -163,6 +165,8 @@ LEAKS = {
     "subject drawn letter by letter": drawn_word,
     "subject in metadata of a drawing": inside(SVG, "</svg>", "<desc>ADNI941S0053</desc>"),
     "subject in a drawing of the report": in_drawing_of_report("<text>941_S_0053</text>"),
+    "subject in a drawing of the report in percents": add(PAGE, f'<img alt="" src="data:image/svg+xml,{PERCENTS}">'),
+    "link to a file elsewhere": add(PAGE, '<a href="tables/../../raw/x.tsv">x</a>'),
     "raster in a drawing": inside(SVG, "</svg>", f'<image href="data:image/png;base64,{RASTER}"/>'),
     "raster in a drawing of the report": in_drawing_of_report(f'<image href="data:image/png;base64,{RASTER}"/>'),
     "raster in the report": add(PAGE, f'<img src="data:image/png;base64,{RASTER}">'),

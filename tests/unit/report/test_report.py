@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from ldae.config import Config, parse_config
 from ldae.core.files import write_json, write_tsv
 from ldae.report.differences import differences, missing_weights
 from ldae.report.estimates import estimates_table, headline_cards
-from ldae.report.html import ReportSources, report_html
+from ldae.report.html import ReportSources, data_uri, report_html
 from ldae.studies.common.method_styles import PROBES, in_html
 from ldae.studies.registry import STUDIES, figures
 
@@ -58,22 +59,37 @@ def outline(page: str) -> Outline:
 
 def test_the_page_needs_nothing_from_outside(page: str, outline: Outline) -> None:
     assert not re.search(r"https?://", page)
-    assert not outline.tags & {"script", "link", "iframe"}
+    assert not outline.tags & {"link", "iframe"} and page.count("<script>") == 1
     assert "@import" not in page and "url(" not in page
     assert outline.open == []
+
+
+def test_a_public_page_runs_nothing(sources: ReportSources, config: Config, tmp_path: Path) -> None:
+    report_html(tmp_path / "report.html", sources, config, public=True)
+    assert "<script" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_file_is_embedded_in_the_shorter_of_two_forms() -> None:
+    text, pictures = b'<path d="M 1 2 L 3 4"/>' * 40, b"QUJDREVGR0hJ" * 40
+    for content, form in ((text, ";base64,"), (pictures, "xml,")):
+        uri = str(data_uri("image/svg+xml", content))
+        assert form in uri and urlopen(uri).read() == content
 
 
 def test_every_picture_is_inside_and_has_words(outline: Outline) -> None:
     assert len(outline.pictures) == len(figures(STUDIES)) - 1
     for picture in outline.pictures:
-        assert picture["src"].startswith("data:image/svg+xml;base64,")
+        assert picture["src"].startswith("data:image/svg+xml")
         assert len(picture["alt"]) > 20
 
 
-def test_every_entry_of_the_contents_leads_somewhere_once(outline: Outline) -> None:
-    targets = [link.removeprefix("#") for link in outline.links]
+def test_every_entry_of_the_contents_leads_somewhere_once(page: str, outline: Outline) -> None:
+    contents = Outline()
+    contents.feed(page[: page.index("</nav>")])
+    targets = [link.removeprefix("#") for link in contents.links]
     anchors = {section.anchor for study in STUDIES for section in study.sections}
-    assert len(targets) == len(set(targets)) and anchors <= set(targets) <= set(outline.ids)
+    assert len(targets) == len(set(targets)) and anchors <= set(targets)
+    assert {link[1:] for link in outline.links if link.startswith("#")} <= set(outline.ids)
     assert len(outline.ids) == len(set(outline.ids))
 
 

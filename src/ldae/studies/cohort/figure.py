@@ -22,12 +22,14 @@ from ldae.studies.common.figure_style import (
     FAINT,
     FULL_WIDTH_MM,
     MUTED,
+    PNG_DPI,
     empty_figure,
     house_style,
     letter_panels,
     new_figure,
     save_figure,
 )
+from ldae.studies.common.lean_svg import lean
 
 MAX_SUBJECTS = 160
 OTHER = "#a9b1ba"
@@ -154,7 +156,7 @@ def _draw_splits(axes: Axes, table: pd.DataFrame, members: pd.DataFrame) -> None
 
 @house_style()
 def figure_qc(mosaic: str | Path, qc: str | Path, stem: str | Path) -> None:
-    """The mosaic as it is (``stem.png``), inside an SVG, and the measures of every scan (``stem.tsv``).
+    """The mosaic as it is (``stem.png``), coarser inside an SVG, and the measures of every scan (``stem.tsv``).
 
     Args:
         mosaic: PNG.
@@ -170,6 +172,8 @@ def figure_qc(mosaic: str | Path, qc: str | Path, stem: str | Path) -> None:
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.imshow(picture, aspect="auto")
+    dpi = min(width / inches, PNG_DPI)
     with atomic_path(f"{stem}.svg") as temporary:
-        figure.savefig(temporary, format="svg", dpi=width / inches, metadata={"Date": None, "Creator": None})
+        figure.savefig(temporary, format="svg", dpi=dpi, metadata={"Date": None, "Creator": None})
+        temporary.write_text(lean(temporary.read_text(encoding="utf-8")), encoding="utf-8")
     write_tsv(f"{stem}.tsv", read_tsv(qc, dtype=str))

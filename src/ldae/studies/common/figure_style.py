@@ -14,6 +14,7 @@ from matplotlib.typing import LineStyleType
 
 from ldae.core.contamination import MARK, contamination_of
 from ldae.core.files import atomic_path, write_tsv
+from ldae.studies.common.lean_svg import lean
 
 FULL_WIDTH_MM = 180
 PNG_DPI = 200
@@ -116,6 +117,7 @@ def save_figure(figure: Figure, stem: str | Path, data: pd.DataFrame | None = No
             bbox_inches=page,
             metadata={"Date": None, "Creator": None},
         )
+        temporary.write_text(lean(temporary.read_text(encoding="utf-8")), encoding="utf-8")
     with atomic_path(f"{stem}.png") as temporary:
         figure.savefig(temporary, format="png", dpi=PNG_DPI, bbox_inches=page, metadata={"Software": None})
     if data is not None:

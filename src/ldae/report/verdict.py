@@ -1,0 +1,82 @@
+"""The first words of the report: what this run shows, and what it does not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from markupsafe import Markup
+
+from ldae.core.files import read_tsv
+from ldae.report.losses import OURS, is_loss, pairs_shown, words_of
+from ldae.studies.common.method_styles import in_html
+from ldae.studies.common.study import Study
+from ldae.studies.registry import STUDIES
+
+LONGEST = 6  # comparisons that are told in words
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Paired differences of the method against its rivals, over all studies.
+
+    Attributes:
+        better: of each pair with a difference on our side of zero, in words; at most :data:`LONGEST`.
+        n_better, n_worse, n_open: differences whose interval lies on our side, on the rival's, on neither.
+    """
+
+    better: list[Markup]
+    n_better: int
+    n_worse: int
+    n_open: int
+
+    @property
+    def n_all(self) -> int:
+        """All differences, on whichever side."""
+        return self.n_better + self.n_worse + self.n_open
+
+
+def verdict(evaluate: Path, studies: Sequence[Study] = STUDIES) -> Verdict | None:
+    """Count the paired differences of every study; None where none was computed.
+
+    Those of two methods of ours are left out, as in :func:`ldae.report.losses.losses`.
+
+    Args:
+        evaluate: folder of the studies' results.
+    """
+    better: list[Markup] = []
+    counts = {"better": 0, "worse": 0, "open": 0}
+    for study, shown in pairs_shown(studies):
+        path = evaluate / shown.source
+        if not path.is_file():
+            continue
+        labels = {name: method.label for name, method in shown.methods.items()}
+        for pair, lines in read_tsv(path).dropna(subset=["value", "low"]).groupby("method", sort=False):
+            ours, rival = str(pair).split("-", 1)
+            if not OURS.fullmatch(ours) or OURS.fullmatch(rival) or rival.startswith("permuted"):
+                continue
+            sides = [side_of(line) for _, line in lines.iterrows()]
+            for side in sides:
+                counts[side] += 1
+            ahead = [
+                words_of(line) for (_, line), side in zip(lines.iterrows(), sides, strict=True) if side == "better"
+            ]
+            if ahead:
+                names = (in_html(labels.get(name, name.replace("_", " "))) for name in (ours, rival))
+                words = Markup("{} is ahead of {}").format(*names)
+                more = Markup("") if len(ahead) == 1 else Markup(", and {} more").format(len(ahead) - 1)
+                better.append(
+                    Markup('<a href="#{}">{}</a>: {}{}').format(study.sections[0].anchor, words, ahead[0], more)
+                )
+    if not sum(counts.values()):
+        return None
+    return Verdict(better[:LONGEST], counts["better"], counts["worse"], counts["open"])
+
+
+def side_of(line: pd.Series) -> str:
+    """``worse``, ``better`` or ``open``: where the interval of a difference (ours minus the rival's) lies."""
+    if is_loss(line):
+        return "worse"
+    mirrored = line.copy()
+    mirrored["low"], mirrored["high"] = -line["high"], -line["low"]
+    return "better" if is_loss(mirrored) else "open"

@@ -1,0 +1,53 @@
+"""The first words of the report: differences counted by their side of zero, and the method's own said in words."""
+
+import pandas as pd
+import pytest
+
+from ldae.core.files import write_tsv
+from ldae.report.verdict import LONGEST, side_of, verdict
+
+COLUMNS = ["method", "metric", "value", "low", "high", "n_subjects", "n_rows", "redrawn", "n_replicates", "note"]
+
+
+def written(folder, study, rows):
+    table = pd.DataFrame([(*row, 30, 60, 0, 200, None) for row in rows], columns=COLUMNS)
+    write_tsv(folder / study / "differences.tsv", table.assign(p_holm=0.9))
+
+
+@pytest.mark.parametrize(
+    ("metric", "low", "high", "side"),
+    [
+        ("ssim_w11_brain", 0.1, 0.2, "better"), ("ssim_w11_brain", -0.2, -0.1, "worse"),
+        ("ssim_w11_brain", -0.1, 0.2, "open"), ("mse", -0.2, -0.1, "better"), ("mse", 0.1, 0.2, "worse"),
+        ("mse", 0.0, 0.2, "open"), ("psnr", -0.2, 0.0, "open"),
+    ],
+)  # fmt: skip
+def test_the_side_of_an_interval(metric, low, high, side):
+    assert side_of(pd.Series({"metric": metric, "low": low, "high": high})) == side
+
+
+def test_all_studies_are_counted_and_pairs_of_ours_left_out(tmp_path):
+    assert verdict(tmp_path) is None
+    written(
+        tmp_path,
+        "reconstruction",
+        [
+            ("ldae_noise-mean_volume", "mse", -0.02, -0.03, -0.01),
+            ("ldae_noise-mean_volume", "psnr", 1.0, 0.5, 1.5),
+            ("ldae_noise-mean_volume", "ssim_w11_brain", -0.02, -0.03, -0.01),
+            ("ldae_encoded-ldae_noise", "mse", -0.02, -0.03, -0.01),  # two of ours
+        ],
+    )
+    written(tmp_path, "probes", [("ldae-pca_voxels", "auc_ad_cv", 0.1, -0.2, 0.3)])
+    found = verdict(tmp_path)
+    assert (found.n_better, found.n_worse, found.n_open, found.n_all) == (2, 1, 1, 4)
+    (sentence,) = found.better
+    assert "is ahead of Mean training brain</a>: " in sentence and sentence.endswith(", and 1 more")
+    assert sentence.startswith('<a href="#reconstruction">LDAE, own y<sub>sem</sub>')
+
+
+def test_no_more_than_a_few_are_told_in_words(tmp_path):
+    rows = [(f"ldae-rival_{number}", "auc_ad_cv", 0.2, 0.1, 0.3) for number in range(2 * LONGEST)]
+    written(tmp_path, "probes", rows)
+    found = verdict(tmp_path)
+    assert (len(found.better), found.n_better) == (LONGEST, 2 * LONGEST)
