@@ -62,6 +62,11 @@ class Evaluation(Arithmetic):
         description="resampled sets of subjects behind the intervals of medians and distances (the others need none)",
     )
     folds: Positive = Field(5, description="subject-grouped folds of the figures named *_cv")
+    confound_permutations: Positive = Field(
+        100,
+        description="how often the subjects' codes change places to learn how well field strength and study phase are "
+        "read by chance",
+    )
     label_fractions: list[Annotated[float, Field(gt=0, le=1)]] = Field(
         [0.01, 0.05, 0.1, 0.5, 1.0], description="parts of the training subjects whose labels a probe gets"
     )

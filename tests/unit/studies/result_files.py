@@ -144,6 +144,10 @@ def write_probe_checks(folder: Path) -> None:
     values = {(name, metric): 0.7 for name in ("ldae", "untrained_encoder") for metric in CONFOUNDS}
     table = estimates(values)
     table.insert(2, "classes", table["metric"].map(CONFOUNDS))
+    read = table["metric"].str.contains("field_strength_cv|study_phase_cv")
+    chances = (("chance", 0.46), ("chance_low", 0.38), ("chance_high", 0.56), ("chance_p", 0.01))
+    for place, (name, value) in enumerate(chances):
+        table.insert(3 + place, name, np.where(read, value, np.nan))
     write_tsv(folder / "confounds.tsv", table)
     parts = []
     for fraction, subjects in ((0.1, 3), (0.5, 15), (1.0, 30)):

@@ -10,9 +10,11 @@ from test_probes import only_ldae, signal_cohort
 
 from ldae.config import Evaluation, Method
 from ldae.core.files import read_tsv
+from ldae.studies.common.linear_probes import fit
 from ldae.studies.probes import checks as c
 from ldae.studies.probes import checks as e
 from ldae.studies.probes import measure as probes
+from ldae.studies.probes import reading
 from ldae.studies.probes.checks import run_probe_checks
 from ldae.studies.probes.features import fixed
 from ldae.studies.probes.table import check_table
@@ -55,25 +57,67 @@ def uneven(subjects: int = 60) -> pd.DataFrame:
     )
 
 
-def test_a_code_that_knows_nothing_is_read_at_chance_and_a_scanner_by_its_dose() -> None:
-    """Over ten codes of noise the mean AUC is 0.5, as the figure says (it was 0.38 and 0.41 with folds that were even
-    in the diagnosis); with the field strength added to one number of the code, the more of it, the more is read."""
-    scans = uneven()
+def noise_codes(count: int, subjects: int = 60) -> list[np.ndarray]:
     rng = np.random.default_rng(0)
-    codes = [np.repeat(rng.normal(size=(60, 8)), 2, axis=0) + rng.normal(size=(120, 8)) / 2 for _ in range(10)]
+    shape = (subjects, 8)
+    return [np.repeat(rng.normal(size=shape), 2, axis=0) + rng.normal(size=(120, 8)) / 2 for _ in range(count)]
 
-    def read(confound: str, code: np.ndarray) -> tuple[float, bool]:
-        estimate = dict(c.read_from(scans, fixed(code), c.labels_of(scans, confound), 5, 0, 0))["auc"][0]
-        return estimate.value, estimate.low <= 0.5 <= estimate.high
 
-    for confound in ("field_strength", "study_phase"):
-        noise = [read(confound, code) for code in codes[: 10 if confound == "field_strength" else 5]]
-        assert np.mean([value for value, _ in noise]) == pytest.approx(0.5, abs=0.06)
-        assert np.mean([holds for _, holds in noise]) >= 0.9
+@pytest.mark.parametrize("confound", ["field_strength", "study_phase"])
+def test_a_code_that_knows_nothing_is_read_at_chance(confound: str) -> None:
+    """Chance is what codes of other subjects are read at, and not 0.5: with the diagnosis' folds noise was at 0.4."""
+    scans = uneven()
+    labels = c.labels_of(scans, confound)
+    found = [reading.read_from(scans, fixed(code), labels, 5, 0, 0, 39) for code in noise_codes(20)]
+    for metric in ("auc", "balanced_accuracy"):
+        read = [one[metric] for one in found]
+        inside = [one.chance_low <= one.estimate.value <= one.chance_high for one in read]
+        assert np.mean(inside) >= 0.85 and np.mean([one.chance_p for one in read]) == pytest.approx(0.5, abs=0.2)
+        means = np.mean([(one.estimate.value, one.chance) for one in read], axis=0)
+        assert means[0] == pytest.approx(means[1], abs=0.05)
+
+
+def test_a_scanner_is_found_by_its_dose_and_not_at_dose_0() -> None:
+    """The field strength added to one number of a code that else knows nothing: the more of it, the more is read."""
+    scans = uneven()
     strong = (scans["field_strength"] == 3.0).to_numpy(float)
-    doses = [read("field_strength", codes[0] + dose * strong[:, None] * np.eye(8)[0]) for dose in (0.5, 1.5, 4)]
-    assert doses[0][0] < doses[1][0] < doses[2][0] and doses[2][0] > 0.95
-    assert not doses[1][1] and not doses[2][1]
+    labels, code = c.labels_of(scans, "field_strength"), noise_codes(2)[1]
+    doses = [
+        reading.read_from(scans, fixed(code + dose * strong[:, None] * np.eye(8)[0]), labels, 5, 0, 0, 39)["auc"]
+        for dose in (0, 0.5, 1.5, 4)
+    ]
+    values = [one.estimate.value for one in doses]
+    assert values == sorted(values) and values[-1] > 0.95
+    assert doses[0].chance_low <= values[0] <= doses[0].chance_high and doses[0].chance_p > 0.05
+    assert all(one.estimate.value > one.chance_high and one.chance_p == 1 / 40 for one in doses[2:])
+
+
+def test_ridge_for_every_penalty_is_scikit_learns() -> None:
+    rng = np.random.default_rng(0)
+    seen, asked = rng.normal(2, 3, (30, 40)), rng.normal(2, 3, (7, 40))  # more features than rows
+    target = rng.integers(0, 2, (30, 3)).astype(float)
+    ours = reading.ridge(seen, asked, target)
+    for place, penalty in enumerate(reading.PENALTY):
+        for column in range(3):
+            probe = fit("age", seen, target[:, column], penalty)
+            np.testing.assert_allclose(ours[place, :, column], probe.score(asked), rtol=1e-6, atol=1e-9)
+
+
+def test_codes_change_places_between_whole_subjects() -> None:
+    """Every subject's rows get rows of one subject, everybody's first row is used, and nobody's place is in two."""
+    subjects = np.repeat(["a", "b", "c", "d"], [1, 3, 2, 2])
+    source = reading.exchanged(subjects, 0, 1)
+    givers = [set(subjects[source[subjects == name]]) for name in "abcd"]
+    assert all(len(names) == 1 for names in givers) and set.union(*givers) == set("abcd")
+    assert any(name not in names for name, names in zip("abcd", givers, strict=True))
+    np.testing.assert_array_equal(source, reading.exchanged(subjects, 0, 1))
+    assert not np.array_equal(source, reading.exchanged(subjects, 0, 2))
+
+
+def test_a_null_is_what_the_permutations_say() -> None:
+    null = np.linspace(0.3, 0.6, 39)
+    assert reading.beside(0.5999, null) == pytest.approx((0.45, 0.3, 0.6, 2 / 40))
+    assert reading.beside(0.2, null)[3] == 1 and reading.beside(None, null) == reading.beside(0.5, []) == ()
 
 
 def test_results_with_the_confound_held_fixed_are_those_of_the_scans_chosen_by_hand() -> None:
@@ -106,9 +150,9 @@ def test_class_metrics_equal_sklearn() -> None:
     weights = rng.integers(0, 3, (4, 60)).astype(float)
     values = np.column_stack([scores, label])
     recalls = [sk.balanced_accuracy_score(label, scores.argmax(1), sample_weight=w) for w in weights]
-    np.testing.assert_allclose(c.mean_recall(3)(values, weights), recalls)
+    np.testing.assert_allclose(reading.mean_recall(3)(values, weights), recalls)
     aucs = [np.mean([sk.roc_auc_score(label == k, scores[:, k], sample_weight=w) for k in range(3)]) for w in weights]
-    np.testing.assert_allclose(c.mean_auc(3)(values, weights), aucs)
+    np.testing.assert_allclose(reading.mean_auc(3)(values, weights), aucs)
 
 
 SETTINGS = Evaluation(bootstrap=100, label_fractions=[0.02, 0.1, 0.5, 1.0], label_draws=3)
@@ -158,13 +202,17 @@ def test_test_labels_fit_nothing() -> None:
 
 def test_files_and_tables(evaluated: Path, cohort: tuple, settings: Evaluation, tmp_path: Path) -> None:
     _, inputs = cohort
-    few = settings.model_copy(update={"label_draws": 2, "bootstrap": 50})
+    few = settings.model_copy(update={"label_draws": 2, "bootstrap": 50, "confound_permutations": 5})
     run_probe_checks(inputs, evaluated / "probes" / "predictions.tsv", few, 1, tmp_path, Method())
     efficiency, confounds = (check_table(tmp_path / f"{name}.tsv") for name in ("label_efficiency", "confounds"))
     assert set(efficiency["method"]) == {"ldae", "dae", "untrained_encoder", "pca_voxels"}
     assert set(efficiency["fraction"]) == {0.01, 0.05, 0.1, 0.5, 1} and (efficiency["n_training_seeds"] == 1).all()
     assert {"auc_field_strength_cv", "auc_study_phase_cv", "age_mae_cv_cn"} <= set(confounds["metric"])
-    assert confounds.columns.tolist()[:4] == ["method", "metric", "classes", "estimate"]
+    assert confounds.columns.tolist()[:5] == ["method", "metric", "classes", "estimate", "chance"]
+    read = confounds["metric"].str.contains("field_strength_cv|study_phase_cv") & ~confounds["estimate"].str.contains(
+        "n/a"
+    )
+    assert confounds["chance"].notna().equals(read) and "chance" not in efficiency
     for name in ("label_efficiency", "confounds"):
         table = read_tsv(tmp_path / f"{name}.tsv")
         assert table.loc[table["value"].isna(), "note"].notna().all()

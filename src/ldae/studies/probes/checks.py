@@ -11,10 +11,10 @@ from ldae.core.files import read_tsv, write_tsv
 from ldae.core.keyed import study_stream
 from ldae.core.keys import KEY, KEY_TYPES
 from ldae.studies.common.inputs import Inputs
-from ldae.studies.common.linear_probes import Features, Task, subject_folds
-from ldae.studies.common.scales import Ranks, Share, like, on
+from ldae.studies.common.linear_probes import Features, Task
+from ldae.studies.common.scales import like
 from ldae.studies.common.statistics import Estimate, Statistic, auc, estimates_table, interval, not_available
-from ldae.studies.probes.estimates import PERMUTED, cv_widening, estimate_of, mae
+from ldae.studies.probes.estimates import PERMUTED, estimate_of, mae
 from ldae.studies.probes.features import TASKS, VoxelPca, code_sets, voxel_gram
 from ldae.studies.probes.measure import (
     CONSTANT,
@@ -24,6 +24,7 @@ from ldae.studies.probes.measure import (
     probe_groups,
     task_rows,
 )
+from ldae.studies.probes.reading import CHANCE, read_from
 
 METRICS: dict[Task, tuple[str, Statistic]] = {"ad": ("auc_ad_test", auc), "age": ("age_mae_test", mae)}
 KEYS = ("method", "metric", "fraction", "n_train_subjects", "n_draws", "n_draws_used")
@@ -117,7 +118,7 @@ def mean_over_draws(statistic: Statistic, draws: int) -> Statistic:
 
 
 CONFOUNDS = ("field_strength", "study_phase")
-COLUMNS = ("method", "metric", "classes")
+COLUMNS = ("method", "metric", "classes", *CHANCE)
 
 
 def confounds(
@@ -128,17 +129,19 @@ def confounds(
     bootstrap: int,
     seed: int,
     held_out: bool = False,
+    permutations: int = 0,
 ) -> pd.DataFrame:
     """One estimate per method and metric; ``classes`` names what is told apart, or what is held fixed.
 
-    ``auc_<confound>_cv`` (mean of one class against the rest) and ``balanced_accuracy_<confound>_cv`` (mean recall,
-    chance is 1 / classes) of probes fitted on ``sets``; ``auc_ad_<protocol>_within_field_strength`` and
+    ``auc_<confound>_cv`` (mean of one class against the rest) and ``balanced_accuracy_<confound>_cv`` (mean recall)
+    read from ``sets``, with what they are by chance (``chance``); ``auc_ad_<protocol>_within_field_strength`` and
     ``age_mae_<protocol>_cn`` of the predictions.
 
     Args:
         scans: with ``field_strength`` (tesla) and ``study_phase``, where they are known.
         predictions: those of :func:`ldae.studies.probes.measure.predict_all`.
         held_out: confounds are read from the scans of the other subjects alone.
+        permutations: how often codes change places between subjects, for ``chance``.
     """
     rows = []
     for confound in CONFOUNDS:
@@ -146,8 +149,8 @@ def confounds(
         if held_out:
             labels = labels.where(scans["split"] != "test", None)
         for name, features in sets.items():
-            for metric, (estimate, classes) in read_from(scans, features, labels, folds, bootstrap, seed):
-                rows.append(estimate.row(method=name, metric=f"{metric}_{confound}_cv", classes=classes))
+            read = read_from(scans, features, labels, folds, bootstrap, seed, permutations)
+            rows += [reading.row(name, f"{metric}_{confound}_cv") for metric, reading in read.items()]
     rows += within_field_strength(scans, predictions, bootstrap, seed)
     rows += age_of_controls(predictions, bootstrap, seed)
     return estimates_table(rows, COLUMNS)
@@ -161,77 +164,6 @@ def labels_of(scans: pd.DataFrame, confound: str) -> pd.Series:
     if confound == "study_phase":
         return values.astype(object).where(values.notna(), None)
     return values.map(lambda tesla: f"{tesla:g} T", na_action="ignore").astype(object)
-
-
-def read_from(
-    scans: pd.DataFrame, features: Features, labels: pd.Series, folds: int, bootstrap: int, seed: int
-) -> list[tuple[str, tuple[Estimate, str | None]]]:
-    """AUC and balanced accuracy of a cross-validated probe of the confound: one logistic regression for each class.
-
-    Folds hold whole subjects, and as many of every class as chance allows, those that choose the penalty too: where
-    they are even in the diagnosis instead, a fold with more of a class leaves fewer to the others, and a code that
-    knows nothing is read at an AUC of 0.4. Classes whose scans all lie in one fold cannot be learnt for it and are left
-    out.
-
-    Args:
-        labels: the class of each scan; scans without one are left out.
-    """
-    known = np.flatnonzero(labels.notna())
-    everyone = scans["participant_id"].to_numpy()
-    fold = np.full(len(scans), -1)
-    if len(known):
-        order = known[np.lexsort((scans["months"].to_numpy()[known], everyone[known]))]
-        fold[order] = subject_folds(everyone[order], labels.to_numpy()[order], folds, seed)
-    spread = pd.Series(fold[known]).groupby(labels.to_numpy()[known]).nunique()
-    classes = sorted(spread.index[spread > 1])
-    metrics: dict[str, Statistic] = {"auc": mean_auc(len(classes)), "balanced_accuracy": mean_recall(len(classes))}
-    if len(classes) < 2:
-        found = ", ".join(map(str, sorted(labels.dropna().unique()))) or "unknown"
-        reason = not_available(f"one class, or too few subjects of each: {found}")
-        return [(metric, (reason, None)) for metric in metrics]
-    rows = np.flatnonzero(labels.isin(classes))
-    fold, own = fold[rows], labels.to_numpy()[rows]
-    scores = np.full((len(rows), len(classes)), np.nan)
-    for held_out in np.unique(fold):
-        inside, outside = fold != held_out, fold == held_out
-        for place, name in enumerate(classes):
-            target = (own[inside] == name).astype(float)
-            probe, asked = fit_chosen(
-                scans, "ad", features, rows[inside], target, rows[outside], seed, strata=own[inside]
-            )
-            scores[outside, place] = probe.score(asked)
-    values = np.column_stack([scores, np.searchsorted(classes, own)])
-    widen = cv_widening(fold)
-    return [
-        (metric, (interval(values, everyone[rows], statistic, bootstrap, seed, widen=widen), ", ".join(classes)))
-        for metric, statistic in metrics.items()
-    ]
-
-
-def mean_auc(classes: int) -> Statistic:
-    """Mean over classes of the AUC of one against the rest. Values: a score for each class, the number of the class."""
-
-    def statistic(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        pairs = [np.column_stack([values[:, k], values[:, -1] == k]) for k in range(classes)]
-        return np.mean([auc(pair, weights) for pair in pairs], axis=0)
-
-    return on(Ranks(), by_class=True)(statistic)
-
-
-def mean_recall(classes: int) -> Statistic:
-    """Balanced accuracy of the class with the largest score. Values as for :func:`mean_auc`."""
-
-    def statistic(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        hit = values[:, :-1].argmax(axis=1) == values[:, -1]
-        recalls = []
-        for k in range(classes):
-            own = weights[:, values[:, -1] == k]
-            total = own.sum(axis=1)
-            found = own @ hit[values[:, -1] == k].astype(float)
-            recalls.append(np.where(total > 0, found / np.where(total > 0, total, 1), np.nan))
-        return np.mean(recalls, axis=0)
-
-    return on(Share(of="both"), by_class=True)(statistic)
 
 
 def within_field_strength(scans: pd.DataFrame, predictions: pd.DataFrame, bootstrap: int, seed: int) -> list[dict]:
@@ -284,7 +216,9 @@ def run_probe_checks(
     scans = inputs.scans.assign(probe_group=probe_groups(inputs.scans, method.probe_split))
     codes = code_sets(inputs)
     known = read_tsv(predictions, dtype=KEY_TYPES)
-    found = confounds(scans, codes, known, settings.folds, settings.bootstrap, seed, held_out)
+    found = confounds(
+        scans, codes, known, settings.folds, settings.bootstrap, seed, held_out, settings.confound_permutations
+    )
     write_tsv(out / "confounds.tsv", found)
     sets = codes | {"pca_voxels": VoxelPca(voxel_gram(inputs, settings.batch))}
     write_tsv(out / "label_efficiency.tsv", label_efficiency(scans, sets, settings, seed))

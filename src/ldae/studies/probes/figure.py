@@ -26,7 +26,7 @@ from ldae.studies.common.figure_style import (
     save_figure,
     say_why_empty,
 )
-from ldae.studies.common.method_styles import PROBES, Method, present
+from ldae.studies.common.method_styles import GREY, LIGHT, PROBES, Method, present
 
 PANELS = (
     ("auc_ad_cv", "Diagnosis, cross-validated", "AUC, AD against CN", 0.5),
@@ -70,7 +70,7 @@ def figure_probes(summary: str | Path, stem: str | Path) -> None:
 
 @house_style()
 def figure_confounds(estimates: str | Path, stem: str | Path) -> None:
-    """AUC of field strength and of study phase, of the diagnosis within each field strength, age error of controls.
+    """AUC of field strength and study phase beside chance, of the diagnosis in each field strength, age of controls.
 
     Args:
         estimates: ``evaluate/probe_checks/confounds.tsv``.
@@ -86,7 +86,8 @@ def figure_confounds(estimates: str | Path, stem: str | Path) -> None:
     for axes, metric, title in zip(panels, READ, titles, strict=False):
         classes = table.loc[(table["metric"] == metric) & table["classes"].notna(), "classes"]
         label = f"AUC: {classes.iloc[0]}" if len(classes) else "AUC"
-        _panel(axes, table, metric, title, label, 0.5)
+        _panel(axes, table, metric, title, label, None)
+        _draw_chance(axes, table[table["metric"] == metric])
     within = table[(table["metric"] == WITHIN) & table["method"].isin(SHOWN)]
     both = within.assign(method=within["method"] + " " + within["classes"].astype(str))
     strengths = sorted(within["classes"].dropna().unique())
@@ -111,6 +112,16 @@ def _panel(axes, table: pd.DataFrame, metric: str, title: str, label: str, refer
     forest(axes, table, metric, methods, reference)
     axes.set_title(title)
     axes.set_xlabel(label + subjects_line(table[table["method"].isin(methods)], metric))
+
+
+def _draw_chance(axes: Axes, rows: pd.DataFrame) -> None:
+    """Below each method's interval, where 95 % of the readings of exchanged codes lie, and their mean."""
+    chance = rows.set_index("method").reindex(present(PROBES, rows["method"]))
+    if "chance" not in chance or chance["chance"].isna().all():
+        return
+    for place, (middle, low, high) in enumerate(chance[["chance", "chance_low", "chance_high"]].to_numpy(float)):
+        axes.plot([low, high], [place, place], color=LIGHT, linewidth=7, alpha=0.55, solid_capstyle="butt", zorder=0.5)
+        axes.plot([middle, middle], [place - 0.18, place + 0.18], color=GREY, linewidth=1, zorder=0.6)
 
 
 @house_style()

@@ -9,6 +9,7 @@ from ldae.studies.common.linear_probes import Task
 from ldae.studies.common.paper_tables import TRAINING_SEEDS, format_estimate, row_subjects
 from ldae.studies.common.statistics import FEW_NOTE
 from ldae.studies.probes.estimates import AGE_METRICS, LARGER_IS_BETTER, OURS, PERMUTED, PROTOCOLS, verdict
+from ldae.studies.probes.reading import CHANCE
 from ldae.studies.probes.record import PUBLISHED
 
 PROTOCOL_WORDS = {
@@ -117,12 +118,24 @@ def lost_to(differences: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def check_table(path: Path) -> pd.DataFrame:
-    """confounds.tsv or label_efficiency.tsv for reading: keys, ``value [low, high]``, subjects, n_training_seeds."""
+    """confounds.tsv or label_efficiency.tsv for reading: keys, ``value [low, high]``, subjects, n_training_seeds.
+
+    Of a confound also what is read by chance, ``mean [low, high], p = 0.04``.
+    """
     table = read_tsv(path)
     keys = table.loc[:, : table.columns[table.columns.get_loc("value") - 1]]
-    return keys.assign(
-        estimate=[format_estimate(line) for _, line in table.iterrows()],
+    shown = keys.drop(columns=[name for name in CHANCE if name in keys]).assign(
+        estimate=[format_estimate(line) for _, line in table.iterrows()]
+    )
+    if set(CHANCE) <= set(keys):
+        shown["chance"] = [chance_words(*line) for line in keys[list(CHANCE)].to_numpy(float)]
+    return shown.assign(
         subjects=table["n_subjects"],
         n_training_seeds=TRAINING_SEEDS,
         note=table["note"].where(table["value"].notna()),
     )
+
+
+def chance_words(null: float, low: float, high: float, p: float) -> str | None:
+    """``0.460 [0.380, 0.560], p = 0.04``; none where nothing was permuted."""
+    return None if pd.isna(null) else f"{null:.3f} [{low:.3f}, {high:.3f}], p = {p:.2g}"

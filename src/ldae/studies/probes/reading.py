@@ -1,0 +1,184 @@
+"""What a code knows of a label that nobody asked it for, such as the scanner: read by cross-validation, beside chance.
+
+The label is read by penalised linear regression on one column of 0 and 1 for each class, all classes and penalties of a
+fold at once (ridge regression in closed form). Chance is not 0.5: what is fitted without a subject leans away from it,
+so codes of pure noise are read below 0.5, the more so the fewer subjects there are. Chance is therefore measured: the
+codes of the subjects change places, and the same folds are read again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ldae.core.keyed import study_stream
+from ldae.studies.common.linear_probes import INNER_FOLDS, PENALTIES, Features, moments, subject_folds
+from ldae.studies.common.scales import Ranks, Share, on
+from ldae.studies.common.statistics import Estimate, Statistic, auc, interval, not_available
+from ldae.studies.probes.estimates import cv_widening
+
+PENALTY = PENALTIES["age"]
+CHANCE = ("chance", "chance_low", "chance_high", "chance_p")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A number, the classes that were told apart, and what the number is where the codes know nothing.
+
+    Attributes:
+        chance: mean of the number over permutations; ``chance_low`` and ``chance_high``: where 95 % of them lie.
+        chance_p: share of the permutations with a number at least as large, the unpermuted one counted among them.
+    """
+
+    estimate: Estimate
+    classes: str | None = None
+    chance: float | None = None
+    chance_low: float | None = None
+    chance_high: float | None = None
+    chance_p: float | None = None
+
+    def row(self, method: str, metric: str) -> dict:
+        """One line of confounds.tsv."""
+        beside = {name: getattr(self, name) for name in CHANCE}
+        return self.estimate.row(method=method, metric=metric, classes=self.classes, **beside)
+
+
+def read_from(
+    scans: pd.DataFrame,
+    features: Features,
+    labels: pd.Series,
+    folds: int,
+    bootstrap: int,
+    seed: int,
+    permutations: int,
+) -> dict[str, Reading]:
+    """AUC (mean of one class against the rest) and balanced accuracy (mean recall) of a cross-validated reading.
+
+    Folds hold whole subjects, and as many of every class as chance allows, those that choose the penalty too. Classes
+    whose scans all lie in one fold cannot be learnt for it and are left out.
+
+    Args:
+        labels: the class of each scan; scans without one are left out.
+        permutations: how often the subjects' codes change places. 0: no null.
+    """
+    known = np.flatnonzero(labels.notna())
+    everyone = scans["participant_id"].to_numpy()
+    fold = np.full(len(scans), -1)
+    if len(known):
+        known = known[np.lexsort((scans["months"].to_numpy()[known], everyone[known]))]
+        fold[known] = subject_folds(everyone[known], labels.to_numpy()[known], folds, seed)
+    spread = pd.Series(fold[known]).groupby(labels.to_numpy()[known]).nunique()
+    classes = sorted(spread.index[spread > 1])
+    metrics: dict[str, Statistic] = {"auc": mean_auc(len(classes)), "balanced_accuracy": mean_recall(len(classes))}
+    if len(classes) < 2:
+        there = ", ".join(map(str, sorted(labels.dropna().unique()))) or "unknown"
+        reason = not_available(f"one class, or too few subjects of each: {there}")
+        return {metric: Reading(reason) for metric in metrics}
+    rows = known[np.isin(labels.to_numpy()[known].astype(str), classes)]
+    own, subjects, fold = labels.to_numpy()[rows], everyone[rows], fold[rows]
+    groups = scans.get("probe_group", scans["participant_id"]).to_numpy()[rows]
+    inner = {held: inner_folds(groups, own, fold != held, seed) for held in np.unique(fold)}
+    target = (own[:, None] == np.array(classes, dtype=object)).astype(float)
+    number, evenly = np.searchsorted(classes, own), np.ones((1, len(rows)))
+
+    def read(source: np.ndarray) -> np.ndarray:
+        return np.column_stack([cross_validated_scores(features, source, target, fold, inner), number])
+
+    values, widen = read(rows), cv_widening(fold)
+    permuted = [read(rows[exchanged(subjects, seed, draw)]) for draw in range(permutations)]
+    found = {}
+    for metric, statistic in metrics.items():
+        estimate = interval(values, subjects, statistic, bootstrap, seed, widen=widen)
+        null = [float(statistic(one, evenly)[0]) for one in permuted]
+        found[metric] = Reading(estimate, ", ".join(classes), *beside(estimate.value, null))
+    return found
+
+
+def beside(value: float | None, null: Sequence[float]) -> tuple[float, float, float, float] | tuple[()]:
+    """Mean and central 95 % of the permuted numbers, and the share of them that reach the value; none without any."""
+    if len(null) == 0 or value is None:
+        return ()
+    low, high = np.quantile(null, (0.025, 0.975), method="weibull")  # holds a further one in 95 of 100 cases
+    reached = 1 + sum(one >= value for one in null)
+    return float(np.mean(null)), float(low), float(high), reached / (1 + len(null))
+
+
+def exchanged(subjects: np.ndarray, seed: int, draw: int) -> np.ndarray:
+    """(rows,) places of the rows whose codes stand in for each row's: every subject gets those of another one, in the
+    order of the visits and from the first again where the other has fewer."""
+    places = {name: np.flatnonzero(subjects == name) for name in dict.fromkeys(subjects)}
+    names = list(places)
+    others = study_stream(seed, "exchanged codes", draw).permutation(len(names))
+    source = np.empty(len(subjects), dtype=int)
+    for name, other in zip(names, others, strict=True):
+        source[places[name]] = np.resize(places[names[other]], len(places[name]))
+    return source
+
+
+def inner_folds(groups: np.ndarray, own: np.ndarray, inside: np.ndarray, seed: int) -> np.ndarray:
+    """(rows,) fold of the rows inside, even in what is read; -1 outside."""
+    fold = np.full(len(own), -1)
+    fold[inside] = subject_folds(groups[inside], own[inside], INNER_FOLDS, seed)
+    return fold
+
+
+def cross_validated_scores(
+    features: Features, source: np.ndarray, target: np.ndarray, fold: np.ndarray, inner: dict[int, np.ndarray]
+) -> np.ndarray:
+    """(rows, classes) scores of every row by a regression on the rows of the other folds.
+
+    Args:
+        source: (rows,) what ``features`` is called with for each row.
+        target: (rows, classes) of 0 and 1.
+        fold: (rows,) and ``inner``: for each fold the folds among the other rows that choose the penalty of each class.
+    """
+    scores = np.full(target.shape, np.nan)
+    for held, folds in inner.items():
+        losses = np.zeros((len(PENALTY), target.shape[1]))
+        for place in np.unique(folds[folds >= 0]):
+            seen, asked = (folds >= 0) & (folds != place), folds == place
+            if seen.any():
+                said = ridge(*features(source[seen], source[asked]), target[seen])
+                losses += ((said - target[asked]) ** 2).sum(axis=1)
+        best = len(PENALTY) - 1 - losses[::-1].argmin(axis=0)  # of equal ones the simplest
+        seen, asked = fold != held, fold == held
+        said = ridge(*features(source[seen], source[asked]), target[seen])
+        scores[asked] = np.take_along_axis(said, best[None, None], axis=0)[0]
+    return scores
+
+
+def ridge(seen: np.ndarray, asked: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """(penalties, asked, classes) predictions by ridge regression on standardised features, for every penalty."""
+    mean, std = moments(seen)
+    seen, asked, offset = (seen - mean) / std, (asked - mean) / std, target.mean(axis=0)
+    values, vectors = np.linalg.eigh(seen.T @ seen)
+    along = vectors.T @ (seen.T @ (target - offset))
+    weights = vectors @ (along / (np.clip(values, 0, None)[:, None] + PENALTY[:, None, None]))
+    return asked @ weights + offset
+
+
+def mean_auc(classes: int) -> Statistic:
+    """Mean over classes of the AUC of one against the rest. Values: a score for each class, the number of the class."""
+
+    def statistic(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        pairs = [np.column_stack([values[:, k], values[:, -1] == k]) for k in range(classes)]
+        return np.mean([auc(pair, weights) for pair in pairs], axis=0)
+
+    return on(Ranks(), by_class=True)(statistic)
+
+
+def mean_recall(classes: int) -> Statistic:
+    """Balanced accuracy of the class with the largest score. Values as for :func:`mean_auc`."""
+
+    def statistic(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        hit = values[:, :-1].argmax(axis=1) == values[:, -1]
+        recalls = []
+        for k in range(classes):
+            own = weights[:, values[:, -1] == k]
+            total = own.sum(axis=1)
+            found = own @ hit[values[:, -1] == k].astype(float)
+            recalls.append(np.where(total > 0, found / np.where(total > 0, total, 1), np.nan))
+        return np.mean(recalls, axis=0)
+
+    return on(Share(of="both"), by_class=True)(statistic)
