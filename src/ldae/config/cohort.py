@@ -257,6 +257,11 @@ class Phantom(Section):
     visits: Positive = Field(2, le=4, description="visits of an ordinary subject; the second is at month 24 or 12")
     extra_visit_fraction: Fraction = Field(0.2, description="fraction of subjects with three or four visits")
     converter_fraction: Fraction = Field(0.25, description="fraction of MCI subjects that convert to AD")
+    variety: Literal["plain", "rich"] = Field(
+        "plain",
+        description="heads that differ by smooth shape and by what disease and age do everywhere alike | and by folds, "
+        "places of focal atrophy and lesions of their own, and by the contrast of their site's scanner",
+    )
     voxel_mm: float = Field(2.0, ge=1, le=4, description="nominal voxel size of the raw scans (mm)")
     broken_scans: int = Field(0, ge=0, description="scans written with a truncated DICOM, to be quarantined")
     adni4: int = Field(
@@ -277,9 +282,9 @@ class Phantom(Section):
     revision: Revision = 1
 
     def asked(self) -> dict[str, Any]:
-        """As rules are given it; with the usual scanners and heads it is that of versions that knew no others."""
+        """As rules are given it; with plain heads and the usual scanners it is that of versions that knew no others."""
         fields = type(self).model_fields
-        usual = {name for name in ("scanner", "torque_mm") if getattr(self, name) == fields[name].default}
+        usual = {name for name in ("variety", "scanner", "torque_mm") if getattr(self, name) == fields[name].default}
         return self.model_dump(mode="json", exclude=usual)
 
     def described(self) -> dict[str, Any]:

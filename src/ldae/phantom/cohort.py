@@ -21,9 +21,8 @@ from ldae.core.runtime import starting_deaf_processes
 from ldae.phantom.anatomy import Anatomy, load_anatomy
 from ldae.phantom.bids_dataset import BidsDataset
 from ldae.phantom.dicom import Download
-from ldae.phantom.grid import subject_shape
 from ldae.phantom.loni_images import Image, images_of
-from ldae.phantom.scan import Scan, make_scan
+from ldae.phantom.scan import Scan, head_shape, make_scan
 from ldae.phantom.visit_schedule import Plan, Visit, cognition_at, plan_cohort
 
 logger = logging.getLogger("ldae")
@@ -63,6 +62,7 @@ class _Job:
     broken: frozenset[int]
     scanner: Scanner
     torque_mm: float
+    rich: bool
 
 
 def make_raw_adni(
@@ -97,7 +97,7 @@ def _make(form: Form, out: Path, settings: Phantom, seed: int, processes: int, a
     broken = broken_images(plans, seed, settings.broken_scans)
     cache = Path(anatomy_cache) if anatomy_cache is not None else out / "anatomy.npz"
     load_anatomy(cache)  # built once, before any worker needs it
-    how = (seed, settings.voxel_mm, broken, settings.scanner, settings.torque_mm)
+    how = (seed, settings.voxel_mm, broken, settings.scanner, settings.torque_mm, settings.variety == "rich")
     jobs = [_Job(plan, form, records, *how) for plan in plans]
     rows = [row for subject_rows in _run(jobs, cache, processes) for row in subject_rows]
     images = [image for plan in plans for visit in plan.visits for image in images_of(seed, plan, visit)]
@@ -192,8 +192,8 @@ def _make_subject(job: _Job) -> list[dict]:
         record = job.records / f"I{chosen.image_id}.json"
         if not record.is_file() or not job.form.holds(job.plan, visit, images):
             if shape_field is None:
-                shape_field = subject_shape(job.seed, job.plan.subject.rid, job.torque_mm)
-            options = {"shape_field": shape_field, "scanner": job.scanner}
+                shape_field = head_shape(job.seed, job.plan.subject.rid, job.torque_mm, job.rich)
+            options = {"shape_field": shape_field, "scanner": job.scanner, "rich": job.rich}
             scan = visit_scan(_worker["anatomy"], job.plan, visit, job.seed, job.voxel_mm, **options)
             job.form.write_images(job.plan, visit, images, scan, job.broken)
             write_json(record, scan.truth | _visit_columns(job, visit, chosen))

@@ -19,6 +19,7 @@ CONTROL_SHAPE = tuple(int(np.ceil(size / CONTROL_MM)) + 1 for size in SHAPE)
 HEAD_SCALE = 0.89  # mean linear size of a head relative to MNI space (which is about 1.4 x too large in volume)
 MAX_STEP_MM = 0.35  # largest displacement of the first step of scaling and squaring
 SHAPE_MM = ((2.6, 26.0), (0.9, 10.0))  # subject shape: (standard deviation, correlation length), coarse and fine
+FOLDS_MM = (0.9, 6.0)  # of the folds of a rich phantom: standard deviation, correlation length
 MIN_JACOBIAN = 0.35  # of the subject's shape; smaller ones are shrunk
 POLES_MM = (-17.0, 45.0, 9.0)  # y of the middle of the brain; from where on to front and back there is torque; its rise
 HEMISPHERE_MM, BEND_MM = 12.0, 25.0  # |x| at which a hemisphere is a whole one; how far the midline's bend reaches
@@ -168,6 +169,12 @@ def subject_shape(seed: int, rid: int, torque_mm: float = 0.0) -> np.ndarray:
             break
         displacement *= np.float32(0.8)
     return displacement + torque(torque_mm) if torque_mm else displacement
+
+
+def folds(random: np.random.Generator) -> np.ndarray:
+    """Displacement (3, *CONTROL_SHAPE) of small scale: folds that no other head has."""
+    deviation, length = FOLDS_MM
+    return np.stack([np.float32(deviation) * _smooth_noise(random, length / 2) for _ in range(3)])
 
 
 def torque(size_mm: float) -> np.ndarray:

@@ -23,6 +23,7 @@ from ldae.phantom.scanner import (
     rotation_matrix,
     tissue_signal,
 )
+from ldae.phantom.variety import Marks, draw_marks, folded_shape, marked, varied
 
 FIELD_OF_VIEW_MM = (192.0, 224.0, 196.0)
 CENTRE = np.array([0.0, -16.0, -8.0])  # MNI point (mm) in the middle of the field of view
@@ -87,31 +88,35 @@ def make_scan(
     acquisition: Acquisition | None = None,
     scanner: Scanner | None = None,
     torque_mm: float = 0.0,
+    rich: bool = False,
 ) -> Scan:
     """Make a scan; it depends on its arguments only.
 
     Args:
         months: time since the baseline examination; any real number.
         session: key of the scanner's random numbers, e.g. ``"M024"``.
-        shape_field: :func:`subject_shape` of the subject, if already at hand.
+        shape_field: :func:`head_shape` of the subject, if already at hand.
         nuisance: False gives the clean twin (no pose, inhomogeneity, noise or scanner drift).
         amp: overrides some amplitudes: a true counterfactual of the same head.
         acquisition: how the scanner was set; None: drawn from the session, or ideal without nuisance.
         scanner: how it differs from the usual ones, for a drawn acquisition.
         torque_mm: asymmetry that all heads share (:func:`ldae.phantom.grid.torque`); ``shape_field`` has its own.
+        rich: with what no two heads share (:mod:`ldae.phantom.variety`); the truth then says how much of it.
     """
     state = state_at(subject, months / 12)
     amplitudes = amplitudes_for(anatomy, subject, state) | (amp or {})
     if acquisition is None:
         drawn = draw_acquisition(seed, subject.rid, session, subject.site, state.age)
+        drawn = varied(drawn, seed, subject.site) if rich else drawn
         drawn = drawn if scanner is None else other_scanner(drawn, scanner)
         acquisition = drawn if nuisance else ideal(subject.site)
     geometry = _geometry(subject, acquisition, voxel_mm)
-    shape_field = subject_shape(seed, subject.rid, torque_mm) if shape_field is None else shape_field
+    shape_field = head_shape(seed, subject.rid, torque_mm, rich) if shape_field is None else shape_field
+    marks = draw_marks(anatomy, seed, subject.rid) if rich else None
     atrophy = exponential(-anatomy.velocity_of(amplitudes), anatomy.nodes)
     displacement = compose(shape_field, atrophy, anatomy.reached_nodes)
     inside, points = _template_points(anatomy, geometry, displacement)
-    signal, parts = _signal(anatomy, points, acquisition, state)
+    signal, parts, spots = _signal(anatomy, points, acquisition, state, marks)
     image = np.zeros(geometry.shape, np.float32)
     image[inside] = signal**acquisition.gamma
     multiplied = inhomogeneity(geometry.shape, inside, acquisition)
@@ -120,10 +125,19 @@ def make_scan(
         image = rician(image, acquisition.noise, stream(seed, "noise", subject.rid, session))
     labels = np.zeros(geometry.shape, np.uint8)
     labels[inside] = _label(parts)
-    truth = _volumes(parts, float(np.prod(geometry.spacing)) / 1e3) | _describe(subject, state, amplitudes, acquisition)
+    voxel_ml = float(np.prod(geometry.spacing)) / 1e3
+    truth = _volumes(parts, voxel_ml) | _describe(subject, state, amplitudes, acquisition)
+    if marks is not None:
+        truth["lesion_ml"] = float(spots.sum(dtype=np.float64)) * voxel_ml
+        truth["focal_atrophy"] = float(marks.strength(state).mean())
     truth["jacobian_min"] = float(jacobian_determinant(displacement).min())
     image = np.clip(np.rint(image * acquisition.gain), 0, 32767).astype(np.int16)
     return Scan(image, geometry.affine, labels, geometry.to_template, multiplied, amplitudes, truth)
+
+
+def head_shape(seed: int, rid: int, torque_mm: float = 0.0, rich: bool = False) -> np.ndarray:
+    """Smooth displacement of one subject's head and gyri, the same at all visits; a rich one has folds of its own."""
+    return folded_shape(seed, rid, torque_mm) if rich else subject_shape(seed, rid, torque_mm)
 
 
 def _geometry(subject: Subject, acquisition: Acquisition, voxel_mm: float) -> _Geometry:
@@ -157,9 +171,10 @@ def _template_points(anatomy: Anatomy, geometry: _Geometry, displacement: np.nda
 
 
 def _signal(
-    anatomy: Anatomy, points: np.ndarray, acquisition: Acquisition, state: State
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Signal (white matter = 1) at the points, and the fraction of each part of the brain there."""
+    anatomy: Anatomy, points: np.ndarray, acquisition: Acquisition, state: State, marks: Marks | None
+) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
+    """Signal (white matter = 1) at the points, the fraction of each part of the brain there, and that of lesions at the
+    points within the skull (none without marks)."""
 
     def read(channel: np.ndarray, where: np.ndarray) -> np.ndarray:
         return sample(channel, where, "constant") * np.float32(1 / 255)
@@ -175,14 +190,17 @@ def _signal(
     for name in STRUCTURES:
         parts[name] = _scatter(read(getattr(anatomy, name), points[:, near]), near)
     t1, sulci, caps = (read(channel, brain_points) for channel in (anatomy.t1, anatomy.sulci, anatomy.caps))
-    inner = tissue_signal(t1 * 255, sulci, caps, acquisition, state)
+    inner, spots = tissue_signal(t1 * 255, sulci, caps, acquisition, state), np.zeros(0, np.float32)
+    if marks is not None:
+        found = marks.focal(brain_points, state), marks.lesion(brain_points, state)
+        inner, spots = marked(inner, t1 * 255, sulci, acquisition.fluid, *found)
     outside = intracranial < 1
     outer = points[:, outside]
     outer[2] = np.abs(outer[2])  # the neck continues below the model, mirrored
     signal = np.zeros(points.shape[1], np.float32)
     signal[outside] = read(anatomy.head, outer) * np.float32(HEAD_GAIN * acquisition.scalp)
     signal[within] += intracranial[within] * (inner - signal[within])
-    return signal, parts
+    return signal, parts, spots
 
 
 def _scatter(values: np.ndarray, where: np.ndarray) -> np.ndarray:

@@ -23,9 +23,8 @@ from ldae.core.files import atomic_path
 from ldae.core.keys import KEY
 from ldae.inference.probe import Probe
 from ldae.phantom.anatomy import Anatomy, load_anatomy
-from ldae.phantom.grid import subject_shape
 from ldae.phantom.population import State, state_at
-from ldae.phantom.scan import Scan, amplitudes_for, make_scan
+from ldae.phantom.scan import Scan, amplitudes_for, head_shape, make_scan
 from ldae.phantom.visit_schedule import Plan, Visit, plan_cohort
 from ldae.studies.common.anatomy import contrast_ends, ventricle_ml
 from ldae.studies.common.inputs import Inputs, write_volumes
@@ -121,6 +120,7 @@ class Counterfactuals:
     def _twin(self, row: int, logits: float) -> Scan:
         """The scan without noise, pose and inhomogeneity, its anatomy set by ``amp``."""
         plan, visit = self._visit(row)
+        rich = self.settings.variety == "rich"
         amp = amplitudes_for(self.anatomy, plan.subject, self._state(row, self.stage(row, logits)))
         return make_scan(
             self.anatomy,
@@ -129,9 +129,10 @@ class Counterfactuals:
             visit.session,
             self.seed,
             self.settings.voxel_mm,
-            shape_field=subject_shape(self.seed, plan.subject.rid, self.settings.torque_mm),
+            shape_field=head_shape(self.seed, plan.subject.rid, self.settings.torque_mm, rich),
             nuisance=False,
             amp=amp,
+            rich=rich,
         )
 
     def _visit(self, row: int) -> tuple[Plan, Visit]:
