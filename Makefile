@@ -19,6 +19,7 @@ help: ## list the commands
 
 setup: $(READY) ## make .venv with everything pinned in requirements.lock
 
+UV = $(shell sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements.lock)
 UNREACHED := echo "Error: the packages could not be installed; the reason is above. Behind a proxy, set HTTPS_PROXY, and \
 SSL_CERT_FILE where it has a certificate of its own; a mirror of the registry is named by PIP_INDEX_URL and UV_INDEX_URL."
 
@@ -29,7 +30,7 @@ $(READY): requirements.lock pyproject.toml
 		|| { echo "Error: $(PYTHON) is not Python 3.11 or 3.12; run again with PYTHON=python3.11."; exit 1; }
 	@echo "Setting up .venv (once; about 8 GB, two minutes) ..."
 	@$(PYTHON) -m venv .venv
-	@said=$$($(BIN)/python -m pip install --quiet --disable-pip-version-check uv 2>&1) \
+	@said=$$($(BIN)/python -m pip install --quiet --disable-pip-version-check "$(UV)" 2>&1) \
 		|| { echo "$$said"; $(UNREACHED); exit 1; }
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --reinstall-package nvidia-nccl-cu13 requirements.lock \
 		|| { $(UNREACHED); exit 1; }
@@ -115,10 +116,10 @@ tutorial: $(READY) ## docs/tutorial.ipynb from docs/tutorial.py, executed on RES
 	$(BIN)/python docs/notebook.py $(or $(RESULTS),results/demo) docs/tutorial.ipynb
 
 lock: ## resolve pyproject.toml again into requirements.lock, then envs/ and the lock of the site
-	$(BIN)/uv pip compile --quiet --python-version 3.11 --extra test --no-header --no-annotate \
+	$(BIN)/uv pip compile --quiet --python-version 3.11 --extra test --no-header --no-annotate --generate-hashes \
 		pyproject.toml --output-file requirements.lock
 	$(BIN)/python envs/generate.py
-	$(BIN)/uv pip compile --quiet --python-version 3.11 --no-header --no-annotate \
+	$(BIN)/uv pip compile --quiet --python-version 3.11 --no-header --no-annotate --generate-hashes \
 		docs/site/requirements.in --output-file docs/site/requirements.lock
 
 clean: ## remove results of demo, smoke and study (never data or .venv)

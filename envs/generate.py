@@ -19,7 +19,7 @@ TRAINING += ["pandas", "scikit-learn", "pydantic", "pyyaml", "rich"]
 
 def locked() -> dict[str, str]:
     lines = (ROOT / "requirements.lock").read_text().splitlines()
-    pins = [re.fullmatch(r"([\w.-]+)==(\S+)(?: ;.*)?", line) for line in lines if line.strip()]
+    pins = [re.match(r"([\w.-]+)==(\S+)", line) for line in lines]  # the lines below each pin are its hashes
     return {canonicalize_name(pin[1]): pin[2] for pin in pins if pin}
 
 
