@@ -37,6 +37,7 @@ rule preflight_adni:
         images=str(settings.raw.images),
         tables=str(settings.raw.tables),
         max_quarantined_fraction=settings.convert.max_quarantined_fraction,
+        max_contradicted_fraction=settings.convert.max_contradicted_fraction,
         adni4=settings.convert.adni4,
         code=code_digest("preflight_adni"),
     script:

@@ -14,15 +14,17 @@ import pandas as pd
 
 from ldae.adni.clinica import session_id
 from ldae.adni.clinica_cells import NUMBER
-from ldae.adni.disk import SubjectFiles, days_of
-from ldae.adni.image_listing import visit_name
+from ldae.adni.disk import SubjectFiles, day_of, days_of, sequence_of
+from ldae.adni.image_listing import named_otherwise, named_t1w, visit_name
 from ldae.adni.selection import PHASES, Rules, expected_name
 from ldae.adni.study_tables import TABLES, find_tables, read_table
 from ldae.core.cells import cut
 from ldae.core.errors import UserError
 
 NOT_ON_DISK, REFUSED, LATER_PHASE = "not downloaded", "refused by the study", "phase not converted"
-ORDINARY = (NOT_ON_DISK, REFUSED, LATER_PHASE)  # no fault of the download or of the conversion
+NO_T1W = "no T1w image"
+ORDINARY = (NOT_ON_DISK, REFUSED, LATER_PHASE, NO_T1W)  # no fault of the download or of the conversion
+UNLISTED = "missing in the list of images"
 UNKNOWN, SECOND, UNDATED = "unknown images", "second image of the visit", "unknown visit of ADNI4"
 HIDDEN, NAMELESS = "in a hidden folder", "files without an image ID"
 NO_NUMBER, TWICE = "no image ID", "listed for two visits"
@@ -98,9 +100,13 @@ class Listing:
         return Rules(usable, self.images[shown], self.failed, self.ratings)
 
 
-def read_listing(tables: Path, adni4: bool = False) -> Listing:
-    """Read ADNIMERGE, MPRAGEMETA and the two quality tables (which must be there)."""
-    return listing_of({name: read_table(find_tables(tables, name)[0]) for name in NEEDED}, adni4)
+def read_listing(tables: Path, adni4: bool = False, elsewhere: Set[str] = frozenset()) -> Listing:
+    """Read ADNIMERGE, MPRAGEMETA and the two quality tables (which must be there).
+
+    Args:
+        elsewhere: images that are listed, but not for Clinica.
+    """
+    return listing_of({name: read_table(find_tables(tables, name)[0]) for name in NEEDED}, adni4, elsewhere)
 
 
 def too_many_lost(lost: int, possible: int, subjects: int, limit: float) -> bool:
@@ -143,7 +149,7 @@ def kinds_of(broken: pd.DataFrame) -> str:
     return "; ".join(f"{number} x {reason}" for reason, number in kinds.items())
 
 
-def listing_of(contents: Mapping[str, pd.DataFrame], adni4: bool = False) -> Listing:
+def listing_of(contents: Mapping[str, pd.DataFrame], adni4: bool = False, elsewhere: Set[str] = frozenset()) -> Listing:
     """The same of tables that are read already, by Clinica's names."""
     images, visits = contents["MPRAGEMETA"].copy(), contents["ADNIMERGE"].copy()
     ratings = contents["MAYOADIRL_MRI_IMAGEQC_05_07_15"]
@@ -166,7 +172,7 @@ def listing_of(contents: Mapping[str, pd.DataFrame], adni4: bool = False) -> Lis
     images.loc[unknown, "refusal"] = f"{NO_NUMBER}: ImageUID of the list of images is no number"
     images.loc[apart & ~unknown, "refusal"] = f"{TWICE}: the list of images has it with two dates"
     images["withheld"] = rejected | images["day"].isna() | of_faulty_visit(images, visits) | unknown | apart | doubled
-    return Listing(images, visits, failed, ratings, adni4, frozenset(images["ImageUID"]))
+    return Listing(images, visits, failed, ratings, adni4, frozenset(images["ImageUID"]) | elsewhere)
 
 
 def of_faulty_visit(images: pd.DataFrame, visits: pd.DataFrame) -> pd.Series:
@@ -273,7 +279,29 @@ def visits_left_out(
         reason = left_out(visit, group, visits, phase, reasons, listing.adni4)
         entries.append({"session_id": session, "reason": reason, **facts})
     if images.empty:
-        entries += unknown_images(disk, "MPRAGEMETA has no row of this subject", listing.known)
+        return entries + unknown_images(disk, "MPRAGEMETA has no row of this subject", listing.known)
+    return entries + unlisted_days(images, disk, listing.known)
+
+
+def unlisted_days(images: pd.DataFrame, disk: SubjectFiles, known: Set[str]) -> list[dict]:
+    """One entry for each day of a subject on which there are images in folders named like T1w scans, and none of them
+    or of the day is in the list.
+
+    Args:
+        images: the subject's rows of the list; known: all images that are listed.
+    """
+    unlisted = {image: files for image, files in disk.images.items() if image not in known}
+    others = {image: files for image, files in unlisted.items() if named_t1w(sequence_of(files))}
+    if not others:
+        return []
+    listed = {day_of(disk.images[image]) for image in images["ImageUID"] if image in disk.images}
+    listed |= set(images["ScanDate"])
+    entries = []
+    for day, (first, *_) in sorted(days_of(others).items()):
+        if day not in listed:
+            reason = f"{UNLISTED}: MPRAGEMETA has no image of {day}, I{first} lies in {sequence_of(others[first])}"
+            facts = {"session_id": None, "image_id": first, "field_strength": None, "reason": reason}
+            entries.append(facts | {"scan_date": day if day[0].isdigit() else None})
     return entries
 
 
@@ -297,7 +325,13 @@ def unknown_images(disk: SubjectFiles, why: str, others: Set[str] = frozenset())
     Args:
         others: images that are listed, and so other subjects'.
     """
-    days = days_of({image: disk.images[image] for image in sorted(disk.ids - others)})
+    here = sorted(disk.ids - others)
+    likely = {image: disk.images[image] for image in here if not named_otherwise(sequence_of(disk.images[image]))}
+    if here and not likely:
+        names = sorted({str(sequence_of(disk.images[image])) for image in here})
+        reason = f"{NO_T1W}: no list of images has this subject, the folders are named {', '.join(names[:3])}"
+        return [{"session_id": None, "reason": reason, "image_id": None, "field_strength": None, "scan_date": None}]
+    days = days_of(likely)
     return [
         {"session_id": None, "reason": f"{UNKNOWN}: {why}", "image_id": images[0], "field_strength": None}
         | {"scan_date": day if day[0].isdigit() else None}

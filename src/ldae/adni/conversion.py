@@ -84,7 +84,8 @@ def convert_shard(
             facts = inputs[name], parts[name].person
             write_record(status, bring_in(name, None, own(name), disk, facts, incoming / participant_id(name), bids))
     if theirs:
-        listing = read_listing(tables, settings.adni4)
+        elsewhere = set(found.images["ImageUID"]) if found is not None else set()
+        listing = read_listing(tables, settings.adni4, elsewhere)
         with blaming_the_machine(work):
             disks = staged(images, theirs, listed_images(listing, theirs, parts), tree)
         had = {name: disk.files.ids - set(disk.reasons) for name, disk in disks.items()}

@@ -2,14 +2,12 @@
 
 LONI's files end in ``_I<image ID>.dcm`` and lie in a folder ``I<image ID>``; either is enough here. Dot files (those of
 macOS beside each DICOM), metadata (XML, JSON) and what is named like no image (README, DICOMDIR) belong to no image.
-Files that were to hold an image and cannot (links to nowhere, files without a byte, unfinished downloads, packed
-slices) are told apart, so that their image is known as lost and why; where a whole slice of the same name lies beside
-them, they cost nothing.
 """
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sized
+import stat
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -17,130 +15,24 @@ from pathlib import Path
 
 from ldae.adni.file_names import (
     IMAGE_FILE,
-    NIFTI_SUFFIX,
     RSYNC,
     SLICE,
     SMALLEST,
     UNFINISHED_FOLDER,
     image_of_folder,
-    intended_name,
     kind_of,
-    plain_name,
-    shape,
 )
+from ldae.adni.image_files import ImageFiles
+from ldae.adni.troubles import Trouble
 from ldae.core.files import is_folder, saying_what_is_closed, walk
-from ldae.core.text_tables import count
+from ldae.core.keys import PTID
 
+ANYBODY = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
+NOT_MINE = -1  # in place of the bytes of a file
 A_SERIES = 10  # files in a folder, where their names do not say that they are slices
 NOT_HIDDEN = re.compile(r"\.(AppleDouble|git|datalad|trash.*|snapshots?|Spotlight.*|fseventsd)", re.IGNORECASE)
 BEHIND_A_LINK = 5_000  # folders; those of all images of one subject are some hundred
 DAY = re.compile(r"\d{4}-\d\d-\d\d(?=_|$)")  # LONI's folder of a series: 2006-04-18_08_20_30.0
-
-
-@dataclass
-class ImageFiles:
-    """Paths of one image's files. ``named``: a DICOM file has LONI's ending; ``broken``: links to nowhere; ``hollow``:
-    files without a byte; ``stubs``: files with too few bytes for a slice; ``unfinished``: downloads or copies that did
-    not end; ``packed``: slices compressed one by one, or archives in the image's folder; ``contradicting``: files in
-    its folder that all are named as another image's, which has others."""
-
-    dicom: list[str] = field(default_factory=list)
-    nifti: list[str] = field(default_factory=list)
-    broken: list[str] = field(default_factory=list)
-    hollow: list[str] = field(default_factory=list)
-    stubs: list[str] = field(default_factory=list)
-    contradicting: list[str] = field(default_factory=list)
-    unfinished: list[str] = field(default_factory=list)
-    packed: list[str] = field(default_factory=list)
-    named: bool = False
-
-    @property
-    def all(self) -> list[str]:
-        """Paths of all files, readable or not, that were to hold the image."""
-        poor = [*self.broken, *self.hollow, *self.stubs, *self.contradicting, *self.unfinished, *self.packed]
-        return [*self.dicom, *self.nifti, *poor]
-
-    @property
-    def there(self) -> bool:
-        """Whether there is any of these."""
-        return bool(self.all)
-
-    def trouble(self, image: str) -> str | None:
-        """Why the files are not the image, as far as their names and sizes tell.
-
-        A NIfTI counts where there is no slice; a file without LONI's ending beside slices that have it is no slice.
-        """
-        if self.contradicting and not (self.dicom or self.nifti):
-            other = IMAGE_FILE.search(Path(self.contradicting[0]).name)
-            named = f"named as those of I{other.group(1)}" if other else "of another"
-            return f"contradicting names: {count(len(self.contradicting), 'file')} in the folder I{image}, {named}"
-        lost = self.missing(self.broken, self.dicom)
-        if lost:
-            of = f"{len(lost)} of {len(lost) + len(self.dicom) + len(self.nifti)} files of I{image}"
-            are = "is a link" if len(lost) == 1 else "are links"
-            return f"not on disk: {of} {are} to nowhere (run `datalad get`, or copy them again)"
-        if lost := self.missing(self.hollow, self.dicom):
-            if all(NIFTI_SUFFIX.fullmatch(path) for path in lost):
-                return (
-                    None
-                    if self.nifti
-                    else f"empty files: the NIfTI of I{image} has 0 bytes (copy or download it again)"
-                )
-            of = f"{len(lost)} of {len(lost) + len(self.dicom)} files of I{image}"
-            return f"empty files: {of} {have(lost)} 0 bytes (copy or download them again)"
-        if lost := self.missing(self.stubs, self.dicom):
-            of = f"{len(lost)} of {len(lost) + len(self.dicom)} files of I{image}"
-            return (
-                f"no slices: {of} {have(lost)} too few bytes: pointers of git-annex or Git LFS (run `datalad get`, "
-                "`git lfs pull`), macOS's ._ files or rests of a copy (copy or download them again)"
-            )
-        if lost := self.missing(self.unfinished, self.dicom):
-            of = f"{len(lost)} of {len(lost) + len(self.dicom)} files of I{image}"
-            ending = Path(lost[0]).name.removeprefix(intended_name(Path(lost[0]).name))
-            return f"unfinished download: {of} {have(lost)} the ending {ending} (download them again)"
-        packed = self.packed_slices if self.dicom or self.nifti else self.packed
-        if packed:
-            return f"packed: unpack {count(len(packed), 'file')} of I{image} where they lie (gunzip, unzip)"
-        return None
-
-    def missing(self, paths: list[str], whole: Iterable[str]) -> list[str]:
-        """Those of some unreadable files that were to be slices and are not there in another form.
-
-        Args:
-            whole: the slices that can be read.
-        """
-        if not paths:
-            return []
-        names = [Path(path).name for path in whole]
-        known, shapes = {plain_name(name) for name in names}, {shape(name) for name in names}
-        return [
-            path
-            for path in paths
-            if plain_name(name := intended_name(Path(path).name)) not in known and self.is_slice(name, shapes)
-        ]
-
-    def is_slice(self, name: str, shapes: set[str]) -> bool:
-        """Whether a file that cannot be read was to be a slice, by its name.
-
-        Args:
-            shapes: those of the names of the slices that can be read; with none of them it may be anything.
-        """
-        if not shapes:
-            return not self.nifti or bool(IMAGE_FILE.search(name))
-        if self.named:
-            return IMAGE_FILE.search(name) is not None and kind_of(name) == "dicom"
-        return SLICE.search(name) is not None or (kind_of(name) == "dicom" and shape(name) in shapes)
-
-    @property
-    def packed_slices(self) -> list[str]:
-        """Slices that are there in no other form: compressed one by one, and not unpacked beside themselves."""
-        bare = {path: path.rpartition(".")[0] for path in self.packed}
-        return [path for path, name in bare.items() if SLICE.search(name) and name not in self.dicom]
-
-
-def have(files: Sized) -> str:
-    """``has`` of one file, ``have`` of several."""
-    return "has" if len(files) == 1 else "have"
 
 
 @dataclass
@@ -150,6 +42,7 @@ class SubjectFiles:
     folder in which its files lie; ``nameless``: folder -> names of the slices in it that no name gives an image;
     ``misfiled``: (image of the folder, image of the name) -> files that are named as another image than their folder;
     ``gaps``: image ID -> which of its slices are missing, where that was looked at (:mod:`ldae.adni.slices`);
+    ``foreign``: image ID -> whose its files say that they are, where that is another subject than the folder's;
     ``endless``: links to so many folders that they are not followed."""
 
     images: dict[str, ImageFiles] = field(default_factory=dict)
@@ -160,6 +53,7 @@ class SubjectFiles:
     nameless: dict[str, list[str]] = field(default_factory=dict)
     gaps: dict[str, str] = field(default_factory=dict)
     misfiled: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    foreign: dict[str, str] = field(default_factory=dict)
     endless: list[str] = field(default_factory=list)
 
     @property
@@ -180,7 +74,11 @@ class SubjectFiles:
     def troubles(self) -> dict[str, str]:
         """Image ID -> why its files are not the image, as far as names and sizes tell."""
         found = {name: trouble for name, files in self.images.items() if (trouble := files.trouble(name)) is not None}
-        return self.gaps | found
+        others = {
+            image: Trouble.OF_ANOTHER.because(f"the files of I{image} are {whose}'s by their own account")
+            for image, whose in self.foreign.items()
+        }
+        return self.gaps | found | others
 
 
 @saying_what_is_closed()
@@ -206,6 +104,9 @@ def subject_files(subject: Path) -> SubjectFiles:
         links += [item.path for item in inside if item.is_symlink()]
         folders += [(image, item.path) for item in reversed(inside) if not item.is_symlink()]
     settle(found)
+    if PTID.fullmatch(subject.name):
+        named = {image: files.subjects for image, files in found.images.items()}
+        found.foreign = {image: min(names) for image, names in named.items() if names and subject.name not in names}
     return found
 
 
@@ -264,10 +165,13 @@ def settle(found: SubjectFiles) -> None:
 
 
 def size_of(item: os.DirEntry) -> int | None:
-    """Bytes of a file; None for a link to nowhere."""
+    """Bytes of a file; None for a link to nowhere, :data:`NOT_MINE` for one that this user must not read."""
     if item.is_symlink() and not Path(item.path).is_file():
         return None
-    return item.stat().st_size
+    state = item.stat()
+    if not state.st_mode & ANYBODY or not (state.st_mode & stat.S_IROTH or os.access(item.path, os.R_OK)):
+        return NOT_MINE  # without any right to read, a job on another machine fails even as root
+    return state.st_size
 
 
 def add_file(found: SubjectFiles, path: str, name: str, of_folder: str | None, size: Callable[[], int | None]) -> None:
@@ -275,7 +179,7 @@ def add_file(found: SubjectFiles, path: str, name: str, of_folder: str | None, s
 
     Args:
         of_folder: image ID by the name of the folder, which counts where the file's own name gives none.
-        size: its bytes, None for a link to nowhere; asked for files of images alone.
+        size: its bytes (:func:`size_of`); asked for files of images alone.
     """
     kind = kind_of(name)
     of_file = IMAGE_FILE.search(name)
@@ -291,24 +195,45 @@ def add_file(found: SubjectFiles, path: str, name: str, of_folder: str | None, s
     number = size()
     if number is None:
         files.broken.append(path)
+    elif number == NOT_MINE:
+        files.closed.append(path)
     elif number == 0 and kind not in ("packed", "unfinished"):
         files.hollow.append(path)
     elif number < SMALLEST and kind in ("dicom", "nifti"):
         files.stubs.append(path)
     else:
         getattr(files, kind).append(path)
+        if kind == "dicom":
+            files.sizes[number] += 1
         if kind == "dicom" and of_folder is not None and of_folder != image:
             found.misfiled.setdefault((of_folder, image), []).append(path)
+
+
+def day_of(files: ImageFiles) -> str | None:
+    """Day in the path of an image's first file (``2006-04-18``), None where there is none."""
+    return next((day for path in files.all[:1] if (day := day_in(path))), None)
+
+
+def day_in(path: str) -> str | None:
+    """The day after which the innermost folder of a path is named that is named after one."""
+    return next((match.group() for part in reversed(Path(path).parts) if (match := DAY.match(part))), None)
+
+
+def sequence_of(files: ImageFiles) -> str | None:
+    """Name of the folder above the day, which LONI calls after the sequence (``MP-RAGE``); None without one."""
+    for path in files.all[:1]:
+        parts = Path(path).parts
+        place = max((place for place, part in enumerate(parts) if DAY.match(part)), default=0)
+        if place and not PTID.fullmatch(parts[place - 1]):
+            return parts[place - 1]
+    return None
 
 
 def days_of(images: Mapping[str, ImageFiles]) -> dict[str, list[str]]:
     """Day in the paths of some images (``2006-04-18``; the image itself where there is none) -> their IDs."""
     found: dict[str, list[str]] = {}
     for image, files in images.items():
-        days = {
-            next((match.group() for part in Path(path).parts if (match := DAY.match(part))), f"I{image}")
-            for path in files.all
-        }
+        days = {day_in(path) or f"I{image}" for path in files.all}
         for day in days:
             found.setdefault(day, []).append(image)
     return found

@@ -4,6 +4,7 @@ import re
 from pathlib import PurePath
 
 IMAGE_FILE = re.compile(r"_I0*(\d+)\.[^.]", re.IGNORECASE)
+SUBJECT_IN_NAME = re.compile(r"(?<!\d)\d{3}_S_\d{4,5}(?!\d)", re.IGNORECASE)  # of LONI's files: ADNI_002_S_0295_MR_...
 IMAGE_FOLDER = re.compile(r"I0*(\d+)", re.IGNORECASE)
 DICOM_SUFFIX = re.compile(r"\.(dcm|ima|dicom)|\.\d+|", re.IGNORECASE)  # some scanners number their files
 # With what a disc (ISO 9660: the version) and a mail program or a browser put behind it.

@@ -26,6 +26,13 @@ SPELLINGS = {
 KINDS = {"original": "Original", "processed": "Processed", "pre-processed": "Processed"}
 COLUMNS = ("Orig/Proc", "SubjectID", "Visit", "MagStrength", "Sequence", "ScanDate", "StudyID", "SeriesID", "ImageUID")
 T1W = r"mp-?\s?rage|\bmpr|spgr|\bmt1"
+T1W_FOLDER = re.compile(r"mp-?[\s_]?rage|(?<![a-z])mpr(?![a-z])|spgr|(?<![a-z])mt1(?![0-9])", re.IGNORECASE)
+OTHER_FOLDER = re.compile(  # sequences of ADNI that are no T1w scans, in the names of LONI's folders
+    r"flair|dti|dwi|diffusion|t2|f-?mri|rest|bold|epi(?![a-z])|asl|perfusion|cbf|locali[sz]er|scout|survey|plane_loc|"
+    r"calib|b1|field_?map|gre(?![a-z])|swi|qsm|hippo|tse|fse|(?<![a-z])pd(?![a-z])|adc|trace|(?<![a-z])fa(?![a-z])|"
+    r"angio|(?<![a-z])mra(?![a-z])",
+    re.IGNORECASE,
+)
 T1W_TYPES = {"T1W", "T1", "MT1", "MPRAGE"}  # MRIQC's word, and Mayo's for the same series in its other tables
 SERIES_IN_NAME = re.compile(r"_S0*(\d+)_I0*(\d+)\.")
 SCREENING_CODES = {"sc", "scmri"}
@@ -55,6 +62,16 @@ def t1w_rows(table: pd.DataFrame) -> pd.DataFrame:
         return table[keep & table[by_name["seriestype"]].str.strip().str.upper().isin(T1W_TYPES)]
     description = renamed(table).get("Sequence", pd.Series("", index=table.index))
     return table[keep & description.str.contains(T1W, case=False, regex=True)]
+
+
+def named_t1w(folder: str | None) -> bool:
+    """Whether the name that LONI gave a folder is that of a T1w sequence."""
+    return folder is not None and T1W_FOLDER.search(folder) is not None
+
+
+def named_otherwise(folder: str | None) -> bool:
+    """Whether it is the name of another sequence (FLAIR, DTI, a localizer); of a name that tells neither: no."""
+    return folder is not None and not named_t1w(folder) and OTHER_FOLDER.search(folder) is not None
 
 
 def plain_numbers(values: pd.Series) -> pd.Series:

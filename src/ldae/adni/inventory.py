@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.adni.archives import unpacked_by
-from ldae.adni.file_names import intended_name, kind_of
+from ldae.adni.file_names import SUBJECT_IN_NAME, intended_name, kind_of
 from ldae.adni.spelling import plain_text
 from ldae.adni.study_tables import TABLES, find_tables, find_todays_tables
 from ldae.config import Config
@@ -176,7 +176,6 @@ LIKE_A_SUBJECT = re.compile(
     r"[\W_]*(?:sub-)?(?:ADNI)?[\s_-]*(\d{1,3})(?:[\s_-]*S[\s_-]*(\d{3,6})|[\s_-]+S[\s_-]+(\d{1,2}))(?!\d).*",
     re.IGNORECASE | re.DOTALL,
 )
-IN_A_NAME = re.compile(r"(?<!\d)\d{3}_S_\d{4,5}(?!\d)")  # of LONI's files: ADNI_002_S_0295_MR_...
 ARCHIVE = re.compile(r".*\.(zip|tar|tgz|tbz2?|txz|gz|bz2|xz|zst|7z|rar)(\.\d+)?(\.part)?", re.IGNORECASE)
 MACOS = "__MACOSX"  # what macOS puts into archives; there is no image in it
 
@@ -238,7 +237,7 @@ def folder_outside(images: Path, name: str) -> Outsider:
         if number > MOST_FOLDERS and (images / name).is_symlink():
             return Outsider(name, files, size, f"take the link away, it leads to more than {MOST_FOLDERS:,} folders")
         place = Path(folder).relative_to(images).as_posix()
-        named |= {match.group() for file in names if (match := IN_A_NAME.search(file))}
+        named |= {match.group().upper() for file in names if (match := SUBJECT_IN_NAME.search(file))}
         meant = subject_meant(Path(folder).name)
         if meant is not None and not any(place.startswith(f"{known}/") for known in subjects):
             subjects[place] = meant

@@ -24,6 +24,7 @@ from ldae.adni.clinica import ClinicaRun, session_id
 from ldae.adni.dcm2niix import CONVERTER, convert_image, write_sidecar
 from ldae.adni.disk import SubjectFiles
 from ldae.adni.selection import Rules
+from ldae.adni.troubles import Trouble
 from ldae.core.errors import QuarantinedScan, blaming_the_machine, is_machine_error
 from ldae.core.files import atomic_path
 from ldae.core.keys import participant_id
@@ -48,7 +49,9 @@ def expected_voxels(source: Path, image_id: str) -> int:
         except (pydicom.errors.InvalidDicomError, AttributeError, EOFError, OSError) as error:
             if is_machine_error(error):
                 raise
-    raise QuarantinedScan(f"unreadable DICOM: none of the {len(files)} files of I{image_id} has a usable header")
+    raise QuarantinedScan(
+        Trouble.UNREADABLE.because(f"none of the {len(files)} files of I{image_id} has a usable header")
+    )
 
 
 def checked_image(anat: Path, name: str, source: Path, image_id: str, is_dicom: bool) -> bytes:

@@ -11,6 +11,7 @@ from math import gcd
 from pathlib import Path
 
 from ldae.adni.disk import SubjectFiles
+from ldae.adni.troubles import Trouble
 
 OF_LONI = re.compile(r"_([0-9]{1,6})_S[0-9]+_I[0-9]+\.[^.]+$")
 DIGITS = re.compile(r"[0-9]+")
@@ -91,7 +92,9 @@ def look_for_gaps(
             real = missing if by_position is None else by_position
             confirmed += real > 0
         if real > 0 and confirmed:
-            files[name].gaps[image] = f"slices missing: {real} of {len(paths) + real} slices of I{image} are not there"
+            files[name].gaps[image] = Trouble.GAPS.because(
+                f"{real} of {len(paths) + real} slices of I{image} are not there"
+            )
 
 
 def names(paths: Sequence[str]) -> list[str]:

@@ -8,15 +8,19 @@ headers; an image whose files cannot be trusted is not staged and gets its reaso
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import pydicom
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
-from ldae.adni.disk import ImageFiles, SubjectFiles, have
+from ldae.adni.disk import SubjectFiles
+from ldae.adni.image_files import ImageFiles, have
+from ldae.adni.troubles import Trouble
 from ldae.core.errors import QuarantinedScan, is_machine_error
+from ldae.core.keys import PTID
 from ldae.core.text_tables import count
 
-TAGS = ["SOPInstanceUID", "SeriesInstanceUID", "InstanceNumber", "Rows", "Columns"]
+TAGS = ["SOPInstanceUID", "SeriesInstanceUID", "InstanceNumber", "Rows", "Columns", "PatientID"]
 
 
 @dataclass
@@ -36,7 +40,9 @@ def stage_subject(subject: str, files: SubjectFiles, listed: set[str], out: Path
     (out / subject).mkdir(parents=True)
     for image in sorted(listed & set(files.images)):
         try:
-            paths = image_paths(image, files.images[image], staged.notes)
+            if image in files.foreign:
+                raise QuarantinedScan(files.troubles[image])
+            paths = image_paths(image, files.images[image], staged.notes, subject)
         except QuarantinedScan as broken:
             staged.reasons[image] = str(broken)
             continue
@@ -67,11 +73,15 @@ def transfer_syntax(path: Path) -> str | None:
         return None
 
 
-def image_paths(image: str, files: ImageFiles, notes: list[str]) -> list[Path]:
+def image_paths(image: str, files: ImageFiles, notes: list[str], subject: str | None = None) -> list[Path]:
     """The DICOM files of an image, each slice once, or its one NIfTI file.
 
+    Args:
+        subject: whose the image must be, where its headers name a subject of the study.
+
     Raises:
-        QuarantinedScan: links to nowhere, empty or packed files, files without a usable header, or no file at all.
+        QuarantinedScan: links to nowhere, empty or packed files, files without a usable header or with that of another
+            subject, or no file at all.
     """
     if (trouble := files.trouble(image)) is not None:
         raise QuarantinedScan(trouble)
@@ -85,14 +95,22 @@ def image_paths(image: str, files: ImageFiles, notes: list[str]) -> list[Path]:
     unread = [str(path) for path, header in headers.items() if header is None]
     bad = files.missing(unread, map(str, good))
     if not good:
-        raise QuarantinedScan(f"unreadable DICOM: none of the {len(files.dicom)} files of I{image} has a usable header")
+        raise QuarantinedScan(
+            Trouble.UNREADABLE.because(f"none of the {len(files.dicom)} files of I{image} has a usable header")
+        )
     if bad:
         raise QuarantinedScan(
-            f"unreadable DICOM: {len(bad)} of {len(files.dicom)} files of I{image} {have(bad)} no usable header"
+            Trouble.UNREADABLE.because(
+                f"{len(bad)} of {len(files.dicom)} files of I{image} {have(bad)} no usable header"
+            )
         )
     if unread and not files.named:
         notes.append(f"I{image}: {count(len(unread), 'file')} beside the slices left aside: {Path(unread[0]).name}")
     good = of_one_series(image, good, notes)
+    others = Counter(whose for header in good.values() if (whose := subject_of(header)) not in (None, subject))
+    if subject is not None and others:
+        whose = others.most_common(1)[0][0]
+        raise QuarantinedScan(Trouble.OF_ANOTHER.because(f"PatientID of {others.total()} files of I{image} is {whose}"))
     once: dict[object, Path] = {}
     for path, header in good.items():
         once.setdefault(header.get("SOPInstanceUID") or path, path)
@@ -112,7 +130,13 @@ def of_one_series(image: str, headers: dict[Path, pydicom.Dataset], notes: list[
     return {path: header for path, header in headers.items() if str(header.get("SeriesInstanceUID", "")) == series}
 
 
-def header_of(path: Path, tags: list[str] = TAGS) -> pydicom.Dataset | None:
+def subject_of(header: pydicom.Dataset) -> str | None:
+    """The subject of the study (PTID) that PatientID names; None where it names none."""
+    patient = str(header.get("PatientID", "")).strip().upper()
+    return patient if PTID.fullmatch(patient) else None
+
+
+def header_of(path: Path | BinaryIO, tags: list[str] = TAGS) -> pydicom.Dataset | None:
     """The few tags that tell slices apart, or None where the file is no DICOM image."""
     try:
         header = pydicom.dcmread(path, specific_tags=[*tags], stop_before_pixels=True)

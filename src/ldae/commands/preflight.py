@@ -45,7 +45,7 @@ def add(commands) -> None:
         type=Path,
         nargs="+",
         metavar="FILE",
-        help="with RAW and CLINICAL: as this configuration converts (convert.adni4, convert.max_quarantined_fraction), "
+        help="with RAW and CLINICAL: as this configuration converts (convert.adni4, and the limits of convert), "
         "and also weights that the trainings of this configuration would miss at their start "
         "(planning with a profile checks batches and memory, too); with --bids: as its sections bids, manifest and "
         "splits have it",
@@ -97,7 +97,8 @@ def run_adni(options: Namespace) -> int:
 
     if options.config:
         convert = load_config(*options.config).convert
-        findings = preflight(options.raw, options.clinical, convert.max_quarantined_fraction, convert.adni4)
+        limits = convert.max_quarantined_fraction, convert.adni4, convert.max_contradicted_fraction
+        findings = preflight(options.raw, options.clinical, *limits)
         findings += planned(options.config)
     else:
         findings = preflight(options.raw, options.clinical)

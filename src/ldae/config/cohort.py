@@ -299,6 +299,11 @@ class Convert(Section):
     max_quarantined_fraction: Fraction = Field(
         0.1, description="more lost scans of the whole cohort than this stop the run, at the preflight or when merged"
     )
+    max_contradicted_fraction: Fraction = Field(
+        0.1,
+        description="more visits (or subjects) than this to which two tables, or a table and the scans, give different "
+        "dates, diagnoses or persons stop the preflight: a column was sorted alone, or dates were mistaken",
+    )
     adni4: bool = Field(
         True,
         description="subjects and visits of ADNI4 too, which Clinica does not convert: by dcm2niix; false: leave out",

@@ -242,8 +242,9 @@ class Config(Section):
         return values
 
     def conversion(self) -> dict[str, Any]:
-        """The ``convert`` section but for what is judged once all shards are there."""
-        return {key: value for key, value in self.section("convert").items() if key != "max_quarantined_fraction"}
+        """The ``convert`` section but for what is judged before, or once all shards are there."""
+        judged = ("max_quarantined_fraction", "max_contradicted_fraction")
+        return {key: value for key, value in self.section("convert").items() if key not in judged}
 
     def method_of(self, rule: str) -> dict[str, Any]:
         """The entries of the ``method`` section that a rule reads."""

@@ -418,7 +418,8 @@ def beside(download, image, **changes):
     pd.concat([table, row]).to_csv(download.table("MPRAGEMETA"), index=False)
     folder = (download.images / image.folder).with_name("I77")
     folder.mkdir()
-    shutil.copy(next((download.images / image.folder).iterdir()), folder / "ADNI_S78_I77.dcm")
+    for number, path in enumerate(sorted((download.images / image.folder).iterdir())):
+        shutil.copy(path, folder / f"ADNI_{number}_S78_I77.dcm")
 
 
 def test_ordinary_rejected_candidates_are_ready(download, capsys):

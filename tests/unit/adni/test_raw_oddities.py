@@ -604,6 +604,8 @@ def test_a_site_reported_as_unusable_and_diagnoses_that_differ_are_listed(make_d
     (download.images / old).rename(download.images / new)
     for path in download.tables.iterdir():
         path.write_text(path.read_text().replace(old, new))
+    for path in list((download.images / new).rglob("*.dcm")):
+        path.rename(path.with_name(path.name.replace(old, new)))
     row = {"PTID": new, "VISCODE": "bl"}
     merge = read_table(download.table("ADNIMERGE"))
     other = {"CN": "MCI", "MCI": "Dementia", "Dementia": "CN"}[merge.loc[merge["VISCODE"] == "bl", "DX"].item()]

@@ -15,11 +15,12 @@ from ldae.adni.clinica_tables import AdaptedTable, adapt_tables
 from ldae.adni.disk import SubjectFiles
 from ldae.adni.inventory import FIVE_DIGITS, missing_folders, outsiders, subject_folders
 from ldae.adni.preflight.adni4_checks import adni4_findings, count_adni4
-from ldae.adni.preflight.arrivals import Arrivals, arrival_findings, predicted
+from ldae.adni.preflight.arrivals import Arrivals, arrival_findings, filtered_list, predicted
 from ldae.adni.preflight.beside_subjects import too_deep
 from ldae.adni.preflight.cell_checks import mangled_numbers, missing_facts, other_summaries
-from ldae.adni.preflight.date_checks import contradicted_dates
+from ldae.adni.preflight.date_checks import contradicted_dates, misdated_scans, swapped_dates, visit_dates
 from ldae.adni.preflight.finding import SEVERITIES, Finding
+from ldae.adni.preflight.identity_checks import identities
 from ldae.adni.preflight.image_checks import (
     archive_findings,
     bare_folders,
@@ -39,9 +40,16 @@ from ldae.adni.preflight.passed_over import (
     needless,
     passed_over,
 )
-from ldae.adni.preflight.quality_checks import diagnosis_findings, doubled_visits, rejected_visits, site_findings
+from ldae.adni.preflight.quality_checks import (
+    changing_facts,
+    diagnosis_findings,
+    doubled_visits,
+    rejected_visits,
+    site_findings,
+)
 from ldae.adni.preflight.table_checks import adapted_findings, table_findings, tool_findings
 from ldae.adni.selection import PHASES
+from ldae.adni.short_series import look_for_short_series
 from ldae.adni.slices import look_for_gaps
 from ldae.adni.study_tables import BY_NAME
 from ldae.adni.table_adapter import apart, nothing_for_clinica
@@ -72,12 +80,20 @@ class Findings(list[Finding]):
     arrivals: Arrivals | None = None
 
 
-def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1, adni4: bool = True) -> Findings:
+def preflight(
+    images: Path,
+    tables: Path,
+    max_quarantined_fraction: float = 0.1,
+    adni4: bool = True,
+    max_contradicted_fraction: float = 0.1,
+) -> Findings:
     """All findings about a download and the tools that convert it, the gravest first.
 
     Args:
         max_quarantined_fraction: more lost visits than this block (``convert.max_quarantined_fraction``).
         adni4: whether what is of ADNI4 will be converted (``convert.adni4``).
+        max_contradicted_fraction: more visits or subjects of which tables contradict each other, or the scans, block
+            (``convert.max_contradicted_fraction``).
     """
     missing = [Finding("blocking", *problem) for problem in missing_folders(images, tables)]
     if missing:
@@ -95,8 +111,10 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
     subjects = [name for name in subjects if found is None or name not in found.alone]
     listed = owners(whole)
     look_for_gaps(files, listed)
+    look_for_short_series(files, sequences(whole))
+    whose = identities(files, listed)
     archives = contents_of_archives(images, beside, files)
-    held = passed_over(images, beside, files, listed, archives)
+    held = passed_over(images, beside, files, listed, archives, whose.contradicted)
     copies = needless(held, files)
     findings = tool_findings() + folder_findings(images, beside, adni4, copies, archives) + site_findings(on_disk)
     needless_for_all = nothing_for_clinica(images, found)
@@ -119,13 +137,15 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
         costly = None if arrivals is None else arrivals.losing(UNUSABLE_ROW)
         findings += visit_findings(merge, [name for name in subjects if not is_empty(images / name)], costly)
         findings += doubled_visits(merge, subjects, table.required + table.used)
+        findings += changing_facts(merge, subjects, max_contradicted_fraction)
         if "DXSUM_PDXCONV" in contents:
-            findings += diagnosis_findings(merge, contents["DXSUM_PDXCONV"], subjects)
+            findings += diagnosis_findings(merge, contents["DXSUM_PDXCONV"], subjects, max_contradicted_fraction)
     findings += (
         bare_folders(files, images)
         + archive_findings(files, images, copies | damaged_ones(archives))
         + unseen_findings(archives, images)
-        + misplaced_images(files, images, listed)
+        + misplaced_images(files, images, listed, whose.contradicted)
+        + whose.finding(images)
     )
     theirs = {name: files[name] for name in subjects}
     if "MPRAGEMETA" in contents:
@@ -136,7 +156,7 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
     if set(NEEDED) <= set(contents):
         findings += rejected_visits(contents, subjects)
     if arrivals is not None:
-        held = [item for item in held if adni4 or not FIVE_DIGITS.fullmatch(item[0])]
+        held = [item for item in held if adni4 or not FIVE_DIGITS.fullmatch(item.subject)]
         count_passed_over(
             arrivals, held, files, lambda of: account(*apart(whole, images, tables, adni4, of), of, adni4)
         )
@@ -144,7 +164,11 @@ def preflight(images: Path, tables: Path, max_quarantined_fraction: float = 0.1,
         if "ADNIMERGE" in contents:
             findings += missing_facts(contents["ADNIMERGE"], arrivals.arriving)
             if "MPRAGEMETA" in contents:
-                findings += contradicted_dates(contents["ADNIMERGE"], contents["MPRAGEMETA"], arrivals.images)
+                dates = visit_dates(contents["ADNIMERGE"], contents["MPRAGEMETA"], arrivals.images, files)
+                findings += contradicted_dates(dates, max_contradicted_fraction)
+                findings += swapped_dates(dates)
+                findings += misdated_scans(dates, max_contradicted_fraction)
+                findings += filtered_list(contents["MPRAGEMETA"], arrivals, subjects)
         findings += arrival_findings(arrivals, max_quarantined_fraction)
     every = Findings(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
     every.arrivals = arrivals
@@ -174,7 +198,9 @@ def account(
     alone = set() if found is None else found.alone
     theirs = {name: item for name, item in files.items() if not FIVE_DIGITS.fullmatch(name) and name not in alone}
     if set(NEEDED) <= set(contents):
-        arrivals = predicted({name: table for name, table in contents.items() if table is not None}, theirs, adni4)
+        elsewhere = set() if found is None else set(found.images["ImageUID"])
+        clinicas = {name: table for name, table in contents.items() if table is not None}
+        arrivals = predicted(clinicas, theirs, adni4, elsewhere)
     elif theirs:
         return None
     if found is not None:
@@ -195,6 +221,14 @@ def owners(adapted: Mapping[str, AdaptedTable]) -> dict[str, str]:
         return {}
     pairs = listing.content[["ImageUID", "SubjectID"]].drop_duplicates().drop_duplicates("ImageUID", keep=False)
     return dict(zip(pairs["ImageUID"], pairs["SubjectID"], strict=True))
+
+
+def sequences(adapted: Mapping[str, AdaptedTable]) -> dict[str, str]:
+    """Image ID -> sequence, of the list of images."""
+    listing = adapted["MPRAGEMETA"]
+    if not listing.usable or listing.content is None:
+        return {}
+    return dict(zip(listing.content["ImageUID"], listing.content["Sequence"], strict=True))
 
 
 def log(findings: list[Finding]) -> None:

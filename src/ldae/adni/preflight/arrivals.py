@@ -1,7 +1,7 @@
 """What will arrive, visit by visit: the tables, folders and files are matched as the conversion will match them."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
@@ -18,6 +18,7 @@ from ldae.adni.accounting import (
     TWICE,
     UNDATED,
     UNKNOWN,
+    UNLISTED,
     UNUSABLE_ROW,
     Listing,
     absence,
@@ -30,27 +31,35 @@ from ldae.adni.clinica import session_id
 from ldae.adni.clinica_cells import NUMBER
 from ldae.adni.disk import SubjectFiles
 from ldae.adni.preflight.finding import Finding, Severity, shortened
+from ldae.adni.troubles import Trouble
 from ldae.core.files import escaped
 from ldae.core.text_tables import count
 
 USED = "converting the scans"
 CAUSES = 3
 PASSED_OVER = "in a place that is passed over"
+DISAGREEING = "the list and the files disagree"
 DIES = "Clinica dies"
 AGAIN = "download the images again, by their image IDs"
 NEWEST = "download the newest list of images (All Images or MRIQC)"
 ADVICE = {  # kind of reason -> what to do
     PASSED_OVER: "move each subject's folder beside the others, under its name NNN_S_NNNN; unpack what is packed",
-    "not on disk": "fetch the files that the links lead to (`datalad get`), or copy the images again",
-    "empty files": f"copy the images again from where they are whole, or {AGAIN}",
-    "unfinished download": AGAIN,
-    "no slices": f"fetch the files themselves (`datalad get`, `git lfs pull`), or {AGAIN}",
-    "slices missing": AGAIN,
-    "contradicting names": f"see which image the files are, by the folder or by their names, or {AGAIN}",
+    DISAGREEING: "download the list of images again, move nothing: the files say whose they are",
+    Trouble.OF_ANOTHER: "download the list of images and these images again, move and rename nothing: files "
+    "and folders name different subjects",
+    Trouble.NOT_THERE: "fetch the files that the links lead to (`datalad get`), or copy the images again",
+    Trouble.EMPTY: f"copy the images again from where they are whole, or {AGAIN}",
+    Trouble.UNFINISHED: AGAIN,
+    Trouble.STUBS: f"fetch the files themselves (`datalad get`, `git lfs pull`), or {AGAIN}",
+    Trouble.GAPS: AGAIN,
+    Trouble.CUT_OFF: AGAIN,
+    Trouble.CLOSED: "change the permissions of the files (chmod -R u+r), or ask whose they are",
+    Trouble.CONTRADICTING: f"see which image the files are, by the folder or by their names, or {AGAIN}",
     HIDDEN: "take the dot from the folder's name, if it is ADNI's",
     NAMELESS: "give the files back the names that ADNI gave them (..._I<image ID>.dcm), or each image's folder its own "
     f"(I<image ID>); else {AGAIN}",
-    "packed": "unpack the files where they lie (gunzip, unzip)",
+    Trouble.PACKED: "unpack the files where they lie (gunzip, unzip)",
+    UNLISTED: "download the list of images again, with all visits (a filtered or an old one has some of them alone)",
     UNKNOWN: f"{NEWEST}, unless these images are no T1w scans",
     NO_NUMBER: f"correct ImageUID of these rows in the list of images, or {NEWEST}",
     TWICE: f"keep only the row with the right date in the list of images, or {NEWEST}",
@@ -106,15 +115,21 @@ class Arrivals:
             self.lost.setdefault(kind, []).append(f"{subject} ({reason.split(': ', 1)[-1]})")
 
 
-def predicted(contents: Mapping[str, pd.DataFrame], files: Mapping[str, SubjectFiles], adni4: bool = False) -> Arrivals:
+def predicted(
+    contents: Mapping[str, pd.DataFrame],
+    files: Mapping[str, SubjectFiles],
+    adni4: bool = False,
+    elsewhere: Set[str] = frozenset(),
+) -> Arrivals:
     """Arrivals of the subjects on disk.
 
     Args:
         contents: ADNIMERGE, MPRAGEMETA, MRIQUALITY and Mayo's table as the adapter passes them on.
         files: PTID -> files on disk.
         adni4: ``convert.adni4``.
+        elsewhere: images that are listed, but not for Clinica.
     """
-    listing = narrowed(listing_of(contents, adni4), set(files))
+    listing = narrowed(listing_of(contents, adni4, elsewhere), set(files))
     reasons = {name: item.troubles for name, item in files.items()}
     had = {name: item.ids - set(reasons[name]) for name, item in files.items()}
     shown = listing.shown(had)
@@ -145,7 +160,8 @@ def predicted(contents: Mapping[str, pd.DataFrame], files: Mapping[str, SubjectF
                         found.images[name, choice.code] = choice.image
         own = rows.get(name, ())
         served = {visit_names[row] for row in own if ids[row] in chosen}
-        if len(own) and all(visit_names[row] in served for row in own if ids[row] in item.ids or unknown[row]):
+        everything = all(visit_names[row] in served for row in own if ids[row] in item.ids or unknown[row])
+        if len(own) and everything and item.ids <= listing.known:
             continue
         for entry in visits_left_out(name, pieces(name), item, set(chosen), set(), reasons[name]):
             dies = name in dying and entry["reason"].startswith(LEFT_OUT)
@@ -180,6 +196,26 @@ def replaced(listing: Listing, shown: pd.Series) -> set[str]:
     images = listing.images
     preferred = (images["Orig/Proc"] == "Processed") & images["Sequence"].str.endswith(("Scaled", "N3m"))
     return set(images.loc[preferred & ~shown & images["refusal"].isna(), "SubjectID"])
+
+
+def filtered_list(meta: pd.DataFrame, found: Arrivals, subjects: Collection[str]) -> list[Finding]:
+    """What the list of images holds, where images in folders named like T1w scans are missing in it.
+
+    Args:
+        meta: MPRAGEMETA; subjects: PTIDs on disk.
+    """
+    lacking = found.lost.get(UNLISTED, [])
+    if not lacking:
+        return []
+    rows = meta[meta["SubjectID"].isin(subjects)]
+    visits = rows["Visit"].value_counts()
+    names = ", ".join(f"{name} ({number})" for name, number in visits.head(4).items())
+    more = f" and {len(visits) - 4} more" if len(visits) > 4 else ""
+    what = (
+        f"your MPRAGEMETA lists only {count(len(rows), 'image')} of the subjects on disk, of the visits {names}{more}; "
+        f"on disk are T1w scans of {count(len(lacking), 'visit')} that it does not list"
+    )
+    return [Finding("quarantine", what, "MPRAGEMETA", ADVICE[UNLISTED], "the list of T1w images")]
 
 
 def arrival_findings(found: Arrivals, limit: float) -> list[Finding]:

@@ -1,41 +1,70 @@
-"""Dates that contradict the code of their visit: the code is believed without a word, so they are told here."""
+"""Dates that contradict the code of their visit, the scan, or the folder that LONI named after its day.
+
+The code of a visit is believed without a word, so single contradictions are told here. Many of them are no slips of
+single people: a column was sorted alone, or a spreadsheet program took the month for the day.
+"""
 
 from collections.abc import Mapping
 
 import pandas as pd
 
-from ldae.adni.accounting import MISTAKEN_DAYS
+from ldae.adni.accounting import MISTAKEN_DAYS, too_many_lost
+from ldae.adni.disk import SubjectFiles, day_of
 from ldae.adni.preflight.finding import Finding, shortened
+from ldae.adni.preflight.quality_checks import ACCEPT, SORTED
 from ldae.core.text_tables import count
 
 DAYS_PER_MONTH = 365.25 / 12
 DRIFT = 0.1  # of the months of a visit: month 120 may be month 108
 FAR = 2 * MISTAKEN_DAYS  # between an examination and the date that its code stands for
+DATES = ("EXAMDATE", "EXAMDATE_bl", "ScanDate", "folder")
+FIRST = pd.Timestamp("2004-01-01")  # no visit of the study is older
+NEARER = pd.Timedelta(days=14)  # by so much a date with day and month exchanged must fit better
+DAY = pd.Timedelta(days=1)
+USED = "months and age of a scan"
 
 
-def contradicted_dates(
-    merge: pd.DataFrame, listing: pd.DataFrame, chosen: Mapping[tuple[str, str], str]
-) -> list[Finding]:
-    """Arriving visits whose scan was half a year from the examination, whose examination was a year from the months
-    since baseline that the code says, or that lie in the future.
+def visit_dates(
+    merge: pd.DataFrame,
+    listing: pd.DataFrame,
+    chosen: Mapping[tuple[str, str], str],
+    files: Mapping[str, SubjectFiles],
+) -> pd.DataFrame:
+    """One row for each arriving visit of Clinica's: PTID, VISCODE, ImageUID and, as text and as ``<name>_day``,
+    EXAMDATE, EXAMDATE_bl, ScanDate and the day in the path of the image (``folder``).
 
     Args:
         merge: ADNIMERGE; listing: MPRAGEMETA; both as the adapter passes them on.
         chosen: PTID and VISCODE -> image ID.
+        files: PTID -> files on disk.
     """
-    if not chosen:
-        return []
-    visits = pd.DataFrame([(*key, image) for key, image in chosen.items()], columns=["PTID", "VISCODE", "ImageUID"])
+    keys = [(*key, image) for key, image in chosen.items()]
+    visits = pd.DataFrame(keys, columns=["PTID", "VISCODE", "ImageUID"], dtype=object)
     rows = merge[["PTID", "VISCODE", "EXAMDATE", "EXAMDATE_bl"]].drop_duplicates(["PTID", "VISCODE"])
     scans = listing[["SubjectID", "ImageUID", "ScanDate"]].drop_duplicates(["SubjectID", "ImageUID"])
     visits = visits.merge(rows).merge(scans.rename(columns={"SubjectID": "PTID"}))
-    days = {name: pd.to_datetime(visits[name], format="%Y-%m-%d", errors="coerce") for name in DATES}
+    pairs = zip(visits["PTID"], visits["ImageUID"], strict=True)
+    visits["folder"] = [day_of(files[name].images[image]) if name in files else None for name, image in pairs]
+    for name in DATES:
+        visits[f"{name}_day"] = pd.to_datetime(visits[name], format="%Y-%m-%d", errors="coerce")
+    return visits
+
+
+def contradicted_dates(visits: pd.DataFrame, limit: float) -> list[Finding]:
+    """Arriving visits whose scan was half a year from the examination, whose examination was a year from the months
+    since baseline that the code says, or that lie in the future or before the study.
+
+    Args:
+        visits: :func:`visit_dates`.
+        limit: a larger fraction of them blocks (``convert.max_contradicted_fraction``).
+    """
+    exam, scan = visits["EXAMDATE_day"], visits["ScanDate_day"]
     months = pd.to_numeric(visits["VISCODE"].replace("bl", "m0").str[1:], errors="coerce")
-    since = (days["EXAMDATE"] - days["EXAMDATE_bl"]).dt.days - months * DAYS_PER_MONTH
-    apart = (days["ScanDate"] - days["EXAMDATE"]).dt.days.abs() > MISTAKEN_DAYS
+    since = (exam - visits["EXAMDATE_bl_day"]).dt.days - months * DAYS_PER_MONTH
+    apart = (scan - exam).dt.days.abs() > MISTAKEN_DAYS
     far = since.abs() > FAR + DRIFT * DAYS_PER_MONTH * months
-    tomorrow = pd.Timestamp.today() + pd.Timedelta(days=1)
-    wrong = apart | far | (days["ScanDate"] > tomorrow) | (days["EXAMDATE"] > tomorrow)
+    tomorrow = pd.Timestamp.today() + DAY
+    wrong = apart | far | (scan > tomorrow) | (exam > tomorrow) | (scan < FIRST) | (exam < FIRST)
     if not wrong.any():
         return []
     cells = [
@@ -47,8 +76,65 @@ def contradicted_dates(
         f"{shortened(cells, 2)}; the code is believed for months and facts, for the age the date that the subject's "
         "other dates support"
     )
+    where = "ADNIMERGE, MPRAGEMETA"
+    if too_many_lost(len(cells), len(visits), visits.loc[wrong, "PTID"].nunique(), limit):
+        fix = f"download ADNIMERGE and the list of images again: {SORTED}; {ACCEPT}"
+        return [Finding("blocking", what, where, fix, USED)]
     fix = "correct the date where it is wrong, in ADNIMERGE or the list of images"
-    return [Finding("note", what, "ADNIMERGE, MPRAGEMETA", fix, "months and age of a scan")]
+    return [Finding("note", what, where, fix, USED)]
 
 
-DATES = ("EXAMDATE", "EXAMDATE_bl", "ScanDate")
+def swapped_dates(visits: pd.DataFrame) -> list[Finding]:
+    """EXAMDATE with day and month exchanged wherever the day is at most 12, as a British spreadsheet program leaves
+    American dates: told by the scans, which are nearer to the date that it was.
+
+    Args:
+        visits: :func:`visit_dates`.
+    """
+    exam, scan = visits["EXAMDATE_day"], visits["ScanDate_day"]
+    before = exchanged(exam)
+    nearer = (scan - before).abs() + NEARER < (scan - exam).abs()
+    possible = int((before.notna() & scan.notna()).sum())
+    if nearer.sum() < 2 or 2 * nearer.sum() <= possible:
+        return []
+    row = visits[nearer].iloc[0]
+    what = (
+        f"EXAMDATE has day and month exchanged at {int(nearer.sum())} of {count(possible, 'visit')} of a day up to 12: "
+        f"{row.PTID} {row.VISCODE} has {row.EXAMDATE}, scanned {row.ScanDate}"
+    )
+    fix = "download the table again and use it unopened: a spreadsheet program took the month for the day"
+    return [Finding("blocking", what, "ADNIMERGE", fix, USED)]
+
+
+def exchanged(days: pd.Series) -> pd.Series:
+    """Dates with day and month in each other's place; none where that is no other date."""
+    could = (days.dt.day <= 12) & (days.dt.day != days.dt.month)
+    parts = pd.DataFrame({"year": days.dt.year, "month": days.dt.day, "day": days.dt.month}).where(could)
+    return pd.to_datetime(parts, errors="coerce")
+
+
+def misdated_scans(visits: pd.DataFrame, limit: float) -> list[Finding]:
+    """Scans that the list dates otherwise than the folder that LONI named after their day.
+
+    Args:
+        visits: :func:`visit_dates`.
+        limit: a larger fraction of them blocks (``convert.max_contradicted_fraction``).
+    """
+    listed, folder = visits["ScanDate_day"], visits["folder_day"]
+    known = visits[listed.notna() & folder.notna()]
+    wrong = known[(known["ScanDate_day"] - known["folder_day"]).abs() > DAY]
+    if wrong.empty:
+        return []
+    cells = [f"I{row.ImageUID} of {row.PTID} ({row.ScanDate}, folder {row.folder})" for row in wrong.itertuples()]
+    what = (
+        f"the list dates {len(wrong)} of {count(len(known), 'arriving scan')} otherwise than their folders: "
+        f"{shortened(cells, 2)}"
+    )
+    swapped = int((exchanged(wrong["ScanDate_day"]) == wrong["folder_day"]).sum())
+    what += f"; at {swapped} of them day and month are exchanged" if swapped else ""
+    if too_many_lost(len(wrong), len(known), wrong["PTID"].nunique(), limit):
+        fix = f"download the list of images again and use it unopened: {SORTED}; {ACCEPT}"
+        return [Finding("blocking", what, "MPRAGEMETA", fix, USED)]
+    return [
+        Finding("note", what, "MPRAGEMETA", "see which date is right, and correct the list where it is wrong", USED)
+    ]

@@ -19,6 +19,7 @@ from ldae.adni.preflight.beside_subjects import USED, outsider_findings
 from ldae.adni.preflight.finding import Finding, Severity, counted, shortened
 from ldae.adni.selection import PHASES
 from ldae.adni.study_tables import BY_NAME
+from ldae.adni.troubles import Trouble
 from ldae.core.cells import cut, quoted
 from ldae.core.files import escaped, walk
 from ldae.core.keys import PTID
@@ -146,11 +147,10 @@ def image_findings(
     hollow = sorted(f"I{number}" for _, number in empty & listed)
     troubles = {name: item.troubles for name, item in files.items()}
     lost = {pair: troubles[pair[0]].get(pair[1], "") for pair in on_disk & listed}
-    broken = sorted(f"I{n}" for (_, n), why in lost.items() if why.startswith("not on disk"))
-    zero, unfinished, packed, stubs, gaps, contradicting = (
-        sorted(f"I{n}" for (_, n), why in lost.items() if why.startswith(kind))
-        for kind in ("empty", "unfinished", "packed", "no slices", "slices missing", "contradicting")
-    )
+    kinds: dict[Trouble, list[str]] = {kind: [] for kind in Trouble}
+    for (_, number), why in sorted(lost.items(), key=lambda entry: f"I{entry[0][1]}"):
+        if (trouble := Trouble.of(why)) is not None:
+            kinds[trouble].append(f"I{number}")
     hidden = sorted(f"I{n}" for name, n in listed - on_disk if n in files[name].hidden)
     absent = [image for image in absent if image not in hidden]
     misnamed = sorted(f"I{n}" for s, n in on_disk & listed if files[s].images[n].dicom and not files[s].images[n].named)
@@ -163,16 +163,29 @@ def image_findings(
                 Finding(severity, f"{counted(len(names), what)}: {shortened(names)}", str(images), fix, USED)
             )
 
-    add("quarantine", broken, "images have links to nowhere among their files", "run `datalad get`, or copy them again")
-    add("quarantine", zero, "images have files of 0 bytes", f"copy them again, or {again}")
+    add(
+        "quarantine",
+        kinds[Trouble.NOT_THERE],
+        "images have links to nowhere among their files",
+        "run `datalad get`, or copy them again",
+    )
+    add("quarantine", kinds[Trouble.EMPTY], "images have files of 0 bytes", f"copy them again, or {again}")
     small = "images have files too small for a slice (pointers of git-annex or Git LFS, rests of a copy)"
-    add("quarantine", stubs, small, f"`datalad get` or `git lfs pull`; else {again}")
-    add("quarantine", gaps, "images lack slices between the first and the last", again)
+    add("quarantine", kinds[Trouble.STUBS], small, f"`datalad get` or `git lfs pull`; else {again}")
+    add("quarantine", kinds[Trouble.GAPS], "images lack slices", again)
+    add("quarantine", kinds[Trouble.CUT_OFF], "images have slices that end in the middle", again)
+    mine = "change the permissions (chmod -R u+r), or ask whose they are"
+    add("quarantine", kinds[Trouble.CLOSED], "images have files that this user must not read", mine)
     what = "image folders hold nothing but files named as another image's"
-    add("quarantine", contradicting, what, f"see which image they are, and rename the folder or the files, or {again}")
+    add(
+        "quarantine",
+        kinds[Trouble.CONTRADICTING],
+        what,
+        f"see which image they are, and rename the folder or the files, or {again}",
+    )
     add("quarantine", hidden, "images lie in hidden folders", "take the dot from the folder's name, if it is ADNI's")
-    add("quarantine", unfinished, "images hold unfinished downloads (.part, .crdownload)", again)
-    add("quarantine", packed, "images are packed", "unpack their files where they lie (gunzip, unzip)")
+    add("quarantine", kinds[Trouble.UNFINISHED], "images hold unfinished downloads (.part, .crdownload)", again)
+    add("quarantine", kinds[Trouble.PACKED], "images are packed", "unpack their files where they lie (gunzip, unzip)")
     add("quarantine", hollow, "image folders are empty", again)
     add("note", misnamed, "images are known by their folder alone (files do not end _I<image ID>.dcm)", "none needed")
     astray = {(name, number) for name, item in files.items() for _, number in item.misfiled}
@@ -281,11 +294,20 @@ def folder_findings(
     return findings + outsider_findings(beside, images, needless)
 
 
-def misplaced_images(files: Mapping[str, SubjectFiles], images: Path, owners: Mapping[str, str]) -> list[Finding]:
-    """Images in the folder of another subject than the one that the list of images gives them to."""
+def misplaced_images(
+    files: Mapping[str, SubjectFiles],
+    images: Path,
+    owners: Mapping[str, str],
+    contradicted: Collection[tuple[str, str]] = (),
+) -> list[Finding]:
+    """Images in the folder of another subject than the one that the list of images gives them to.
+
+    Args:
+        contradicted: (folder's PTID, image ID) of those of which the list is not to be believed.
+    """
     findings = []
     pairs = [(owners.get(image, name), name, image) for name, item in files.items() for image in sorted(item.ids)]
-    pairs = [pair for pair in pairs if pair[0] != pair[1]]
+    pairs = [pair for pair in pairs if pair[0] != pair[1] and pair[1:] not in contradicted]
     if strange := [pair for pair in pairs if not PTID.fullmatch(pair[0])]:
         cells = shortened(f"I{image} in {name} ({whose!r})" for whose, name, image in strange)
         what = f"{count(len(strange), 'image')} that the list gives to no subject of ADNI: {cells}"

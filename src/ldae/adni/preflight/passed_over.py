@@ -5,19 +5,28 @@ names as those in place are, and the prediction is made a second time with them:
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from ldae.adni.archives import UNSEEN, Contents, contents_of
 from ldae.adni.disk import SubjectFiles, add_file, days_of, subject_files
 from ldae.adni.file_names import image_of_folder
 from ldae.adni.inventory import ARCHIVE, MACOS, Outsider, subject_meant
-from ldae.adni.preflight.arrivals import PASSED_OVER, Arrivals
+from ldae.adni.preflight.arrivals import DISAGREEING, PASSED_OVER, Arrivals
 from ldae.core.files import escaped
 from ldae.core.keys import PTID
 
-Held = list[tuple[str, str, SubjectFiles]]  # name of the subject, place from the root, files
+
+class Held(NamedTuple):
+    """Files of a ``subject`` that lie in another ``place`` (from the root), where no converter looks for them;
+    ``kind``: of the reason why they will not arrive."""
+
+    subject: str
+    place: str
+    files: SubjectFiles
+    kind: str = PASSED_OVER
 
 
 def contents_of_archives(
@@ -35,26 +44,29 @@ def passed_over(
     files: Mapping[str, SubjectFiles],
     listed: Mapping[str, str],
     archives: Mapping[str, Contents],
-) -> Held:
+    contradicted: Collection[tuple[str, str]] = (),
+) -> list[Held]:
     """The subjects beside the subject folders, those in archives, and images in the folder of another subject.
 
     Args:
         files: PTID -> files in place.
         listed: image ID -> PTID, of the list of images.
         archives: path from the root -> what an archive holds.
+        contradicted: (folder's PTID, image ID) of images that by their own account are none of the listed subject's.
     """
-    found: Held = []
+    found: list[Held] = []
     for name, held in files.items():
         for image, own in held.images.items():
             if (whose := listed.get(image, name)) != name:
-                found.append((whose, name, SubjectFiles({image: own})))
+                kind = DISAGREEING if (name, image) in contradicted else PASSED_OVER
+                found.append(Held(whose, name, SubjectFiles({image: own}), kind))
     for item in beside:
         several = len({place for _, place in item.subjects}) < len(item.subjects)
         for name, place in item.subjects:
             held = subject_files(images / place)
-            found.append((name, place, named_after(name, held) if several else held))
+            found.append(Held(name, place, named_after(name, held) if several else held))
     for place, contents in archives.items():
-        found += [(name, place, held) for name, held in archived_subjects(images / place, place, contents).items()]
+        found += [Held(name, place, held) for name, held in archived_subjects(images / place, place, contents).items()]
     return found
 
 
@@ -87,10 +99,10 @@ def archived_subjects(path: Path, place: str, contents: Contents) -> dict[str, S
     return found
 
 
-def needless(held: Held, files: Mapping[str, SubjectFiles]) -> set[str]:
+def needless(held: list[Held], files: Mapping[str, SubjectFiles]) -> set[str]:
     """Folders and archives at the top of the tree (or in it) of which every image lies in its place too."""
     lying: dict[str, bool] = {}
-    for name, place, item in held:
+    for name, place, item, _ in held:
         here = files.get(name, SubjectFiles()).ids
         own = bool(item.ids) and item.ids <= here
         for known in {place, place.split("/")[0]}:
@@ -100,7 +112,7 @@ def needless(held: Held, files: Mapping[str, SubjectFiles]) -> set[str]:
 
 def count_passed_over(
     arrivals: Arrivals,
-    held: Held,
+    held: list[Held],
     files: Mapping[str, SubjectFiles],
     predict: Callable[[dict[str, SubjectFiles]], Arrivals | None],
 ) -> None:
@@ -113,15 +125,15 @@ def count_passed_over(
         files: PTID -> files in place.
         predict: the prediction for some subjects, by their files.
     """
-    places: dict[str, list[str]] = {}
+    places: dict[str, str] = {}
     whole: dict[str, SubjectFiles] = {}
     days: dict[str, set[str]] = {}
-    for name, place, item in held:
+    for name, place, item, kind in held:
         here = files.get(name, SubjectFiles())
         images = {image: found for image, found in item.images.items() if image not in here.ids}
         if not images:
             continue  # it lies in place as well
-        places.setdefault(name, []).append(place)
+        places.setdefault(name, f"{kind}: {escaped(place)}")
         merged = whole.setdefault(name, SubjectFiles(dict(here.images)))
         merged.images.update({image: found for image, found in images.items() if image not in merged.ids})
         days.setdefault(name, set()).update(days_of(images))
@@ -134,12 +146,12 @@ def count_passed_over(
     more = Counter(name for name, code in (then.arriving if then else []) if (name, code) not in now)
     before, after = losses(arrivals), losses(then) if then else Counter()
     told = (then.told if then else set()) | {name for name, _ in now}
-    for name, where in places.items():
+    for name, reason in places.items():
         number = more[name] + max(after[name] - before[name], 0)
         if name not in told and not more[name]:
             number = len(days[name])
         for _ in range(number):
-            arrivals.add(name, f"{PASSED_OVER}: {escaped(where[0])}")
+            arrivals.add(name, reason)
 
 
 def count_unseen(

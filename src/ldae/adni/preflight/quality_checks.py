@@ -6,6 +6,7 @@ Clinica gathers them. A rejected scan beside a good one is ordinary and no findi
 
 import pandas as pd
 
+from ldae.adni.accounting import too_many_lost
 from ldae.adni.bids_tables import DIAGNOSES
 from ldae.adni.preflight.finding import Finding, shortened
 from ldae.core.text_tables import count
@@ -13,6 +14,8 @@ from ldae.core.text_tables import count
 MAYO = "MAYOADIRL_MRI_IMAGEQC_05_07_15"
 VISIT = ["SubjectID", "Visit"]
 UNUSABLE_SITES = {"381": "Clinica's issue 1659"}
+SORTED = "where so many differ, one column was sorted or pasted alone, or a table is of another edition"
+ACCEPT = "to accept it, raise convert.max_contradicted_fraction"
 CODES = {"1": "CN", "2": "MCI", "3": "AD"}
 
 
@@ -93,11 +96,14 @@ def site_findings(subjects: list[str]) -> list[Finding]:
     return findings
 
 
-def diagnosis_findings(merge: pd.DataFrame, summary: pd.DataFrame, subjects: list[str]) -> list[Finding]:
+def diagnosis_findings(
+    merge: pd.DataFrame, summary: pd.DataFrame, subjects: list[str], limit: float = 1.0
+) -> list[Finding]:
     """Visits to which ADNIMERGE and the diagnostic summary give different diagnoses (Clinica's issue 1397).
 
     Args:
         merge: ADNIMERGE; summary: DXSUM, with PTID, VISCODE2, DIAGNOSIS (1 CN, 2 MCI, 3 AD).
+        limit: a larger fraction of the visits blocks (``convert.max_contradicted_fraction``).
     """
     if "DX" not in merge:
         return []
@@ -118,7 +124,36 @@ def diagnosis_findings(merge: pd.DataFrame, summary: pd.DataFrame, subjects: lis
         f"ADNIMERGE and DXSUM give {len(cells)} of {count(len(both), 'visit')} different diagnoses: {shortened(cells)}"
     )
     fix = "ADNIMERGE's is used; correct it there where you know better"
-    return [Finding("note", what, "ADNIMERGE, DXSUM", fix, "the diagnosis of a scan")]
+    blocking = too_many_lost(len(different), len(both), different["PTID"].nunique(), limit)
+    if blocking:
+        fix = f"download both tables again: {SORTED}; {ACCEPT}"
+    return [Finding("blocking" if blocking else "note", what, "ADNIMERGE, DXSUM", fix, "the diagnosis of a scan")]
+
+
+def changing_facts(merge: pd.DataFrame, subjects: list[str], limit: float) -> list[Finding]:
+    """What a subject has once, and ADNIMERGE has differently at different visits: sex, age and date at baseline, and
+    the roster number, which is the end of the name.
+
+    Args:
+        limit: a larger fraction of the subjects blocks (``convert.max_contradicted_fraction``).
+    """
+    rows, findings = merge[merge["PTID"].isin(subjects)], []
+    people = rows["PTID"].nunique()
+    rows = rows.assign(RID=rows["RID"].where(rows["RID"] != rows["PTID"].str[6:].str.lstrip("0"), ""))
+    for column, allowed in (("PTGENDER", 1), ("AGE", 1), ("EXAMDATE_bl", 1), ("RID", 0)):
+        cells = rows.loc[rows[column] != "", ["PTID", column]].drop_duplicates()
+        numbers = cells["PTID"].value_counts()
+        names = sorted(numbers.index[numbers > allowed])
+        if not names:
+            continue
+        first = ", ".join(cells.loc[cells["PTID"] == names[0], column].head(3))
+        how = "differs between the visits" if allowed else "is not the end of PTID"
+        what = f"{column} {how} of {len(names)} of {count(people, 'subject')}: {names[0]} ({first})"
+        what += f", {shortened(names[1:])}" if names[1:] else ""
+        blocking = too_many_lost(len(names), people, len(names), limit)
+        fix = f"download the table again: {SORTED}; {ACCEPT}" if blocking else "correct it where it is wrong"
+        findings.append(Finding("blocking" if blocking else "note", what, "ADNIMERGE", fix, "the facts of a subject"))
+    return findings
 
 
 def doubled_visits(merge: pd.DataFrame, subjects: list[str], columns: tuple[str, ...]) -> list[Finding]:

@@ -1,0 +1,79 @@
+"""Whose an image is: the list of images against what the files say of themselves, in their names or their headers.
+
+A column that a spreadsheet program sorted alone makes every image another subject's, and folders that were sorted by
+such a list agree with it. The files' own account is not changed by either, so it is what the others are held against.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ldae.adni.disk import SubjectFiles
+from ldae.adni.image_files import ImageFiles
+from ldae.adni.preflight.finding import Finding, Severity, shortened
+from ldae.core.keys import PTID
+from ldae.core.text_tables import count
+
+OPENED = 200  # images whose files have lost their names, of which a header is read
+MISTAKEN = 0.01  # of the images that tell whose they are: with more, the list (or the tree) is another cohort's
+USED = "knowing whose a scan is"
+FIX = (
+    "the list and the files disagree: download the list again, move nothing (a spreadsheet program may have sorted one "
+    "column alone); if folders were filled by such a list, download the images again as well"
+)
+
+
+@dataclass(frozen=True)
+class Identities:
+    """``told``: number of images of the list that say whose they are; ``contradicted``: (folder's PTID, image ID) ->
+    (PTID in the list, PTID that the files say)."""
+
+    told: int
+    contradicted: Mapping[tuple[str, str], tuple[str, str]]
+
+    def finding(self, images: Path) -> list[Finding]:
+        """That the list and the files disagree; blocking unless it is a single case among many."""
+        if not self.contradicted:
+            return []
+        cells = shortened(
+            f"I{image} of {whose} in the list, of {own} in its files"
+            for (_, image), (whose, own) in self.contradicted.items()
+        )
+        number = f"{len(self.contradicted)} of {count(self.told, 'image')}"
+        what = f"{number} listed as another subject's than the files themselves say"
+        severity: Severity = "blocking" if len(self.contradicted) > MISTAKEN * self.told else "quarantine"
+        return [Finding(severity, f"{what}: {cells}", f"MPRAGEMETA, {images}", FIX, USED)]
+
+
+def identities(files: Mapping[str, SubjectFiles], owners: Mapping[str, str]) -> Identities:
+    """Compare; images whose header (and no name) says that they are not the folder's are added to ``foreign``.
+
+    Args:
+        files: PTID -> files on disk.
+        owners: image ID -> PTID, of the list of images.
+    """
+    told = opened = 0
+    contradicted: dict[tuple[str, str], tuple[str, str]] = {}
+    for name, item in files.items():
+        for image, own in item.images.items():
+            if (whose := owners.get(image)) is None or not PTID.fullmatch(whose):
+                continue  # one that the list gives to nobody is told elsewhere
+            says = own.subjects
+            if not says and own.dicom and opened < OPENED:
+                opened += 1
+                says = in_header(own)
+                if says and name not in says:
+                    item.foreign[image] = min(says)
+            told += bool(says)
+            if says and whose not in says:
+                contradicted[name, image] = whose, min(says)
+    return Identities(told, contradicted)
+
+
+def in_header(own: ImageFiles) -> set[str]:
+    """The subject of the study that a header of an image names; none where it names none."""
+    from ldae.adni.staging import header_of, subject_of
+
+    header = header_of(Path(own.dicom[0]))
+    found = None if header is None else subject_of(header)
+    return set() if found is None else {found}

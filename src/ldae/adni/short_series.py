@@ -1,0 +1,197 @@
+"""Images that cannot be whole: slices missing at an end of the series, and slices that end in the middle.
+
+Numbers in file names do not tell how many slices there were. What tells it are the other images of the same subject and
+sequence, and that a head has a width. Suspicious images are few: of each one header is read, of a bounded number.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import pydicom
+
+from ldae.adni.disk import SubjectFiles
+from ldae.adni.image_files import ImageFiles
+from ldae.adni.slices import OF_LONI, names
+from ldae.adni.staging import header_of, transfer_syntax
+from ldae.adni.troubles import Trouble
+
+NARROWEST = 120.0  # mm; an adult's head is wider from ear to ear, and longer in any other direction
+ENOUGH = 120  # slices; with so many of a millimetre there is a head
+ALIKE = 0.85  # of the slices that the same protocol gave the same subject before; heads need a few more or less
+ROUGHLY = 0.75  # of the width (mm), or else of the slices, of any other image of the subject's with that name
+LOOKED_AT = 200  # images of which a header is read
+REPEAT = re.compile(r"[\W_]*repeat.*")  # of the same sequence, on the same day
+WHOLE_SIZE = 0.9  # of the bytes of the largest slice, which a slice without compression has at least
+SMALL_SLICE = 60_000  # bytes; 192 x 192 voxels of two bytes have more
+TAGS = [
+    *(
+        "Rows",
+        "Columns",
+        "BitsAllocated",
+        "SamplesPerPixel",
+        "NumberOfFrames",
+        "SliceThickness",
+        "SpacingBetweenSlices",
+    ),
+    *("Manufacturer", "ManufacturerModelName", "PixelSpacing"),
+]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How an image was taken, by one of its headers: ``step`` between slices (mm), ``least`` bytes of a file
+    with all its pixels (None: compressed), and what else must agree between two images of one protocol."""
+
+    frames: int
+    step: float | None
+    least: int | None
+    scanner: tuple[str, ...]
+
+    def is_like(self, other: "Protocol") -> bool:
+        """Whether two images have as many slices, unless some are missing."""
+        steps = self.step is not None and other.step is not None and abs(self.step - other.step) < 0.01 * self.step
+        return steps and self.scanner == other.scanner
+
+
+class Headers:
+    """Reads one header of each image that is asked for, of at most ``LOOKED_AT`` images."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Protocol | None] = {}
+
+    def of(self, path: str) -> Protocol | None:
+        """None where there are too many, or the file is no DICOM image."""
+        if path not in self.known and len(self.known) < LOOKED_AT:
+            self.known[path] = protocol(Path(path))
+        return self.known.get(path)
+
+
+def protocol(path: Path) -> Protocol | None:
+    """What the header of a file says of its image; None of a file that is no DICOM image."""
+    with open(path, "rb") as handle:
+        header, before = header_of(handle, TAGS), handle.tell()
+    if header is None:
+        return None
+    step = as_number(header.get("SpacingBetweenSlices")) or as_number(header.get("SliceThickness"))
+    syntax = transfer_syntax(path)
+    pixels = int(header.Rows) * int(header.Columns) * int(as_number(header.get("SamplesPerPixel")) or 1)
+    bits = int(as_number(header.get("BitsAllocated")) or 0)
+    frames = int(as_number(header.get("NumberOfFrames")) or 1)
+    plain = syntax is not None and not (pydicom.uid.UID(syntax).is_compressed or pydicom.uid.UID(syntax).is_deflated)
+    names = ("Rows", "Columns", "Manufacturer", "ManufacturerModelName", "PixelSpacing")
+    scanner = tuple(str(header.get(name, "")) for name in names)
+    return Protocol(frames, step, before + frames * pixels * bits // 8 if plain else None, scanner)
+
+
+def as_number(cell: object) -> float | None:
+    """A positive number of a header; None for anything else."""
+    try:
+        number = float(str(cell))
+    except ValueError:
+        return None
+    return number if 0 < number < float("inf") else None
+
+
+@dataclass(frozen=True)
+class Series:
+    """One listed image on disk: its ``subject``, ``image`` ID and ``files``."""
+
+    subject: str
+    image: str
+    files: ImageFiles
+
+    @property
+    def slices(self) -> int:
+        """Number of its DICOM files."""
+        return len(self.files.dicom)
+
+
+def look_for_short_series(files: Mapping[str, SubjectFiles], listed: Mapping[str, str]) -> None:
+    """Fill in ``gaps`` of each subject.
+
+    Args:
+        files: PTID -> files on disk.
+        listed: image ID -> sequence, of the list of images: what is compared, and may be converted.
+    """
+    groups: dict[tuple[str, str], list[Series]] = defaultdict(list)
+    for name, item in files.items():
+        for image, own in item.images.items():
+            if own.dicom and image in listed and image not in item.gaps:
+                groups[name, REPEAT.sub("", listed[image].lower())].append(Series(name, image, own))
+    some = islice((series for group in groups.values() for series in group), LOOKED_AT)
+    firsts = Counter(first for series in some if (first := first_number(series.files)) is not None)
+    usual = firsts.most_common(1)[0][0] if firsts else 1
+    headers = Headers()
+    for group in groups.values():
+        longest = max(group, key=lambda series: series.slices)
+        largest = max(max(series.files.sizes, default=0) for series in group)
+        for series in group:
+            trouble = missing_slices(series, longest, usual, headers) or cut_off(series, largest, headers)
+            if trouble is not None:
+                files[series.subject].gaps[series.image] = trouble
+
+
+def first_number(files: ImageFiles) -> int | None:
+    """The lowest number of a slice in LONI's file names; None where they have none."""
+    found = [int(match.group(1)) for name in names(files.dicom) if (match := OF_LONI.search(name))]
+    return min(found, default=None)
+
+
+def missing_slices(series: Series, longest: Series, usual: int, headers: Headers) -> str | None:
+    """Why an image lacks slices at an end; None where nothing speaks for it.
+
+    Args:
+        longest: the image of the same subject and sequence with the most slices.
+        usual: the number of the first slice of most images.
+    """
+    few, fewer = series.slices < ENOUGH, series.slices < ALIKE * longest.slices
+    first = first_number(series.files) if series.slices < longest.slices else None
+    late = first is not None and first > usual
+    if not (few or fewer or late):
+        return None
+    taken = headers.of(series.files.dicom[0])
+    if taken is not None and taken.frames > 1:
+        return None  # all slices in one file
+    width = None if taken is None or taken.step is None else series.slices * taken.step
+    if width is not None and width < NARROWEST:
+        return Trouble.GAPS.because(
+            f"I{series.image} has {series.slices} slices, which span {width:.0f} mm; a head is wider"
+        )
+    if not (fewer or late):
+        return None
+    compared = Trouble.GAPS.because(
+        f"I{series.image} has {series.slices} slices, I{longest.image} of the same subject and sequence has "
+        f"{longest.slices}"
+    )
+    if first is not None and late and first - usual + series.slices <= longest.slices:
+        return compared
+    other = headers.of(longest.files.dicom[0])
+    if taken is None or other is None or width is None or other.step is None:
+        return compared if series.slices < ROUGHLY * longest.slices else None
+    if other.frames > 1 or not fewer:
+        return None
+    return compared if taken.is_like(other) or width < ROUGHLY * longest.slices * other.step else None
+
+
+def cut_off(series: Series, largest: int, headers: Headers) -> str | None:
+    """Why files of an image are too small for their pixels; None where they are not.
+
+    Args:
+        largest: bytes of the largest slice of the same subject and sequence.
+    """
+    sizes = series.files.sizes
+    most = max(sizes, default=0)
+    if not sizes or (min(sizes) >= WHOLE_SIZE * most and most >= ROUGHLY * largest and most >= SMALL_SLICE):
+        return None
+    taken = headers.of(series.files.dicom[0])
+    if taken is None or taken.least is None:
+        return None
+    short = sum(number for size, number in sizes.items() if size < taken.least)
+    if not short:
+        return None
+    of = f"{short} of {series.slices} files of I{series.image} {'has' if short == 1 else 'have'}"
+    return Trouble.CUT_OFF.because(f"{of} fewer bytes than the pixels need (copy or download them again)")

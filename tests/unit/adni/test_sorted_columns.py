@@ -1,0 +1,122 @@
+"""Columns that a spreadsheet program sorted alone, and dates that it mistook: many contradictions block."""
+
+import pandas as pd
+import pytest
+from preflight_words import ALL, said, sentence
+
+from ldae.adni.preflight import preflight
+from ldae.adni.study_tables import read_table
+
+
+def blocking(download, **options):
+    findings = preflight(download.images, download.tables, **options)
+    return [str(finding) for finding in findings if finding.severity == "blocking"]
+
+
+def change(download, table, column, function):
+    """Apply a function to one column of a table."""
+    cells = read_table(download.table(table))
+    cells[column] = function(cells[column])
+    cells.to_csv(download.table(table), index=False)
+
+
+def sorted_alone(cells):
+    return sorted(cells, reverse=True)
+
+
+def rolled(cells):
+    return list(cells[1:]) + list(cells[:1])
+
+
+def test_diagnoses_that_were_moved_by_a_row_block_and_can_be_accepted(make_download, plans, tmp_path):
+    download = make_download(tmp_path / "raw", plans)
+    change(download, "DXSUM_PDXCONV", "DIAGNOSIS", lambda cells: cells.map({"1": "2", "2": "3", "3": "1"}))
+    (line,) = blocking(download)
+    assert line.startswith("ADNIMERGE and DXSUM give 10 of 10 visits different diagnoses")
+    assert "download both tables again" in line and "raise convert.max_contradicted_fraction" in line
+    assert blocking(download, max_contradicted_fraction=1.0) == []
+
+
+def test_a_single_other_diagnosis_is_a_note(make_download, plans, tmp_path):
+    download = make_download(tmp_path / "raw", plans)
+    subject = plans[0].subject.ptid
+    merge = read_table(download.table("ADNIMERGE"))
+    here = (merge["PTID"] == subject) & (merge["VISCODE"] == "bl")
+    other = {"CN": "MCI", "MCI": "Dementia", "Dementia": "CN"}[merge.loc[here, "DX"].item()]
+    download.edit("ADNIMERGE", {"PTID": subject, "VISCODE": "bl"}, "DX", other)
+    assert blocking(download) == []
+    assert "note: ADNIMERGE and DXSUM give 1 of 10 visits different diagnoses" in said(download)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "function", "words"),
+    [
+        ("ADNIMERGE", "EXAMDATE", sorted_alone, "dates contradict the visit's code at"),
+        ("ADNIMERGE", "EXAMDATE_bl", rolled, "EXAMDATE_bl differs between the visits of"),
+        ("ADNIMERGE", "AGE", rolled, "AGE differs between the visits of 5 of 5 subjects"),
+        ("ADNIMERGE", "RID", rolled, "RID is not the end of PTID of 5 of 5 subjects"),
+        ("MPRAGEMETA", "ScanDate", sorted_alone, "the list dates"),
+    ],
+)
+def test_a_column_that_was_moved_alone_blocks(make_download, plans, tmp_path, table, column, function, words):
+    download = make_download(tmp_path / "raw", plans)
+    change(download, table, column, function)
+    assert any(words in line and "sorted or pasted alone" in line for line in blocking(download)), said(download)
+
+
+def test_the_facts_of_one_subject_in_twenty_are_a_note():
+    from ldae.adni.preflight.quality_checks import changing_facts
+
+    rows = [
+        {"PTID": f"002_S_{n:04d}", "RID": str(n), "PTGENDER": "Male", "AGE": "70", "EXAMDATE_bl": "2010-01-01"}
+        for n in range(1, 21)
+        for _ in range(2)
+    ]
+    rows[1]["AGE"] = "82"
+    merge = pd.DataFrame(rows, dtype=object)
+    (finding,) = changing_facts(merge, list(merge["PTID"]), 0.1)
+    assert (finding.severity, finding.what) == (
+        "note", "AGE differs between the visits of 1 of 20 subjects: 002_S_0001 (70, 82)",
+    )  # fmt: skip
+    assert changing_facts(merge.drop(index=1), list(merge["PTID"]), 0.1) == []
+
+
+def exchanged(cells):
+    """ISO dates as a British spreadsheet program leaves American ones: day and month in each other's place."""
+    parts = cells.str.split("-", expand=True)
+    return pd.Series(
+        [f"{y}-{d}-{m}" if int(d) <= 12 else f"{y}-{m}-{d}" for y, m, d in parts.itertuples(index=False)],
+        index=cells.index,
+    )
+
+
+def test_exchanged_days_and_months_are_told_by_the_scans(make_download, plans, tmp_path):
+    download = make_download(tmp_path / "raw", plans)
+    merge = read_table(download.table("ADNIMERGE"))
+    for place, (year, month, day) in enumerate(merge["EXAMDATE"].str.split("-")):
+        merge.loc[place, "EXAMDATE"] = f"{year}-{month}-{int(day) % 12 + 1:02d}"
+    merge.to_csv(download.table("ADNIMERGE"), index=False)
+    assert blocking(download) == []
+    change(download, "ADNIMERGE", "EXAMDATE", exchanged)
+    (line,) = [line for line in blocking(download) if "EXAMDATE has day and month exchanged" in line]
+    assert "a spreadsheet program took the month for the day" in line
+
+
+def test_a_list_that_dates_scans_otherwise_than_their_folders(make_download, plans, tmp_path):
+    download = make_download(tmp_path / "raw", plans)
+    image = download.chosen(plans[0].subject.ptid)[0]
+    day = str((pd.Timestamp(image.acquired) + pd.Timedelta(days=3)).date())
+    download.edit("MPRAGEMETA", {"ImageUID": str(image.image_id)}, "ScanDate", day)
+    text = said(download)
+    assert f"note: the list dates 1 of 10 arriving scans otherwise than their folders: I{image.image_id}" in text
+    change(download, "MPRAGEMETA", "ScanDate", exchanged)
+    assert any("day and month are exchanged" in line for line in blocking(download))
+
+
+def test_dates_before_the_study_are_those_of_another_calendar(download):
+    """Excel's calendar from 1904 makes every date four years and a day older."""
+    older = pd.Timedelta(days=1462)
+    for table, column in (("ADNIMERGE", "EXAMDATE"), ("ADNIMERGE", "EXAMDATE_bl"), ("MPRAGEMETA", "ScanDate")):
+        change(download, table, column, lambda cells: (pd.to_datetime(cells) - older).dt.strftime("%Y-%m-%d"))
+    assert any("the list dates" in line for line in blocking(download))
+    assert sentence(download) == ALL
