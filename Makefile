@@ -7,10 +7,12 @@ CONFIGS := config/config.yaml
 DEMO := config/small_networks.yaml config/demo.yaml
 SMOKE := $(DEMO) config/smoke.yaml
 STUDY := $(DEMO) config/study.yaml
+ACCEPTANCE := $(DEMO) config/acceptance.yaml
 REHEARSE := config/rehearse.yaml
+REAL := config/small_networks.yaml config/real.yaml
 
-.PHONY: adapter help setup demo smoke study rehearse all inventory test test-slow test-slurm test-slurm-ci check lint-workflow format \
-    docs docs-check site tutorial lock clean soak bench bench-dag bench-preflight bench-ingest bench-preprocess \
+.PHONY: acceptance adapter help setup demo smoke study real rehearse all inventory test test-slow test-slurm test-slurm-ci check \
+    lint-workflow format docs docs-check site tutorial lock clean soak bench bench-dag bench-preflight bench-ingest bench-preprocess \
     bench-preprocess-studies bench-shards bench-paper-scale bench-memory bench-gpu
 .DEFAULT_GOAL := help
 
@@ -48,10 +50,22 @@ smoke: $(READY) ## the same chain on six subjects, in minutes
 	@start=$$(date +%s); $(BIN)/ldae run --config $(SMOKE) \
 		&& $(BIN)/ldae summary results/smoke --seconds $$(( $$(date +%s) - start ))
 
+acceptance: $(READY) ## the demo on a cohort of another seed, which nothing was tuned on: the numbers by which a change is judged
+	@$(BIN)/ldae inventory --config $(CONFIGS) $(ACCEPTANCE)
+	@start=$$(date +%s); $(BIN)/ldae run --config $(ACCEPTANCE) \
+		&& $(BIN)/ldae summary results/acceptance --seconds $$(( $$(date +%s) - start ))
+
 study: $(READY) ## 300 synthetic subjects from BIDS: the probes beside what an untrained encoder and the truth can do
 	@$(BIN)/ldae inventory --config $(CONFIGS) $(STUDY)
 	@start=$$(date +%s); $(BIN)/ldae run --config $(STUDY) \
 		&& $(BIN)/ldae summary results/study --seconds $$(( $$(date +%s) - start ))
+
+real: $(READY) ## conformed real brains through the whole chain: VOLUMES=FILE.npz (what it holds: benchmarks/real_brains.py)
+	@test -n "$(VOLUMES)" || { echo "Error: say which volumes: make real VOLUMES=FILE.npz"; exit 1; }
+	@$(BIN)/python benchmarks/real_brains.py "$(VOLUMES)"
+	@$(BIN)/ldae inventory --config $(CONFIGS) $(REAL)
+	@start=$$(date +%s); $(BIN)/ldae run --config $(REAL) \
+		&& $(BIN)/ldae summary results/real --seconds $$(( $$(date +%s) - start ))
 
 # The same command goes on where it stopped; one rule: `snakemake RULE --profile profiles/rehearse --configfile config/rehearse.yaml`.
 rehearse: $(READY) ## the paper's networks on the paper's grid through every rule, on a CPU with 24 GB: seconds and memory by rule

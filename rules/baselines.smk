@@ -61,6 +61,7 @@ rule train_supervised_ad:
         "../envs/gpu.yaml"
     params:
         settings=settings.supervised("supervised_ad"),
+        selection=settings.section("supervised_ad", "selection"),
         seed=settings.seed,
         start=start_digest(settings, "supervised_ad"),
     script:
@@ -84,6 +85,7 @@ rule train_supervised_age:
         "../envs/gpu.yaml"
     params:
         settings=settings.supervised("supervised_age"),
+        selection=settings.section("supervised_age", "selection"),
         seed=settings.seed,
         start=start_digest(settings, "supervised_age"),
     script:

@@ -208,7 +208,8 @@ def test_planning_says_the_same_sentences(results, tmp_path):
         "raw": {"images": str(tmp_path), "tables": str(tmp_path)},
         "method": {"posterior": "sample"} | method["representation"],
     } | {stage: trained[stage] for stage in ("autoencoder", "diffusion", "representation", "dae")}
-    overlay |= {stage: {"training": trained[stage]["training"]} for stage in ("supervised_ad", "supervised_age")}
+    for stage in ("supervised_ad", "supervised_age"):  # the trainings here choose their step so, unless they are told
+        overlay[stage] = {"selection": "validation", "training": trained[stage]["training"]}
 
     def planned(**steps: int) -> list[str]:
         sections = json.loads(json.dumps(overlay))

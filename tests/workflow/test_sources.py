@@ -70,6 +70,15 @@ def test_the_study_makes_the_dataset_it_reads(workflow):
     assert everything == once(TRAIN, {"make_phantom_bids", "inventory_dataset"}) | PREPROCESS
 
 
+def test_real_brains_enter_as_volumes(workflow):
+    """What `make real` runs: no conversion, no preprocessing, every study."""
+    (workflow.folder / "data/real").mkdir(parents=True)
+    (workflow.folder / "data/real/scans.csv").write_text("subject,path,session,age\nsub-1,sub-1.nii.gz,0,40\n")
+    everything = planned(workflow, "--configfile", "config/small_networks.yaml", "config/real.yaml")
+    assert {"check_volumes", "report_html"} <= set(everything) and set(everything) >= STUDIES
+    assert not set(everything) & {*CONVERT, *PREPROCESS, "make_phantom"} - {"qc_scans"}
+
+
 def test_a_cohort_without_labels_trains_without_the_supervised_baselines(bids):
     arguments = overlay(bids, source="bids", bids={"path": "dataset"}, manifest={"require_diagnosis": False})
     baselines = {"encode_baselines", "train_supervised_ad", "train_supervised_age"}

@@ -9,6 +9,7 @@ with running(snakemake.log[0]):
     from ldae.core.files import read_tsv
     from ldae.core.provenance import run_provenance
     from ldae.core.scans import read_splits
+    from ldae.inference.degenerate import degenerate_sentences
     from ldae.report.html import ReportSources
     from ldae.report.public import bundle_public
     from ldae.report.run_description import unseen_sentences
@@ -28,6 +29,7 @@ with running(snakemake.log[0]):
             provenance=run_provenance([files.volumes, files.latents], list(files.models)),
             external=Path(files.external) if files.external else None,
             unseen=unseen_sentences(Path(folders.train), Path(folders.store) / "volumes", Path(files.splits)),
+            degenerate=degenerate_sentences(Path(folders.train), Path(folders.store)),
             starts=start_sentences(Path(folders.train), read_splits(files.splits)),
         ),
         parse_config(folders.settings),

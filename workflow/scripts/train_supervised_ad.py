@@ -15,6 +15,7 @@ with running(snakemake.log[0]):
         splits=snakemake.input.splits,
         out=str(Path(snakemake.output.model).parent),
         settings=snakemake.params.settings,
+        selection=snakemake.params.selection,
         target="ad",
         seed=snakemake.params.seed,
         launch=snakemake.config.get("launch", {}),

@@ -86,6 +86,6 @@ class Evaluation(Arithmetic):
     )
     max_triplets: Positive = Field(2000, description="interpolation triplets; where there are more, so many are drawn")
     calibration_scans: Positive = Field(
-        128, description="training scans decoded in a phantom cohort to learn how decoded ventricles are measured"
+        128, description="training scans whose reconstructions show how ventricles are measured in decoded volumes"
     )
     variations: Positive = Field(8, description="samples per y_sem in the variation figure")

@@ -166,6 +166,12 @@ class Dae(Section):
 class Supervised(Section):
     """Supervised baseline: the encoder of the representation section with a linear head (Table 7)."""
 
+    selection: Literal["enough", "validation"] = Field(
+        "enough",
+        description="who chooses the step that is delivered: at least 10 subjects of each class, some of them set "
+        "aside from the training split if need be (in a small cohort nobody: the last step) | the validation split, "
+        "however few it has",
+    )
     training: Training
 
 

@@ -186,7 +186,7 @@ SWITCHES = (
             "training_split": "1 / standard deviation over the training split, stored with the latents",
             "first_batch": "1 / standard deviation of one batch of samples (theirs: the constant 0.8730)",
         },
-        "code: a constant in the diffusion stages; a comment says it was measured on the first batch",
+        "paper: of the first batch; code: a constant in the diffusion stages, measured on it by a comment",
         ("encode_latents",),
     ),
     Switch(
@@ -277,6 +277,25 @@ SWITCHES = (
         "code: train_test_split over scans in the probe script",
         ("fit_probes", "eval_probe_checks", "audit_leakage"),
     ),
+    *(
+        Switch(
+            f"supervised_{target}.selection",
+            f"Step of the supervised encoder of {name}",
+            "enough",
+            "validation",
+            {
+                "enough": "at least 10 subjects of each class choose the best step, some of them set aside from the "
+                "training split if need be; in a small cohort nobody does, and the last step is delivered",
+                "validation": "the best step by the validation split, however few subjects it has",
+            },
+            f"paper: 1 % of the subjects validate; code: 30 % for these encoders, {stop}, neither of which a mode sets",
+            (f"train_supervised_{target}",),
+        )
+        for target, name, stop in (
+            ("ad", "the diagnosis", "early stopping on Matthews correlation, patience 5"),
+            ("age", "age", "early stopping on the absolute error, patience 10"),
+        )
+    ),
     Switch(
         "method.positive_class",
         "Positive class of the diagnosis",
@@ -286,7 +305,7 @@ SWITCHES = (
             "AD": "AD: its recall, precision and F1 come first; those of CN (*_cn_positive) stand beside them",
             "CN": "CN: the metrics named *_cn_positive come first; those of AD stand beside them",
         },
-        "code: labels are places in the sorted class names, so AD is 0 and CN is 1",
+        "paper, 5.4.1, and code: labels are places in the sorted class names, so AD is 0 and CN is 1",
         ("fit_probes",),
     ),
     Switch(

@@ -24,7 +24,7 @@ import pandas as pd
 
 from ldae.core.errors import UserError
 from ldae.core.files import atomic_path, read_json, read_tsv, sha256_file, write_json, write_tsv
-from ldae.core.keys import KEY_TYPES
+from ldae.core.keys import KEY, KEY_TYPES
 
 CONTENT = ("data.npy", "index.tsv")  # what the digest of a store is of
 WHOLE_BYTES = 64 << 20  # arrays up to here are checked when the store is opened
@@ -125,7 +125,8 @@ def write_store(
         scans: digest of the volume behind each row; none: each row is its own source.
 
     Raises:
-        UserError: the index is empty, there are fewer or more arrays than rows, or one has another shape.
+        UserError: the index is empty, there are fewer or more arrays than rows, or one has another shape or holds NaN
+            or infinity.
     """
     folder = Path(folder)
     if index.empty:
@@ -134,7 +135,7 @@ def write_store(
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     try:
-        shape, contents = _write_array(fresh / "data.npy", arrays, len(index), np.dtype(dtype), folder)
+        shape, contents = _write_array(fresh / "data.npy", arrays, index, np.dtype(dtype), folder)
         if scans is not None and len(scans) != len(index):
             raise UserError(f"{folder}: {len(scans)} digests of scans for {len(index)} index rows.")
         write_tsv(fresh / "index.tsv", index)
@@ -151,9 +152,10 @@ def write_store(
 
 
 def _write_array(
-    path: Path, arrays: Iterable[np.ndarray], rows: int, dtype: np.dtype, folder: Path
+    path: Path, arrays: Iterable[np.ndarray], index: pd.DataFrame, dtype: np.dtype, folder: Path
 ) -> tuple[list[int], list[str]]:
-    """Write ``rows`` arrays of one shape as one .npy, and return its shape and a digest of each of them."""
+    """Write an array of one shape per row as one .npy, and return its shape and a digest of each of them."""
+    rows = len(index)
     shape, contents, count = [rows], [], 0
     with atomic_path(path) as temporary, open(temporary, "wb") as handle:
         for array in arrays:
@@ -165,6 +167,8 @@ def _write_array(
                 np.lib.format.write_array_header_1_0(handle, described | {"shape": tuple(shape)})
             if list(array.shape) != shape[1:]:
                 raise UserError(f"{folder}: an array of shape {array.shape} among those of {tuple(shape[1:])}.")
+            if not np.isfinite(array).all():
+                raise UserError(_not_finite(folder, index.iloc[count]))
             row = np.ascontiguousarray(array, dtype=dtype)
             handle.write(row.data)
             contents.append(_row_digest(row))
@@ -172,6 +176,15 @@ def _write_array(
         if count != rows:
             raise UserError(f"{folder}: {count} arrays for {rows} index rows.")
     return shape, contents
+
+
+def _not_finite(folder: Path, row: pd.Series) -> str:
+    name = "_".join(str(row[column]) for column in KEY if column in row) or f"row {row.name}"
+    return (
+        f"{folder}: what was made of {name} holds NaN or infinity, and nothing is written. Look at that scan, and at "
+        "the log of the model that made it (steps that were left out, losses that grow); train it again with a lower "
+        "learning rate if it is spoiled."
+    )
 
 
 def open_store(folder: str | Path) -> Store:

@@ -49,7 +49,7 @@ class Decoder:
         return torch.from_numpy(np.array(array, dtype=np.float32)).to(self.ldae.device)
 
     def autoencode(self, x: np.ndarray, ids: list[str]) -> np.ndarray:
-        """Decoded latent of each scan: the ceiling of every method that decodes latents."""
+        """Decoded latent of each scan: what is left of it before any diffusion."""
         return self._over_volumes(self.ldae.autoencode, x, *self._noise(ids))
 
     def encode_latent(self, x: np.ndarray, ids: list[str]) -> np.ndarray:

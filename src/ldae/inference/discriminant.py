@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ldae.inference.degenerate import constant_dimensions
+
 CLASSES = ("CN", "MCI", "AD")
 FEWEST_SUBJECTS = 5  # of a diagnosis, below which its mean and spread would be single subjects'
 
@@ -14,10 +16,17 @@ def discriminant_axes(codes: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """(dimension, classes - 1) directions, strongest first, with unit variance within classes.
 
     Fisher's discriminant with Ledoit-Wolf shrinkage of the covariance within classes, since there may be fewer
-    subjects than dimensions; turned so that AD lies right of CN and MCI above zero.
+    subjects than dimensions; turned so that AD lies right of CN and MCI above zero. Components that are the same in
+    every scan have no weight; no axes where all are.
     """
     from sklearn.covariance import ledoit_wolf
 
+    varying = ~constant_dimensions(codes)
+    if not varying.all():
+        axes = discriminant_axes(codes[:, varying], labels) if varying.any() else np.empty((0, 0))
+        found = np.zeros((codes.shape[1], axes.shape[1]))
+        found[varying] = axes
+        return found
     names = [name for name in CLASSES if (labels == name).any()]
     means = np.stack([codes[labels == name].mean(axis=0) for name in names]) if names else np.empty((0, codes.shape[1]))
     if len(names) < 2:
@@ -70,11 +79,12 @@ class Plane:
         diagnoses, which span no plane.
 
         Args:
-            codes: (N, dimension).
+            codes: (N, dimension); scans whose code is not finite do not count.
             labels: (N,) diagnoses; others than CN, MCI and AD do not count.
             training: (N,) which scans the networks were trained on.
         """
-        names, known = np.asarray(labels, dtype=object), np.isin(np.asarray(labels, dtype=object), CLASSES)
+        names = np.asarray(labels, dtype=object)
+        known = np.isin(names, CLASSES) & np.isfinite(np.asarray(codes, dtype=float)).all(axis=1)
         fitted = known & training
         axes = discriminant_axes(np.asarray(codes, dtype=float)[fitted], names[fitted])
         if axes.shape[1] < 2:

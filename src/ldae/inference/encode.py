@@ -21,6 +21,7 @@ from ldae.core.lineage import open_codes, open_latents, require_grid, require_sc
 from ldae.core.scans import read_splits, scan_ids, split_rows
 from ldae.core.store import Store, open_store, write_store
 from ldae.inference.arithmetic import PLAIN, called, noted, placed
+from ldae.inference.degenerate import constant_codes
 from ldae.inference.device import one_thread, pick_device
 from ldae.inference.model_folder import Loaded, load_dae, load_supervised
 from ldae.inference.pipeline import LDAE, MAIN, CodeKey
@@ -66,6 +67,8 @@ def encode_codes(
     facts = {"model": "untrained", "untrained": ldae.digest} | made
     _write(Path(out) / "y_sem_untrained", images, everything, 1, semantic(untrained), **facts)
     y_sem = open_store(Path(out) / "y_sem")
+    if sentence := constant_codes(np.asarray(y_sem.data)):
+        logger.warning("%s", sentence)
     write_codes(Path(out) / "codes.tsv", y_sem.index, np.asarray(y_sem.data))
     for conditional, name in MAIN.items():
         _write_x_T(Path(out) / name, images, test, batch, ldae, codes, y_sem, conditional)
@@ -205,7 +208,9 @@ def encode_baselines(
         with torch.no_grad():
             prediction = model.network.predict(torch.from_numpy(codes).to(device)).cpu().numpy()
         index = images.index.assign(prediction=prediction)
-        write_store(Path(out) / name, codes, index, scans=images.scans, **made_by(model, images), **how)
+        made: dict[str, Any] = {"selection": model.description.get("selection")}  # whoever shows it, says so
+        made |= made_by(model, images)
+        write_store(Path(out) / name, codes, index, scans=images.scans, **made, **how)
 
 
 def made_by(model: Loaded, store: Store) -> dict[str, str]:

@@ -19,7 +19,7 @@ from ldae.inference import pipeline
 from ldae.inference.device import one_thread
 from ldae.inference.facts import Facts, image_error
 from ldae.inference.paths import lerp, slerp
-from ldae.inference.probe import moved, sigmoid, step_to, unit
+from ldae.inference.probe import SAME_SCORE, moved, sigmoid, step_to, unit
 from ldae.inference.reference import Oddity, Reference
 from ldae.inference.scan import Scan, scan_of_array, scan_of_file
 from ldae.preprocessing.conform import grid_affine
@@ -261,6 +261,8 @@ class LDAE:
         probe = self.facts.probes.get("ad")
         if probe is None:
             raise UserError("This model has no probe of AD: its cohort had no diagnoses.")
+        if probe.flat:
+            raise UserError(f"No step leads to another probability: {SAME_SCORE}.")
         if towards not in ("AD", "CN"):
             raise UserError(f"The probe knows AD and CN, not {towards!r}.")
         if not 0 < probability < 1:

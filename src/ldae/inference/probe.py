@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+FLAT = 1e-9  # length of the weight, in standardised units, below which it is rounding
+SAME_SCORE = "the probe of AD gives every scan the same score, as it does where y_sem is the same for every scan"
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -32,6 +35,11 @@ class Probe:
     def score(self, features: np.ndarray) -> np.ndarray:
         """(N,) scores of (N, dimension) features."""
         return self.standardise(features) @ self.weight + self.bias
+
+    @property
+    def flat(self) -> bool:
+        """Whether every scan has the same score, as where their codes are the same: no step along it leads anywhere."""
+        return float(np.linalg.norm(self.weight)) < FLAT
 
     def as_json(self) -> dict[str, Any]:
         """The probe as numbers and lists; :meth:`from_json` reads it."""

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ldae.core.errors import UserError
 from ldae.core.keyed import Draw, normal
 from ldae.core.scans import scan_ids
 from ldae.core.store import Store
@@ -35,6 +36,9 @@ class Latents:
     Attributes:
         mean: posterior means (n, C, x, y, z).
         spread: posterior standard deviations, same shape.
+
+    Raises:
+        UserError: the latents of a scan hold NaN or infinity.
     """
 
     def __init__(self, store: Store, rows: np.ndarray, device: torch.device):
@@ -42,6 +46,13 @@ class Latents:
         values = torch.from_numpy(store.volumes(rows)) * store.meta["scale_factor"]
         self.mean, self.spread = values[:, 0].contiguous(), values[:, 1].contiguous()
         self.ids = scan_ids(store.index.iloc[rows])
+        finite = values.flatten(1).isfinite().all(dim=1)
+        if not finite.all():
+            names = [name for name, whole in zip(self.ids, finite.tolist(), strict=True) if not whole]
+            raise UserError(
+                f"{store.path} holds NaN or infinity for {names[0]} ({len(names)} such scans): delete its store.json "
+                "and run encode_latents again; if that refuses, the autoencoder is spoiled."
+            )
 
     def __len__(self) -> int:
         return len(self.mean)

@@ -42,8 +42,8 @@ def pack_volumes(
         transform: how given volumes were registered, where that is known.
 
     Raises:
-        UserError: no scan is left, an image is missing or changed since its status was written, or two kinds of
-            registration are mixed.
+        UserError: no scan is left, an image is missing, changed since its status was written or not finite, or two
+            kinds of registration are mixed.
     """
     usable = scans[scans["status"] == "included"].merge(
         qc.loc[qc["state"] == "done", [*KEY, "path", "sha256", "determinant"]], on=KEY
@@ -61,6 +61,8 @@ def pack_volumes(
             if not path.is_file() or sha256_file(path) != expected:
                 raise UserError(f"{path} is missing or changed since {maker}; run that rule again.")
             volume = given_volume(path, settings) if given else read_volume(path)
+            if not np.isfinite(volume).all():
+                raise UserError(f"{path} holds NaN or infinity: remove it and run the rule that makes it again.")
             yield in_256_steps(volume)
 
     index = usable[[*KEY, *FACTS, "determinant"]]

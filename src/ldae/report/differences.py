@@ -6,6 +6,49 @@ from ldae.config.switches import SWITCHES, Switch, chosen
 PAPER_SHAPE = (128, 160, 128)
 
 Difference = tuple[str, str, str]
+NOT_REPRODUCED = (  # (what, in the authors' code, here in both modes)
+    (
+        "Length and batch of stage 3",
+        "32 scans a step, at most 400 epochs, stopped when the similarity has not risen for 75 (the paper: 16, 200)",
+        "`representation.training.batch` and `steps`; nothing stops early",
+    ),
+    (
+        "Length and selection of stage 1",
+        "at most 100 epochs, stopped when the validation L1 has not fallen for 30 (the paper: 20 epochs, best SSIM)",
+        "`autoencoder.training.steps`, the step with the best SSIM",
+    ),
+    (
+        "Validation subjects",
+        "5 % of them for stage 1, 0.5 % for stages 2 and 3, 30 % for the supervised encoders (the paper: 1 %)",
+        "`splits.validation_fraction`, the same for all",
+    ),
+    (
+        "Precision",
+        "fp16 with a loss scaler; stage 1 clips the gradients while they are scaled, which shrinks its steps",
+        "bf16 or fp32, gradients clipped unscaled",
+    ),
+    (
+        "Selection of stage 3",
+        "similarity (window 3) of samples by DDIM in 100 steps, from fresh noise at every validation, over all scans",
+        "window 11, `representation.training.validation_steps` steps, the same noise at every validation",
+    ),
+    (
+        "Supervised encoders",
+        "cross-entropy of two outputs; Adam, whose weight decay is added to the gradient; early stopping, patience 5 "
+        "(diagnosis) and 10 (age); ages scaled by a fixed range",
+        "one logit; AdamW, whose decay is not; `supervised_ad.selection`; ages scaled by the training scans",
+    ),
+    (
+        "Number of test and validation subjects",
+        "a share of the subjects, rounded up",
+        "rounded to the nearest number",
+    ),
+    (
+        "Start of the autoencoder's spread",
+        "as the framework has it",
+        "log variance of -6 where no weights are given",
+    ),
+)
 
 PAGE_HEAD = """# Where the paper, the authors' code and good sense differ
 
@@ -26,6 +69,16 @@ in this repository.
 
 | switch | what it is about | `paper` | `authors_code` | read by |
 | --- | --- | --- | --- | --- |
+"""
+
+
+NOT_REPRODUCED_HEAD = """
+## What `authors_code` does not reproduce
+
+No switch sets these; where a key of the configuration is named, it can be set to their value.
+
+| | the authors' code | here, in both modes |
+| --- | --- | --- |
 """
 
 
@@ -152,9 +205,11 @@ def missing_weights(config: Config) -> list[str]:
 
 
 def differences_page() -> str:
-    """docs/differences.md: one table of all switches, then one paragraph for each."""
+    """docs/differences.md: a table of all switches, a paragraph for each, and what no switch reproduces."""
     rows = "".join(_row(switch) for switch in SWITCHES)
-    return PAGE_HEAD + rows + "\n" + "\n".join(_paragraph(switch) for switch in SWITCHES)
+    paragraphs = "\n".join(_paragraph(switch) for switch in SWITCHES)
+    others = "".join(f"| {what} | {theirs} | {here} |\n" for what, theirs, here in NOT_REPRODUCED)
+    return PAGE_HEAD + rows + "\n" + paragraphs + NOT_REPRODUCED_HEAD + others
 
 
 def _row(switch: Switch) -> str:

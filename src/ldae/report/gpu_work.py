@@ -112,18 +112,21 @@ def inference(config: Config, cohort: Cohort, one: Teraflops) -> dict[str, float
     compared = settings.samples + 2 * people
     timed = settings.efficiency_repeats * (1 + min(settings.batch, people) * (people > 1))
     triplets = min(settings.max_triplets, cohort.triplets)
+    trained_on = 0 if config.model else cohort.scans - cohort.test_scans
+    lines = min(settings.calibration_scans, trained_on) * one.decode  # how ventricles are measured in decoded volumes
     return {
         "encode_latents": cohort.scans * one.encode,
         "encode_baselines": cohort.scans * (one.dae_read + 2 * one.read),
         "encode_codes": 2 * cohort.scans * one.read + cohort.test_scans * main * (one.guided + one.noise),
         "encode_solver_codes": cohort.test_scans * (every - main) * (one.guided + one.noise),
         "eval_reconstruction": scans * (3 * generated + main * one.noise + one.decode + autoencoded)
-        + few * 3 * main * one.dae,
+        + few * 3 * main * one.dae
+        + lines,
         "eval_solvers": scans * (every * (2 * one.guided + one.noise) + 3 * len(solvers(settings)) * one.decode)
         + few * 3 * every * one.dae,
-        "eval_interpolation": triplets * (4 * generated + one.decode + 2 * one.encode + autoencoded),
-        "eval_manipulation": people * (moves * (generated + one.read) + autoencoded),
-        "eval_variation": min(SHOWN_VARIATIONS, people) * settings.variations * generated,
+        "eval_interpolation": triplets * (4 * generated + one.decode + 2 * one.encode + autoencoded) + lines,
+        "eval_manipulation": people * (moves * (generated + one.read) + autoencoded) + lines,
+        "eval_variation": min(SHOWN_VARIATIONS, people) * settings.variations * generated + lines,
         "eval_samples": settings.samples * (main * one.noise + one.decode)
         + 2 * people * one.decode
         + compared * (one.encode + one.read),

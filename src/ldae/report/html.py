@@ -213,6 +213,7 @@ def report_html(out: str | Path, sources: ReportSources, config: Config, public:
         provenance=list(_flat(sources.provenance)),
         unseen=sources.unseen,
         starts=sources.starts,
+        degenerate=sources.degenerate,
         contaminated=read_contamination(sources.evaluate),
         external=external_box(sources, config),
         public=public,

@@ -17,6 +17,7 @@ from ldae.config import Config, computed
 from ldae.core.errors import UserError
 from ldae.core.files import digest, link_or_copy, no_safetensors, read_json, sha256_file, write_json
 from ldae.core.lineage import MADE_FROM
+from ldae.training.selection import chosen_by
 from ldae.training.warm_start import Start
 
 STEPS = "settings.training.steps"
@@ -241,6 +242,8 @@ def settings_of(config: Config, stage: str) -> BaseModel:
 def _asked(config: Config, stage: str) -> dict[str, Any]:
     """What is known of a training before its inputs are."""
     method = config.method_of(f"train_{stage}") if stage in ("diffusion", "representation") else {}
+    if stage.startswith("supervised"):
+        method = chosen_by(getattr(config, stage).selection)
     settings = settings_of(config, stage)
     return {"settings": computed(settings), "seed": config.seed, "method": method, "start": start_digest(config, stage)}
 

@@ -123,6 +123,7 @@ class Records:
         stage, settings = trainer.stage, trainer.settings
         folder.mkdir(parents=True, exist_ok=True)
         rewind_rows(self.skipped, trainer.step)
+        self.remarked = False
         self.reporter = Reporter(stage.name, trainer.step, settings, folder / "live.jsonl", trainer.world.size)
         self.curves = Curves(folder / "tensorboard", trainer.step) if launch.tensorboard else None
 
@@ -150,6 +151,9 @@ class Records:
                 *(trainer.stage.name, trainer.step, ", ".join(f"{n} {v}" for n, v in losses.items()), self.skipped),
             )
         self.reporter.step(trainer.step, {} if step.skipped else step.losses, metrics)
+        if metrics and not self.remarked and (sentence := trainer.stage.remark(trainer.history)):
+            logger.warning("%s", sentence)
+            self.remarked = True
         if self.curves is not None:
             self.curves.add(trainer.step, ({} if step.skipped else step.losses) | metrics)
         if metrics and self.launch.pictures_every and len(trainer.history) % self.launch.pictures_every == 0:

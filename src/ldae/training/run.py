@@ -1,9 +1,11 @@
 """The trainings as the workflow calls them: stores and splits in, a model folder out."""
 
+import dataclasses
 import logging
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -19,6 +21,7 @@ from ldae.networks.semantic_encoder import Target
 from ldae.training.assignment import Assignment, Settings, assigned
 from ldae.training.distributed import World
 from ldae.training.loop import LAUNCH
+from ldae.training.selection import How, Selection, chosen_by, select
 from ldae.training.stages.autoencoder import AutoencoderStage
 from ldae.training.stages.dae import DaeStage
 from ldae.training.stages.diffusion import DiffusionStage
@@ -151,6 +154,7 @@ def train_supervised(
     target: Target,
     seed: int,
     launch: config.Launch = LAUNCH,
+    selection: How = "validation",
 ) -> None:
     """The semantic encoder, trained on a label of the training split alone.
 
@@ -159,19 +163,21 @@ def train_supervised(
 
     Args:
         settings: the ``representation`` section with the training of ``supervised_ad`` or ``supervised_age``.
+        selection: who chooses the step (:mod:`ldae.training.selection`).
     """
     store, table, name = open_store(volumes), read_splits(splits), f"supervised_{target}"
     wanted = _assignment(name, out, settings, seed, launch, store, table, {"grid": grid(store)}, target=target)
+    wanted = dataclasses.replace(wanted, method=chosen_by(selection))
     with assigned(wanted) as job:
         if job is None:
             return
-        parts = []
-        for part in _volumes(job, store):
-            values = torch.from_numpy(labelled_rows(store.index, part.positions, target)[1]).float()
-            parts.append(Labelled(part, values, store.index["participant_id"].to_numpy()[part.positions]))
-        training, validation = parts
-        stage = SupervisedStage(settings, target, training, validation, seed)
-        more: dict[str, Any] = {"target": target} | _seen(store)
+        training, validation = (_labelled(store, part, target) for part in _volumes(job, store))
+        choice = _choice(selection, training, validation, target, seed)
+        names = np.array(scan_ids(job.scans.part("train")), dtype=object)[choice.train]
+        aside = training.part(choice.set_aside)
+        training, validation = training.part(choice.train), validation.joined(aside)
+        stage = SupervisedStage(settings, target, training, validation, seed, choice.chooses)
+        more: dict[str, Any] = {"target": target, "selection": choice.words} | _seen(store)
         if not stage.scans:
             logger.warning("%s: no training scan has this label; nothing is trained.", stage.name)
             if World.current().first:
@@ -179,15 +185,27 @@ def train_supervised(
                 absent = {"parameters": {}, "scans": 0, "training": "absent: no training scan has this label"}
                 job.deliver(Outcome(stage.product.cpu().state_dict(), 0, []), **(more | absent))
             return
-        stage.scan_names = scan_ids(job.scans.part("train"))
-        if not len(validation.volumes):
-            more["selection"] = "last step: no validation scan has this label"
+        stage.scan_names = names.tolist()
+        logger.info("%s: %s", stage.name, choice.words)
         if target == "ad" and len(set(training.target.tolist())) < 2:
             more["classes"] = "the training split has one class only"
             logger.warning("%s: %s", stage.name, more["classes"])
         if not settings.backbone_weights and not settings.training.init_from:
             more["backbone_weights"] = "absent: random start, no weights given"
         job.run(stage, **more)
+
+
+def _labelled(store: Store, part: Volumes, target: Target) -> Labelled:
+    values = torch.from_numpy(labelled_rows(store.index, part.positions, target)[1]).float()
+    return Labelled(part, values, store.index["participant_id"].to_numpy()[part.positions])
+
+
+def _choice(how: How, training: Labelled, validation: Labelled, target: Target, seed: int) -> Selection:
+    """Who chooses the step: of the diagnosis by class, of age by all who have one."""
+    parts = (training, validation)
+    names = {0.0: "CN", 1.0: "AD"} if target == "ad" else {0.0: "with an age"}
+    classes = [part.target.numpy() if target == "ad" else np.zeros(len(part.subjects)) for part in parts]
+    return select(how, [part.subjects for part in parts], classes, names, seed)
 
 
 def _assignment(

@@ -22,7 +22,7 @@ def test_paper_has_the_papers_shapes():
 SMALL = (PAPER, CONFIG / "small_networks.yaml")
 
 
-@pytest.mark.parametrize("overlays", [["demo.yaml"], ["demo.yaml", "smoke.yaml"]])
+@pytest.mark.parametrize("overlays", [["demo.yaml"], ["demo.yaml", "smoke.yaml"], ["demo.yaml", "acceptance.yaml"]])
 def test_overlays_are_valid_and_keep_their_own_results(overlays):
     settings = load_config(*SMALL, *(CONFIG / name for name in overlays))
     assert settings.results_dir == Path("results") / Path(overlays[-1]).stem
@@ -50,6 +50,14 @@ def test_study_has_subjects_enough_and_lies_over_the_demo():
     assert sum(study.phantom.subjects.values()) >= 300
     assert study.source == "bids" and study.bids.path.is_relative_to(study.results_dir)
     assert study.preprocessing.conform == demo.preprocessing.conform
+
+
+def test_acceptance_is_the_demo_on_another_cohort():
+    demo, other = (
+        load_config(*SMALL, CONFIG / "demo.yaml", *more).section() for more in ((), (CONFIG / "acceptance.yaml",))
+    )
+    assert demo.pop("seed") != other.pop("seed")
+    assert {name for name in demo if demo[name] != other[name]} == {"results_dir", "raw"}
 
 
 def test_demo_has_enough_subjects_for_its_intervals():

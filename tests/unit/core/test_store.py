@@ -50,6 +50,15 @@ def test_empty_cohort_is_a_sentence(tmp_path):
         write_store(tmp_path / "s", [], index_of(0))
 
 
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_what_is_no_number_is_not_written(tmp_path, odd):
+    write_store(tmp_path / "s", [np.zeros(2)] * 2, index_of(2))
+    before = open_store(tmp_path / "s").digest
+    with pytest.raises(UserError, match=r"s: what was made of sub-01_ses-M000 holds NaN or infinity.*learning rate"):
+        write_store(tmp_path / "s", [np.zeros(2), np.array([0, odd])], index_of(2))
+    assert open_store(tmp_path / "s").digest == before
+
+
 def test_unfinished_and_pickled_stores_are_refused(tmp_path):
     write_store(tmp_path / "s", [np.zeros(2)], index_of(1))
     np.save(tmp_path / "s" / "data.npy", np.array([{"a": 1}], dtype=object))

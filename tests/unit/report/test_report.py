@@ -57,6 +57,15 @@ def outline(page: str) -> Outline:
     return parser
 
 
+def test_degenerate_models_are_said_at_the_head(sources: ReportSources, config: Config, tmp_path: Path) -> None:
+    said = replace(sources, degenerate=["Stage 1 has collapsed: <nothing> is left."])
+    for number, words in enumerate((sources, said)):
+        report_html(tmp_path / f"{number}.html", words, config)
+    healthy, page = ((tmp_path / f"{number}.html").read_text(encoding="utf-8") for number in (0, 1))
+    assert 'id="degenerate"' not in healthy
+    assert "<li>Stage 1 has collapsed: &lt;nothing&gt; is left.</li>" in page.split('id="run"')[0]
+
+
 def test_the_page_needs_nothing_from_outside(page: str, outline: Outline) -> None:
     assert not re.search(r"https?://", page)
     assert not outline.tags & {"link", "iframe"} and page.count("<script>") == 1

@@ -181,9 +181,10 @@ def write_interpolation(folder: Path) -> None:
     examples(folder / "examples", rows, "participant_id session_id method alpha gap_months")
     write_reads(folder / "reads.tsv")
     lines = [("scans", 1.096, -17.85, 146, 64, 0.989, 3.6), ("decoded", 1.9, 33.0, 128, 60, 0.978, 4.9)]
+    lines += [("decoded_to_scans", 1.7, 46.0, 128, 60, 0.981, 4.1)]
     columns = "volumes slope offset scans subjects r residual_ml"
     write_tsv(folder / "ventricle_calibration.tsv", pd.DataFrame(lines, columns=columns.split()))
-    metrics = ("ssim_w11_brain", "ventricle_ml_error", "ssim_w4_paper")
+    metrics = ("ssim_w11_brain", "ventricle_ml_error", "ventricle_ml_error_mapped", "ssim_w4_paper", "mse_vs_ae")
     write_tsv(folder / "summary.tsv", estimates({(name, metric): 0.8 for name in methods for metric in metrics}))
     groups = [
         estimates({(name, metric): 0.8 - level / 1000 for name in methods for metric in metrics}).assign(
@@ -200,19 +201,22 @@ def write_manipulation(folder: Path) -> None:
     probabilities = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)
     rows, scans = [], []
     for scan in SCANS:
-        rows += [(*scan, "original", np.nan, np.nan, 40.0), (*scan, "reconstruction", 0.0, np.nan, 41.0)]
-        rows += [(*scan, "sweep", 10 * p - 5, p, 40 + 10 * p) for p in probabilities]
-        rows += [(*scan, "paper", alpha, np.nan, 40 + alpha) for alpha in (1.0, 2.0)]
-        rows += [(*scan, "true_reconstruction", 0.0, np.nan, 42.0), (*scan, "truth", 4.0, 0.9, 47.0)]
+        rows += [(*scan, "original", np.nan, np.nan, 40.0, np.nan), (*scan, "reconstruction", 0.0, np.nan, 41.0, 45.0)]
+        rows += [(*scan, "sweep", 10 * p - 5, p, 40 + 10 * p, 44 + 12 * p) for p in probabilities]
+        rows += [(*scan, "paper", alpha, np.nan, 40 + alpha, 44 + alpha) for alpha in (1.0, 2.0)]
+        rows += [(*scan, "true_reconstruction", 0.0, np.nan, 42.0, np.nan), (*scan, "truth", 4.0, 0.9, 47.0, np.nan)]
         for direction in ("probe", "random"):
-            scans += [(*scan, direction, "probability", p, 10 * p - 5, 10 * p - 5) for p in (0.1, 0.5, 0.9)]
-    examples(folder / "examples", rows, "participant_id session_id diagnosis kind alpha probability ventricle_ml")
+            scans += [(*scan, direction, "probability", p, *[10 * p - 5] * 2, 12 * p - 6) for p in (0.1, 0.5, 0.9)]
+    columns = "participant_id session_id diagnosis kind alpha probability ventricle_ml ventricle_ml_mapped"
+    examples(folder / "examples", rows, columns)
     columns = "participant_id session_id diagnosis direction calibration target_probability alpha ventricle_ml_change"
+    columns += " ventricle_ml_change_mapped"
     write_tsv(folder / "scans.tsv", pd.DataFrame(scans, columns=columns.split()))
-    metrics = ("ventricle_ml_change_plus_ad", "ventricle_ml_change_minus_ad", "ventricle_ml_change_plus_minus_ad")
+    measures = ("ventricle_ml_change", "ventricle_ml_change_mapped")
+    metrics = [f"{measure}_{end}" for measure in measures for end in ("plus_ad", "minus_ad", "plus_minus_ad")]
     values = {(name, metric): 4.0 for name in ("probe", "random") for metric in metrics}
     write_tsv(folder / "summary.tsv", estimates(values))
-    measures = ["ventricle_ml_change", "hippocampus_region_ml_change", "probability_reencoded"]
+    measures = [*measures, "hippocampus_region_ml_change", "probability_reencoded"]
     measures += ["ssim_w11_outside_ae_gap", "ventricle_ml_change_truth", "ventricle_ml_change_calibrated"]
     doses = [
         estimates({("unused", measure): 0.4 + dose / 10 for measure in measures}).assign(
@@ -235,7 +239,7 @@ def write_variation(folder: Path) -> None:
     examples(folder / "samples", rows, "participant_id session_id kind sample")
     index = pd.DataFrame([scan[:2] for scan in SCANS], columns=["participant_id", "session_id"])
     write_store(folder / "std", [np.full(SHAPE, 0.1, np.float32)] * 2, index)
-    numbers = [(*scan, 2, 45.0, 2.0, 46.0) for scan in SCANS]
+    numbers = [(*scan, 2, 35.0, 2.0, 45.0, 2.5, 46.0) for scan in SCANS]
     columns = [
         "participant_id",
         "session_id",
@@ -243,6 +247,8 @@ def write_variation(folder: Path) -> None:
         "samples",
         "ventricle_ml_mean",
         "ventricle_ml_std",
+        "ventricle_ml_mapped_mean",
+        "ventricle_ml_mapped_std",
         "original_ventricle_ml",
     ]
     write_tsv(folder / "scans.tsv", pd.DataFrame(numbers, columns=columns))

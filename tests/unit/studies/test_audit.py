@@ -14,10 +14,10 @@ from toy_cohort import SHAPE, write_cohort
 
 from ldae.config.evaluation import Audit, Check
 from ldae.core.errors import UserError
-from ldae.core.files import read_tsv, write_json, write_tsv
+from ldae.core.files import read_tsv, sha256_file, write_json, write_tsv
 from ldae.core.keys import KEY
 from ldae.core.scans import read_splits
-from ldae.core.store import open_store, write_store
+from ldae.core.store import CONTENT, _digest, open_store, write_store
 from ldae.studies.audit import checks
 from ldae.studies.audit.finding import CHECKS
 from ldae.studies.audit.measure import require_clean, run_audit
@@ -144,7 +144,11 @@ def test_a_number_that_spells_a_label_is_found_also_where_the_encoder_makes_it(t
 def test_a_collapsed_encoder_and_broken_codes_are_said(run: Run) -> None:
     run.recode(lambda codes: np.ones_like(codes))
     assert "collapsed" in checks.codes(run.inputs, run.encode, 2, 0).words
-    run.recode(lambda codes: np.where(np.arange(len(codes))[:, None] == 3, np.nan, codes).astype(np.float32))
+    codes = open_store(run.store / "codes/y_sem")
+    spoiled = np.where(np.arange(len(codes.index))[:, None] == 3, np.nan, codes.data).astype(np.float32)
+    np.save(codes.path / "data.npy", spoiled)  # as an earlier version wrote it: no store is written with that today
+    contents = (sha256_file(codes.path / name) for name in CONTENT)
+    write_json(codes.path / "store.json", codes.meta | {"digest": _digest(contents)})
     finding = checks.codes(run.inputs, run.encode, 2, 0)
     assert finding.result == "blocking" and list(finding.names) == [run.inputs.scan_id(3)]
 

@@ -1,5 +1,6 @@
 """Every figure: drawn from tiny results, the same bytes twice, and words where there is nothing to draw."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -190,3 +191,14 @@ def test_a_cohort_without_labels_and_times_is_drawn(results, tmp_path):
     )
     drawn = (tmp_path / "figure.svg").read_text()
     assert "unknown" in drawn and "months since baseline" in drawn
+
+
+def test_the_figure_of_stage_1_shows_every_loss_and_no_bookkeeping(tmp_path: Path) -> None:
+    losses = {"l1": 0.03, "kl": 4e4, "perceptual": 0.2, "adversarial": 0.26, "discriminator": 0.24}
+    rows = [{"step": step, "skipped": 0, "validation_l1": 0.04, "validation_ssim": 0.8} | losses for step in (10, 20)]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    figure_training({"autoencoder": tmp_path / "metrics.jsonl"}, tmp_path / "training")
+    drawn = (tmp_path / "training.svg").read_text()
+    names = ("L1", "KL", "perceptual", "adversarial", "discriminator", "SSIM")
+    assert all(f"<!-- {name} -->" in drawn for name in names)
+    assert "skipped" not in drawn

@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from toy_cohort import brain
+from toy_cohort import DIMENSION, brain
 
 from ldae.config import Evaluation
 from ldae.core.errors import UserError
@@ -15,7 +15,7 @@ from ldae.core.store import open_store
 from ldae.inference.probe import Probe, moved, sigmoid, step_to
 from ldae.studies.common.anatomy import ventricle_ml
 from ldae.studies.common.inputs import Inputs
-from ldae.studies.common.ventricle_truth import TrueScale
+from ldae.studies.common.ventricle_truth import VentricleCalibration, VolumeLine
 from ldae.studies.manipulation.counterfactual import nifti_name, write_nifti
 from ldae.studies.manipulation.directions import Directions, random_direction, without
 from ldae.studies.manipulation.effects import (
@@ -257,15 +257,37 @@ def test_whether_the_right_subjects_change_most_is_a_correlation_over_subjects()
     assert set(individual(without, [0.1, 0.9])) == {f"ventricle_ml_per_step_r_own_{e}" for e in ("plus_ad", "minus_ad")}
 
 
-def test_changes_are_calibrated_by_the_line_of_decoded_volumes(evaluated: Path) -> None:
+def test_changes_are_mapped_and_calibrated_by_the_lines_of_decoded_volumes(evaluated: Path) -> None:
     table = read_tsv(evaluated / "manipulation" / "scans.tsv")
     lines = read_tsv(evaluated / "interpolation" / "ventricle_calibration.tsv").set_index("volumes")
     expected = lines.loc["decoded", "slope"] * table["ventricle_ml_change"]
     np.testing.assert_allclose(table["ventricle_ml_change_calibrated"], expected, rtol=1e-4, atol=1e-4)
-    known = pd.DataFrame({"ventricle_ml_change": [1.0, -2.0], "ventricle_ml_change_truth": [3.0, -7.0]})
-    found = with_calibrated(known, TrueScale(3.0, 50.0, 9, 9, 1.0, 0.0))
+    to_scans = lines.loc["decoded_to_scans"]
+    expected = to_scans["slope"] * table["ventricle_ml"] + to_scans["offset"]
+    np.testing.assert_allclose(table["ventricle_ml_mapped"], expected, rtol=1e-4, atol=1e-3)
+    known = pd.DataFrame(
+        {"ventricle_ml": [9.0, 6.0], "ventricle_ml_change": [1.0, -2.0], "ventricle_ml_change_truth": [3.0, -7.0]}
+    )
+    to_truth, to_scans = (VolumeLine(slope, 50.0, 9, 9, 1.0, 0.0) for slope in (3.0, 2.0))
+    found = with_calibrated(known, VentricleCalibration(None, to_truth, to_scans))
     assert found["ventricle_ml_change_calibrated_error_truth"].tolist() == [0.0, 1.0]
-    assert with_calibrated(known, None)["ventricle_ml_change_calibrated"].isna().all()
+    assert found["ventricle_ml_mapped"].tolist() == [68.0, 62.0]
+    assert found["ventricle_ml_change_mapped"].tolist() == [2.0, -4.0]
+    assert found["ventricle_ml_change_mapped_error_truth"].tolist() == [1.0, 3.0]
+    nothing = with_calibrated(known, VentricleCalibration(None, None))
+    assert nothing[["ventricle_ml_change_calibrated", "ventricle_ml_mapped"]].isna().all(axis=None)
+
+
+def test_the_mapped_change_is_told_beside_the_raw_one(evaluated: Path) -> None:
+    summary = read_tsv(evaluated / "manipulation" / "summary.tsv").set_index(["method", "metric"])["value"]
+    slope = (
+        read_tsv(evaluated / "interpolation" / "ventricle_calibration.tsv")
+        .set_index("volumes")
+        .loc["decoded_to_scans", "slope"]
+    )
+    for end in ("plus_ad", "minus_ad", "plus_minus_ad", "cn_to_ad", "plus_ad_mean"):
+        raw, mapped = (summary["probe", f"ventricle_ml_change{kind}_{end}"] for kind in ("", "_mapped"))
+        assert mapped == pytest.approx(slope * raw, rel=1e-3)
 
 
 def test_doses_are_medians_with_intervals(evaluated: Path) -> None:
@@ -288,6 +310,15 @@ def test_no_probe_is_said(cohort: tuple, settings: Evaluation, tmp_path: Path) -
     summary = read_tsv(tmp_path / "summary.tsv")
     assert summary["value"].isna().all() and summary["note"].str.contains("lacks AD").all()
     assert read_tsv(tmp_path / "scans.tsv").empty and not (tmp_path / "nifti").exists()
+
+
+def test_a_probe_that_leads_nowhere_is_said(cohort: tuple, settings: Evaluation, tmp_path: Path) -> None:
+    codes, size = cohort[1].code_store("y_sem").digest, DIMENSION
+    flat = Probe(np.zeros(size), np.ones(size), np.full(size, 1e-16), 0.3, 1.0)
+    write_json(tmp_path / "probe.json", flat.as_json() | {"codes": codes})
+    run_manipulation(*cohort, tmp_path / "probe.json", settings, 1, tmp_path)
+    summary = read_tsv(tmp_path / "summary.tsv")
+    assert summary["value"].isna().all() and summary["note"].str.contains("the same for every scan").all()
 
 
 def test_impossible_probability_is_refused(cohort: tuple, settings: Evaluation, tmp_path: Path) -> None:

@@ -212,6 +212,7 @@ AGES = np.array([[70.0, 72], [75.0, 71], [80.0, 83], [66.0, 66]])
         ("age_rmse", AGES, 2.6925824036),
         ("age_r", AGES, 0.9035478),
         ("age_r2", AGES, 1 - 29 / 154),
+        ("age_bias_slope", AGES, -36 / 154),
     ],
 )
 def test_golden_values(name: str, values: np.ndarray, expected: float) -> None:
@@ -363,6 +364,10 @@ def test_table_7_has_every_feature_set_and_protocol(evaluated: Path) -> None:
     assert ours["auc_ad_published"] == "0.8948" and table["auc_ad_published"].notna().sum() == 3
     own = rows.loc[("supervised", "test subjects, own head")]
     assert own["age_mae_published"] == "4.34"
+    chosen = "encoder of the diagnosis: best step of supervised_ad; encoder of age: best step of supervised_age"
+    assert own["note"].endswith(chosen)
+    assert rows.loc[("supervised_features", "test subjects, logistic / ridge")]["note"].endswith(chosen)
+    assert not table.loc[~table["method"].str.startswith("supervised"), "note"].astype(str).str.contains("step").any()
     line = summary[(summary["method"] == "ldae") & (summary["metric"] == "auc_ad_test_paper")].iloc[0]
     assert ours["auc_ad"] == format_estimate(line)
     wanted = {"ldae better", "ldae worse", "not told apart"}

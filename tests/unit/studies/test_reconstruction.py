@@ -12,7 +12,15 @@ from ldae.core.store import open_store
 from ldae.inference.decoder import DaeDecoder
 from ldae.studies.common.inputs import Inputs
 from ldae.studies.common.references import derangement, example_rows, mean_volume, nearest_volumes, scans_of_dae
-from ldae.studies.reconstruction.measure import METHODS, OWN_GRID, code_sizes, run_reconstruction, ventricle_agreement
+from ldae.studies.common.ventricle_truth import VentricleCalibration, VolumeLine
+from ldae.studies.reconstruction.measure import (
+    METHODS,
+    OWN_GRID,
+    code_sizes,
+    run_reconstruction,
+    ventricle_agreement,
+    with_mapped,
+)
 from ldae.studies.reconstruction.table import reconstruction_table
 
 
@@ -75,9 +83,27 @@ def test_examples_hold_original_and_every_method(evaluated: Path) -> None:
 def test_ventricle_agreement() -> None:
     rows = [(f"sub-{i}", "ae", 2.0 * i + 1, 5.0 - i, np.nan) for i in range(6)]
     names = ["participant_id", "method", "ventricle_ml", "original_ventricle_ml", "truth_ventricle_ml"]
-    result = ventricle_agreement(pd.DataFrame(rows, columns=names), 50, 0).set_index("metric")
+    table = with_mapped(pd.DataFrame(rows, columns=names), VentricleCalibration(None, None))
+    result = ventricle_agreement(table, 50, 0).set_index("metric")
+    assert "no training scans" in result.loc["ventricle_ml_error_mapped", "note"]
+    assert result.loc["ventricle_ml_error", "value"] == pytest.approx(np.mean([abs(3.0 * i - 4) for i in range(6)]))
     assert result.loc["r_original", "value"] == pytest.approx(-1)
     assert np.isnan(result.loc["r_truth", "value"]) and "phantom" in result.loc["r_truth", "note"]
+
+
+def test_decoded_ventricles_are_mapped_and_those_of_voxels_are_not() -> None:
+    """Every decoded volume here is measured at half of the scan's and 5 ml less."""
+    methods = ["mean_volume", "nearest_age", "ae", "ldae_noise", "dae_encoded", f"dae_encoded{OWN_GRID}"]
+    rows = [(f"sub-{i}", name, 10.0 + i, 2 * (10.0 + i) + 10, np.nan) for i in range(6) for name in methods]
+    names = ["participant_id", "method", "ventricle_ml", "original_ventricle_ml", "truth_ventricle_ml"]
+    line = VentricleCalibration(None, None, VolumeLine(2.0, 10.0, 9, 9, 1.0, 0.0))
+    table = with_mapped(pd.DataFrame(rows, columns=names), line)
+    found = ventricle_agreement(table, 50, 0).set_index(["method", "metric"])["value"]
+    for name, error in (("mean_volume", 22.5), ("nearest_age", 22.5), ("ae", 0), ("ldae_noise", 0)):
+        assert found[name, "ventricle_ml_error"] == pytest.approx(22.5)
+        assert found[name, "ventricle_ml_error_mapped"] == pytest.approx(error)
+    assert np.isnan(found["dae_encoded", "ventricle_ml_error_mapped"])
+    assert (f"dae_encoded{OWN_GRID}", "ventricle_ml_error") not in found
 
 
 def test_batch_size_changes_nothing(

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ldae.report.identifiers import Names
+from ldae.report.leaving import fault_of_text
 from ldae.studies.common.paper_tables import write_table
 
 TABLE = pd.DataFrame({"method": ["ldae", "a|b & 5 %"], "ssim_w11": [0.87342, np.nan], "subjects": [28, 3]})
@@ -23,6 +25,14 @@ def test_tsv_markdown_and_latex_hold_the_same_cells(tmp_path: Path) -> None:
     assert r"\begin{tabular}{lrr}" in latex
     assert r"method & ssim\_w11 & subjects \\" in latex
     assert r"a|b \& 5 \% & n/a & 3 \\" in latex
+
+
+def test_a_long_note_is_whole_and_its_rule_is_nothing_encoded(tmp_path: Path) -> None:
+    """The look at what leaves the machine refuses long runs of letters, digits and dashes."""
+    note = "the last step, since too few subjects would choose " * 6
+    write_table(TABLE.assign(note=[note, None]), tmp_path / "table")
+    text = (tmp_path / "table.md").read_text()
+    assert note in text and fault_of_text(text, Names.of([])) is None
 
 
 def test_an_empty_table_is_a_head_alone(tmp_path: Path) -> None:

@@ -57,6 +57,18 @@ def test_std_volume_is_that_of_the_samples(evaluated: Path) -> None:
     assert std.data.dtype == np.float32 and len(std.index) == 3
 
 
+def test_ventricles_of_the_samples_are_told_raw_and_mapped(evaluated: Path) -> None:
+    table = read_tsv(evaluated / "variation" / "scans.tsv")
+    line = read_tsv(evaluated / "interpolation" / "ventricle_calibration.tsv").set_index("volumes")
+    slope, offset = line.loc["decoded_to_scans", ["slope", "offset"]]
+    np.testing.assert_allclose(
+        table["ventricle_ml_mapped_mean"], slope * table["ventricle_ml_mean"] + offset, rtol=1e-3
+    )
+    np.testing.assert_allclose(
+        table["ventricle_ml_mapped_std"], slope * table["ventricle_ml_std"], rtol=1e-3, atol=1e-4
+    )
+
+
 def test_headline_has_every_number_and_is_plain_json(evaluated: Path) -> None:
     headline = assemble_headline(evaluated, "abc", "phantom")
     json.dumps(headline, allow_nan=False)

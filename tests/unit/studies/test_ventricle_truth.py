@@ -16,8 +16,14 @@ from ldae.core.files import read_tsv, write_tsv
 from ldae.core.store import Store
 from ldae.inference.decoder import Decoder
 from ldae.studies.common.inputs import Inputs
-from ldae.studies.common.ventricle_truth import TRUTH, TrueScale, VentricleCalibration, measured_reconstructions
-from ldae.studies.interpolation.measure import BY_KIND, ONE_LINE, run_interpolation
+from ldae.studies.common.ventricle_truth import (
+    TRUTH,
+    VentricleCalibration,
+    VolumeLine,
+    measured_reconstructions,
+    measured_scans,
+)
+from ldae.studies.interpolation.measure import BY_KIND, MAPPED, ONE_LINE, RAW, run_interpolation
 from ldae.studies.interpolation.predictors import FROM_VOXELS
 
 SLOPE, OFFSET = 3.0, 7.0
@@ -57,6 +63,49 @@ def test_a_known_scale_of_decoded_volumes_is_found(decoder: Decoder, inputs: Inp
     assert abs(fitted.of_scans.slope - SLOPE) > 0.1  # scans are not measured so
     few = VentricleCalibration.fit(decoder, inputs, 3, 1)
     assert few.of_decoded.scans == 3 and few.of_scans == fitted.of_scans
+
+
+def test_a_decoder_that_loses_nothing_needs_no_map(cohort: tuple[LinearLDAE, Inputs]) -> None:
+    ldae, opened = cohort
+    line = VentricleCalibration.fit(Decoder(ldae, 4), opened, 1000, 1).to_scans
+    assert (line.slope, line.offset, line.r) == pytest.approx((1, 0, 1), abs=1e-4)
+    assert line.residual_ml == pytest.approx(0, abs=1e-3)
+
+
+def test_blurred_volumes_come_to_the_scale_of_scans_without_a_truth(
+    cohort: tuple[LinearLDAE, Inputs], decoder: Decoder, inputs: Inputs
+) -> None:
+    """Of scans that have not been in the fit."""
+    _, opened = cohort
+    unknown = replace(opened, scans=opened.scans.drop(columns=TRUTH))
+    assert not unknown.has_truth
+    fitted, test = VentricleCalibration.fit(decoder, unknown, 1000, 1), opened.rows("test")
+    assert fitted.of_scans is None and fitted.of_decoded is None
+    assert fitted.table()["volumes"].tolist() == ["decoded_to_scans"]
+    decoded, own = measured_reconstructions(decoder, opened, test), measured_scans(opened, test)
+    mapped = np.array([fitted.scan_ml(value) for value in decoded])
+    raw_error, error = np.abs(decoded - own), np.abs(mapped - own)
+    assert raw_error.min() > 5 and (error < raw_error).all() and error.mean() < 0.2 * raw_error.mean()
+    rows = opened.rows("train")
+    x, y = measured_reconstructions(decoder, opened, rows), measured_scans(opened, rows)
+    slope = ((x - x.mean()) * (y - y.mean())).sum() / ((x - x.mean()) ** 2).sum()  # least squares over training scans
+    line = fitted.to_scans
+    assert (line.slope, line.offset) == pytest.approx((slope, y.mean() - slope * x.mean()))
+    assert line.scans == len(rows)
+    assert fitted.scan_ml(5.0, decoded=False) == 5.0
+    assert VentricleCalibration.fit(decoder, inputs, 1000, 1).to_scans == fitted.to_scans  # the truth has no say
+
+
+def test_errors_of_interpolation_are_told_raw_and_mapped(
+    cohort: tuple[LinearLDAE, Inputs], settings: Evaluation, tmp_path: Path
+) -> None:
+    opened = cohort[1]
+    run_interpolation(Blurring(), replace(opened, scans=opened.scans.drop(columns=TRUTH)), settings, 1, tmp_path)
+    table = read_tsv(tmp_path / "triplets.tsv").set_index("method")
+    voxels = table.index.isin(FROM_VOXELS)
+    assert (table.loc[voxels, MAPPED] == table.loc[voxels, RAW]).all()
+    assert (table.loc["ae", MAPPED] < 0.2 * table.loc["ae", RAW]).all()
+    assert table[BY_KIND].isna().all()
 
 
 def test_the_error_of_the_autoencoder_is_undone(inputs: Inputs, settings: Evaluation, tmp_path: Path) -> None:
@@ -110,9 +159,9 @@ def test_latents_of_another_autoencoder_are_refused(inputs: Inputs) -> None:
 
 
 def test_volumes_that_do_not_vary_give_no_line() -> None:
-    assert TrueScale.fit(np.array([5.0, 5.0]), np.array([1.0, 2.0]), ["a", "b"]) is None
+    assert VolumeLine.fit(np.array([5.0, 5.0]), np.array([1.0, 2.0]), ["a", "b"]) is None
     nothing = VentricleCalibration(None, None)
-    assert np.isnan(nothing.true_ml(5.0, decoded=True))
+    assert np.isnan(nothing.true_ml(5.0, decoded=True)) and np.isnan(nothing.scan_ml(5.0))
     pd.testing.assert_index_equal(
         nothing.table().columns, pd.Index(["volumes", "slope", "offset", "scans", "subjects", "r", "residual_ml"])
     )

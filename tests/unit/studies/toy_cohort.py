@@ -179,7 +179,8 @@ def write_cohort(store: Path) -> tuple[LinearLDAE, pd.DataFrame, pd.DataFrame]:
     write_store(codes / "y_dae", random, keys, model="known", **facts)
     for name, output in (("supervised_ad", 3 * (stage - 1)), ("supervised_age", table["age"] + 2)):
         heads = keys.assign(prediction=output.to_numpy())
-        write_store(store / "codes" / name, np.zeros((len(table), 2), np.float32), heads, model=name, **facts)
+        made = facts | {"selection": f"best step of {name}"}
+        write_store(store / "codes" / name, np.zeros((len(table), 2), np.float32), heads, model=name, **made)
     test = np.flatnonzero(table["split"] == "test")
     z, test_keys = ldae.encode_latent(x[test]), keys.iloc[test].reset_index(drop=True)
     for place, (solver, steps) in enumerate(SOLVERS):

@@ -16,6 +16,7 @@ from ldae.core.store import open_store, write_store
 from ldae.inference.encode import encode_baselines
 from ldae.inference.model_folder import load_dae, load_supervised
 from ldae.networks.dae import DiffusionAutoencoder
+from ldae.training import selection
 from ldae.training.run import train_dae, train_supervised
 from ldae.training.stages.supervised import Labelled, SupervisedStage
 
@@ -161,6 +162,36 @@ def test_without_a_validation_label_the_last_step_is_written_and_said(cohort, tm
     train_supervised(tmp_path / "volumes", tmp_path / "splits.tsv", tmp_path / "none", ENCODER, "ad", 1)
     untrained = load_supervised(tmp_path / "none").description  # a cohort without labels still gets its report
     assert untrained["scans"] == 0 and untrained["training"].startswith("absent")
+
+
+def test_a_cohort_that_is_too_small_to_choose_by_gets_the_last_step(cohort, tmp_path):
+    """Two validation subjects, eight of training: the paper's way chooses by the two, ours by nobody."""
+    arguments = cohort / "volumes", cohort / "splits.tsv"
+    found = {}
+    for how in ("enough", "validation"):
+        train_supervised(*arguments, tmp_path / how, ENCODER, "ad", 1, selection=how)
+        found[how] = json.loads((tmp_path / how / "model.json").read_text())
+        rows = [json.loads(line) for line in (tmp_path / how / "metrics.jsonl").read_text().splitlines()]
+        assert [row["step"] for row in rows] == [2, 4] and all("validation_loss" in row for row in rows)
+    assert (
+        found["enough"]["selection"].startswith("last step: 10 subjects of each of CN and AD")
+        and found["enough"]["step"] == 4
+    )
+    assert found["validation"]["selection"] == "best step by 2 subjects (1 CN, 1 AD) of the validation split"
+    assert found["enough"]["method"] == {"selection": "enough"} and "method" not in found["validation"]
+    best = min(rows, key=lambda row: row["validation_loss"])
+    assert found["validation"]["step"] == best["step"]
+
+
+def test_who_is_set_aside_is_not_trained_on(cohort, monkeypatch, tmp_path):
+    monkeypatch.setattr(selection, "FEWEST", 2)
+    monkeypatch.setattr(selection, "MOST", 0.5)
+    train_supervised(cohort / "volumes", cohort / "splits.tsv", tmp_path, ENCODER, "ad", 1, selection="enough")
+    description = json.loads((tmp_path / "model.json").read_text())
+    assert (
+        description["selection"] == "best step by 4 subjects (2 CN, 2 AD), 2 of them set aside from the training split"
+    )
+    assert description["scans"] == 15 - 4 or description["scans"] == 15 - 3  # one scan of a CN subject has no label
 
 
 def test_the_baselines_codes(cohort, trained, tmp_path):

@@ -15,6 +15,7 @@ from ldae.core.job_resources import Processes, asks_for_gpu, no_number
 from ldae.core.lineage import MADE_FROM
 from ldae.training.extension import flatten, settings_of, start_digest
 from ldae.training.planning import require_runnable, unmet
+from ldae.training.selection import chosen_by
 
 CONFIG = Path(__file__).parents[3] / "config"
 
@@ -42,6 +43,7 @@ def interrupted(config, stage):
     for name in ("micro_batch", "compute", "refit", "deterministic", "init_from", "init_seen_test"):
         del settings["training"][name]
     method = config.method_of(f"train_{stage}") if stage in ("diffusion", "representation") else {}
+    method |= chosen_by(getattr(config, stage).selection) if stage.startswith("supervised") else {}
     known = {"settings": settings, "seed": config.seed, "method": method, "inputs": {"train": "1", "grid": "2"}}
     write_json(tensors.with_suffix(".json"), {"step": 23, "sha256": "", "fingerprint": flatten(known), "state": {}})
     return tensors

@@ -63,6 +63,17 @@ def test_a_finished_training_knows_its_device_hours(tmp_path):
     assert found.devices == f"1 x {device_name(pick_device())}"
 
 
+class Degenerate(ToyStage):
+    def remark(self, history):
+        return f"degenerate since step {history[0]['step']}" if len(history) > 1 else None
+
+
+def test_a_degenerate_training_is_said_once(tmp_path, caplog):
+    with caplog.at_level("WARNING", logger="ldae"):
+        train(Degenerate(), training(), 1, tmp_path, {})
+    assert [record.message for record in caplog.records] == ["degenerate since step 4"]
+
+
 class Pictured(ToyStage):
     def examples(self, product):
         return torch.linspace(0, 1, 2 * 3 * 4 * 5 * 6).view(2, 3, 4, 5, 6)

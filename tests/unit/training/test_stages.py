@@ -1,7 +1,9 @@
 """The three stages and the codes, end to end on eight small volumes."""
 
 import json
+import shutil
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,9 +17,9 @@ from ldae.core.keyed import Draw
 from ldae.core.store import open_store, write_store
 from ldae.inference.encode import encode_codes, encode_solver_codes
 from ldae.inference.latents import Moments, encode_latents
-from ldae.inference.model_folder import load_autoencoder
+from ldae.inference.model_folder import Outcome, load_autoencoder, read_model, write_model
 from ldae.inference.pipeline import LDAE, CodeKey
-from ldae.inference.readers import Volumes
+from ldae.inference.readers import Latents, Volumes
 from ldae.training.run import train_autoencoder, train_diffusion, train_representation
 from ldae.training.stages.autoencoder import AutoencoderStage
 
@@ -201,6 +203,78 @@ def test_moments_add_up():
     assert moments.scale_factor() == pytest.approx(expected)
 
 
+def test_moments_know_what_lies_between_scans():
+    latents = np.random.default_rng(1).normal(3, 2, (5, 2, 10))
+    same, mixed = Moments(), Moments()
+    for latent in latents:
+        same.add(np.stack([latents[0, 0], latent[1]]))
+        mixed.add(latent)
+    whole = latents[:, 0].var() + np.square(latents[:, 1]).mean()
+    assert mixed.between_scans() == pytest.approx(latents[:, 0].var(axis=0).mean() / whole)
+    assert same.between_scans() == pytest.approx(0, abs=1e-12)
+    single = Moments()
+    single.add(latents[0])
+    assert single.between_scans() is None
+
+
+def spoiled(trained, out, stage, change, settings):
+    """The model of a stage with other weights, as it would have been delivered."""
+    model = read_model(trained / "train" / stage)
+    own = {"stage", "settings", "seed", "step", "digest", "versions"}
+    more = {name: value for name, value in model.description.items() if name not in own}
+    weights = {name: change(name, weight) for name, weight in model.weights.items()}
+    write_model(out / stage, Outcome(weights, 4, []), stage, settings, 1, **more)
+    return out / stage
+
+
+def test_a_collapsed_posterior_is_said_and_a_living_one_is_not(cohort, trained, tmp_path, caplog):
+    def dead(name, weight):
+        """Means of zero, and a spread at the smallest that the network allows."""
+        if "quant_conv_log_sigma" in name:
+            return torch.full_like(weight, -40.0) if name.endswith("bias") else torch.zeros_like(weight)
+        return torch.zeros_like(weight) if "quant_conv_mu" in name else weight
+
+    assert open_store(trained / "latents").meta["between_scans"] > 0.01
+    model = spoiled(trained, tmp_path, "autoencoder", dead, AUTOENCODER)
+    with caplog.at_level("WARNING", logger="ldae"):
+        encode_latents(cohort / "volumes", model, cohort / "splits.tsv", tmp_path / "latents")
+    meta = open_store(tmp_path / "latents").meta
+    assert meta["between_scans"] == 0 and meta["scale_factor"] > 1e6
+    assert "Stage 1 has collapsed: 0 of the variance of its latents lies between scans" in caplog.text
+
+
+def test_an_autoencoder_that_makes_no_numbers_is_one_sentence(cohort, trained, tmp_path):
+    def broken(name, weight):
+        return torch.full_like(weight, float("nan")) if "quant_conv_mu" in name else weight
+
+    model = spoiled(trained, tmp_path, "autoencoder", broken, AUTOENCODER)
+    with pytest.raises(UserError, match=r"makes latents of sub-0_ses-M000 that are not finite.*ldae fresh"):
+        encode_latents(cohort / "volumes", model, cohort / "splits.tsv", tmp_path / "latents")
+    assert not (tmp_path / "latents").exists()
+
+
+def test_latents_of_an_earlier_version_with_no_numbers_are_refused(cohort, trained, tmp_path):
+    store = open_store(trained / "latents")
+    values = np.array(store.data)
+    values[2, 0, 0, 1, 2, 3] = np.inf
+    other = replace(store, data=values)
+    assert len(Latents(other, np.array([0, 1, 3]), torch.device("cpu"))) == 3
+    with pytest.raises(UserError, match=r"holds NaN or infinity for sub-1_ses-M000 \(1 such scans\)"):
+        Latents(other, np.arange(4), torch.device("cpu"))
+
+
+def test_a_collapsed_encoder_is_said(cohort, trained, tmp_path, caplog):
+    def same(name, weight):
+        return torch.zeros_like(weight) if name == "encoder.pooling.norm.weight" else weight
+
+    shutil.copytree(trained / "train", tmp_path / "train")
+    spoiled(trained, tmp_path / "train", "representation", same, REPRESENTATION)
+    paths = cohort / "volumes", trained / "latents", cohort / "splits.tsv", tmp_path / "train"
+    with caplog.at_level("WARNING", logger="ldae"):
+        encode_codes(*paths, tmp_path / "codes", METHOD, SAMPLING, 2)
+    assert "The semantic encoder has collapsed: y_sem is the same for every scan" in caplog.text
+
+
 def test_a_latent_store_of_another_autoencoder_is_refused(cohort, trained, tmp_path):
     store = open_store(trained / "latents")
     write_store(tmp_path, store.data, store.index, **(store.meta | {"autoencoder": "0123456789abcdef"}))
@@ -285,8 +359,6 @@ def test_untrained_pipeline_has_an_estimator_that_adds_nothing(cohort, trained):
 
 
 def test_changed_weights_are_refused(trained, tmp_path):
-    import shutil
-
     shutil.copytree(trained / "train", tmp_path / "train")
     other = tmp_path / "train" / "diffusion" / "model.safetensors"
     other.write_bytes((tmp_path / "train" / "autoencoder" / "model.safetensors").read_bytes())

@@ -95,9 +95,23 @@ def choose(
     Args:
         rows: (N,) what ``features`` is called with; ``target``, ``groups`` and ``strata`` belong to them.
     """
+    penalty, width, _ = choose_and_score(task, features, rows, target, groups, strata, seed)
+    return penalty, width
+
+
+def choose_and_score(
+    task: Task,
+    features: Features,
+    rows: np.ndarray,
+    target: np.ndarray,
+    groups: np.ndarray,
+    strata: np.ndarray,
+    seed: int,
+) -> tuple[float, int | None, np.ndarray]:
+    """As :func:`choose`, and (N,) what is said of every row by the probe of the other folds; NaN in a fold left out."""
     fold = subject_folds(groups, strata, INNER_FOLDS, seed)
     penalties, widths = PENALTIES[task][::-1], sorted(getattr(features, "widths", None) or (None,), key=_size)
-    losses = np.zeros((len(widths), len(penalties)))
+    losses, scores = np.zeros((len(widths), len(penalties))), np.full((len(widths), len(penalties), len(rows)), np.nan)
     for held_out in range(INNER_FOLDS):
         inside, outside = fold != held_out, fold == held_out
         if not outside.any() or inside.sum() < 2 or (task == "ad" and len(np.unique(target[inside])) < 2):
@@ -106,9 +120,10 @@ def choose(
         for place, width in enumerate(widths):
             for column, penalty in enumerate(penalties):
                 probe = fit(task, seen, target[inside], penalty, width)
-                losses[place, column] += _loss(task, probe.score(asked), target[outside])
+                scores[place, column, outside] = probe.score(asked)
+                losses[place, column] += _loss(task, scores[place, column, outside], target[outside])
     best_width, best_penalty = np.unravel_index(np.argmin(losses), losses.shape)
-    return float(penalties[best_penalty]), widths[best_width]
+    return float(penalties[best_penalty]), widths[best_width], scores[best_width, best_penalty]
 
 
 def _size(width: int | None) -> float:

@@ -31,7 +31,7 @@ class Method:
 
 
 RECONSTRUCTION = {
-    "ae": Method("Autoencoder (ceiling)", GREY, "P", ":"),
+    "ae": Method("Autoencoder alone", GREY, "P", ":"),
     "ldae_encoded": Method("LDAE, encoded x$_T$", OURS, "o"),
     "lddim_encoded": Method("Unconditional, encoded x$_T$", PURPLE, "v", "-."),
     "ldae_noise": Method("LDAE, own y$_{sem}$, random x$_T$", RIVAL, "s"),
@@ -45,7 +45,7 @@ RECONSTRUCTION = {
     "dae_noise_own_grid": Method("DAE, random, on its own grid", INK, "s", (0, (4, 2))),
 }
 INTERPOLATION = {
-    "ae": Method("Autoencoder on the target (ceiling)", GREY, "P", ":"),
+    "ae": Method("Autoencoder on the target", GREY, "P", ":"),
     "ldae": Method("LDAE", OURS, "o"),
     "ldae_months": Method("LDAE, place from months as the paper", OURS, "h", (0, (4, 1, 1, 1))),
     "y_only": Method("y$_{sem}$ only", RIVAL, "s", (0, (5, 2))),

@@ -20,6 +20,7 @@ LATEX_ESCAPES = {
 }  # fmt: skip
 FORMULA = re.compile(r"[\s]*(?:[=@|]|[+-](?!\s*[\d.]))")
 TAG = re.compile(r"<(?=[A-Za-z/!?])")
+WIDEST = 80  # signs of a column in Markdown; ldae.report.leaving takes a long rule of dashes for something encoded
 TRAINING_SEEDS = 1  # the workflow trains every network once, with the configuration's one seed
 SEEDS_SENTENCE = (
     "Every network was trained once (n_training_seeds = 1): the intervals are over subjects and do not cover how the "
@@ -64,10 +65,10 @@ def numeric_columns(table: pd.DataFrame) -> list[bool]:
 
 
 def to_markdown(words: pd.DataFrame, numeric: list[bool]) -> str:
-    """A pipe table with padded columns, so that the source reads like the table."""
+    """A pipe table with padded columns, so that the source reads like the table; long notes stand out of theirs."""
     cells = [list(words.columns), *words.to_numpy().tolist()]
     cells = [[TAG.sub("&lt;", cell.replace("|", "\\|")) for cell in row] for row in cells]
-    widths = [max(3, *(len(row[place]) for row in cells)) for place in range(words.shape[1])]
+    widths = [min(WIDEST, max(3, *(len(row[place]) for row in cells))) for place in range(words.shape[1])]
     lines = [_markdown_row(row, widths, numeric) for row in cells]
     rule = [("-" * (width - 1) + ":") if right else "-" * width for width, right in zip(widths, numeric, strict=True)]
     return "\n".join([lines[0], _markdown_row(rule, widths, numeric), *lines[1:]]) + "\n"

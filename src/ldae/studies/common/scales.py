@@ -72,14 +72,16 @@ class Amount:
 
     Args:
         positive: always; otherwise where every row of the sample is above zero.
+        signed: never: it can be negative although no row is, such as a slope of positive numbers.
     """
 
     positive: bool = False
+    signed: bool = False
 
     def bounds(self, spread: Spread, level: float) -> tuple[float, float]:
         """``value -+ t * error``, or ``value * exp(-+ t * error / value)`` where that error is less than the value."""
         reach = float(t.ppf(0.5 + level / 2, spread.freedom)) * spread.error
-        if not self.positive and not spread.positive:
+        if self.signed or not (self.positive or spread.positive):
             return spread.value - reach, spread.value + reach
         if reach < spread.value:
             factor = math.exp(reach / spread.value)

@@ -280,6 +280,7 @@ class ReportSources:
         notes: ``manifest/notes.json``; it names subjects.
         unseen: sentences on scans that came after a training.
         starts: sentences on trainings that did not start at random, and whom their weights had seen.
+        degenerate: sentences on models that came out degenerate.
         external: on a frozen model, the comparison with the model's own results, TSV.
     """
 
@@ -292,4 +293,5 @@ class ReportSources:
     notes: Path | None = None
     unseen: Sequence[str] = ()
     starts: Sequence[str] = ()
+    degenerate: Sequence[str] = ()
     external: Path | None = None

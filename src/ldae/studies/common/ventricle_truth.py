@@ -1,9 +1,12 @@
-"""From measured to true ventricle volumes, for phantom cohorts.
+"""Lines between volumes of ventricles: as they are measured in decoded volumes, in scans, and as they truly are.
 
-The estimator holds some fissures beside the ventricles and blurs with the voxel. A straight line fitted on training
-scans takes that out, so that an error in true millilitres can be given for any volume. What the autoencoder decodes is
-smoother than a scan and is measured smaller, so it has a line of its own, fitted on reconstructions of training scans:
-one for all that is decoded, whatever made the latents. Nothing here reads a test scan or its truth.
+What the autoencoder decodes is smoother than a scan and is measured smaller. A straight line from the measured volumes
+of reconstructions of training scans to those of the scans themselves brings every decoded volume, whatever made its
+latents, to the scale of scans; it needs no truth and is fitted in every cohort.
+
+In phantom cohorts two further lines lead to the true volumes: the estimator holds some fissures beside the ventricles
+and blurs with the voxel, and a line fitted on training scans takes that out; decoded volumes have a line of their own,
+fitted on reconstructions of training scans. Nothing here reads a test scan or its truth.
 """
 
 from collections.abc import Sequence
@@ -24,9 +27,9 @@ TRUTH = "truth_ventricle_ml_mni"
 
 
 @dataclass(frozen=True)
-class TrueScale:
-    """true volume (ml in MNI space) = slope x measured + offset, and what it rests on: scans, subjects, their
-    correlation and the standard deviation of the true volumes about the line (ml)."""
+class VolumeLine:
+    """wanted volume (ml in MNI space) = slope x measured + offset, and what it rests on: scans, subjects, their
+    correlation and the standard deviation of the wanted volumes about the line (ml)."""
 
     slope: float
     offset: float
@@ -36,30 +39,37 @@ class TrueScale:
     residual_ml: float
 
     @classmethod
-    def fit(cls, measured: np.ndarray, true: np.ndarray, subjects: Sequence[str]) -> "TrueScale | None":
-        """Least squares of the true on the measured volumes; none with fewer than two different ones."""
+    def fit(cls, measured: np.ndarray, wanted: np.ndarray, subjects: Sequence[str]) -> "VolumeLine | None":
+        """Least squares of the wanted on the measured volumes; none with fewer than two different ones."""
         if len(measured) < 2 or np.ptp(measured) == 0:
             return None
-        slope, offset = np.polyfit(measured, true, 1)
-        r = float(np.corrcoef(measured, true)[0, 1]) if np.ptp(true) > 0 else float("nan")
-        residual = float(np.std(true - slope * measured - offset))
+        slope, offset = np.polyfit(measured, wanted, 1)
+        r = float(np.corrcoef(measured, wanted)[0, 1]) if np.ptp(wanted) > 0 else float("nan")
+        residual = float(np.std(wanted - slope * measured - offset))
         return cls(float(slope), float(offset), len(measured), len(set(subjects)), r, residual)
 
-    def true_ml(self, measured: float) -> float:
-        """True volume (ml in MNI space) of a measured one (ml)."""
+    def ml(self, measured: float) -> float:
+        """Wanted volume (ml in MNI space) of a measured one (ml)."""
         return self.slope * measured + self.offset
 
 
 @dataclass(frozen=True)
 class VentricleCalibration:
-    """The lines of scans (their voxels, copied or averaged) and of decoded volumes; none where the truth is unknown."""
+    """Three lines.
 
-    of_scans: TrueScale | None
-    of_decoded: TrueScale | None
+    Attributes:
+        of_scans: from scans (their voxels, copied or averaged) to the truth; none where that is unknown.
+        of_decoded: from decoded volumes to the truth; none where that is unknown.
+        to_scans: from decoded volumes to the scale of scans; none without training scans that differ.
+    """
+
+    of_scans: VolumeLine | None
+    of_decoded: VolumeLine | None
+    to_scans: VolumeLine | None = None
 
     @classmethod
     def fit(cls, decoder: Decoder, inputs: Inputs, count: int, seed: int) -> "VentricleCalibration":
-        """``of_scans`` on all training and validation scans, ``of_decoded`` on reconstructions of training scans.
+        """``of_scans`` on all training and validation scans, the others on reconstructions of training scans.
 
         Args:
             count: how many training scans are decoded at most, drawn at random.
@@ -67,24 +77,37 @@ class VentricleCalibration:
         Raises:
             UserError: the cached latents are of another autoencoder.
         """
-        if not inputs.has_truth:
-            return cls(None, None)
         known, drawn = inputs.rows("train", "validation"), inputs.rows("train")
         drawn = np.sort(study_stream(seed, "ventricle calibration").permutation(drawn)[:count])
-        scans = np.array([ventricle_ml(inputs.volumes.volumes(row), inputs.grid) for row in known])
         decoded = measured_reconstructions(decoder, inputs, drawn)
-        return cls(*(_line(inputs, rows, found) for rows, found in ((known, scans), (drawn, decoded))))
+        subjects = inputs.scans.loc[drawn, "participant_id"].tolist()
+        to_scans = VolumeLine.fit(decoded, measured_scans(inputs, drawn), subjects)
+        if not inputs.has_truth:
+            return cls(None, None, to_scans)
+        return cls(_line(inputs, known, measured_scans(inputs, known)), _line(inputs, drawn, decoded), to_scans)
 
     def true_ml(self, measured: float, decoded: bool) -> float:
         """True volume (ml) by the line of its kind; NaN where there is none."""
         line = self.of_decoded if decoded else self.of_scans
-        return float("nan") if line is None else line.true_ml(measured)
+        return float("nan") if line is None else line.ml(measured)
+
+    def scan_ml(self, measured: float, decoded: bool = True) -> float:
+        """Volume (ml) on the scale of scans, on which what is made of their voxels is already; NaN where there is no
+        line."""
+        if not decoded:
+            return measured
+        return float("nan") if self.to_scans is None else self.to_scans.ml(measured)
 
     def table(self) -> pd.DataFrame:
         """One row per line."""
-        lines = {"scans": self.of_scans, "decoded": self.of_decoded}
+        lines = {"scans": self.of_scans, "decoded": self.of_decoded, "decoded_to_scans": self.to_scans}
         rows = [{"volumes": name} | asdict(line) for name, line in lines.items() if line is not None]
-        return pd.DataFrame(rows, columns=["volumes", *TrueScale.__dataclass_fields__])
+        return pd.DataFrame(rows, columns=["volumes", *VolumeLine.__dataclass_fields__])
+
+
+def measured_scans(inputs: Inputs, rows: np.ndarray) -> np.ndarray:
+    """(N,) measured ventricles (ml) of these scans."""
+    return np.array([ventricle_ml(inputs.volumes.volumes(row), inputs.grid) for row in rows])
 
 
 def measured_reconstructions(decoder: Decoder, inputs: Inputs, rows: np.ndarray) -> np.ndarray:
@@ -103,6 +126,6 @@ def measured_reconstructions(decoder: Decoder, inputs: Inputs, rows: np.ndarray)
     return np.array(measured)
 
 
-def _line(inputs: Inputs, rows: np.ndarray, measured: np.ndarray) -> TrueScale | None:
+def _line(inputs: Inputs, rows: np.ndarray, measured: np.ndarray) -> VolumeLine | None:
     scans = inputs.scans.loc[rows]
-    return TrueScale.fit(measured, scans[TRUTH].to_numpy(float), scans["participant_id"].tolist())
+    return VolumeLine.fit(measured, scans[TRUTH].to_numpy(float), scans["participant_id"].tolist())

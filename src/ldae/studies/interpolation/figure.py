@@ -27,6 +27,7 @@ from ldae.studies.common.brain_sheets import (
 from ldae.studies.common.estimate_panels import forest, line_with_intervals, rows_of, why_missing
 from ldae.studies.common.figure_style import (
     FULL_WIDTH_MM,
+    MUTED,
     empty_figure,
     house_style,
     letter_panels,
@@ -42,16 +43,17 @@ GROUPINGS = (
     ("position", "place between them (0 to 1)"),
 )
 SIMILARITY, AS_THE_PAPER, ERROR_AS_THE_PAPER = "ssim_w11_brain", "ssim_w4_paper", "mse_vs_ae"
-VENTRICLES = ("ventricle_ml_error_truth_calibrated_by_kind", "ventricle_ml_error")  # the first that is known
+VENTRICLES = ("ventricle_ml_error_mapped", "ventricle_ml_error")  # the first that is known
 SHORT_LABELS = {
     "ssim_w11_brain": "SSIM in the brain",
-    "ventricle_ml_error_truth_calibrated_by_kind": "error of true ventricles (ml)",
-    "ventricle_ml_error": "error of ventricles (ml)",
+    "ventricle_ml_error_mapped": "error of ventricles (ml)",
+    "ventricle_ml_error": "error of ventricles, raw (ml)",
     "ssim_w4_paper": "SSIM as in the paper",
+    "mse_vs_ae": "error as in the paper",
 }
 NOT_BY_GROUP = ("ldae_months",)  # all but on the line of ldae; the table has it
 SHORT_NAMES = {
-    "ae": "Autoencoder\n(ceiling)",
+    "ae": "Autoencoder\nof the target",
     "ldae": "LDAE",
     "ldae_months": "LDAE,\nmonths",
     "y_only": "y$_{sem}$ only",
@@ -65,8 +67,8 @@ SHOWN_PLANES: tuple[Plane, Plane] = ("axial", "coronal")
 
 @house_style()
 def figure_8_interpolation(summary: str | Path, by_group: str | Path, stem: str | Path) -> None:
-    """Similarity to the scan, ventricle error and the paper's measure, by method with intervals; and each by the time
-    between the visits and the place in it.
+    """Similarity to the scan, ventricle error and the paper's two measures, by method with intervals; and each by the
+    time between the visits and the place in it.
 
     Args:
         summary: ``evaluate/interpolation/summary.tsv``.
@@ -78,28 +80,44 @@ def figure_8_interpolation(summary: str | Path, by_group: str | Path, stem: str 
         empty_figure(stem, why_missing(overall, SIMILARITY))
         return
     known = [name for name in VENTRICLES if not rows_of(overall, name).empty]
-    measures = [SIMILARITY, (known or VENTRICLES)[0], AS_THE_PAPER]
-    figure = new_figure(FULL_WIDTH_MM, 250)
-    whole = figure.add_gridspec(2, 1, height_ratios=[1.15, 1.9])
+    measures = [SIMILARITY, (known or VENTRICLES)[0], AS_THE_PAPER, ERROR_AS_THE_PAPER]
+    figure = new_figure(FULL_WIDTH_MM, 290)
+    whole = figure.add_gridspec(2, 1, height_ratios=[1.15, 2.45])
     upper, lower = whole[0], whole[1]
     square = upper.subgridspec(2, 2)
     heads = [figure.add_subplot(square[place]) for place in range(4)]
     methods = present(INTERPOLATION, overall["method"])
-    for place, (axes, metric) in enumerate(zip(heads, [*measures, ERROR_AS_THE_PAPER], strict=True)):
+    for place, (axes, metric) in enumerate(zip(heads, measures, strict=True)):
         forest(axes, overall, metric, methods, names=place % 2 == 0)
-    grid = lower.subgridspec(3, 3)
-    panels = [figure.add_subplot(grid[row, column]) for row in range(3) for column in range(3)]
+        if metric == VENTRICLES[0]:
+            _draw_raw(axes, overall, list(methods))
+    grid = lower.subgridspec(len(measures), 3)
+    panels = [figure.add_subplot(grid[row, column]) for row in range(len(measures)) for column in range(3)]
     shown = groups[~groups["method"].isin(NOT_BY_GROUP)]
     for place, axes in enumerate(panels):
         grouping, label = GROUPINGS[place % 3]
         metric = measures[place // 3]
-        _draw_groups(axes, shown[shown["grouping"] == grouping], metric, label if place >= 6 else "")
+        _draw_groups(axes, shown[shown["grouping"] == grouping], metric, label if place >= len(panels) - 3 else "")
         axes.set_ylabel(SHORT_LABELS[metric] if place % 3 == 0 else "")
     handles, labels = panels[0].get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside lower center", ncols=4)
     letter_panels([*heads, *panels])
     save_figure(figure, stem, groups)
+
+
+def _draw_raw(axes: Axes, overall: pd.DataFrame, methods: list[str]) -> None:
+    """Beside each error on the scale of scans, as a small open circle, the raw one of the measured volumes."""
+    raw = rows_of(overall, VENTRICLES[1]).set_index("method")["value"]
+    places = [place for place, name in enumerate(methods) if name in raw.index]
+    axes.plot(
+        [raw[methods[place]] for place in places],
+        [place + 0.22 for place in places],
+        "o",
+        color=MUTED,
+        markerfacecolor="none",
+        markersize=3.2,
+    )
 
 
 def _draw_groups(axes: Axes, groups: pd.DataFrame, metric: str, label: str) -> None:

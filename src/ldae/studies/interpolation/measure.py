@@ -24,6 +24,7 @@ from ldae.studies.common.ventricle_truth import VentricleCalibration
 from ldae.studies.interpolation.predictors import FROM_VOXELS, METHODS, Triplet, find_triplets, interpolate, longest
 
 ONE_LINE, BY_KIND = "ventricle_ml_error_truth", "ventricle_ml_error_truth_calibrated_by_kind"
+RAW, MAPPED = "ventricle_ml_error", "ventricle_ml_error_mapped"
 AGAINST_TRUTH = (ONE_LINE, BY_KIND, "ventricle_change_ml_error_truth")
 METRICS = [
     "ssim_w11_brain",
@@ -31,13 +32,14 @@ METRICS = [
     "ssim_w11_brain_vs_ae",
     "mse_vs_ae",
     "ssim_w4_paper",
-    "ventricle_ml_error",
+    RAW,
+    MAPPED,
     *AGAINST_TRUTH,
 ]
 RIVALS = ["copy_nearest", "voxel_lerp", "latent_lerp", "y_only", "x_T_only", "ldae_months"]
 PAIRS = [("ldae", rival) for rival in RIVALS]
 GROUPINGS = ["gap_months", "prediction_gap_months", "position"]
-GROUPED_METRICS = ["ssim_w11_brain", "mse", "ssim_w4_paper", "mse_vs_ae", "ventricle_ml_error"]
+GROUPED_METRICS = ["ssim_w11_brain", "mse", "ssim_w4_paper", "mse_vs_ae", RAW, MAPPED]
 EXAMPLES = 2
 KEYS = ["participant_id", "session_start", "session_target", "session_end"]
 GROUP_KEYS = ("method", "metric", "grouping", "level")
@@ -66,16 +68,16 @@ def measure(
     """One row per triplet and method, against the scan and, as the paper does, against its AE reconstruction; against
     the true ventricles where they are known."""
     scans = volumes_of(inputs, np.array([triplet.target for triplet in triplets]))
-    target, ceiling = decoder.tensor(scans), decoder.tensor(results["ae"])
+    target, rebuilt = decoder.tensor(scans), decoder.tensor(results["ae"])
     rows = []
     for method in METHODS:
         volume = decoder.tensor(results[method])
         values = {
             "ssim_w11_brain": ssim_brain(target, volume),
             "mse": mse(target, volume),
-            "ssim_w11_brain_vs_ae": ssim_brain(ceiling, volume, mask=target > 0),
-            "mse_vs_ae": mse(ceiling, volume),
-            "ssim_w4_paper": ssim_whole(ceiling, volume, window=4),
+            "ssim_w11_brain_vs_ae": ssim_brain(rebuilt, volume, mask=target > 0),
+            "mse_vs_ae": mse(rebuilt, volume),
+            "ssim_w4_paper": ssim_whole(rebuilt, volume, window=4),
         }
         columns = {name: value.double().cpu().tolist() for name, value in values.items()}
         decoded = method not in FROM_VOXELS
@@ -96,13 +98,15 @@ def ventricle_errors(
 ) -> dict[str, float]:
     """Absolute errors (ml) of the predicted ventricles.
 
-    ``ventricle_ml_error``: against the target scan, by the same estimator. In a phantom also against the true volume
-    of the target: ``_truth`` with the line of scans for every method, ``_truth_calibrated_by_kind`` with that of scans
+    ``ventricle_ml_error``: against the target scan, by the same estimator. ``ventricle_ml_error_mapped``: the same,
+    with what was decoded brought to the scale of scans first. In a phantom also against the true volume of
+    the target: ``_truth`` with the line of scans for every method, ``_truth_calibrated_by_kind`` with that of scans
     or of decoded volumes. ``ventricle_change_ml_error_truth``: their change since the start scan against the true one;
     the estimator's offset cancels where the prediction is made of voxels.
     """
     grid, own = inputs.grid, ventricle_ml(predicted, inputs.grid)
-    errors = {"ventricle_ml_error": abs(own - ventricle_ml(target, grid))}
+    wanted = ventricle_ml(target, grid)
+    errors = {RAW: abs(own - wanted), MAPPED: abs(calibration.scan_ml(own, decoded) - wanted)}
     errors |= dict.fromkeys(AGAINST_TRUTH, np.nan)
     if inputs.has_truth:
         truth = inputs.scans["truth_ventricle_ml_mni"]

@@ -108,7 +108,7 @@ def interpolate(decoder: Decoder, reads: Reads, triplets: list[Triplet]) -> dict
 
     ``ldae``: y_sem on the straight line, x_T on the sphere; ``ldae_months``: the same at the nominal alpha.
     ``y_only``: the same y_sem with the nearest scan's x_T; ``x_T_only``: the same x_T with the nearest scan's y_sem.
-    ``ae``: the target's own reconstruction, the ceiling of all that is decoded.
+    ``ae``: the target's own reconstruction: what no decoded image should beat, but volumes of structures may.
     """
     starts, targets, ends, nearest = (
         np.array([getattr(triplet, name) for triplet in triplets]) for name in ("start", "target", "end", "nearest")

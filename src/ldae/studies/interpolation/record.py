@@ -19,7 +19,8 @@ from ldae.studies.common.study import (
 SUMMARY, DIFFERENCES = "interpolation/summary.tsv", "interpolation/differences.tsv"
 SIMILARITY = "ssim_w11_brain"
 TRUTHS = ("ventricle_ml_error_truth", "ventricle_ml_error_truth_calibrated_by_kind")
-METRICS = (SIMILARITY, "mse", "ventricle_ml_error", *TRUTHS, "ssim_w4_paper")
+VENTRICLES = ("ventricle_ml_error", "ventricle_ml_error_mapped")
+METRICS = (SIMILARITY, "mse", *VENTRICLES, *TRUTHS, "ssim_w4_paper")
 PUBLISHED = {  # six months between the outer scans, against the AE reconstruction
     (method, metric): value
     for method in ("ldae", "ldae_months")  # the paper's place is that of months
@@ -30,7 +31,7 @@ IN_TABLE = PaperTable(
     (
         SIMILARITY,
         "mse",
-        "ventricle_ml_error",
+        *VENTRICLES,
         *TRUTHS,
         "ventricle_change_ml_error_truth",
         "ssim_w11_brain_vs_ae",
@@ -48,11 +49,11 @@ PREDICTION = Figure(
     text=(
         "Every triplet of visits of test subjects; the place between the outer two is taken from the dates of the "
         "scans (and, as the paper does, from the visits' names: one row). a, similarity of prediction and scan in the "
-        "brain. b, error of the predicted ventricles: against the truth where it is known (a line fitted on training "
-        "scans turns measured into true volumes, for decoded volumes one fitted on reconstructions of training scans), "
-        "otherwise against the scan. c, the paper's measure: similarity to "
+        "brain. b, error of the predicted ventricles against those of the scan, decoded volumes mapped to the scans' "
+        "scale (a line fitted on reconstructions of training scans, without any truth); open circles: the raw error, "
+        "without it. c, the paper's measure: similarity to "
         "the autoencoder's reconstruction of the target, in a small window, background included; d, mean squared error "
-        "against the same. Below, a to c by "
+        "against the same. Below, the four by "
         "the months between the known visits, by the months to the nearer one, and by the place between them. "
         + INTERVALS
     ),

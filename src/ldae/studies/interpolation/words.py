@@ -1,4 +1,4 @@
-"""What the report says of the interpolation: how measured ventricles became true ones."""
+"""What the report says of the interpolation: how decoded ventricles came to the scale of scans and of the truth."""
 
 import pandas as pd
 
@@ -9,6 +9,7 @@ from ldae.studies.common.study import ReportSources
 KINDS = {
     "scans": "scans and averages of their voxels ({scans} training and validation scans",
     "decoded": "decoded volumes (reconstructions of {scans} training scans",
+    "decoded_to_scans": "decoded volumes on the scale of scans (reconstructions of {scans} training scans, no truth",
 }
 
 
@@ -25,7 +26,7 @@ def drawn(sources: ReportSources, public: bool) -> str | None:
 
 
 def calibration(sources: ReportSources, public: bool) -> str:
-    """The lines of ``ventricle_calibration.tsv``; nothing where the truth is unknown."""
+    """The lines of ``ventricle_calibration.tsv``; nothing where there was no training scan."""
     path = sources.evaluate / "interpolation" / "ventricle_calibration.tsv"
     table = read_tsv(path) if path.is_file() else pd.DataFrame()
     if table.empty:
@@ -35,4 +36,4 @@ def calibration(sources: ReportSources, public: bool) -> str:
         f"{KINDS[row.volumes].format(scans=row.scans)}, r = {row.r:.2f})"
         for row in table.itertuples(index=False)
     ]
-    return f"Ventricles by kind: {'; '.join(lines)}. No test scan is in the fit."
+    return f"Ventricles: {'; '.join(lines)}. No test scan is in the fit."

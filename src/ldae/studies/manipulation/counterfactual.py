@@ -29,7 +29,7 @@ from ldae.phantom.visit_schedule import Plan, Visit, plan_cohort
 from ldae.studies.common.anatomy import contrast_ends, ventricle_ml
 from ldae.studies.common.inputs import Inputs, write_volumes
 
-COLUMNS = [*KEY, "diagnosis", "kind", "alpha", "probability", "ventricle_ml"]
+COLUMNS = [*KEY, "diagnosis", "kind", "alpha", "probability", "ventricle_ml", "ventricle_ml_mapped"]
 SHOWN_DOSES = (0.02, 0.1, 0.5, 0.9, 0.98)  # probabilities whose true counterfactuals are made, where known
 
 
@@ -193,7 +193,7 @@ def truth_rows(
         for line in [own[own["kind"] == "reconstruction"].iloc[0], *(sweep.loc[place] for place in sorted(shown))]:
             volume, ventricles = truth.picture(int(row), line["alpha"] * float(np.linalg.norm(probe.weight)))
             kind = {"reconstruction": "true_reconstruction", "sweep": "truth"}[line["kind"]]
-            lines.append({**line, "kind": kind, "ventricle_ml": ventricles})
+            lines.append({**line, "kind": kind, "ventricle_ml": ventricles, "ventricle_ml_mapped": np.nan})
             volumes.append(volume)
     return pd.DataFrame(lines, columns=COLUMNS), volumes
 

@@ -95,7 +95,8 @@ def without(direction: np.ndarray, confounds: list[np.ndarray]) -> np.ndarray:
 def fitted_direction(
     probe: Probe, codes: np.ndarray, target: np.ndarray, subjects: np.ndarray, seed: int
 ) -> np.ndarray | None:
-    """Unit weight of a ridge regression of ``target`` on the standardised codes; none where the target does not vary.
+    """Unit weight of a ridge regression of ``target`` on the standardised codes; none where the target does not vary,
+    or the codes do not.
 
     Fitted on training and validation subjects, with the penalty chosen by subject-grouped cross-validation.
     """
@@ -104,7 +105,7 @@ def fitted_direction(
         return None
     strata = np.where(target[known] > np.median(target[known]), "high", "low")
     fitted = fit_with_penalty("age", probe.standardise(codes[known]), target[known], subjects[known], strata, seed)
-    return unit(fitted.weight / fitted.std)
+    return None if fitted.flat else unit(fitted.weight / fitted.std)
 
 
 @dataclass(frozen=True)

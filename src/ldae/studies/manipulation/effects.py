@@ -16,7 +16,7 @@ import torch
 from ldae.studies.common.anatomy import Grid, brain_ml, hippocampus_region, hippocampus_region_ml, ventricle_ml
 from ldae.studies.common.image_metrics import ssim_brain
 from ldae.studies.common.statistics import correlation, estimates_table, interval, mean, median, not_available
-from ldae.studies.common.ventricle_truth import TrueScale
+from ldae.studies.common.ventricle_truth import VentricleCalibration
 
 VOLUMES = ("ventricle_ml", "hippocampus_region_ml", "brain_ml")
 CHANGES = ("ventricle_ml_change", "hippocampus_region_ml_change", "brain_ml_change")
@@ -24,15 +24,15 @@ FOLLOWED = "probability_reencoded"
 OWN = "scan_ventricle_ml"
 NO_STEP = 0.25  # of the median length of a step: too short to say what it changes
 OUTSIDE = ("ssim_w11_outside", "ssim_w11_outside_ae_gap", "intensity_outside_change")
-CALIBRATED = "ventricle_ml_change_calibrated"
+MAPPED, CALIBRATED = "ventricle_ml_change_mapped", "ventricle_ml_change_calibrated"
 TRUTH = (
     *("ventricle_ml_change_truth", "ventricle_ml_change_error_truth"),
-    *(CALIBRATED, f"{CALIBRATED}_error_truth"),
+    *(f"{MAPPED}_error_truth", CALIBRATED, f"{CALIBRATED}_error_truth"),
 )
 RANKED = ("ventricle_ml", "hippocampus_region_ml", FOLLOWED)
 LEAST_DOSES = 3
 DOSE_KEYS = ("direction", "calibration", "group", "dose", "measure")
-DOSED = (*CHANGES, FOLLOWED, *OUTSIDE[1:], TRUTH[0], CALIBRATED)
+DOSED = (*CHANGES, MAPPED, FOLLOWED, *OUTSIDE[1:], TRUTH[0], CALIBRATED)
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,12 @@ class Ruler:
         """
         against_unmoved = self.ssim_outside(unmoved, edited, scans)
         against_scan = self.ssim_outside(scans, edited, scans)
-        ceiling = self.ssim_outside(scans, rebuilt, scans)
+        without_edit = self.ssim_outside(scans, rebuilt, scans)
         return [
             {
                 "ssim_w11_outside": against_unmoved[i],
                 "ssim_w11_outside_scan": against_scan[i],
-                "ssim_w11_outside_ae_gap": abs(against_scan[i] - ceiling[i]),
+                "ssim_w11_outside_ae_gap": abs(against_scan[i] - without_edit[i]),
                 "intensity_outside_change": self.intensity_change(unmoved[i], edited[i], scans[i]),
             }
             | self.volumes(edited[i], scans[i])
@@ -154,12 +154,19 @@ def individual(part: pd.DataFrame, reported: list[float]) -> dict[str, pd.DataFr
     return pairs
 
 
-def with_calibrated(table: pd.DataFrame, line: TrueScale | None) -> pd.DataFrame:
-    """The table with the change of the ventricles in true millilitres, by the line of decoded volumes (its offset
-    cancels), and that change's error against the true counterfactual; NaN where there is no line."""
-    change = table["ventricle_ml_change"] * (np.nan if line is None else line.slope)
-    error = (change - table["ventricle_ml_change_truth"]).abs()
-    return table.assign(**{CALIBRATED: change, f"{CALIBRATED}_error_truth": error})
+def with_calibrated(table: pd.DataFrame, calibration: VentricleCalibration) -> pd.DataFrame:
+    """The table with the ventricles and their change on the scale of scans (``_mapped``), with the change in true
+    millilitres (``_calibrated``; the offset of a line cancels), and with their errors against the true counterfactual;
+    NaN where there is no line.
+
+    Args:
+        calibration: its lines of decoded volumes.
+    """
+    found = {"ventricle_ml_mapped": table["ventricle_ml"].map(calibration.scan_ml)}
+    for name, line in ((MAPPED, calibration.to_scans), (CALIBRATED, calibration.of_decoded)):
+        found[name] = table["ventricle_ml_change"] * (np.nan if line is None else line.slope)
+        found[f"{name}_error_truth"] = (found[name] - table["ventricle_ml_change_truth"]).abs()
+    return table.assign(**found)
 
 
 def end_columns(part: pd.DataFrame, reported: list[float]) -> dict[str, pd.Series]:
@@ -168,15 +175,16 @@ def end_columns(part: pd.DataFrame, reported: list[float]) -> dict[str, pd.Serie
     known = [name for name in TRUTH if part[name].notna().any()]
     diagnosis = part.drop_duplicates("participant_id").set_index("participant_id")["diagnosis"]
     columns: dict[str, pd.Series] = {}
-    for measure in (*CHANGES, FOLLOWED, *OUTSIDE, *known):
+    changes = (*CHANGES, MAPPED) if part[MAPPED].notna().any() else CHANGES
+    for measure in (*changes, FOLLOWED, *OUTSIDE, *known):
         wide = part.pivot(index="participant_id", columns="target_probability", values=measure)
         plus, minus = wide[largest], wide[smallest]
         columns |= {f"{measure}_plus_ad": plus, f"{measure}_minus_ad": minus}
-        if measure in (CHANGES[0], TRUTH[0], CALIBRATED):
+        if measure in (CHANGES[0], MAPPED, TRUTH[0], CALIBRATED):
             columns |= {f"{measure}_plus_ad_mean": plus, f"{measure}_minus_ad_mean": minus}
-        if measure in (*CHANGES, FOLLOWED):
+        if measure in (*changes, FOLLOWED):
             columns[f"{measure}_plus_minus_ad"] = plus - minus
-        if measure in CHANGES:
+        if measure in changes:
             columns[f"{measure}_cn_to_ad"] = plus[diagnosis.reindex(plus.index) == "CN"]
             columns[f"{measure}_ad_to_cn"] = minus[diagnosis.reindex(minus.index) == "AD"]
     return columns

@@ -147,5 +147,8 @@ def _dose(store: Store, row: int, kind: str) -> str:
 
 
 def _volume(store: Store, row: int) -> str:
-    volume = float(store.index["ventricle_ml"].iloc[row])
+    """Ventricles, on the scale of scans and raw where the picture was decoded."""
+    volume, mapped = (float(store.index[name].iloc[row]) for name in ("ventricle_ml", "ventricle_ml_mapped"))
+    if np.isfinite(mapped):
+        return f"\n{mapped:.0f} ml (raw {volume:.0f})"
     return f"\n{volume:.0f} ml" if np.isfinite(volume) else ""

@@ -26,13 +26,15 @@ from ldae.studies.common.figure_style import (
 )
 from ldae.studies.common.method_styles import DIRECTIONS, OURS, present
 
-CHANGES = (
-    ("ventricle_ml_change_plus_ad", "towards AD"),
-    ("ventricle_ml_change_minus_ad", "away from AD"),
-    ("ventricle_ml_change_plus_minus_ad", "AD end − CN end"),
-)
+CHANGES = (("plus_ad", "towards AD"), ("minus_ad", "away from AD"), ("plus_minus_ad", "AD end − CN end"))
+WORDS = {"ventricle_ml_change_mapped": ", mapped", "ventricle_ml_change": ", raw"}
 AIMED_AT = "probability of AD aimed at"
-CALIBRATED, TRUTH = "ventricle_ml_change_calibrated", "ventricle_ml_change_truth"
+RAW, MAPPED = "ventricle_ml_change", "ventricle_ml_change_mapped"
+FURTHER = (  # beside the curve by diagnosis: measure, dash, label
+    (RAW, (0, (1, 1.5)), "all, raw"),
+    ("ventricle_ml_change_calibrated", "-", "all, calibrated"),
+    ("ventricle_ml_change_truth", (0, (2, 1.5)), "true counterfactual"),
+)
 
 
 @house_style()
@@ -56,25 +58,32 @@ def figure_7_dose_response(scans: str | Path, doses: str | Path, summary: str | 
     figure = new_figure(FULL_WIDTH_MM, 158)
     panels = figure.subplots(2, 3).ravel()
     probe = curves[(curves["direction"] == "probe") & (curves["calibration"] == "probability")]
-    _draw_subjects(panels[0], calibrated, probe)
+    scale = MAPPED if calibrated[MAPPED].notna().any() else RAW
+    _draw_subjects(panels[0], calibrated, probe, scale)
     _draw_curve(panels[1], probe, "hippocampus_region_ml_change", "Hippocampal region", "change of tissue (ml)")
     _draw_followed(panels[2], probe)
-    _draw_medians(panels[3], estimates)
-    _draw_fixed(panels[4], curves[(curves["direction"] == "probe") & (curves["calibration"] == "alpha")])
+    _draw_medians(panels[3], estimates, scale)
+    _draw_fixed(panels[4], curves[(curves["direction"] == "probe") & (curves["calibration"] == "alpha")], scale)
     _draw_elsewhere(panels[5], curves[curves["calibration"] == "probability"])
     letter_panels(list(panels))
     save_figure(figure, stem, curves)
 
 
-def _draw_subjects(axes: Axes, moved: pd.DataFrame, probe: pd.DataFrame) -> None:
-    """Every subject as a thin line, medians with intervals; where the truth is known, the median change in true ml and
-    the true counterfactual."""
+def _draw_subjects(axes: Axes, moved: pd.DataFrame, probe: pd.DataFrame, scale: str) -> None:
+    """Every subject as a thin line, medians with intervals; the median as measured, and where the truth is known, the
+    one in true ml and the true counterfactual.
+
+    Args:
+        scale: the change that is drawn: mapped to the scale of scans, or as measured where there is no map.
+    """
     for (_, _, diagnosis), curve in moved.groupby([*KEY, "diagnosis"], dropna=False):
         curve = curve.sort_values("target_probability")
         colour = DIAGNOSIS_COLOURS.get(diagnosis, MUTED)
-        axes.plot(curve["target_probability"], curve["ventricle_ml_change"], color=colour, linewidth=0.6, alpha=0.35)
-    _draw_curve(axes, probe, "ventricle_ml_change", "Ventricles", "change (ml)")
-    for measure, style, label in ((CALIBRATED, "-", "all, calibrated"), (TRUTH, (0, (2, 1.5)), "true counterfactual")):
+        axes.plot(curve["target_probability"], curve[scale], color=colour, linewidth=0.6, alpha=0.35)
+    _draw_curve(axes, probe, scale, "Ventricles", f"change{WORDS[scale]} (ml)")
+    for measure, style, label in FURTHER:
+        if measure == scale:
+            continue
         curve = _curve(probe, measure, "all")
         if len(curve):
             axes.plot(curve["dose"], curve["value"], color=INK, linestyle=style, label=label)
@@ -110,12 +119,12 @@ def _draw_followed(axes: Axes, probe: pd.DataFrame) -> None:
     axes.set_ylim(-0.03, 1.03)
 
 
-def _draw_medians(axes: Axes, estimates: pd.DataFrame) -> None:
+def _draw_medians(axes: Axes, estimates: pd.DataFrame, scale: str) -> None:
     """Medians over subjects with their intervals, along the probe and along the controls."""
     axes.axvline(0, color=MUTED, linewidth=0.7)
     drawn = False
-    for place, (metric, _) in enumerate(CHANGES):
-        rows = rows_of(estimates, metric).set_index("method")
+    for place, (end, _) in enumerate(CHANGES):
+        rows = rows_of(estimates, f"{scale}_{end}").set_index("method")
         shown = present(DIRECTIONS, estimates["method"])
         for offset, (name, method) in zip(np.linspace(-0.28, 0.28, len(shown)), shown.items(), strict=True):
             if name not in rows.index:
@@ -128,14 +137,14 @@ def _draw_medians(axes: Axes, estimates: pd.DataFrame) -> None:
                 _print_estimate(axes, row, place + offset)
         drawn = drawn or not rows.empty
     if not drawn:
-        say_why_empty(axes, why_missing(estimates, CHANGES[0][0]))
+        say_why_empty(axes, why_missing(estimates, f"{scale}_{CHANGES[0][0]}"))
         return
     axes.set_yticks(range(len(CHANGES)), [words for _, words in CHANGES])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(CHANGES) + 0.35, -0.6)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x", color=FAINT)
-    axes.set_xlabel("median change of ventricles (ml)")
+    axes.set_xlabel(f"median change of ventricles{WORDS[scale]} (ml)")
     axes.set_title("Probe and controls")
     axes.legend(loc="lower center", ncols=1, handlelength=1, handletextpad=0.3, labelspacing=0.2)
 
@@ -153,12 +162,12 @@ def _print_estimate(axes: Axes, row: pd.Series, place: float) -> None:
     )
 
 
-def _draw_fixed(axes: Axes, curves: pd.DataFrame) -> None:
+def _draw_fixed(axes: Axes, curves: pd.DataFrame, scale: str) -> None:
     """The paper's fixed steps: scans with AD towards CN, the others towards AD."""
     if curves.empty:
         say_why_empty(axes, "No fixed steps in this run (evaluation.alphas).")
         return
-    _draw_curve(axes, curves, "ventricle_ml_change", "The paper's fixed steps", "change of ventricles (ml)")
+    _draw_curve(axes, curves, scale, "The paper's fixed steps", f"change of ventricles{WORDS[scale]} (ml)")
     axes.set_xlabel("α (negative: towards CN)")
 
 

@@ -22,7 +22,7 @@ from ldae.core.keys import KEY
 from ldae.core.lineage import require
 from ldae.inference.decoder import Decoder
 from ldae.inference.pipeline import LDAE, CodeKey
-from ldae.inference.probe import Probe, sigmoid
+from ldae.inference.probe import SAME_SCORE, Probe, sigmoid
 from ldae.studies.common.codes_read import Reads
 from ldae.studies.common.frozen import NOT_FITTED
 from ldae.studies.common.inputs import Inputs, volumes_of
@@ -62,12 +62,15 @@ COLUMNS = [
     "scan_ventricle_ml",
     "ventricle_ml",
     "ventricle_ml_change",
+    "ventricle_ml_mapped",
+    "ventricle_ml_change_mapped",
     "hippocampus_region_ml",
     "hippocampus_region_ml_change",
     "brain_ml",
     "brain_ml_change",
     "ventricle_ml_change_truth",
     "ventricle_ml_change_error_truth",
+    "ventricle_ml_change_mapped_error_truth",
     "ventricle_ml_change_calibrated",
     "ventricle_ml_change_calibrated_error_truth",
 ]
@@ -103,11 +106,12 @@ def run_manipulation(
     content, reads = read_json(probe_json), Reads(inputs, [(ldae, True)])
     if "imported" not in content:
         require(f"{probe_json} was fitted to other codes", content.get("codes"), inputs.code_store("y_sem").digest)
-    if "reason" in content:
+    reason = content.get("reason") or (SAME_SCORE if Probe.from_json(content).flat else None)
+    if reason:
         write_tsv(out / "reads.tsv", reads.table())
         write_tsv(out / "scans.tsv", pd.DataFrame(columns=COLUMNS))
         write_tsv(out / "doses.tsv", estimates_table([], DOSE_KEYS))
-        write_tsv(out / "summary.tsv", no_summary(content["reason"]))
+        write_tsv(out / "summary.tsv", no_summary(reason))
         return
     probe, decoder = Probe.from_json(content), Decoder(ldae, settings.batch, settings.volumes)
     rows = inputs.first_scans("test")
@@ -117,6 +121,7 @@ def run_manipulation(
     absent, age_probe = [], None
     if "frozen" in content:
         age_probe = Probe.from_json(content["age"]) if content["age"] else None
+        age_probe = None if age_probe is None or age_probe.flat else age_probe
         absent = ["adjusted", *([] if age_probe else ["age"])]
         settings = settings.model_copy(
             update={"directions": [name for name in settings.directions if name not in absent]}
@@ -129,7 +134,7 @@ def run_manipulation(
     table, kept = decode(decoder, reads, probe, moves, truth, shown, pieces)
     write_tsv(out / "reads.tsv", reads.table())
     calibration = VentricleCalibration.fit(decoder, inputs, settings.calibration_scans, seed)
-    table = with_calibrated(table, calibration.of_decoded)
+    table = with_calibrated(table, calibration)
     write_tsv(out / "scans.tsv", table[COLUMNS])
     reported = reported_probabilities(scale, settings)
     found = summary(table, settings.directions, reported, settings.bootstrap, seed)

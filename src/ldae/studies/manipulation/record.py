@@ -18,7 +18,9 @@ from ldae.studies.common.study import (
 SUMMARY = "manipulation/summary.tsv"
 METRICS = (
     "ventricle_ml_change_plus_ad",
+    "ventricle_ml_change_mapped_plus_ad",
     "ventricle_ml_change_minus_ad",
+    "ventricle_ml_change_mapped_minus_ad",
     "ventricle_ml_spearman_plus_ad",
     "ventricle_ml_spearman_minus_ad",
     "hippocampus_region_ml_change_plus_ad",
@@ -36,15 +38,23 @@ IN_TABLE = PaperTable(  # no number was published
         "ventricle_ml_change_plus_minus_ad",
         "ventricle_ml_change_cn_to_ad",
         "ventricle_ml_change_ad_to_cn",
+        "ventricle_ml_change_mapped_plus_ad",
+        "ventricle_ml_change_mapped_minus_ad",
+        "ventricle_ml_change_mapped_plus_minus_ad",
+        "ventricle_ml_change_mapped_cn_to_ad",
+        "ventricle_ml_change_mapped_ad_to_cn",
         "ventricle_ml_change_truth_plus_ad",
         "ventricle_ml_change_error_truth_plus_ad",
+        "ventricle_ml_change_mapped_error_truth_plus_ad",
         "ventricle_ml_change_calibrated_plus_ad",
         "ventricle_ml_change_calibrated_error_truth_plus_ad",
         "ventricle_ml_change_truth_minus_ad",
         "ventricle_ml_change_error_truth_minus_ad",
+        "ventricle_ml_change_mapped_error_truth_minus_ad",
         "ventricle_ml_change_calibrated_minus_ad",
         "ventricle_ml_change_calibrated_error_truth_minus_ad",
         "ventricle_ml_change_plus_ad_mean",
+        "ventricle_ml_change_mapped_plus_ad_mean",
         "ventricle_ml_change_truth_plus_ad_mean",
         "ventricle_ml_change_calibrated_plus_ad_mean",
         "ventricle_ml_change_r_truth_plus_ad",
@@ -100,11 +110,13 @@ COUNTERFACTUALS = Figure(
     title="Figure 6. Moving a scan along the diagnosis probe",
     text=(
         "The codes of two test scans are moved along the unit direction of a probe fitted on training subjects until "
-        "the probe gives the stated probability of AD (α: distance in standardised units; ml: ventricles measured in "
-        "the decoded picture), and decoded with the scan's own x<sub>T</sub>. Below each, its difference from the "
-        "decoding of the unmoved code. True counterfactual, for phantoms: the same head, made again with the stage of "
-        "the disease that the change of the probe's logit lets expect (regression over the training scans; ml: true "
-        "ventricles), beside the clean twin of the scan. For the first scan also the paper's fixed steps. " + PICTURES
+        "the probe gives the stated probability of AD (α: distance in standardised units; ml: ventricles of the "
+        "decoded picture, mapped to the scans' scale by a line fitted on reconstructions of training scans without "
+        "any truth, and raw as measured), and decoded with the scan's own x<sub>T</sub>. Below each, its difference "
+        "from the decoding of the unmoved code. True counterfactual, for phantoms: the same head, made again with "
+        "the stage of the disease that the change of the probe's logit lets expect (regression over the training "
+        "scans; ml: true ventricles), beside the clean twin of the scan. For the first scan also the paper's fixed "
+        "steps. " + PICTURES
     ),
     alternative=(
         "Strips of decoded brains over probabilities of AD with difference maps, and true counterfactuals below."
@@ -116,13 +128,15 @@ DOSE_RESPONSE = Figure(
     public=False,
     title="Figure 7. Dose and response",
     text=(
-        "a, change of the measured ventricles against the probability aimed at: thin lines are subjects, points "
-        "medians by diagnosis; where the truth is known, the dashed line is the true counterfactual and the solid one "
-        "the median change in true ml, by the line fitted on reconstructions of training scans. b, tissue in the "
-        "region of the hippocampi, by the same estimator. c, what the probe says of the decoded volume when it "
-        "is encoded again. d, the ends of the calibrated steps for the probe and its controls of equal length. e, the "
-        "paper's fixed steps: scans with AD move towards CN, the others towards AD. f, similarity to the scan outside "
-        "both regions, less the autoencoder's, absolute; colours as in d; the dashed line is 0.05. " + INTERVALS
+        "a, change of the ventricles against the probability aimed at, mapped to the scans' scale (a line fitted on "
+        "reconstructions of training scans, without any truth): thin lines are subjects, points medians by "
+        "diagnosis, the dotted line is the median of all as measured (raw); where the truth is known, the dashed "
+        "line is the true counterfactual and the solid one the median change in true ml, by a second line of the "
+        "same scans. b, tissue in the region of the hippocampi, by the same estimator. c, what the probe says of the "
+        "decoded volume when it is encoded again. d, the ends of the calibrated steps, mapped as in a, for the probe "
+        "and its controls of equal length. e, the paper's fixed steps, mapped as in a: scans with AD move towards "
+        "CN, the others towards AD. f, similarity to the scan outside both regions, less the autoencoder's, "
+        "absolute; colours as in d; the dashed line is 0.05. " + INTERVALS
     ),
     alternative="Ventricles, hippocampal region and probability against the dose, with controls and changes elsewhere.",
 )

@@ -8,7 +8,9 @@ import pandas as pd
 
 from ldae.config import Config, Training
 
-PAPER, CODE = "paper", "the authors' code"  # where a published setting stands; the paper's text lost some
+PAPER, CODE = "paper", "the authors' code"  # where a published setting stands
+BOTH = "paper; the number as in the authors' code"  # the paper's text lost it
+PERCEPTUAL = "LPIPS, SqueezeNet, on half of the slices of each axis"
 IMPORTED = "imported: not trained here"
 Row = tuple[str, str, str, str]
 
@@ -51,16 +53,25 @@ def _autoencoder(config: Config) -> list[Row]:
     return [
         ("input", _times(shape), "128 × 160 × 128", PAPER),
         ("latent", _times(config.latent_shape), "3 × 16 × 20 × 16", PAPER),
-        ("channels", _listed(settings.channels), "64, 128, 128, 128", CODE),
-        ("residual blocks per level", str(settings.res_blocks), "2", CODE),
-        ("weight of KL", f"{settings.kl_weight:g}", "1e-07", CODE),
-        ("weight of the adversarial loss", f"{settings.adversarial_weight:g}", "0.025", CODE),
+        ("channels", _listed(settings.channels), "64, 128, 128, 128", BOTH),
+        ("residual blocks per level", str(settings.res_blocks), "2", BOTH),
+        ("weight of KL", f"{settings.kl_weight:g}", "1e-07", BOTH),
+        ("weight of the adversarial loss", f"{settings.adversarial_weight:g}", "0.025", BOTH),
         (
             "weight of the perceptual loss",
             f"{settings.perceptual_weight:g}" if settings.perceptual_weights else "0 (no weights given)",
             "0.001",
+            BOTH,
+        ),
+        (
+            "perceptual network",
+            PERCEPTUAL if settings.perceptual_weights else "none (no weights given)",
+            PERCEPTUAL,
             CODE,
         ),
+        ("normalisation", _groups(settings.norm_groups), _groups(32), CODE),
+        ("channels of the discriminator", str(settings.discriminator.channels), "64", CODE),
+        ("layers of the discriminator", str(settings.discriminator.layers), "3", CODE),
         ("learning rate of the discriminator", f"{settings.discriminator.learning_rate:g}", "0.0001", CODE),
         ("start", _start(settings.training, settings.pretrained is not None), "trained on UK Biobank", PAPER),
     ]
@@ -69,14 +80,15 @@ def _autoencoder(config: Config) -> list[Row]:
 def _diffusion(config: Config) -> list[Row]:
     settings = config.diffusion
     return [
-        ("base channels", str(settings.channels), "256", CODE),
+        ("base channels", str(settings.channels), "256", BOTH),
         ("multipliers", _listed(settings.multipliers), "1, 2, 3", CODE),
-        ("residual blocks per level", str(settings.res_blocks), "2", CODE),
-        ("attention at down-sampling", _listed(settings.attention_factors), "2, 4", CODE),
-        ("dropout", f"{settings.dropout:g}", "0.1", CODE),
+        ("residual blocks per level", str(settings.res_blocks), "2", BOTH),
+        ("attention at down-sampling", _listed(settings.attention_factors), "2, 4", BOTH),
+        ("dropout", f"{settings.dropout:g}", "0.1", BOTH),
+        ("normalisation", _groups(settings.norm_groups), _groups(32), CODE),
         ("timesteps", str(settings.timesteps), "1000", CODE),
         ("noise schedule", f"linear, {settings.beta_start:g} to {settings.beta_end:g}", "linear, 0.0001 to 0.02", CODE),
-        ("decay of the weight average", f"{settings.training.ema_decay:g}", "0.999", CODE),
+        ("decay of the weight average", f"{settings.training.ema_decay:g}", "0.999", BOTH),
     ]
 
 
@@ -86,10 +98,10 @@ def _stage_3(config: Config) -> list[Row]:
         ("backbone of the encoder", settings.backbone, "convnext_small", PAPER),
         ("start of the backbone", _start(settings.training, settings.backbone_weights is not None), "ImageNet", PAPER),
         ("length of y_sem", str(settings.dimension), "768", PAPER),
-        ("attention heads", str(settings.heads), "8", CODE),
+        ("attention heads", str(settings.heads), "8", BOTH),
         ("stochastic depth", f"{settings.drop_path:g}", "0.4", CODE),
         ("SNR weight, gamma", f"{settings.snr_gamma:g}", "0.1", CODE),
-        ("decay of the weight average", f"{settings.training.ema_decay:g}", "0.999", CODE),
+        ("decay of the weight average", f"{settings.training.ema_decay:g}", "0.999", BOTH),
     ]
 
 
@@ -97,10 +109,11 @@ def _training(settings: Training, description: dict[str, Any], paper: Published)
     """Rows that every stage has. An epoch is one pass over the training scans; imported weights have none of ours."""
     networks = [f"{count:,} ({name})" for name, count in sorted(description["parameters"].items())]
     counts = ("parameters trained", " + ".join(networks), paper.parameters, PAPER)
-    here = dict.fromkeys(("scans", "batch", "epochs", "steps", "rate", "precision", "hardware"), IMPORTED)
+    here = dict.fromkeys(("scans", "optimizer", "batch", "epochs", "steps", "rate", "precision", "hardware"), IMPORTED)
     if "imported" not in description:
         here = {
             "scans": f"{description['scans']:,}",
+            "optimizer": f"AdamW, weight decay {settings.weight_decay:g}",
             "batch": str(settings.batch),
             "epochs": f"{settings.steps * settings.batch / description['scans']:.1f}",
             "steps": f"{settings.steps:,}",
@@ -113,6 +126,7 @@ def _training(settings: Training, description: dict[str, Any], paper: Published)
         counts,
         *([("started from the weights", start["digest"], "n/a", PAPER)] if start else []),
         ("training scans", here["scans"], "n/a", PAPER),
+        ("optimizer", here["optimizer"], "Adam, weight decay 0", CODE),
         ("effective batch (scans)", here["batch"], paper.batch, PAPER),
         ("epochs", here["epochs"], paper.epochs, PAPER),
         ("optimizer steps", here["steps"], "n/a", PAPER),
@@ -127,6 +141,10 @@ def _start(settings: Training, given: bool) -> str:
     if settings.init_from is not None:
         return "weights of another run"
     return "weights given" if given else "random"
+
+
+def _groups(number: int) -> str:
+    return f"GroupNorm, {number} group{'' if number == 1 else 's'}"
 
 
 def _times(sizes: Sequence[int]) -> str:

@@ -8,7 +8,7 @@ from ldae.inference.discriminant import CLASSES, discriminant_axes
 
 
 def lda_projection(scans: pd.DataFrame, codes: np.ndarray) -> pd.DataFrame:
-    """Fit on the training split, project every scan with a diagnosis.
+    """Fit on the training split, project every scan with a diagnosis whose code is finite.
 
     Fisher's discriminant with Ledoit-Wolf shrinkage of the covariance within classes, since there may be fewer
     subjects than dimensions. Axes are in units of the standard deviation within classes, and turned so that AD lies
@@ -18,7 +18,7 @@ def lda_projection(scans: pd.DataFrame, codes: np.ndarray) -> pd.DataFrame:
         participant_id, session_id, diagnosis, split, axis_1, axis_2 (n/a where the training split has too few classes),
         and axis_ad_cn, the one axis of AD against CN alone, on which MCI is projected, too.
     """
-    keep = scans["diagnosis"].isin(CLASSES).to_numpy()
+    keep = scans["diagnosis"].isin(CLASSES).to_numpy() & np.isfinite(np.asarray(codes, dtype=float)).all(axis=1)
     table = scans.loc[keep, [*KEY, "diagnosis", "split"]].reset_index(drop=True)
     codes, labels = np.asarray(codes, dtype=float)[keep], table["diagnosis"].to_numpy()
     train = (table["split"] == "train").to_numpy()

@@ -106,13 +106,24 @@ def rmse(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.sqrt(_ratio(weights @ (values[:, 0] - values[:, 1]) ** 2, weights.sum(1)))
 
 
-@on(Amount())
+@on(Amount(signed=True))
 def r2(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """1 - squared error / squared distance from the mean of the evaluated rows."""
     target = values[:, 1] - values[:, 1].mean()
     total = weights.sum(1)
     spread = weights @ target**2 - (weights @ target) ** 2 / total
     return 1 - _ratio(weights @ (values[:, 0] - values[:, 1]) ** 2, np.where(spread > 1e-12, spread, 0))
+
+
+@on(Amount(signed=True))
+def bias_slope(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Years by which the error of the age falls or rises with each year of age: slope of the predicted over the true
+    age, less 1. 0: unbiased; -1: everybody gets the same age."""
+    target, total = values[:, 1] - values[:, 1].mean(), weights.sum(1)
+    error = values[:, 0] - values[:, 1]
+    spread = weights @ target**2 - (weights @ target) ** 2 / total
+    shared = weights @ (error * target) - (weights @ error) * (weights @ target) / total
+    return _ratio(shared, np.where(spread > 1e-12, spread, 0))
 
 
 AD_METRICS: dict[str, Statistic] = {
@@ -168,7 +179,14 @@ CN_METRICS: dict[str, Statistic] = {
         ("f1", f1),
     )
 }
-AGE_METRICS: dict[str, Statistic] = {"age_mae": mae, "age_rmse": rmse, "age_r": correlation, "age_r2": r2}
+AGE_METRICS: dict[str, Statistic] = {
+    "age_mae": mae,
+    "age_rmse": rmse,
+    "age_r": correlation,
+    "age_r2": r2,
+    "age_bias_slope": bias_slope,
+}
+CORRECTED: dict[str, Statistic] = {"age_bias_slope_corrected": bias_slope, "age_mae_corrected": mae}
 METRICS = {"ad": AD_METRICS, "age": AGE_METRICS}
 
 
@@ -194,10 +212,22 @@ def summary(predictions: pd.DataFrame, bootstrap: int, seed: int, positive_class
                 for metric, statistic in metrics.items():
                     estimate = estimate_of(group, task, statistic, bootstrap, seed)
                     rows.append(estimate.row(method=name, metric=f"{metric}_{protocol}"))
+                rows += corrected_rows(group, name, protocol, bootstrap, seed) if task == "age" else []
             if of_task.empty and protocol != "test_paper":
                 reason = not_available(_unfitted(task))
                 rows += [reason.row(method=OURS, metric=f"{metric}_{protocol}") for metric in metrics]
     return estimates_table(rows)
+
+
+def corrected_rows(group: pd.DataFrame, name: str, protocol: str, bootstrap: int, seed: int) -> list[dict]:
+    """The metrics of ages whose pull towards the mean was undone; none where it was not."""
+    known = group.dropna(subset=["corrected"]) if "corrected" in group else group.iloc[:0]
+    swapped = known.assign(prediction=known["corrected"]) if len(known) else known
+    return [
+        estimate_of(swapped, "age", statistic, bootstrap, seed).row(method=name, metric=f"{metric}_{protocol}")
+        for metric, statistic in CORRECTED.items()
+        if len(known)
+    ]
 
 
 def _expected(of_task: pd.DataFrame, protocol: str) -> list[str]:

@@ -18,7 +18,7 @@ from ldae.core.keyed import study_stream
 from ldae.core.keys import KEY
 from ldae.inference.probe import Probe, sigmoid
 from ldae.studies.common.inputs import Inputs
-from ldae.studies.common.linear_probes import Features, Task, choose, fit, subject_folds
+from ldae.studies.common.linear_probes import Features, Task, choose, choose_and_score, fit, subject_folds
 from ldae.studies.probes.discriminant_plane import lda_projection
 from ldae.studies.probes.estimates import OURS, differences, summary
 from ldae.studies.probes.features import TASKS, TaskSets, feature_sets, fixed, labelled_sets
@@ -40,8 +40,13 @@ COLUMNS = {  # of predictions.tsv -> what they hold
     "fold": "of cv",
     "target": "1 for AD and 0 for CN, or years",
     "prediction": "logit of AD, or years; of majority_class 1 for AD and -1 for CN",
+    "corrected": "years, with the pull of the prediction towards the mean age undone, as it shows in the scans that "
+    "the probe was fitted on; n/a for diagnoses and where it is not known",
     "probability": "of AD, from the logit; n/a for ages and for majority_class",
 }
+LEAST_SLOPE = 0.1  # of the predicted over the true age, below which undoing it would only multiply noise
+Line = tuple[float, float]
+"""Slope and offset."""
 Fitted = dict[str, dict]
 """Protocol, task and features -> a probe as JSON."""
 
@@ -65,6 +70,8 @@ def run_probes(
     write_tsv(out / "summary.tsv", summary(predictions, settings.bootstrap, seed, method.positive_class))
     write_tsv(out / "differences.tsv", differences(predictions, settings.bootstrap, seed))
     write_json(out / "fitted.json", fitted)
+    chosen = {task: inputs.code_store(f"supervised_{task}").meta.get("selection") for task in TASKS}
+    write_json(out / "supervised.json", {task: words for task, words in chosen.items() if words})
     probe = manipulation_probe(scans, sets["ad"]["ldae"], seed) | {"codes": inputs.code_store("y_sem").digest}
     write_json(out / "probe_ad.json", probe)
     write_tsv(out / "lda.tsv", lda_projection(inputs.scans, inputs.code("y_sem", inputs.scans.index)))
@@ -231,9 +238,12 @@ def cross_validated(
         inside, outside = fold != held_out, fold == held_out
         if not outside.any() or not can_be_fitted(target[inside]):
             continue
-        probe, asked = fit_chosen(scans, task, features, rows[inside], target[inside], rows[outside], seed)
+        probe, asked, line = fit_chosen_and_line(
+            scans, task, features, rows[inside], target[inside], rows[outside], seed
+        )
         keys = {"protocol": "cv", "features": name, "task": task, "fold": int(held_out)}
-        tables.append(prediction_rows(scans, rows[outside], target[outside], probe.score(asked), keys))
+        said = probe.score(asked)
+        tables.append(prediction_rows(scans, rows[outside], target[outside], said, keys, undone(said, line)))
     return pd.concat(tables) if tables else pd.DataFrame()
 
 
@@ -247,9 +257,9 @@ def tested(
     if not test.any() or not can_be_fitted(target[~test]):
         return pd.DataFrame(), fitted
     for name, features in sets.items():
-        probe, asked = fit_chosen(scans, task, features, rows[~test], target[~test], rows[test], seed)
-        keys = {"protocol": "test", "features": name, "task": task, "fold": np.nan}
-        tables.append(prediction_rows(scans, rows[test], target[test], probe.score(asked), keys))
+        probe, asked, line = fit_chosen_and_line(scans, task, features, rows[~test], target[~test], rows[test], seed)
+        keys, said = {"protocol": "test", "features": name, "task": task, "fold": np.nan}, probe.score(asked)
+        tables.append(prediction_rows(scans, rows[test], target[test], said, keys, undone(said, line)))
         fitted[f"test {task} {name}"] = probe.as_json()
     return pd.concat(tables), fitted
 
@@ -314,10 +324,45 @@ def fit_chosen(
     Args:
         strata: of ``fit_rows``, spread evenly over the inner folds. None: the diagnosis at the visit.
     """
+    probe, asked, _ = fit_chosen_and_line(scans, task, features, fit_rows, target, rows, seed, strata)
+    return probe, asked
+
+
+def fit_chosen_and_line(
+    scans: pd.DataFrame,
+    task: Task,
+    features: Features,
+    fit_rows: np.ndarray,
+    target: np.ndarray,
+    rows: np.ndarray,
+    seed: int,
+    strata: np.ndarray | None = None,
+) -> tuple[Probe, np.ndarray, Line | None]:
+    """As :func:`fit_chosen`, and for ages how what the inner folds say of ``fit_rows`` depends on the age."""
     strata = _strata(scans, fit_rows) if strata is None else strata
-    penalty, width = choose(task, features, fit_rows, target, _groups(scans)[fit_rows], strata, seed)
+    groups = _groups(scans)[fit_rows]
+    penalty, width, said = choose_and_score(task, features, fit_rows, target, groups, strata, seed)
     seen, asked = features(fit_rows, rows)
-    return fit(task, seen, target, penalty, width), asked
+    return fit(task, seen, target, penalty, width), asked, pull(said, target) if task == "age" else None
+
+
+def pull(said: np.ndarray, age: np.ndarray) -> Line | None:
+    """Slope and offset of the predicted age (N,) over the age; none where it hardly follows the age.
+
+    A regression pulls its predictions towards the mean: the old are said to be younger, the young older than they are
+    (slope below 1). ``said`` are out-of-fold predictions of the scans that the probe is fitted on (Smith 2019, Cole
+    2020): no test subject's age has a part in it.
+    """
+    known = np.isfinite(said)
+    if known.sum() < 3 or np.ptp(age[known]) == 0:
+        return None
+    slope, offset = np.polyfit(age[known], said[known], 1)
+    return (float(slope), float(offset)) if slope >= LEAST_SLOPE else None
+
+
+def undone(said: np.ndarray, line: Line | None) -> np.ndarray:
+    """Predicted ages (N,) without the pull towards the mean; NaN where that is not known."""
+    return np.full(len(said), np.nan) if line is None else (said - line[1]) / line[0]
 
 
 def _groups(scans: pd.DataFrame) -> np.ndarray:
@@ -330,8 +375,13 @@ def _strata(scans: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
 
 
 def prediction_rows(
-    scans: pd.DataFrame, rows: np.ndarray, target: np.ndarray, prediction: np.ndarray, keys: dict
+    scans: pd.DataFrame,
+    rows: np.ndarray,
+    target: np.ndarray,
+    prediction: np.ndarray,
+    keys: dict,
+    corrected: np.ndarray | float = np.nan,
 ) -> pd.DataFrame:
-    """The predictions (logit of AD, or years) of some scans: who they are, ``keys``, target, prediction."""
+    """The predictions (logit of AD, or years) of some scans: who they are, ``keys``, target, prediction, corrected."""
     table = scans.loc[rows, [*KEY, "diagnosis", "age", "split"]]
-    return table.assign(**keys, target=target, prediction=prediction)
+    return table.assign(**keys, target=target, prediction=prediction, corrected=corrected)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from ldae.core.files import read_tsv
+from ldae.core.files import read_json, read_tsv
 from ldae.studies.common.linear_probes import Task
 from ldae.studies.common.paper_tables import TRAINING_SEEDS, format_estimate, row_subjects
 from ldae.studies.common.statistics import FEW_NOTE
-from ldae.studies.probes.estimates import AGE_METRICS, LARGER_IS_BETTER, OURS, PERMUTED, PROTOCOLS, verdict
+from ldae.studies.probes.estimates import AGE_METRICS, CORRECTED, LARGER_IS_BETTER, OURS, PERMUTED, PROTOCOLS, verdict
 from ldae.studies.probes.reading import CHANCE
 from ldae.studies.probes.record import PUBLISHED
 
@@ -19,6 +19,8 @@ PROTOCOL_WORDS = {
 }
 OWN_HEAD = "test subjects, own head"
 SUBJECTS: dict[Task, str] = {"ad": "subjects_ad", "age": "subjects_age"}
+TASK_WORDS: dict[str, str] = {"ad": "the diagnosis", "age": "age"}
+SUPERVISED = ("supervised", "supervised_features")
 CONSTANTS = ("majority_class", "mean_predictor")
 
 
@@ -28,7 +30,8 @@ def probe_table(evaluate: Path) -> pd.DataFrame:
     Columns: method, protocol, the subjects that the numbers of each task rest on (``subjects_ad``: those with AD or
     CN, ``subjects_age``: those whose age is known; 0: no number), n_training_seeds, every metric, the paper's number
     beside it (in the row of the paper's protocol, or of the own head), the verdicts of the paired differences
-    (``ldae better``, ``ldae worse``, ``not told apart``), note.
+    (``ldae better``, ``ldae worse``, ``not told apart``), note (too few subjects; how the step of a supervised encoder
+    was chosen).
     """
     estimates = read_tsv(evaluate / "probes" / "summary.tsv")
     against = read_tsv(evaluate / "probes" / "differences.tsv")
@@ -48,7 +51,9 @@ def probe_table(evaluate: Path) -> pd.DataFrame:
                     row[f"{metric}_published"] = PUBLISHED[method, metric]
             for metric in LARGER_IS_BETTER:
                 row[f"{metric}_verdict"] = _verdict(against, method, f"{metric}_{protocol}")
-            row["note"] = FEW_NOTE if (lines["note"] == FEW_NOTE).any() else None
+            few = FEW_NOTE if (lines["note"] == FEW_NOTE).any() else None
+            steps = supervised_steps(evaluate) if method in SUPERVISED else None
+            row["note"] = "; ".join(words for words in (few, steps) if words) or None
             rows.append(row)
     shown = [f"{metric}{suffix}" for metric in metrics for suffix in ("", "_published", "_verdict")]
     order = ["method", "protocol", *SUBJECTS.values(), "n_training_seeds", *shown, "note"]
@@ -56,9 +61,16 @@ def probe_table(evaluate: Path) -> pd.DataFrame:
     return table[[column for column in order if column in table]]
 
 
+def supervised_steps(evaluate: Path) -> str | None:
+    """How the delivered step of each supervised encoder was chosen; none where they are not known to have been."""
+    path = evaluate / "probes" / "supervised.json"
+    chosen = read_json(path) if path.is_file() else {}
+    return "; ".join(f"encoder of {TASK_WORDS[task]}: {words}" for task, words in chosen.items()) or None
+
+
 def task_of(metric: str) -> Task:
     """The task that a metric (without its protocol) measures."""
-    return "age" if metric in AGE_METRICS else "ad"
+    return "age" if metric in AGE_METRICS | CORRECTED else "ad"
 
 
 def subject_columns(lines: pd.DataFrame, chosen: dict[str, str]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""What the report says of the probes: in which comparisons y_sem is worse than something else."""
+"""What the report says of the probes: where y_sem is worse than something else, how its rivals were selected."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from ldae.studies.common.estimate_panels import metric_label
 from ldae.studies.common.method_styles import PROBES, in_html
 from ldae.studies.common.study import ReportSources
 from ldae.studies.probes.record import COMPARED, DIFFERENCES
-from ldae.studies.probes.table import lost_to
+from ldae.studies.probes.table import lost_to, supervised_steps
 
 
 def losses(sources: ReportSources, public: bool) -> Markup:
@@ -25,6 +25,12 @@ def losses(sources: ReportSources, public: bool) -> Markup:
     return Markup("<p>No paired difference shows y<sub>sem</sub> to be worse than another feature set{}.</p>").format(
         "" if computed else ": none was computed"
     )
+
+
+def steps(sources: ReportSources, public: bool) -> str | None:
+    """How the delivered step of each supervised encoder was chosen."""
+    words = supervised_steps(sources.evaluate)
+    return f"Supervised encoders, which step was delivered. {words[0].upper()}{words[1:]}." if words else None
 
 
 def loss_sentences(evaluate: Path) -> list[Markup]:

@@ -39,12 +39,15 @@ from ldae.studies.common.references import (
     scans_of_dae,
 )
 from ldae.studies.common.statistics import estimates_table, interval, not_available
+from ldae.studies.common.ventricle_truth import VentricleCalibration
 
 IMAGE_METRICS = ["ssim_w11_brain", "ssim_w11", "ssim_w3_paper", "mse", "psnr"]
 OWN_GRID = "_own_grid"
+FROM_VOXELS = ("mean_volume", "nearest_age")  # on the scale of scans already
 LDAE_METHODS = ["mean_volume", "nearest_age", "ldae_shuffled_y", "ldae_noise", "lddim_encoded", "ldae_encoded", "ae"]
 DAE_METHODS = ["dae_noise", "dae_encoded", "dae_grid"]
 METHODS = [*LDAE_METHODS, *DAE_METHODS, *(f"{name}{OWN_GRID}" for name in DAE_METHODS[:2])]
+VENTRICLE_ERRORS = {"ventricle_ml_error": "ventricle_ml", "ventricle_ml_error_mapped": "ventricle_ml_mapped"}
 PAIRS = [
     ("ae", "mean_volume"),
     ("ldae_noise", "ldae_shuffled_y"),
@@ -162,7 +165,8 @@ def run_reconstruction(
     write_tsv(out / "code_sizes.tsv", code_sizes(ldae.latent_shape, ldae.dimension, *box))
     absent = {} if mean is not None else dict.fromkeys(("mean_volume", "nearest_age"), NO_TRAINING_SCANS)
     absent |= {} if dae else dict.fromkeys(METHODS[len(LDAE_METHODS) :], NO_BASELINE)
-    write_tables(gathered.table(), settings.bootstrap, seed, out, absent)
+    calibration = VentricleCalibration.fit(decoder, inputs, settings.calibration_scans, seed)
+    write_tables(with_mapped(gathered.table(), calibration), settings.bootstrap, seed, out, absent)
     order = sorted(range(len(gathered.labels)), key=lambda i: gathered.labels[i]["participant_id"])
     write_volumes(out / "examples", [gathered.volumes[i] for i in order], [gathered.labels[i] for i in order])
     pieces.clear()
@@ -200,6 +204,17 @@ class Gathered:
         """The rows in the order of :data:`METHODS`."""
         table = pd.DataFrame(self.scans)
         return table.sort_values("method", key=lambda names: names.map(METHODS.index), kind="stable")
+
+
+def with_mapped(table: pd.DataFrame, calibration: VentricleCalibration) -> pd.DataFrame:
+    """The table with the ventricles on the scale of scans. What another decoder made (the voxel-space baseline's) has
+    no line."""
+    own, kinds = table["ventricle_ml"].to_numpy(float), table["method"].astype(str)
+    mapped = [
+        np.nan if kind in METHODS[len(LDAE_METHODS) :] else calibration.scan_ml(value, kind not in FROM_VOXELS)
+        for value, kind in zip(own.tolist(), kinds, strict=True)
+    ]
+    return table.assign(ventricle_ml_mapped=mapped)
 
 
 def reconstruct(
@@ -309,7 +324,8 @@ def summary(table: pd.DataFrame, bootstrap: int, seed: int, absent: Mapping[str,
 
 
 def ventricle_agreement(table: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:
-    """Correlation of the ventricle volume in each reconstruction with the truth (phantoms) and with the scan's own."""
+    """Of the ventricles in each reconstruction: correlation with the truth (phantoms) and with the scan's own; and the
+    mean absolute difference from the scan's own (ml), as measured and on the scale of scans."""
     rows = []
     for method, group in table.groupby("method", sort=False):
         if str(method).endswith(OWN_GRID):
@@ -320,5 +336,12 @@ def ventricle_agreement(table: pd.DataFrame, bootstrap: int, seed: int) -> pd.Da
             else:
                 values = group[["ventricle_ml", column]].to_numpy(float)
                 estimate = interval(values, group["participant_id"], statistics.correlation, bootstrap, seed)
+            rows.append(estimate.row(method=method, metric=metric))
+        for metric, column in VENTRICLE_ERRORS.items():
+            error = (group[column] - group["original_ventricle_ml"]).abs().to_numpy(float)
+            if np.isnan(error).all():
+                estimate = not_available("no line to the scale of scans: no training scans, or another decoder")
+            else:
+                estimate = interval(error, group["participant_id"], statistics.mean, bootstrap, seed)
             rows.append(estimate.row(method=method, metric=metric))
     return estimates_table(rows)

@@ -181,10 +181,13 @@ def _numbers(table: pd.DataFrame, pair: tuple[str, str]) -> str:
     row = _shown(table, [pair]).iloc[0]
     if not np.isfinite(row["ventricle_ml_mean"]):
         return ""
-    return (
-        f":  ventricles {row['original_ventricle_ml']:.0f} ml in the scan, "
-        f"{row['ventricle_ml_mean']:.0f} ± {row['ventricle_ml_std']:.1f} ml in {row['samples']:.0f} samples"
+    raw = f"{row['ventricle_ml_mean']:.0f} ± {row['ventricle_ml_std']:.1f} ml"
+    mapped = f"{row['ventricle_ml_mapped_mean']:.0f} ± {row['ventricle_ml_mapped_std']:.1f} ml"
+    known = np.isfinite(row["ventricle_ml_mapped_mean"])
+    numbers = (
+        f"{mapped} in {row['samples']:.0f} samples (raw {raw})" if known else f"{raw} in {row['samples']:.0f} samples"
     )
+    return f":  ventricles {row['original_ventricle_ml']:.0f} ml in the scan, {numbers}"
 
 
 def _shown(table: pd.DataFrame, pairs: list[tuple[str, str]]) -> pd.DataFrame:

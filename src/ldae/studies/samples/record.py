@@ -9,7 +9,8 @@ VARIATION = Figure(
     title="Figure 4. What y<sub>sem</sub> leaves open",
     text=(
         "Samples decoded from one scan's y<sub>sem</sub> and different random x<sub>T</sub>, and the voxelwise "
-        "standard deviation over all samples of that scan. " + PICTURES
+        "standard deviation over all samples of that scan. Ventricles: mapped to the scans' scale (a line fitted on "
+        "reconstructions of training scans, without any truth), raw as measured. " + PICTURES
     ),
     alternative="A scan, several samples from its semantic code, and a map of their standard deviation.",
 )

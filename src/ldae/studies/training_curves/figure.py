@@ -33,8 +33,20 @@ NAMES = {
     "gap_filled": "gap to stage 2 filled",
 }
 VALIDATION = "validation_"
-BOOKKEEPING = {"step", "learning", "lr", "seconds", "time", "epoch", "scans", "grad", "norm", "memory", "rate"}
-CURVES_PER_PANEL = 5
+BOOKKEEPING = {
+    "step",
+    "skipped",
+    "learning",
+    "lr",
+    "seconds",
+    "time",
+    "epoch",
+    "scans",
+    "grad",
+    "norm",
+    "memory",
+    "rate",
+}
 MARKERS_BELOW = 25
 
 
@@ -87,7 +99,7 @@ def _names(table: pd.DataFrame) -> tuple[list[str], list[str]]:
     usable = [name for name in table["metric"].unique() if not BOOKKEEPING & set(name.lower().split("_"))]
     losses = [name for name in usable if not name.startswith(VALIDATION)]
     measures = [name.removeprefix(VALIDATION) for name in usable if name.startswith(VALIDATION)]
-    return losses[:CURVES_PER_PANEL], [name for name in measures if name not in losses][:CURVES_PER_PANEL]
+    return losses, [name for name in measures if name not in losses]
 
 
 def _curve(table: pd.DataFrame, metric: str) -> pd.DataFrame:

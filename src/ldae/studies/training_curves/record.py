@@ -32,8 +32,8 @@ STUDY = Study(
                     "beside this page."
                 ),
                 Note(
-                    "Source: where the paper's value stands. Its text lost some, which are taken from the authors' "
-                    "published configuration."
+                    "Source: where the paper's value stands. Some that it prints have lost their number in its text; "
+                    "these are taken from the authors' published configuration, and the source says so."
                 ),
             ),
         ),

@@ -1,6 +1,7 @@
 """Stage 1: the autoencoder, with an adversary (paper 4.1, Table 2)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from ldae import config
 from ldae.core.batches import batches
 from ldae.core.keyed import Draw, key
+from ldae.inference.degenerate import discriminator_at_chance
 from ldae.inference.device import precision_context
 from ldae.inference.readers import Volumes, keyed_noise
 from ldae.networks.autoencoder import Autoencoder, build_autoencoder, kl_divergence, narrow_posterior, reparameterise
@@ -102,6 +104,10 @@ class AutoencoderStage(Stage[Autoencoder]):
             absolute.append((reconstruction - x).abs().flatten(1).mean(1))
             similarity.append(ssim(reconstruction, x))
         return {"l1": float(torch.cat(absolute).mean()), "ssim": float(torch.cat(similarity).mean())}
+
+    def remark(self, history: Sequence[Mapping[str, Any]]) -> str | None:
+        """A discriminator that has been at chance for hundreds of steps."""
+        return discriminator_at_chance(history)
 
     def examples(self, product: Autoencoder) -> Tensor:
         """Originals beside their reconstructions."""

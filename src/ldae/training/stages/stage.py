@@ -4,8 +4,8 @@ The tables have a similarity of their own, in :mod:`ldae.studies.common.image_me
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Generic, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -65,6 +65,10 @@ class Stage(ABC, Generic[Product]):
 
     def examples(self, product: Product) -> Tensor | None:
         """A few validation scans for a picture: (scans, columns, X, Y, Z) in [0, 1]; none: no picture."""
+        return None
+
+    def remark(self, history: Sequence[Mapping[str, Any]]) -> str | None:
+        """One sentence where the metrics rows so far show a network that came out degenerate; none: nothing to say."""
         return None
 
     def names(self, scans: Sequence[int]) -> list[str]:

@@ -28,21 +28,39 @@ class Labelled:
     target: Tensor
     subjects: np.ndarray
 
+    def part(self, chosen: np.ndarray) -> "Labelled":
+        """Those of the scans that ``chosen`` (n,), booleans, names."""
+        volumes = Volumes(self.volumes.store, self.volumes.positions[chosen], self.volumes.device)
+        return Labelled(volumes, self.target[torch.from_numpy(chosen)], self.subjects[chosen])
+
+    def joined(self, other: "Labelled") -> "Labelled":
+        """These scans, then those of another part of the same store."""
+        positions = np.concatenate([self.volumes.positions, other.volumes.positions])
+        volumes = Volumes(self.volumes.store, positions, self.volumes.device)
+        subjects = np.concatenate([self.subjects, other.subjects])
+        return Labelled(volumes, torch.cat([self.target, other.target]), subjects)
+
 
 class SupervisedStage(Stage[SupervisedEncoder]):
     """Cross-entropy of AD against CN, or squared error of age in units of its spread over the training scans.
 
     Selection: the smallest validation error, each subject counting once, however many scans it has: log loss, or mean
-    absolute error. Without a labelled validation scan the last step is written.
+    absolute error. Where nobody ``chooses``, or without a labelled validation scan, the last step is written.
     """
 
     def __init__(
-        self, settings: config.Representation, target: Target, training: Labelled, validation: Labelled, seed: int
+        self,
+        settings: config.Representation,
+        target: Target,
+        training: Labelled,
+        validation: Labelled,
+        seed: int,
+        chooses: bool = True,
     ):
         self.name, self.target = f"supervised_{target}", target
         self.settings, self.training, self.validation = settings, training, validation
         self.device, self.scans = training.volumes.device, len(training.volumes)
-        self.selection = "score" if len(validation.volumes) else None
+        self.selection = "score" if chooses and len(validation.volumes) else None
         moments = self._moments() if target == "age" and self.scans else (0.0, 1.0)
         torch.manual_seed(key(seed, self.name, "initial weights"))
         self.product = build_supervised(settings, *moments)
