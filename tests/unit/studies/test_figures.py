@@ -28,7 +28,7 @@ from ldae.studies.reconstruction.figure import (
 from ldae.studies.reconstruction.figure_solvers import figure_solvers
 from ldae.studies.registry import STUDIES, figures
 from ldae.studies.samples.figure import figure_4_variation, figure_samples, figure_samples_nearest
-from ldae.studies.training_curves.figure import figure_training
+from ldae.studies.training_curves.figure import figure_training, out_of_scale, read_metrics
 
 PARTS = scheme(load_config(Path(__file__).parents[3] / "config/config.yaml"))
 STAGES = ("autoencoder", "diffusion", "representation")
@@ -199,6 +199,9 @@ def test_the_figure_of_stage_1_shows_every_loss_and_no_bookkeeping(tmp_path: Pat
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     figure_training({"autoencoder": tmp_path / "metrics.jsonl"}, tmp_path / "training")
     drawn = (tmp_path / "training.svg").read_text()
-    names = ("L1", "KL", "perceptual", "adversarial", "discriminator", "SSIM")
+    names = ("L1", "KL, right axis", "perceptual", "adversarial", "discriminator", "SSIM")
     assert all(f"<!-- {name} -->" in drawn for name in names)
     assert "skipped" not in drawn
+    table = read_metrics(tmp_path / "metrics.jsonl")
+    assert out_of_scale(table, [*losses]) == {"kl"} and not out_of_scale(table, ["l1", "perceptual", "adversarial"])
+    assert not out_of_scale(table, ["kl"])

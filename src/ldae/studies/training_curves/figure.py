@@ -1,12 +1,13 @@
 """Figure: the learning curves of the three stages."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from ldae.core.errors import UserError
 from ldae.studies.common.figure_style import (
@@ -48,6 +49,7 @@ BOOKKEEPING = {
     "rate",
 }
 MARKERS_BELOW = 25
+SCALE = 100  # a loss so many times larger than every other one is beyond their scale
 
 
 def read_metrics(path: str | Path) -> pd.DataFrame:
@@ -108,21 +110,39 @@ def _curve(table: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def _draw_losses(axes: Axes, table: pd.DataFrame, names: list[str]) -> None:
+    """Losses beyond the scale of the others have an axis of their own, on the right; where two coincide, as adversary
+    and discriminator do at chance, the later one is drawn narrower, so that both are seen."""
     if not names:
         say_why_empty(axes, "No losses were recorded.")
         return
-    shown = []
-    for name, style in series_style(names).items():
+    beyond = out_of_scale(table, names)
+    right = axes.twinx() if beyond else axes
+    right.spines["right"].set_visible(bool(beyond))
+    widths = np.linspace(2.2, 1.0, len(names)) if len(names) > 2 else [None] * len(names)
+    for (name, style), width in zip(series_style(names).items(), widths, strict=True):
         for metric, dash, face in ((name, "-", style["color"]), (VALIDATION + name, (0, (3, 2)), "white")):
             curve = _curve(table, metric)
             if curve.empty:
                 continue
-            shown.append(curve["value"])
-            _plot(axes, curve, style, dash, face, _readable(name) + (", validation" if face == "white" else ""))
-    values = pd.concat(shown)
-    if (values > 0).all() and values.max() > 10 * values.min():
-        axes.set_yscale("log")
-    _finish(axes)
+            label = _readable(name) + (", right axis" if name in beyond else "")
+            label += ", validation" if face == "white" else ""
+            _plot(right if name in beyond else axes, curve, style, dash, face, label, width)
+    for each in {axes, right}:
+        values = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in each.lines])
+        if (values > 0).all() and values.max() > 10 * values.min():
+            each.set_yscale("log")
+    _finish(axes, [*axes.lines, *(right.lines if beyond else [])])
+
+
+def out_of_scale(table: pd.DataFrame, names: list[str]) -> set[str]:
+    """Losses that are everywhere more than a hundred times every other one, as KL, which is summed over the latent."""
+    last = 0.0
+    for name in sorted(names, key=lambda name: _curve(table, name)["value"].median()):
+        values = _curve(table, name)["value"]
+        if last and len(values) and values.min() > SCALE * last:
+            return {name for name in names if _curve(table, name)["value"].min() > SCALE * last}
+        last = max(last, values.max() if len(values) else 0.0)
+    return set()
 
 
 def _draw_measures(axes: Axes, table: pd.DataFrame, names: list[str]) -> None:
@@ -134,24 +154,27 @@ def _draw_measures(axes: Axes, table: pd.DataFrame, names: list[str]) -> None:
     _finish(axes)
 
 
-def _plot(axes: Axes, curve: pd.DataFrame, style: dict, dash: object, face: object, label: str) -> None:
+def _plot(
+    axes: Axes, curve: pd.DataFrame, style: dict, dash: object, face: object, label: str, width: float | None = None
+) -> None:
     marker = style["marker"] if len(curve) < MARKERS_BELOW else ""
     axes.plot(
         curve["step"],
         curve["value"],
         color=style["color"],
         linestyle=dash,
+        linewidth=width,
         marker=marker,
-        markersize=3.2,
+        markersize=3.2 if width is None else 2.2 + width,
         markerfacecolor=face,
         label=label,
     )
 
 
-def _finish(axes: Axes) -> None:
+def _finish(axes: Axes, lines: Sequence[Line2D] | None = None) -> None:
     axes.grid(axis="y")
     axes.locator_params(axis="x", nbins=5)
-    axes.legend(loc="best", fontsize=6.3)
+    axes.legend(handles=lines or axes.lines, loc="best", fontsize=6.3)
 
 
 def _readable(name: str) -> str:

@@ -8,7 +8,8 @@ TRAINING = Figure(
     title="Training",
     text=(
         "Losses of the three stages (means since the validation before; validation dashed) and other validation "
-        "measures, against optimizer steps. Stage 3 is drawn beside the frozen stage 2, which it must beat."
+        "measures, against optimizer steps. Every loss is drawn, unweighted; one beyond the scale of the others (KL, "
+        "summed over the latent) on the right axis. Stage 3 is drawn beside the frozen stage 2, which it must beat."
     ),
     alternative="Learning curves of autoencoder, latent diffusion and representation stages.",
 )
