@@ -46,6 +46,7 @@ else:
     include: "rules/preprocess.smk"
 
 
+include: "rules/qc_pages.smk"
 include: "rules/encode.smk"
 
 

@@ -56,4 +56,4 @@ rule pack_volumes:
 
 
 QC = rules.check_volumes.output
-QC_PAGES = []  # they show raw scans, masks and a registration
+LOOKED_AT = {"raw": str(settings.csv.path.parent), "derivatives": str(settings.csv.path.parent), "given": True}

@@ -104,31 +104,7 @@ rule qc_scans:
 
 
 QC = rules.qc_scans.output
-
-
-rule qc_pages:
-    """Every scan to look at and to rate: one page, with pictures beside it. Only what is new is drawn."""
-    input:
-        scans=rules.build_manifest.output.scans,
-        qc=rules.qc_scans.output.qc,
-        review=ancient(REVIEWED),
-    output:
-        f"{RESULTS}/qc/index.html",
-    log:
-        f"{RESULTS}/logs/qc_pages.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/qc_pages.tsv"
-    conda:
-        "../envs/cpu.yaml"
-    params:
-        settings=settings.section("preprocessing"),
-        review=digest(sorted(REVIEW.items())),
-        raw=at(BIDS),
-        derivatives=at(f"{RESULTS}/derivatives/ldae-preproc"),
-        folder=at(f"{RESULTS}/qc"),
-        code=code_digest("qc_pages"),
-    script:
-        "../workflow/scripts/qc_pages.py"
+LOOKED_AT = {"raw": BIDS, "derivatives": f"{RESULTS}/derivatives/ldae-preproc", "given": False}
 
 
 rule pack_volumes:
@@ -150,6 +126,3 @@ rule pack_volumes:
         code=code_digest("pack_volumes"),
     script:
         "../workflow/scripts/pack_volumes.py"
-
-
-QC_PAGES = rules.qc_pages.output

@@ -28,6 +28,7 @@ def test_adapters_are_thin(path):
 
 
 CHAIN = {"common", "phantom", "ingest", "manifest", "preprocess", "given_volumes", "train", "encode", "baselines"}
+CHAIN |= {"qc_pages"}
 
 
 def test_adapters_get_folders():

@@ -90,7 +90,7 @@ def test_csv_enters_after_preprocessing(workflow):
     arguments = overlay(workflow, source="csv", csv={"path": "scans.csv"})
     assert planned(workflow, "train", *arguments) == once(TRAIN, {"check_volumes", "inventory_dataset"})
     everything = planned(workflow, *arguments)
-    assert {*once(TRAIN, STUDIES), "check_volumes", "figure_qc", "report_html"} <= set(everything)
+    assert {*once(TRAIN, STUDIES), "check_volumes", "qc_pages", "figure_qc", "report_html"} <= set(everything)
     assert not set(everything) & {*CONVERT, *PREPROCESS, "make_phantom"}
 
 

@@ -12,7 +12,12 @@ if __name__ == "__main__":  # worker processes import this file again
 
         write_qc_pages(
             *read_tables(snakemake.input.scans, snakemake.input.qc),
-            Places(Path(snakemake.params.raw), Path(snakemake.params.derivatives), Path(snakemake.params.folder)),
+            Places(
+                Path(snakemake.params.raw),
+                Path(snakemake.params.derivatives),
+                Path(snakemake.params.folder),
+                given=snakemake.params.given,
+            ),
             Preprocessing.model_validate(snakemake.params.settings),
             read_review(Path(snakemake.input.review) if snakemake.input.review else None),
             workers=snakemake.threads,

@@ -13,7 +13,10 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from ldae.config import Conform
 from ldae.core.files import atomic_path, digest, read_json, sha256_file, write_json
+from ldae.preprocessing.conform import grid_affine
+from ldae.preprocessing.given_volumes import given_volume
 from ldae.preprocessing.quality import CONTOUR, on_grid
 from ldae.preprocessing.reading import read_given, read_scan
 from ldae.preprocessing.registration_template import Template
@@ -36,6 +39,7 @@ class Scan:
     Attributes:
         t1w: as it came; content: what stands for that file, digest or size and time; mask: on its grid.
         volume: on the grid of the networks; volume_mask: brain on that grid.
+        given: the volume is somebody else's, and is brought to this grid as it is for the networks; None: it is ours.
         sheet: picture to be written; thumbnail and record lie beside it.
         orientation: of files whose header has none; min_slices: fewest voxels along an axis.
     """
@@ -50,6 +54,7 @@ class Scan:
     sheet: Path
     orientation: str | None = None
     min_slices: int = 32
+    given: Conform | None = None
 
     @property
     def thumbnail(self) -> Path:
@@ -72,7 +77,9 @@ def draw_scan(scan: Scan, template: Template) -> dict[str, Any]:
     Raises:
         QuarantinedScan: a file cannot be read.
     """
-    made = [content_of(product) for product in (scan.mask, scan.volume)]
+    made: list[Any] = [content_of(product) for product in (scan.mask, scan.volume)]
+    if scan.given:  # its content is known, and a sidecar beside it is none of ours
+        made = [scan.given.model_dump(mode="json")]
     key = digest([DRAWING, template.sha256, scan.orientation, scan.content, *made])
     known = read_json(scan.record) if scan.record.is_file() else {}
     there = scan.thumbnail.is_file() and scan.sheet.is_file()
@@ -113,7 +120,7 @@ def drawn(scan: Scan, template: Template) -> tuple[list[tuple[str, np.ndarray]],
             blocks.append(("masked", masked))
         small += [middle(masked, row) for row in (2, 0)]  # sagittal shows the neck, axial the rest
     if scan.volume is not None and scan.volume.is_file():
-        volume = read_scan(scan.volume)
+        volume = given_image(scan.volume, scan.given) if scan.given else read_scan(scan.volume)
         data, reference = volume.get_fdata(dtype=np.float32), template_on(volume, template)
         plain, outlined = block_of(volume, box_of(reference), data, reference)
         blocks.append(("volume", plain))
@@ -123,6 +130,11 @@ def drawn(scan: Scan, template: Template) -> tuple[list[tuple[str, np.ndarray]],
             brain = read_scan(scan.volume_mask).get_fdata(dtype=np.float32) > 0.5
         histogram = np.histogram(data[brain], BINS, (0, 1))[0].tolist()
     return blocks, small, histogram
+
+
+def given_image(path: Path, grid: Conform) -> nib.Nifti1Image:
+    """A volume of somebody else's, in [0, 1] on the grid of the networks, where the store says that it lies."""
+    return nib.Nifti1Image(given_volume(path, grid), grid_affine(grid))
 
 
 def template_on(volume: nib.Nifti1Image, template: Template) -> np.ndarray:

@@ -43,7 +43,9 @@ SHOWN = (
     "noise",
     "cut_head_cm2",
     "bias_range",
+    "ncc_mean_slice",
 )
+OF_GIVEN = ("ncc_mean_slice",)
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,15 @@ class Places:
 
     Attributes:
         raw: the dataset whose ``t1w`` the manifest names.
-        derivatives: of the preprocessing.
+        derivatives: of the preprocessing; of volumes that came as they are, the folder that holds them.
         out: ``results/qc``.
+        given: the volumes came as they are (``source: csv``): there is no scan, no mask and no registration to show.
     """
 
     raw: Path
     derivatives: Path
     out: Path
+    given: bool = False
 
 
 def write_qc_pages(
@@ -90,11 +94,12 @@ def drawing_of(row: dict[str, Any], t1w: str | None, places: Places, settings: P
     """The files that the pictures of a scan (a row of qc.tsv) are made from."""
     files = ScanFiles(places.derivatives, row["participant_id"], row["session_id"])
     volume = files.root / row["path"] if isinstance(row["path"], str) else None
+    if places.given:
+        return given_drawing(row, volume, places, settings)
     inside = None
     if volume is not None:
         inside = volume.with_name(volume.name.replace("_desc-preproc_T1w", "_desc-brain_mask"))
     source = places.raw / t1w if isinstance(t1w, str) else None
-    sheet = places.out / "pictures" / files.participant_id / f"{files.stem}.webp"
     return Scan(
         participant_id=files.participant_id,
         session_id=files.session_id,
@@ -103,10 +108,31 @@ def drawing_of(row: dict[str, Any], t1w: str | None, places: Places, settings: P
         mask=files.mask,
         volume=volume,
         volume_mask=inside,
-        sheet=sheet,
+        sheet=sheet_of(files, places),
         orientation=settings.orientation,
         min_slices=settings.min_slices,
     )
+
+
+def given_drawing(row: dict[str, Any], volume: Path | None, places: Places, settings: Preprocessing) -> Scan:
+    """The same of a volume that came as it is."""
+    files = ScanFiles(places.derivatives, row["participant_id"], row["session_id"])
+    return Scan(
+        participant_id=files.participant_id,
+        session_id=files.session_id,
+        t1w=None,
+        content=row["sha256"] if volume else None,
+        mask=None,
+        volume=volume,
+        volume_mask=None,
+        sheet=sheet_of(files, places),
+        given=settings.conform,
+    )
+
+
+def sheet_of(files: ScanFiles, places: Places) -> Path:
+    """The large picture of a scan."""
+    return places.out / "pictures" / files.participant_id / f"{files.stem}.webp"
 
 
 def content_of_source(files: ScanFiles, source: Path | None) -> str | None:
@@ -157,7 +183,7 @@ def page_data(
 ) -> dict[str, Any]:
     """All that the page knows: columns over the scans, what is usual, and what the metrics mean."""
     limits = {**LIMITS, **settings.quality.limits}
-    known = [name for name in METRICS if name in qc and qc[name].notna().any()]
+    known = [name for name in (*METRICS, *OF_GIVEN) if name in qc and qc[name].notna().any()]
     metrics = [*(name for name in SHOWN if name in known), *(name for name in known if name not in SHOWN)]
     return {
         "keys": [list(qc[name].astype(str)) for name in KEY],

@@ -8,12 +8,14 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from qc_cohort import NASTY, SETTINGS, cohort, page_of
 
 from ldae.config import Preprocessing
-from ldae.core.files import write_json
+from ldae.core.files import read_tsv, write_json, write_tsv
 from ldae.preprocessing.conform import grid_affine
 from ldae.preprocessing.derivatives import ScanFiles, sidecar
+from ldae.preprocessing.given_volumes import check_volumes
 from ldae.preprocessing.quality import on_grid
 from ldae.preprocessing.registration_template import SPACE, load_template
 from ldae.report.qc_pages import STEPS, Places, page_data, write_qc_pages
@@ -129,3 +131,50 @@ def test_a_cohort_of_nobody_has_a_page(prepared):
     scans, qc, places = prepared
     write_qc_pages(scans[:0], qc[:0], places, SMALL, {})
     assert data_of(places.out / "index.html")["keys"] == [[], []]
+
+
+def test_volumes_that_came_as_they_are_have_pages_too(tmp_path):
+    """Source csv: volumes of two scales and on two grids, one unreadable, one excluded by a reviewer."""
+    affine, root = grid_affine(SMALL.conform), tmp_path / "theirs"
+    brain = on_grid(load_template(), SMALL.conform.shape, tuple(affine.ravel()))[0] / 255
+    finer = load_template().brain
+    root.mkdir()
+    for name, image in (
+        ("a", nib.Nifti1Image(brain.astype(np.float32), affine)),
+        ("b", nib.Nifti1Image((brain * 1000).astype(np.float32), affine)),
+        ("c", finer),
+        ("d", nib.Nifti1Image(brain.astype(np.float32), affine)),
+    ):
+        nib.save(image, root / f"{name}.nii.gz")
+    write_json(root / "a.json", {"sha256": "of something else"})  # a sidecar that is none of ours
+    (root / "d.nii.gz").write_bytes((root / "d.nii.gz").read_bytes()[:3000])
+    scans = pd.DataFrame(
+        {"participant_id": [f"sub-{name}" for name in "abcd"], "session_id": "ses-M000", "status": "included"}
+    ).assign(t1w=[f"{name}.nii.gz" for name in "abcd"])
+    write_tsv(
+        tmp_path / "review.tsv",
+        pd.DataFrame([["sub-b", "ses-M000", "motion"]], columns=["participant_id", "session_id", "reason"]),
+    )
+
+    def look():
+        qc = tmp_path / "qc.tsv"
+        check_volumes(scans, root, SMALL.conform, True, 0.5, qc, tmp_path / "m.png", tmp_path / "review.tsv")
+        places = Places(root, root, tmp_path / "qc", given=True)
+        write_qc_pages(scans, read_tsv(qc), places, SMALL, {("sub-b", "ses-M000"): "motion"})
+        return data_of(tmp_path / "qc/index.html")
+
+    data = look()
+    assert data["blocks"] == [4, 4, 4, 0] and data["undrawn"] == {} and data["lost"] == [0, 1, 0, 1]
+    assert [metric["name"] for metric in data["metrics"]] == ["ncc_mean_slice"] and "unreadable" in data["why"][3]
+    assert data["why"][1] == "excluded by a reviewer: motion"
+    assert data["excluded"] == [["sub-b", "ses-M000", "motion"]]
+    one, other = (
+        np.asarray(Image.open(tmp_path / f"qc/pictures/sub-{name}/sub-{name}_ses-M000.webp"), float) for name in "ab"
+    )
+    template = np.asarray(Image.open(tmp_path / "qc/pictures/template.webp"), float)
+    assert abs(one - other).mean() < 1 and abs(one - template).mean() < 1  # whatever its scale
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "qc").glob("pictures/sub-*/*")}
+    nib.save(nib.Nifti1Image(np.ascontiguousarray(brain * 0.5).astype(np.float32), affine), root / "a.nii.gz")
+    assert look()["blocks"] == [4, 4, 4, 0]
+    drawn = {path.parent.name for path, time in times.items() if path.stat().st_mtime_ns != time}
+    assert drawn == {"sub-a"} and not list(root.glob("sub-*"))  # nothing is written among the user's files
