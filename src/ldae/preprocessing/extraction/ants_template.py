@@ -93,6 +93,8 @@ def tissue(image: nib.Nifti1Image, carried: np.ndarray, ants: Any) -> np.ndarray
     matter = largest_component(ndimage.binary_opening((tissue_classes(coarse, region) >= 2) & (outside <= 3)))
     closed = ndimage.binary_closing(np.pad(matter | (inside > 6), 2), iterations=2)[2:-2, 2:-2, 2:-2]
     brain = largest_component(ndimage.binary_fill_holes(closed & (outside <= 4)))
+    # cortex shares its outer voxels with fluid, and Atropos calls them fluid
+    brain |= ndimage.binary_dilation(brain) & (outside <= 4)
     fine = strictly(
         ants.resample_image_to_target, coarse.new_image_like(brain.astype(np.float32)), scan, interp_type="linear"
     )
