@@ -19,6 +19,11 @@ FIELD_OF_VIEW_MM = (90.0, 450.0)
 MOST_VOXELS = 1e9
 FINITE_FRACTION = 0.999
 SPIKE_FACTOR = 1000  # maximum over 99th percentile; magnitude images stay below 10
+SIXTEEN_BITS, WRAPPED_FRACTION = 2**16, 1e-3  # neighbours that differ by three quarters of what 16 bits hold
+GZIP = b"\x1f\x8b"
+OTHER_FORMATS = (
+    "a NIfTI, MGH or Analyze file is read; convert others (.nrrd, .mha, .mnc, .mif, a DICOM file) to NIfTI first"
+)
 UNREADABLE = (
     OSError,
     EOFError,
@@ -79,7 +84,7 @@ def voxels(path: str | Path, orientation: str | None, min_slices: int) -> tuple[
         check_size(image.shape)
         data = np.squeeze(np.asanyarray(image.dataobj))
     except UNREADABLE as error:
-        raise QuarantinedScan(f"unreadable: {type(error).__name__}: {error}") from error
+        raise QuarantinedScan(f"unreadable: {why_unreadable(Path(path), error)}") from error
     if data.dtype.fields is not None or np.iscomplexobj(data):
         raise QuarantinedScan(f"not a scalar image: voxels of type {image.get_data_dtype()}")
     if data.ndim != 3:
@@ -89,8 +94,25 @@ def voxels(path: str | Path, orientation: str | None, min_slices: int) -> tuple[
     else:
         check_orientation(image)
         affine = image.affine
-    check_geometry(affine, data.shape, min_slices)
+    try:
+        check_geometry(affine, data.shape, min_slices)
+    except QuarantinedScan:
+        check_units(image)
+        raise
     return data.astype(np.float32), affine
+
+
+def why_unreadable(path: Path, error: Exception) -> str:
+    """What the library says, and what to do where the name is what is wrong."""
+    said = f"{type(error).__name__}: {error}"
+    if not path.is_file() or not isinstance(error, nib.filebasedimages.ImageFileError):
+        return said
+    with path.open("rb") as file:
+        packed = file.read(2) == GZIP
+    if packed != (path.suffix in (".gz", ".mgz")) and path.name.removesuffix(".gz").endswith(".nii"):
+        right = f"{path.name}.gz" if packed else path.name.removesuffix(".gz")
+        return f"the file is {'' if packed else 'not '}packed by gzip: name it {right}"
+    return f"{said}; {OTHER_FORMATS}" if "work out file type" in said else said
 
 
 def finite(data: np.ndarray) -> np.ndarray:
@@ -138,6 +160,17 @@ def check_voxel_size(image: nib.spatialimages.SpatialImage, path: str | Path) ->
         raise QuarantinedScan(f"the header gives a voxel size of zero: {sizes.tolist()} mm")
 
 
+def check_units(image: nib.spatialimages.SpatialImage) -> None:
+    """Raises:
+    QuarantinedScan: the header gives its lengths in metres or micrometres, which other programs take for millimetres.
+    """
+    if isinstance(image, nib.Nifti1Pair) and (unit := image.header.get_xyzt_units()[0]) in ("meter", "micron"):
+        raise QuarantinedScan(
+            f"the header gives lengths in {unit}s (xyzt_units): write it in mm, with a voxel size of "
+            f"{THINNEST_MM} mm to {COVERED_MM / SMALLEST_SIDE:g} mm"
+        )
+
+
 def check_size(shape: tuple[int, ...]) -> None:
     """Before the voxels are read: a damaged header may ask for more memory than any machine has.
 
@@ -159,6 +192,12 @@ def check_intensities(data: np.ndarray) -> None:
     if extreme > SPIKE_FACTOR * usual:
         times = f"{extreme / usual:.0f} x the 99th percentile"
         raise QuarantinedScan(f"extreme intensities: the largest, {extreme:g}, is {times}")
+    jumps = np.abs(np.diff(data, axis=0)) > 0.75 * SIXTEEN_BITS
+    if extreme <= SIXTEEN_BITS / 2 and jumps.mean() > WRAPPED_FRACTION:
+        raise QuarantinedScan(
+            "bright voxels lie far below zero, beside others at the upper end of 16 bits: unsigned values were read as "
+            "signed ones; convert the scan again"
+        )
 
 
 def check_geometry(affine: np.ndarray, shape: tuple[int, ...], min_slices: int = SMALLEST_SIDE) -> None:

@@ -153,7 +153,7 @@ def register_step(files: ScanFiles, settings: Registration, grid: Conform, throu
         metrics |= {"determinant": alignment.determinant, "shear": shear_of(alignment.native_to_template)}
         if settings.transform != "rigid":
             metrics["volume_ratio"] = volume_ratio(mask, alignment.determinant, template)
-        metrics |= contrast_metrics(corrected, alignment.native_to_template, template)
+        metrics |= measurable(contrast_metrics(corrected, alignment.native_to_template, template))
         if alignment.warp is not None:
             metrics |= before_the_warp(brain, averaged(mask), alignment.native_to_template, volume, template)
             with atomic_path(files.warp(template.space)) as temporary:
@@ -171,6 +171,18 @@ def register_step(files: ScanFiles, settings: Registration, grid: Conform, throu
     draw_picture(corrected, mask, volume, template, files.picture)
     save_image(product, volume, "int16")
     return finished(product, provenance | sources, metrics, meter)
+
+
+def measurable(contrast: Metrics) -> Metrics:
+    """Raises:
+    QuarantinedScan: the tissues could not be compared.
+    """
+    if any(value is None or np.isnan(value) for value in contrast.values()):
+        raise QuarantinedScan(
+            "the contrast of the tissues cannot be measured: the scan ends where the template has fluid, grey or white "
+            "matter, or its white matter is dark; look at its intensities, field of view and registration"
+        )
+    return contrast
 
 
 def brain_of(

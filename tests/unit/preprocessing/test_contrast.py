@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from ldae.core.errors import QuarantinedScan
 from ldae.preprocessing.contrast import contrast_metrics, tissue_points, without_fluid
 from ldae.preprocessing.quality import LIMITS, verdict
 from ldae.preprocessing.registration_template import load_template
+from ldae.preprocessing.steps import measurable
 
 KNOTS = [0, 90, 165, 225, 255]  # of the template: nothing, fluid, grey, white matter, its brightest
 CURVES = {  # signal at the knots, verdict, what the sentence names
@@ -57,7 +59,13 @@ def test_tissues_are_sought_where_the_affine_puts_them(brain):
     moved = nib.Nifti1Image(image.get_fdata(), shift @ image.affine)
     there = contrast_metrics(moved, np.linalg.inv(shift), load_template())
     assert there == pytest.approx(contrast_metrics(image, np.eye(4), load_template()), rel=1e-3)
-    assert all(np.isnan(value) for value in contrast_metrics(moved, np.eye(4), load_template()).values())
+    assert measurable(there) == there
+    nowhere = contrast_metrics(moved, np.eye(4), load_template())
+    dark = contrast_metrics(nib.Nifti1Image(np.minimum(image.get_fdata(), 0), image.affine), np.eye(4), load_template())
+    for found in (nowhere, dark):
+        assert all(np.isnan(value) for value in found.values())
+        with pytest.raises(QuarantinedScan, match="contrast of the tissues cannot be measured"):
+            measurable(found)
 
 
 def test_each_tissue_has_its_points_in_the_template(brain):

@@ -31,6 +31,10 @@ def sparse_nan() -> np.ndarray:
     return data
 
 
+def save(path, data: np.ndarray) -> None:
+    nib.save(nib.Nifti1Image(data, AFFINE), path)
+
+
 BROKEN_IMAGES = {
     "four volumes": (np.stack([GOOD] * 4, axis=-1), AFFINE, "not three-dimensional"),
     "one slice": (GOOD[:, :, :1], AFFINE, "not three-dimensional"),
@@ -58,6 +62,44 @@ def test_a_broken_image_has_its_own_reason(name, tmp_path):
     nib.save(nib.Nifti1Image(data, affine, image.header), tmp_path / "scan.nii.gz")
     with pytest.raises(QuarantinedScan, match=reason):
         read_given(tmp_path / "scan.nii.gz")
+
+
+def test_unsigned_values_that_were_read_as_signed_are_named(tmp_path):
+    """A smooth head whose bright half lies above 32767: as int16 it begins anew at -32768."""
+    bright = 60000 * np.exp(-(((np.indices(SHAPE) - np.array(SHAPE)[:, None, None, None] / 2) / 15) ** 2).sum(0))
+    save(tmp_path / "unsigned.nii.gz", bright.astype(np.uint16))
+    read_given(tmp_path / "unsigned.nii.gz")
+    save(tmp_path / "signed.nii.gz", bright.astype(np.uint16).view(np.int16))
+    with pytest.raises(QuarantinedScan, match="unsigned values were read as signed ones"):
+        read_given(tmp_path / "signed.nii.gz")
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("meter", 1e-3), ("micron", 1e3)])
+def test_lengths_that_are_not_in_mm_are_named(unit, factor, tmp_path):
+    def written(name: str, scale: float) -> None:
+        image = nib.Nifti1Image(GOOD, AFFINE * [[scale], [scale], [scale], [1]])
+        image.header.set_xyzt_units(unit)
+        nib.save(image, tmp_path / name)
+
+    written("true.nii.gz", factor)
+    with pytest.raises(QuarantinedScan, match=rf"lengths in {unit}s .*write it in mm"):
+        read_given(tmp_path / "true.nii.gz")
+    written("in_fact_mm.nii.gz", 1)
+    assert read_given(tmp_path / "in_fact_mm.nii.gz")[0].shape == SHAPE
+
+
+def test_what_is_no_file_of_a_scan_says_what_to_do(tmp_path):
+    save(tmp_path / "a.nii.gz", GOOD)
+    (tmp_path / "b.nii").write_bytes((tmp_path / "a.nii.gz").read_bytes())
+    (tmp_path / "c.nii.gz").write_bytes(gzip.decompress((tmp_path / "a.nii.gz").read_bytes()))
+    (tmp_path / "d.nrrd").write_bytes(b"NRRD0004")
+    for name, words in (
+        ("b.nii", "is packed by gzip: name it b.nii.gz"),
+        ("c.nii.gz", "is not packed by gzip: name it c.nii"),
+        ("d.nrrd", "convert others .* to NIfTI first"),
+    ):
+        with pytest.raises(QuarantinedScan, match=f"unreadable: .*{words}"):
+            read_given(tmp_path / name)
 
 
 def cut_in_half(content: bytes) -> bytes:
