@@ -14,10 +14,11 @@ import pandas as pd
 from scipy.stats import norm
 
 from ldae.studies.common import statistics as s
+from ldae.studies.common.feature_sets import fixed
+from ldae.studies.common.linear_probes import outer_folds
 from ldae.studies.common.scales import Difference, OnScale
 from ldae.studies.probes import estimates
-from ldae.studies.probes.features import fixed
-from ldae.studies.probes.measure import cross_validated, outer_folds, task_rows
+from ldae.studies.probes.measure import cross_validated, task_rows
 
 REPLICATES, SHARED = 500, 0.8
 CLASSES = ((11, 12, 0.75), (11, 12, 0.9), (11, 12, 0.97), (10, 10, 0.5), (10, 30, 0.95), (5, 55, 0.9), (3, 57, 0.85),
@@ -68,7 +69,7 @@ def amounts(cohorts: int) -> Iterator[Row]:
         for name, statistic, make, truth in (
             ("mean", s.mean, lambda x, _: x[:, None], 0.0),
             ("mean of a skewed one", s.mean, lambda x, _: np.exp(x / 2)[:, None], float(np.exp(1 / 8))),
-            ("mean absolute error", estimates.mae, lambda x, y: np.column_stack([x, 0 * y]), float(np.sqrt(2 / np.pi))),
+            ("mean absolute error", s.mae, lambda x, y: np.column_stack([x, 0 * y]), float(np.sqrt(2 / np.pi))),
             ("median", s.median, lambda x, _: np.abs(x)[:, None], float(norm.ppf(0.75))),
             ("correlation .6", s.correlation, lambda x, y: np.column_stack([x, 0.6 * x + 0.8 * y]), 0.6),
         ):
@@ -107,7 +108,7 @@ def folds(cohorts: int) -> Iterator[Row]:
             ]
             subjects = sides[0]["participant_id"].to_numpy()
             values = [side[["prediction", "target"]].to_numpy(float) for side in sides]
-            widen = estimates.cv_widening(sides[0]["fold"])
+            widen = s.cv_widening(sides[0]["fold"])
             for statistic, data, kept in (
                 (s.auc, values[0], areas_found),
                 (s.difference_of(s.auc, 2), np.hstack(values), gaps),

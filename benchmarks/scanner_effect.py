@@ -21,7 +21,7 @@ from ldae.phantom.grid import subject_shape
 from ldae.phantom.population import Subject, draw_subject
 from ldae.phantom.scan import make_scan
 from ldae.phantom.scanner import draw_acquisition, other_scanner
-from ldae.studies.probes.features import fixed
+from ldae.studies.common.feature_sets import fixed
 from ldae.studies.probes.reading import read_from
 
 SEED, VOXEL_MM, COMPONENTS = 42, 4.0, 20

@@ -22,7 +22,7 @@ TABLE_7 = (  # a cell of y_sem, cross-validated or on the test subjects: in this
     "ldae.studies.common.statistics",
     "ldae.studies.probes.measure",
     "ldae.studies.common.linear_probes",
-    "ldae.studies.probes.features",
+    "ldae.studies.common.feature_sets",
     "ldae.studies.common.inputs",
 )
 STARTS = ("ldae.studies.probes.table.probe_table", "ldae.studies.probes.measure.run_probes")
@@ -30,7 +30,7 @@ ELSEWHERE = {  # not of this cell
     "ldae.studies.probes.record.PUBLISHED": "the paper's number, beside the cell",
     "ldae.studies.probes.paper_protocol.paper_probes": "the column of the paper's protocol",
     "ldae.studies.probes.discriminant_plane.lda_projection": "Figure 5",
-    "ldae.studies.probes.features.measured_volumes": "the rows of tissue and region volumes",
+    "ldae.studies.common.feature_sets.measured_volumes": "the rows of tissue and region volumes",
     "ldae.inference.probe.sigmoid": "the column of probabilities",
     "ldae.inference.probe.Probe": "the fitted probe as data: standardise, weigh, add",
     **{

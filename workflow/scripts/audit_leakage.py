@@ -11,8 +11,8 @@ with running(snakemake.log[0]):
     from ldae.core.scans import read_splits
     from ldae.inference.pipeline import semantic_encoder
     from ldae.studies.audit.measure import require_clean, run_audit
+    from ldae.studies.common.feature_sets import voxel_gram
     from ldae.studies.common.inputs import read_inputs
-    from ldae.studies.probes.features import voxel_gram
     from ldae.studies.probes.measure import fitted_on_codes
 
     files, given, folder = snakemake.input, snakemake.params, Path(snakemake.params.folder)

@@ -18,8 +18,8 @@ from ldae.preprocessing.derivatives import ScanFiles
 from ldae.preprocessing.one_scan import preprocess_scan
 from ldae.preprocessing.pack import in_256_steps, read_volume
 from ldae.preprocessing.registration_template import load_template
+from ldae.studies.common.feature_sets import TASKS, fixed
 from ldae.studies.common.inputs import read_inputs
-from ldae.studies.probes.features import TASKS, fixed
 from ldae.studies.probes.measure import task_rows, tested, with_probability
 from ldae.training.run import train_autoencoder, train_diffusion, train_representation
 

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from ldae.core.keyed import study_stream
+from ldae.studies.common.feature_sets import fixed
 from ldae.studies.common.linear_probes import choose, choose_and_score, fit, subject_folds
 from ldae.studies.common.statistics import interval
 from ldae.studies.probes import measure
 from ldae.studies.probes.estimates import bias_slope, r2, summary
-from ldae.studies.probes.features import fixed
 from ldae.studies.probes.measure import fit_chosen, pull, undone
 
 NOISE = 1.5  # of a feature that is the age in units of its spread: half of the prediction's slope is lost

@@ -21,8 +21,8 @@ from ldae.core.store import CONTENT, _digest, open_store, write_store
 from ldae.studies.audit import checks
 from ldae.studies.audit.finding import CHECKS
 from ldae.studies.audit.measure import require_clean, run_audit
+from ldae.studies.common.feature_sets import fixed, voxel_gram
 from ldae.studies.common.inputs import Inputs, open_inputs
-from ldae.studies.probes.features import fixed, voxel_gram
 from ldae.studies.probes.measure import fitted_on_codes, predict_all, probe_groups
 
 refit = partial(fitted_on_codes, seed=1)

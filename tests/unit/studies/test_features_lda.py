@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
 
+from ldae.studies.common.feature_sets import VoxelPca, _blocks
 from ldae.studies.common.linear_probes import choose
 from ldae.studies.probes.discriminant_plane import lda_projection
-from ldae.studies.probes.features import VoxelPca, _blocks
 
 
 def test_pca_equals_sklearn_and_sees_only_the_fitted_rows() -> None:

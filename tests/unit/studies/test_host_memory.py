@@ -21,11 +21,11 @@ from ldae.config import Arithmetic, Evaluation, Method, Sampling
 from ldae.core.store import open_store, write_store
 from ldae.inference.pipeline import MAIN, CodeKey
 from ldae.preprocessing.pack import pack_volumes_dae
+from ldae.studies.common.feature_sets import measured_volumes, voxel_gram
 from ldae.studies.common.inputs import Inputs, open_inputs
 from ldae.studies.efficiency.measure import timings
 from ldae.studies.interpolation.measure import run_interpolation
 from ldae.studies.manipulation.measure import run_manipulation
-from ldae.studies.probes.features import measured_volumes, voxel_gram
 from ldae.studies.reconstruction.measure import run_reconstruction
 from ldae.studies.reconstruction.solvers import run_solvers
 from ldae.studies.samples.measure import run_samples

@@ -10,13 +10,14 @@ from test_probes import only_ldae, signal_cohort
 
 from ldae.config import Evaluation, Method
 from ldae.core.files import read_tsv
+from ldae.studies.common.feature_sets import fixed
 from ldae.studies.common.linear_probes import fit
+from ldae.studies.common.statistics import mean_auc
 from ldae.studies.probes import checks as c
 from ldae.studies.probes import checks as e
 from ldae.studies.probes import measure as probes
 from ldae.studies.probes import reading
 from ldae.studies.probes.checks import run_probe_checks
-from ldae.studies.probes.features import fixed
 from ldae.studies.probes.table import check_table
 
 
@@ -152,7 +153,7 @@ def test_class_metrics_equal_sklearn() -> None:
     recalls = [sk.balanced_accuracy_score(label, scores.argmax(1), sample_weight=w) for w in weights]
     np.testing.assert_allclose(reading.mean_recall(3)(values, weights), recalls)
     aucs = [np.mean([sk.roc_auc_score(label == k, scores[:, k], sample_weight=w) for k in range(3)]) for w in weights]
-    np.testing.assert_allclose(reading.mean_auc(3)(values, weights), aucs)
+    np.testing.assert_allclose(mean_auc(3)(values, weights), aucs)
 
 
 SETTINGS = Evaluation(bootstrap=100, label_fractions=[0.02, 0.1, 0.5, 1.0], label_draws=3)

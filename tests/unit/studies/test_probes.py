@@ -11,11 +11,12 @@ from sklearn import metrics as sk
 
 from ldae.config import Evaluation
 from ldae.core.files import read_json, read_tsv
-from ldae.studies.common.linear_probes import Features
+from ldae.studies.common.feature_sets import TASKS, TaskSets, VoxelPca, fixed, true_factors
+from ldae.studies.common.linear_probes import Features, outer_folds
 from ldae.studies.common.paper_tables import format_estimate
+from ldae.studies.common.statistics import holm
 from ldae.studies.probes import estimates
 from ldae.studies.probes import measure as probes
-from ldae.studies.probes.features import TASKS, TaskSets, VoxelPca, fixed, true_factors
 from ldae.studies.probes.table import difference_table, lost_to, probe_table, protocol_words
 
 
@@ -68,7 +69,7 @@ def test_signal_is_found_and_permuted_labels_are_not() -> None:
 def test_labels_are_permuted_between_subjects_of_a_fold() -> None:
     scans, _ = signal_cohort()
     rows, target = probes.task_rows(scans, "ad")
-    subjects, fold = scans["participant_id"].to_numpy()[rows], probes.outer_folds(scans, 5, 0)[rows]
+    subjects, fold = scans["participant_id"].to_numpy()[rows], outer_folds(scans, 5, 0)[rows]
     shuffled = probes.permuted(subjects, target, fold, seed=0)
     assert (shuffled != target).any()
     assert all(len(set(shuffled[subjects == name])) == 1 for name in subjects)
@@ -337,7 +338,7 @@ def test_p_values_are_adjusted_within_a_protocol(evaluated: Path) -> None:
     for protocol in estimates.PROTOCOLS:
         own = lines[lines["metric"].isin([f"{metric}_{protocol}" for metric in estimates.COMPARED])]
         assert len(own) > 10
-        np.testing.assert_allclose(own["p_holm"], estimates.holm(own["p"]), atol=1e-5)  # six digits in the file
+        np.testing.assert_allclose(own["p_holm"], holm(own["p"]), atol=1e-5)  # six digits in the file
 
 
 def test_pca_fitted_once_sees_the_training_scans_alone() -> None:

@@ -40,7 +40,7 @@ def test_scans_of_one_subject_are_not_as_good_as_subjects() -> None:
     """Three copies of every scan change nothing; three subjects with these scans make it narrower."""
     values = np.column_stack([np.random.default_rng(0).normal(size=40), np.arange(40) % 2])
     values[:, 0] += values[:, 1]
-    for statistic in (s.auc, estimates.accuracy, estimates.mae, s.correlation):
+    for statistic in (s.auc, estimates.accuracy, s.mae, s.correlation):
         once = s.interval(values, people(40), statistic, 0, 0)
         copied = s.interval(np.repeat(values, 3, axis=0), people(40, 3), statistic, 0, 0)
         more = s.interval(np.repeat(values, 3, axis=0), people(120), statistic, 0, 0)
@@ -106,14 +106,14 @@ def test_holms_p_values() -> None:
     import pandas as pd
 
     p = pd.Series([0.01, 0.04, np.nan, 0.03, 0.005])
-    np.testing.assert_allclose(estimates.holm(p), [0.03, 0.06, np.nan, 0.06, 0.02])
+    np.testing.assert_allclose(s.holm(p), [0.03, 0.06, np.nan, 0.06, 0.02])
 
 
 def test_widening_is_that_of_the_folds() -> None:
     """Five folds: sqrt(1 + 5/4). The interval of a mean grows by exactly so much, that of an area does so at first
     order."""
-    assert estimates.cv_widening([0, 1, 2, 3, 4, 0]) == pytest.approx(1.5)
-    assert estimates.cv_widening([np.nan, np.nan]) == estimates.cv_widening([]) == 1
+    assert s.cv_widening([0, 1, 2, 3, 4, 0]) == pytest.approx(1.5)
+    assert s.cv_widening([np.nan, np.nan]) == s.cv_widening([]) == 1
     values = np.random.default_rng(0).normal(size=30)
     once, wide = (s.interval(values, people(30), s.mean, 0, 0, widen=by) for by in (1, 1.5))
     assert wide.high - wide.low == pytest.approx(1.5 * (once.high - once.low))
@@ -140,13 +140,13 @@ def test_a_perfect_correlation_of_few_is_not_certain() -> None:
 
 def test_an_error_in_years_stays_above_zero() -> None:
     spread = Spread(2.0, np.array([1.5, 2.5, 2.0, 1.8, 2.2, 1.9, 2.1]), (7,))
-    low, high = estimates.mae.scale.bounds(spread, 0.95)
+    low, high = s.mae.scale.bounds(spread, 0.95)
     assert 0 < low < 2 < high and low * high == pytest.approx(4)
 
 
 def test_an_error_of_two_subjects_has_an_interval_that_can_be_printed() -> None:
     """Student's t of one degree of freedom is 12.7: on the logarithm the interval would end at 10 to the 20."""
-    found = s.interval(np.array([[1.0, 0.0], [9.0, 0.0]]), people(2), estimates.mae, 0, 0)
+    found = s.interval(np.array([[1.0, 0.0], [9.0, 0.0]]), people(2), s.mae, 0, 0)
     assert (found.value, found.low) == (5.0, 0.0) and found.high == pytest.approx(5 + 12.706 * 4, rel=1e-3)
     found = s.interval(np.array([1.0, 9.0]), people(2), s.mean, 0, 0)
     assert found.low == 0 and found.high < 60

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ldae.studies.probes.features import demographics, fixed, measured_volumes, tissue_fractions
+from ldae.studies.common.feature_sets import demographics, fixed, measured_volumes, tissue_fractions
 
 
 @pytest.mark.parametrize("shares", [(0.2, 0.45, 0.35), (0.1, 0.5, 0.4), (0.35, 0.4, 0.25)])

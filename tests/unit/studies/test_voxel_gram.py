@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from toy_cohort import LinearLDAE
 
+from ldae.studies.common.feature_sets import voxel_gram
 from ldae.studies.common.inputs import Inputs
-from ldae.studies.probes.features import voxel_gram
 
 
 def expected(inputs: Inputs, factor: int) -> np.ndarray:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -146,3 +147,22 @@ def subject_folds(
             fold[str(name)] = turn % folds
             turn += 1
     return np.array([fold[str(name)] for name in subjects])
+
+
+def can_be_fitted(target: np.ndarray) -> bool:
+    """Whether the targets hold two values: both classes, or two ages."""
+    return len(np.unique(target)) >= 2
+
+
+def outer_folds(scans: pd.DataFrame, folds: int, seed: int, held_out: bool = False) -> np.ndarray:
+    """(scans,) the same folds for every task and feature set, stratified by the subject's last diagnosis.
+
+    Args:
+        held_out: test subjects are in none (-1).
+    """
+    dealt = scans[scans["split"] != "test"] if held_out else scans
+    order = dealt.sort_values(["participant_id", "months", "session_id"]).index.to_numpy()
+    labels = scans.loc[order, "diagnosis"].fillna("n/a").to_numpy()
+    fold = np.full(len(scans), -1)
+    fold[order] = subject_folds(scans.loc[order, "participant_id"].to_numpy(), labels, folds, seed)
+    return fold

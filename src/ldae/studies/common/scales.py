@@ -31,7 +31,7 @@ class Spread:
         left_out: (groups,) values without one group of subjects each; NaN where undefined.
         classes: subjects in each class, all of them in one where there are no classes.
         positive: whether every row's value is above zero.
-        widen: factor on the standard error (:data:`ldae.studies.probes.estimates.CV_WIDEN`).
+        widen: factor on the standard error (:func:`ldae.studies.common.statistics.cv_widening`).
     """
 
     value: float

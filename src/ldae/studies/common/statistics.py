@@ -23,6 +23,7 @@ from ldae.studies.common.scales import Amount, Correlation, Difference, OnScale,
 Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 FEW_SUBJECTS, FEW_PER_CLASS, FEW_NOTE = 20, 10, "too few"
+ALPHA = 0.05
 _BLOCK = 2**24  # weights (replicates x rows) held at once
 _REDRAWS = 20
 
@@ -291,3 +292,60 @@ def paired_differences(
                 estimate = interval(gap.to_numpy(float), gap.index.get_level_values(0).to_numpy(), mean, n, seed)
             rows.append(estimate.row(method=f"{first}-{second}", metric=metric))
     return estimates_table(rows)
+
+
+@on(Amount(positive=True))
+def mae(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean absolute error of column 0 for column 1, in their unit."""
+    return _ratio(weights @ np.abs(values[:, 0] - values[:, 1]), weights.sum(1))
+
+
+def mean_auc(classes: int) -> Statistic:
+    """Mean over classes of the AUC of one against the rest. Values: a score for each class, the number of the class."""
+
+    def statistic(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        pairs = [np.column_stack([values[:, k], values[:, -1] == k]) for k in range(classes)]
+        return np.mean([auc(pair, weights) for pair in pairs], axis=0)
+
+    return on(Ranks(), by_class=True)(statistic)
+
+
+def cv_widening(fold: pd.Series | Sequence[float]) -> float:
+    """Factor on the standard error of a number from a cross-validation: sqrt(1 + k / (k - 1)) for k folds, else 1.
+
+    The variance of a mean over k folds is (1/k + n_test / n_train) of one fold's, not 1/k of it (Nadeau & Bengio
+    2003, "Inference for the generalization error").
+
+    Args:
+        fold: of every row; NaN for a number of the test subjects.
+    """
+    folds = pd.Series(fold, dtype=float).dropna().nunique()
+    return math.sqrt(1 + folds / (folds - 1)) if folds > 1 else 1.0
+
+
+def holm(p: pd.Series) -> pd.Series:
+    """P-values for as many comparisons as there are (Holm 1979); missing ones stay missing and do not count."""
+    known = p.dropna().sort_values(kind="stable")
+    adjusted = (known * np.arange(len(known), 0, -1)).cummax().clip(upper=1)
+    return adjusted.reindex(p.index)
+
+
+def verdict(line: pd.Series, larger_is_better: bool) -> str:
+    """What a difference says: ``ldae better``, ``ldae worse``, ``not told apart``, or n/a.
+
+    Worse: the interval lies on the rival's side of 0. Better: it lies on ours, and still does so when all comparisons
+    of the protocol are counted (``p_holm`` below 0.05). So no loss is hidden by the number of rivals, and no gain made
+    by it.
+
+    Args:
+        line: value, low, high, p_holm and note of y_sem minus a rival.
+    """
+    if pd.isna(line["value"]):
+        return f"n/a ({line['note']})"
+    if pd.isna(line["low"]):
+        return "no interval"
+    if line["low"] <= 0 <= line["high"]:
+        return "not told apart"
+    if (line["low"] > 0) != larger_is_better:
+        return "ldae worse"
+    return "ldae better" if line["p_holm"] < ALPHA else "not told apart"

@@ -10,16 +10,15 @@ from ldae.config import Evaluation, Method
 from ldae.core.files import read_tsv, write_tsv
 from ldae.core.keyed import study_stream
 from ldae.core.keys import KEY, KEY_TYPES
+from ldae.studies.common.feature_sets import TASKS, VoxelPca, code_sets, voxel_gram
 from ldae.studies.common.inputs import Inputs
-from ldae.studies.common.linear_probes import Features, Task
+from ldae.studies.common.linear_probes import Features, Task, can_be_fitted
 from ldae.studies.common.scales import like
-from ldae.studies.common.statistics import Estimate, Statistic, auc, estimates_table, interval, not_available
-from ldae.studies.probes.estimates import PERMUTED, estimate_of, mae
-from ldae.studies.probes.features import TASKS, VoxelPca, code_sets, voxel_gram
+from ldae.studies.common.statistics import Estimate, Statistic, auc, estimates_table, interval, mae, not_available
+from ldae.studies.probes.estimates import PERMUTED, estimate_of
 from ldae.studies.probes.measure import (
     CONSTANT,
     NEGATIVE,
-    can_be_fitted,
     fit_chosen,
     probe_groups,
     task_rows,

@@ -8,9 +8,6 @@ on, since the probes are fitted on the same subjects. Their standard errors are 
 Bengio 2003); docs/statistics.md says how often they cover then.
 """
 
-import math
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
@@ -21,17 +18,20 @@ from ldae.studies.common.statistics import (
     Statistic,
     auc,
     correlation,
+    cv_widening,
     difference_of,
     estimates_table,
+    holm,
     interval,
+    mae,
     not_available,
     two_sided_p,
 )
+from ldae.studies.common.statistics import verdict as said_of
 
 Counts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 PROTOCOLS = ("cv", "test", "test_paper")
 OURS, PERMUTED = "ldae", "permuted_labels"
-ALPHA = 0.05
 LARGER_IS_BETTER = {"auc_ad": True, "age_mae": False}
 
 
@@ -92,12 +92,6 @@ def mcc(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Matthews correlation coefficient."""
     tp, fp, tn, fn = _counts(values, weights)
     return _ratio(tp * tn - fp * fn, np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)))
-
-
-@on(Amount(positive=True))
-def mae(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean absolute error, years."""
-    return _ratio(weights @ np.abs(values[:, 0] - values[:, 1]), weights.sum(1))
 
 
 @on(Amount(positive=True))
@@ -255,19 +249,6 @@ def estimate_of(group: pd.DataFrame, task: str, statistic: Statistic, bootstrap:
     )
 
 
-def cv_widening(fold: pd.Series | Sequence[float]) -> float:
-    """Factor on the standard error of a number from a cross-validation: sqrt(1 + k / (k - 1)) for k folds, else 1.
-
-    The variance of a mean over k folds is (1/k + n_test / n_train) of one fold's, not 1/k of it (Nadeau & Bengio
-    2003, "Inference for the generalization error").
-
-    Args:
-        fold: of every row; NaN for a number of the test subjects.
-    """
-    folds = pd.Series(fold, dtype=float).dropna().nunique()
-    return math.sqrt(1 + folds / (folds - 1)) if folds > 1 else 1.0
-
-
 def differences(predictions: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:
     """y_sem minus every other feature set on the same scans, within each protocol; intervals are those of the pairs.
 
@@ -293,27 +274,7 @@ def differences(predictions: pd.DataFrame, bootstrap: int, seed: int) -> pd.Data
     return table.assign(p_holm=table.groupby(family)["p"].transform(holm))
 
 
-def holm(p: pd.Series) -> pd.Series:
-    """P-values for as many comparisons as there are (Holm 1979); missing ones stay missing and do not count."""
-    known = p.dropna().sort_values(kind="stable")
-    adjusted = (known * np.arange(len(known), 0, -1)).cummax().clip(upper=1)
-    return adjusted.reindex(p.index)
-
-
 def verdict(line: pd.Series) -> str:
-    """What a difference says: ``ldae better``, ``ldae worse``, ``not told apart``, or n/a.
-
-    Worse: the interval lies on the rival's side of 0. Better: it lies on ours, and still does so when all comparisons
-    of the protocol are counted (``p_holm`` below 0.05). So no loss is hidden by the number of rivals, and no gain made
-    by it.
-    """
-    if pd.isna(line["value"]):
-        return f"n/a ({line['note']})"
-    if pd.isna(line["low"]):
-        return "no interval"
-    if line["low"] <= 0 <= line["high"]:
-        return "not told apart"
-    metric = next(name for name in LARGER_IS_BETTER if line["metric"].startswith(name))
-    if (line["low"] > 0) != LARGER_IS_BETTER[metric]:
-        return "ldae worse"
-    return "ldae better" if line["p_holm"] < ALPHA else "not told apart"
+    """What a difference says (:func:`ldae.studies.common.statistics.verdict`)."""
+    metric = next((name for name in LARGER_IS_BETTER if line["metric"].startswith(name)), "")
+    return said_of(line, LARGER_IS_BETTER.get(metric, True))

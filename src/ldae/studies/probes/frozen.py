@@ -9,6 +9,7 @@ from ldae.config import Evaluation, Method
 from ldae.core.files import read_json, read_tsv, write_json, write_tsv
 from ldae.core.keys import KEY_TYPES
 from ldae.inference.probe import Probe
+from ldae.studies.common.feature_sets import TASKS
 from ldae.studies.common.frozen import NO_BASELINE, NOT_FITTED
 from ldae.studies.common.inputs import Inputs
 from ldae.studies.common.linear_probes import Task
@@ -16,7 +17,6 @@ from ldae.studies.common.statistics import estimates_table, not_available
 from ldae.studies.probes import checks
 from ldae.studies.probes.discriminant_plane import lda_projection
 from ldae.studies.probes.estimates import AD_METRICS, AGE_METRICS, CN_METRICS, COMPARED, OURS, estimate_of
-from ldae.studies.probes.features import TASKS
 from ldae.studies.probes.measure import COLUMNS, POSITIVE, prediction_rows, task_rows, with_probability
 
 RIVALS = {

@@ -17,11 +17,19 @@ from ldae.core.files import write_json, write_tsv
 from ldae.core.keyed import study_stream
 from ldae.core.keys import KEY
 from ldae.inference.probe import Probe, sigmoid
+from ldae.studies.common.feature_sets import TASKS, TaskSets, feature_sets, fixed, labelled_sets
 from ldae.studies.common.inputs import Inputs
-from ldae.studies.common.linear_probes import Features, Task, choose, choose_and_score, fit, subject_folds
+from ldae.studies.common.linear_probes import (
+    Features,
+    Task,
+    can_be_fitted,
+    choose,
+    choose_and_score,
+    fit,
+    outer_folds,
+)
 from ldae.studies.probes.discriminant_plane import lda_projection
 from ldae.studies.probes.estimates import OURS, differences, summary
-from ldae.studies.probes.features import TASKS, TaskSets, feature_sets, fixed, labelled_sets
 from ldae.studies.probes.paper_protocol import paper_probes
 
 METHOD = Method()
@@ -179,25 +187,6 @@ def probe_groups(scans: pd.DataFrame, split: str) -> pd.Series:
     """What stays together when the scans a probe is fitted on are dealt to the folds that choose its penalty."""
     subjects = scans["participant_id"]
     return subjects if split == "subject" else subjects + "_" + scans["session_id"]
-
-
-def can_be_fitted(target: np.ndarray) -> bool:
-    """Whether the targets hold two values: both classes, or two ages."""
-    return len(np.unique(target)) >= 2
-
-
-def outer_folds(scans: pd.DataFrame, folds: int, seed: int, held_out: bool = False) -> np.ndarray:
-    """(scans,) the same folds for every task and feature set, stratified by the subject's last diagnosis.
-
-    Args:
-        held_out: test subjects are in none (-1).
-    """
-    dealt = scans[scans["split"] != "test"] if held_out else scans
-    order = dealt.sort_values(["participant_id", "months", "session_id"]).index.to_numpy()
-    labels = scans.loc[order, "diagnosis"].fillna("n/a").to_numpy()
-    fold = np.full(len(scans), -1)
-    fold[order] = subject_folds(scans.loc[order, "participant_id"].to_numpy(), labels, folds, seed)
-    return fold
 
 
 def permuted(subjects: np.ndarray, target: np.ndarray, fold: np.ndarray, seed: int) -> np.ndarray:

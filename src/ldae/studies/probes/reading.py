@@ -14,9 +14,8 @@ import pandas as pd
 
 from ldae.core.keyed import study_stream
 from ldae.studies.common.linear_probes import INNER_FOLDS, PENALTIES, Features, moments, subject_folds
-from ldae.studies.common.scales import Ranks, Share, on
-from ldae.studies.common.statistics import Estimate, Statistic, auc, interval, not_available
-from ldae.studies.probes.estimates import cv_widening
+from ldae.studies.common.scales import Share, on
+from ldae.studies.common.statistics import Estimate, Statistic, cv_widening, interval, mean_auc, not_available
 
 PENALTY = PENALTIES["age"]
 CHANCE = ("chance", "chance_low", "chance_high", "chance_p")
@@ -156,16 +155,6 @@ def ridge(seen: np.ndarray, asked: np.ndarray, target: np.ndarray) -> np.ndarray
     along = vectors.T @ (seen.T @ (target - offset))
     weights = vectors @ (along / (np.clip(values, 0, None)[:, None] + PENALTY[:, None, None]))
     return asked @ weights + offset
-
-
-def mean_auc(classes: int) -> Statistic:
-    """Mean over classes of the AUC of one against the rest. Values: a score for each class, the number of the class."""
-
-    def statistic(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        pairs = [np.column_stack([values[:, k], values[:, -1] == k]) for k in range(classes)]
-        return np.mean([auc(pair, weights) for pair in pairs], axis=0)
-
-    return on(Ranks(), by_class=True)(statistic)
 
 
 def mean_recall(classes: int) -> Statistic:
