@@ -90,7 +90,23 @@ if workflow.is_main_process:
 # Before the first job: Snakemake would make these folders for everybody.
 onstart:
     written = [path for made in workflow.rules for path in [*made.output, *made.log, made.benchmark] if path]
+    written.append(f"{RESULTS}/{RECORDS}/all")
     make_private(settings, [*written, f"{RESULTS}/scratch/clinica"] if settings.clinica else written)
+
+
+# What people read, and what the studies read, whichever rule makes it; stores are left to those that read them.
+PARTS = tuple(f"{RESULTS}/{part}/" for part in ("manifest", "train", "evaluate", "paper", "model", "public"))
+FIXED = [path for made in workflow.rules if not made.has_wildcards() for path in made.output]
+DELIVERED = [path for path in FIXED if path.startswith(PARTS)]
+
+NOT_WHOLE = {}  # outputs that are there, and what is missing or empty beside them
+if workflow.is_main_process:
+    try:
+        NOT_WHOLE = not_whole(RESULTS, FIXED)
+    except UserError as error:
+        sys.exit(f"Error: {error}")
+    for sentence in NOT_WHOLE.values():
+        print(f"Note: {sentence}; it is made again when everything is asked for.", file=sys.stderr)
 
 
 localrules:
@@ -102,14 +118,19 @@ localrules:
     figures,
 
 
+def again(wildcards):
+    """Has Snakemake make again what is there but not whole; asked when the jobs are known, and before it is decided
+    which of them are to run."""
+    workflow.dag.forcefiles.update(NOT_WHOLE)
+    return []
+
+
 rule all:
     default_target: True
     input:
-        rules.report_html.output,
-        rules.bundle_public.output,
-        f"{RESULTS}/model/config.json",
+        DELIVERED,  # each by itself: a file that is there asks for none of those that it was made from
         QC_PAGES,
-        TRAINED,  # else nothing would ask for one that `ldae fresh` or `ldae refit` has put aside
+        again,
 
 
 rule ingest:

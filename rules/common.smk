@@ -9,6 +9,8 @@ from ldae.adni.inventory import not_there_yet
 from ldae.cohort.identity import given_files, require_nobodys_files, require_same_cohort
 from ldae.cohort.private_folders import make_private, require_group, require_place
 from ldae.config import model_digest, parse_config, placed, read_layer, read_recipe, with_model
+from ldae.core.checksums import FOLDER as RECORDS
+from ldae.core.checksums import not_whole
 from ldae.core.closure import Code
 from ldae.core.contamination import splits_of, training_subjects
 from ldae.core.errors import UserError

@@ -26,6 +26,7 @@ COMMANDS = (
     "run",
     "status",
     "summary",
+    "verify",
     "unlock",
     "fresh",
     "retry",

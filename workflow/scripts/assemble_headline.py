@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ldae.core.runtime import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], [*snakemake.input, snakemake.params.evaluate], snakemake.output):
     from ldae.core.files import write_json
     from ldae.report.estimates import assemble_headline
 

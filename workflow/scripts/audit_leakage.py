@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ldae.core.runtime import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.input, snakemake.output):
     from ldae.config import Arithmetic, Method
     from ldae.core.files import read_json, write_tsv
     from ldae.core.scans import read_splits

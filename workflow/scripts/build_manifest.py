@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ldae.core.runtime import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.input, snakemake.output):
     from ldae.cohort.manifest import read_source, write_manifest
     from ldae.config import Manifest
     from ldae.core.files import read_json

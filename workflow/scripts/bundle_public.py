@@ -4,7 +4,10 @@ from pathlib import Path
 
 from ldae.core.runtime import running
 
-with running(snakemake.log[0]):
+folders = snakemake.params
+read = [*snakemake.input, folders.evaluate, folders.paper]
+
+with running(snakemake.log[0], read, [*snakemake.output, folders.public]):
     from ldae.config import parse_config
     from ldae.core.files import read_tsv
     from ldae.core.provenance import run_provenance
@@ -15,7 +18,7 @@ with running(snakemake.log[0]):
     from ldae.report.run_description import unseen_sentences
     from ldae.training.warm_start import start_sentences
 
-    files, folders = snakemake.input, snakemake.params
+    files = snakemake.input
     scans = read_tsv(files.scans, dtype=str)
     bundle_public(
         Path(folders.public),

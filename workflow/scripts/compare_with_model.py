@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ldae.core.runtime import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.input, snakemake.output):
     from ldae.core.files import read_json
     from ldae.report.external import RESULTS, comparison
     from ldae.studies.common.paper_tables import write_table

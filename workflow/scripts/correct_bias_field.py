@@ -5,7 +5,7 @@ from pathlib import Path
 from ldae.core.runtime import running
 
 if __name__ == "__main__":  # worker processes import this file again
-    with running(snakemake.log[0]):
+    with running(snakemake.log[0], snakemake.input, snakemake.output):
         from ldae.config import BiasField
         from ldae.core.keys import scans_of_shard
         from ldae.preprocessing.memory import memory_of

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ldae.core.runtime import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.input):  # `ldae inventory` writes the output, too: nobody vouches for it
     from ldae.cohort.inventory import write_inventory
     from ldae.config import parse_config
 

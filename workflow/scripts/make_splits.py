@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ldae.core.runtime import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.input, snakemake.output):
     from ldae.cohort.splits import write_splits
     from ldae.config import Splits
     from ldae.core.contamination import training_subjects

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ldae.core.runtime import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.input, snakemake.output):
     from ldae.adni.preflight import log, preflight, require_ready, write_report
 
     folders = Path(snakemake.params.images), Path(snakemake.params.tables)

@@ -5,7 +5,7 @@ from pathlib import Path
 from ldae.core.runtime import running
 
 if __name__ == "__main__":  # worker processes import this file again
-    with running(snakemake.log[0]):
+    with running(snakemake.log[0], snakemake.input, snakemake.output):
         from ldae.config import Preprocessing
         from ldae.preprocessing.review import read_review
         from ldae.report.qc_pages import Places, read_tables, write_qc_pages

@@ -4,7 +4,10 @@ from pathlib import Path
 
 from ldae.core.runtime import running
 
-with running(snakemake.log[0]):
+folders = snakemake.params
+read = [*snakemake.input, folders.evaluate, folders.paper]
+
+with running(snakemake.log[0], read, snakemake.output):
     from ldae.config import parse_config
     from ldae.core.provenance import run_provenance
     from ldae.core.scans import read_splits
@@ -13,7 +16,7 @@ with running(snakemake.log[0]):
     from ldae.report.run_description import unseen_sentences
     from ldae.training.warm_start import start_sentences
 
-    files, folders = snakemake.input, snakemake.params
+    files = snakemake.input
     report_html(
         snakemake.output.report,
         ReportSources(

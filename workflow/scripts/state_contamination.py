@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ldae.core.runtime import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.input, snakemake.output):
     from ldae.core.contamination import MARK, contamination, known_subjects, training_subjects
     from ldae.core.files import write_json
     from ldae.core.scans import read_splits

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ldae.core.runtime import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.input, snakemake.output):
     from ldae.cohort.exclusions import all_exclusions, analysed_scans
     from ldae.core.files import read_tsv, write_tsv
     from ldae.studies.cohort.table import demographics, flow

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ldae.core.runtime import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.input, snakemake.output):
     from ldae.studies.common.paper_tables import paper_table, write_table
     from ldae.studies.manipulation.record import IN_TABLE
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ldae.core.runtime import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.input, snakemake.output):
     from ldae.studies.common.paper_tables import write_table
     from ldae.studies.probes.table import check_table, difference_table, probe_table
 

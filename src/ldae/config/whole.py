@@ -22,6 +22,7 @@ PHANTOM_PLACES = {  # key -> place in results_dir, by source
 OWN_FOLDERS = (  # what the rules write in results_dir; nothing of the user's may lie there
     "raw",
     "scratch",
+    "checksums",
     "bids",
     "manifest",
     "status",

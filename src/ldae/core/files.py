@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -23,6 +24,7 @@ import pandas as pd
 
 from ldae.core.errors import UserError
 
+LARGEST_TEXT = 1 << 30  # bytes; the longest table of a run has some 0.01 GiB
 logger = logging.getLogger("ldae")
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -44,12 +46,33 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             os.fsync(handle.fileno())
         os.replace(temporary, path)
         fsync_folder(path.parent)
+        note_written(path)
     except OSError as error:
         if error.filename is None and error.errno is not None:  # a write that failed does not say where
             error.filename = str(path)
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+_noted: list[Path] | None = None  # files written since :func:`noting_writes`, by this process
+
+
+@contextmanager
+def noting_writes() -> Iterator[list[Path]]:
+    """Yield a list that grows by every file that this process writes in the block."""
+    global _noted
+    earlier, _noted = _noted, []
+    try:
+        yield _noted
+    finally:
+        _noted = earlier
+
+
+def note_written(path: Path) -> None:
+    """A file is there under its name: for writers that rename it themselves."""
+    if _noted is not None:
+        _noted.append(path)
 
 
 def permissions() -> int:
@@ -246,6 +269,30 @@ def write_json(path: str | Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
+def read_text(path: str | Path, most: int = LARGEST_TEXT) -> str:
+    """The text of one of our own files: UTF-8.
+
+    Args:
+        most: bytes; a file that is larger is not read.
+
+    Raises:
+        UserError: it is no regular file, too large, or not UTF-8.
+        OSError: it is missing or cannot be read.
+    """
+    path = Path(path)
+    facts = path.stat()
+    if not stat.S_ISREG(facts.st_mode):
+        raise UserError(f"{path} is no file: text is expected.")
+    if facts.st_size > most:
+        raise UserError(f"{path} has {facts.st_size >> 20} MiB: text of at most {most >> 20} MiB is expected.")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is not UTF-8 text (byte {error.start}); delete it and run its rule again, or save it as UTF-8."
+        ) from error
+
+
 def read_json(path: str | Path) -> Any:
     """Content of a JSON file.
 
@@ -254,8 +301,8 @@ def read_json(path: str | Path) -> Any:
         OSError: it cannot be read.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        return json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not valid JSON ({error}); delete it and run its rule again.") from error
 
 

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from multiprocessing import parent_process, resource_tracker
 from pathlib import Path
@@ -57,8 +57,10 @@ STOPPED_STATUS = 130  # 128 + SIGINT, as shells count
 
 
 @contextmanager
-def running(log: str | Path) -> Iterator[None]:
+def running(log: str | Path, read: Iterable[str | Path] = (), made: Iterable[str | Path] = ()) -> Iterator[None]:
     """Run one job of the workflow, with one thread, however many cores it was given.
+
+    What it reads has to be what other jobs wrote, and what it wrote is recorded (:mod:`ldae.core.checksums`).
 
     A :class:`UserError` ends it with its sentence and exit status 1, an :class:`Interrupted` training with exit status
     75 (try again), Ctrl-C with a sentence and 130, an error of the machine (a full disk, no memory) with a sentence
@@ -69,7 +71,8 @@ def running(log: str | Path) -> Iterator[None]:
     with interruptible():
         try:
             start_logging(log)
-            yield
+            with _checked(log, read, made):
+                yield
         except Interrupted as error:
             logger.warning("%s", error)
             sys.exit(Interrupted.exit_status)
@@ -83,6 +86,16 @@ def running(log: str | Path) -> Iterator[None]:
             machine = fault_of_the_machine(error) if is_machine_error(error) else None
             logger.error("%s", f"Error: {machine}." if machine else traceback.format_exc())
             sys.exit(1)
+
+
+@contextmanager
+def _checked(log: str | Path, read: Iterable[str | Path], made: Iterable[str | Path]) -> Iterator[None]:
+    from ldae.core import checksums, files  # here: they bring numpy, which has to find the number of threads
+
+    checksums.require_recorded(log, read)
+    with files.noting_writes() as written:
+        yield
+    checksums.record(log, made, written)
 
 
 @contextmanager

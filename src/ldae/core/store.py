@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from ldae.core.errors import UserError
-from ldae.core.files import atomic_path, read_json, read_tsv, sha256_file, write_json, write_tsv
+from ldae.core.files import atomic_path, note_written, read_json, read_tsv, sha256_file, write_json, write_tsv
 from ldae.core.keys import KEY, KEY_TYPES
 
 CONTENT = ("data.npy", "index.tsv")  # what the digest of a store is of
@@ -147,6 +147,7 @@ def write_store(
         (folder / "store.json").unlink(missing_ok=True)  # incomplete until the last rename
         for name in (*CONTENT, "store.json"):
             (fresh / name).replace(folder / name)
+        note_written(folder / "store.json")
     finally:
         shutil.rmtree(fresh, ignore_errors=True)  # half a store would keep a full disk full
 
@@ -267,6 +268,13 @@ def _require_content(folder: Path, data: np.ndarray, meta: dict[str, Any]) -> np
         if not (large and name == "data.npy") and _sha256_once(folder / name) != meta["files"][name]:
             raise UserError(_changed(folder, name))
     return CheckedRows(data, meta["rows"], folder) if large else data
+
+
+def missing_part(described: Path) -> Path | None:
+    """The part that is missing beside a store.json that is there; none: all are there, or it is no store.json."""
+    if described.name != "store.json" or not described.is_file():
+        return None
+    return next((part for name in CONTENT if not (part := described.with_name(name)).is_file()), None)
 
 
 def require_whole(folder: str | Path) -> Store:

@@ -1,0 +1,53 @@
+"""``ldae verify RESULTS``."""
+
+import shlex
+from argparse import Namespace
+from pathlib import Path
+
+
+def add(commands) -> None:
+    command = commands.add_parser(
+        "verify",
+        help="whether a results folder holds what was written there, also after it was copied",
+        description="Reads every file that a job has recorded in RESULTS/checksums, and every store, and changes "
+        "nothing. Exit status: 0, or 1 if something is missing or another one.",
+    )
+    command.add_argument("results", type=Path, metavar="RESULTS", help="results folder, such as results/demo")
+    command.add_argument("--repair", action="store_true", help="print the command that makes it again; it is not run")
+    command.add_argument(
+        "--config", type=Path, nargs="+", default=[], metavar="FILE", help="for that command: the run's --configfile"
+    )
+    command.set_defaults(run=run)
+
+
+def run(options: Namespace) -> int:
+    from ldae.core import checksums
+    from ldae.core.errors import UserError
+
+    results = options.results
+    if not (results / checksums.FOLDER).is_dir():
+        raise UserError(
+            f"{results} holds no {checksums.FOLDER}: it is no results folder, or was made by an earlier version, which "
+            "recorded nothing; jobs that run from now on do."
+        )
+    found = list(checksums.problems(results))
+    for problem in found:
+        if problem.what in ("missing", "changed"):
+            print(f"{problem.what}: {problem.name} (written by {problem.record.job})")
+        else:
+            print(f"changed: {problem.what}")
+    known = {name for record in checksums.records(results) for name in record.files}
+    without = checksums.unrecorded(results)
+    if without:
+        print(f"not judged: {len(without)} files that no job has recorded, such as {without[0]}")
+    if not found:
+        print(f"{len(known)} files and their stores are what was written.")
+        return 0
+    print(f"{len(found)} of {len(known)} files are not what was written.")
+    jobs = dict.fromkeys(problem.record.again(results) for problem in found)
+    if options.repair:
+        files = f" --configfile {shlex.join(map(str, options.config))}" if options.config else ""
+        print(f"snakemake --profile profiles/local{files} --forcerun {shlex.join(jobs)}")
+    else:
+        print(f"To be made again, with what follows: {', '.join(jobs)}; `--repair` prints the command.")
+    return 1

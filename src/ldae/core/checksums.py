@@ -1,0 +1,220 @@
+"""What every job wrote, by content: ``checksums/<rule>.sha256`` in the results folder, one file per job.
+
+A line is a digest and a path below the results folder, the rule's own outputs first, as ``sha256sum --check`` reads it
+in the results folder. So a table that was cut off or changed between two rules is refused by the next job that reads it
+(:func:`require_recorded`), a file that is gone or empty is planned again (:func:`not_whole`), and a whole folder can be
+checked after it was copied (:func:`problems`). Arrays of stores have digests of their own (:mod:`ldae.core.store`).
+Results of earlier versions have no records: nothing is said of these.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ldae.core.errors import UserError
+from ldae.core.files import read_text, sha256_file, write_text
+from ldae.core.store import missing_part, require_whole
+
+FOLDER = "checksums"
+BESIDE = ("manifest", "store", "evaluate", "paper", "model", "public")  # where what a job writes undeclared is recorded
+NEVER_EMPTY = (".json", ".tsv", ".md", ".tex", ".html", ".svg", ".png", ".safetensors")
+WEIGHTS = ".safetensors"  # compared with model.json when they are loaded
+EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # sha256 of nothing
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one job wrote: ``job`` is its rule and shard (``register_mni/0``), ``files`` path -> digest."""
+
+    job: str
+    files: dict[str, str]
+
+    @property
+    def rule(self) -> str:
+        """Without the shard."""
+        return self.job.split("/")[0]
+
+    def again(self, results: Path) -> str:
+        """What ``--forcerun`` takes for this job: its rule, or the first output of its shard."""
+        return self.rule if self.rule == self.job else f"{results}/{next(iter(self.files))}"
+
+
+def results_of(log: str | Path) -> tuple[Path, str] | None:
+    """The results folder and the name of a job, by its log: ``results/demo/logs/register_mni/0.log``."""
+    path = Path(log)
+    folder = next((above for above in path.parents if above.name == "logs"), None)
+    return None if folder is None else (folder.parent, path.relative_to(folder).with_suffix("").as_posix())
+
+
+def record(log: str | Path, made: Iterable[str | Path], written: Iterable[str | Path]) -> None:
+    """Write down what a job made.
+
+    Args:
+        log: of the job.
+        made: its declared outputs; of a folder all files.
+        written: whatever else it wrote; files that are gone, or belong to no kept part of the results, are left out.
+            What an earlier attempt wrote and this one has kept stays in the record.
+    """
+    place = results_of(log)
+    declared = [file for path in map(Path, made) for file in (_files(path) if path.is_dir() else [path])]
+    declared = [path for path in declared if path.is_file()]
+    if place is None or not declared:
+        return
+    results, job = place
+    target = results / FOLDER / f"{job}.sha256"
+    named = [_below(results, path) for path in declared]
+    beside = [_below(results, Path(path)) for path in written if Path(path).is_file()]
+    kept = [name for name in beside if name is not None and name.split("/")[0] in BESIDE]
+    names = [name for name in dict.fromkeys([*named, *sorted(set(kept))]) if name is not None and "\n" not in name]
+    found = {name: sha256_file(results / name) for name in names}
+    earlier = _read(target).files if target.is_file() else {}
+    found |= {name: known for name, known in earlier.items() if name not in found and (results / name).is_file()}
+    write_text(target, "".join(f"{known}  {name}\n" for name, known in found.items()))
+
+
+def records(results: Path, shards: bool = True) -> list[Record]:
+    """All records of a results folder, by the names of their jobs.
+
+    Args:
+        shards: also those of rules that are done in shards.
+    """
+    folder = results / FOLDER
+    return [_read(path) for path in sorted(folder.rglob("*.sha256") if shards else folder.glob("*.sha256"))]
+
+
+def _read(path: Path) -> Record:
+    job = path.relative_to(next(above for above in path.parents if above.name == FOLDER)).with_suffix("").as_posix()
+    files = {}
+    for line in read_text(path).splitlines():
+        known, mark, name = line.partition("  ")
+        if mark and len(known) == len(EMPTY) and not Path(name).is_absolute() and ".." not in Path(name).parts:
+            files[name] = known
+    return Record(job, files)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _below(results: Path, path: Path) -> str | None:
+    try:
+        return path.absolute().relative_to(results.absolute()).as_posix()
+    except ValueError:
+        return None
+
+
+def require_recorded(log: str | Path, read: Iterable[str | Path]) -> None:
+    """What a job is about to read is what other jobs wrote: its inputs, and what was written together with these.
+
+    Args:
+        log: of the job, by which the results folder is known.
+        read: files and folders; what no job has recorded is not judged.
+
+    Raises:
+        UserError: one of them was changed or damaged since.
+    """
+    place = results_of(log)
+    if place is None or not (place[0] / FOLDER).is_dir():
+        return
+    results, own = place
+    names = {name for path in read if (name := _below(results, Path(path))) is not None}
+    known = records(results, shards=False)
+    if not names <= {name for each in known for name in each.files}:
+        known = records(results)
+    folders = tuple(f"{name}/" for name in names if (results / name).is_dir())
+    sound: dict[str, set[str]] = {}
+    makers: dict[str, Record] = {}
+    for each in known:
+        for name, digest in each.files.items():
+            sound.setdefault(name, set()).add(digest)
+            if each.job != own and (not names.isdisjoint(each.files) or name.startswith(folders)):
+                makers[name] = each
+    for name, maker in sorted(makers.items()):
+        path = results / name
+        if name.endswith(WEIGHTS) or not path.is_file():
+            continue
+        if sha256_file(path) not in sound[name]:
+            raise UserError(
+                f"{path} is not what {maker.rule} wrote there: it was changed or damaged. Run the same command with "
+                f"`--forcerun {maker.again(results)}`, which makes it again, or put the file back."
+            )
+
+
+def not_whole(results: str | Path, outputs: Iterable[str | Path]) -> dict[str, str]:
+    """Outputs of finished jobs that have to be made again: output that is there -> what is wrong, in words.
+
+    A job that wrote several files is made again when one of these is gone or empty. Whole stores may be deleted to save
+    space and are not missed; a store without one of its parts is.
+
+    Args:
+        outputs: those of rules without shards.
+    """
+    found = {}
+    for path in map(Path, outputs):
+        if not path.is_file():
+            continue
+        if path.stat().st_size == 0 and path.suffix in NEVER_EMPTY:
+            found[str(path)] = f"{path} is empty"
+        elif part := missing_part(path):
+            found[str(path)] = f"{part} is missing"
+    for each in records(Path(results)):
+        first = Path(results) / next(iter(each.files), "")
+        if not first.is_file() or str(first) in found:
+            continue
+        for name, digest in each.files.items():
+            path = Path(results) / name
+            if not path.is_file() and path.name != "store.json":
+                found[str(first)] = f"{path} is missing"
+            elif path.is_file() and path.stat().st_size == 0 and digest != EMPTY:
+                found[str(first)] = f"{path} is empty"
+            elif part := missing_part(path):
+                found[str(first)] = f"{part} is missing"
+    return found
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A file that is not what was recorded: ``what`` is ``missing``, ``changed`` or a sentence about a store."""
+
+    name: str
+    what: str
+    record: Record
+
+
+def problems(results: Path) -> Iterator[Problem]:
+    """Every recorded file of a results folder that is missing or another one, and stores that do not hold what they
+    say; all of it is read."""
+    known = records(results)
+    sound: dict[str, set[str]] = {}
+    for each in known:
+        for name, digest in each.files.items():
+            sound.setdefault(name, set()).add(digest)
+    seen = set()
+    for each in known:
+        for name in each.files:
+            path = results / name
+            if name in seen:
+                continue
+            seen.add(name)
+            if not path.is_file():
+                if path.name != "store.json" or path.parent.is_dir():
+                    yield Problem(name, "missing", each)
+            elif sha256_file(path) not in sound[name]:
+                yield Problem(name, "changed", each)
+            elif path.name == "store.json":
+                try:
+                    require_whole(path.parent)
+                except UserError as error:
+                    yield Problem(name, str(error), each)
+
+
+def unrecorded(results: Path) -> list[str]:
+    """Files in the kept parts of a results folder that no record names, store arrays and indices aside."""
+    named = {name for each in records(results) for name in each.files}
+    found = []
+    for part in BESIDE:
+        for path in sorted((results / part).rglob("*")):
+            name = path.relative_to(results).as_posix()
+            if path.is_file() and name not in named and not (path.parent / "store.json").is_file():
+                found.append(name)
+    return found

@@ -1,0 +1,155 @@
+"""What jobs wrote, by content: records, whoever reads, what is planned again, and `ldae verify`."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ldae.cli import main
+from ldae.core import checksums
+from ldae.core.errors import UserError
+from ldae.core.files import noting_writes, write_json, write_text, write_tsv
+from ldae.core.store import write_store
+
+
+def job(results: Path, name: str, made: list[str], write) -> None:
+    """As a job does: write, and record."""
+    with noting_writes() as written:
+        write()
+    checksums.record(results / f"logs/{name}.log", [results / path for path in made], written)
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """A study, a table of it with two files beside, a store, and a shard."""
+    folder = tmp_path / "results/run"
+    table = pd.DataFrame({"metric": ["auc", "mae"], "value": [0.8, 5.0]})
+    index = pd.DataFrame({"participant_id": ["sub-1", "sub-2"], "session_id": "ses-M000"})
+
+    def paper() -> None:
+        write_tsv(folder / "paper/tables/probes.tsv", table)
+        for form in ("md", "tex"):
+            write_text(folder / f"paper/tables/probes.{form}", "| auc |\n")
+        write_text(folder / "logs/other.log", "said\n")  # no result
+
+    job(folder, "fit_probes", ["evaluate/summary.tsv"], lambda: write_tsv(folder / "evaluate/summary.tsv", table))
+    job(folder, "table_probes", ["paper/tables/probes.tsv"], paper)
+    job(
+        folder, "encode", ["store/y_sem/store.json"],
+        lambda: write_store(folder / "store/y_sem", np.eye(2, dtype=np.float32), index),
+    )  # fmt: skip
+    job(folder, "register/3", ["status/3.tsv"], lambda: write_tsv(folder / "status/3.tsv", table))
+    return folder
+
+
+def test_a_record_holds_the_outputs_first_and_is_read_by_sha256sum(results):
+    assert {each.job: list(each.files) for each in checksums.records(results)} == {
+        "encode": ["store/y_sem/store.json"],
+        "fit_probes": ["evaluate/summary.tsv"],
+        "register/3": ["status/3.tsv"],
+        "table_probes": ["paper/tables/probes.tsv", "paper/tables/probes.md", "paper/tables/probes.tex"],
+    }
+    command = ["sha256sum", "--check", "--strict", "checksums/table_probes.sha256"]
+    assert subprocess.run(command, cwd=results, capture_output=True).returncode == 0
+
+
+def test_what_is_as_it_was_written_is_read_wherever_the_folder_lies(results, tmp_path):
+    shutil.copytree(results, tmp_path / "disk/copy")
+    for folder in (results, tmp_path / "disk/copy"):
+        reads = [folder / "evaluate/summary.tsv", folder / "paper", folder / "status/3.tsv", tmp_path / "mine.csv"]
+        checksums.require_recorded(folder / "logs/report.log", reads)
+        assert list(checksums.problems(folder)) == [] and checksums.unrecorded(folder) == []
+        assert checksums.not_whole(folder, [folder / "evaluate/summary.tsv"]) == {}
+        assert main(["verify", str(folder)]) == 0
+
+
+@pytest.mark.parametrize("change", [lambda b: b[:-8], lambda b: b.replace(b"0.8", b"0.9"), lambda b: b""])
+@pytest.mark.parametrize(
+    ("changed", "read", "again"),
+    [
+        ("evaluate/summary.tsv", "evaluate/summary.tsv", "fit_probes"),
+        ("evaluate/summary.tsv", "evaluate", "fit_probes"),
+        ("paper/tables/probes.md", "paper/tables/probes.tsv", "table_probes"),  # written together
+        ("status/3.tsv", "status/3.tsv", "{results}/status/3.tsv"),
+    ],
+)
+def test_a_changed_file_is_refused_by_its_readers_and_named_by_verify(results, capsys, changed, read, again, change):
+    path = results / changed
+    path.write_bytes(change(path.read_bytes() + b"0.8\n"))
+    with pytest.raises(UserError, match=f"^{path} is not what .*--forcerun {again.format(results=results)}`"):
+        checksums.require_recorded(results / "logs/report.log", [results / read])
+    checksums.require_recorded(results / "logs/report.log", [results / "store/y_sem/store.json"])  # not read: no matter
+    assert main(["verify", str(results), "--repair", "--config", "my own.yaml"]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith(f"changed: {changed} (written by ")
+    assert said[-1] == (
+        f"snakemake --profile profiles/local --configfile 'my own.yaml' --forcerun {again.format(results=results)}"
+    )
+
+
+def test_a_job_may_read_what_it_wrote_itself_before(results):
+    (results / "evaluate/summary.tsv").write_text("cut")
+    checksums.require_recorded(results / "logs/fit_probes.log", [results / "evaluate/summary.tsv"])
+
+
+def test_a_flipped_byte_of_an_array_is_found_by_verify(results, capsys):
+    path = results / "store/y_sem/data.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert main(["verify", str(results)]) == 1
+    said = capsys.readouterr().out
+    assert (
+        "store/y_sem does not hold what was written" in said and "To be made again, with what follows: encode" in said
+    )
+
+
+@pytest.mark.parametrize(
+    ("lost", "emptied", "again"),
+    [
+        ("paper/tables/probes.md", False, {"paper/tables/probes.tsv": "probes.md is missing"}),
+        ("paper/tables/probes.tex", True, {"paper/tables/probes.tsv": "probes.tex is empty"}),
+        ("evaluate/summary.tsv", True, {"evaluate/summary.tsv": "summary.tsv is empty"}),
+        ("evaluate/summary.tsv", False, {}),  # Snakemake sees that
+        ("store/y_sem/data.npy", False, {"store/y_sem/store.json": "data.npy is missing"}),
+        ("store/y_sem/index.tsv", False, {"store/y_sem/store.json": "index.tsv is missing"}),
+        ("status/3.tsv", True, {"status/3.tsv": "3.tsv is empty"}),
+    ],
+)
+def test_what_is_gone_or_empty_beside_an_output_is_made_again(results, lost, emptied, again):
+    (results / lost).write_bytes(b"") if emptied else (results / lost).unlink()
+    found = checksums.not_whole(results, [])
+    assert list(found) == [f"{results}/{path}" for path in again]
+    assert all(text.endswith(end) for text, end in zip(found.values(), again.values(), strict=True))
+
+
+def test_without_records_an_empty_output_and_half_a_store_are_made_again(results):
+    shutil.rmtree(results / checksums.FOLDER)
+    (results / "evaluate/summary.tsv").write_bytes(b"")
+    (results / "store/y_sem/data.npy").unlink()
+    outputs = [f"{results}/{name}" for name in ("evaluate/summary.tsv", "store/y_sem/store.json", "status/3.tsv")]
+    assert list(checksums.not_whole(results, outputs)) == outputs[:2]
+    checksums.require_recorded(results / "logs/report.log", outputs)  # an earlier version's: not judged
+    assert main(["verify", str(results)]) == 1
+
+
+def test_a_whole_store_that_was_deleted_is_not_missed(results):
+    shutil.rmtree(results / "store")
+    assert checksums.not_whole(results, []) == {} and list(checksums.problems(results)) == []
+
+
+def test_what_an_earlier_attempt_wrote_and_this_one_kept_stays_recorded(results):
+    write_json(results / "evaluate/more.json", 1)
+    job(results, "fit_probes", ["evaluate/summary.tsv"], lambda: write_text(results / "evaluate/beside.tsv", "a\n"))
+    job(results, "fit_probes", ["evaluate/summary.tsv"], lambda: None)
+    record = next(each for each in checksums.records(results) if each.job == "fit_probes")
+    assert list(record.files) == ["evaluate/summary.tsv", "evaluate/beside.tsv"]
+    assert checksums.unrecorded(results) == ["evaluate/more.json"]
+
+
+def test_a_damaged_record_leads_nowhere_else(results):
+    (results / "checksums/table_probes.sha256").write_text(f"{'0' * 64}  ../../outside\n{'0' * 64}  /etc/passwd\nno\n")
+    assert list(checksums.problems(results)) == []
