@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,9 +17,10 @@ from ldae.core.errors import UserError
 SQUEUE = ("squeue", "--noheader", "--format=%i|%T|%u|%k|%Z")
 NO_SQUEUE = (
     "squeue is not on this machine, so SLURM jobs that still write into {folder} cannot be seen. Since jobs were "
-    "submitted from here (there is {logs}), call `ldae unlock` on a node where squeue works; `snakemake --unlock` asks "
-    "nobody."
+    "submitted from here (there is {logs}), call `ldae unlock` on a node where squeue works, or with --without-slurm "
+    "if you know that none is left, as in a copy of the folder."
 )
+JOB_SCRIPT = ".snakemake/scripts/"  # in the command line of a job that runs on this machine
 SLURM_LOGS = Path(".snakemake/slurm_logs")  # of the executor plugin: there once a job has been submitted
 
 
@@ -29,13 +31,14 @@ def add(commands) -> None:
         description="Exit status: 0 unlocked (or was not locked), 1 jobs are left (listed) or cannot be seen.",
     )
     command.add_argument("folder", type=Path, nargs="?", default=Path(), metavar="FOLDER", help="default: this one")
+    command.add_argument("--without-slurm", action="store_true", help="I know that none of its SLURM jobs is left")
     command.add_argument("--snakefile", type=Path, metavar="FILE", help="default: FOLDER/Snakefile")
     command.set_defaults(run=run)
 
 
 def run(options: Namespace) -> int:
     folder = options.folder.resolve()
-    print(unlock(folder, options.snakefile or folder / "Snakefile"))
+    print(unlock(folder, options.snakefile or folder / "Snakefile", options.without_slurm))
     return 0
 
 
@@ -52,16 +55,20 @@ class Job(NamedTuple):
         return f"{self.identifier}  {self.state}  {self.user}  {self.comment}"
 
 
-def unlock(folder: Path, snakefile: Path) -> str:
-    """Remove Snakemake's lock when no SLURM job and no Snakemake of the folder is left.
+def unlock(folder: Path, snakefile: Path, without_slurm: bool = False) -> str:
+    """Remove Snakemake's lock when no SLURM job, no Snakemake and no job of the folder is left.
+
+    Args:
+        without_slurm: squeue is not asked.
 
     Returns:
         One sentence: what was done.
 
     Raises:
-        UserError: jobs are still pending or running (they are listed), a Snakemake is alive, or neither can be known.
+        UserError: jobs are still pending or running (they are listed), a Snakemake or a job of it is alive, or neither
+            can be known.
     """
-    jobs = unfinished_jobs(folder)
+    jobs = [] if without_slurm else unfinished_jobs(folder)
     if jobs:
         identifiers = " ".join(job.identifier for job in jobs)
         raise UserError(
@@ -76,13 +83,18 @@ def unlock(folder: Path, snakefile: Path) -> str:
             f"{folder} stays locked: Snakemake is running in it (process {', '.join(map(str, alive))}); "
             "wait until it ends or stop it with Ctrl-C."
         )
+    if orphans := living_jobs(folder):
+        raise UserError(
+            f"{folder} stays locked: jobs of a Snakemake that was killed are still at work in it (process "
+            f"{', '.join(map(str, orphans))}); wait until they end or stop them (`kill {' '.join(map(str, orphans))}`)."
+        )
     if not any((folder / ".snakemake/locks").glob("*.lock")):
         return f"{folder} is not locked."
     command = [sys.executable, "-m", "snakemake", "--unlock", "--directory", str(folder), "--snakefile", str(snakefile)]
     done = subprocess.run([*command, "--cores", "1"], capture_output=True, text=True)
     if done.returncode:
         raise UserError(f"`snakemake --unlock` failed: {done.stderr.strip() or done.stdout.strip()}")
-    return f"{folder} is unlocked: none of its SLURM jobs is left. The same command as before continues the run."
+    return f"{folder} is unlocked: none of its jobs is left. The same command as before continues the run."
 
 
 def unfinished_jobs(folder: Path) -> list[Job]:
@@ -94,7 +106,7 @@ def unfinished_jobs(folder: Path) -> list[Job]:
     try:
         done = subprocess.run(SQUEUE, capture_output=True, text=True, timeout=60)
     except FileNotFoundError:
-        if not (folder / SLURM_LOGS).exists():  # it ran on this machine only
+        if not (folder / SLURM_LOGS).exists() or ran_here(folder):
             return []
         raise UserError(NO_SQUEUE.format(folder=folder, logs=folder / SLURM_LOGS)) from None
     except subprocess.TimeoutExpired:
@@ -108,13 +120,33 @@ def unfinished_jobs(folder: Path) -> list[Job]:
     return [job for job in jobs if _same(job.folder, folder)]
 
 
+def ran_here(folder: Path) -> bool:
+    """Whether the newest run of Snakemake in the folder submitted nothing to SLURM: all traces of that are older."""
+    from ldae.report.run_status import newest_run
+
+    run = newest_run(folder)
+    if run is None or "slurm" in run.command:
+        return False
+    logs = folder / SLURM_LOGS
+    return all(path.stat().st_mtime < run.started for path in [logs, *logs.rglob("*")])
+
+
 def living_snakemakes(folder: Path) -> list[int]:
     """Processes of this machine that run Snakemake in the folder (as far as this user may see them)."""
+    return _living(folder, lambda word: Path(word).name == "snakemake")
+
+
+def living_jobs(folder: Path) -> list[int]:
+    """Processes of this machine that run a job of the folder's, whose Snakemake may be gone."""
+    return _living(folder, lambda word: JOB_SCRIPT in word)
+
+
+def _living(folder: Path, meant: Callable[[str], bool]) -> list[int]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_bytes().split(b"\0")
-            if any(Path(os.fsdecode(word)).name == "snakemake" for word in words) and _same(process / "cwd", folder):
+            if any(meant(os.fsdecode(word)) for word in words) and _same(process / "cwd", folder):
                 found.append(int(process.name))
         except OSError:  # ended meanwhile, or another user's
             continue

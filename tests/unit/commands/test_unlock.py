@@ -1,7 +1,9 @@
 """`ldae unlock` where there is no SLURM, and what it reads from squeue. The real SLURM is in tests/slurm."""
 
+import os
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -44,14 +46,64 @@ def test_without_squeue_it_says_what_to_do_and_unlocks_nothing(locked, monkeypat
     assert is_locked(locked)
 
 
-def test_a_run_that_never_saw_slurm_is_unlocked_without_squeue(locked, monkeypatch, capsys):
+@pytest.fixture
+def without_squeue(locked, monkeypatch) -> Path:
+    """The rest of the machine's programs: Snakemake needs some of them."""
     (locked / "bin").mkdir()
-    for program in Path("/usr/bin").iterdir():  # Snakemake needs some of them
+    for program in Path("/usr/bin").iterdir():
         if program.name != "squeue":
             (locked / "bin" / program.name).symlink_to(program)
     monkeypatch.setenv("PATH", str(locked / "bin"))
-    assert main(["unlock", str(locked)]) == 0
-    assert "is unlocked" in capsys.readouterr().out and not is_locked(locked)
+    return locked
+
+
+def ran(folder: Path, command: str, started: datetime) -> None:
+    """The log of a run of Snakemake."""
+    path = folder / f".snakemake/log/{started:%Y-%m-%dT%H%M%S}.000000.snakemake.log"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(
+        f"  Command: {command}\nJob stats:\njob  count\n---  -----\nall  1\ntotal  1\n\nExecute 1 jobs...\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "days", "unlocked"),
+    [
+        ("snakemake --profile profiles/local", 0, True),  # SLURM was used once, long before
+        ("snakemake --profile profiles/mine", -2, False),  # jobs were submitted after the run had begun
+        ("snakemake --profile profiles/slurm", 0, False),  # nothing submitted yet, perhaps
+    ],
+)
+def test_without_squeue_a_run_of_this_machine_is_unlocked(without_squeue, capsys, command, days, unlocked):
+    logs = without_squeue / ".snakemake/slurm_logs/rule_a"
+    logs.mkdir(parents=True)
+    yesterday = (datetime.now() - timedelta(days=1)).timestamp()
+    for path in (logs, logs.parent):
+        os.utime(path, (yesterday, yesterday))
+    ran(without_squeue, command, datetime.now() + timedelta(days=days))
+    assert main(["unlock", str(without_squeue)]) == (0 if unlocked else 1)
+    assert is_locked(without_squeue) is not unlocked
+    if not unlocked:
+        assert "--without-slurm" in capsys.readouterr().err
+        assert main(["unlock", str(without_squeue), "--without-slurm"]) == 0 and not is_locked(without_squeue)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--without-slurm"]])
+def test_a_job_that_outlived_its_snakemake_is_named_and_nothing_is_unlocked(locked, monkeypatch, capsys, arguments):
+    answer(monkeypatch, locked, "")
+    code = "import sys; print(flush=True); sys.stdin.read()"
+    job = [sys.executable, "-c", code, f"{locked}/.snakemake/scripts/tmpx.fit_probes.py"]
+    with subprocess.Popen(job, cwd=locked, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        assert main(["unlock", str(locked), *arguments]) == 1
+        assert f"(`kill {process.pid}`)" in capsys.readouterr().err and is_locked(locked)
+        process.stdin.close()
+    assert main(["unlock", str(locked)]) == 0 and not is_locked(locked)
+
+
+def test_a_run_that_never_saw_slurm_is_unlocked_without_squeue(without_squeue, capsys):
+    assert main(["unlock", str(without_squeue)]) == 0
+    assert "is unlocked" in capsys.readouterr().out and not is_locked(without_squeue)
 
 
 def test_a_controller_that_does_not_answer_is_no_permission(locked, monkeypatch, capsys):
