@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ldae.config.section import Fraction, Positive, Revision, Section
+from ldae.config.section import Fraction, Positive, Revision, Section, Shards
 
 
 class Raw(Section):
@@ -295,7 +295,7 @@ class Phantom(Section):
 class Convert(Section):
     """The conversion of raw images to BIDS by Clinica, in shards."""
 
-    shards: Positive = Field(description="Clinica runs side by side; a subject's shard is a hash of its name")
+    shards: Shards = Field(description="Clinica runs side by side; a subject's shard is a hash of its name")
     max_quarantined_fraction: Fraction = Field(
         0.1, description="more lost scans of the whole cohort than this stop the run, at the preflight or when merged"
     )

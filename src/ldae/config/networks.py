@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ldae.config.section import Beta, Fraction, Positive, Section, require_groups
+from ldae.config.section import Axis, Beta, Fraction, Positive, Section, require_groups
 from ldae.config.training import Training
 
 
@@ -14,7 +14,7 @@ class Discriminator(Section):
 
     channels: Positive = Field(64, description="width of its first layer")
     layers: Positive = Field(3, description="strided layers; each doubles the width")
-    learning_rate: float = Field(1e-4, gt=0, description="of AdamW")
+    learning_rate: float = Field(1e-4, gt=0, le=1, description="of AdamW")
     gradients: Literal["clean", "leaked"] = Field(
         "clean", description="of its own loss | of the generator's loss as well, as in their code"
     )
@@ -136,7 +136,7 @@ class Dae(Section):
     """
 
     factor: Positive = Field(1, description="volumes are averaged in blocks of this many voxels a side, then cut")
-    shape: tuple[Positive, Positive, Positive] = Field((112, 128, 112), description="central box of them, voxels")
+    shape: tuple[Axis, Axis, Axis] = Field((112, 128, 112), description="central box of them, voxels")
     dimension: Positive = Field(512, description="length of its code")
     channels: Positive = Field(64, description="width of the first level")
     multipliers: list[Positive] = Field([1, 2, 2, 4, 5], description="width of each level in widths of the first")

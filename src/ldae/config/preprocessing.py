@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from ldae.config.section import Fraction, Positive, Revision, Section
+from ldae.config.section import Axis, Fraction, Positive, Revision, Section, Shards
 
 N4_FITS: dict[str, dict[str, Any]] = {
     "coarse": {"shrink_factor": 6, "iterations": [50, 50, 50, 50], "tolerance": 1e-7},
@@ -86,7 +86,7 @@ class Registration(Section):
 class Conform(Section):
     """The one interpolation, from the corrected native image to the grid of the networks."""
 
-    shape: tuple[Positive, Positive, Positive] = Field(
+    shape: tuple[Axis, Axis, Axis] = Field(
         (128, 160, 128), description="voxels of the grid: left to right, posterior to anterior, inferior to superior"
     )
     spacing_mm: float = Field(1.5, gt=0, description="edge of its voxels")
@@ -136,7 +136,7 @@ class Qc(Section):
 class Preprocessing(Section):
     """From BIDS to the grid of the networks: its steps, and how they are spread over jobs."""
 
-    shards: Positive = Field(description="jobs of each step; a subject's shard is a hash of its name")
+    shards: Shards = Field(description="jobs of each step; a subject's shard is a hash of its name")
     max_quarantined_fraction: Fraction = Field(
         0.1, description="a shard in which more scans than this fail stops the run (one scan alone never does)"
     )

@@ -122,6 +122,19 @@ class Config(Section):
         return content | {"source": "bids", "bids": made}
 
     @model_validator(mode="after")
+    def _results_have_a_folder_of_their_own(self) -> "Config":
+        """The folders of the rules are made in it, and its name stands in the patterns of their files."""
+        if marks := sorted(set("{}*?[]") & set(str(self.results_dir))):
+            raise ValueError(f"results_dir {self.results_dir}: take {' '.join(marks)} out, which patterns are made of")
+        results = self.results_dir.resolve()
+        if Path.cwd().is_relative_to(results) or Path.home() == results:
+            raise ValueError(
+                f"results_dir {self.results_dir} is no folder for results alone: give one below it, such as "
+                f"{self.results_dir / 'results'}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _source_has_its_section(self) -> "Config":
         section = "raw" if self.source == "adni" else self.source
         if getattr(self, section) is None:

@@ -201,12 +201,15 @@ def read_description(folder: Path) -> dict[str, Any]:
     """model.json of a model folder.
 
     Raises:
-        UserError: the training is not finished.
+        UserError: the training is not finished, or the file describes no model.
     """
     path = Path(folder) / "model.json"
     if not path.is_file():
         raise UserError(f"{path} is missing: that training has not finished; run its rule first.")
-    return read_json(path)
+    described = read_json(path)
+    if not isinstance(described, dict) or not isinstance(described.get("digest"), str):
+        raise UserError(f"{path} describes no model: it was changed or damaged; put it back, or train again.")
+    return described
 
 
 def read_chain(train: Path, stages: Iterable[str]) -> dict[str, dict[str, Any]]:

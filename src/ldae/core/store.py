@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -204,7 +205,7 @@ def open_store(folder: str | Path) -> Store:
     _require_description(folder, meta)
     try:
         data = np.lib.format.open_memmap(folder / "data.npy", mode="r")
-    except (ValueError, TypeError, SyntaxError, EOFError, OverflowError) as error:
+    except (ValueError, TypeError, SyntaxError, EOFError, OverflowError, TokenError) as error:
         raise UserError(
             f"{folder / 'data.npy'} is not a plain array ({error}); run the rule that writes it again."
         ) from error

@@ -36,10 +36,14 @@ def load_weights(path: str | Path, sha256: str | None = None) -> dict[str, Tenso
     Raises:
         UserError: the file is missing, has another digest, or is not safetensors.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     require_weights(path, sha256)
-    return load_file(path)
+    try:
+        return load_file(path)
+    except (SafetensorError, KeyError) as error:  # a kind of number that this torch does not have
+        raise UserError(f"The weights {path} cannot be read ({error}): convert them to float32 or bfloat16.") from None
 
 
 def load_strictly(module: nn.Module, state: dict[str, Tensor], path: str | Path) -> None:
