@@ -40,7 +40,7 @@ def test_a_broken_download_stops_the_chain_and_a_changed_one_plans_its_steps(wor
     stopped = workflow.run(*target)
     assert stopped.returncode != 0 and "table MRIQUALITY is missing" in stopped.stdout + stopped.stderr
     written = {path.relative_to(workflow.folder / "results").parts[0] for path in workflow.folder.glob("results/*/*")}
-    assert written <= {"manifest", "logs", "benchmarks"}
+    assert written <= {"manifest", "logs", "benchmarks", "checksums"}
     assert not (workflow.folder / "results/manifest/preflight.json").exists()
 
     (download / quality.name).rename(quality)
