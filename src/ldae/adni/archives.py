@@ -4,18 +4,19 @@ Nothing is unpacked to the disk. Of a packed tar file the beginning is read, sin
 not looked into.
 """
 
+import io
 import lzma
 import re
 import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ldae.adni.file_names import SMALLEST
+from ldae.adni.file_names import PIECE, SMALLEST, intended_name, kind_of
 from ldae.core.errors import MachineError, fault_of_the_machine, is_machine_error
 
 TAR = re.compile(r".*\.(tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz))", re.IGNORECASE)
@@ -29,7 +30,7 @@ PROGRAMS = (
     (re.compile(r".*\.zst", re.IGNORECASE), "unzstd"),
 )
 OF_ONE_FILE = {".bz2": "bunzip2", ".xz": "unxz"}  # of any other: gunzip
-PART = re.compile(r"(\.\d+)?(\.part)?$", re.IGNORECASE)  # of an archive in pieces, of an unfinished download
+FIRST = re.compile(r"0*[01]")  # number of the first piece of an archive in pieces
 MOST = 1 << 27  # bytes that are read of an archive without a list
 MEMBER, DESCRIBED_LATER, TOO_LARGE = b"PK\x03\x04", 0x0008, 0xFFFFFFFF
 DAMAGED = "damaged or cut off"
@@ -49,7 +50,10 @@ class Contents:
 
 def unpacked_by(name: str) -> str:
     """The program that unpacks an archive, by its name."""
-    bare = PART.sub("", name, count=1)
+    bare = intended_name(name)
+    if (piece := PIECE.fullmatch(bare)) and (piece.group(1) is None or ZIP.fullmatch(piece.group(1))):
+        return "unrar x" if re.search(r"\.r\d\d$", bare, re.IGNORECASE) else "7z x"
+    bare = bare if piece is None else piece.group(1)
     by_name = next((program for pattern, program in PROGRAMS if pattern.fullmatch(bare)), None)
     return by_name or OF_ONE_FILE.get(Path(bare).suffix.lower(), "gunzip")
 
@@ -66,13 +70,20 @@ def contents_of(path: Path) -> Contents:
 
 def seen_in(path: Path) -> Contents:
     """The same without a look at what kind of files they are."""
+    if path.is_dir():  # Safari's folder of an unfinished download
+        inside = next((item for item in sorted(path.iterdir()) if item.is_file()), None)
+        return Contents((), DAMAGED) if inside is None else Contents(seen_in(inside).files, DAMAGED)
     if not path.is_file():  # to open a pipe would wait for ever
         return Contents()
-    found: list[tuple[str, int]] = []
+    name, found = intended_name(path.name), list[tuple[str, int]]()
     try:
-        if ZIP.fullmatch(path.name):
+        if PIECE.fullmatch(name):
+            return of_pieces(path, name)
+        if ZIP.fullmatch(name) or (kind_of(path.name) == "unfinished" and begins_like_zip(path)):
             return of_zip(path)
-        if TAR.fullmatch(path.name):
+        if kind_of(path.name) == "unfinished":
+            return Contents((), DAMAGED)
+        if TAR.fullmatch(name):
             whole = of_tar(path, found)
             return Contents(tuple(found), None if whole else PARTLY)
     except PermissionError:
@@ -88,13 +99,88 @@ def of_zip(path: Path) -> Contents:
     """Files of a zip file; without its list, which lies at the end, those before the place where it is cut off."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return Contents(tuple((item.filename, item.file_size) for item in archive.infolist() if not item.is_dir()))
+            return Contents(listed(archive))
     except (zipfile.BadZipFile, ValueError, NotImplementedError):
         with open(path, "rb") as handle:
             return Contents(tuple(members_before_the_end(handle)), DAMAGED)
 
 
-def members_before_the_end(handle: BinaryIO) -> Iterator[tuple[str, int]]:
+def begins_like_zip(path: Path) -> bool:
+    """Whether a file begins as a zip file does, whatever its name (Chrome's ``Unconfirmed 123.crdownload``)."""
+    with open(path, "rb") as handle:
+        return handle.read(4) == MEMBER
+
+
+def of_pieces(path: Path, name: str) -> Contents:
+    """Of the first piece of a zip file what is in all of them together; of the others nothing, it is counted there.
+
+    Args:
+        name: of the piece, once it is finished.
+    """
+    found = PIECE.fullmatch(name)
+    if found is None or found.group(1) is None:  # the list of x.z01, x.z02, ... is in x.zip
+        whole = found is not None and any(path.with_name(found.group(2) + end).is_file() for end in (".zip", ".rar"))
+        return Contents() if whole else Contents((), DAMAGED)
+    number = name.removeprefix(found.group(1)).lstrip(".")
+    if not ZIP.fullmatch(found.group(1)):
+        return Contents((), UNSEEN if FIRST.fullmatch(number) else None)
+    zero = path.with_name(f"{found.group(1)}.{0:0{len(number)}d}")
+    if not FIRST.fullmatch(number) or (int(number) and zero.is_file()):
+        return Contents()
+    pieces = [path]
+    while (piece := path.with_name(f"{found.group(1)}.{int(number) + len(pieces):0{len(number)}d}")).is_file():
+        pieces.append(piece)
+    with Joined(pieces) as handle:
+        try:
+            with zipfile.ZipFile(handle) as archive:
+                return Contents(listed(archive))
+        except (zipfile.BadZipFile, ValueError, NotImplementedError):
+            return Contents(tuple(members_before_the_end(handle)), DAMAGED)
+
+
+class Joined(io.RawIOBase):
+    """Several files, read as one."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths, self.sizes, self.place = paths, [path.stat().st_size for path in paths], 0
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def tell(self) -> int:
+        """Bytes before the place of the next one to be read."""
+        return self.place
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """As of a single file."""
+        self.place = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self.place, io.SEEK_END: sum(self.sizes)}[whence]
+        return self.place
+
+    def read(self, number: int = -1) -> bytes:
+        """The next bytes, over the ends of the files."""
+        end = sum(self.sizes) if number < 0 else min(self.place + number, sum(self.sizes))
+        found, start = b"", 0
+        for path, size in zip(self.paths, self.sizes, strict=True):
+            if start <= self.place < min(start + size, end):
+                with open(path, "rb") as handle:
+                    handle.seek(self.place - start)
+                    found += handle.read(min(start + size, end) - self.place)
+                self.place = min(start + size, end)
+            start += size
+        return found
+
+
+def listed(archive: zipfile.ZipFile) -> tuple[tuple[str, int], ...]:
+    """Name and bytes of each file in a zip file."""
+    return tuple((item.filename, item.file_size) for item in archive.infolist() if not item.is_dir())
+
+
+def members_before_the_end(handle: "BinaryIO | Joined") -> Iterator[tuple[str, int]]:
     """Files of a zip file by the header before each; where one does not tell its length, the next is looked for."""
     start, read = 0, 0
     while True:

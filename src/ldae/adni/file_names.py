@@ -11,7 +11,9 @@ DICOM_SUFFIX = re.compile(r"\.(dcm|ima|dicom)|\.\d+|", re.IGNORECASE)  # some sc
 SLICE = re.compile(r"\.(dcm|ima|dicom)(;\d+)?(\.txt)?$", re.IGNORECASE)
 NIFTI_SUFFIX = re.compile(r".*\.nii(\.gz)?", re.IGNORECASE)
 SMALLEST = 200  # bytes; a slice has more in its header alone, pointers of git-annex and Git LFS have about 130
-ARCHIVE = re.compile(r".*\.(zip|tar|tgz|gz|bz2|xz|zst|z|7z|rar)", re.IGNORECASE)
+PACKED = r"\.(?:zip|tar|tgz|tbz2?|txz|gz|bz2|xz|zst|z|7z|rar)"  # endings of what has to be unpacked
+PIECE = re.compile(rf"(.*{PACKED})\.\d{{2,4}}|(.*)\.[zr]\d\d", re.IGNORECASE)  # of an archive in several files
+ARCHIVE = re.compile(rf".*{PACKED}(?:\.\d{{2,4}})?|.*\.[zr]\d\d", re.IGNORECASE)
 NO_IMAGE = re.compile(  # files without an ending that lie beside slices without one
     r"readme|dicomdir|licen[cs]e|version|lockfile|change(s|log)|notes?|md5(sums?)?|sha\d+(sums?)?|checksums?|manifest|"
     r"thumbs|index|makefile|authors|copying|disclaimer|info",
@@ -42,6 +44,8 @@ def kind_of(name: str) -> str | None:
         return "unfinished"
     if (found := MAYBE_UNFINISHED.fullmatch(name)) and kind_of(found.group(1)) is not None:
         return "unfinished"
+    if PIECE.fullmatch(name):
+        return "packed"
     if DICOM_SUFFIX.fullmatch(PurePath(name).suffix) or SLICE.search(name):
         return None if NO_IMAGE.fullmatch(name) or name.endswith("~") else "dicom"
     if NIFTI_SUFFIX.fullmatch(name):
@@ -55,6 +59,12 @@ def intended_name(name: str) -> str:
         return name
     found = UNFINISHED.fullmatch(name) or RSYNC.fullmatch(name) or MAYBE_UNFINISHED.fullmatch(name)
     return found.group(1) if found else name
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file is an archive, a piece of one, or was to be one once it is finished."""
+    name = intended_name(name)
+    return ARCHIVE.fullmatch(name) is not None and NIFTI_SUFFIX.fullmatch(name) is None
 
 
 def plain_name(name: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.adni.archives import unpacked_by
-from ldae.adni.file_names import SUBJECT_IN_NAME, intended_name, kind_of
+from ldae.adni.file_names import SLICE, SUBJECT_IN_NAME, UNFINISHED_FOLDER, intended_name, is_archive, kind_of
 from ldae.adni.spelling import plain_text
 from ldae.adni.study_tables import TABLES, find_tables, find_todays_tables
 from ldae.config import Config
@@ -176,14 +176,17 @@ LIKE_A_SUBJECT = re.compile(
     r"[\W_]*(?:sub-)?(?:ADNI)?[\s_-]*(\d{1,3})(?:[\s_-]*S[\s_-]*(\d{3,6})|[\s_-]+S[\s_-]+(\d{1,2}))(?!\d).*",
     re.IGNORECASE | re.DOTALL,
 )
-ARCHIVE = re.compile(r".*\.(zip|tar|tgz|tbz2?|txz|gz|bz2|xz|zst|7z|rar)(\.\d+)?(\.part)?", re.IGNORECASE)
+SIBLING = "../"  # before the name of a folder beside the images' root
+COPY_OF = r"(?: ?\(\d{1,2}\)|[ -]\d{1,2}| - copy.*| copy.*)"  # what Finder, Explorer and browsers add to a name
 MACOS = "__MACOSX"  # what macOS puts into archives; there is no image in it
 
 
 @dataclass(frozen=True)
 class Outsider:
     """``path``: from the images' root; ``subjects``: name of the subject, and path, of each folder in it (or of itself)
-    that is named like a subject, or whose files are; ``nowhere``: a link whose target is not there."""
+    that is named like a subject, or whose files are; ``nowhere``: a link whose target is not there; ``archives``:
+    paths, from the root, of packed and unfinished files in it (or of itself); ``loose``: slices of one subject that lie
+    beside the folders themselves, of which the first is the path."""
 
     path: str
     files: int
@@ -191,6 +194,15 @@ class Outsider:
     fix: str
     subjects: tuple[tuple[str, str], ...] = ()
     nowhere: bool = False
+    archives: tuple[str, ...] = ()
+    loose: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What it is called in a sentence."""
+        if self.loose:
+            return f"{len(self.loose)} loose slices of {self.subjects[0][0]}"
+        return self.path.removeprefix(SIBLING)
 
 
 def subject_meant(name: str) -> str | None:
@@ -203,6 +215,7 @@ def subject_meant(name: str) -> str | None:
 def outsiders(images: Path) -> list[Outsider]:
     """Everything at the top of the tree that is no subject folder and not hidden."""
     found = []
+    loose: dict[str, list[tuple[str, int]]] = {}
     for item in sorted(os.scandir(images), key=lambda item: item.name):
         if PTID.fullmatch(item.name) and is_folder(item):
             continue
@@ -215,15 +228,37 @@ def outsiders(images: Path) -> list[Outsider]:
             found.append(Outsider(item.name, 1, 0, f"it is a link to nowhere: {fix}", (), True))
         else:
             size = item.stat(follow_symlinks=False).st_size
-            found.append(Outsider(item.name, 1, size, file_fix(item.name)))
-    return found
+            whose = SUBJECT_IN_NAME.search(item.name)
+            if whose and kind_of(item.name) in ("dicom", "nifti"):
+                loose.setdefault(whose.group().upper(), []).append((item.name, size))
+                continue
+            archives = (item.name,) if is_archive(item.name) or kind_of(item.name) == "unfinished" else ()
+            found.append(Outsider(item.name, 1, size, file_fix(item.name), archives=archives))
+    for subject, files in loose.items():
+        fix = f"move them into the folder {subject}, each image's into a folder I<image ID> there"
+        names, sizes = zip(*files, strict=True)
+        found.append(Outsider(names[0], len(names), sum(sizes), fix, ((subject, names[0]),), loose=names))
+    return sorted(found, key=lambda item: item.path)
+
+
+@saying_what_is_closed()
+def copies_beside(images: Path) -> list[Outsider]:
+    """Folders beside the images' root that are named as further copies of it and hold subjects or archives: a browser
+    or macOS unpacks the second zip file of a download into ``ADNI 2``."""
+    pattern = re.compile(re.escape(images.name) + COPY_OF, re.IGNORECASE)
+    try:
+        names = sorted(item.name for item in os.scandir(images.absolute().parent) if is_folder(item))
+    except OSError:
+        return []  # a folder above that this user must not list
+    found = [folder_outside(images, SIBLING + name) for name in names if images.name and pattern.fullmatch(name)]
+    return [item for item in found if item.subjects or item.archives]
 
 
 def file_fix(name: str) -> str:
     """What to do about a file that lies beside the subjects."""
     if kind_of(name) == "unfinished":
         return f"download {intended_name(name)} again, this is an unfinished one, and unpack what is packed"
-    if ARCHIVE.fullmatch(name):
+    if is_archive(name):
         return f"unpack it here ({unpacked_by(name)}), and move the folder ADNI's subjects beside the others"
     return "nothing, if it is no image; else put it into its subject's folder"
 
@@ -233,6 +268,7 @@ def folder_outside(images: Path, name: str) -> Outsider:
     files = size = 0
     subjects: dict[str, str] = {}
     named: set[str] = set()
+    archives: list[str] = []
     for number, (folder, folders, names) in enumerate(walk(images / name, closed=True)):
         if number > MOST_FOLDERS and (images / name).is_symlink():
             return Outsider(name, files, size, f"take the link away, it leads to more than {MOST_FOLDERS:,} folders")
@@ -242,11 +278,16 @@ def folder_outside(images: Path, name: str) -> Outsider:
         if meant is not None and not any(place.startswith(f"{known}/") for known in subjects):
             subjects[place] = meant
         folders[:] = sorted(inside for inside in folders if inside != MACOS)
+        packed = [file for file in sorted(names) if is_archive(file) or kind_of(file) == "unfinished"]
+        archives += [f"{place}/{file}" for file in packed if not SLICE.search(intended_name(file).rpartition(".")[0])]
         for file in names:
             files += 1
             size += (Path(folder) / file).lstat().st_size
     if name == MACOS:
         return Outsider(name, files, size, "nothing: macOS made it, there is no image in it")
+    if not subjects and archives and UNFINISHED_FOLDER.fullmatch(name):
+        fix = f"download {name.rpartition('.')[0]} again, this is an unfinished download (Safari's)"
+        return Outsider(name, files, size, fix, archives=tuple(archives))
     if not subjects and len(named) > 1:
         fix = (
             f"its files are those of {count(len(named), 'subject')}: sort them into folders of the subjects' names, or "
@@ -259,8 +300,12 @@ def folder_outside(images: Path, name: str) -> Outsider:
         fix = f"if its images are those of {meant}: move what is in it into the folder {meant}"
         if not PTID.fullmatch(meant):
             fix = "give it the name of its subject in the study (NNN_S_NNNN, five digits in ADNI4)"
+    elif not subjects and archives:
+        programs = ", ".join(dict.fromkeys(map(unpacked_by, archives)))
+        fix = f"unpack {count(len(archives), 'archive')} in it ({programs}), and move the subject folders in them up"
     elif subjects:
         fix = f"move its {count(len(subjects), 'subject folder')} up, beside the others (or set raw.images to it)"
     else:
         fix = "nothing, if it holds no images; else move them into the folder of their subject"
-    return Outsider(name, files, size, fix, tuple((meant, place) for place, meant in subjects.items()))
+    inside = tuple((meant, place) for place, meant in subjects.items())
+    return Outsider(name, files, size, fix, inside, archives=tuple(archives))

@@ -8,12 +8,14 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
 import pydicom
 
 from ldae.adni.disk import SubjectFiles
+from ldae.adni.file_names import plain_name
 from ldae.adni.image_files import ImageFiles
 from ldae.adni.slices import OF_LONI, names
 from ldae.adni.staging import header_of, transfer_syntax
@@ -104,10 +106,12 @@ class Series:
     image: str
     files: ImageFiles
 
-    @property
+    @cached_property
     def slices(self) -> int:
-        """Number of its DICOM files."""
-        return len(self.files.dicom)
+        """Number of its slices, each once: the different numbers in LONI's names; else the different names."""
+        every = names(self.files.dicom)
+        numbers = {match.group(1) for name in every if (match := OF_LONI.search(name))}
+        return len(numbers) or len({plain_name(name) for name in every})
 
 
 def look_for_short_series(files: Mapping[str, SubjectFiles], listed: Mapping[str, str]) -> None:
@@ -127,10 +131,12 @@ def look_for_short_series(files: Mapping[str, SubjectFiles], listed: Mapping[str
     usual = firsts.most_common(1)[0][0] if firsts else 1
     headers = Headers()
     for group in groups.values():
-        longest = max(group, key=lambda series: series.slices)
+        alike = len({len(series.files.dicom) for series in group}) == 1 and len(group[0].files.dicom) >= ENOUGH
+        longest = group[0] if alike else max(group, key=lambda series: series.slices)
         largest = max(max(series.files.sizes, default=0) for series in group)
         for series in group:
-            trouble = missing_slices(series, longest, usual, headers) or cut_off(series, largest, headers)
+            trouble = None if alike else missing_slices(series, longest, usual, headers)
+            trouble = trouble or cut_off(series, largest, headers)
             if trouble is not None:
                 files[series.subject].gaps[series.image] = trouble
 

@@ -6,15 +6,15 @@ They are looked for where a table is missing; of an archive the list of contents
 import re
 from pathlib import Path, PurePosixPath
 
-from ldae.adni.archives import CLOSED, DAMAGED, LOCKED, TAR, contents_of, unpacked_by
-from ldae.adni.file_names import ARCHIVE, MAYBE_UNFINISHED, UNFINISHED
+from ldae.adni.archives import CLOSED, DAMAGED, LOCKED, contents_of, unpacked_by
+from ldae.adni.file_names import ARCHIVE, MAYBE_UNFINISHED, PACKED, UNFINISHED
 from ldae.adni.study_tables import files_of_tables, named
 from ldae.core.files import walk
 
 WORKBOOK = re.compile(r"\.(xlsx|xlsm|xls|ods|numbers|rdata|rda|rds|sas7bdat|sav|dta|parquet)$", re.IGNORECASE)
 PLAIN = re.compile(r"\.(csv|tsv|txt|tab)$", re.IGNORECASE)
 OTHER_ENDINGS = (".tsv", ".txt", ".tab")  # of text tables that are read once they are called CSV
-PACKED = re.compile(r"\.(zip|gz|bz2|xz|zst|z|7z|rar)$", re.IGNORECASE)
+COMPRESSED = re.compile(rf"{PACKED}$", re.IGNORECASE)
 NAMELESS = re.compile(r"unconfirmed .*\.crdownload", re.IGNORECASE)  # Chrome, until it is finished
 
 
@@ -37,7 +37,7 @@ def stand_ins(folder: Path, names: tuple[str, ...]) -> list[str]:
             found.append(f"{path.name} is it but for its ending: rename it {path.stem}.csv")
         elif path.suffix.lower() != ".csv" and is_called(path.name, names):
             found.append(f"{path.name} cannot be read: save it as CSV, or unpack it")
-        elif ARCHIVE.fullmatch(path.name) or TAR.fullmatch(path.name):
+        elif ARCHIVE.fullmatch(path.name):
             contents = contents_of(path)
             inside = [name for name, _ in contents.files if is_called(PurePosixPath(name).name, names)]
             unpack = (
@@ -55,7 +55,7 @@ def stand_ins(folder: Path, names: tuple[str, ...]) -> list[str]:
 
 def is_called(name: str, tables: tuple[str, ...]) -> bool:
     """Whether a file's name is that of one of some tables, however it is saved and packed."""
-    bare = PACKED.sub("", name)
+    bare = COMPRESSED.sub("", name)
     bare = PLAIN.sub("", WORKBOOK.sub("", bare))
     if bare == name:  # without an ending that a table may have
         return False

@@ -146,7 +146,7 @@ def test_a_disk_that_fails_is_no_archive_s_fault(download, monkeypatch, where):
         ("a.csv.bz2", "bunzip2"),
         ("a.xz", "unxz"),
         ("a.csv.gz", "gunzip"),
-        ("a.zip.001", "unzip"),
+        ("a.zip.001", "7z x"),
         ("a.7z.001", "7z x"),
         ("a.tar.gz.part", "tar -xf"),
         ("a.tar.bz2", "tar -xf"),

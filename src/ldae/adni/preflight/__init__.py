@@ -13,7 +13,7 @@ from ldae.adni.accounting import NEEDED, UNUSABLE_ROW
 from ldae.adni.adni4_tables import Adni4, adni4_of, known_phases
 from ldae.adni.clinica_tables import AdaptedTable, adapt_tables
 from ldae.adni.disk import SubjectFiles
-from ldae.adni.inventory import FIVE_DIGITS, missing_folders, outsiders, subject_folders
+from ldae.adni.inventory import FIVE_DIGITS, copies_beside, missing_folders, outsiders, subject_folders
 from ldae.adni.preflight.adni4_checks import adni4_findings, count_adni4
 from ldae.adni.preflight.arrivals import Arrivals, arrival_findings, filtered_list, predicted
 from ldae.adni.preflight.beside_subjects import too_deep
@@ -39,6 +39,7 @@ from ldae.adni.preflight.passed_over import (
     count_unseen,
     needless,
     passed_over,
+    whole_elsewhere,
 )
 from ldae.adni.preflight.quality_checks import (
     changing_facts,
@@ -103,7 +104,7 @@ def preflight(
         return Findings([swapped(images, tables), *tool_findings()])
     if (deep := too_deep(images)) is not None:
         return Findings([deep, *tool_findings()])
-    files, beside = files_by_subject(images, on_disk), outsiders(images)
+    files, beside = files_by_subject(images, on_disk), outsiders(images) + copies_beside(images)
     whole = adapt_tables(images, tables)
     adapted, found = apart(whole, images, tables, adni4, files)
     contents = {name: item.content for name, item in adapted.items() if item.usable}
@@ -146,6 +147,7 @@ def preflight(
         + unseen_findings(archives, images)
         + misplaced_images(files, images, listed, whose.contradicted)
         + whose.finding(images)
+        + whole_elsewhere(held, files, images)
     )
     theirs = {name: files[name] for name in subjects}
     if "MPRAGEMETA" in contents:

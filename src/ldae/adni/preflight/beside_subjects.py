@@ -4,8 +4,8 @@ import re
 from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
-from ldae.adni.file_names import image_of_folder, kind_of
-from ldae.adni.inventory import ARCHIVE, Outsider, subject_folders, subject_meant
+from ldae.adni.file_names import UNFINISHED_FOLDER, image_of_folder, is_archive, kind_of
+from ldae.adni.inventory import SIBLING, Outsider, subject_folders, subject_meant
 from ldae.adni.preflight.finding import Finding, Severity, shortened
 from ldae.core.files import escaped, is_kernels, leads_back
 from ldae.core.keys import PTID
@@ -40,19 +40,35 @@ def outsider_findings(beside: Iterable[Outsider], images: Path, needless: Collec
         needless: paths of what holds no image that does not lie in its place too.
     """
     groups: dict[tuple[Severity, str, str], list[tuple[Outsider, str]]] = {}
+    findings = []
     for item in beside:
+        if item.path.startswith(SIBLING):
+            findings.append(copy_finding(item, images, item.path in needless))
+            continue
         severity, noun, fix = kind_of_outsider(item, images, item.path in needless)
         groups.setdefault((severity, noun, general(fix)), []).append((item, fix))
-    findings = []
     for (severity, noun, fix), members in groups.items():
         items = [item for item, _ in members]
         if len(members) == 1:
-            what, fix = f"{items[0].path} lies beside the subject folders and is passed over", members[0][1]
+            lies, are = ("lie", "are") if items[0].loose else ("lies", "is")
+            what, fix = f"{items[0].name} {lies} beside the subject folders and {are} passed over", members[0][1]
         else:
-            names = shortened((escaped(item.path) for item in items), SHOWN)
+            names = shortened((escaped(item.name) for item in items), SHOWN)
             what = f"{len(items)} {plural(noun)} lie beside the subject folders and are passed over: {names}"
         findings.append(Finding(severity, f"{what} ({contents(items, noun)})", str(images), fix, USED))
     return findings
+
+
+def copy_finding(item: Outsider, images: Path, needless: bool) -> Finding:
+    """The finding for a folder beside the images' root that is named as another copy of it (macOS's ``ADNI 2``)."""
+    inside = within(item)
+    held = f"{count(len(inside), 'subject folder')}" if inside else f"{count(len(item.archives), 'archive')}"
+    what = f"{item.name} lies beside {images.name} with {held} and is passed over"
+    if needless:
+        return Finding("note", what, str(images.parent), "none needed: its images lie in their place too", USED)
+    fix = f"move its subject folders into {images} (merge those of the same name)"
+    fix = fix if inside else f"unpack what is packed in it, and move the subject folders into {images}"
+    return Finding("quarantine", what, str(images.parent), fix, USED)
 
 
 def contents(items: list[Outsider], noun: str) -> str:
@@ -80,13 +96,15 @@ def kind_of_outsider(item: Outsider, images: Path, needless: bool) -> tuple[Seve
         return "note", noun, "none needed: its images lie in their place too"
     if not item.files and noun == "folder":
         return "note", "empty folder", "none needed: there is nothing in it"
+    if item.loose:
+        return "quarantine", "set of loose slices", item.fix
     if HARMLESS.match(item.fix):
         suffix = PurePosixPath(item.path).suffix if noun == "file" else ""
         return "note", f"{suffix[1:]} file" if suffix.isascii() and len(suffix) > 1 else noun, item.fix
-    if ARCHIVE.fullmatch(item.path) and noun == "file":
-        return "quarantine", "archive", item.fix
-    if kind_of(item.path) == "unfinished":
+    if kind_of(item.path) == "unfinished" or (UNFINISHED_FOLDER.fullmatch(item.path) and item.archives):
         return "quarantine", "unfinished download", item.fix
+    if is_archive(item.path) and noun == "file":
+        return "quarantine", "archive", item.fix
     return "quarantine", noun, merging(item, images)
 
 
@@ -96,8 +114,8 @@ def is_folder_of_files(path: Path) -> bool:
 
 
 def plural(noun: str) -> str:
-    """``links to nowhere``, ``xml files``."""
-    first, mark, rest = noun.partition(" to ")
+    """``links to nowhere``, ``sets of loose slices``, ``xml files``."""
+    first, mark, rest = noun.partition(" of " if " of " in noun else " to ")
     return f"{first}s{mark}{rest}"
 
 
@@ -125,7 +143,13 @@ def general(fix: str) -> str:
     fix = re.sub(r"if its images are those of .*?: rename it .*", "give each the name of its subject (NNN_S_NNNN)", fix)
     fix = re.sub(r"move its \d+ subject folders? up", "move the subject folders in them up", fix)
     fix = re.sub(r"merge (?:each of its|those of) .*", "merge those whose subject has a folder already", fix)
-    fix = re.sub(r"^download .* again, this is an unfinished one", "download them again, they are unfinished", fix)
+    fix = re.sub(
+        r"^download .* again, this is an unfinished (?:one|download \(.*\))",
+        "download them again, they are unfinished",
+        fix,
+    )
+    fix = re.sub(r"^move them into the folder \S+,", "move them into the folders of their subjects,", fix)
+    fix = re.sub(r"^unpack \d+ archives? in it", "unpack the archives in them", fix)
     for one, several in (
         ("nothing, if it is no image; else put it into its", "nothing, if they are no images; else put each into its"),
         ("nothing, if it holds no images; else move them", "nothing, if there are no images in them; else move these"),

@@ -14,6 +14,7 @@ from ldae.adni.adni4_tables import Adni4
 from ldae.adni.archives import DAMAGED, LOCKED, NESTED, PARTLY, UNSEEN, Contents, unpacked_by
 from ldae.adni.bids_tables import DIAGNOSES
 from ldae.adni.disk import BEHIND_A_LINK, SubjectFiles, subject_files
+from ldae.adni.file_names import kind_of
 from ldae.adni.inventory import FIVE_DIGITS, Outsider, subject_folders
 from ldae.adni.preflight.beside_subjects import USED, outsider_findings
 from ldae.adni.preflight.finding import Finding, Severity, counted, shortened
@@ -344,13 +345,14 @@ def archive_findings(files: Mapping[str, SubjectFiles], images: Path, needless: 
 
 
 def damaged_ones(archives: Mapping[str, Contents]) -> set[str]:
-    """Archives that are no whole ones."""
-    return {place for place, contents in archives.items() if contents.trouble == DAMAGED}
+    """Archives that are no whole ones, though their names say nothing of it."""
+    damaged = {place for place, contents in archives.items() if contents.trouble == DAMAGED}
+    return {place for place in damaged if kind_of(place.rpartition("/")[2]) != "unfinished"}
 
 
 def unseen_findings(archives: Mapping[str, Contents], images: Path) -> list[Finding]:
     """Archives of which not everything can be seen, so that visits in them may not be counted."""
-    findings = []
+    findings, broken = [], damaged_ones(archives)
     for trouble, fix in (
         (DAMAGED, "download them again; what is seen of them is counted"),
         (UNSEEN, "unpack them ({}); of what is in them nothing is counted but one visit of a subject who names them"),
@@ -359,7 +361,9 @@ def unseen_findings(archives: Mapping[str, Contents], images: Path) -> list[Find
         (LOCKED, "change their permissions; what is in them is not counted"),
     ):
         found = [place for place, contents in archives.items() if contents.trouble == trouble]
-        found = [place for place in found if trouble != DAMAGED or "/" in place]  # of those beside subjects it is said
+        found = [
+            place for place in found if trouble != DAMAGED or (place in broken and "/" in place)
+        ]  # else it is said
         if found:
             programs = ", ".join(dict.fromkeys(map(unpacked_by, found)))
             what = f"{count(len(found), 'archive')} {trouble}: {shortened(map(escaped, found))}"

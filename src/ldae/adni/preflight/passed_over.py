@@ -5,16 +5,18 @@ names as those in place are, and the prediction is made a second time with them:
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from ldae.adni.archives import UNSEEN, Contents, contents_of
+from ldae.adni.archives import DAMAGED, NESTED, UNSEEN, Contents, contents_of
 from ldae.adni.disk import SubjectFiles, add_file, days_of, subject_files
-from ldae.adni.file_names import image_of_folder
-from ldae.adni.inventory import ARCHIVE, MACOS, Outsider, subject_meant
+from ldae.adni.file_names import SUBJECT_IN_NAME, image_of_folder, is_archive
+from ldae.adni.inventory import MACOS, SIBLING, Outsider, subject_meant
 from ldae.adni.preflight.arrivals import DISAGREEING, PASSED_OVER, Arrivals
+from ldae.adni.preflight.finding import Finding, shortened
+from ldae.adni.slices import missing_numbers
 from ldae.core.files import escaped
 from ldae.core.keys import PTID
 
@@ -32,10 +34,16 @@ class Held(NamedTuple):
 def contents_of_archives(
     images: Path, beside: list[Outsider], files: Mapping[str, SubjectFiles]
 ) -> dict[str, Contents]:
-    """Path from the root -> what is in it, of every archive beside the subjects and in their folders."""
-    paths = [Path(path) for item in files.values() for path in item.archives]
-    paths += [images / item.path for item in beside if ARCHIVE.fullmatch(item.path) and (images / item.path).is_file()]
+    """Path from the root -> what is in it, of every archive, finished or not, beside the subjects and in their
+    folders."""
+    paths = [Path(path) for item in files.values() for path in item.archives + item.unfinished]
+    paths += [images / path for item in beside for path in item.archives if path_is_there(images / path)]
     return {path.relative_to(images).as_posix(): contents_of(path) for path in paths}
+
+
+def path_is_there(path: Path) -> bool:
+    """Whether there is such a file or folder, and no link to nowhere."""
+    return path.is_file() or path.is_dir()
 
 
 def passed_over(
@@ -61,6 +69,9 @@ def passed_over(
                 kind = DISAGREEING if (name, image) in contradicted else PASSED_OVER
                 found.append(Held(whose, name, SubjectFiles({image: own}), kind))
     for item in beside:
+        if item.loose:
+            found.append(Held(item.subjects[0][0], item.path, loose_files(images, item.loose)))
+            continue
         several = len({place for _, place in item.subjects}) < len(item.subjects)
         for name, place in item.subjects:
             held = subject_files(images / place)
@@ -68,6 +79,19 @@ def passed_over(
     for place, contents in archives.items():
         found += [Held(name, place, held) for name, held in archived_subjects(images / place, place, contents).items()]
     return found
+
+
+def loose_files(images: Path, names: Collection[str]) -> SubjectFiles:
+    """The images of slices that lie beside the subjects' folders themselves."""
+    found = SubjectFiles()
+    for name in names:
+        add_file(found, str(images / name), name, None, partial(size_at, images / name))
+    return found
+
+
+def size_at(path: Path) -> int | None:
+    """Bytes of a file; None for a link to nowhere."""
+    return path.stat().st_size if path.is_file() else None
 
 
 def named_after(subject: str, held: SubjectFiles) -> SubjectFiles:
@@ -82,32 +106,71 @@ def archived_subjects(path: Path, place: str, contents: Contents) -> dict[str, S
     """Subject -> files in an archive, by the names in it.
 
     Args:
-        place: the archive's path from the root: the folder that it lies in, or its own name, tells the subject where
+        place: the archive's path from the root: the folders that it lies in, or its own name, tell the subject where
             nothing in the archive does.
     """
+    above = subject_of_place(place)
     found: dict[str, SubjectFiles] = {}
     for member, size in contents.files:
         parts = PurePosixPath(member).parts
         if not parts or MACOS in parts:
             continue  # a member named `.`, or what macOS adds
-        name = next(
-            (meant for part in parts[:-1] if (meant := subject_meant(part))), subject_meant(place.split("/")[0])
-        )
+        name = next((meant for part in parts[:-1] if (meant := subject_meant(part))), above)
+        if name is None and (match := SUBJECT_IN_NAME.search(parts[-1])):
+            name = match.group().upper()
         if name is not None and not parts[-1].startswith("."):
             folder = image_of_folder(parts[-2]) if len(parts) > 1 else None
             add_file(found.setdefault(name, SubjectFiles()), f"{path}/{member}", parts[-1], folder, partial(int, size))
     return found
 
 
+def subject_of_place(place: str) -> str | None:
+    """The subject after whom a file, or a folder that it lies in, is named."""
+    return next((meant for part in place.split("/") if (meant := subject_meant(part))), None)
+
+
 def needless(held: list[Held], files: Mapping[str, SubjectFiles]) -> set[str]:
     """Folders and archives at the top of the tree (or in it) of which every image lies in its place too."""
     lying: dict[str, bool] = {}
     for name, place, item, _ in held:
-        here = files.get(name, SubjectFiles()).ids
-        own = bool(item.ids) and item.ids <= here
-        for known in {place, place.split("/")[0]}:
+        here = files.get(name, SubjectFiles())
+        own = bool(item.ids) and item.ids <= here.ids and not any(whole_in(item, here))
+        for known in {place, top_of(place)}:
             lying[known] = lying.get(known, True) and own
     return {place for place, own in lying.items() if own}
+
+
+def top_of(place: str) -> str:
+    """The folder or file at the top of the tree (or beside its root) in which a place lies."""
+    parts = place.split("/")
+    return "/".join(parts[: 2 if place.startswith(SIBLING) else 1])
+
+
+def whole_in(item: SubjectFiles, here: SubjectFiles) -> Iterator[str]:
+    """Images that cannot be used as they lie in their place, and are whole, as far as names and sizes tell, elsewhere.
+
+    Args:
+        item: files of a subject that lie elsewhere; here: those in their place.
+    """
+    for image in here.troubles:
+        own, other = here.images.get(image), item.images.get(image)
+        if own is not None and other is not None and other.dicom and other.trouble(image) is None:
+            names = [path.rpartition("/")[2] for path in other.dicom]
+            if len(names) > len(own.dicom) and not missing_numbers(names):
+                yield image
+
+
+def whole_elsewhere(held: list[Held], files: Mapping[str, SubjectFiles], images: Path) -> list[Finding]:
+    """Where images are whole that are not in their place."""
+    found = [
+        f"I{image} is whole in {escaped(place)}"
+        for name, place, item, _ in held
+        for image in whole_in(item, files.get(name, SubjectFiles()))
+    ]
+    if not found:
+        return []
+    fix = "copy these images over those in the subjects' folders"
+    return [Finding("quarantine", shortened(found), str(images), fix, "finding the files of an image")]
 
 
 def count_passed_over(
@@ -158,11 +221,16 @@ def count_unseen(
     arrivals: Arrivals, beside: list[Outsider], archives: Mapping[str, Contents], files: Mapping[str, SubjectFiles]
 ) -> None:
     """Add to ``arrivals`` one visit for each subject of whom nothing can be seen: whose folder is a link to nowhere, or
-    whose archive (by its name, or the folder that it lies in) is not looked into."""
+    whose archive (by its name, or the folder that it lies in) is not looked into, holds nothing that can be read, or
+    lies in another archive."""
     places = {meant: item.path for item in beside if item.nowhere and (meant := subject_meant(item.path))}
     for place, contents in archives.items():
-        if contents.trouble == UNSEEN and (meant := subject_meant(place.split("/")[0])):
+        nothing = contents.trouble == UNSEEN or (contents.trouble == DAMAGED and not contents.files)
+        if nothing and (meant := subject_of_place(place)):
             places.setdefault(meant, place)
+        if contents.trouble == NESTED:
+            inner = (name for name, _ in contents.files if is_archive(PurePosixPath(name).name))
+            places = {meant: place for name in inner if (meant := subject_of_place(name))} | places
     for name, place in places.items():
         if name not in arrivals.losing(PASSED_OVER) and not files.get(name, SubjectFiles()).ids:
             arrivals.add(name, f"{PASSED_OVER}: {escaped(place)}")
