@@ -145,11 +145,11 @@ class Joined(io.RawIOBase):
         self.paths, self.sizes, self.place = paths, [path.stat().st_size for path in paths], 0
 
     def readable(self) -> bool:
-        """It is."""
+        """Always, and nothing else."""
         return True
 
     def seekable(self) -> bool:
-        """It is."""
+        """Always, as the files are."""
         return True
 
     def tell(self) -> int:
