@@ -5,11 +5,14 @@
 The file holds ``volumes`` (N, 128, 160, 128) uint8 or float, axes R-A-S, on the paper's grid in MNI152 space, and
 ``participant_id`` (N,); beside it lies FILE_participants.tsv with participant_id, age (years) and, where known, gender
 or sex and diagnosis (CN, MCI, AD). `config/real.yaml` takes them to the demo's grid and networks. Files that are there
-are kept. The data are somebody's: nothing of them is in the repository, and results on them are named as theirs.
+are kept, unless they are of other volumes: that is refused. The data are somebody's: nothing of them is in the
+repository, and results on them are named as theirs.
 """
 
 import argparse
 import sys
+import zipfile
+import zlib
 from pathlib import Path
 
 import nibabel as nib
@@ -36,10 +39,15 @@ def read_volumes(path: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, list[s
     if not path.is_file():
         raise UserError(f"{path} does not exist: give the file of volumes, make real VOLUMES=FILE.npz.")
     try:
-        with np.load(path, allow_pickle=False) as content:
-            volumes, names = content["volumes"], [str(name) for name in content["participant_id"]]
-    except (ValueError, KeyError, OSError) as error:
-        raise UserError(f"{path} holds no arrays volumes and participant_id ({error}).") from None
+        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as content:
+            volumes, names = content["volumes"], [str(name) for name in np.ravel(content["participant_id"])]
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile, zlib.error):
+        raise UserError(
+            f"{path} is no .npz file with the arrays volumes and participant_id, or is damaged; "
+            "np.savez_compressed(FILE, volumes=..., participant_id=...) writes one."
+        ) from None
+    if doubled := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise UserError(f"{path} holds {doubled[0]} twice: one volume a participant is wanted.")
     if volumes.shape[1:] != shape or len(names) != len(volumes):
         raise UserError(
             f"{path} holds {len(names)} participants and volumes of shape {volumes.shape}; wanted are as many "
@@ -58,6 +66,8 @@ def read_people(path: Path, names: list[str]) -> pd.DataFrame:
         raise UserError(f"{path} does not exist: it has participant_id and age of every volume.")
     table = read_tsv(path, dtype=str).rename(columns={"gender": "sex"})
     table = table.set_index("participant_id") if "participant_id" in table else table
+    if doubled := sorted(set(table.index[table.index.duplicated()]) & set(names)):
+        raise UserError(f"{path} has {doubled[0]} twice: leave one row of each participant.")
     missing = [name for name in names if name not in table.index]
     if missing:
         raise UserError(f"{path} has no row of {missing[0]} ({len(missing)} missing).")
@@ -80,6 +90,10 @@ def write_brains(volumes: Path, people: Path, config_files: list[Path]) -> Path:
         if not path.is_file():
             with atomic_path(path) as temporary:
                 nib.save(nib.Nifti1Image(volume, grid_affine(given)), temporary)
+        elif not np.array_equal(np.asanyarray(nib.load(path).dataobj), volume):
+            raise UserError(
+                f"{path} was made from other volumes than {volumes}: move {path.parent} and the results of it away."
+            )
         rows.append((name, path.name, person["diagnosis"], 0, person["age"], person["sex"]))
     with atomic_path(table) as temporary:
         pd.DataFrame(rows, columns=COLUMNS).to_csv(temporary, index=False)

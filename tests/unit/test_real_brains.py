@@ -52,11 +52,23 @@ def test_a_second_call_keeps_the_files(file: Path) -> None:
     assert path.stat().st_mtime_ns == before
 
 
+def test_files_of_other_volumes_are_not_taken_for_these(file: Path, capsys) -> None:
+    assert converted(file) == 0
+    np.savez(file, volumes=np.full((2, *SHAPE), 7, dtype=np.uint8), participant_id=np.array(["sub-01", "sub-02"]))
+    assert converted(file) == 1
+    assert "sub-01_ses-M000.nii.gz was made from other volumes" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         (lambda file: file.unlink(), "does not exist"),
-        (lambda file: file.write_bytes(b"no archive"), "holds no arrays volumes and participant_id"),
+        (lambda file: file.write_bytes(b"no archive"), "is no .npz file with the arrays volumes and participant_id"),
+        (lambda file: file.write_bytes(file.read_bytes()[:-300]), "is no .npz file"),
+        (lambda file: np.save(file.open("wb"), np.zeros(3)), "is no .npz file"),
+        (lambda file: np.savez(file, volumes=np.array([{}]), participant_id=["a"]), "is no .npz file"),
+        (lambda file: np.savez(file, volumes=np.zeros((2, *SHAPE)), participant_id=["a", "a"]), "holds a twice"),
+        (lambda file: file.with_name("two_participants.tsv").write_text(PEOPLE + "sub-02\t3\n"), "has sub-02 twice"),
         (lambda file: np.savez(file, volumes=np.zeros((2, 8, 8, 8)), participant_id=["a", "b"]), "the paper's grid"),
         (lambda file: file.with_name("two_participants.tsv").unlink(), "has participant_id and age of every volume"),
         (lambda file: file.with_name("two_participants.tsv").write_text(FEW), "no row of sub-02"),
