@@ -38,7 +38,7 @@ rule fit_probes:
 
 
 rule eval_probe_checks:
-    """Field strength and study phase read from the codes, and the probes with 1 % to all of the labels."""
+    """Field strength, study phase and the voxels' components read from the codes; probes with 1 % to all labels."""
     input:
         volumes=rules.pack_volumes.output[0],
         codes=rules.encode_codes.output,
@@ -48,6 +48,7 @@ rule eval_probe_checks:
         predictions=rules.fit_probes.output.predictions,
     output:
         confounds=f"{RESULTS}/evaluate/probe_checks/confounds.tsv",
+        components=f"{RESULTS}/evaluate/probe_checks/components.tsv",
         label_efficiency=f"{RESULTS}/evaluate/probe_checks/label_efficiency.tsv",
     log:
         f"{RESULTS}/logs/eval_probe_checks.log",

@@ -96,6 +96,7 @@ def test_what_would_be_fitted_says_so(external, tmp_path):
     fitted = summary[summary["metric"].str.endswith(("_cv", "_test_paper")) | (summary["method"] != "ldae")]
     assert fitted["value"].isna().all() and fitted["note"].str.startswith("the model is frozen: ").all()
     assert read_tsv(tmp_path / "label_efficiency.tsv")["value"].isna().all()
+    assert read_tsv(tmp_path / "components.tsv")["value"].isna().all()
     assert read_tsv(tmp_path / "lda.tsv").empty
 
 

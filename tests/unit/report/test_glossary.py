@@ -10,6 +10,7 @@ from ldae.studies.common.study import Estimates, Headline
 from ldae.studies.interpolation import measure as interpolation
 from ldae.studies.manipulation import record as manipulation
 from ldae.studies.probes import estimates as probes
+from ldae.studies.probes.reading import COMPONENT_R2
 from ldae.studies.reconstruction import record as reconstruction
 from ldae.studies.reconstruction import solvers
 from ldae.studies.registry import STUDIES, headline
@@ -34,6 +35,7 @@ NAMES = {
         for name in ("auc", "balanced_accuracy")
         for confound in ("field_strength", "study_phase")
     ],
+    "components": [COMPONENT_R2],
 }
 
 

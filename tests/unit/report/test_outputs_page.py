@@ -13,7 +13,7 @@ from ldae.studies.common.statistics import ESTIMATE_COLUMNS
 from ldae.studies.interpolation import measure as interpolation
 from ldae.studies.manipulation import effects
 from ldae.studies.manipulation import measure as manipulation
-from ldae.studies.probes import checks
+from ldae.studies.probes import checks, reading
 from ldae.studies.registry import STUDIES, tables
 
 ROOT = Path(__file__).parents[3]
@@ -26,6 +26,7 @@ COLUMNS = {
     "doses": ("evaluate/manipulation/doses.tsv", effects.DOSE_KEYS),
     "label efficiency": ("evaluate/probe_checks/label_efficiency.tsv", checks.KEYS),
     "confounds": ("evaluate/probe_checks/confounds.tsv", checks.COLUMNS),
+    "components": ("evaluate/probe_checks/components.tsv", reading.COMPONENT_KEYS),
 }
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from result_files import estimates
 from sklearn import metrics as sk
 from test_probes import only_ldae, signal_cohort
 
 from ldae.config import Evaluation, Method
-from ldae.core.files import read_tsv
+from ldae.core.files import read_tsv, write_tsv
 from ldae.studies.common.feature_sets import fixed
 from ldae.studies.common.linear_probes import fit
 from ldae.studies.common.statistics import mean_auc
@@ -19,6 +20,7 @@ from ldae.studies.probes import measure as probes
 from ldae.studies.probes import reading
 from ldae.studies.probes.checks import run_probe_checks
 from ldae.studies.probes.table import check_table
+from ldae.studies.probes.words import TOLD, behind_pca
 
 
 def scanned() -> tuple[pd.DataFrame, np.ndarray]:
@@ -156,6 +158,37 @@ def test_class_metrics_equal_sklearn() -> None:
     np.testing.assert_allclose(mean_auc(3)(values, weights), aucs)
 
 
+def test_the_components_that_a_code_tells_are_those_it_was_made_of() -> None:
+    """y_sem holds the first and third principal component of the voxels, mixed, and noise of its own."""
+    scans, _ = signal_cohort(60)
+    rng = np.random.default_rng(3)
+    parts = np.repeat(rng.normal(size=(60, 6)), 2, axis=0) * [6, 5, 4, 3, 2, 1]
+    voxels = parts @ np.linalg.qr(rng.normal(size=(40, 6)))[0].T
+    code = parts[:, [0, 2]] @ rng.normal(size=(2, 8)) + rng.normal(size=(120, 8)) / 10
+    table = reading.components_read(scans, code, voxels @ voxels.T, 0, 0)
+    assert table["component"].tolist() == [1, 2, 3, 4, 5, 6] and (table["low"] < table["value"]).all()
+    told = dict(zip(table["component"], table["value"] > TOLD, strict=True))
+    assert [component for component, known in told.items() if known] == [1, 3]
+    alone = reading.components_read(scans.assign(split="test"), code, voxels @ voxels.T, 0, 0)
+    assert alone["value"].isna().all() and alone["note"].tolist() == ["too few training scans, or no test scan"]
+
+
+def behind(folder: Path, ours: float) -> str:
+    values = {("ldae", "auc_ad_cv"): ours, ("pca_voxels", "auc_ad_cv"): 0.888, ("pca_voxels_once", "auc_ad_cv"): 0.814}
+    write_tsv(folder / "probes/summary.tsv", estimates(values))
+    told = pd.concat([estimates({("ldae", reading.COMPONENT_R2): value}) for value in (0.86, 0.2, 0.75, -3)])
+    write_tsv(folder / "probe_checks/components.tsv", told.assign(component=[1, 2, 3, 4]))
+    return behind_pca(folder)
+
+
+def test_the_report_says_where_y_sem_loses_what_pca_keeps_and_only_then(tmp_path: Path) -> None:
+    assert behind_pca(tmp_path) == behind(tmp_path, 0.9) == ""
+    words = behind(tmp_path, 0.854)
+    assert "(0.854, cross-validated) it is below" in words and "(0.888) and above those" in words
+    assert "of the 4 strongest components of the voxels y<sub>sem</sub> tells 2 (number 1, 3)" in words
+    assert "(0.888) and not above those" in behind(tmp_path, 0.8)
+
+
 SETTINGS = Evaluation(bootstrap=100, label_fractions=[0.02, 0.1, 0.5, 1.0], label_draws=3)
 
 
@@ -214,6 +247,6 @@ def test_files_and_tables(evaluated: Path, cohort: tuple, settings: Evaluation, 
         "n/a"
     )
     assert confounds["chance"].notna().equals(read) and "chance" not in efficiency
-    for name in ("label_efficiency", "confounds"):
+    for name in ("label_efficiency", "confounds", "components"):
         table = read_tsv(tmp_path / f"{name}.tsv")
         assert table.loc[table["value"].isna(), "note"].notna().all()

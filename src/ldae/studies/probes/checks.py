@@ -23,7 +23,7 @@ from ldae.studies.probes.measure import (
     probe_groups,
     task_rows,
 )
-from ldae.studies.probes.reading import CHANCE, read_from
+from ldae.studies.probes.reading import CHANCE, components_read, read_from
 
 METRICS: dict[Task, tuple[str, Statistic]] = {"ad": ("auc_ad_test", auc), "age": ("age_mae_test", mae)}
 KEYS = ("method", "metric", "fraction", "n_train_subjects", "n_draws", "n_draws_used")
@@ -204,7 +204,7 @@ def run_probe_checks(
     method: Method,
     held_out: bool = False,
 ) -> None:
-    """Write confounds.tsv and label_efficiency.tsv into ``out``.
+    """Write confounds.tsv, components.tsv and label_efficiency.tsv into ``out``.
 
     Args:
         inputs: opened with the manifest, for the study phase.
@@ -219,5 +219,8 @@ def run_probe_checks(
         scans, codes, known, settings.folds, settings.bootstrap, seed, held_out, settings.confound_permutations
     )
     write_tsv(out / "confounds.tsv", found)
-    sets = codes | {"pca_voxels": VoxelPca(voxel_gram(inputs, settings.batch))}
+    gram = voxel_gram(inputs, settings.batch)
+    y_sem = inputs.code("y_sem", scans.index.to_numpy()).astype(float)
+    write_tsv(out / "components.tsv", components_read(scans, y_sem, gram, settings.bootstrap, seed))
+    sets = codes | {"pca_voxels": VoxelPca(gram)}
     write_tsv(out / "label_efficiency.tsv", label_efficiency(scans, sets, settings, seed))

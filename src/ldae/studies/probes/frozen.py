@@ -14,7 +14,7 @@ from ldae.studies.common.frozen import NO_BASELINE, NOT_FITTED
 from ldae.studies.common.inputs import Inputs
 from ldae.studies.common.linear_probes import Task
 from ldae.studies.common.statistics import estimates_table, not_available
-from ldae.studies.probes import checks
+from ldae.studies.probes import checks, reading
 from ldae.studies.probes.discriminant_plane import lda_projection
 from ldae.studies.probes.estimates import AD_METRICS, AGE_METRICS, CN_METRICS, COMPARED, OURS, estimate_of
 from ldae.studies.probes.measure import COLUMNS, POSITIVE, prediction_rows, task_rows, with_probability
@@ -114,7 +114,7 @@ def direction(probes: dict[Task, Probe]) -> dict:
 
 def check_scores(inputs: Inputs, predictions: Path, settings: Evaluation, seed: int, out: Path) -> None:
     """Write the files of :func:`ldae.studies.probes.checks.run_probe_checks` into ``out``: the results by field
-    strength and of controls alone; confounds and label efficiency are n/a."""
+    strength and of controls alone; confounds, components and label efficiency are n/a."""
     known = read_tsv(predictions, dtype=KEY_TYPES)
     rows = [
         not_available(NOT_FITTED).row(method=OURS, metric=f"{metric}_{confound}_cv", classes=None)
@@ -124,6 +124,8 @@ def check_scores(inputs: Inputs, predictions: Path, settings: Evaluation, seed: 
     rows += checks.within_field_strength(inputs.scans, known, settings.bootstrap, seed)
     rows += checks.age_of_controls(known, settings.bootstrap, seed)
     write_tsv(out / "confounds.tsv", estimates_table(rows, checks.COLUMNS))
+    component = not_available(NOT_FITTED).row(method=OURS, metric=reading.COMPONENT_R2, component=1)
+    write_tsv(out / "components.tsv", estimates_table([component], reading.COMPONENT_KEYS))
     labels = [
         not_available(NOT_FITTED).row(**dict(zip(checks.KEYS, (OURS, metric, fraction, 0, 0, 0), strict=True)))
         for metric, _ in checks.METRICS.values()

@@ -13,11 +13,29 @@ import numpy as np
 import pandas as pd
 
 from ldae.core.keyed import study_stream
-from ldae.studies.common.linear_probes import INNER_FOLDS, PENALTIES, Features, moments, subject_folds
+from ldae.studies.common.feature_sets import VoxelPca
+from ldae.studies.common.linear_probes import (
+    INNER_FOLDS,
+    PENALTIES,
+    Features,
+    fit_with_penalty,
+    moments,
+    subject_folds,
+)
 from ldae.studies.common.scales import Share, on
-from ldae.studies.common.statistics import Estimate, Statistic, cv_widening, interval, mean_auc, not_available
+from ldae.studies.common.statistics import (
+    Estimate,
+    Statistic,
+    cv_widening,
+    estimates_table,
+    interval,
+    mean_auc,
+    not_available,
+)
+from ldae.studies.probes.estimates import OURS, r2
 
 PENALTY = PENALTIES["age"]
+COMPONENTS, COMPONENT_KEYS, COMPONENT_R2 = 10, ("method", "metric", "component"), "voxel_component_r2"
 CHANCE = ("chance", "chance_low", "chance_high", "chance_p")
 
 
@@ -171,3 +189,30 @@ def mean_recall(classes: int) -> Statistic:
         return np.mean(recalls, axis=0)
 
     return on(Share(of="both"), by_class=True)(statistic)
+
+
+def components_read(scans: pd.DataFrame, code: np.ndarray, gram: np.ndarray, bootstrap: int, seed: int) -> pd.DataFrame:
+    """How much of each of the strongest principal components of the voxels y_sem tells: R2 on the test subjects.
+
+    Components and regressions are fitted on the training subjects. A component that y_sem does not tell is one that a
+    probe of y_sem cannot use, and a probe of the components can.
+
+    Args:
+        code: (N, dimension) y_sem of every scan.
+        gram: (N, N) of :func:`ldae.studies.common.feature_sets.voxel_gram`.
+    """
+    split = scans["split"].to_numpy()
+    train, test = (np.flatnonzero(split == name) for name in ("train", "test"))
+    subjects = scans["participant_id"].to_numpy()
+    if len(train) < 3 or not len(test):
+        reason = not_available("too few training scans, or no test scan")
+        return estimates_table([reason.row(method=OURS, metric=COMPONENT_R2, component=1)], COMPONENT_KEYS)
+    axes = VoxelPca(gram, (COMPONENTS,), train)(train, np.arange(len(scans)))[1]
+    strata = scans["diagnosis"].fillna("n/a").to_numpy()[train]
+    rows = []
+    for place in range(axes.shape[1]):
+        probe = fit_with_penalty("age", code[train], axes[train, place], subjects[train], strata, seed)
+        values = np.column_stack([probe.score(code[test]), axes[test, place]])
+        estimate = interval(values, subjects[test], r2, bootstrap, seed)
+        rows.append(estimate.row(method=OURS, metric=COMPONENT_R2, component=place + 1))
+    return estimates_table(rows, COMPONENT_KEYS)
