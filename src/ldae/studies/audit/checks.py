@@ -1,5 +1,6 @@
 """The checks of the audit, each of one way in which a test subject can reach what is fitted."""
 
+import unicodedata
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -77,12 +78,11 @@ def training_scans(train: Path, table: pd.DataFrame) -> Finding:
 
 
 def one_person(table: pd.DataFrame) -> Finding:
-    """Of ADNI's subjects: the last digits are the person's number in the whole study, whatever the site."""
-    found = [(name, match[2]) for name in table["participant_id"] if (match := ADNI_PARTICIPANT.fullmatch(name))]
-    if not found:
-        return Finding("one_person", "n/a", 0, "the names of this cohort do not tell")
-    people = pd.DataFrame(found, columns=["participant_id", "person"]).merge(table, on="participant_id")
-    people["person"] = people["person"].astype(int)
+    """Nobody under two names: names that differ in case, spaces or hyphens alone; and of ADNI's subjects the last
+    digits, which are the person's number in the whole study, whatever the site."""
+    names = table["participant_id"]
+    numbers = [match[2] if (match := ADNI_PARTICIPANT.fullmatch(name)) else None for name in names]
+    people = table.assign(person=[_spelled(*pair) for pair in zip(names, numbers, strict=True)])
     again = people[people.duplicated("person", keep=False)]
     across = again.groupby("person").filter(lambda own: own["split"].nunique() > 1)
     if len(across):
@@ -91,7 +91,16 @@ def one_person(table: pd.DataFrame) -> Finding:
     if len(again):
         words = f"{again['person'].nunique()} people are under two names, in the same split: they count twice"
         return Finding("one_person", "warning", len(people), words, sorted(again["participant_id"]))
+    if not any(numbers):
+        return Finding("one_person", "n/a", len(people), "no two names are spelled alike; more they do not tell")
     return Finding("one_person", "passed", len(people), "every person has one name")
+
+
+def _spelled(name: str, number: str | None) -> str:
+    """What two names of one person have in common: the person's number, or the letters and digits of the name."""
+    if number is not None:
+        return f"number {int(number)}"
+    return "".join(sign for sign in unicodedata.normalize("NFKC", name).casefold() if sign.isalnum())
 
 
 def twins(inputs: Inputs, gram: np.ndarray) -> Finding:
