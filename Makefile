@@ -11,8 +11,8 @@ ACCEPTANCE := $(DEMO) config/acceptance.yaml
 REHEARSE := config/rehearse.yaml
 REAL := config/small_networks.yaml config/real.yaml
 
-.PHONY: acceptance adapter help setup demo smoke study real rehearse all inventory test test-slow test-slurm test-slurm-ci check \
-    lint-workflow format docs docs-check site tutorial lock clean soak bench bench-dag bench-preflight bench-ingest bench-preprocess \
+.PHONY: acceptance adapter help setup demo smoke study learning-curve real rehearse all inventory test test-slow test-slurm \
+    test-slurm-ci check lint-workflow format docs docs-check site tutorial lock clean soak bench bench-dag bench-preflight bench-ingest bench-preprocess \
     bench-preprocess-studies bench-shards bench-paper-scale bench-memory bench-gpu
 .DEFAULT_GOAL := help
 
@@ -59,6 +59,9 @@ study: $(READY) ## 300 synthetic subjects from BIDS: the probes beside what an u
 	@$(BIN)/ldae inventory --config $(CONFIGS) $(STUDY)
 	@start=$$(date +%s); $(BIN)/ldae run --config $(STUDY) \
 		&& $(BIN)/ldae summary results/study --seconds $$(( $$(date +%s) - start ))
+
+learning-curve: $(READY) ## the study with 50 to 400 training subjects (TRAINING="50 100", VARIETY=plain): where does y_sem pass PCA?
+	@$(BIN)/python benchmarks/learning_curve.py $(if $(TRAINING),--training $(TRAINING)) $(if $(VARIETY),--variety $(VARIETY))
 
 real: $(READY) ## conformed real brains through the whole chain: VOLUMES=FILE.npz (what it holds: benchmarks/real_brains.py)
 	@test -n "$(VOLUMES)" || { echo "Error: say which volumes: make real VOLUMES=FILE.npz"; exit 1; }

@@ -1,0 +1,82 @@
+"""Where does y_sem pass the PCA of voxels, if anywhere? The study of 300 synthetic subjects with fewer and with more.
+
+python benchmarks/learning_curve.py [--training 50 100 200 400] [--variety rich] [--out results/learning_curve]
+python benchmarks/learning_curve.py --table   # of what is there, nothing is run
+
+One run of the workflow for each number of training subjects, as far as the probes, in a folder of its own; the larger
+cohorts begin with the subjects of the smaller ones. The networks and their steps are those of `make study`. The same
+command goes on where it stopped, within a run too. docs/statistics.md says what it costs.
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from ldae.core.files import read_tsv, write_text
+from ldae.studies.common.paper_tables import format_estimate, to_markdown
+
+ROOT = Path(__file__).parents[1]
+BELOW = [f"config/{name}.yaml" for name in ("small_networks", "demo", "study")]
+TRAINING_SHARE = 0.7 * 0.95  # of the subjects of the demo's splits
+SHARES = {"CN": 0.4, "MCI": 0.2, "AD": 0.4}
+METHODS = ("ldae", "pca_voxels", "pca_voxels_once", "untrained_encoder", "oracle")
+RIVALS = ("pca_voxels", "pca_voxels_once")
+
+
+def configuration(training: int, variety: str, folder: Path) -> dict:
+    """What lies over the study's configuration for so many training subjects."""
+    everyone = training / TRAINING_SHARE
+    subjects = {name: round(share * everyone) for name, share in SHARES.items()}
+    return {
+        "results_dir": str(folder),
+        "phantom": {"variety": variety, "subjects": subjects},
+        "splits": {"min_test_subjects_per_class": 3},
+    }
+
+
+def table(out: Path) -> pd.DataFrame:
+    """One row per finished run: training subjects, AUC of every method, y_sem minus each PCA, as `value [low, high]`.
+
+    Both protocols: cross-validated (`_cv`), and on the test subjects.
+    """
+    rows = []
+    for probes in sorted(out.glob("*/evaluate/probes"), key=lambda path: int(path.parts[-3])):
+        splits = read_tsv(probes.parents[1] / "manifest/splits.tsv")
+        row: dict[str, object] = {"training subjects": int((splits["split"] == "train").sum())}
+        summary, against = (
+            read_tsv(probes / f"{name}.tsv").set_index(["method", "metric"]) for name in ("summary", "differences")
+        )
+        for metric in ("auc_ad_cv", "auc_ad_test"):
+            row |= {f"{method} {metric}": format_estimate(summary.loc[(method, metric)]) for method in METHODS}
+            for rival in RIVALS:
+                row[f"ldae - {rival} {metric}"] = format_estimate(against.loc[(f"ldae-{rival}", metric)])
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--training", type=int, nargs="+", default=[50, 100, 200, 400], help="training subjects")
+    parser.add_argument("--variety", choices=["plain", "rich"], default="rich", help="of the phantom")
+    parser.add_argument("--out", type=Path, default=Path("results/learning_curve"))
+    parser.add_argument("--table", action="store_true", help="only print the table of the finished runs")
+    parser.add_argument("--dry-run", action="store_true", help="say what each run would do")
+    given = parser.parse_args()
+    for training in () if given.table else given.training:
+        overlay = given.out / f"{training}.yaml"
+        write_text(ROOT / overlay, yaml.safe_dump(configuration(training, given.variety, given.out / str(training))))
+        command = [str(Path(sys.executable).with_name("ldae")), "run", "fit_probes", "--config", *BELOW, str(overlay)]
+        status = subprocess.run([*command, *(["--", "-n"] if given.dry_run else [])], cwd=ROOT, check=False).returncode
+        if status:
+            return status
+    found = table(ROOT / given.out)
+    print("no run is finished" if found.empty else to_markdown(found.astype(str), [True] + [False] * 14))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
