@@ -57,7 +57,14 @@ if settings.model:
 else:
 
     include: "rules/train.smk"
-    include: "rules/baselines.smk"
+
+    if settings.baselines:
+
+        include: "rules/baselines.smk"
+
+    else:
+        TRAINED = MODELS
+        DAE, SUPERVISED, BASELINES, PROBES = [], [], [], []
 
 
 for study in RUN:

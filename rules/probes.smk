@@ -31,6 +31,7 @@ rule fit_probes:
         settings=settings.section("evaluation"),
         method=settings.method_of("fit_probes"),
         held_out=bool(settings.splits.hold_out),
+        baselines=settings.baselines,
         seed=settings.seed,
         code=code_digest("fit_probes"),
     script:
@@ -63,6 +64,7 @@ rule eval_probe_checks:
         method=settings.method_of("eval_probe_checks"),
         held_out=bool(settings.splits.hold_out),
         frozen=settings.model is not None,
+        baselines=settings.baselines,
         seed=settings.seed,
         code=code_digest("eval_probe_checks"),
     script:

@@ -63,9 +63,8 @@ else:
             autoencoder=rules.train_autoencoder.output.description,
             diffusion=rules.train_diffusion.output.description,
             representation=rules.train_representation.output.description,
-            dae=rules.train_dae.output.description,
-            supervised_ad=rules.train_supervised_ad.output.description,
-            supervised_age=rules.train_supervised_age.output.description,
+            dae=rules.train_dae.output.description if settings.baselines else [],
+            supervised=SUPERVISED,
             volumes=rules.pack_volumes.output[0],
             splits=rules.make_splits.output.splits,
         output:

@@ -17,4 +17,4 @@ with running(snakemake.log[0], snakemake.input, snakemake.output):
     if given.frozen:
         check_scores(inputs, predictions, settings, given.seed, out)
     else:
-        run_probe_checks(inputs, predictions, settings, given.seed, out, method, given.held_out)
+        run_probe_checks(inputs, predictions, settings, given.seed, out, method, given.held_out, given.baselines)

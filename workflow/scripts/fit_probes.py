@@ -16,4 +16,4 @@ with running(snakemake.log[0], snakemake.input, snakemake.output):
     if files.probes:
         score_probes(inputs, Path(files.probes), settings, given.seed, Path(given.folder), method)
     else:
-        run_probes(inputs, settings, given.seed, Path(given.folder), method, given.held_out)
+        run_probes(inputs, settings, given.seed, Path(given.folder), method, given.held_out, given.baselines)

@@ -15,13 +15,15 @@ with running(snakemake.log[0], snakemake.input, snakemake.output):
 
     stages, files = ("autoencoder", "diffusion", "representation"), snakemake.input
     train = Path(snakemake.params.train)
-    models = read_chain(train, [*stages, *BASELINES])
+    config = parse_config(snakemake.params.settings)
+    rivals = BASELINES if config.baselines else ()
+    models = read_chain(train, [*stages, *rivals])
     model_card(
         Path(snakemake.output[0]),
-        parse_config(snakemake.params.settings),
+        config,
         read_json(files.headline),
         {stage: models[stage] for stage in stages},
-        {name: models[name] for name in BASELINES},
+        {name: models[name] for name in rivals},
         unseen_sentences(train, Path(snakemake.params.store) / "volumes", Path(files.splits)),
         start_sentences(train, read_splits(files.splits)),
     )

@@ -234,7 +234,7 @@ def memory_of_gpu(config: Config) -> Iterator[Finding]:
     from ldae.training.memory import needs
     from ldae.training.rule_memory import rule_needs
 
-    trained = needs(config) if config.model is None else []
+    trained = [need for need in needs(config) if need.stage in config.trained]
     yield from fitting(trained, rule_needs(config, ssim_brain), min(room for _, room in usable))
 
 

@@ -74,6 +74,11 @@ class Config(Section):
     autoencoder: Autoencoder
     diffusion: Diffusion
     representation: Representation
+    baselines: bool = Field(
+        True,
+        description="whether the paper's rivals (the voxel-space DAE, the supervised encoders) are trained, most of a "
+        "run's GPU hours; false: their rows are n/a",
+    )
     dae: Dae
     supervised_ad: Supervised
     supervised_age: Supervised
@@ -272,6 +277,14 @@ class Config(Section):
         """The representation section with the training of a supervised baseline, as plain values."""
         encoder = self.section("representation") | {"training": self.section(name, "training")}
         return {key: value for key, value in encoder.items() if key not in ("snr_gamma", "ema_doubles_backbone")}
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """What a run of this configuration trains: stages, then the paper's rivals; nothing with a frozen model."""
+        if self.model is not None:
+            return ()
+        rivals = ("dae", "supervised_ad", "supervised_age") if self.baselines else ()
+        return ("autoencoder", "diffusion", "representation", *rivals)
 
     @property
     def latent_shape(self) -> tuple[int, int, int, int]:

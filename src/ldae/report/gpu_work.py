@@ -81,14 +81,16 @@ def work(config: Config, cohort: Cohort) -> list[Work]:
     """Of every rule with a network, in the order of the chain. Validations of the trainings are left out."""
     paper, ours = teraflops(config, plain=True), teraflops(config)
     rows: list[Work] = []
-    for rule, cost in paper.trainings().items() if config.model is None else ():
+    for rule, cost in paper.trainings().items():
+        if rule.removeprefix("train_") not in config.trained:
+            continue
         training = getattr(config, rule.removeprefix("train_")).training
         peak = HALF_PEAK if training.precision == "bf16" else FULL_PEAK
         rows.append(Work(rule, cost * training.steps * training.batch / 1e3, peak))
     peak = HALF_PEAK if config.evaluation.precision == "bf16" else FULL_PEAK
     after = inference(config, cohort, ours)
-    if config.model is not None:
-        after = {rule: cost for rule, cost in after.items() if rule not in NOT_FROZEN}
+    left_out = NOT_FROZEN if config.model is not None else () if config.baselines else ("encode_baselines",)
+    after = {rule: cost for rule, cost in after.items() if rule not in left_out}
     return rows + [Work(rule, cost / 1e3, peak) for rule, cost in after.items()]
 
 
@@ -102,7 +104,7 @@ def inference(config: Config, cohort: Cohort, one: Teraflops) -> dict[str, float
     main = calls(settings.sampling)
     every = sum(calls(sampling) for sampling in solvers(settings))
     scans = min(cohort.test_scans, cohort.test_subjects * settings.scans_per_subject)
-    few, people = min(settings.dae_scans, scans) if config.model is None else 0, cohort.test_subjects
+    few, people = min(settings.dae_scans, scans) if "dae" in config.trained else 0, cohort.test_subjects
     generated = main * one.guided + one.decode
     autoencoded = one.encode + one.decode
     sweep = len({*settings.probabilities, *settings.dose_probabilities})
@@ -158,7 +160,7 @@ def disk(config: Config, cohort: Cohort) -> Iterator[tuple[str, float]]:
     stored = len({(one.solver, one.steps) for one in (config.evaluation.sampling, *config.evaluation.solvers)})
     codes = 2 * config.representation.dimension + config.dae.dimension + 2 * config.representation.dimension
     stores = {"store/volumes": cohort.scans * voxels * BYTE}
-    if config.model is None:
+    if "dae" in config.trained:
         stores["store/volumes_dae"] = cohort.scans * small * BYTE
     stores |= {
         "store/latents": cohort.scans * 2 * latent * FLOAT,
@@ -169,7 +171,7 @@ def disk(config: Config, cohort: Cohort) -> Iterator[tuple[str, float]]:
         stores["models"] = sum(path.stat().st_size for path in parts(config.model))
         yield from ((name, size / 1e9) for name, size in stores.items())
         return
-    stages = {make.__name__: make(config) for make in STAGES}
+    stages = {make.__name__: make(config) for make in STAGES if make.__name__ in config.trained}
     stores["models"] = sum(FLOAT * stage.averaged for stage in stages.values())
     yield from ((name, size / 1e9) for name, size in stores.items())
     one, kept = {name: checkpoint_bytes(stage) for name, stage in stages.items()}, config.launch.keep_last_state

@@ -217,6 +217,7 @@ def report_html(out: str | Path, sources: ReportSources, config: Config, public:
         contaminated=read_contamination(sources.evaluate),
         external=external_box(sources, config),
         public=public,
+        rivals=config.baselines,
         shown=verdict(sources.evaluate),
         left_out=[
             (study.sections[0].link or study.sections[0].title, reason)

@@ -120,12 +120,10 @@ def training_of(config: Config, name: str) -> Training:
 
 
 def to_train(config: Config) -> set[str]:
-    """Trainings whose model is not there, or is one of other settings. What was imported, or is frozen, is not
-    trained."""
-    if config.model is not None:
-        return set()
+    """Trainings whose model is not there, or is one of other settings. What was imported, is frozen, or is a rival that
+    is left out, is not trained."""
     waiting = set()
-    for name in TRAININGS:
+    for name in config.trained:
         described = config.results_dir / "train" / name / "model.json"
         known = read_json(described) if described.is_file() else {}
         if "imported" in known:

@@ -88,9 +88,11 @@ def rule_needs(config: Config, metric: Metric) -> list[RuleNeed]:
     weights, every = weight_bytes(config), passes(config, metric)
     half = config.evaluation.precision == "bf16"
     uses = {name: used(one.network, one.forward, one.at_once, half and one.network_call) for name, one in every.items()}
+    left_out = () if config.baselines else ("encode_baselines",)
     return [
         _need(rule, sum(weights[name] for name in held), {name: uses[name] for name in names if name in uses}, every)
         for rule, (held, names) in RULES.items()
+        if rule not in left_out
     ]
 
 

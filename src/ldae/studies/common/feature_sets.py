@@ -31,7 +31,7 @@ START = np.array([0.1, 0.45, 0.85])  # quantiles of intensity where the three me
 _BRAIN_VOXELS, _POINTS, _FEWEST = 100_000, 2000, 30  # of the mixture: taken, quantiles, too few
 
 
-def feature_sets(inputs: Inputs, batch: int) -> TaskSets:
+def feature_sets(inputs: Inputs, batch: int, baselines: bool = True) -> TaskSets:
     """Codes (``ldae``, ``dae``, ``untrained_encoder``), what needs no network (``pca_voxels``, ``tissue_volumes``,
     ``region_volumes``, ``demographics``) and, for phantom cohorts, the truth (``oracle``).
 
@@ -39,10 +39,13 @@ def feature_sets(inputs: Inputs, batch: int) -> TaskSets:
     training scans, once, as y_sem's encoder is: a cross-validation compares the latter with y_sem like with like.
 
     None of them has seen a label, so that they can be cross-validated. ``demographics`` of age lacks age.
+
+    Args:
+        baselines: whether the paper's rivals were trained; else there is no ``dae``.
     """
     measured, gram = measured_volumes(inputs, batch), voxel_gram(inputs, batch)
     train = np.flatnonzero(inputs.scans["split"] == "train")
-    sets = code_sets(inputs) | {
+    sets = code_sets(inputs, baselines) | {
         "pca_voxels": VoxelPca(gram),
         "pca_voxels_once": VoxelPca(gram, base=train),
         "tissue_volumes": fixed(measured["tissue"]),
@@ -53,10 +56,10 @@ def feature_sets(inputs: Inputs, batch: int) -> TaskSets:
     return {task: sets | {"demographics": fixed(demographics(inputs.scans, task))} for task in TASKS}
 
 
-def code_sets(inputs: Inputs) -> dict[str, Features]:
-    """y_sem, the code of the voxel-space baseline, and what y_sem is before any training."""
+def code_sets(inputs: Inputs, baselines: bool = True) -> dict[str, Features]:
+    """y_sem, the code of the voxel-space baseline where it was trained, and what y_sem is before any training."""
     everything = inputs.scans.index.to_numpy()
-    names = {"ldae": "y_sem", "dae": "y_dae", "untrained_encoder": "y_sem_untrained"}
+    names = {"ldae": "y_sem", **({"dae": "y_dae"} if baselines else {}), "untrained_encoder": "y_sem_untrained"}
     return {name: fixed(inputs.code(code, everything)) for name, code in names.items()}
 
 

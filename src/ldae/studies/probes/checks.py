@@ -203,6 +203,7 @@ def run_probe_checks(
     out: Path,
     method: Method,
     held_out: bool = False,
+    baselines: bool = True,
 ) -> None:
     """Write confounds.tsv, components.tsv and label_efficiency.tsv into ``out``.
 
@@ -211,9 +212,10 @@ def run_probe_checks(
         predictions: predictions.tsv of :func:`ldae.studies.probes.measure.run_probes`.
         method: ``probe_split`` is read.
         held_out: no probe of a confound is fitted on test subjects (``splits.hold_out``).
+        baselines: whether the paper's rivals were trained.
     """
     scans = inputs.scans.assign(probe_group=probe_groups(inputs.scans, method.probe_split))
-    codes = code_sets(inputs)
+    codes = code_sets(inputs, baselines)
     known = read_tsv(predictions, dtype=KEY_TYPES)
     found = confounds(
         scans, codes, known, settings.folds, settings.bootstrap, seed, held_out, settings.confound_permutations

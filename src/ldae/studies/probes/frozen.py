@@ -17,12 +17,10 @@ from ldae.studies.common.statistics import estimates_table, not_available
 from ldae.studies.probes import checks, reading
 from ldae.studies.probes.discriminant_plane import lda_projection
 from ldae.studies.probes.estimates import AD_METRICS, AGE_METRICS, CN_METRICS, COMPARED, OURS, estimate_of
-from ldae.studies.probes.measure import COLUMNS, POSITIVE, prediction_rows, task_rows, with_probability
+from ldae.studies.probes.measure import COLUMNS, POSITIVE, TRAINED_RIVALS, prediction_rows, task_rows, with_probability
 
 RIVALS = {
-    "dae": NO_BASELINE,
-    "supervised": NO_BASELINE,
-    "supervised_features": NO_BASELINE,
+    **dict.fromkeys(TRAINED_RIVALS, NO_BASELINE),
     **dict.fromkeys(
         (
             "untrained_encoder",

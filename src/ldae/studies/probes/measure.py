@@ -18,6 +18,7 @@ from ldae.core.keyed import study_stream
 from ldae.core.keys import KEY
 from ldae.inference.probe import Probe, sigmoid
 from ldae.studies.common.feature_sets import TASKS, TaskSets, feature_sets, fixed, labelled_sets
+from ldae.studies.common.frozen import NO_BASELINE
 from ldae.studies.common.inputs import Inputs
 from ldae.studies.common.linear_probes import (
     Features,
@@ -28,12 +29,14 @@ from ldae.studies.common.linear_probes import (
     fit,
     outer_folds,
 )
+from ldae.studies.common.statistics import estimates_table, not_available
 from ldae.studies.probes.discriminant_plane import lda_projection
-from ldae.studies.probes.estimates import OURS, differences, summary
+from ldae.studies.probes.estimates import COMPARED, OURS, differences, summary
 from ldae.studies.probes.paper_protocol import paper_probes
 
 METHOD = Method()
 POSITIVE, NEGATIVE = "AD", "CN"
+TRAINED_RIVALS = ("dae", "supervised", "supervised_features")  # of the paper, with networks of their own
 CONSTANT = {"ad": "majority_class", "age": "mean_predictor"}
 COLUMNS = {  # of predictions.tsv -> what they hold
     "participant_id": "who was scanned",
@@ -60,7 +63,13 @@ Fitted = dict[str, dict]
 
 
 def run_probes(
-    inputs: Inputs, settings: Evaluation, seed: int, out: Path, method: Method = METHOD, held_out: bool = False
+    inputs: Inputs,
+    settings: Evaluation,
+    seed: int,
+    out: Path,
+    method: Method = METHOD,
+    held_out: bool = False,
+    baselines: bool = True,
 ) -> None:
     """Write predictions, summary, differences, lda (.tsv), fitted.json and probe_ad.json into ``out``; predictions.json
     says what the columns of the first hold.
@@ -68,21 +77,42 @@ def run_probes(
     Args:
         method: ``probe_split`` and ``positive_class`` are read.
         held_out: the test subjects were chosen (``splits.hold_out``): the cross-validation leaves them out, too.
+        baselines: whether the paper's rivals were trained; else their rows say why they are n/a.
     """
-    sets = feature_sets(inputs, settings.batch)
+    sets = feature_sets(inputs, settings.batch, baselines)
     scans = inputs.scans.assign(probe_group=probe_groups(inputs.scans, method.probe_split))
-    predictions, fitted = predict_all(scans, sets, settings.folds, seed, labelled_sets(inputs), held_out)
-    predictions = pd.concat([predictions, supervised(inputs)], ignore_index=True)
+    labelled = labelled_sets(inputs) if baselines else {}
+    predictions, fitted = predict_all(scans, sets, settings.folds, seed, labelled, held_out)
+    predictions = pd.concat([predictions, supervised(inputs)], ignore_index=True) if baselines else predictions
     write_tsv(out / "predictions.tsv", with_probability(predictions))
     write_json(out / "predictions.json", {name: {"Description": words} for name, words in COLUMNS.items()})
-    write_tsv(out / "summary.tsv", summary(predictions, settings.bootstrap, seed, method.positive_class))
-    write_tsv(out / "differences.tsv", differences(predictions, settings.bootstrap, seed))
+    estimates = summary(predictions, settings.bootstrap, seed, method.positive_class)
+    against = differences(predictions, settings.bootstrap, seed)
+    if not baselines:
+        estimates, against = with_absent(estimates), with_absent(against, f"{OURS}-")
+    write_tsv(out / "summary.tsv", estimates)
+    write_tsv(out / "differences.tsv", against)
     write_json(out / "fitted.json", fitted)
-    chosen = {task: inputs.code_store(f"supervised_{task}").meta.get("selection") for task in TASKS}
+    chosen = {task: inputs.code_store(f"supervised_{task}").meta.get("selection") for task in TASKS if baselines}
     write_json(out / "supervised.json", {task: words for task, words in chosen.items() if words})
     probe = manipulation_probe(scans, sets["ad"]["ldae"], seed) | {"codes": inputs.code_store("y_sem").digest}
     write_json(out / "probe_ad.json", probe)
     write_tsv(out / "lda.tsv", lda_projection(inputs.scans, inputs.code("y_sem", inputs.scans.index)))
+
+
+def with_absent(table: pd.DataFrame, prefix: str = "") -> pd.DataFrame:
+    """Rows for the rivals that were not trained, with the reason.
+
+    Args:
+        prefix: of a method's name; ``ldae-`` for a paired difference.
+    """
+    rows = [
+        not_available(NO_BASELINE).row(method=f"{prefix}{name}", metric=f"{metric}_{protocol}")
+        for name in TRAINED_RIVALS
+        for metric in COMPARED
+        for protocol in (("cv", "test") if name == "dae" else ("test",))
+    ]
+    return pd.concat([table, estimates_table(rows)], ignore_index=True)
 
 
 def predict_all(
