@@ -48,6 +48,12 @@ class Config(Section):
         description="a group of the system's users: new folders in results_dir are for it, not for their owner alone; "
         "a phantom's follow the umask",
     )
+    public_subjects: int = Field(
+        10,
+        ge=5,
+        description="numbers that rest on fewer subjects are left out of results_dir/public, and its figures are drawn "
+        "without them; a phantom's are all shown",
+    )
     seed: int = Field(42, description="of every random number that no other key sets")
     source: Literal["adni", "bids", "csv"] = Field(
         "adni",

@@ -163,7 +163,7 @@ def not_whole(results: str | Path, outputs: Iterable[str | Path]) -> dict[str, s
             continue
         for name, digest in each.files.items():
             path = Path(results) / name
-            if not path.is_file() and path.name != "store.json":
+            if not path.is_file() and path.name != "store.json" and not name.startswith("scratch/"):
                 found[str(first)] = f"{path} is missing"
             elif path.is_file() and path.stat().st_size == 0 and digest != EMPTY:
                 found[str(first)] = f"{path} is empty"
@@ -197,7 +197,8 @@ def problems(results: Path) -> Iterator[Problem]:
                 continue
             seen.add(name)
             if not path.is_file():
-                if path.name != "store.json" or path.parent.is_dir():
+                whole_store = path.name == "store.json" and not path.parent.is_dir()
+                if not whole_store and not name.startswith("scratch/"):  # either may be deleted
                     yield Problem(name, "missing", each)
             elif sha256_file(path) not in sound[name]:
                 yield Problem(name, "changed", each)

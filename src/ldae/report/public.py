@@ -2,15 +2,18 @@
 
 ADNI's data use agreement forbids passing on individual data. The record of each study says of every figure and table
 whether it is public; everything else stays private. Figures leave as drawings (SVG) alone: what a raster shows cannot
-be checked.
+be checked. Of a real cohort no number leaves that rests on few subjects (:mod:`ldae.report.few_subjects`).
 """
 
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ldae.config import Config
 from ldae.core.errors import UserError
+from ldae.report.few_subjects import redraw, reduce_estimates, reduce_headline, reduce_tables
 from ldae.report.html import report_html
 from ldae.report.leaving import check_leaving, look_at_html, look_at_json, look_at_svg, look_at_text
 from ldae.studies.common.study import ReportSources
@@ -44,12 +47,36 @@ def bundle_public(out: Path, paper: Path, sources: ReportSources, config: Config
     for name in ("headline.json", "MODEL_CARD.md"):
         if config.model is None or name != "MODEL_CARD.md":  # the card of a frozen model lies in its own folder
             shutil.copyfile(paper / name, out / name)
-    report_html(out / "report.html", sources, config, public=True)
+    if config.phantom is None:
+        _without_few(out, sources, config)
+    else:
+        report_html(out / "report.html", sources, config, public=True)
     try:
         check_public(out, names)
     except UserError:
         shutil.rmtree(out)
         raise
+
+
+def _without_few(out: Path, sources: ReportSources, config: Config) -> None:
+    """Leave out what rests on few subjects: draw, write and tell the bundle from the tables that are left."""
+    fewest = config.public_subjects
+    reduce_tables(out / "tables", fewest)
+    reduce_headline(out, fewest)
+    with TemporaryDirectory() as place:
+        evaluate = Path(place) / "evaluate"
+        changed = reduce_estimates(sources.evaluate, evaluate, fewest)
+        redraw(out / "figures", evaluate, Path(place) / "paper" / "figures", changed)
+        cohort = out / "tables" / sources.table_1.name
+        own = replace(
+            sources,
+            figures=out / "figures",
+            evaluate=evaluate,
+            tables=out / "tables",
+            table_1=cohort if cohort.is_file() else sources.table_1,
+            external=sources.external and out / "tables" / sources.external.name,
+        )
+        report_html(out / "report.html", own, config, public=True)
 
 
 def check_public(folder: Path, names: Iterable[str]) -> None:

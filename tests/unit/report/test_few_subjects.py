@@ -1,0 +1,102 @@
+"""Numbers of few subjects are left out of every public table, and of the figures drawn from it."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+from ldae.core.files import read_tsv, write_json, write_text
+from ldae.report import few_subjects
+from ldae.report.model_card import estimate_words
+from ldae.report.public import bundle_public
+from ldae.studies.common.paper_tables import write_table
+
+
+def estimates(counts):
+    rows = [("ldae", "auc", 0.8, 0.7, 0.9, count, 2 * count, 1.0, 9, None) for count in counts]
+    columns = ["method", "metric", "value", "low", "high", "n_subjects", "n_rows", "redrawn", "n_replicates", "note"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_an_estimate_of_few_subjects_keeps_its_row_and_says_why():
+    left = few_subjects.without_few(estimates([1, 9, 10, 40]), 10)
+    assert left["value"].isna().tolist() == left["low"].isna().tolist() == [True, True, False, False]
+    assert left["n_subjects"].tolist() == [0, 0, 10, 40]
+    assert left["n_rows"].isna().tolist() == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert left["note"].tolist()[:2] == ["fewer than 10 subjects"] * 2
+    assert few_subjects.without_few(left, 10).equals(left)
+
+
+@pytest.mark.parametrize(
+    ("row", "left"),
+    [
+        (
+            {"method": "ldae", "subjects": "9", "auc": "0.87 [0.8, 0.9]", "auc_published": "0.9", "note": "too few"},
+            {"subjects": "<10", "auc": "n/a", "auc_published": "0.9", "note": "too few"},
+        ),
+        (
+            {"method": "ldae", "subjects_ad": "4", "subjects_age": "30", "auc_ad": "0.87", "age_mae_age": "5.1"},
+            {"subjects_ad": "<10", "subjects_age": "30", "auc_ad": "n/a", "age_mae_age": "5.1"},
+        ),
+        ({"method": "ldae", "subjects": "30", "auc": "0.87 (n = 3)", "mse": "1 (n = 20)"}, {"auc": "n/a"}),
+        (
+            {"diagnosis": "AD", "subjects": "1", "scans": "3", "age_mean": "71.3", "paper_subjects": "20"},
+            {"subjects": "<10", "scans": "n/a", "age_mean": "n/a", "paper_subjects": "20"},
+        ),
+        ({"method": "ldae", "fraction": "0.01", "n_train_subjects": "1", "subjects": "30", "auc": "0.8"}, {}),
+    ],
+)
+def test_cells_of_a_table_of_the_paper(row, left):
+    found = few_subjects.table_without_few(pd.DataFrame([row]), 10)
+    assert found.iloc[0].to_dict() == row | left
+
+
+def numbers_of_few(table: pd.DataFrame, fewest: int) -> pd.DataFrame:
+    return table[(table["n_subjects"] < fewest) & table["value"].notna()]
+
+
+@pytest.mark.parametrize("fewest", [20, 1000])
+def test_every_public_table_and_figure_of_a_real_cohort(tmp_path, results, sources, config, fewest):
+    """The tiny results have a dozen subjects here, two there, as if they were people; 1000: nothing is left."""
+    paper = tmp_path / "results/paper"
+    shutil.copytree(results / "paper/figures", paper / "figures")
+    (paper / "tables").mkdir()
+    write_table(pd.DataFrame({"method": ["ldae"], "subjects": [3], "auc_ad_cv": ["0.78"]}), paper / "tables/probes")
+    item = {"value": 0.78, "low": 0.7, "high": 0.9, "n_subjects": 3}
+    write_json(paper / "headline.json", {"auc_ad_cv": item, "data": "adni"})
+    write_text(paper / "MODEL_CARD.md", f"AUC: {estimate_words(item)}\n")
+    real = config.model_copy(update={"phantom": None, "public_subjects": fewest})
+    out = tmp_path / "results/public"
+    bundle_public(out, paper, sources, real, names={"sub-nobody"})
+    tables = [read_tsv(path) for path in out.rglob("*.tsv")]
+    assert all(numbers_of_few(table, fewest).empty for table in tables if "n_subjects" in table)
+    again = {
+        name
+        for name in few_subjects.REDRAWN
+        if (out / f"figures/{name}.svg").read_bytes() != (paper / f"figures/{name}.svg").read_bytes()
+    }
+    assert {"figure_8_interpolation", "figure_reconstruction_methods", "figure_solvers"} <= again
+    assert fewest == 20 or again == set(few_subjects.REDRAWN)
+    assert read_tsv(out / "tables/probes.tsv", dtype=str).fillna("n/a").iloc[0]["auc_ad_cv"] == "n/a"
+    assert "0.78" not in (out / "tables/probes.md").read_text() + (out / "tables/probes.tex").read_text()
+    assert json.loads((out / "headline.json").read_text())["auc_ad_cv"] == {
+        "value": None,
+        "reason": f"fewer than {fewest} subjects",
+    }
+    assert (out / "MODEL_CARD.md").read_text() == f"AUC: n/a (fewer than {fewest} subjects)\n"
+    assert f"fewer than {fewest} subjects" in (out / "report.html").read_text()
+
+
+def test_every_public_figure_of_estimates_is_drawn_again_from_what_is_left():
+    """A public figure whose table counts subjects is among those that can be."""
+    from ldae.studies.registry import STUDIES, figures, public
+
+    without_estimates = {"figure_1_method", "figure_2_encoder", "figure_training"}
+    assert set(public(figures(STUDIES))) == set(few_subjects.REDRAWN) | without_estimates
+    assert set(few_subjects._draws()) == set(few_subjects.REDRAWN)
