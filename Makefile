@@ -12,7 +12,7 @@ REHEARSE := config/rehearse.yaml
 REAL := config/small_networks.yaml config/real.yaml
 
 .PHONY: acceptance adapter help setup demo smoke study learning-curve real rehearse all inventory test test-slow test-slurm \
-    test-slurm-ci check lint-workflow format docs docs-check site tutorial lock clean soak bench bench-dag bench-preflight bench-ingest bench-preprocess \
+    test-slurm-ci check lint-workflow format docs docs-check site tutorial lock clean soak fuzz bench bench-dag bench-preflight bench-ingest bench-preprocess \
     bench-preprocess-studies bench-shards bench-paper-scale bench-memory bench-gpu
 .DEFAULT_GOAL := help
 
@@ -145,6 +145,11 @@ clean: ## remove results of demo, smoke and study (never data or .venv)
 KILLS := 100
 soak: $(READY) ## kill trainings KILLS times, continue them, compare every byte
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/soak_training.py --kills $(KILLS)
+
+INPUTS := 2000
+SEED := 0
+fuzz: $(READY) ## INPUTS changed files for every reader of foreign bytes: other exceptions than a sentence are counted
+	@$(BIN)/python tests/faults/fuzzing.py $(INPUTS) $(SEED)
 
 bench: $(READY) ## what the training loop and its checkpoints cost beside the model
 	$(BIN)/python benchmarks/bench_training.py

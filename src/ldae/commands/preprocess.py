@@ -1,11 +1,12 @@
 """``ldae preprocess SCAN OUT_DIR``."""
 
+import re
 import sys
 import tempfile
 from argparse import Namespace
 from pathlib import Path
 
-from ldae.core.errors import QuarantinedScan
+from ldae.core.errors import QuarantinedScan, UserError
 
 REFUSED = 3  # exit status
 
@@ -45,6 +46,9 @@ def run(options: Namespace) -> int:
     if options.orientation:
         settings = with_orientation(settings, options.orientation)
     participant, session = scan_names(options.scan.resolve())
+    for option, name, prefix in (("subject", options.subject, "sub"), ("session", options.session, "ses")):
+        if name is not None and not re.fullmatch(rf"{prefix}-[A-Za-z0-9]+", name):
+            raise UserError(f"--{option} {name!r} is no name of BIDS: give {prefix}- and letters or digits.")
     files = ScanFiles(options.out, options.subject or participant, options.session or session)
     try:
         with tempfile.TemporaryDirectory(prefix="ldae-dicom-") as scratch, blaming_the_machine(options.out):

@@ -13,12 +13,14 @@ from ldae.config.section import require_whole
 from ldae.config.switches import with_mode
 from ldae.config.whole import Config
 from ldae.core.errors import UserError
+from ldae.core.files import require_text_file
 from ldae.core.names import did_you_mean, nearest
 
 BENEATH = "config/config.yaml"  # the paper's configuration, over which others lie
 Place = tuple[str, ...]
 KEY = re.compile(r"[a-z_][a-z_0-9]*(?:\.[a-z_0-9]+)*")
 
+LARGEST = 16 << 20  # bytes of a file; ours have some 10,000
 MISSING = "must be given"
 WORDS = {  # pydantic's -> ours
     r"Input should be": "must be",
@@ -201,6 +203,8 @@ def read(path: str | Path) -> tuple[dict[str, Any], dict[Place, int]]:
         UserError: as of :func:`read_layer`.
     """
     try:
+        if not Path(path).is_dir():
+            require_text_file(path, LARGEST)
         loader = yaml.SafeLoader(Path(path).read_text(encoding="utf-8-sig"))
         node = loader.get_single_node()
         lines: dict[Place, int] = {}

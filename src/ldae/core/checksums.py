@@ -19,6 +19,7 @@ FOLDER = "checksums"
 BESIDE = ("manifest", "store", "evaluate", "paper", "model", "public")  # where what a job writes undeclared is recorded
 NEVER_EMPTY = (".json", ".tsv", ".md", ".tex", ".html", ".svg", ".png", ".safetensors")
 WEIGHTS = ".safetensors"  # compared with model.json when they are loaded
+LONGEST_NAME = 255  # bytes
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # sha256 of nothing
 
 
@@ -87,7 +88,9 @@ def _read(path: Path) -> Record:
     files = {}
     for line in read_text(path).splitlines():
         known, mark, name = line.partition("  ")
-        if mark and len(known) == len(EMPTY) and not Path(name).is_absolute() and ".." not in Path(name).parts:
+        parts = Path(name).parts
+        inside = name and "\0" not in name and not Path(name).is_absolute() and ".." not in parts
+        if mark and len(known) == len(EMPTY) and inside and max(len(part.encode()) for part in parts) <= LONGEST_NAME:
             files[name] = known
     return Record(job, files)
 

@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -279,18 +279,27 @@ def read_text(path: str | Path, most: int = LARGEST_TEXT) -> str:
         UserError: it is no regular file, too large, or not UTF-8.
         OSError: it is missing or cannot be read.
     """
-    path = Path(path)
-    facts = path.stat()
-    if not stat.S_ISREG(facts.st_mode):
-        raise UserError(f"{path} is no file: text is expected.")
-    if facts.st_size > most:
-        raise UserError(f"{path} has {facts.st_size >> 20} MiB: text of at most {most >> 20} MiB is expected.")
+    require_text_file(path, most)
     try:
-        return path.read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path} is not UTF-8 text (byte {error.start}); delete it and run its rule again, or save it as UTF-8."
         ) from error
+
+
+def require_text_file(path: str | Path, most: int = LARGEST_TEXT) -> None:
+    """Before it is opened: a pipe would be waited for, a device read for ever.
+
+    Raises:
+        UserError: it is no regular file, or has more than ``most`` bytes.
+        OSError: it is missing.
+    """
+    facts = Path(path).stat()
+    if not stat.S_ISREG(facts.st_mode):
+        raise UserError(f"{path} is no file: text is expected.")
+    if facts.st_size > most:
+        raise UserError(f"{path} has {facts.st_size >> 20} MiB: text of at most {most >> 20} MiB is expected.")
 
 
 def read_json(path: str | Path) -> Any:
@@ -328,12 +337,27 @@ def write_tsv_if_changed(path: str | Path, table: pd.DataFrame) -> None:
         fresh.replace(path)
 
 
-def read_tsv(path: str | Path, **kwargs: Any) -> pd.DataFrame:
-    """Read a table written by :func:`write_tsv`; an empty file is an error that names it."""
+def read_tsv(path: str | Path, needed: Collection[str] = (), **kwargs: Any) -> pd.DataFrame:
+    """Read a table written by :func:`write_tsv`.
+
+    Args:
+        needed: columns that it has to have.
+
+    Raises:
+        UserError: it is empty, no table, no UTF-8, larger than 1 GiB, or lacks one of these columns.
+        OSError: it is missing or cannot be read.
+    """
+    require_text_file(path)
     try:
-        return pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False, **kwargs)
+        table = pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False, **kwargs)
     except pd.errors.EmptyDataError as error:
         raise UserError(f"{path} is an empty file; delete it and run its rule again.") from error
+    except (pd.errors.ParserError, ValueError, OverflowError) as error:  # not UTF-8 among them
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} is no table of this workflow ({reason}); delete it and run its rule again.") from error
+    if lacking := [name for name in needed if name not in table]:
+        raise UserError(f"{path} has no column {', '.join(lacking)}: it was changed or damaged; run its rule again.")
+    return table
 
 
 def sha256_file(path: str | Path) -> str:

@@ -51,7 +51,8 @@ class ScanSet:
     def read(cls, folder: Path) -> "ScanSet | None":
         """What stands beside a model or its checkpoints; none where nothing does (imported models)."""
         path = Path(folder) / FILE
-        return cls(read_tsv(path, dtype=str)) if path.is_file() else None
+        needed = (*KEY, "split", "scan")
+        return cls(read_tsv(path, needed, dtype=str)) if path.is_file() else None
 
     def write(self, folder: Path) -> None:
         """As ``scans.tsv`` into a folder."""
@@ -120,9 +121,9 @@ def read_splits(path: Path) -> pd.DataFrame:
     """splits.tsv: participant_id and split.
 
     Raises:
-        UserError: a subject stands in it twice.
+        UserError: a subject stands in it twice, or it is no such table.
     """
-    table = read_tsv(path, dtype=KEY_TYPES)
+    table = read_tsv(path, ("participant_id", "split"), dtype=KEY_TYPES)
     twice = table.loc[table["participant_id"].duplicated(), "participant_id"]
     if len(twice):
         raise UserError(

@@ -52,7 +52,7 @@ def mend_shifted(rows: list[list[str]], width: int, delimiter: str) -> tuple[lis
     long = [place for place, row in enumerate(rows) if len(row) > width]
     if not long:
         return [], []
-    plain = [row for row in rows if len(row) == width or not any(row[width:])][:LOOKED_AT]
+    plain = [row for row in rows if len(row) == width or (len(row) > width and not any(row[width:]))][:LOOKED_AT]
     kinds = kinds_of_columns([row for row in plain if len(row) == width] or plain, width)
     mended, left = [], []
     for place in long:

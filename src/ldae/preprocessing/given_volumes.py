@@ -1,12 +1,11 @@
 """Volumes that somebody else preprocessed (source: csv): brought to the grid and to [0, 1], and checked all at once."""
 
-import zlib
 from pathlib import Path
+from typing import cast
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
-from nibabel.filebasedimages import ImageFileError
 from nibabel.processing import resample_from_to
 
 from ldae.config import Conform
@@ -16,10 +15,11 @@ from ldae.core.files import sha256_file, write_tsv
 from ldae.core.keys import KEY
 from ldae.preprocessing.conform import grid_affine
 from ldae.preprocessing.quality import save_rows
-from ldae.preprocessing.reading import check_size
+from ldae.preprocessing.reading import UNREADABLE, check_size, check_unpacked
 from ldae.preprocessing.review import exclude_reviewed, read_review
 
 SPACING_TOLERANCE = 0.01
+SMALLEST_VOXEL = 1e-6  # cubic mm
 SPLINE_ORDER = {"linear": 1, "bspline": 3}
 COLUMNS = [*KEY, "state", "reason", "path", "sha256", "qc", "qc_reason", "ncc_mean_slice", "determinant"]
 WORST = 8
@@ -36,13 +36,17 @@ def given_volume(path: Path, settings: Conform, resample: bool = True) -> np.nda
             the configured grid.
     """
     try:
-        image = nib.as_closest_canonical(nib.load(path))
+        image = cast(nib.spatialimages.SpatialImage, nib.load(path))
         check_size(image.shape)
+        check_unpacked(path, image)
+        image = nib.as_closest_canonical(image)
         data = image.get_fdata(dtype=np.float32)
-    except (ImageFileError, OSError, EOFError, ValueError, zlib.error) as error:
+    except UNREADABLE as error:
         raise QuarantinedScan(f"unreadable volume: {error}") from error
     if data.ndim != 3:
         raise QuarantinedScan(f"not a volume: {data.ndim} dimensions")
+    if not np.isfinite(image.affine).all() or abs(np.linalg.det(image.affine[:3, :3])) < SMALLEST_VOXEL:
+        raise QuarantinedScan("its header gives the volume no place in space: an axis is missing or not finite")
     if not np.isfinite(data).all():
         raise QuarantinedScan("not finite: the volume holds NaN or infinity")
     if not fits(image, settings):

@@ -17,6 +17,7 @@ SMALLEST_SIDE = 32  # voxels
 THINNEST_MM, COVERED_MM = 0.3, 160.0  # a head's slices times their thickness: 32 of 5 mm
 FIELD_OF_VIEW_MM = (90.0, 450.0)
 MOST_VOXELS = 1e9
+MOST_UNCHECKED, MOST_PACKED = 2**28, 100  # bytes of voxels, and how many times the size of their file they may have
 FINITE_FRACTION = 0.999
 SPIKE_FACTOR = 1000  # maximum over 99th percentile; magnitude images stay below 10
 SIXTEEN_BITS, WRAPPED_FRACTION = 2**16, 1e-3  # neighbours that differ by three quarters of what 16 bits hold
@@ -28,7 +29,12 @@ UNREADABLE = (
     OSError,
     EOFError,
     ValueError,
+    OverflowError,
+    TypeError,
+    KeyError,
+    np.linalg.LinAlgError,
     zlib.error,
+    nib.orientations.OrientationError,
     nib.filebasedimages.ImageFileError,
     nib.spatialimages.HeaderDataError,
 )
@@ -82,6 +88,7 @@ def voxels(path: str | Path, orientation: str | None, min_slices: int) -> tuple[
         image = cast(nib.spatialimages.SpatialImage, nib.load(path))
         check_voxel_size(image, path)
         check_size(image.shape)
+        check_unpacked(path, image)
         data = np.squeeze(np.asanyarray(image.dataobj))
     except UNREADABLE as error:
         raise QuarantinedScan(f"unreadable: {why_unreadable(Path(path), error)}") from error
@@ -179,6 +186,19 @@ def check_size(shape: tuple[int, ...]) -> None:
     """
     if math.prod(shape) > MOST_VOXELS:
         raise QuarantinedScan(f"too large: shape {tuple(map(int, shape))}, at most {MOST_VOXELS:.0e} voxels")
+
+
+def check_unpacked(path: str | Path, image: nib.spatialimages.SpatialImage) -> None:
+    """Before the voxels are unpacked: a scan of a head does not shrink to a hundredth, noise cannot.
+
+    Raises:
+        QuarantinedScan: a small file claims to unpack to very much.
+    """
+    unpacked = math.prod(image.shape) * image.get_data_dtype().itemsize
+    packed = sum(file.stat().st_size for file in files_of_scan(Path(path)))
+    if unpacked > max(MOST_UNCHECKED, MOST_PACKED * packed):
+        sizes = f"{packed / 1e6:.1f} MB cannot unpack to the {unpacked / 1e9:.1f} GB"
+        raise QuarantinedScan(f"no scan: its {sizes} that its header claims")
 
 
 def check_intensities(data: np.ndarray) -> None:

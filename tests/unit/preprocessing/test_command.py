@@ -277,3 +277,12 @@ def test_dicom_folders_of_one_name_are_told_apart(tmp_path):
     assert claim(files, *images[0], RECIPE) == claim(files, *images[1], RECIPE)
     with pytest.raises(UserError, match=r"made from .*/a/T1, and .*/c/T1 has other content"):
         claim(files, *images[2], RECIPE)
+
+
+@pytest.mark.parametrize("arguments", [("--subject", "../esc"), ("--subject", "sub-1/2"), ("--session", "M000")])
+def test_a_name_that_is_none_of_bids_is_refused_and_writes_nothing(tmp_path, capsys, arguments):
+    (tmp_path / "scan.nii").write_bytes(b"")
+    assert main(["preprocess", str(tmp_path / "scan.nii"), str(tmp_path / "out"), *arguments]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and f"{arguments[0]} '{arguments[1]}' is no name of BIDS" in said
+    assert not (tmp_path / "out").exists()
