@@ -1,6 +1,6 @@
 """What `ldae preprocess` says of scans of many kinds: verdicts by kind, false alarms and misses.
 
-    python benchmarks/kinds_of_scans.py SCANS.tsv [--volumes FILE.npz] [--out results/kinds_of_scans]
+    python benchmarks/kinds_of_scans.py SCANS.tsv [--volumes FILE.npz] [--min-slices 32] [--out results/kinds_of_scans]
 
 SCANS.tsv has the columns file (from the table's folder), kind, and expected: `use` for a T1-weighted head that is to go
 through, `refuse` for everything else. A scan of the first kind that is refused or fails is a false alarm, one of the
@@ -54,18 +54,19 @@ CURVES = {
 }
 
 
-def measure(job: tuple[Path, Path]) -> dict:
+def measure(job: tuple[Path, Path, int]) -> dict:
     """The row of quality control of one scan: a file, or a folder with a DICOM series."""
-    source, folder = job
+    source, folder, min_slices = job
     folder.mkdir(parents=True, exist_ok=True)
-    return preprocess_scan(as_nifti(source, folder), ScanFiles(folder, "sub-1", "ses-M000"), SETTINGS, source)
+    settings = SETTINGS.model_copy(update={"min_slices": min_slices})
+    return preprocess_scan(as_nifti(source, folder), ScanFiles(folder, "sub-1", "ses-M000"), settings, source)
 
 
-def measured(files: list[Path], folder: Path) -> list[dict]:
+def measured(files: list[Path], folder: Path, min_slices: int) -> list[dict]:
     """Verdict, reason and metrics of each; what is known is read."""
     known = [folder / f"{number:03d}.json" for number in range(len(files))]
     waiting = [number for number, record in enumerate(known) if not record.is_file()]
-    jobs = [(files[number], folder / f"{number:03d}") for number in waiting]
+    jobs = [(files[number], folder / f"{number:03d}", min_slices) for number in waiting]
     for place, outcome in run_isolated(measure, jobs, 1, 20, [], [folder]):
         found = {"verdict": "refused", "reason": outcome.reason}
         if not outcome.reason:
@@ -129,10 +130,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("scans", type=Path, metavar="SCANS.tsv")
     parser.add_argument("--volumes", type=Path, help="npz with an array `volumes`")
+    parser.add_argument("--min-slices", type=int, default=SETTINGS.min_slices, help="preprocessing.min_slices")
     parser.add_argument("--out", type=Path, default=Path("results/kinds_of_scans"))
     options = parser.parse_args()
     table = pd.read_csv(options.scans, sep="\t")
-    found = measured([options.scans.parent / file for file in table["file"]], options.out)
+    found = measured([options.scans.parent / file for file in table["file"]], options.out, options.min_slices)
     for file, each in zip(table["file"], found, strict=True):
         values = ", ".join(f"{name} {each[name]:.3g}" for name in SHOWN if each.get(name) is not None)
         print(f"{file}: {each['verdict']}: {each['reason'] or ''} [{values}]")

@@ -17,7 +17,8 @@ from ldae.preprocessing.review import exclude_reviewed, read_review
 
 OF_BIAS_FIELD = ["bias_range", "filled", "offset"]
 OF_BRAIN = ["brain_ml", "stripped", "noise", "noise_brain", "saturated", "cut_cm2", "cut_head_cm2"]
-OF_ALIGNMENT = ["dice_template", "ncc_template", "dice_affine", "ncc_affine", "determinant", "shear", "volume_ratio"]
+OF_ALIGNMENT = ["dice_template", "ncc_template", "dice_affine", "ncc_affine"]
+OF_ALIGNMENT += ["determinant", "shear", "stretch", "volume_ratio"]
 OF_REGISTRATION = [*OF_ALIGNMENT, "grey_white", "fluid_white", "enhanced", "edge_fraction", "clipped", "range_used"]
 METRICS = [*OF_BIAS_FIELD, *OF_BRAIN, *OF_REGISTRATION]
 # zero in most scans: no spread to speak of

@@ -53,6 +53,7 @@ MEANING = {  # column of qc.tsv -> (description, unit or none)
     "ncc_affine": ("ncc_template before the warp; n/a without one", None),
     "determinant": ("Volume of the brain in the template over that in the scan (determinant of the affine)", None),
     "shear": ("Shear of the affine", None),
+    "stretch": ("How many times more the affine enlarges one direction than another", None),
     "volume_ratio": ("Volume of the brain after the affine over that of the template's; n/a for a rigid one", None),
     "grey_white": ("Median of grey matter over that of white matter, where the template has them", None),
     "fluid_white": ("Median of fluid over that of white matter, where the template has them", None),

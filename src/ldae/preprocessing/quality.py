@@ -25,6 +25,7 @@ LIMITS: Limits = {
     "ncc_affine": (0.30, 0.45, None, None),
     "determinant": (0.6, 0.9, 2.2, 3.0),
     "shear": (None, None, 0.2, 0.4),
+    "stretch": (None, None, 1.25, None),
     "volume_ratio": (0.75, 0.9, 1.13, 1.25),
     "brain_ml": (600, 850, 1900, 2300),
     "cut_cm2": (None, None, 5, 25),
@@ -41,7 +42,7 @@ LIMITS: Limits = {
 }
 # no air to measure noise in; not measured outside the cohort's chain; no warp; not measured by earlier versions
 UNKNOWN_ALLOWED = {"noise", "bias_range", "dice_affine", "ncc_affine", "grey_white", "fluid_white"}
-UNKNOWN_ALLOWED |= {"cut_head_cm2", "range_used", "filled", "offset", "volume_ratio", "enhanced"}
+UNKNOWN_ALLOWED |= {"cut_head_cm2", "range_used", "filled", "offset", "volume_ratio", "enhanced", "stretch"}
 NEAR_MM = 8.0  # skull and scalp are thicker
 COARSE_MM, SIGNAL = (
     4.0,

@@ -22,6 +22,9 @@ FINITE_FRACTION = 0.999
 SPIKE_FACTOR = 1000  # maximum over 99th percentile; magnitude images stay below 10
 SIXTEEN_BITS, WRAPPED_FRACTION = 2**16, 1e-3  # neighbours that differ by three quarters of what 16 bits hold
 GZIP = b"\x1f\x8b"
+HEADER_SIZES = {
+    size.to_bytes(4, order) for size in (348, 540) for order in ("little", "big")
+}  # NIfTI begins with its own
 OTHER_FORMATS = (
     "a NIfTI, MGH or Analyze file is read; convert others (.nrrd, .mha, .mnc, .mif, a DICOM file) to NIfTI first"
 )
@@ -115,10 +118,11 @@ def why_unreadable(path: Path, error: Exception) -> str:
     if not path.is_file() or not isinstance(error, nib.filebasedimages.ImageFileError):
         return said
     with path.open("rb") as file:
-        packed = file.read(2) == GZIP
-    if packed != (path.suffix in (".gz", ".mgz")) and path.name.removesuffix(".gz").endswith(".nii"):
-        right = f"{path.name}.gz" if packed else path.name.removesuffix(".gz")
-        return f"the file is {'' if packed else 'not '}packed by gzip: name it {right}"
+        start = file.read(4)
+    if path.suffix == ".nii" and start.startswith(GZIP):
+        return f"the file is packed by gzip: name it {path.name}.gz"
+    if path.name.endswith(".nii.gz") and start in HEADER_SIZES:
+        return f"the file is not packed by gzip: name it {path.name.removesuffix('.gz')}"
     return f"{said}; {OTHER_FORMATS}" if "work out file type" in said else said
 
 

@@ -17,6 +17,8 @@ WORDS = {
     "another contrast or a damaged image",
     "determinant": "the brain had to change its volume so many times to fit the template: look at voxel sizes and mask",
     "shear": "the brain had to be sheared to fit the template: look whether mask or registration went wrong",
+    "stretch": "one direction had to be enlarged so many times more than another to fit the template: look at the "
+    "voxel sizes in the header, and whether mask or registration went wrong",
     "enhanced": "spots inside the brain are far brighter than white matter, as vessels are after a contrast agent "
     "(gadolinium): look whether the scan was made with one",
     "volume_ratio": "after the affine the brain has so many times the volume of the template's: look whether it was "

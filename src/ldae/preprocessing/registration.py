@@ -106,6 +106,12 @@ def shear_of(matrix: np.ndarray) -> float:
     return float(np.abs(axes.T @ axes - np.eye(3)).max())
 
 
+def stretch_of(matrix: np.ndarray) -> float:
+    """How many times more the affine enlarges one direction than another: 1 for a rotation with one scale."""
+    scales = np.linalg.svd(matrix[:3, :3], compute_uv=False)
+    return float(scales[0] / scales[-1])
+
+
 def log_jacobian(warp: Path) -> nib.Nifti1Image:
     """log of the Jacobian determinant of a SyN displacement field, on the field's grid.
 

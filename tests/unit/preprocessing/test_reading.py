@@ -93,10 +93,14 @@ def test_what_is_no_file_of_a_scan_says_what_to_do(tmp_path):
     (tmp_path / "b.nii").write_bytes((tmp_path / "a.nii.gz").read_bytes())
     (tmp_path / "c.nii.gz").write_bytes(gzip.decompress((tmp_path / "a.nii.gz").read_bytes()))
     (tmp_path / "d.nrrd").write_bytes(b"NRRD0004")
+    (tmp_path / "e.nii.gz").write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    (tmp_path / "f.nii.gz").touch()
     for name, words in (
         ("b.nii", "is packed by gzip: name it b.nii.gz"),
         ("c.nii.gz", "is not packed by gzip: name it c.nii"),
         ("d.nrrd", "convert others .* to NIfTI first"),
+        ("e.nii.gz", "is not a gzip file"),
+        ("f.nii.gz", "Empty file"),
     ):
         with pytest.raises(QuarantinedScan, match=f"unreadable: .*{words}"):
             read_given(tmp_path / name)

@@ -4,11 +4,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 from scipy import ndimage
+from scipy.spatial.transform import Rotation
 
 from ldae.config import Registration
 from ldae.core.errors import QuarantinedScan, UserError
 from ldae.preprocessing.antspy import load_ants, strictly, to_ants
-from ldae.preprocessing.registration import log_jacobian, matrix_of, register, shear_of
+from ldae.preprocessing.registration import log_jacobian, matrix_of, register, shear_of, stretch_of
 from ldae.preprocessing.registration_template import load_template
 
 SETTINGS = Registration(transform="affine", resolution_mm=4.0)
@@ -83,6 +84,14 @@ def test_shear():
     sheared[0, 1] = 1
     assert shear_of(np.diag([2.0, 3, 1, 1])) == 0
     assert shear_of(sheared) == pytest.approx(np.sqrt(0.5))
+
+
+def test_stretch_is_of_any_direction_and_does_not_depend_on_the_pose():
+    turn = np.eye(4)
+    turn[:3, :3] = Rotation.from_euler("xyz", (30, 50, -20), degrees=True).as_matrix()
+    assert stretch_of(1.3 * turn) == pytest.approx(1)
+    assert stretch_of(np.diag([2.0, 3, 2.5, 1])) == pytest.approx(1.5)
+    assert stretch_of(turn @ np.diag([2.0, 3, 2.5, 1]) @ turn.T) == pytest.approx(1.5)
 
 
 def test_matrix_of_turns_the_axes_of_itk():

@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 from ldae.config import Registration
 from ldae.preprocessing import registration
 from ldae.preprocessing.quality import LIMITS, placed_metrics, verdict, volume_ratio
-from ldae.preprocessing.registration import register
+from ldae.preprocessing.registration import register, stretch_of
 from ldae.preprocessing.registration_template import load_template
 
 AFFINE = Registration(transform="affine", resolution_mm=4.0)
@@ -73,7 +73,11 @@ def test_a_head_whose_voxels_have_a_wrong_size_is_stretched_back(brain):
     scan = seen(brain, true)
     wrong = np.diag([1.0, 1.0, 1.4, 1.0])
     stretched = nib.Nifti1Image(scan.get_fdata(dtype=np.float32), wrong @ scan.affine)
-    assert apart_mm(found(stretched), np.linalg.inv(wrong), stretched) < 1.5
+    matrix = found(stretched)
+    assert apart_mm(matrix, np.linalg.inv(wrong), stretched) < 1.5
+    assert stretch_of(matrix) == pytest.approx(1.4, abs=0.1) and stretch_of(found(scan)) < 1.1
+    state, reason = verdict({"stretch": stretch_of(matrix)}, {"stretch": LIMITS["stretch"]}, only=True)
+    assert state == "warn" and "look at the voxel sizes in the header" in reason
 
 
 def test_a_head_that_is_followed_is_searched_once(brain, monkeypatch):

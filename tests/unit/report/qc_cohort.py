@@ -21,6 +21,7 @@ USUAL = {  # metric -> (typical value, spread)
     "ncc_template": (0.6, 0.03),
     "determinant": (1.3, 0.08),
     "shear": (0.02, 0.003),
+    "stretch": (1.1, 0.03),
     "grey_white": (0.72, 0.03),
     "fluid_white": (0.35, 0.04),
     "range_used": (0.7, 0.05),
