@@ -37,6 +37,7 @@ ELSEWHERE = {  # not of this cell
         f"ldae.studies.common.scales.{name}": "the textbook interval of each kind of number (docs/statistics.md)"
         for name in ("Amount", "Correlation", "Difference", "OnScale", "Ranks", "Share", "like", "on")
     },
+    "ldae.studies.common.frozen.NO_BASELINE": "why a rival that was not trained has no number",
     "ldae.studies.common.anatomy.Grid": "where voxels lie, for those who measure volumes",
 }
 ADAPTERS = ("fit_probes", "table_probes")

@@ -15,8 +15,9 @@ import pandas as pd
 from ldae.core.files import read_json, read_tsv, write_json, write_text, write_tsv
 from ldae.report.model_card import estimate_words
 from ldae.studies.common.paper_tables import write_table
+from ldae.studies.probes.reading import CHANCE
 
-ESTIMATE = ("value", "low", "high", "n_rows", "redrawn", "n_replicates")  # beside n_subjects
+ESTIMATE = ("value", "low", "high", *CHANCE, "n_rows", "redrawn", "n_replicates")  # beside n_subjects
 OWN_COUNT = re.compile(r"\(n = (\d+)\)")
 COUNTS = re.compile(r"subjects(_\w+)?|\w+_subjects")
 OF_OTHERS = re.compile(r"paper_\w+|n_\w+|\w*train\w*|\w+_published|model_\w+")  # not this cohort's test subjects
