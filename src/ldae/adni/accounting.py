@@ -14,18 +14,18 @@ import pandas as pd
 
 from ldae.adni.clinica import session_id
 from ldae.adni.clinica_cells import NUMBER
-from ldae.adni.disk import SubjectFiles, day_of, days_of, sequence_of
-from ldae.adni.image_listing import named_otherwise, named_t1w, visit_name
+from ldae.adni.disk import SubjectFiles
+from ldae.adni.image_listing import visit_name
 from ldae.adni.selection import PHASES, Rules, expected_name
 from ldae.adni.study_tables import TABLES, find_tables, read_table
+from ldae.adni.troubles import Trouble
+from ldae.adni.unlisted import NO_T1W, unknown_images, unlisted_days
 from ldae.core.cells import cut
 from ldae.core.errors import UserError
 
 NOT_ON_DISK, REFUSED, LATER_PHASE = "not downloaded", "refused by the study", "phase not converted"
-NO_T1W = "no T1w image"
 ORDINARY = (NOT_ON_DISK, REFUSED, LATER_PHASE, NO_T1W)  # no fault of the download or of the conversion
-UNLISTED = "missing in the list of images"
-UNKNOWN, SECOND, UNDATED = "unknown images", "second image of the visit", "unknown visit of ADNI4"
+SECOND, UNDATED = "second image of the visit", "unknown visit of ADNI4"
 HIDDEN, NAMELESS = "in a hidden folder", "files without an image ID"
 NO_NUMBER, TWICE = "no image ID", "listed for two visits"
 LEFT_OUT, UNUSABLE_ROW, NO_VISIT = "left out by Clinica", "unusable visit", "no visit near"
@@ -246,7 +246,7 @@ def absence(image_id: str, disk: SubjectFiles, reasons: Mapping[str, str]) -> st
     if image_id in disk.hidden:
         return f"{HIDDEN}: the files of I{image_id} lie in {Path(disk.hidden[image_id]).name}"
     if image_id in disk.empty:
-        return f"{NOT_ON_DISK}: the folder I{image_id} is empty"
+        return Trouble.EMPTY.because(f"the folder I{image_id} has no file in it")
     return f"{NOT_ON_DISK}: no file is named after I{image_id}, which MPRAGEMETA lists"
 
 
@@ -283,28 +283,6 @@ def visits_left_out(
     return entries + unlisted_days(images, disk, listing.known)
 
 
-def unlisted_days(images: pd.DataFrame, disk: SubjectFiles, known: Set[str]) -> list[dict]:
-    """One entry for each day of a subject on which there are images in folders named like T1w scans, and none of them
-    or of the day is in the list.
-
-    Args:
-        images: the subject's rows of the list; known: all images that are listed.
-    """
-    unlisted = {image: files for image, files in disk.images.items() if image not in known}
-    others = {image: files for image, files in unlisted.items() if named_t1w(sequence_of(files))}
-    if not others:
-        return []
-    listed = {day_of(disk.images[image]) for image in images["ImageUID"] if image in disk.images}
-    listed |= set(images["ScanDate"])
-    entries = []
-    for day, (first, *_) in sorted(days_of(others).items()):
-        if day not in listed:
-            reason = f"{UNLISTED}: MPRAGEMETA has no image of {day}, I{first} lies in {sequence_of(others[first])}"
-            facts = {"session_id": None, "image_id": first, "field_strength": None, "reason": reason}
-            entries.append(facts | {"scan_date": day if day[0].isdigit() else None})
-    return entries
-
-
 def may_be_here(images: pd.DataFrame, disk: SubjectFiles, known: Set[str]) -> pd.Series:
     """Rows without an image's number whose image may be on disk: the digits of the cell are there, or an image that no
     row has.
@@ -317,26 +295,6 @@ def may_be_here(images: pd.DataFrame, disk: SubjectFiles, known: Set[str]) -> pd
         return unknown
     digits = images["ImageUID"].str.replace(r"[^0-9]", "", regex=True).str.lstrip("0")
     return unknown & (digits.isin(disk.ids) | bool(disk.ids - known))
-
-
-def unknown_images(disk: SubjectFiles, why: str, others: Set[str] = frozenset()) -> list[dict]:
-    """Entries for a subject that no list of images has: as many visits as its folders have days.
-
-    Args:
-        others: images that are listed, and so other subjects'.
-    """
-    here = sorted(disk.ids - others)
-    likely = {image: disk.images[image] for image in here if not named_otherwise(sequence_of(disk.images[image]))}
-    if here and not likely:
-        names = sorted({str(sequence_of(disk.images[image])) for image in here})
-        reason = f"{NO_T1W}: no list of images has this subject, the folders are named {', '.join(names[:3])}"
-        return [{"session_id": None, "reason": reason, "image_id": None, "field_strength": None, "scan_date": None}]
-    days = days_of(likely)
-    return [
-        {"session_id": None, "reason": f"{UNKNOWN}: {why}", "image_id": images[0], "field_strength": None}
-        | {"scan_date": day if day[0].isdigit() else None}
-        for day, images in sorted(days.items())
-    ]
 
 
 def left_out(

@@ -7,9 +7,10 @@ from datetime import date
 
 import pandas as pd
 
-from ldae.adni.accounting import NO_VISIT, NOT_ON_DISK, SECOND, unknown_images
+from ldae.adni.accounting import NO_VISIT, NOT_ON_DISK, SECOND
 from ldae.adni.adni4_tables import WITHIN_DAYS, Adni4
 from ldae.adni.disk import SubjectFiles
+from ldae.adni.unlisted import unknown_images
 
 SAME_VISIT_DAYS = 31  # between two scans of one visit
 

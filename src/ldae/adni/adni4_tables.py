@@ -15,17 +15,18 @@ import pandas as pd
 from ldae.adni.accounting import failed_series
 from ldae.adni.adni4_visits import ROSTER, People, Visits, number
 from ldae.adni.bids_tables import SESSION_COLUMNS
-from ldae.adni.clinica_tables import AdaptedTable, prepared_table
+from ldae.adni.clinica_tables import OTHER_NAMES, AdaptedTable, prepared_table
 from ldae.adni.disk import SubjectFiles, subject_files
 from ldae.adni.image_listing import image_list
 from ldae.adni.inventory import FIVE_DIGITS, subject_folders
 from ldae.adni.selection import PHASES
 from ldae.adni.spelling import plain_number
-from ldae.adni.study_tables import BY_NAME, FILES, StudyTable, columns, find_todays_tables, read_table
+from ldae.adni.study_tables import BY_NAME, FILES, StudyTable, columns, find_todays_tables
 from ldae.core.cells import Reading, read_dates
 from ldae.core.errors import UserError
 from ldae.core.files import read_tsv, write_tsv
 from ldae.core.keys import roster_number
+from ldae.core.text_tables import read_text_table
 
 MAYO, LIST = "MAYOADIRL_MRI_QUALITY_ADNI3", "MRIQC"
 TABLES = (
@@ -203,7 +204,7 @@ def listed_images(images: Path, tables: Path, adapted: Mapping[str, AdaptedTable
     for name in LISTS:
         for path in find_todays_tables(tables, name):
             try:
-                lists.append(image_list(read_table(path), None, images, None))
+                lists.append(image_list(read_text_table(path, wanted=OTHER_NAMES).frame(), None, images, None))
             except UserError:
                 continue  # named by the preflight where it matters
     needed = {"SubjectID", "ImageUID", "ScanDate"}

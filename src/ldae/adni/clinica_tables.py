@@ -24,7 +24,6 @@ from ldae.adni.study_tables import (
     find_tables,
     find_todays_tables,
     lacking_columns,
-    read_table,
 )
 from ldae.core.errors import UserError
 from ldae.core.files import sha256_file
@@ -105,14 +104,23 @@ def prepared_table(table: StudyTable, images: Path, tables: Path, merge: Adapted
     if len(regular) > 1 and len({sha256_file(path) for path in paths}) == 1:
         changes.append(f"{len(paths)} equal files, the first is read")
         paths = paths[:1]
+    joined = None
+    if len(paths) > 1 and table.name == "MPRAGEMETA" and (joined := joined_lists(paths, changes)) is not None:
+        paths = paths[:1]
     if len(paths) != 1:
         return AdaptedTable(table, tuple(paths))
     try:
         raw = read_text_table(paths[0], wanted=columns_of(table))
-        content = raw.frame()
+        content = raw.frame() if joined is None else joined
         if content.empty and not table.name.startswith("MAYO"):  # Clinica dies of other empty ones
             raise UserError(f"table {table.name} has a header and no row")
         changes += raw.notes
+        if (
+            source == "MPRAGEMETA"
+            and "SubjectID" not in same_spelling(table, content, [])
+            and is_list_of_images(content)
+        ):
+            source = "All_Images"  # saved under the old name
         if source != table.name:
             changes.append(f"made from {paths[0].name}")
             if table.name == "MPRAGEMETA":
@@ -121,6 +129,24 @@ def prepared_table(table: StudyTable, images: Path, tables: Path, merge: Adapted
     except UserError as error:
         return AdaptedTable(table, tuple(paths), error=str(error))
     return AdaptedTable(table, tuple(paths), content, tuple(changes))
+
+
+def joined_lists(paths: list[Path], changes: list[str]) -> pd.DataFrame | None:
+    """The rows of several lists of images, of each image the first; None where they contradict each other (whose an
+    image is, or when it was taken) or one of them cannot be read."""
+    try:
+        tables = [read_text_table(path, wanted=columns_of(BY_NAME["MPRAGEMETA"])).frame() for path in paths]
+    except UserError:
+        return None
+    if any(list(table) != list(tables[0]) for table in tables) or not is_list_of_images(tables[0]):
+        return None
+    every = pd.concat(tables, ignore_index=True)
+    facts = renamed(every)[["ImageUID", "SubjectID", "ScanDate"]].drop_duplicates()
+    if facts["ImageUID"].duplicated().any():
+        return None
+    rows = every.drop_duplicates(ignore_index=True)
+    changes.append(f"{len(paths)} lists joined, {count(len(rows), 'row')}: {', '.join(path.name for path in paths)}")
+    return rows
 
 
 def files_of(table: StudyTable, tables: Path) -> tuple[list[Path], str]:
@@ -165,13 +191,15 @@ def listed_images(
     """MPRAGEMETA from one of today's lists of images, completed by MRIQC where that was downloaded too."""
     quality = find_todays_tables(tables, "MRIQC") if source != "MRIQC" else []
     known_visits = merge.content if merge is not None and merge.usable else None
-    return image_list(content, read_table(quality[0]) if len(quality) == 1 else None, images, known_visits)
+    marks = read_text_table(quality[0], wanted=OTHER_NAMES).frame() if len(quality) == 1 else None
+    return image_list(content, marks, images, known_visits)
 
 
 def same_spelling(table: StudyTable, content: pd.DataFrame, changes: list[str]) -> pd.DataFrame:
     """Columns that are there in other capitals (``LONI_IMAGE``) get the spelling Clinica asks for."""
     wanted = [*table.required, *table.used, *(column for group in table.either for column in group)]
-    lower = {column.lower(): column for column in content}
+    lower = {re.sub(r"[.\s]+", "_", column.lower()): column for column in content}  # R writes DX.bl
+    lower |= {column.lower(): column for column in content}
     names = {lower[column.lower()]: column for column in wanted if column not in content and column.lower() in lower}
     if names:
         changes.append("columns renamed: " + ", ".join(f"{old} to {new}" for old, new in sorted(names.items())))
@@ -190,9 +218,14 @@ def lists_of_images(tables: Path) -> list[Path]:
             header = pd.DataFrame(columns=read_text_table(path, wanted=OTHER_NAMES).header)
         except UserError:
             continue
-        if {"SubjectID", "ImageUID", "Sequence", "ScanDate"} <= set(renamed(header.astype(object))):
+        if is_list_of_images(header.astype(object)):
             found.append(path)
     return found
+
+
+def is_list_of_images(table: pd.DataFrame) -> bool:
+    """Whether a table is a list of images by its columns."""
+    return {"SubjectID", "ImageUID", "Sequence", "ScanDate"} <= set(renamed(table))
 
 
 def derived(table: StudyTable, content: pd.DataFrame, merge: AdaptedTable | None, changes: list[str]) -> pd.DataFrame:

@@ -32,6 +32,8 @@ NOT_MINE = -1  # in place of the bytes of a file
 A_SERIES = 10  # files in a folder, where their names do not say that they are slices
 NOT_HIDDEN = re.compile(r"\.(AppleDouble|git|datalad|trash.*|snapshots?|Spotlight.*|fseventsd)", re.IGNORECASE)
 BEHIND_A_LINK = 5_000  # folders; those of all images of one subject are some hundred
+# ADNI_002_S_0295_MR_MP-RAGE__br_raw_20060418193713091_1_S13408_I13722.dcm: sequence, and the day of the upload
+OF_LONI = re.compile(r"_MR_(.+?)_+br_(?:raw_)?(\d{4})(\d\d)(\d\d)\d*_", re.IGNORECASE)
 DAY = re.compile(r"\d{4}-\d\d-\d\d(?=_|$)")  # LONI's folder of a series: 2006-04-18_08_20_30.0
 
 
@@ -219,13 +221,24 @@ def day_in(path: str) -> str | None:
     return next((match.group() for part in reversed(Path(path).parts) if (match := DAY.match(part))), None)
 
 
+def session_of(files: ImageFiles) -> str | None:
+    """Day in the path of an image's first file, else that of its upload in LONI's file name, which the images of one
+    session share; None where there is neither."""
+    name = next((path.rpartition("/")[2] for path in files.all[:1]), "")
+    uploaded = OF_LONI.search(name)
+    return day_of(files) or ("-".join(uploaded.groups()[1:]) if uploaded else None)
+
+
 def sequence_of(files: ImageFiles) -> str | None:
-    """Name of the folder above the day, which LONI calls after the sequence (``MP-RAGE``); None without one."""
+    """Name of the folder above the day, which LONI calls after the sequence (``MP-RAGE``), else what LONI's file names
+    tell of it; None where neither does."""
     for path in files.all[:1]:
         parts = Path(path).parts
         place = max((place for place, part in enumerate(parts) if DAY.match(part)), default=0)
         if place and not PTID.fullmatch(parts[place - 1]):
             return parts[place - 1]
+        if found := OF_LONI.search(parts[-1]):
+            return found.group(1)
     return None
 
 

@@ -24,6 +24,7 @@ UNFINISHED = re.compile(r"(.+)\.(?:crdownload|part|partial|filepart|download|opd
 MAYBE_UNFINISHED = re.compile(r"(.+)(?:\.te?mp|~)", re.IGNORECASE)  # where the rest is the name of an image's file
 UNFINISHED_FOLDER = re.compile(r".+\.download", re.IGNORECASE)  # of Safari
 RSYNC = re.compile(r"\.(.+\.(?:dcm|ima|dicom|nii|gz|zip))\.[A-Za-z0-9]{6}", re.IGNORECASE)
+COPY_OF_LONI = re.compile(r"(_S\d+_I\d+)_\d{1,2}(?=\.[^.]*$)", re.IGNORECASE)  # ..._S123_I456_1.dcm
 COPY = re.compile(
     r"^copy(?: \(?\d+\)?)? of |(?: ?\(\d+\)| - copy(?: \(\d+\))?| copy(?: \d+)?)(?=\.[^.]*$|$)", re.IGNORECASE
 )
@@ -69,7 +70,7 @@ def is_archive(name: str) -> bool:
 
 def plain_name(name: str) -> str:
     """A name without what marks a copy: ``IM1 (2).dcm``, ``Copy of IM1.dcm`` and ``IM1 - Copy.dcm`` -> ``im1.dcm``."""
-    return COPY.sub("", name).casefold()
+    return COPY_OF_LONI.sub(r"\1", COPY.sub("", name)).casefold()
 
 
 def shape(name: str) -> str:

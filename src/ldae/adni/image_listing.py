@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.adni.spelling import field_strength, plain_number, subject_id, visit_code
+from ldae.core.cells import Reading, read_dates
 from ldae.core.files import walk
 
 SPELLINGS = {
@@ -81,10 +82,8 @@ def plain_numbers(values: pd.Series) -> pd.Series:
 
 def iso_dates(values: pd.Series) -> pd.Series:
     """``2006-04-18 00:00:00``, ``20060418.0`` and LONI's ``4/18/2006`` as ``2006-04-18``; anything else as it is."""
-    text = values.str.replace(r"^(\d{4}-\d\d-\d\d)[ T].*$", r"\1", regex=True)
-    text = text.str.replace(r"^(\d{4})(\d\d)(\d\d)(\.0)?$", r"\1-\2-\3", regex=True)
-    slashed = pd.to_datetime(text.where(text.str.contains("/")), format="%m/%d/%Y", errors="coerce")
-    return slashed.dt.strftime("%Y-%m-%d").fillna(text)
+    days = pd.Series(read_dates(values, Reading(), day_first=False, serials=True), index=values.index, dtype=object)
+    return days.fillna(values)
 
 
 def field_strengths(values: pd.Series) -> pd.Series:

@@ -6,13 +6,22 @@ What lies beside the subjects, where no converter looks, is listed with what to 
 import hashlib
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from ldae.adni.archives import unpacked_by
-from ldae.adni.file_names import SLICE, SUBJECT_IN_NAME, UNFINISHED_FOLDER, intended_name, is_archive, kind_of
+from ldae.adni.file_names import (
+    IMAGE_FILE,
+    SLICE,
+    SUBJECT_IN_NAME,
+    UNFINISHED_FOLDER,
+    intended_name,
+    is_archive,
+    kind_of,
+)
 from ldae.adni.spelling import plain_text
 from ldae.adni.study_tables import TABLES, find_tables, find_todays_tables
 from ldae.config import Config
@@ -44,6 +53,10 @@ def missing_folders(images: Path, tables: Path) -> list[tuple[str, str, str]]:
             how = "does not exist"
         elif is_kernels(path):
             how = "is one of the operating system's own, which hold no files"
+        elif not os.access(path, os.R_OK | os.X_OK):
+            how = "must not be read by this user"
+            found.append((f"the folder of the {what} {how}", str(path), "change its permissions (chmod -R u+rX)"))
+            continue
         else:
             continue
         fix = f"unpack the LONI download there, or set {key} in the configuration (docs: ADNI download guide)"
@@ -176,8 +189,10 @@ LIKE_A_SUBJECT = re.compile(
     r"[\W_]*(?:sub-)?(?:ADNI)?[\s_-]*(\d{1,3})(?:[\s_-]*S[\s_-]*(\d{3,6})|[\s_-]+S[\s_-]+(\d{1,2}))(?!\d).*",
     re.IGNORECASE | re.DOTALL,
 )
+NOBODY: Mapping[str, str] = {}
 SIBLING = "../"  # before the name of a folder beside the images' root
 COPY_OF = r"(?: ?\(\d{1,2}\)|[ -]\d{1,2}| - copy.*| copy.*)"  # what Finder, Explorer and browsers add to a name
+BIN = re.compile(r"\$RECYCLE\.BIN|RECYCLER|System Volume Information|lost\+found|@eaDir", re.IGNORECASE)
 MACOS = "__MACOSX"  # what macOS puts into archives; there is no image in it
 
 
@@ -212,8 +227,12 @@ def subject_meant(name: str) -> str | None:
 
 
 @saying_what_is_closed()
-def outsiders(images: Path) -> list[Outsider]:
-    """Everything at the top of the tree that is no subject folder and not hidden."""
+def outsiders(images: Path, owners: Mapping[str, str] = NOBODY) -> list[Outsider]:
+    """Everything at the top of the tree that is no subject folder and not hidden.
+
+    Args:
+        owners: image ID -> PTID, of the list of images, for slices whose names tell their image alone.
+    """
     found = []
     loose: dict[str, list[tuple[str, int]]] = {}
     for item in sorted(os.scandir(images), key=lambda item: item.name):
@@ -228,9 +247,10 @@ def outsiders(images: Path) -> list[Outsider]:
             found.append(Outsider(item.name, 1, 0, f"it is a link to nowhere: {fix}", (), True))
         else:
             size = item.stat(follow_symlinks=False).st_size
-            whose = SUBJECT_IN_NAME.search(item.name)
+            named, image = SUBJECT_IN_NAME.search(item.name), IMAGE_FILE.search(item.name)
+            whose = named.group().upper() if named else owners.get(image.group(1)) if image else None
             if whose and kind_of(item.name) in ("dicom", "nifti"):
-                loose.setdefault(whose.group().upper(), []).append((item.name, size))
+                loose.setdefault(whose, []).append((item.name, size))
                 continue
             archives = (item.name,) if is_archive(item.name) or kind_of(item.name) == "unfinished" else ()
             found.append(Outsider(item.name, 1, size, file_fix(item.name), archives=archives))
@@ -285,6 +305,8 @@ def folder_outside(images: Path, name: str) -> Outsider:
             size += (Path(folder) / file).lstat().st_size
     if name == MACOS:
         return Outsider(name, files, size, "nothing: macOS made it, there is no image in it")
+    if BIN.fullmatch(name):
+        return Outsider(name, files, size, "nothing: in it is what was deleted, and what the system keeps for itself")
     if not subjects and archives and UNFINISHED_FOLDER.fullmatch(name):
         fix = f"download {name.rpartition('.')[0]} again, this is an unfinished download (Safari's)"
         return Outsider(name, files, size, fix, archives=tuple(archives))

@@ -193,7 +193,11 @@ def cut_off(series: Series, largest: int, headers: Headers) -> str | None:
     most = max(sizes, default=0)
     if not sizes or (min(sizes) >= WHOLE_SIZE * most and most >= ROUGHLY * largest and most >= SMALL_SLICE):
         return None
-    taken = headers.of(series.files.dicom[0])
+    first = series.files.dicom[0]
+    taken = headers.of(first)
+    if taken is None and first in headers.known:
+        what = f"{first.rpartition('/')[2]} of I{series.image} has no usable header"
+        return Trouble.UNREADABLE.because(f"{what} (copy or download it again)")
     if taken is None or taken.least is None:
         return None
     short = sum(number for size, number in sizes.items() if size < taken.least)

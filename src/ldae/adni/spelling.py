@@ -146,7 +146,7 @@ def normalised(table: StudyTable, content: pd.DataFrame, changes: list[str]) -> 
             continue
         old = content[column]
         if column in DATES:
-            new = pd.Series(read_dates(old, Reading()), index=old.index, dtype=object)
+            new = pd.Series(read_dates(old, Reading(), serials=True), index=old.index, dtype=object)
             new = new.where(new.notna(), old)
         elif column in RULES:
             names = {cell: RULES[column](cell) for cell in old.unique()}

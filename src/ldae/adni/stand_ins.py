@@ -15,6 +15,7 @@ WORKBOOK = re.compile(r"\.(xlsx|xlsm|xls|ods|numbers|rdata|rda|rds|sas7bdat|sav|
 PLAIN = re.compile(r"\.(csv|tsv|txt|tab)$", re.IGNORECASE)
 OTHER_ENDINGS = (".tsv", ".txt", ".tab")  # of text tables that are read once they are called CSV
 COMPRESSED = re.compile(rf"{PACKED}$", re.IGNORECASE)
+QUERY = re.compile(r"(.+\.csv)[?@&_].*", re.IGNORECASE)  # ADNIMERGE.csv?download=1
 NAMELESS = re.compile(r"unconfirmed .*\.crdownload", re.IGNORECASE)  # Chrome, until it is finished
 
 
@@ -31,6 +32,10 @@ def stand_ins(folder: Path, names: tuple[str, ...]) -> list[str]:
             found.append(f"{path.name} is an unfinished download: download it again")
         elif NAMELESS.fullmatch(path.name):
             found.append(f"{path.name} is an unfinished download, perhaps of it: download that again")
+        elif (asked := QUERY.fullmatch(path.name)) and is_called(asked.group(1), names):
+            found.append(f"{path.name} is it but for what the browser added to its name: rename it {asked.group(1)}")
+        elif any(re.match(rf"{name}[ _-]*DICT", path.name, re.IGNORECASE) for name in names):
+            found.append(f"{path.name} explains the columns of it, and is not the table itself")
         elif not path.suffix and is_called(f"{path.name}.csv", names):
             found.append(f"{path.name} has no ending: name it {path.name}.csv")
         elif path.suffix.lower() in OTHER_ENDINGS and is_called(path.name, names):

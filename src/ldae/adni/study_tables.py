@@ -16,7 +16,9 @@ from ldae.core.files import digest, leads_back, walk
 from ldae.core.keys import PTID
 from ldae.core.text_tables import read_text_table
 
-DATE_AND_COPY = r"(?:[ _-]+\d[\w ,.-]*?)?(?: ?\(\d+\))?"  # a date in any spelling, a browser's number of the copy
+# LONI's title with the phases in brackets, a date in any spelling, and what a browser or a desktop adds to a copy.
+DATE_AND_COPY = r"(?: - [^\[\]]*\[[^\]]*\]|[ _-]?\[[^\]]*\])?(?:[ _-]+\d[\w ,.-]*?)?(?:(?: -)? copy)?(?: ?\(\d+\))?"
+COPY_OF = re.compile(r"^copy (?:\(\d+\) )?of ", re.IGNORECASE)
 FILES = "LONI IDA, Search & Download > Study Files"
 
 
@@ -128,7 +130,7 @@ def files_below(folder: Path, links: bool) -> Iterator[Path]:
 
 def named(path: Path, pattern: str) -> bool:
     """Is the file's name (without its ending) that of a table, whatever date and number of a copy follow?"""
-    return bool(re.fullmatch(pattern + DATE_AND_COPY, path.stem, re.IGNORECASE))
+    return bool(re.fullmatch(pattern + DATE_AND_COPY, COPY_OF.sub("", path.stem), re.IGNORECASE))
 
 
 def find_tables(folder: Path, name: str) -> list[Path]:

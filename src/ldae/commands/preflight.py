@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -71,6 +72,9 @@ def run(options: Namespace) -> int:
 
 def wrong_call(options: Namespace) -> str | None:
     """What is wrong with the arguments themselves; None where nothing is."""
+    from ldae.adni.archives import unpacked_by
+    from ldae.adni.file_names import is_archive
+
     call = "call: ldae preflight RAW CLINICAL"
     if options.bids is not None:
         if options.raw is not None or options.clinica is not None:
@@ -79,14 +83,36 @@ def wrong_call(options: Namespace) -> str | None:
         return f"{call}, or ldae preflight --bids DIR"
     else:
         for folder in (options.raw, options.clinical):
+            if folder.is_file() and is_archive(folder.name):
+                return f"{folder} is an archive: unpack it ({unpacked_by(folder.name)}) and give the folder; {call}"
             if not folder.is_dir():
                 return f"{folder} is not a folder; {call}"
         of_bids = ("layout", "visits", "participants")
         if given := [f"--{name}" for name in of_bids if getattr(options, name) is not None]:
             return f"{', '.join(given)}: of a BIDS dataset alone; call: ldae preflight --bids DIR"
-    if options.json not in (None, STDOUT) and Path(options.json).is_dir():
-        return f"--json {options.json} is a folder: name a file (or nothing, to print it)"
+    if options.json not in (None, STDOUT):
+        if Path(options.json).is_dir():
+            return f"--json {options.json} is a folder: name a file (or nothing, to print it)"
+        if (trouble := unwritable(Path(options.json))) is not None:
+            return f"--json {options.json} cannot be written ({trouble}): name another file."
+    if options.config:
+        from ldae.config import load_config
+
+        try:
+            load_config(*options.config)
+        except UserError as error:
+            return str(error)
     return None
+
+
+def unwritable(path: Path) -> str | None:
+    """Why a file cannot be written, before hours of reading are lost to it; None where it can, as far as that is
+    known."""
+    above = next(folder for folder in path.absolute().parents if folder.exists() or folder.is_symlink())
+    if not above.is_dir():
+        return f"{above} is not a folder"
+    place = path if path.exists() else above
+    return None if os.access(place, os.W_OK) else f"no right to write to {place}"
 
 
 def run_adni(options: Namespace) -> int:

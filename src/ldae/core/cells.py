@@ -15,7 +15,12 @@ YEARS_IN = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
 WITH_UNIT = re.compile(r"([+-]?\d+(?:[.,]\d+)?)\s*([A-Za-zµ]+\.?)")
 ISO = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:[T ].*)?")
 PACKED = re.compile(r"(\d{4})(\d\d)(\d\d)(?:\.0)?")
-PARTS = re.compile(r"(\d{1,2})([/.\-])(\d{1,2})\2(\d{4})(?:[T ].*)?")
+PARTS = re.compile(r"(\d{1,2})([/.\-])(\d{1,2})\2(\d{4}|\d{2})(?:[T ].*)?")
+WITH_MONTH = re.compile(r"(\d{1,2})[\s/.\-]*([a-z]{3,9})\.?[\s/.,\-]*(\d{4}|\d{2})(?:[T ]\d.*)?", re.IGNORECASE)
+MONTH_FIRST = re.compile(r"([a-z]{3,9})\.?\s*(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})(?:[T ]\d.*)?", re.IGNORECASE)
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+SERIAL = re.compile(r"(\d{5})(?:[.,]\d+)?")  # of a spreadsheet program: days since 30 December 1899
+EARLIEST = 80  # a year in two digits from here on is one of the last century; no scan of MRI is older
 
 
 @dataclass
@@ -105,38 +110,44 @@ def read_numbers(
     return numbers
 
 
-def read_dates(cells: Iterable[object], reading: Reading, day_first: bool | None = None) -> list[str | None]:
+def read_dates(
+    cells: Iterable[object], reading: Reading, day_first: bool | None = None, serials: bool = False
+) -> list[str | None]:
     """``YYYY-MM-DD``, None where there is none.
 
-    ISO dates with or without a time, ``20060418``, and dates as spreadsheets write them. Whether ``3/4/2006`` is of
-    March or of April is told by the other cells of the column (``3/25/2006``); where they do not tell, or contradict
-    each other, it is not read.
+    ISO dates with or without a time, ``20060418``, ``25-Apr-13``, and dates as spreadsheets write them. Whether
+    ``3/4/2006`` is of March or of April is told by the other cells of the column (``3/25/2006``); where they do not
+    tell, or contradict each other, it is not read. With years of two digits, what stands first may be the year
+    (``13/4/25``) unless another cell shows that it is none.
 
     Args:
         day_first: the order where the cells do not tell; None: unknown.
+        serials: whether a number of five digits is a spreadsheet program's day (41389: 2013-04-25).
     """
     texts = [None if is_missing(cell) else str(cell).strip() for cell in cells]
     order = day_order(texts, day_first)
     known: dict[str | None, str | None] = {None: None}
     for text in texts:
         if text is not None and text not in known:
-            known[text] = read_date(text, order)
+            known[text] = read_date(text, order) or (read_serial(text) if serials else None)
         if text is not None and known[text] is None:
             reading.unread[text] += 1
-        elif text is not None and PARTS.fullmatch(text):
+        elif text is not None and not (ISO.fullmatch(text) or PACKED.fullmatch(text)):
             reading.otherwise[text] += 1
     return [known[text] for text in texts]
 
 
 def day_order(cells: Iterable[str | None], otherwise: bool | None) -> dict[str, bool | None]:
-    """Separator -> is the day first? From the cells whose day is above 12; points are always day first."""
-    order: dict[str, bool | None] = {"/": otherwise, "-": otherwise, ".": True}
+    """Separator (twice, where years have two digits) -> is the day first? From the cells whose day is above 12; points
+    are always day first. A first number of 13 to this year's may be a year of two digits, and tells nothing."""
+    order: dict[str, bool | None] = {"/": otherwise, "-": otherwise, ".": True, "//": otherwise, "--": None, "..": True}
     evidence: dict[str, set[bool]] = {}
     for cell in cells:
         if cell is not None and (found := PARTS.fullmatch(cell)):
             first, mark, second = int(found.group(1)), found.group(2), int(found.group(3))
-            if (first > 12) != (second > 12):
-                evidence.setdefault(mark, set()).add(first > 12)
+            short = len(found.group(4)) == 2
+            if (first > 12) != (second > 12) and not (short and 12 < first <= this_year() % 100):
+                evidence.setdefault(mark * 2 if short else mark, set()).add(first > 12)
     for mark, kinds in evidence.items():
         order[mark] = kinds.pop() if len(kinds) == 1 else None
     return order
@@ -146,9 +157,16 @@ def read_date(cell: str, order: dict[str, bool | None]) -> str | None:
     """``YYYY-MM-DD``; None: no date, or not known whether its day comes first (``order``, of :func:`day_order`)."""
     if found := ISO.fullmatch(cell) or PACKED.fullmatch(cell):
         return real_day(*map(int, found.groups()[:3]))
+    if found := WITH_MONTH.fullmatch(cell):
+        return day_of_month(found.group(3), found.group(2), found.group(1))
+    if found := MONTH_FIRST.fullmatch(cell):
+        return day_of_month(found.group(3), found.group(1), found.group(2))
     if found := PARTS.fullmatch(cell):
-        first, second, year = int(found.group(1)), int(found.group(3)), int(found.group(4))
-        day_first = order[found.group(2)]
+        first, second, year = int(found.group(1)), int(found.group(3)), whole_year(found.group(4))
+        short = len(found.group(4)) == 2
+        day_first = order[found.group(2) * (2 if short else 1)]
+        if year is None or (short and day_first is None):
+            return None
         if first == second:
             day_first = True
         elif first > 12 or second > 12:
@@ -156,6 +174,39 @@ def read_date(cell: str, order: dict[str, bool | None]) -> str | None:
         if day_first is not None:
             return real_day(year, second, first) if day_first else real_day(year, first, second)
     return None
+
+
+def this_year() -> int:
+    """The year of today."""
+    return pd.Timestamp.today().year
+
+
+def whole_year(digits: str) -> int | None:
+    """``2013`` of ``2013`` and of ``13``, ``1998`` of ``98``; None of two digits that may be of either century."""
+    year = int(digits)
+    if len(digits) == 4:
+        return year
+    return 2000 + year if year <= this_year() % 100 else 1900 + year if year >= EARLIEST else None
+
+
+def day_of_month(year: str, month: str, day: str) -> str | None:
+    """``("13", "April", "25")`` -> ``2013-04-25``; None where the word is no English month or the first letters of
+    one."""
+    number, found = whole_year(year), month[:3].lower()
+    if number is None or found not in MONTHS:
+        return None
+    name = pd.Timestamp(2000, MONTHS.index(found) + 1, 1).month_name().lower()
+    known = name.startswith(month.lower()) or month.lower() == "sept"
+    return real_day(number, MONTHS.index(found) + 1, int(day)) if known else None
+
+
+def read_serial(cell: str) -> str | None:
+    """``41389`` -> ``2013-04-25``; None of what is no such number, or of a day before 1980 or to come."""
+    found = SERIAL.fullmatch(cell)
+    if found is None:
+        return None
+    day = pd.Timestamp("1899-12-30") + pd.Timedelta(days=int(found.group(1)))
+    return day.strftime("%Y-%m-%d") if pd.Timestamp("1980-01-01") <= day <= pd.Timestamp.today() else None
 
 
 def real_day(year: int, month: int, day: int) -> str | None:

@@ -66,7 +66,7 @@ def test_absence_tells_a_missing_image_from_one_that_was_not_staged():
     disk = SubjectFiles(images={"1": ImageFiles(dicom=["a"]), "2": ImageFiles(dicom=["b"])}, empty=["4"])
     assert absence("2", disk, {"2": "unreadable DICOM: so"}) == "unreadable DICOM: so"
     assert absence("3", disk, {}).startswith("not downloaded: no file is named after I3")
-    assert absence("4", disk, {}) == "not downloaded: the folder I4 is empty"
+    assert absence("4", disk, {}) == "empty files: the folder I4 has no file in it"
 
 
 def test_every_visit_on_disk_is_chosen_or_has_a_reason(download):

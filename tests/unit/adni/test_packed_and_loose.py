@@ -40,6 +40,22 @@ def test_loose_slices_of_several_subjects_are_one_finding(download):
     assert "move them into the folders of their subjects" in line
 
 
+def test_loose_slices_are_their_subject_s_by_the_list_where_their_names_tell_the_image_alone(download, ptid):
+    image = download.chosen(ptid)[0]
+    for number, path in enumerate(sorted((download.images / image.folder).iterdir())):
+        path.rename(download.images / f"IM{number}_I{image.image_id}.dcm")
+    (download.images / image.folder).rmdir()
+    assert sentence(download) == "5 of 6 visits on disk will arrive"
+    assert f"12 loose slices of {ptid} lie beside the subject folders" in said(download)
+
+
+def test_a_download_that_is_not_unpacked_is_to_be_unpacked(download):
+    for plan in download.plans:
+        zipped(download, plan.subject.ptid, f"{plan.subject.rid}.zip")
+    (line,) = [line for line in said(download).splitlines() if "no subject folder named" in line]
+    assert "unpack 2.zip, 1.zip, 7.zip" in line or ("unpack 1.zip, 2.zip" in line and "set raw.images" not in line)
+
+
 def test_loose_slices_that_lie_in_their_place_too_cost_nothing(download, ptid):
     for path in sorted((download.images / ptid).rglob("*.dcm")):
         shutil.copy(path, download.images / path.name)

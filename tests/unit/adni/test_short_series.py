@@ -84,6 +84,13 @@ def test_slices_cut_in_half_are_lost(download, image, number):
     assert f"{number} of 12 files of I{image.image_id} {'has' if number == 1 else 'have'} fewer bytes" in said(download)
 
 
+def test_slices_cut_in_the_header_are_unreadable(download, image):
+    for path in slices(download, image):
+        path.write_bytes(path.read_bytes()[:400])
+    assert sentence(download) == LOST
+    assert f"of I{image.image_id} has no usable header (copy or download it again)" in said(download)
+
+
 def test_compressed_slices_may_have_any_size(download, image):
     from pydicom.uid import RLELossless
 

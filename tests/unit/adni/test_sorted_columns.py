@@ -24,6 +24,10 @@ def sorted_alone(cells):
     return sorted(cells, reverse=True)
 
 
+def all_alike(cells):
+    return ["ADNI Screening"] * len(cells)
+
+
 def rolled(cells):
     return list(cells[1:]) + list(cells[:1])
 
@@ -56,6 +60,7 @@ def test_a_single_other_diagnosis_is_a_note(make_download, plans, tmp_path):
         ("ADNIMERGE", "AGE", rolled, "AGE differs between the visits of 5 of 5 subjects"),
         ("ADNIMERGE", "RID", rolled, "RID is not the end of PTID of 5 of 5 subjects"),
         ("MPRAGEMETA", "ScanDate", sorted_alone, "the list dates"),
+        ("MPRAGEMETA", "Visit", all_alike, "5 of 5 visits in the list have scans that are half a year apart"),
     ],
 )
 def test_a_column_that_was_moved_alone_blocks(make_download, plans, tmp_path, table, column, function, words):

@@ -58,6 +58,17 @@ def test_another_image_of_a_listed_day_is_no_visit_more(download):
     assert "note: 1 image on disk is not listed in MPRAGEMETA: I77" in said(download)
 
 
+def test_without_loni_s_folders_its_file_names_tell_sequence_and_session(download):
+    for image in download.listed:
+        (download.images / image.folder).rename(download.images / image.ptid / f"I{image.image_id}")
+    assert sentence(download) == ALL
+    other = next(image for image in download.listed if not image.chosen)
+    keep(download, lambda image: image is not other)
+    assert sentence(download) == ALL  # another scan of that day is listed
+    keep(download, lambda image: image.months == 0)
+    assert sentence(download).startswith("3 of 6 visits on disk will arrive")
+
+
 def test_subjects_with_other_sequences_alone_are_no_loss(download):
     for number, sequence in enumerate(("Axial_FLAIR", "Axial_DTI", "Axial_T2-FLAIR", "Resting_State_fMRI"), 80):
         other_sequence(download, f"941_S_{number:04d}", sequence, number)

@@ -18,7 +18,7 @@ from ldae.adni.preflight.adni4_checks import adni4_findings, count_adni4
 from ldae.adni.preflight.arrivals import Arrivals, arrival_findings, filtered_list, predicted
 from ldae.adni.preflight.beside_subjects import too_deep
 from ldae.adni.preflight.cell_checks import mangled_numbers, missing_facts, other_summaries
-from ldae.adni.preflight.date_checks import contradicted_dates, misdated_scans, swapped_dates, visit_dates
+from ldae.adni.preflight.date_checks import contradicted_dates, misdated_scans, mixed_visits, swapped_dates, visit_dates
 from ldae.adni.preflight.finding import SEVERITIES, Finding
 from ldae.adni.preflight.identity_checks import identities
 from ldae.adni.preflight.image_checks import (
@@ -104,8 +104,8 @@ def preflight(
         return Findings([swapped(images, tables), *tool_findings()])
     if (deep := too_deep(images)) is not None:
         return Findings([deep, *tool_findings()])
-    files, beside = files_by_subject(images, on_disk), outsiders(images) + copies_beside(images)
-    whole = adapt_tables(images, tables)
+    files, whole = files_by_subject(images, on_disk), adapt_tables(images, tables)
+    beside = outsiders(images, owners(whole)) + copies_beside(images)
     adapted, found = apart(whole, images, tables, adni4, files)
     contents = {name: item.content for name, item in adapted.items() if item.usable}
     subjects = [name for name in on_disk if not FIVE_DIGITS.fullmatch(name)]
@@ -123,7 +123,7 @@ def preflight(
     damaged = damaged and any(not FIVE_DIGITS.fullmatch(name) for name in on_disk)
     told = {} if needless_for_all else adapted
     told = whole if damaged else told
-    findings += adapted_findings(told, tables)
+    findings += adapted_findings(told, tables, images)
     if damaged:  # without ADNIMERGE, subjects of all phases look like ADNI4's, but for those with five digits
         late = {name: item for name, item in files.items() if FIVE_DIGITS.fullmatch(name)}
         sure = adni4_of(images, tables, whole, late) if adni4 and late else None
@@ -169,6 +169,7 @@ def preflight(
                 dates = visit_dates(contents["ADNIMERGE"], contents["MPRAGEMETA"], arrivals.images, files)
                 findings += contradicted_dates(dates, max_contradicted_fraction)
                 findings += swapped_dates(dates)
+                findings += mixed_visits(contents["MPRAGEMETA"], subjects, max_contradicted_fraction)
                 findings += misdated_scans(dates, max_contradicted_fraction)
                 findings += filtered_list(contents["MPRAGEMETA"], arrivals, subjects)
         findings += arrival_findings(arrivals, max_quarantined_fraction)

@@ -17,8 +17,6 @@ from ldae.adni.accounting import (
     SECOND,
     TWICE,
     UNDATED,
-    UNKNOWN,
-    UNLISTED,
     UNUSABLE_ROW,
     Listing,
     absence,
@@ -32,6 +30,7 @@ from ldae.adni.clinica_cells import NUMBER
 from ldae.adni.disk import SubjectFiles
 from ldae.adni.preflight.finding import Finding, Severity, shortened
 from ldae.adni.troubles import Trouble
+from ldae.adni.unlisted import UNKNOWN, UNLISTED
 from ldae.core.files import escaped
 from ldae.core.text_tables import count
 

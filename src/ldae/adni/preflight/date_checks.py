@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from ldae.adni.accounting import MISTAKEN_DAYS, too_many_lost
+from ldae.adni.accounting import FARTHEST, MISTAKEN_DAYS, too_many_lost
 from ldae.adni.disk import SubjectFiles, day_of
 from ldae.adni.preflight.finding import Finding, shortened
 from ldae.adni.preflight.quality_checks import ACCEPT, SORTED
@@ -21,6 +21,7 @@ DATES = ("EXAMDATE", "EXAMDATE_bl", "ScanDate", "folder")
 FIRST = pd.Timestamp("2004-01-01")  # no visit of the study is older
 NEARER = pd.Timedelta(days=14)  # by so much a date with day and month exchanged must fit better
 DAY = pd.Timedelta(days=1)
+CALENDARS = pd.Timedelta(days=1462)  # between the two of Excel
 USED = "months and age of a scan"
 
 
@@ -93,7 +94,7 @@ def swapped_dates(visits: pd.DataFrame) -> list[Finding]:
     """
     exam, scan = visits["EXAMDATE_day"], visits["ScanDate_day"]
     before = exchanged(exam)
-    nearer = (scan - before).abs() + NEARER < (scan - exam).abs()
+    nearer = ((scan - before).abs() + NEARER < (scan - exam).abs()) & ((scan - before).abs() <= FARTHEST)
     possible = int((before.notna() & scan.notna()).sum())
     if nearer.sum() < 2 or 2 * nearer.sum() <= possible:
         return []
@@ -104,6 +105,32 @@ def swapped_dates(visits: pd.DataFrame) -> list[Finding]:
     )
     fix = "download the table again and use it unopened: a spreadsheet program took the month for the day"
     return [Finding("blocking", what, "ADNIMERGE", fix, USED)]
+
+
+def mixed_visits(listing: pd.DataFrame, subjects: list[str], limit: float) -> list[Finding]:
+    """Visits of the list of images whose images were taken at different times, so that all but one of them are lost.
+
+    Args:
+        listing: MPRAGEMETA; subjects: PTIDs on disk.
+        limit: a larger fraction of the visits blocks (``convert.max_contradicted_fraction``).
+    """
+    rows = listing.loc[listing["SubjectID"].isin(subjects), ["SubjectID", "Visit", "ScanDate"]]
+    rows = rows.assign(day=pd.to_datetime(rows["ScanDate"], format="%Y-%m-%d", errors="coerce")).dropna()
+    groups = rows.groupby(["SubjectID", "Visit"])["day"]
+    spread = groups.max() - groups.min()
+    wrong = spread[spread > pd.Timedelta(days=MISTAKEN_DAYS)]
+    if wrong.empty:
+        return []
+    days = rows.groupby(["SubjectID", "Visit"])["ScanDate"].agg(lambda cells: " and ".join(sorted(set(cells))))
+    cells = [f"{visit} of {name} ({days[name, visit]})" for name, visit in wrong.index]
+    number = f"{len(wrong)} of {count(len(spread), 'visit')}"
+    what = f"{number} in the list have scans that are half a year apart: {shortened(cells, 2)}"
+    if too_many_lost(len(wrong), len(spread), wrong.index.get_level_values(0).nunique(), limit):
+        fix = f"download the list of images again: {SORTED}; {ACCEPT}"
+        return [Finding("blocking", what, "MPRAGEMETA", fix, "the visit of a scan")]
+    return [
+        Finding("note", what, "MPRAGEMETA", "see which visit each is of, and correct the list", "the visit of a scan")
+    ]
 
 
 def exchanged(days: pd.Series) -> pd.Series:
@@ -130,6 +157,8 @@ def misdated_scans(visits: pd.DataFrame, limit: float) -> list[Finding]:
         f"the list dates {len(wrong)} of {count(len(known), 'arriving scan')} otherwise than their folders: "
         f"{shortened(cells, 2)}"
     )
+    if (wrong["folder_day"] - wrong["ScanDate_day"] == CALENDARS).all():
+        what += "; each by four years and a day, as Excel's calendar from 1904 does it"
     swapped = int((exchanged(wrong["ScanDate_day"]) == wrong["folder_day"]).sum())
     what += f"; at {swapped} of them day and month are exchanged" if swapped else ""
     if too_many_lost(len(wrong), len(known), wrong["PTID"].nunique(), limit):

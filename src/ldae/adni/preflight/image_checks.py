@@ -27,6 +27,7 @@ from ldae.core.keys import PTID
 from ldae.core.text_tables import count
 
 PAGE = BY_NAME["ADNIMERGE"].page
+OFTEN = 0.1  # of the rows of a column
 
 
 def visit_findings(merge: pd.DataFrame, subjects: list[str], costly: set[str] | None = None) -> list[Finding]:
@@ -36,7 +37,10 @@ def visit_findings(merge: pd.DataFrame, subjects: list[str], costly: set[str] | 
         costly: subjects who lose a scan to a row that cannot be used; None: unknown.
     """
     rows = merge[merge["PTID"].isin(subjects)]
-    concerned = rows if costly is None else rows[rows["PTID"].isin(costly)]
+    dated = pd.to_datetime(rows["EXAMDATE"], format="%Y-%m-%d", errors="coerce").notna()
+    unread = (~dated & (rows["EXAMDATE"] != "")).mean()
+    every = costly is None or unread > OFTEN  # a damaged column is told, whatever else its visits are lost to
+    concerned = rows if every else rows[rows["PTID"].isin(costly or ())]
     findings = [
         *bad_dates(concerned, "EXAMDATE", "PTID", "ADNIMERGE"),
         *bad_codes(concerned),
@@ -197,6 +201,11 @@ def image_findings(
         what,
         "none needed if the names of the files are right",
     )
+    columns = ["SubjectID", "ImageUID", "Visit", "Sequence", "MagStrength", "Orig/Proc"]
+    twice = rows[[name for name in columns if name in rows]].drop_duplicates()
+    twice = sorted({f"I{number}" for number in twice.loc[twice.duplicated(["SubjectID", "ImageUID"]), "ImageUID"]})
+    what = "listed images are in several rows with different cells, of which the first is read"
+    add("note", twice, what, "keep only the right row of each in the list of images")
     findings += nameless_findings(files, images, {name for name, _ in listed - on_disk})
     fix = f"if you want them: {COLLECTIONS}, add them by image ID and download them beside the others"
     add("note", absent, "listed images are not on disk", fix)
@@ -279,6 +288,9 @@ def folder_findings(
     if not subject_folders(images):
         fix = "set raw.images to the folder that holds one folder per subject, as LONI's zip unpacks (usually ADNI)"
         inside = Counter(place.rpartition("/")[0] for item in beside for _, place in item.subjects if "/" in place)
+        packed = [item.path for item in beside if item.archives and not item.subjects]
+        if packed and not inside:
+            fix = f"unpack {shortened(map(escaped, packed), 3)}, which may hold them"
         if inside:
             (folder, number), *_ = inside.most_common(1)
             fix = f"set raw.images to {images / folder}, which holds {count(number, 'subject folder')}"

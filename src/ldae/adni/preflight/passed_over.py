@@ -5,7 +5,7 @@ names as those in place are, and the prediction is made a second time with them:
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from ldae.adni.inventory import MACOS, SIBLING, Outsider, subject_meant
 from ldae.adni.preflight.arrivals import DISAGREEING, PASSED_OVER, Arrivals
 from ldae.adni.preflight.finding import Finding, shortened
 from ldae.adni.slices import missing_numbers
+from ldae.adni.troubles import Trouble
 from ldae.core.files import escaped
 from ldae.core.keys import PTID
 
@@ -205,6 +206,8 @@ def count_passed_over(
     in_place = {name: files[name] for name in known if name in files}
     if then is not None and in_place and (first := predict(in_place)) is not None:
         arrivals.ordinary -= first.ordinary - then.ordinary  # not downloaded, it seemed, and lies elsewhere
+    if then is not None:
+        forget_empty(arrivals, then, set(known))
     now = {entry for entry in arrivals.arriving if entry[0] in known}
     more = Counter(name for name, code in (then.arriving if then else []) if (name, code) not in now)
     before, after = losses(arrivals), losses(then) if then else Counter()
@@ -215,6 +218,18 @@ def count_passed_over(
             number = len(days[name])
         for _ in range(number):
             arrivals.add(name, reason)
+
+
+def forget_empty(arrivals: Arrivals, then: Arrivals, subjects: Set[str]) -> None:
+    """Take visits whose folder is empty and whose files lie elsewhere out of what is lost: they are counted there.
+
+    Args:
+        then: what would arrive of some ``subjects`` if those files lay in their place.
+    """
+    entries, still = arrivals.lost.pop(Trouble.EMPTY, []), then.lost.get(Trouble.EMPTY, [])
+    kept = [entry for entry in entries if entry.split(" (")[0] not in subjects or entry in still]
+    if kept:
+        arrivals.lost[Trouble.EMPTY] = kept
 
 
 def count_unseen(

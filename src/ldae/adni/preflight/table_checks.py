@@ -26,11 +26,15 @@ def table_findings(tables: Path) -> list[Finding]:
     return findings
 
 
-def adapted_findings(adapted: dict[str, AdaptedTable], tables: Path) -> list[Finding]:
-    """The same for a download of any age, with a note for every table that the adapter translates."""
+def adapted_findings(adapted: dict[str, AdaptedTable], tables: Path, images: Path | None = None) -> list[Finding]:
+    """The same for a download of any age, with a note for every table that the adapter translates.
+
+    Args:
+        images: where tables may lie astray.
+    """
     findings = []
     for item in adapted.values():
-        findings += one_table(item, tables)
+        findings += one_table(item, tables, images)
         changes = [change for change in item.changes if change != CUT and SHIFTED not in change]
         for change in item.changes:
             if SHIFTED in change and item.paths:
@@ -47,16 +51,20 @@ def adapted_findings(adapted: dict[str, AdaptedTable], tables: Path) -> list[Fin
     return findings
 
 
-def one_table(item: AdaptedTable, tables: Path) -> list[Finding]:
+def one_table(item: AdaptedTable, tables: Path, images: Path | None = None) -> list[Finding]:
     """Findings of one of Clinica's tables: missing, doubled, unreadable or incomplete."""
     table = item.table
     if not item.paths:
-        return [missing_table(table, tables)]
+        return [missing_table(table, tables, images)]
     names = ", ".join(path.relative_to(tables).as_posix() for path in item.paths)
     severity: Severity = "note" if table.optional else "blocking"
     if len(item.paths) > 1:
         what = f"{len(item.paths)} files are table {table.name}, and none of them is read"
-        return [Finding("blocking", what, names, "keep only the newest file", table.purpose)]
+        fix = "keep only the newest file"
+        if table.name == "MPRAGEMETA":
+            fix = "lists of different cohorts are joined where they have the same columns and give an image the same "
+            fix += "subject and date; these do not: keep the newest one, or one of all subjects"
+        return [Finding("blocking", what, names, fix, table.purpose)]
     if item.error:
         return [Finding(severity, item.error, names, f"download it again from {table.page}", table.purpose)]
     if CUT in item.changes:
@@ -90,10 +98,14 @@ def is_empty(item: AdaptedTable) -> bool:
     return item.content is not None and item.content.empty and item.table.name.startswith("MAYO")
 
 
-def missing_table(table: StudyTable, tables: Path) -> Finding:
-    """The finding for a table that is not there; it names files of that name that cannot be read."""
+def missing_table(table: StudyTable, tables: Path, images: Path | None = None) -> Finding:
+    """The finding for a table that is not there; it names files of that name that cannot be read, or lie among the
+    ``images``."""
     also = f" (today's name: {' or '.join(table.today)})" if table.today else ""
     others = stand_ins(tables, (table.name, *table.today))
+    if images is not None and not images.resolve().is_relative_to(tables.resolve()):
+        astray = [path for name in (table.name, *table.today) for path in find_todays_tables(images, name)]
+        others += [f"{path.relative_to(images)} lies in {images}: move it to {tables}" for path in astray[:1]]
     what = f"table {table.name} is missing{also}" + (": its columns will be n/a" if table.optional else "")
     severity: Severity = "note" if table.optional else "blocking"
     fix = f"download it from {table.page}"
