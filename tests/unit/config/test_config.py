@@ -195,8 +195,8 @@ def test_paper_has_none_of_the_demos_shortcuts():
 def test_a_file_that_lies_over_another_is_told_so(tmp_path, capsys):
     mine = tmp_path / "mine.yaml"
     mine.write_text("source: bids\nbids: {path: x}\n")
-    for command in ("inventory", "plan", "doctor", "preflight --bids x"):
-        assert cli.main([*command.split(), "--config", str(mine)]) == 1
+    for command, status in (("inventory", 1), ("plan", 1), ("doctor", 1), ("preflight --bids x", 2)):
+        assert cli.main([*command.split(), "--config", str(mine)]) == status
         said = capsys.readouterr().err
         assert (
             f"{mine} alone is no whole configuration, it lacks results_dir, convert, preprocessing and 6 more" in said
