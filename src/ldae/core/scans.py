@@ -51,8 +51,7 @@ class ScanSet:
     def read(cls, folder: Path) -> "ScanSet | None":
         """What stands beside a model or its checkpoints; none where nothing does (imported models)."""
         path = Path(folder) / FILE
-        needed = (*KEY, "split", "scan")
-        return cls(read_tsv(path, needed, dtype=str)) if path.is_file() else None
+        return cls(read_tsv(path, ("participant_id",), dtype=str)) if path.is_file() else None
 
     def write(self, folder: Path) -> None:
         """As ``scans.tsv`` into a folder."""
@@ -63,7 +62,13 @@ class ScanSet:
         return {name: digest(self.part(name).to_numpy().tolist()) for name in READ}
 
     def part(self, split: str) -> pd.DataFrame:
-        """The rows of one split, without the column that names it."""
+        """The rows of one split, without the column that names it.
+
+        Raises:
+            UserError: the table of a training has no such column any more.
+        """
+        if "split" not in self.table:
+            raise UserError(f"{FILE} of a training has no column split: it was changed or damaged; put it back.")
         return self.table[self.table["split"] == split].drop(columns="split")
 
     def rows(self, store: Store, split: str) -> np.ndarray:
