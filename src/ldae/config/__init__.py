@@ -6,6 +6,7 @@ only the section it uses, so changing a key plans exactly the rules that read it
 A file a part of the chain; :mod:`ldae.config.whole` puts them together, :mod:`ldae.config.reading` reads YAML files.
 """
 
+from ldae.config.arena import Arena
 from ldae.config.cohort import (
     AuthorsCsv,
     Bids,
@@ -31,6 +32,7 @@ from ldae.config.whole import OWN_FOLDERS, Config
 
 __all__ = [
     "OWN_FOLDERS",
+    "Arena",
     "Arithmetic",
     "AuthorsCsv",
     "Autoencoder",

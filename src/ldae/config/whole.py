@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from ldae.config.arena import Arena
 from ldae.config.cohort import AuthorsCsv, Bids, Clinica, Convert, Manifest, Phantom, Raw, Splits
 from ldae.config.evaluation import Arithmetic, Audit, Evaluation
 from ldae.config.method import Method
@@ -93,6 +94,7 @@ class Config(Section):
     compute: Gpu = Gpu()
     evaluation: Evaluation = Evaluation()
     audit: Audit = Audit()
+    arena: Arena = Arena()
 
     @model_validator(mode="before")
     @classmethod
@@ -191,6 +193,7 @@ class Config(Section):
             return self
         results = self.results_dir.resolve()
         reviewed = {"qc.exclude": self.qc.exclude} if self.qc.exclude else {}
+        reviewed |= {f"arena.codes.{name}": path for name, path in self.arena.codes.items()}
         for key, path in (self.given_paths() | reviewed).items():
             inside = path.resolve().is_relative_to(results)
             if inside and path.resolve().relative_to(results).parts[:1] in [(), *((name,) for name in OWN_FOLDERS)]:

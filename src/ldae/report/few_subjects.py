@@ -24,6 +24,7 @@ OF_OTHERS = re.compile(r"paper_\w+|n_\w+|\w*train\w*|\w+_published|model_\w+")  
 NUMBER = re.compile(r"[<≥]?\s*[-+−]?\d")
 REDRAWN = {  # public figure of estimates -> the tables that it is drawn from
     "figure_8_interpolation": ("interpolation/summary.tsv", "interpolation/by_group.tsv"),
+    "figure_arena": ("arena/ranks.tsv",),
     "figure_confounds": ("probe_checks/confounds.tsv",),
     "figure_label_efficiency": ("probe_checks/label_efficiency.tsv",),
     "figure_probes": ("probes/summary.tsv",),
@@ -140,12 +141,13 @@ def redraw(figures: Path, evaluate: Path, out: Path, changed: Iterable[str]) -> 
 
 
 def _draws() -> dict[str, Callable[..., None]]:
+    from ldae.studies.arena.figure import figure_arena
     from ldae.studies.interpolation.figure import figure_8_interpolation
     from ldae.studies.probes.figure import figure_confounds, figure_label_efficiency, figure_probes
     from ldae.studies.reconstruction.figure import figure_reconstruction_methods
     from ldae.studies.reconstruction.figure_solvers import figure_solvers
 
-    drawn = (figure_8_interpolation, figure_confounds, figure_label_efficiency, figure_probes)
+    drawn = (figure_arena, figure_8_interpolation, figure_confounds, figure_label_efficiency, figure_probes)
     return {draw.__name__: draw for draw in (*drawn, figure_reconstruction_methods, figure_solvers)}
 
 

@@ -140,6 +140,17 @@ def write_probes(folder: Path) -> None:
     write_tsv(folder / "lda.tsv", pd.DataFrame(rows, columns=columns))
 
 
+def write_arena(folder: Path) -> None:
+    ranks = {("ldae", "rank_mean"): 1.5, ("dae", "rank_mean"): 2.0, ("untrained_encoder", "rank_mean"): 2.5}
+    ranks |= {(method, "rank_auc_ad"): place for (method, _), place in ranks.items()}
+    named = {
+        (method, f"{metric}_{protocol}"): place
+        for protocol in ("cv", "test")
+        for (method, metric), place in ranks.items()
+    }
+    write_tsv(folder / "ranks.tsv", estimates(named, subjects=24))
+
+
 def write_probe_checks(folder: Path) -> None:
     values = {(name, metric): 0.7 for name in ("ldae", "untrained_encoder") for metric in CONFOUNDS}
     table = estimates(values)
@@ -286,6 +297,7 @@ def write_results(root: Path) -> Path:
     write_solvers(root / "evaluate/solvers")
     write_probes(root / "evaluate/probes")
     write_probe_checks(root / "evaluate/probe_checks")
+    write_arena(root / "evaluate/arena")
     write_interpolation(root / "evaluate/interpolation")
     write_manipulation(root / "evaluate/manipulation")
     write_variation(root / "evaluate/variation")

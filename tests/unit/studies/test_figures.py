@@ -12,6 +12,7 @@ from result_files import SCANS, estimates
 from ldae.config import load_config
 from ldae.core.files import read_tsv, write_tsv
 from ldae.core.store import open_store
+from ldae.studies.arena.figure import figure_arena
 from ldae.studies.cohort.figure import figure_cohort, figure_qc
 from ldae.studies.common.inputs import write_volumes
 from ldae.studies.interpolation.figure import figure_8_interpolation, figure_9_interpolation_examples
@@ -70,6 +71,7 @@ FIGURES: dict[str, Callable[[Path, Path], None]] = {
     ),
     "figure_confounds": lambda r, stem: figure_confounds(r / "evaluate/probe_checks/confounds.tsv", stem),
     "figure_qc": lambda r, stem: figure_qc(r / "manifest/qc_mosaic.png", r / "manifest/qc.tsv", stem),
+    "figure_arena": lambda r, stem: figure_arena(r / "evaluate/arena/ranks.tsv", stem),
     "figure_probes": lambda r, stem: figure_probes(r / "evaluate/probes/summary.tsv", stem),
 }
 

@@ -8,8 +8,8 @@ import pytest
 
 from ldae.core.files import read_tsv
 from ldae.core.store import open_store
+from ldae.studies.common.latent_octants import octants
 from ldae.studies.reconstruction.table import samples_table
-from ldae.studies.samples.measure import octants
 from ldae.studies.samples.neighbours import (
     curves,
     frechet,

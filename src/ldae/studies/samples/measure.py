@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from ldae.config import Evaluation
 from ldae.core.batches import batches
@@ -24,6 +23,7 @@ from ldae.core.store import Store
 from ldae.inference.decoder import Decoder
 from ldae.inference.pipeline import LDAE
 from ldae.studies.common.inputs import Inputs, volumes_of, write_volumes
+from ldae.studies.common.latent_octants import octants
 from ldae.studies.common.pieces import WHOLE, Arrays, Pieces
 from ldae.studies.common.statistics import estimates_table
 from ldae.studies.samples.gate import write_gate
@@ -99,13 +99,6 @@ def encoded(decoder: Decoder, count: int, made: Made, pieces: Pieces = WHOLE, ki
         for number, places in enumerate(batches(range(count), decoder.batch))
     ]
     return {name: np.concatenate([part[name] for part in parts]) for name in ("z", "y_sem")}
-
-
-def octants(z: np.ndarray) -> np.ndarray:
-    """(N, 16 C) mean and standard deviation of each octant and channel of latents (N, C, x, y, z)."""
-    blocks = torch.from_numpy(np.array(z, dtype=np.float64))
-    first, second = (torch.nn.functional.adaptive_avg_pool3d(part, 2).flatten(1) for part in (blocks, blocks**2))
-    return torch.cat([first, (second - first**2).clamp(min=0).sqrt()], dim=1).numpy()
 
 
 def distances(
