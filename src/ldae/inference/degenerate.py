@@ -41,7 +41,7 @@ def discriminator_at_chance(history: Sequence[Mapping[str, Any]]) -> str | None:
         f"Stage 1: from step {first} to {last} the discriminator told reconstructions from originals no better than "
         f"chance (its loss was {losses[-1]:.3f}; {CHANCE} is chance), so that the adversarial term taught the "
         "autoencoder next to nothing. Train longer, or leave the adversary out (autoencoder.adversarial_weight: 0); "
-        "docs/training.md says why it happens."
+        "docs/training.md says what is known of the reason."
     )
 
 
