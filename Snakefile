@@ -125,13 +125,6 @@ localrules:
     figures,
 
 
-def again(wildcards):
-    """Has Snakemake make again what is there but not whole; asked when the jobs are known, and before it is decided
-    which of them are to run."""
-    workflow.dag.forcefiles.update(NOT_WHOLE)
-    return []
-
-
 rule all:
     default_target: True
     input:

@@ -102,5 +102,12 @@ def at(folder):
     return lambda wildcards: folder
 
 
+def again(wildcards):
+    """Has Snakemake make again what is there but not whole; asked when the jobs are known, and before it is decided
+    which of them are to run."""
+    workflow.dag.forcefiles.update(NOT_WHOLE)
+    return []
+
+
 wildcard_constraints:
     shard=r"\d+",
