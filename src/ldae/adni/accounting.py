@@ -280,7 +280,7 @@ def visits_left_out(
         entries.append({"session_id": session, "reason": reason, **facts})
     if images.empty:
         return entries + unknown_images(disk, "MPRAGEMETA has no row of this subject", listing.known)
-    return entries + unlisted_days(images, disk, listing.known)
+    return entries + unlisted_days(images, disk, listing.known, visits["day"].dropna())
 
 
 def may_be_here(images: pd.DataFrame, disk: SubjectFiles, known: Set[str]) -> pd.Series:

@@ -197,7 +197,7 @@ def listed_images(
 
 def same_spelling(table: StudyTable, content: pd.DataFrame, changes: list[str]) -> pd.DataFrame:
     """Columns that are there in other capitals (``LONI_IMAGE``) get the spelling Clinica asks for."""
-    wanted = [*table.required, *table.used, *(column for group in table.either for column in group)]
+    wanted = [*table.required, *table.used, *(column for group in table.either for column in group), table.subject]
     lower = {re.sub(r"[.\s]+", "_", column.lower()): column for column in content}  # R writes DX.bl
     lower |= {column.lower(): column for column in content}
     names = {lower[column.lower()]: column for column in wanted if column not in content and column.lower() in lower}
@@ -255,7 +255,7 @@ def derived(table: StudyTable, content: pd.DataFrame, merge: AdaptedTable | None
 
 def mended(table: StudyTable, content: pd.DataFrame, changes: list[str]) -> pd.DataFrame:
     """Remove what ends Clinica although it says nothing that Clinica uses."""
-    if lacking_columns(table, content):
+    if lacking_columns(table, content) or table.subject not in content:
         return content
     nobody = content[table.subject].str.strip() == ""
     if nobody.any():  # Clinica takes the empty cell of a row for a number, and dies

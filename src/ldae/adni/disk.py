@@ -27,7 +27,6 @@ from ldae.adni.troubles import Trouble
 from ldae.core.files import is_folder, saying_what_is_closed, walk
 from ldae.core.keys import PTID
 
-ANYBODY = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 NOT_MINE = -1  # in place of the bytes of a file
 A_SERIES = 10  # files in a folder, where their names do not say that they are slices
 NOT_HIDDEN = re.compile(r"\.(AppleDouble|git|datalad|trash.*|snapshots?|Spotlight.*|fseventsd)", re.IGNORECASE)
@@ -171,8 +170,8 @@ def size_of(item: os.DirEntry) -> int | None:
     if item.is_symlink() and not Path(item.path).is_file():
         return None
     state = item.stat()
-    if not state.st_mode & ANYBODY or not (state.st_mode & stat.S_IROTH or os.access(item.path, os.R_OK)):
-        return NOT_MINE  # without any right to read, a job on another machine fails even as root
+    if not state.st_mode & stat.S_IROTH and not os.access(item.path, os.R_OK):
+        return NOT_MINE
     return state.st_size
 
 

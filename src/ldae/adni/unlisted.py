@@ -5,18 +5,19 @@ from collections.abc import Set
 import pandas as pd
 
 from ldae.adni.disk import SubjectFiles, days_of, sequence_of, session_of
-from ldae.adni.image_listing import named_otherwise, named_t1w
+from ldae.adni.image_listing import FARTHEST, named_otherwise, named_t1w
 
 UNKNOWN, UNLISTED = "unknown images", "missing in the list of images"
 NO_T1W = "no T1w image"
 
 
-def unlisted_days(images: pd.DataFrame, disk: SubjectFiles, known: Set[str]) -> list[dict]:
+def unlisted_days(images: pd.DataFrame, disk: SubjectFiles, known: Set[str], visits: pd.Series) -> list[dict]:
     """One entry for each day of a subject on which there are images in folders named like T1w scans, and none of them
-    or of the day is in the list.
+    or of the day is in the list. Without a visit within 90 days Clinica could not convert them either (ADNI4).
 
     Args:
         images: the subject's rows of the list; known: all images that are listed.
+        visits: dates of the subject's visits in ADNIMERGE.
     """
     unlisted = {image: files for image, files in disk.images.items() if image not in known}
     others = {image: files for image, files in unlisted.items() if named_t1w(sequence_of(files))}
@@ -29,7 +30,9 @@ def unlisted_days(images: pd.DataFrame, disk: SubjectFiles, known: Set[str]) -> 
     for image, files in others.items():
         sessions.setdefault(session_of(files) or f"I{image}", []).append(image)
     for day, (first, *_) in sorted(sessions.items()):
-        if day not in listed:
+        scanned = pd.to_datetime(day, format="%Y-%m-%d", errors="coerce")
+        near = pd.isna(scanned) or bool(((visits - scanned).abs() <= FARTHEST).any())
+        if day not in listed and near:
             reason = f"{UNLISTED}: MPRAGEMETA has no image of {day}, I{first} lies in {sequence_of(others[first])}"
             facts = {"session_id": None, "image_id": first, "field_strength": None, "reason": reason}
             entries.append(facts | {"scan_date": day if day[0].isdigit() else None})

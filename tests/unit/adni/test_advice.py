@@ -100,6 +100,13 @@ def test_the_r_package_s_spelling_of_columns(download):
     assert "DX.bl to DX_bl" in said(download)
 
 
+def test_a_table_whose_columns_are_in_small_letters(download):
+    path = download.table("APOERES")
+    header, rest = path.read_text().split("\n", 1)
+    path.write_text(f"{header.lower()}\n{rest}")
+    assert sentence(download) == ALL
+
+
 def test_all_images_under_the_old_name(download, todays):
     (path,) = todays.glob("*All_Images*")
     path.rename(todays / "MPRAGEMETA.csv")

@@ -37,6 +37,15 @@ def test_visits_that_a_filtered_list_lacks_are_lost_and_it_is_said_what_it_holds
     assert held.what.endswith("; on disk are T1w scans of 3 visits that it does not list") and "Screening" in held.what
 
 
+def test_scans_that_no_visit_of_adnimerge_is_near_are_no_loss(download):
+    """As those of ADNI4 are none to Clinica, whose list ends before it."""
+    image = download.chosen(download.plans[0].subject.ptid)[1]
+    keep(download, lambda other: other is not image)
+    assert sentence(download) == "5 of 6 visits on disk will arrive"
+    download.remove("ADNIMERGE", {"PTID": image.ptid, "VISCODE": f"m{image.months:02d}"})
+    assert sentence(download) == "5 of 5 visits on disk will arrive"
+
+
 def test_the_conversion_counts_them_as_well(download):
     keep(download, lambda image: image.months == 0)
     image = next(image for image in download.listed if image.months > 0)

@@ -111,9 +111,10 @@ def preflight(
     subjects = [name for name in on_disk if not FIVE_DIGITS.fullmatch(name)]
     subjects = [name for name in subjects if found is None or name not in found.alone]
     listed = owners(whole)
-    look_for_gaps(files, listed)
-    look_for_short_series(files, sequences(whole))
-    whose = identities(files, listed)
+    theirs_too = {} if found is None else dict(zip(found.images["ImageUID"], found.images["PTID"], strict=True))
+    look_for_gaps(files, listed.keys() | theirs_too.keys())
+    look_for_short_series(files, sequences(whole, found))
+    whose = identities(files, listed | theirs_too)
     archives = contents_of_archives(images, beside, files)
     held = passed_over(images, beside, files, listed, archives, whose.contradicted)
     copies = needless(held, files)
@@ -226,12 +227,15 @@ def owners(adapted: Mapping[str, AdaptedTable]) -> dict[str, str]:
     return dict(zip(pairs["ImageUID"], pairs["SubjectID"], strict=True))
 
 
-def sequences(adapted: Mapping[str, AdaptedTable]) -> dict[str, str]:
-    """Image ID -> sequence, of the list of images."""
+def sequences(adapted: Mapping[str, AdaptedTable], found: Adni4 | None) -> dict[str, str]:
+    """Image ID -> sequence, of the list of images, and of the lists of those of ADNI4."""
     listing = adapted["MPRAGEMETA"]
+    others = (
+        {} if found is None else dict(zip(found.images["ImageUID"], found.images["Sequence"].fillna(""), strict=True))
+    )
     if not listing.usable or listing.content is None:
-        return {}
-    return dict(zip(listing.content["ImageUID"], listing.content["Sequence"], strict=True))
+        return others
+    return others | dict(zip(listing.content["ImageUID"], listing.content["Sequence"], strict=True))
 
 
 def log(findings: list[Finding]) -> None:
