@@ -68,6 +68,7 @@ def test_a_target_that_is_none_is_told_in_snakemakes_last_words(workflow):
     assert done.returncode == 1 and "did you mean figure_1_method" in done.stderr
 
 
+@pytest.mark.slow
 def test_verbose_brings_snakemakes_messages_back(workflow, figure):
     status, screen = on_a_terminal(workflow, "run", TARGET, "--config", *CONFIGS, VERBOSE="1")
     assert status == 0 and figure.is_file()

@@ -44,23 +44,32 @@ def losses(evaluate: Path, studies: Sequence[Study] = STUDIES) -> list[Losses] |
         evaluate: folder of the studies' results.
     """
     computed, found = False, []
+    for study, heading, lines in compared(evaluate, studies, "{} against {}"):
+        computed = True
+        worse = [line for line in lines if is_loss(line)]
+        if worse:
+            found.append(Losses(study.sections[0].anchor, heading, [words_of(line) for line in worse]))
+    return found if computed else None
+
+
+def compared(evaluate: Path, studies: Sequence[Study], words: str) -> Iterator[tuple[Study, Markup, list[pd.Series]]]:
+    """Of every study and each of its pairs of a method of ours and a rival: the study, ``words`` with both names, and
+    the differences that were computed. What an earlier study has said of a pair is not said again."""
+    told: set[tuple[str, str]] = set()
     for study, shown in pairs_shown(studies):
         path = evaluate / shown.source
         if not path.is_file():
             continue
         labels = {name: method.label for name, method in shown.methods.items()}
-        table = read_tsv(path)
-        for pair, lines in table.dropna(subset=["value", "low"]).groupby("method", sort=False):
+        for pair, table in read_tsv(path).dropna(subset=["value", "low"]).groupby("method", sort=False):
             ours, rival = str(pair).split("-", 1)
             if not OURS.fullmatch(ours) or OURS.fullmatch(rival) or rival.startswith("permuted"):
                 continue
-            computed = True
-            worse = [line for _, line in lines.iterrows() if is_loss(line)]
-            if worse:
-                sides = (in_html(labels.get(name, name.replace("_", " "))) for name in (ours, rival))
-                heading = Markup("{} against {}").format(*sides)
-                found.append(Losses(study.sections[0].anchor, heading, [words_of(line) for line in worse]))
-    return found if computed else None
+            lines = [line for _, line in table.iterrows() if (str(pair), str(line["metric"])) not in told]
+            told |= {(str(pair), str(line["metric"])) for line in lines}
+            if lines:
+                names = (in_html(labels.get(name, name.replace("_", " "))) for name in (ours, rival))
+                yield study, Markup(words).format(*names), lines
 
 
 def pairs_shown(studies: Sequence[Study]) -> Iterator[tuple[Study, Estimates]]:

@@ -7,9 +7,7 @@ from pathlib import Path
 import pandas as pd
 from markupsafe import Markup
 
-from ldae.core.files import read_tsv
-from ldae.report.losses import OURS, is_loss, pairs_shown, words_of
-from ldae.studies.common.method_styles import in_html
+from ldae.report.losses import compared, is_loss, words_of
 from ldae.studies.common.study import Study
 from ldae.studies.registry import STUDIES
 
@@ -46,28 +44,16 @@ def verdict(evaluate: Path, studies: Sequence[Study] = STUDIES) -> Verdict | Non
     """
     better: list[Markup] = []
     counts = {"better": 0, "worse": 0, "open": 0}
-    for study, shown in pairs_shown(studies):
-        path = evaluate / shown.source
-        if not path.is_file():
-            continue
-        labels = {name: method.label for name, method in shown.methods.items()}
-        for pair, lines in read_tsv(path).dropna(subset=["value", "low"]).groupby("method", sort=False):
-            ours, rival = str(pair).split("-", 1)
-            if not OURS.fullmatch(ours) or OURS.fullmatch(rival) or rival.startswith("permuted"):
-                continue
-            sides = [side_of(line) for _, line in lines.iterrows()]
-            for side in sides:
-                counts[side] += 1
-            ahead = [
-                words_of(line) for (_, line), side in zip(lines.iterrows(), sides, strict=True) if side == "better"
-            ]
-            if ahead:
-                names = (in_html(labels.get(name, name.replace("_", " "))) for name in (ours, rival))
-                words = Markup("{} is ahead of {}").format(*names)
-                more = Markup("") if len(ahead) == 1 else Markup(", and {} more").format(len(ahead) - 1)
-                better.append(
-                    Markup('<a href="#{}">{}</a>: {}{}').format(study.sections[0].anchor, words, ahead[0], more)
-                )
+    for study, heading, lines in compared(evaluate, studies, "{} is ahead of {}"):
+        sides = [side_of(line) for line in lines]
+        for side in sides:
+            counts[side] += 1
+        ahead = [words_of(line) for line, side in zip(lines, sides, strict=True) if side == "better"]
+        if ahead:
+            more = Markup("") if len(ahead) == 1 else Markup(", and {} more").format(len(ahead) - 1)
+            better.append(
+                Markup('<a href="#{}">{}</a>: {}{}').format(study.sections[0].anchor, heading, ahead[0], more)
+            )
     if not sum(counts.values()):
         return None
     return Verdict(better[:LONGEST], counts["better"], counts["worse"], counts["open"])

@@ -53,3 +53,12 @@ def test_losses_of_every_study_are_told(tmp_path: Path) -> None:
     ]
     assert str(found[0].heading) == "LDAE, own y<sub>sem</sub>, random x<sub>T</sub> against Mean training brain"
     assert "0.020 [0.010, 0.030]" in str(found[0].metrics[0])
+
+
+def test_what_two_studies_say_of_a_pair_is_told_once(tmp_path: Path) -> None:
+    line = ("ldae-pca_voxels", "auc_ad_cv", -0.1, -0.2, -0.05)
+    written(tmp_path, "probes", [line])
+    written(tmp_path, "arena", [line, ("ldae-pca_voxels", "auc_sex_cv", -0.3, -0.4, -0.1)])
+    found = losses(tmp_path)
+    assert [(loss.study, len(loss.metrics)) for loss in found] == [("probes", 1), ("arena", 1)]
+    assert "-0.1" in str(found[0].metrics[0]).replace("−", "-") and "-0.3" in str(found[1].metrics[0]).replace("−", "-")
