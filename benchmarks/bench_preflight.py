@@ -1,5 +1,5 @@
 """What the preflight costs on a cohort of ADNI's size: study tables of 10,340 scans, and their folders of
-files of 256 bytes: names and sizes are all that is read.
+files of 256 bytes: names, sizes and the beginning of one file of each image are all that is read.
 
 python benchmarks/bench_preflight.py    # one line of JSON; exit status 1 above the limit
 """
@@ -19,7 +19,7 @@ from ldae.phantom.visit_schedule import plan_cohort
 
 ADNI, VISITS, SEED = 10_340, 4, 5
 FILES = 20  # in a folder; a series has 170, which take minutes to fabricate: --files 170
-SLICE = bytes(256)  # a file with fewer bytes than a header has is a lost slice
+SLICE = bytes(128) + b"DICM" + bytes(124)  # as DICOM begins; with fewer bytes than a header has it were a lost slice
 LIMIT = 20.0  # seconds, wall
 
 

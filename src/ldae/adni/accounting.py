@@ -268,19 +268,43 @@ def visits_left_out(
     here = images[images["ImageUID"].isin(disk.ids) | may_be_here(images, disk, listing.known)]
     entries = []
     for visit, group in here.groupby("Visit", sort=False):
-        if chosen & set(images.loc[images["Visit"] == visit, "ImageUID"]):
+        mine = images[(images["Visit"] == visit) & images["ImageUID"].isin(chosen)]
+        if len(mine):
+            entries += of_another_time(group, mine["day"].iloc[0], reasons)
             continue
-        first = group.iloc[0]
-        session, phase = nearest_visit(first["day"], visits)
-        session = None if session in taken else session
-        scanned = None if pd.isna(first["day"]) else first["ScanDate"]
-        number = first["ImageUID"] if re.fullmatch(NUMBER, first["ImageUID"]) else None
-        facts = {"image_id": number, "scan_date": scanned, "field_strength": first["MagStrength"]}
-        reason = left_out(visit, group, visits, phase, reasons, listing.adni4)
-        entries.append({"session_id": session, "reason": reason, **facts})
+        for own in apart_in_time(group, group["day"].iloc[0]):
+            first = own.iloc[0]
+            session, phase = nearest_visit(first["day"], visits)
+            session = None if session in taken else session
+            scanned = None if pd.isna(first["day"]) else first["ScanDate"]
+            number = first["ImageUID"] if re.fullmatch(NUMBER, first["ImageUID"]) else None
+            facts = {"image_id": number, "scan_date": scanned, "field_strength": first["MagStrength"]}
+            reason = left_out(visit, own, visits, phase, reasons, listing.adni4)
+            entries.append({"session_id": session, "reason": reason, **facts})
     if images.empty:
         return entries + unknown_images(disk, "MPRAGEMETA has no row of this subject", listing.known)
     return entries + unlisted_days(images, disk, listing.known, visits["day"].dropna())
+
+
+def apart_in_time(images: pd.DataFrame, day: pd.Timestamp) -> list[pd.DataFrame]:
+    """Images of one visit of the list: those within half a year of ``day``, and each later or earlier day of others,
+    which were of other visits, whatever the list calls them."""
+    apart = (images["day"] - day).abs() > pd.Timedelta(days=MISTAKEN_DAYS)
+    others = [group for _, group in images[apart].groupby("ScanDate", sort=False)]
+    return [images[~apart], *others]
+
+
+def of_another_time(images: pd.DataFrame, taken: pd.Timestamp, reasons: Mapping[str, str]) -> list[dict]:
+    """Entries for the days of a visit of the list that are half a year from the image that is taken of it: they would
+    else be in no number."""
+    entries = []
+    for group in apart_in_time(images[images["refusal"].isna()], taken)[1:]:
+        first = group.iloc[0]
+        number, day, visit = first["ImageUID"], first["ScanDate"], cut(first["Visit"])
+        reason = reasons.get(number, f"{SECOND}: the list calls I{number} of {day} {visit!r} too")
+        facts = {"image_id": number, "scan_date": day, "field_strength": first["MagStrength"]}
+        entries.append({"session_id": None, "reason": reason, **facts})
+    return entries
 
 
 def may_be_here(images: pd.DataFrame, disk: SubjectFiles, known: Set[str]) -> pd.Series:

@@ -81,7 +81,9 @@ def look_for_gaps(
     found = []
     for name, item in files.items():
         for image, own in item.images.items():
-            if len(own.dicom) >= FEWEST and image in listed and (missing := missing_numbers(names(own.dicom))):
+            if image in item.gaps or image not in listed:
+                continue
+            if len(own.dicom) >= FEWEST and (missing := missing_numbers(names(own.dicom))):
                 found.append((name, image, missing))
     confirmed = looked = 0
     for name, image, missing in found:

@@ -25,6 +25,7 @@ class Download:
     def __init__(self, folder: Path, plans: list[Plan], broken: set[int] = frozenset()) -> None:
         self.images, self.tables, self.plans = folder / "ADNI", folder / "clinical", plans
         self.listed = [image for plan in plans for visit in plan.visits for image in images_of(SEED, plan, visit)]
+        self.sexes = {plan.subject.ptid: plan.subject.sex for plan in plans}
         for image in self.listed:
             self.write(image, image.image_id in broken)
         write_tables(self.tables, plans, self.listed, SEED)
@@ -36,7 +37,15 @@ class Download:
         return np.where((grid**2).sum(0) < 0.8, 500, 20) + noise
 
     def write(self, image: Image, truncate: bool = False) -> None:
-        write_series(self.volume(image), (16.0, 16.0, 16.0), self.images / image.folder, image, "F", 70.0, truncate)
+        write_series(
+            self.volume(image),
+            (16.0, 16.0, 16.0),
+            self.images / image.folder,
+            image,
+            self.sexes[image.ptid],
+            70.0,
+            truncate,
+        )
 
     def chosen(self, ptid: str) -> list[Image]:
         """The images of a subject that Clinica should take, by visit."""

@@ -60,6 +60,8 @@ def test_a_single_other_diagnosis_is_a_note(make_download, plans, tmp_path):
         ("ADNIMERGE", "AGE", rolled, "AGE differs between the visits of 5 of 5 subjects"),
         ("ADNIMERGE", "RID", rolled, "RID is not the end of PTID of 5 of 5 subjects"),
         ("MPRAGEMETA", "ScanDate", sorted_alone, "the list dates"),
+        ("MPRAGEMETA", "Visit", sorted_alone, "Visit contradicts the date or the phase at"),
+        ("MPRAGEMETA", "Visit", rolled, "Visit contradicts the date or the phase at"),
         ("MPRAGEMETA", "Visit", all_alike, "5 of 5 visits in the list have scans that are half a year apart"),
     ],
 )
@@ -125,3 +127,41 @@ def test_dates_before_the_study_are_those_of_another_calendar(download):
         change(download, table, column, lambda cells: (pd.to_datetime(cells) - older).dt.strftime("%Y-%m-%d"))
     assert any("the list dates" in line for line in blocking(download))
     assert sentence(download) == ALL
+
+
+@pytest.mark.parametrize("function", [sorted_alone, rolled, all_alike])
+def test_no_visit_leaves_both_numbers_when_visits_are_called_otherwise(make_download, plans, tmp_path, function):
+    download = make_download(tmp_path / "raw", plans)
+    change(download, "MPRAGEMETA", "Visit", function)
+    arrivals = preflight(download.images, download.tables).arrivals
+    assert arrivals.possible == 10 and len(arrivals.arriving) < 10
+
+
+def test_names_of_visits_as_the_study_gave_them_contradict_nothing():
+    from ldae.adni.preflight.date_checks import misnamed_visits
+
+    merge = pd.DataFrame(
+        {
+            "PTID": ["002_S_0001", "002_S_4001"],
+            "ORIGPROT": ["ADNI1", "ADNI2"],
+            "EXAMDATE_bl": ["2006-01-10", "2012-01-10"],
+        }
+    )
+    rows = [
+        ("002_S_0001", "ADNI Screening", "2005-11-20"),
+        ("002_S_0001", "ADNI1/GO Month 36", "2009-02-01"),
+        ("002_S_0001", "ADNIGO Month 60", "2011-01-15"),
+        ("002_S_0001", "ADNI2 Initial Visit-Cont Pt", "2012-01-15"),
+        ("002_S_0001", "ADNI2 Year 1 Visit", "2013-01-20"),
+        ("002_S_4001", "ADNI2 Screening MRI-New Pt", "2011-12-01"),
+        ("002_S_4001", "ADNI2 Month 6-New Pt", "2012-07-20"),
+        ("002_S_4001", "ADNI2 Year 2 Visit", "2014-02-20"),
+        ("002_S_4001", "ADNI3 Initial Visit-Cont Pt", "2017-02-20"),
+        ("002_S_4001", "scanned 2015-01-01", "2015-01-01"),
+    ]
+    listing = pd.DataFrame(rows, columns=["SubjectID", "Visit", "ScanDate"])
+    people = list(merge["PTID"])
+    assert misnamed_visits(merge, listing, people, 0.1) == []
+    listing.loc[7, "Visit"] = "ADNI1/GO Month 24"
+    (finding,) = misnamed_visits(merge, listing, people, 0.1)
+    assert finding.severity == "note" and "at 1 of 10 listed visits: 002_S_4001 scanned 2014-02-20" in finding.what

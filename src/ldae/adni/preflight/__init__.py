@@ -1,7 +1,8 @@
 """Everything that is wrong with a raw download, in one list, before anything is written.
 
-Reads the study tables and the names of folders and files, never an image. The tables are judged as the table adapter
-will pass them on, so a download with today's LONI names is as good as one with the names of 2023.
+Reads the study tables, the names of folders and files, and the beginning of a file of each image (more of an image that
+looks damaged). The tables are judged as the table adapter will pass them on, so a download with today's LONI names is
+as good as one with the names of 2023.
 """
 
 import logging
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from ldae.adni.accounting import NEEDED, UNUSABLE_ROW
 from ldae.adni.adni4_tables import Adni4, adni4_of, known_phases
+from ldae.adni.beginnings import look_at_beginnings
 from ldae.adni.clinica_tables import AdaptedTable, adapt_tables
 from ldae.adni.disk import SubjectFiles
 from ldae.adni.inventory import FIVE_DIGITS, copies_beside, missing_folders, outsiders, subject_folders
@@ -18,7 +20,20 @@ from ldae.adni.preflight.adni4_checks import adni4_findings, count_adni4
 from ldae.adni.preflight.arrivals import Arrivals, arrival_findings, filtered_list, predicted
 from ldae.adni.preflight.beside_subjects import too_deep
 from ldae.adni.preflight.cell_checks import mangled_numbers, missing_facts, other_summaries
-from ldae.adni.preflight.date_checks import contradicted_dates, misdated_scans, mixed_visits, swapped_dates, visit_dates
+from ldae.adni.preflight.cross_checks import (
+    contradicting_names,
+    contradicting_series,
+    contradicting_sexes,
+    demographics,
+)
+from ldae.adni.preflight.date_checks import (
+    contradicted_dates,
+    misdated_scans,
+    misnamed_visits,
+    mixed_visits,
+    swapped_dates,
+    visit_dates,
+)
 from ldae.adni.preflight.finding import SEVERITIES, Finding
 from ldae.adni.preflight.identity_checks import identities
 from ldae.adni.preflight.image_checks import (
@@ -111,6 +126,7 @@ def preflight(
     subjects = [name for name in on_disk if not FIVE_DIGITS.fullmatch(name)]
     subjects = [name for name in subjects if found is None or name not in found.alone]
     listed = owners(whole)
+    look_at_beginnings(files)
     theirs_too = {} if found is None else dict(zip(found.images["ImageUID"], found.images["PTID"], strict=True))
     look_for_gaps(files, listed.keys() | theirs_too.keys())
     look_for_short_series(files, sequences(whole, found))
@@ -153,7 +169,13 @@ def preflight(
     theirs = {name: files[name] for name in subjects}
     if "MPRAGEMETA" in contents:
         findings += image_findings(contents["MPRAGEMETA"], theirs, images, found, listed)
+        marks = contents.get("MRIQUALITY")
+        findings += contradicting_series(contents["MPRAGEMETA"], marks, theirs, max_contradicted_fraction)
     findings += mangled_numbers(contents, subjects)
+    every_table = {name: item.content for name, item in ({} if found is None else found.tables).items()} | contents
+    findings += contradicting_names(every_table, on_disk, max_contradicted_fraction)
+    people = demographics(images, tables, whole["ADNIMERGE"], found)
+    findings += contradicting_sexes(contents.get("ADNIMERGE"), people, files, max_contradicted_fraction)
     if "DXSUM_PDXCONV" in contents:
         findings += other_summaries(whole["DXSUM_PDXCONV"], tables, whole["ADNIMERGE"], on_disk)
     if set(NEEDED) <= set(contents):
@@ -172,6 +194,7 @@ def preflight(
                 findings += swapped_dates(dates)
                 findings += mixed_visits(contents["MPRAGEMETA"], subjects, max_contradicted_fraction)
                 findings += misdated_scans(dates, max_contradicted_fraction)
+                findings += misnamed_visits(merge, contents["MPRAGEMETA"], subjects, max_contradicted_fraction)
                 findings += filtered_list(contents["MPRAGEMETA"], arrivals, subjects)
         findings += arrival_findings(arrivals, max_quarantined_fraction)
     every = Findings(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))

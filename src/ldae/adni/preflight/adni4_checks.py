@@ -47,6 +47,7 @@ def adni4_findings(found: Adni4, told: Mapping[str, AdaptedTable], tables: Path)
         findings.append(Finding("quarantine", what, "DXSUM, REGISTRY", fix, USED))
     for note in () if found.short else found.notes:
         findings.append(Finding("note", note, "DXSUM, PTDEMOG", "correct the tables where you know better", USED))
+    findings += [] if found.short else undiagnosed(found)
     if not found.short and len(found.visits):
         visits = count(len(found.visits.drop_duplicates(["PTID", "session_id"])), "visit")
         people = count(found.visits["PTID"].nunique(), "subject")
@@ -54,6 +55,19 @@ def adni4_findings(found: Adni4, told: Mapping[str, AdaptedTable], tables: Path)
         fix = "none needed; to leave them out: convert.adni4: false"
         findings.append(Finding("note", what, "the images", fix, USED))
     return findings
+
+
+def undiagnosed(found: Adni4) -> list[Finding]:
+    """Visits in ADNI4 with an image to which the tables give no diagnosis."""
+    keys = ["PTID", "session_id"]
+    scanned = found.visits.merge(found.images[keys].dropna().drop_duplicates(), on=keys)
+    lacking = scanned[scanned["diagnosis"].isna()]
+    if lacking.empty:
+        return []
+    names = shortened(f"{row.PTID} {row.session_id}" for row in lacking[keys].itertuples())
+    what = f"{len(lacking)} of {count(len(scanned), 'scanned visit')} in ADNI4 without a diagnosis: {names}"
+    fix = "download the newest DXSUM, with the rows of ADNI4: a scan without a diagnosis is left out of the cohort "
+    return [Finding("note", what, "DXSUM", f"{fix}(manifest.require_diagnosis)", "the diagnosis of a scan")]
 
 
 def count_adni4(arrivals: Arrivals, found: Adni4) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 from ldae.adni.accounting import (
     HIDDEN,
     LEFT_OUT,
+    MISTAKEN_DAYS,
     NAMELESS,
     NO_NUMBER,
     NO_VISIT,
@@ -52,6 +53,7 @@ ADVICE = {  # kind of reason -> what to do
     Trouble.STUBS: f"fetch the files themselves (`datalad get`, `git lfs pull`), or {AGAIN}",
     Trouble.GAPS: AGAIN,
     Trouble.CUT_OFF: AGAIN,
+    Trouble.UNREADABLE: AGAIN,
     Trouble.CLOSED: "change the permissions of the files (chmod -R u+r), or ask whose they are",
     Trouble.CONTRADICTING: f"see which image the files are, by the folder or by their names, or {AGAIN}",
     HIDDEN: "take the dot from the folder's name, if it is ADNI's",
@@ -136,7 +138,7 @@ def predicted(
     rows = listing.images.groupby("SubjectID").indices
     visit_names, ids = listing.images["Visit"].to_numpy(), listing.images["ImageUID"].to_numpy()
     unknown = ~listing.images["ImageUID"].str.fullmatch(NUMBER).to_numpy(dtype=bool)
-    pieces = by_subject(listing)
+    pieces, mixed = by_subject(listing), of_mixed_visits(listing.images)
     for name, item in files.items():
         sessions, unnamed = set[str](), list(reversed(item.unnamed))
         chosen: dict[str, str] = {}
@@ -160,13 +162,20 @@ def predicted(
         own = rows.get(name, ())
         served = {visit_names[row] for row in own if ids[row] in chosen}
         everything = all(visit_names[row] in served for row in own if ids[row] in item.ids or unknown[row])
-        if len(own) and everything and item.ids <= listing.known:
+        if len(own) and everything and item.ids <= listing.known and name not in mixed:
             continue
         for entry in visits_left_out(name, pieces(name), item, set(chosen), set(), reasons[name]):
             dies = name in dying and entry["reason"].startswith(LEFT_OUT)
             found.add(name, f"{DIES}: EXAMDATE_bl is no date" if dies else entry["reason"])
     found.replaced = sorted(replaced(listing, shown))
     return found
+
+
+def of_mixed_visits(images: pd.DataFrame) -> set[str]:
+    """Subjects of whom the list calls images half a year apart by the same visit."""
+    days = images.groupby(["SubjectID", "Visit"])["day"]
+    spread = days.max() - days.min()
+    return {name for name, _ in spread.index[spread > pd.Timedelta(days=MISTAKEN_DAYS)]}
 
 
 def narrowed(listing: Listing, subjects: set[str]) -> Listing:

@@ -4,6 +4,7 @@ The code of a visit is believed without a word, so single contradictions are tol
 single people: a column was sorted alone, or a spreadsheet program took the month for the day.
 """
 
+import re
 from collections.abc import Mapping
 
 import pandas as pd
@@ -12,6 +13,7 @@ from ldae.adni.accounting import FARTHEST, MISTAKEN_DAYS, too_many_lost
 from ldae.adni.disk import SubjectFiles, day_of
 from ldae.adni.preflight.finding import Finding, shortened
 from ldae.adni.preflight.quality_checks import ACCEPT, SORTED
+from ldae.adni.selection import PHASES
 from ldae.core.text_tables import count
 
 DAYS_PER_MONTH = 365.25 / 12
@@ -22,6 +24,9 @@ FIRST = pd.Timestamp("2004-01-01")  # no visit of the study is older
 NEARER = pd.Timedelta(days=14)  # by so much a date with day and month exchanged must fit better
 DAY = pd.Timedelta(days=1)
 CALENDARS = pd.Timedelta(days=1462)  # between the two of Excel
+SCREENING = re.compile(r"ADNI(?:GO|2)? (?:Screening|Baseline)(?: MRI)?(?:-New Pt)?")
+MONTH = re.compile(r"ADNI(?:(?:1/)?GO|2) Month (\d{1,3})(?: MRI)?(?:-New Pt)?")
+YEAR = re.compile(r"(ADNI[23]) Year (\d{1,2}(?:\.\d{1,2})?) Visit")
 USED = "months and age of a scan"
 
 
@@ -131,6 +136,56 @@ def mixed_visits(listing: pd.DataFrame, subjects: list[str], limit: float) -> li
     return [
         Finding("note", what, "MPRAGEMETA", "see which visit each is of, and correct the list", "the visit of a scan")
     ]
+
+
+def misnamed_visits(merge: pd.DataFrame, listing: pd.DataFrame, subjects: list[str], limit: float) -> list[Finding]:
+    """Visits of the list of images whose names contradict the time since baseline at which they were scanned, or that
+    are of a phase before the one in which the subject was enrolled.
+
+    Args:
+        merge: ADNIMERGE; listing: MPRAGEMETA; subjects: PTIDs on disk.
+        limit: a larger fraction of the visits blocks (``convert.max_contradicted_fraction``).
+    """
+    people = merge.drop_duplicates("PTID").set_index("PTID")[["ORIGPROT", "EXAMDATE_bl"]]
+    rows = listing.loc[listing["SubjectID"].isin(subjects), ["SubjectID", "Visit", "ScanDate"]].drop_duplicates()
+    rows = rows.merge(people, left_on="SubjectID", right_index=True)
+    pairs = list(zip(rows["ORIGPROT"], rows["Visit"], strict=True))
+    months = pd.Series([months_named(*pair) for pair in pairs], index=rows.index, dtype=float)
+    scan, start = (
+        pd.to_datetime(rows[name], format="%Y-%m-%d", errors="coerce") for name in ("ScanDate", "EXAMDATE_bl")
+    )
+    off = ((scan - start).dt.days - months * DAYS_PER_MONTH).abs()
+    early = pd.Series([before_enrolment(*pair) for pair in pairs], index=rows.index, dtype=bool)
+    wrong = rows[(off > MISTAKEN_DAYS + DRIFT * DAYS_PER_MONTH * months) | early]
+    if wrong.empty:
+        return []
+    cells = [
+        f"{row.SubjectID} scanned {row.ScanDate} is {row.Visit!r} (baseline {row.EXAMDATE_bl}, {row.ORIGPROT})"
+        for row in wrong.itertuples()
+    ]
+    what = f"Visit contradicts the date or the phase at {len(wrong)} of {count(len(rows), 'listed visit')}: "
+    what += shortened(cells, 2)
+    if too_many_lost(len(wrong), len(rows), wrong["SubjectID"].nunique(), limit):
+        fix = f"download the list of images again: {SORTED}; {ACCEPT}"
+        return [Finding("blocking", what, "MPRAGEMETA", fix, "the visit of a scan")]
+    fix = "see which visit each is of, and correct the list"
+    return [Finding("note", what, "MPRAGEMETA", fix, "the visit of a scan")]
+
+
+def months_named(study: str, visit: str) -> float | None:
+    """Months since baseline that the name of a visit of a subject enrolled in ``study`` says; None: it says none."""
+    if SCREENING.fullmatch(visit):
+        return 0.0
+    if found := MONTH.fullmatch(visit):
+        return float(found.group(1))
+    found = YEAR.fullmatch(visit)
+    return 12 * float(found.group(2)) if found and found.group(1) == study else None
+
+
+def before_enrolment(study: str, visit: str) -> bool:
+    """Whether the name of a visit is of a phase before the one in which the subject was enrolled."""
+    found = re.match(r"ADNI(?:1/)?(GO|2|3) ", visit)
+    return found is not None and study in PHASES and PHASES.index(f"ADNI{found.group(1)}") < PHASES.index(study)
 
 
 def exchanged(days: pd.Series) -> pd.Series:

@@ -179,6 +179,7 @@ def image_findings(
     add("quarantine", kinds[Trouble.STUBS], small, f"`datalad get` or `git lfs pull`; else {again}")
     add("quarantine", kinds[Trouble.GAPS], "images lack slices", again)
     add("quarantine", kinds[Trouble.CUT_OFF], "images have slices that end in the middle", again)
+    add("quarantine", kinds[Trouble.UNREADABLE], "images have files that are no DICOM", again)
     mine = "change the permissions (chmod -R u+r), or ask whose they are"
     add("quarantine", kinds[Trouble.CLOSED], "images have files that this user must not read", mine)
     what = "image folders hold nothing but files named as another image's"
