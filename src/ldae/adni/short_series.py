@@ -108,10 +108,12 @@ class Series:
 
     @cached_property
     def slices(self) -> int:
-        """Number of its slices, each once: the different numbers in LONI's names; else the different names."""
+        """Number of its slices, each once: the different numbers in LONI's names; else the different names, or
+        folders if there are more."""
         every = names(self.files.dicom)
         numbers = {match.group(1) for name in every if (match := OF_LONI.search(name))}
-        return len(numbers) or len({plain_name(name) for name in every})
+        folders = {path.rpartition("/")[0] for path in self.files.dicom}  # some viewers write a folder for every slice
+        return len(numbers) or max(len({plain_name(name) for name in every}), len(folders))
 
 
 def look_for_short_series(files: Mapping[str, SubjectFiles], listed: Mapping[str, str]) -> None:

@@ -23,7 +23,7 @@ def add(commands) -> None:
     command = commands.add_parser(
         "preflight",
         help="check a raw ADNI download, or a BIDS dataset, and list everything that is wrong with it",
-        description="Reads study tables, names and sizes of files, never an image, and writes nothing. "
+        description="Reads study tables, names and sizes of files and some headers, never pixels; writes nothing. "
         "Exit status: 0 ready (some scans may be left out), 1 the conversion cannot run, 2 a wrong call.",
     )
     command.add_argument(

@@ -190,11 +190,12 @@ def preflight(
             findings += missing_facts(contents["ADNIMERGE"], arrivals.arriving)
             if "MPRAGEMETA" in contents:
                 dates = visit_dates(contents["ADNIMERGE"], contents["MPRAGEMETA"], arrivals.images, files)
-                findings += contradicted_dates(dates, max_contradicted_fraction)
+                findings += (told_by_dates := contradicted_dates(dates, max_contradicted_fraction))
                 findings += swapped_dates(dates)
                 findings += mixed_visits(contents["MPRAGEMETA"], subjects, max_contradicted_fraction)
                 findings += misdated_scans(dates, max_contradicted_fraction)
-                findings += misnamed_visits(merge, contents["MPRAGEMETA"], subjects, max_contradicted_fraction)
+                named = misnamed_visits(merge, contents["MPRAGEMETA"], subjects, max_contradicted_fraction)
+                findings += [item for item in named if item.severity == "blocking" or not told_by_dates]
                 findings += filtered_list(contents["MPRAGEMETA"], arrivals, subjects)
         findings += arrival_findings(arrivals, max_quarantined_fraction)
     every = Findings(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
