@@ -5,7 +5,7 @@ ADNI1's quality control.
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from ldae.core.text_tables import count
 DEMOGRAPHICS = "PTDEMOG"
 OPENED = 40  # subjects of whom PatientSex is read
 WHO = "whose the facts are"
+ROSTER = re.compile(r"[0-9]{1,9}")
 
 
 def contradiction(
@@ -55,21 +56,25 @@ def contradicting_names(
         tables: name -> cells; subjects: PTIDs on disk.
         limit: a larger fraction of the rows blocks (``convert.max_contradicted_fraction``).
     """
-    findings, rosters = [], {roster_number(name) for name in subjects}
+    findings: list[Finding] = []
+    rosters = {roster_number(name) for name in subjects}
     for name, table in tables.items():
         columns = {} if table is None else {column.upper(): column for column in reversed(list(table))}
         if table is None or name == "ADNIMERGE" or not {"RID", "PTID"} <= set(columns):
             continue
-        pairs = pd.DataFrame(
-            {"PTID": table[columns["PTID"]].map(subject_id), "RID": table[columns["RID"]].map(plain_number)}
-        )
-        pairs = pairs[pairs["PTID"].str.fullmatch(PTID.pattern) & pairs["RID"].str.fullmatch(r"\d{1,9}")]
-        numbers, ends = pairs["RID"].astype(int), pairs["PTID"].str.rpartition("_")[2].astype(int)
-        here = numbers.isin(rosters) | ends.isin(rosters)
-        wrong = pairs[here & (numbers != ends)]
-        cells = [f"RID {row.RID} of {row.PTID}" for row in wrong.itertuples()]
+        cells, here, whose = list[str](), 0, set[str]()
+        for ptid, rid in zip(
+            table[columns["PTID"]].map(subject_id), table[columns["RID"]].map(plain_number), strict=True
+        ):
+            if not PTID.fullmatch(ptid) or not ROSTER.fullmatch(rid):
+                continue
+            own, other = roster_number(ptid), int(rid)
+            here += bool({own, other} & rosters)
+            if own != other and {own, other} & rosters:
+                cells.append(f"RID {rid} of {ptid}")
+                whose.add(ptid)
         words = f"RID of {name} contradicts PTID", "row", WHO
-        findings += contradiction(cells, int(here.sum()), wrong["PTID"].nunique(), limit, words, name)
+        findings += contradiction(cells, here, len(whose), limit, words, name)
     return findings
 
 
@@ -90,7 +95,7 @@ def contradicting_sexes(
         files: PTID -> files on disk; the header of one file is read of up to 40 subjects.
         limit: a larger fraction of the subjects blocks (``convert.max_contradicted_fraction``).
     """
-    ours = {} if merge is None else sexes(merge["PTID"], merge["PTGENDER"])
+    ours = {} if merge is None or "PTGENDER" not in merge else sexes(merge["PTID"], merge["PTGENDER"])
     born = {} if people is None else sexes(people["RID"].map(plain_number), people["PTGENDER"])
     theirs = {name: born[key] for name in files if (key := str(roster_number(name))) in born}
     both = sorted(set(ours) & set(theirs) & set(files))
@@ -114,7 +119,7 @@ def sexes(names: pd.Series, cells: pd.Series) -> dict[str, str]:
     return dict(zip(known["name"], known["sex"], strict=True))
 
 
-def sexes_of_scans(files: Mapping[str, SubjectFiles]):
+def sexes_of_scans(files: Mapping[str, SubjectFiles]) -> Iterator[tuple[str, str]]:
     """Subject and sex, of subjects whose first image has PatientSex."""
     from ldae.adni.staging import header_of
 
@@ -137,7 +142,7 @@ def contradicting_series(
         limit: a larger fraction blocks (``convert.max_contradicted_fraction``).
     """
     rows = listing[listing["SubjectID"].isin(files)].drop_duplicates(["SubjectID", "ImageUID"])
-    told, cells, names = 0, [], set()
+    told, cells, names = 0, list[str](), set[str]()
     for name, image, series in zip(rows["SubjectID"], rows["ImageUID"], rows["SeriesID"], strict=True):
         own = files[name].images.get(image)
         first = next(iter(own.dicom or own.nifti), "") if own is not None else ""
