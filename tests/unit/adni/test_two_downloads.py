@@ -11,6 +11,14 @@ from ldae.config import Convert
 from ldae.core.files import read_tsv
 from ldae.phantom.loni_tables import write_todays_tables
 
+
+class Files(SimpleNamespace):
+    """Named files of a job that can be gone through, as Snakemake gives them."""
+
+    def __iter__(self):
+        return iter(path for item in vars(self).values() for path in (item if isinstance(item, list) else [item]))
+
+
 ADAPTER = Path(__file__).parents[3] / "workflow" / "scripts" / "build_manifest.py"
 
 
@@ -23,9 +31,9 @@ def scans_tsv(images, tables, results):
     merge_bids([status], bids, settings.max_quarantined_fraction)
     participants = bids / "participants.tsv"
     job = {
-        "input": SimpleNamespace(participants=participants, dataset=participants, preflight=[], statuses=[status]),
+        "input": Files(participants=participants, dataset=participants, preflight=[], statuses=[status]),
         "params": SimpleNamespace(shards=1, source="adni", dataset=None, settings={"require_diagnosis": False}),
-        "output": SimpleNamespace(scans=results / "scans.tsv", exclusions=results / "exclusions.tsv"),
+        "output": Files(scans=results / "scans.tsv", exclusions=results / "exclusions.tsv"),
         "log": [results / "log"],
     }
     runpy.run_path(str(ADAPTER), {"snakemake": SimpleNamespace(**job)})
