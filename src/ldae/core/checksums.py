@@ -57,11 +57,13 @@ def record(log: str | Path, made: Iterable[str | Path], written: Iterable[str | 
             What an earlier attempt wrote and this one has kept stays in the record.
     """
     place = results_of(log)
-    declared = [file for path in map(Path, made) for file in (_files(path) if path.is_dir() else [path])]
-    declared = [path for path in declared if path.is_file()]
-    if place is None or not declared:
+    if place is None:
         return
     results, job = place
+    declared = [file for path in map(Path, made) for file in (_files(path) if path.is_dir() else [path])]
+    declared = [path for path in declared if path.is_file()]
+    if not declared:
+        return
     target = results / FOLDER / f"{job}.sha256"
     named = [_below(results, path) for path in declared]
     beside = [_below(results, Path(path)) for path in written if Path(path).is_file()]
@@ -159,7 +161,7 @@ def not_whole(results: str | Path, outputs: Iterable[str | Path]) -> dict[str, s
         if path.stat().st_size == 0 and path.suffix in NEVER_EMPTY:
             found[str(path)] = f"{path} is empty"
         elif part := missing_part(path):
-            found[str(path)] = f"{part} is missing"
+            found[str(path)] = f"{part} is missing or empty"
     for each in records(Path(results)):
         first = Path(results) / next(iter(each.files), "")
         if not first.is_file() or str(first) in found:
@@ -171,7 +173,7 @@ def not_whole(results: str | Path, outputs: Iterable[str | Path]) -> dict[str, s
             elif path.is_file() and path.stat().st_size == 0 and digest != EMPTY:
                 found[str(first)] = f"{path} is empty"
             elif part := missing_part(path):
-                found[str(first)] = f"{part} is missing"
+                found[str(first)] = f"{part} is missing or empty"
     return found
 
 

@@ -272,10 +272,12 @@ def _require_content(folder: Path, data: np.ndarray, meta: dict[str, Any]) -> np
 
 
 def missing_part(described: Path) -> Path | None:
-    """The part that is missing beside a store.json that is there; none: all are there, or it is no store.json."""
+    """The part that is missing or empty beside a store.json that is there; none: all are there, or it is no
+    store.json."""
     if described.name != "store.json" or not described.is_file():
         return None
-    return next((part for name in CONTENT if not (part := described.with_name(name)).is_file()), None)
+    parts = map(described.with_name, CONTENT)
+    return next((part for part in parts if not part.is_file() or part.stat().st_size == 0), None)
 
 
 def require_whole(folder: str | Path) -> Store:

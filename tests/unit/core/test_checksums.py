@@ -114,8 +114,8 @@ def test_a_flipped_byte_of_an_array_is_found_by_verify(results, capsys):
         ("paper/tables/probes.tex", True, {"paper/tables/probes.tsv": "probes.tex is empty"}),
         ("evaluate/summary.tsv", True, {"evaluate/summary.tsv": "summary.tsv is empty"}),
         ("evaluate/summary.tsv", False, {}),  # Snakemake sees that
-        ("store/y_sem/data.npy", False, {"store/y_sem/store.json": "data.npy is missing"}),
-        ("store/y_sem/index.tsv", False, {"store/y_sem/store.json": "index.tsv is missing"}),
+        ("store/y_sem/data.npy", False, {"store/y_sem/store.json": "data.npy is missing or empty"}),
+        ("store/y_sem/index.tsv", False, {"store/y_sem/store.json": "index.tsv is missing or empty"}),
         ("status/3.tsv", True, {"status/3.tsv": "3.tsv is empty"}),
     ],
 )

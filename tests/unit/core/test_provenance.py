@@ -13,7 +13,9 @@ def test_a_model_trained_with_other_versions_is_listed(tmp_path):
         folder = tmp_path / stage
         folder.mkdir()
         (folder / "model.safetensors").write_bytes(stage.encode())
-        (folder / "model.json").write_text(json.dumps({"stage": stage} | ({"versions": versions} if versions else {})))
+        (folder / "model.json").write_text(
+            json.dumps({"stage": stage, "digest": stage} | ({"versions": versions} if versions else {}))
+        )
         models.append(str(folder / "model.safetensors"))
     provenance = run_provenance([], models)
     assert provenance["Trained with"] == {"older": "torch 2.9.0"}

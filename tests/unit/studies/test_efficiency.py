@@ -34,7 +34,7 @@ def test_device_hours_count_every_device_of_every_part(tmp_path: Path) -> None:
 def test_a_training_without_a_record_says_so(tmp_path: Path) -> None:
     settings = {"training": {"steps": 5, "batch": 4}}
     facts = {"scans": 7, "volume_shape": [8, 9, 10], "step": 4}
-    description = {"parameters": {"a": 2, "b": 3}, "settings": settings} | facts
+    description = {"parameters": {"a": 2, "b": 3}, "settings": settings, "digest": "0f3a"} | facts
     write_json(tmp_path / "dae/model.json", description)
     row = training_row(tmp_path / "dae")
     assert row["parameters_trained"] == 5 and row["grid"] == "8 x 9 x 10" and row["device_hours"] is None
