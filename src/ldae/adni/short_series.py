@@ -28,6 +28,7 @@ ROUGHLY = 0.75  # of the width (mm), or else of the slices, of any other image o
 LOOKED_AT = 200  # images of which a header is read
 REPEAT = re.compile(r"[\W_]*repeat.*")  # of the same sequence, on the same day
 WHOLE_SIZE = 0.9  # of the bytes of the largest slice, which a slice without compression has at least
+HEADERS_DIFFER = 256  # bytes, between slices of one series
 SMALL_SLICE = 60_000  # bytes; 192 x 192 voxels of two bytes have more
 TAGS = [
     *(
@@ -46,7 +47,7 @@ TAGS = [
 @dataclass(frozen=True)
 class Protocol:
     """How an image was taken, by one of its headers: ``step`` between slices (mm), ``least`` bytes of a file
-    with all its pixels (None: compressed), and what else must agree between two images of one protocol."""
+    with nearly all its pixels (None: compressed), and what else must agree between two images of one protocol."""
 
     frames: int
     step: float | None
@@ -86,7 +87,8 @@ def protocol(path: Path) -> Protocol | None:
     plain = syntax is not None and not (pydicom.uid.UID(syntax).is_compressed or pydicom.uid.UID(syntax).is_deflated)
     names = ("Rows", "Columns", "Manufacturer", "ManufacturerModelName", "PixelSpacing")
     scanner = tuple(str(header.get(name, "")) for name in names)
-    return Protocol(frames, step, before + frames * pixels * bits // 8 if plain else None, scanner)
+    size = frames * pixels * bits // 8
+    return Protocol(frames, step, before + size - max(size // 10, HEADERS_DIFFER) if plain else None, scanner)
 
 
 def as_number(cell: object) -> float | None:

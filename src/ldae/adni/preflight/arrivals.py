@@ -54,6 +54,7 @@ ADVICE = {  # kind of reason -> what to do
     Trouble.GAPS: AGAIN,
     Trouble.CUT_OFF: AGAIN,
     Trouble.UNREADABLE: AGAIN,
+    Trouble.UNREADABLE: AGAIN,
     Trouble.CLOSED: "change the permissions of the files (chmod -R u+r), or ask whose they are",
     Trouble.CONTRADICTING: f"see which image the files are, by the folder or by their names, or {AGAIN}",
     HIDDEN: "take the dot from the folder's name, if it is ADNI's",
