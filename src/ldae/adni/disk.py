@@ -205,7 +205,7 @@ def add_file(found: SubjectFiles, path: str, name: str, of_folder: str | None, s
     else:
         getattr(files, kind).append(path)
         if kind == "dicom":
-            files.sizes[number] += 1
+            (files.sizes_of_named if of_file else files.sizes_of_others)[number] += 1
         if kind == "dicom" and of_folder is not None and of_folder != image:
             found.misfiled.setdefault((of_folder, image), []).append(path)
 

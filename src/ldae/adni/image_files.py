@@ -30,7 +30,8 @@ class ImageFiles:
     files without a byte; ``stubs``: files with too few bytes for a slice; ``unfinished``: downloads or copies that did
     not end; ``packed``: slices compressed one by one, or archives in the image's folder; ``contradicting``: files in
     its folder that all are named as another image's, which has others; ``closed``: files that this user must not read;
-    ``sizes``: bytes -> number of the slices that have so many."""
+    ``sizes_of_named``: bytes -> number of the slices with LONI's ending that have so many; ``sizes_of_others``: the
+    same of those without."""
 
     dicom: list[str] = field(default_factory=list)
     nifti: list[str] = field(default_factory=list)
@@ -41,7 +42,8 @@ class ImageFiles:
     unfinished: list[str] = field(default_factory=list)
     packed: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
-    sizes: Counter[int] = field(default_factory=Counter)
+    sizes_of_named: Counter[int] = field(default_factory=Counter)
+    sizes_of_others: Counter[int] = field(default_factory=Counter)
     named: bool = False
 
     @property
@@ -56,6 +58,11 @@ class ImageFiles:
         files = self.dicom or self.nifti or self.all
         found = (SUBJECT_IN_NAME.search(path.rpartition("/")[2]) for path in files[:: max(len(files) - 1, 1)])
         return {match.group().upper() for match in found if match}
+
+    @property
+    def sizes(self) -> Counter[int]:
+        """Bytes -> number of slices; a file without LONI's ending beside slices that have it is none."""
+        return self.sizes_of_named if self.named else self.sizes_of_others
 
     @property
     def there(self) -> bool:
