@@ -140,6 +140,22 @@ def redraw(figures: Path, evaluate: Path, out: Path, changed: Iterable[str]) -> 
     return drawn
 
 
+def withhold(figures: Path, fewest: int) -> list[str]:
+    """Take away public figures that nobody can draw again and whose own table has numbers of fewer subjects.
+
+    Returns:
+        their names.
+    """
+    withheld = []
+    for table in sorted(figures.glob("*.tsv")):
+        shown = read_tsv(table)
+        if table.stem not in REDRAWN and not without_few(shown, fewest).equals(shown):
+            for path in (table, table.with_suffix(".svg")):
+                path.unlink(missing_ok=True)
+            withheld.append(table.stem)
+    return withheld
+
+
 def _draws() -> dict[str, Callable[..., None]]:
     from ldae.studies.arena.figure import figure_arena
     from ldae.studies.interpolation.figure import figure_8_interpolation

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from ldae.config import Config
 from ldae.core.errors import UserError
-from ldae.report.few_subjects import redraw, reduce_estimates, reduce_headline, reduce_tables
+from ldae.report.few_subjects import redraw, reduce_estimates, reduce_headline, reduce_tables, withhold
 from ldae.report.html import report_html
 from ldae.report.leaving import check_leaving, look_at_html, look_at_json, look_at_svg, look_at_text
 from ldae.studies.common.study import ReportSources
@@ -67,6 +67,7 @@ def _without_few(out: Path, sources: ReportSources, config: Config) -> None:
         evaluate = Path(place) / "evaluate"
         changed = reduce_estimates(sources.evaluate, evaluate, fewest)
         redraw(out / "figures", evaluate, Path(place) / "paper" / "figures", changed)
+        withhold(out / "figures", fewest)
         cohort = out / "tables" / sources.table_1.name
         own = replace(
             sources,

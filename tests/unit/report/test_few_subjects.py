@@ -6,7 +6,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from ldae.core.files import read_tsv, write_json, write_text
+from ldae.core.files import read_tsv, write_json, write_text, write_tsv
 from ldae.report import few_subjects
 from ldae.report.model_card import estimate_words
 from ldae.report.public import bundle_public
@@ -101,10 +101,19 @@ def test_every_public_table_and_figure_of_a_real_cohort(tmp_path, results, sourc
     assert f"fewer than {fewest} subjects" in (out / "report.html").read_text()
 
 
-def test_every_public_figure_of_estimates_is_drawn_again_from_what_is_left():
-    """A public figure whose table counts subjects is among those that can be."""
+def test_public_figures_of_estimates_can_be_drawn_again():
     from ldae.studies.registry import STUDIES, figures, public
 
-    without_estimates = {"figure_1_method", "figure_2_encoder", "figure_training"}
-    assert set(public(figures(STUDIES))) == set(few_subjects.REDRAWN) | without_estimates
+    assert set(few_subjects.REDRAWN) <= set(public(figures(STUDIES)))
     assert set(few_subjects._draws()) == set(few_subjects.REDRAWN)
+
+
+@pytest.mark.parametrize(("subjects", "left"), [(4, False), (40, True)])
+def test_a_figure_that_nobody_can_draw_again_stays_where_it_counts_few(tmp_path, subjects, left):
+    row = {"method": "a", "value": 0.5, "low": 0.4, "high": 0.6, "n_subjects": subjects}
+    write_tsv(tmp_path / "figure_toy.tsv", pd.DataFrame([row]))
+    write_tsv(tmp_path / "figure_probes.tsv", pd.DataFrame([row]))  # drawn again, before
+    (tmp_path / "figure_toy.svg").write_text("<svg/>")
+    assert few_subjects.withhold(tmp_path, 10) == ([] if left else ["figure_toy"])
+    assert (tmp_path / "figure_toy.svg").exists() == (tmp_path / "figure_toy.tsv").exists() == left
+    assert (tmp_path / "figure_probes.tsv").exists()
