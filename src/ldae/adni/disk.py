@@ -24,7 +24,7 @@ from ldae.adni.file_names import (
 )
 from ldae.adni.image_files import ImageFiles
 from ldae.adni.troubles import Trouble
-from ldae.core.files import is_folder, saying_what_is_closed, walk
+from ldae.core.folders import is_folder, saying_what_is_closed, walk
 from ldae.core.keys import PTID
 
 NOT_MINE = -1  # in place of the bytes of a file

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ldae.adni.spelling import field_strength, plain_number, subject_id, visit_code
 from ldae.core.cells import Reading, read_dates
-from ldae.core.files import walk
+from ldae.core.folders import walk
 
 SPELLINGS = {
     "SubjectID": ("subject_id", "participantid", "ptid", "subject id", "subject"),

@@ -26,16 +26,8 @@ from ldae.adni.spelling import plain_text
 from ldae.adni.study_tables import TABLES, find_tables, find_todays_tables
 from ldae.config import Config
 from ldae.core.errors import UserError
-from ldae.core.files import (
-    is_folder,
-    is_kernels,
-    leads_nowhere,
-    saying_what_is_closed,
-    sha256_file,
-    walk,
-    warn_of_names,
-    write_tsv_if_changed,
-)
+from ldae.core.files import sha256_file, warn_of_names, write_tsv_if_changed
+from ldae.core.folders import is_folder, is_kernels, leads_nowhere, saying_what_is_closed, walk
 from ldae.core.keys import PTID
 from ldae.core.text_tables import count
 

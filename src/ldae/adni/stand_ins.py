@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from ldae.adni.archives import CLOSED, DAMAGED, LOCKED, contents_of, unpacked_by
 from ldae.adni.file_names import ARCHIVE, MAYBE_UNFINISHED, PACKED, UNFINISHED
 from ldae.adni.study_tables import files_of_tables, named
-from ldae.core.files import walk
+from ldae.core.folders import walk
 
 WORKBOOK = re.compile(r"\.(xlsx|xlsm|xls|ods|numbers|rdata|rda|rds|sas7bdat|sav|dta|parquet)$", re.IGNORECASE)
 PLAIN = re.compile(r"\.(csv|tsv|txt|tab)$", re.IGNORECASE)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ldae.core.files import digest, leads_back, walk
+from ldae.core.files import digest
+from ldae.core.folders import leads_back, walk
 from ldae.core.keys import PTID
 from ldae.core.text_tables import read_text_table
 

@@ -12,7 +12,8 @@ from ldae.cohort.columns import content_keys
 from ldae.cohort.visit_times import join_facts
 from ldae.config import Bids
 from ldae.core.errors import UserError, require_own_reasons
-from ldae.core.files import read_tsv, saying_what_is_closed
+from ldae.core.files import read_tsv
+from ldae.core.folders import saying_what_is_closed
 from ldae.core.keys import KEY
 
 NO_MAGNITUDE = {"phase", "real", "imag"}

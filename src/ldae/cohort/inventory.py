@@ -17,13 +17,8 @@ from ldae.cohort.identity import MEMORY, remember_cohort
 from ldae.cohort.notes import Notes
 from ldae.cohort.tree import SESSION, folders
 from ldae.config import Config
-from ldae.core.files import (
-    read_tsv,
-    saying_what_is_closed,
-    sha256_file,
-    warn_of_names,
-    write_tsv_if_changed,
-)
+from ldae.core.files import read_tsv, sha256_file, warn_of_names, write_tsv_if_changed
+from ldae.core.folders import saying_what_is_closed
 
 COLUMNS = ["kind", "path", "bytes", "modified", "digest"]
 KINDS = (  # of files in the folders of subjects

@@ -18,7 +18,7 @@ from pathspec import GitIgnoreSpec
 from ldae.cohort.notes import Notes, listed
 from ldae.core.cells import cut
 from ldae.core.errors import UserError
-from ldae.core.files import is_folder, walk
+from ldae.core.folders import is_folder, walk
 from ldae.core.text_tables import count
 
 SUBJECT, SESSION = re.compile(r"sub-[A-Za-z0-9+]+"), re.compile(r"ses-[A-Za-z0-9+]+")

@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.core.errors import UserError
-from ldae.core.files import leads_nowhere
+from ldae.core.folders import leads_nowhere
 from ldae.core.shifted_rows import mend_shifted
 
 LARGEST_BYTES = 1 << 30  # ADNI's longest table has some 0.1 GiB

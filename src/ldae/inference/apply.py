@@ -19,15 +19,8 @@ import pandas as pd
 from ldae import __version__
 from ldae.core.batches import track
 from ldae.core.errors import QuarantinedScan, UserError
-from ldae.core.files import (
-    alone_in,
-    atomic_path,
-    digest,
-    read_json,
-    sha256_file,
-    writable_folder,
-    write_json,
-)
+from ldae.core.files import atomic_path, digest, read_json, sha256_file, write_json
+from ldae.core.folders import alone_in, writable_folder
 from ldae.core.keys import KEY
 from ldae.inference.answers import NOTE, describe_answers, write_predictions
 from ldae.inference.encode import write_codes

@@ -11,7 +11,8 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from ldae.core.files import alone_in, atomic_path, read_json, sha256_file, write_json
+from ldae.core.files import atomic_path, read_json, sha256_file, write_json
+from ldae.core.folders import alone_in
 
 
 @dataclass(frozen=True)

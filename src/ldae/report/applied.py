@@ -11,7 +11,8 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ldae.core.files import alone_in, write_text
+from ldae.core.files import write_text
+from ldae.core.folders import alone_in
 from ldae.inference.answers import COLUMNS, NOTE
 from ldae.inference.apply import Request, answered_before, targets, volume_path
 from ldae.inference.discriminant import Plane

@@ -17,7 +17,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from ldae import config
 from ldae.config import Section
 from ldae.core.errors import UserError
-from ldae.core.files import read_json, read_tsv, sha256_file, writable_folder, write_json, write_text
+from ldae.core.files import read_json, read_tsv, sha256_file, write_json, write_text
+from ldae.core.folders import writable_folder
 from ldae.core.lineage import read_description
 from ldae.core.model_places import SUMS, reading, stated_sums
 from ldae.inference.facts import STAGES, Facts, Recipe

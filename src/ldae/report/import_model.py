@@ -9,7 +9,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ldae import __version__, config
 from ldae.core.errors import UserError
-from ldae.core.files import writable_folder, write_json, write_text
+from ldae.core.files import write_json, write_text
+from ldae.core.folders import writable_folder
 from ldae.core.lineage import read_chain
 from ldae.inference.facts import FORMAT, STAGES, Facts, Recipe, template_digest
 from ldae.inference.imported import Model, write_models

@@ -14,7 +14,8 @@ import pytest
 from ldae.cli import main
 from ldae.commands.apply import places
 from ldae.core.errors import UserError
-from ldae.core.files import alone_in, read_tsv, write_json
+from ldae.core.files import read_tsv, write_json
+from ldae.core.folders import alone_in
 from ldae.inference.answers import NOTE
 from ldae.inference.apply import Given, Request, _key, apply_model, find_scans, on_own_grid
 from ldae.inference.model import LDAE

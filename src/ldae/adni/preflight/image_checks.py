@@ -22,7 +22,8 @@ from ldae.adni.selection import PHASES
 from ldae.adni.study_tables import BY_NAME
 from ldae.adni.troubles import Trouble
 from ldae.core.cells import cut, quoted
-from ldae.core.files import escaped, walk
+from ldae.core.files import escaped
+from ldae.core.folders import walk
 from ldae.core.keys import PTID
 from ldae.core.text_tables import count
 
