@@ -94,5 +94,5 @@ def test_what_the_inner_folds_say_is_out_of_fold() -> None:
     for held_out in range(4):
         probe = fit("age", feature[fold != held_out], age[fold != held_out], penalty)
         np.testing.assert_allclose(said[fold == held_out], probe.score(feature[fold == held_out]))
-    probe, asked = fit_chosen(scans, "age", fixed(feature), rows[:60], age[:60], rows[60:], 3)
+    probe, asked, _ = fit_chosen(scans, "age", fixed(feature), rows[:60], age[:60], rows[60:], 3)
     assert asked.shape == (20, 1) and probe.weight[0] > 0

@@ -85,7 +85,7 @@ def _scores(
     inside = scans["participant_id"].isin(subset).to_numpy()[rows] & ~test
     if not test.any() or not can_be_fitted(target[inside]):
         return None
-    probe, asked = fit_chosen(scans, task, features, rows[inside], target[inside], rows[test], seed)
+    probe, asked, _ = fit_chosen(scans, task, features, rows[inside], target[inside], rows[test], seed)
     return probe.score(asked)
 
 

@@ -200,7 +200,7 @@ def manipulation_probe(scans: pd.DataFrame, features: Features, seed: int) -> di
     train = scans["split"].to_numpy()[rows] == "train"
     if not can_be_fitted(target[train]):
         return {"reason": f"the training split lacks {POSITIVE} or {NEGATIVE} scans"}
-    probe, _ = fit_chosen(scans, "ad", features, rows[train], target[train], rows[train], seed)
+    probe, *_ = fit_chosen(scans, "ad", features, rows[train], target[train], rows[train], seed)
     return probe.as_json() | {"positive": POSITIVE, "features": "ldae"}
 
 
@@ -257,9 +257,7 @@ def cross_validated(
         inside, outside = fold != held_out, fold == held_out
         if not outside.any() or not can_be_fitted(target[inside]):
             continue
-        probe, asked, line = fit_chosen_and_line(
-            scans, task, features, rows[inside], target[inside], rows[outside], seed
-        )
+        probe, asked, line = fit_chosen(scans, task, features, rows[inside], target[inside], rows[outside], seed)
         keys = {"protocol": "cv", "features": name, "task": task, "fold": int(held_out)}
         said = probe.score(asked)
         tables.append(prediction_rows(scans, rows[outside], target[outside], said, keys, undone(said, line)))
@@ -276,7 +274,7 @@ def tested(
     if not test.any() or not can_be_fitted(target[~test]):
         return pd.DataFrame(), fitted
     for name, features in sets.items():
-        probe, asked, line = fit_chosen_and_line(scans, task, features, rows[~test], target[~test], rows[test], seed)
+        probe, asked, line = fit_chosen(scans, task, features, rows[~test], target[~test], rows[test], seed)
         keys, said = {"protocol": "test", "features": name, "task": task, "fold": np.nan}, probe.score(asked)
         tables.append(prediction_rows(scans, rows[test], target[test], said, keys, undone(said, line)))
         fitted[f"test {task} {name}"] = probe.as_json()
@@ -336,30 +334,11 @@ def fit_chosen(
     target: np.ndarray,
     rows: np.ndarray,
     seed: int,
-    strata: np.ndarray | None = None,
-) -> tuple[Probe, np.ndarray]:
-    """A probe fitted on ``fit_rows`` with the penalty their inner folds choose, and the features of ``rows``.
-
-    Args:
-        strata: of ``fit_rows``, spread evenly over the inner folds. None: the diagnosis at the visit.
-    """
-    probe, asked, _ = fit_chosen_and_line(scans, task, features, fit_rows, target, rows, seed, strata)
-    return probe, asked
-
-
-def fit_chosen_and_line(
-    scans: pd.DataFrame,
-    task: Task,
-    features: Features,
-    fit_rows: np.ndarray,
-    target: np.ndarray,
-    rows: np.ndarray,
-    seed: int,
-    strata: np.ndarray | None = None,
 ) -> tuple[Probe, np.ndarray, Line | None]:
-    """As :func:`fit_chosen`, and for ages how what the inner folds say of ``fit_rows`` depends on the age."""
-    strata = _strata(scans, fit_rows) if strata is None else strata
-    groups = _groups(scans)[fit_rows]
+    """A probe fitted on ``fit_rows`` with the penalty their inner folds choose, the features of ``rows``, and for ages
+    how what the inner folds say of ``fit_rows`` depends on the age.
+    """
+    groups, strata = _groups(scans)[fit_rows], _strata(scans, fit_rows)
     penalty, width, said = choose_and_score(task, features, fit_rows, target, groups, strata, seed)
     seen, asked = features(fit_rows, rows)
     return fit(task, seen, target, penalty, width), asked, pull(said, target) if task == "age" else None
