@@ -16,7 +16,7 @@ from ldae.core.contamination import splits_of, training_subjects
 from ldae.core.errors import UserError
 from ldae.core.files import digest
 from ldae.core.model_places import STAGES, parts
-from ldae.core.names import target_problems
+from ldae.core.names import GROUPS, target_problems
 from ldae.core.runtime import DEVICE
 from ldae.preprocessing.review import read_review
 from ldae.training.extension import start_digest

@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 
 from ldae.core.errors import UserError
+from ldae.core.names import GROUPS
 from ldae.core.runtime import STOPPED, STOPPED_STATUS
 
 SHIPPED = Path("config/config.yaml")  # the Snakefile reads it first, whatever else is given
-GROUPS = ("all", "ingest", "preprocess", "train", "evaluate", "figures")  # targets of the Snakefile
 LOGS = Path(".snakemake/log")  # Snakemake's own
 VERBOSE = "VERBOSE"  # environment variable
 LOOK_EVERY = 1.0  # seconds

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+GROUPS = ("all", "ingest", "preprocess", "train", "evaluate", "figures")  # rules of the Snakefile that collect others
+
 
 def nearest(name: str, names: Iterable[str], most: int = 3) -> list[str]:
     """Of these names those most like one that is none of them, the likest first; upper and lower case are alike."""

@@ -12,25 +12,20 @@ from typing import Any
 
 import pandas as pd
 
+from ldae.core.closure import import_all
+from ldae.core.errors import UserError
 from ldae.core.files import read_json, read_tsv, write_json, write_text, write_tsv
 from ldae.report.model_card import estimate_words
 from ldae.studies.common.paper_tables import write_table
 from ldae.studies.probes.reading import CHANCE
+from ldae.studies.registry import STUDIES
+from ldae.studies.registry import figures as figures_of
 
 ESTIMATE = ("value", "low", "high", *CHANCE, "n_rows", "redrawn", "n_replicates")  # beside n_subjects
 OWN_COUNT = re.compile(r"\(n = (\d+)\)")
 COUNTS = re.compile(r"subjects(_\w+)?|\w+_subjects")
 OF_OTHERS = re.compile(r"paper_\w+|n_\w+|\w*train\w*|\w+_published|model_\w+")  # not this cohort's test subjects
 NUMBER = re.compile(r"[<≥]?\s*[-+−]?\d")
-REDRAWN = {  # public figure of estimates -> the tables that it is drawn from
-    "figure_8_interpolation": ("interpolation/summary.tsv", "interpolation/by_group.tsv"),
-    "figure_arena": ("arena/ranks.tsv",),
-    "figure_confounds": ("probe_checks/confounds.tsv",),
-    "figure_label_efficiency": ("probe_checks/label_efficiency.tsv",),
-    "figure_probes": ("probes/summary.tsv",),
-    "figure_reconstruction_methods": ("reconstruction/summary.tsv", "reconstruction/ventricles.tsv"),
-    "figure_solvers": ("solvers/summary.tsv",),
-}
 
 
 def few(fewest: int) -> str:
@@ -129,11 +124,10 @@ def redraw(figures: Path, evaluate: Path, out: Path, changed: Iterable[str]) -> 
         names of the figures.
     """
     found, drawn = set(changed), []
-    draws = _draws()
-    for name, tables in REDRAWN.items():
+    for name, tables in redrawn().items():
         if found.isdisjoint(tables) or not (figures / f"{name}.svg").is_file():
             continue
-        draws[name](*(evaluate / table for table in tables), out / name)
+        drawing(name)(*(evaluate / table for table in tables), out / name)
         for suffix in (".svg", ".tsv"):
             write_text(figures / f"{name}{suffix}", (out / f"{name}{suffix}").read_text(encoding="utf-8"))
         drawn.append(name)
@@ -146,25 +140,32 @@ def withhold(figures: Path, fewest: int) -> list[str]:
     Returns:
         their names.
     """
-    withheld = []
+    withheld, again = [], redrawn()
     for table in sorted(figures.glob("*.tsv")):
         shown = read_tsv(table)
-        if table.stem not in REDRAWN and not without_few(shown, fewest).equals(shown):
+        if table.stem not in again and not without_few(shown, fewest).equals(shown):
             for path in (table, table.with_suffix(".svg")):
                 path.unlink(missing_ok=True)
             withheld.append(table.stem)
     return withheld
 
 
-def _draws() -> dict[str, Callable[..., None]]:
-    from ldae.studies.arena.figure import figure_arena
-    from ldae.studies.interpolation.figure import figure_8_interpolation
-    from ldae.studies.probes.figure import figure_confounds, figure_label_efficiency, figure_probes
-    from ldae.studies.reconstruction.figure import figure_reconstruction_methods
-    from ldae.studies.reconstruction.figure_solvers import figure_solvers
+def redrawn() -> dict[str, tuple[str, ...]]:
+    """Public figure that its study can draw again -> the tables that it is drawn from."""
+    return {figure.name: figure.drawn_from for figure in figures_of(STUDIES) if figure.public and figure.drawn_from}
 
-    drawn = (figure_arena, figure_8_interpolation, figure_confounds, figure_label_efficiency, figure_probes)
-    return {draw.__name__: draw for draw in (*drawn, figure_reconstruction_methods, figure_solvers)}
+
+def drawing(name: str) -> Callable[..., None]:
+    """The function of a figure, in whichever ``figure*.py`` of the studies it stands.
+
+    Raises:
+        UserError: it stands in none.
+    """
+    modules = [*import_all("ldae.studies.*.figure"), *import_all("ldae.studies.*.figure_*")]
+    found = next((getattr(module, name) for module in modules if hasattr(module, name)), None)
+    if found is None:
+        raise UserError(f"No figure*.py of the studies has {name}, which a record says can be drawn again.")
+    return found
 
 
 def reduce_tables(tables: Path, fewest: int) -> None:

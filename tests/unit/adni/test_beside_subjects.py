@@ -3,10 +3,9 @@
 import json
 import os
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from deep_trees import deep
 
 from ldae import cli
 from ldae.adni.inventory import outsiders
@@ -90,28 +89,10 @@ def test_links_that_lead_nowhere_back_or_into_the_system_end_soon(raw):
     assert time.monotonic() - start < 10
 
 
-@pytest.fixture
-def deep(raw) -> Iterator[Path]:
-    """A folder with 1500 below it; taken down one by one, since pytest and shutil go down by recursion."""
-    top, place = raw / "d", os.open(raw, os.O_RDONLY)
-    for _ in range(1500):
-        os.mkdir("d", dir_fd=place)
-        inside = os.open("d", os.O_RDONLY, dir_fd=place)
-        os.close(place)
-        place = inside
-    os.close(place)
-    yield top
-    while top.exists():
-        inside = next(top.iterdir(), None)
-        if inside is not None:
-            inside.rename(raw / "lower")
-        top.rmdir()
-        if inside is not None:
-            (raw / "lower").rename(top)
-
-
-def test_a_tree_deeper_than_python_recurses(raw, deep):
-    assert [line.split(" (")[0] for line in told(raw)] == ["note: d lies beside the subject folders and is passed over"]
+def test_a_tree_deeper_than_python_recurses(raw):
+    with deep(raw, "d", 1500):
+        said = [line.split(" (")[0] for line in told(raw)]
+    assert said == ["note: d lies beside the subject folders and is passed over"]
 
 
 @pytest.mark.parametrize(

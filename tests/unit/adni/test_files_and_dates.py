@@ -6,6 +6,7 @@ import shutil
 import time
 
 import pytest
+from deep_trees import deep
 from preflight_words import ALL, said, sentence
 
 from ldae.adni.adni4_scans import Part, choices
@@ -130,23 +131,8 @@ def test_links_between_subjects_end(download):
 
 
 def test_a_folder_below_1100_others_is_read(download):
-    place, names = download.images / download.plans[0].subject.ptid, 1100
-    here = os.open(place, os.O_RDONLY)
-    for _ in range(names):
-        os.mkdir("a", dir_fd=here)
-        inner = os.open("a", os.O_RDONLY, dir_fd=here)
-        os.close(here)
-        here = inner
-    os.close(here)
-    assert sentence(download) == ALL
-    while (place / "a").exists():  # shutil.rmtree goes down by recursion
-        lower = place / "a"
-        inside = next(lower.iterdir(), None)
-        if inside is not None:
-            inside.rename(place / "b")
-        lower.rmdir()
-        if inside is not None:
-            (place / "b").rename(lower)
+    with deep(download.images / download.plans[0].subject.ptid, "a", 1100):
+        assert sentence(download) == ALL
 
 
 @pytest.mark.parametrize(("table", "column"), [("MPRAGEMETA", "ScanDate"), ("ADNIMERGE", "EXAMDATE")])

@@ -1,11 +1,13 @@
 """Numbers of few subjects are left out of every public table, and of the figures drawn from it."""
 
+import inspect
 import json
 import shutil
 
 import pandas as pd
 import pytest
 
+from ldae.core.errors import UserError
 from ldae.core.files import read_tsv, write_json, write_text, write_tsv
 from ldae.report import few_subjects
 from ldae.report.model_card import estimate_words
@@ -86,11 +88,11 @@ def test_every_public_table_and_figure_of_a_real_cohort(tmp_path, results, sourc
     assert all(numbers_of_few(table, fewest).empty for table in tables if "n_subjects" in table)
     again = {
         name
-        for name in few_subjects.REDRAWN
+        for name in few_subjects.redrawn()
         if (out / f"figures/{name}.svg").read_bytes() != (paper / f"figures/{name}.svg").read_bytes()
     }
     assert {"figure_8_interpolation", "figure_reconstruction_methods", "figure_solvers"} <= again
-    assert fewest == 20 or again == set(few_subjects.REDRAWN)
+    assert fewest == 20 or again == set(few_subjects.redrawn())
     assert read_tsv(out / "tables/probes.tsv", dtype=str).fillna("n/a").iloc[0]["auc_ad_cv"] == "n/a"
     assert "0.78" not in (out / "tables/probes.md").read_text() + (out / "tables/probes.tex").read_text()
     assert json.loads((out / "headline.json").read_text())["auc_ad_cv"] == {
@@ -104,8 +106,19 @@ def test_every_public_table_and_figure_of_a_real_cohort(tmp_path, results, sourc
 def test_public_figures_of_estimates_can_be_drawn_again():
     from ldae.studies.registry import STUDIES, figures, public
 
-    assert set(few_subjects.REDRAWN) <= set(public(figures(STUDIES)))
-    assert set(few_subjects._draws()) == set(few_subjects.REDRAWN)
+    assert set(few_subjects.redrawn()) <= set(public(figures(STUDIES)))
+    assert {"figure_arena", "figure_8_interpolation", "figure_probes", "figure_solvers"} <= set(few_subjects.redrawn())
+    for name, tables in few_subjects.redrawn().items():
+        assert len(inspect.signature(few_subjects.drawing(name)).parameters) == len(tables) + 1, name
+    with pytest.raises(UserError, match=r"No figure\*\.py of the studies has figure_99"):
+        few_subjects.drawing("figure_99")
+
+
+def test_a_public_figure_whose_table_counts_subjects_says_what_it_is_drawn_from():
+    from ldae.studies.registry import STUDIES, figures, public
+
+    without_estimates = {"figure_1_method", "figure_2_encoder", "figure_training"}
+    assert set(public(figures(STUDIES))) == set(few_subjects.redrawn()) | without_estimates
 
 
 @pytest.mark.parametrize(("subjects", "left"), [(4, False), (40, True)])

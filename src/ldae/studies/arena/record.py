@@ -51,6 +51,7 @@ FIGURE = Figure(
         "of this run was fitted on. A code of the user's may know any of them."
     ),
     alternative="Mean rank over tasks of every code, with intervals, and its rank in each task.",
+    drawn_from=(RANKS,),
 )
 NOTE = Note(
     "What this says of a cohort, and what it cannot. A code that stands before y<sub>sem</sub> beyond doubt holds more "

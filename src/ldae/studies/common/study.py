@@ -31,6 +31,9 @@ class Figure:
         title: HTML, without a full stop.
         text: HTML: what is shown, of how many, and how it was computed.
         alternative: plain words for those who cannot see it.
+        drawn_from: of a public figure of estimates the long tables, below ``evaluate``, from which the function of its
+            name in the study's ``figure*.py`` draws it, in the order of its arguments: the public bundle draws it again
+            without the numbers of few subjects. A figure that does not say so is withheld where it counts few.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Figure:
     title: str
     text: str
     alternative: str
+    drawn_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

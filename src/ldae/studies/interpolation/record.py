@@ -58,6 +58,7 @@ PREDICTION = Figure(
         + INTERVALS
     ),
     alternative="Interpolation methods compared overall and against the time between visits.",
+    drawn_from=(SUMMARY, "interpolation/by_group.tsv"),
 )
 
 EXAMPLES = Figure(

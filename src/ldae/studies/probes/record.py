@@ -71,6 +71,7 @@ PROBING = Figure(
         "trained on. AD is the positive class. " + INTERVALS
     ),
     alternative="AUC and age error of linear probes on each kind of features.",
+    drawn_from=(SUMMARY,),
 )
 
 DISCRIMINANT = Figure(
@@ -97,6 +98,7 @@ LABELS = Figure(
         + INTERVALS
     ),
     alternative="AUC and age error against the number of labelled training subjects for each kind of features.",
+    drawn_from=("probe_checks/label_efficiency.tsv",),
 )
 
 CONFOUNDS = Figure(
@@ -112,6 +114,7 @@ CONFOUNDS = Figure(
         "age among controls alone. " + INTERVALS
     ),
     alternative="AUC of scanner field strength and study phase, and the main results with confounds held fixed.",
+    drawn_from=("probe_checks/confounds.tsv",),
 )
 
 ESTIMATES = (

@@ -56,6 +56,7 @@ METHODS = Figure(
         "the true ones, or with those of the scans where no truth is known. " + INTERVALS
     ),
     alternative="Reconstruction methods compared on similarity, signal-to-noise ratio and ventricle volume.",
+    drawn_from=(SUMMARY, VENTRICLES),
 )
 
 SOLVERS = Figure(
@@ -69,6 +70,7 @@ SOLVERS = Figure(
         "x<sub>T</sub>, which is 1 where inversion ends in noise. " + INTERVALS
     ),
     alternative="Curves of similarity, signal-to-noise ratio and spread of the inverted code against network calls.",
+    drawn_from=("solvers/summary.tsv",),
 )
 
 AUTOENCODER = Figure(
