@@ -1,10 +1,13 @@
 """What must not leave is found however it is written, and numbers that happen to be ids stop nothing."""
 
+import ast
 import base64
 import json
 import random
 import shutil
 import struct
+from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import nibabel as nib
@@ -130,6 +133,7 @@ def in_drawing_of_report(words):
 
 SVG, TSV, CARD, PAGE = f"figures/{FIGURE}.svg", f"tables/{TABLE}.tsv", "MODEL_CARD.md", "report.html"
 RASTER = base64.b64encode(png()).decode()
+SOURCE = Path(__file__).parents[3] / "src/ldae/studies"
 PERCENTS = quote('<svg xmlns="http://www.w3.org/2000/svg"><desc>941_S_0053</desc></svg>')
 LEAKS = {
     **{
@@ -254,3 +258,20 @@ def test_a_model_folder_is_read_into_its_headers(tmp_path):
     }.items():
         with pytest.raises(UserError, match=r"names .*941.*must not leave"):
             check_leaving(model(tmp_path / case, **given), [], KINDS, lambda place: True)
+
+
+def constants(tree: ast.AST) -> Iterator[str]:
+    """Texts that a program holds, docstrings aside."""
+    places = (ast.Module, ast.FunctionDef, ast.ClassDef)
+    bodies = [node.body[0] for node in ast.walk(tree) if isinstance(node, places) and node.body]
+    documented = {id(first.value) for first in bodies if isinstance(first, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documented:
+            yield node.value
+
+
+def test_no_sentence_of_a_study_is_taken_for_an_identifier():
+    """What a study says depends on its numbers: no run shows every sentence, and one such stops the public bundle."""
+    sentences = [text for path in SOURCE.rglob("*.py") for text in constants(ast.parse(path.read_text()))]
+    assert len(sentences) > 1000
+    assert [text for text in sentences if identifier(text, Names.of(()))] == []
