@@ -21,11 +21,12 @@ STEPS = ("preflight_adni", "adapt_tables")
 def download(workflow):
     """Tables with today's names and a dozen slices per image; an overlay that points there."""
     plans = plan_cohort(Phantom(subjects={"CN": 1, "MCI": 1, "AD": 1}, extra_visit_fraction=0), 3)
-    images = [image for plan in plans for visit in plan.visits for image in images_of(3, plan, visit)]
-    for image in images:
+    taken = [(plan, image) for plan in plans for visit in plan.visits for image in images_of(3, plan, visit)]
+    for plan, image in taken:
         folder = workflow.folder / "raw/ADNI" / image.folder
         volume = np.random.default_rng(image.image_id).normal(300, 20, (12, 4, 4))
-        write_series(volume, (16.0, 16.0, 16.0), folder, image, "F", 70.0)
+        write_series(volume, (16.0, 16.0, 16.0), folder, image, plan.subject.sex, 70.0)
+    images = [image for _, image in taken]
     write_todays_tables(workflow.folder / "raw/clinical", plans, images, 3)
     overlay = {"raw": {"images": "raw/ADNI", "tables": "raw/clinical"}}
     (workflow.folder / "mine.json").write_text(json.dumps(overlay))
