@@ -77,8 +77,9 @@ rehearse: $(READY) ## the paper's networks on the paper's grid through every rul
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/rehearse --configfile $(REHEARSE); status=$$?; \
 		$(BIN)/python benchmarks/rehearsal.py table; exit $$status
 
-all: inventory ## your own download -> everything, on this machine (CONFIG=config/mine.yaml lies over the paper's settings, CORES=8)
-	@$(BIN)/ldae run $(if $(CONFIG),--config $(CONFIG)) $(if $(CORES),-- --cores $(CORES))
+all: inventory ## your own download -> everything, on this machine (CONFIG=config/mine.yaml lies over the paper's settings, CORES=8, GPUS=1)
+	@$(if $(filter 0,$(GPUS)),LDAE_DEVICE=cpu) $(BIN)/ldae run $(if $(CONFIG),--config $(CONFIG)) \
+		$(if $(CORES)$(GPUS),-- $(if $(CORES),--cores $(CORES)) $(if $(GPUS),--resources gpu=$(GPUS)))
 
 inventory: $(READY) ## look whether your data changed; before every run on a cluster (CONFIG as for `all`)
 	@$(BIN)/ldae inventory --config $(CONFIGS) $(CONFIG)

@@ -17,7 +17,7 @@ from ldae.core.errors import UserError
 from ldae.core.files import digest
 from ldae.core.model_places import STAGES, parts
 from ldae.core.names import GROUPS, target_problems
-from ldae.core.runtime import DEVICE
+from ldae.core.own_gpus import DEVICE
 from ldae.preprocessing.review import read_review
 from ldae.training.extension import start_digest
 from ldae.training.planning import require_runnable

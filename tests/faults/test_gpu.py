@@ -69,6 +69,24 @@ def test_a_driver_that_is_too_old_is_one_sentence_where_a_gpu_was_given(old_driv
     assert said["LDAE_DEVICE=tpu"] == "LDAE_DEVICE=tpu: it is one of auto, gpu, cpu."
 
 
+def test_the_gpus_that_the_driver_shows_are_named_so_that_a_job_can_have_one_for_itself(old_driver):
+    result = python(old_driver, "from ldae.core.own_gpus import visible; print(*visible())")
+    first, second = result.stdout.split()
+    assert first == "GPU-00010203-0405-0607-0809-0a0b0c0d0e0f"
+    assert second == "GPU-10111213-1415-1617-1819-1a1b1c1d1e1f"
+
+
+def test_a_job_of_the_workflow_takes_one_of_them(old_driver, tmp_path):
+    code = """
+import os, sys
+from ldae.core.runtime import running
+with running(sys.argv[1] + "/log", gpus={"gpu": 1}):
+    print(os.environ["CUDA_VISIBLE_DEVICES"])
+"""
+    result = python(old_driver, code, str(tmp_path), TMPDIR=str(tmp_path))
+    assert result.stdout.strip() == "GPU-00010203-0405-0607-0809-0a0b0c0d0e0f", result.stderr
+
+
 TRAIN = """
 import sys
 from pathlib import Path

@@ -21,6 +21,36 @@ from tiny_workflow import MARK, RESULTS, make_workflow
 KILLS = {"autoencoder": 4, "diffusion": 3, "representation": 3}
 
 
+SHORT = """
+import time
+from pathlib import Path
+order = Path("order.txt")
+def say(word):
+    with order.open("a") as file:
+        file.write(word + " ")
+say("begun")
+until = time.monotonic() + {seconds}
+while time.monotonic() < until and order.read_text().split().count("begun") < 2:
+    time.sleep(0.01)
+say("ended")
+for path in snakemake.output:
+    Path(path).write_text(str(snakemake.resources.gpu))
+"""
+
+
+@pytest.mark.parametrize(("gpus", "seconds"), [(1, 1), pytest.param(0, 60, marks=pytest.mark.slow)])
+def test_two_trainings_are_side_by_side_only_where_there_is_no_gpu_to_share(tmp_path, gpus, seconds):
+    """Two cores. With one GPU the second begins when the first has ended; without any it does not wait."""
+    workflow, both = make_workflow(tmp_path), ("train_supervised_ad", "train_supervised_age")
+    for rule in both:
+        (tmp_path / f"workflow/scripts/{rule}.py").write_text(SHORT.format(seconds=seconds))
+    running = workflow.start(*both, "--cores", "2", "--resources", f"gpu={gpus}")
+    assert running.wait() == 0, workflow.output()
+    assert (workflow.train("supervised_ad") / "model.json").read_text() == str(gpus)
+    order = (tmp_path / "order.txt").read_text().split()
+    assert order == (["begun", "ended"] * 2 if gpus else ["begun", "begun", "ended", "ended"])
+
+
 @pytest.mark.slow
 def test_a_retry_continues_the_step_counter(cohort, tmp_path):
     """SIGUSR1 (status 75), then SIGKILL; no kill reaches Snakemake itself, which starts the job again."""

@@ -1,10 +1,12 @@
-"""`make setup` where the package registry cannot be reached says why, and what to set."""
+"""What the Makefile says and hands on: `make setup` where the registry cannot be reached, `make all` with its variables."""
 
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 CLOSED = "http://127.0.0.1:9/simple"  # the port for discarding; nobody listens
@@ -23,3 +25,19 @@ def test_an_unreachable_registry_is_told_with_what_to_set(tmp_path):
     assert "No matching distribution found for uv" in said  # pip's own reason
     assert "Behind a proxy, set HTTPS_PROXY" in said and "PIP_INDEX_URL" in said
     assert not (tmp_path / ".venv/.ready").exists()
+
+
+@pytest.mark.parametrize(
+    ("variables", "command"),
+    [
+        ((), "ldae run"),
+        (
+            ("CONFIG=config/mine.yaml", "CORES=8", "GPUS=2"),
+            "ldae run --config config/mine.yaml -- --cores 8 --resources gpu=2",
+        ),
+        (("GPUS=0",), "LDAE_DEVICE=cpu .venv/bin/ldae run -- --resources gpu=0"),
+    ],
+)
+def test_make_all_hands_on_cores_and_gpus(variables, command):
+    said = subprocess.run(["make", "-n", "all", *variables], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert " ".join(said.stdout.replace("\\\n", " ").split()).endswith(command)

@@ -7,7 +7,8 @@ import pytest
 import yte
 from chain import ROOT
 
-from ldae.core.runtime import DEVICE
+from ldae.core import own_gpus
+from ldae.core.own_gpus import DEVICE
 
 GPUS = {"train_autoencoder": 1, "encode_latents": 1, "train_diffusion": 2, "train_representation": 2, "encode_codes": 1}
 SHARD_RULES = {"convert_adni_to_bids", "correct_bias_field", "extract_brain", "register_mni"}
@@ -93,6 +94,24 @@ def test_every_rule_that_needs_a_gpu_asks_for_one(profile):
     needing = {rule for rule, name in environments.items() if name == "gpu"}
     assert set(gpus_by_rule(profile)) == needing, "give the rule a row in set-resources of profiles/slurm/config.yaml"
     assert set(profile["set-resources"]) | set(profile["set-threads"]) <= set(environments)
+
+
+def test_on_one_machine_every_rule_that_needs_a_gpu_has_one_of_its_own():
+    """The profile counts them; the adapter takes one that no other job has."""
+    text = (ROOT / "profiles/local/config.yaml").read_text()
+    local = yte.process_yaml(text, require_use_yte=True)
+    needing = {rule for rule, name in rules_by_environment().items() if name == "gpu"}
+    assert local["set-resources"] == {rule: {"gpu": 1} for rule in needing}
+    handed = "with running(snakemake.log[0], snakemake.input, snakemake.output, snakemake.resources):"
+    scripts = {path.stem for path in (ROOT / "workflow/scripts").glob("*.py") if handed in path.read_text()}
+    assert scripts == needing
+
+
+@pytest.mark.parametrize("gpus", [0, 1, 2])
+def test_the_local_profile_limits_jobs_to_the_gpus_that_there_are(monkeypatch, gpus):
+    monkeypatch.setattr(own_gpus, "visible", lambda: [f"GPU-{number}" for number in range(gpus)])
+    local = yte.process_yaml((ROOT / "profiles/local/config.yaml").read_text(), require_use_yte=True)
+    assert local.get("resources") == ({"gpu": gpus} if gpus else None)
 
 
 def test_trainings_are_retried_twenty_times_with_the_same_request(profile):

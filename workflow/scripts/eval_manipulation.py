@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ldae.core.runtime import running
 
-with running(snakemake.log[0], snakemake.input, snakemake.output):
+with running(snakemake.log[0], snakemake.input, snakemake.output, snakemake.resources):
     from ldae.config import Evaluation, Method, Phantom
     from ldae.inference.pipeline import LDAE
     from ldae.studies.common.inputs import read_inputs

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ldae.core.runtime import running
 
-with running(snakemake.log[0], snakemake.input, snakemake.output):
+with running(snakemake.log[0], snakemake.input, snakemake.output, snakemake.resources):
     from ldae.training.launch import launch
 
     launch(

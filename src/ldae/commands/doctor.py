@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldae.commands import OVERLAID
-from ldae.core.runtime import DEVICE
+from ldae.core.own_gpus import DEVICE
 
 if TYPE_CHECKING:
     from ldae.config import Config

@@ -6,18 +6,19 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing import parent_process, resource_tracker
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
+from ldae.core import own_gpus
 from ldae.core.errors import Interrupted, UserError, fault_of_the_machine, is_machine_error
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-DEVICE = "LDAE_DEVICE"  # launch.device, for every process of the workflow; set by hand it goes before it
 THREADS = 1  # of every computation: the order of sums, and so the last bits of a result, depend on the number
 
 
@@ -57,8 +58,16 @@ STOPPED_STATUS = 130  # 128 + SIGINT, as shells count
 
 
 @contextmanager
-def running(log: str | Path, read: Iterable[str | Path] = (), made: Iterable[str | Path] = ()) -> Iterator[None]:
+def running(
+    log: str | Path,
+    read: Iterable[str | Path] = (),
+    made: Iterable[str | Path] = (),
+    gpus: Mapping[str, Any] | None = None,
+) -> Iterator[None]:
     """Run one job of the workflow, with one thread, however many cores it was given.
+
+    A job that computes with networks hands in its resources as ``gpus``, and computes on GPUs that no other job has
+    (:mod:`ldae.core.own_gpus`).
 
     What it reads has to be what other jobs wrote, and what it wrote is recorded (:mod:`ldae.core.checksums`).
 
@@ -71,6 +80,8 @@ def running(log: str | Path, read: Iterable[str | Path] = (), made: Iterable[str
     with interruptible():
         try:
             start_logging(log)
+            if gpus is not None:
+                own_gpus.take(gpus, logger.info)
             with _checked(log, read, made):
                 yield
         except Interrupted as error:

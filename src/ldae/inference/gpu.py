@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from ldae.core.errors import UserError
-from ldae.core.runtime import DEVICE
+from ldae.core.own_gpus import DEVICE
 
 WISHES = ("auto", "gpu", "cpu")
 GIVEN_BY = ("CUDA_VISIBLE_DEVICES", "SLURM_STEP_GPUS", "SLURM_JOB_GPUS")

@@ -18,7 +18,7 @@ from ldae.core.errors import UserError
 from ldae.core.files import digest, read_json, require_weights, write_json
 from ldae.core.job_resources import ONE_NODE, Processes, asks_for_gpu, no_number
 from ldae.core.lineage import MADE_FROM
-from ldae.core.runtime import DEVICE
+from ldae.core.own_gpus import DEVICE
 from ldae.training import extension, timm_names
 from ldae.training.checkpoint_space import checkpoints_at_once
 from ldae.training.warm_start import misfits

@@ -39,7 +39,7 @@ SMALL = [CONFIG / "config.yaml", CONFIG / "small_networks.yaml"]
 
 def profile(name):
     """Resources of the trainings in a profile."""
-    content = yte.process_yaml((ROOT / "profiles" / name / "config.yaml").read_text(), require_use_yte=name == "slurm")
+    content = yte.process_yaml((ROOT / "profiles" / name / "config.yaml").read_text(), require_use_yte=True)
     asked = content.get("set-resources", {})
     return {f"train_{stage}": asked.get(f"train_{stage}", {}) for stage in TRAININGS}
 
