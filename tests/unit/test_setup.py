@@ -1,4 +1,4 @@
-"""What the Makefile says and hands on: `make setup` where the registry cannot be reached, `make all` with its variables."""
+"""The Makefile: `make setup` where the registry cannot be reached, and what `make all` hands on."""
 
 import os
 import shutil
