@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from ldae.adni.file_names import (
+    ICLOUD,
     IMAGE_FILE,
     RSYNC,
     SLICE,
@@ -21,6 +22,7 @@ from ldae.adni.file_names import (
     UNFINISHED_FOLDER,
     image_of_folder,
     kind_of,
+    shortcut_to,
 )
 from ldae.adni.image_files import ImageFiles
 from ldae.adni.troubles import Trouble
@@ -44,7 +46,8 @@ class SubjectFiles:
     ``misfiled``: (image of the folder, image of the name) -> files that are named as another image than their folder;
     ``gaps``: image ID -> which of its slices are missing, where that was looked at (:mod:`ldae.adni.slices`);
     ``foreign``: image ID -> whose its files say that they are, where that is another subject than the folder's;
-    ``endless``: links to so many folders that they are not followed."""
+    ``endless``: links to so many folders that they are not followed; ``shortcuts``: of Windows or macOS, of no image in
+    particular."""
 
     images: dict[str, ImageFiles] = field(default_factory=dict)
     empty: list[str] = field(default_factory=list)
@@ -56,6 +59,7 @@ class SubjectFiles:
     misfiled: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     foreign: dict[str, str] = field(default_factory=dict)
     endless: list[str] = field(default_factory=list)
+    shortcuts: list[str] = field(default_factory=list)
 
     @property
     def unnamed(self) -> list[str]:
@@ -124,7 +128,8 @@ def add_folder(found: SubjectFiles, image: str | None, place: str) -> list[os.Di
     """
     with os.scandir(place) as items:
         every = sorted(items, key=lambda item: item.name)
-    entries = [item for item in every if not item.name.startswith(".") or RSYNC.fullmatch(item.name)]
+    shown = (RSYNC, ICLOUD)
+    entries = [item for item in every if item.name[0] != "." or any(one.fullmatch(item.name) for one in shown)]
     forks = [item.path for item in every if item.name.startswith("._") and kind_of(item.name[2:]) == "dicom"]
     if image and not entries and image == image_of_folder(Path(place).name):
         if forks:
@@ -182,6 +187,10 @@ def add_file(found: SubjectFiles, path: str, name: str, of_folder: str | None, s
         of_folder: image ID by the name of the folder, which counts where the file's own name gives none.
         size: its bytes (:func:`size_of`); asked for files of images alone.
     """
+    if (target := shortcut_to(name)) is not None:
+        image = image_of_folder(target) or of_folder
+        (found.shortcuts if image is None else found.images.setdefault(image, ImageFiles()).broken).append(path)
+        return
     kind = kind_of(name)
     of_file = IMAGE_FILE.search(name)
     image = of_file.group(1) if of_file else of_folder

@@ -24,6 +24,11 @@ UNFINISHED = re.compile(r"(.+)\.(?:crdownload|part|partial|filepart|download|opd
 MAYBE_UNFINISHED = re.compile(r"(.+)(?:\.te?mp|~)", re.IGNORECASE)  # where the rest is the name of an image's file
 UNFINISHED_FOLDER = re.compile(r".+\.download", re.IGNORECASE)  # of Safari
 RSYNC = re.compile(r"\.(.+\.(?:dcm|ima|dicom|nii|gz|zip))\.[A-Za-z0-9]{6}", re.IGNORECASE)
+ICLOUD = re.compile(r"\.(.+)\.icloud", re.IGNORECASE)  # what iCloud leaves of a file that it keeps for itself
+BY_ICLOUD = "let iCloud download them: Download Now in the Finder"
+FORMS = (ICLOUD, UNFINISHED, RSYNC, MAYBE_UNFINISHED)
+# What leads to a file or folder in Windows or macOS, and nowhere in another system.
+SHORTCUT = re.compile(r"(.+?)(?: - shortcut(?: \(\d+\))?)?\.(?:lnk|url|webloc)", re.IGNORECASE)
 COPY_OF_LONI = re.compile(r"(_S\d+_I\d+)_\d{1,2}(?=\.[^.]*$)", re.IGNORECASE)  # ..._S123_I456_1.dcm
 COPY = re.compile(
     r"^copy(?: \(?\d+\)?)? of |(?: ?\(\d+\)| - copy(?: \(\d+\))?| copy(?: \d+)?)(?=\.[^.]*$|$)", re.IGNORECASE
@@ -41,7 +46,7 @@ def kind_of(name: str) -> str | None:
     needs."""
     if name.endswith(".dcm"):  # nearly all files
         return "dicom"
-    if UNFINISHED.fullmatch(name) or RSYNC.fullmatch(name):
+    if UNFINISHED.fullmatch(name) or RSYNC.fullmatch(name) or ICLOUD.fullmatch(name):
         return "unfinished"
     if (found := MAYBE_UNFINISHED.fullmatch(name)) and kind_of(found.group(1)) is not None:
         return "unfinished"
@@ -58,8 +63,14 @@ def intended_name(name: str) -> str:
     """The name that an unfinished file was to have; any other name as it is."""
     if kind_of(name) != "unfinished":
         return name
-    found = UNFINISHED.fullmatch(name) or RSYNC.fullmatch(name) or MAYBE_UNFINISHED.fullmatch(name)
+    found = next((match for form in FORMS if (match := form.fullmatch(name))), None)
     return found.group(1) if found else name
+
+
+def shortcut_to(name: str) -> str | None:
+    """``002_S_0295 - Shortcut.lnk`` -> ``002_S_0295``: what a shortcut leads to; None for any other name."""
+    found = SHORTCUT.fullmatch(name) if name.lower().endswith((".lnk", ".url", ".webloc")) else None
+    return found.group(1) if found else None
 
 
 def is_archive(name: str) -> bool:

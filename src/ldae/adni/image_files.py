@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ldae.adni.file_names import (
+    BY_ICLOUD,
+    ICLOUD,
     IMAGE_FILE,
     NIFTI_SUFFIX,
     SLICE,
@@ -19,6 +21,7 @@ from ldae.adni.file_names import (
     kind_of,
     plain_name,
     shape,
+    shortcut_to,
 )
 from ldae.adni.troubles import Trouble
 from ldae.core.text_tables import count
@@ -84,6 +87,8 @@ class ImageFiles:
         if lost:
             of = f"{len(lost)} of {len(lost) + len(self.dicom) + len(self.nifti)} files of I{image}"
             are = "is a link" if len(lost) == 1 else "are links"
+            if shortcut_to(Path(lost[0]).name):
+                return Trouble.NOT_THERE.because(f"I{image} is a shortcut, which leads nowhere here (copy its folder)")
             return Trouble.NOT_THERE.because(f"{of} {are} to nowhere (run `datalad get`, or copy them again)")
         if lost := self.missing(self.closed, self.dicom):
             of = f"{len(lost)} of {len(lost) + len(self.dicom) + len(self.nifti)} files of I{image}"
@@ -102,6 +107,8 @@ class ImageFiles:
             )
         if lost := self.missing(self.unfinished, self.dicom):
             of = f"{len(lost)} of {len(lost) + len(self.dicom)} files of I{image}"
+            if ICLOUD.fullmatch(Path(lost[0]).name):
+                return Trouble.UNFINISHED.because(f"{of} lie in iCloud alone ({BY_ICLOUD})")
             ending = Path(lost[0]).name.removeprefix(intended_name(Path(lost[0]).name))
             return Trouble.UNFINISHED.because(f"{of} {have(lost)} the ending {ending} (download them again)")
         packed = self.packed_slices if self.dicom or self.nifti else self.packed

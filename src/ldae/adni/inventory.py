@@ -14,6 +14,8 @@ import pandas as pd
 
 from ldae.adni.archives import unpacked_by
 from ldae.adni.file_names import (
+    BY_ICLOUD,
+    ICLOUD,
     IMAGE_FILE,
     SLICE,
     SUBJECT_IN_NAME,
@@ -21,6 +23,7 @@ from ldae.adni.file_names import (
     intended_name,
     is_archive,
     kind_of,
+    shortcut_to,
 )
 from ldae.adni.spelling import plain_text
 from ldae.adni.study_tables import TABLES, find_tables, find_todays_tables
@@ -183,8 +186,10 @@ LIKE_A_SUBJECT = re.compile(
 )
 NOBODY: Mapping[str, str] = {}
 SIBLING = "../"  # before the name of a folder beside the images' root
-COPY_OF = r"(?: ?\(\d{1,2}\)|[ -]\d{1,2}| - copy.*| copy.*)"  # what Finder, Explorer and browsers add to a name
-BIN = re.compile(r"\$RECYCLE\.BIN|RECYCLER|System Volume Information|lost\+found|@eaDir", re.IGNORECASE)
+BIN = re.compile(
+    r"\$RECYCLE\.BIN|RECYCLER|System Volume Information|lost\+found|@eaDir|\.Trash(es)?(-\d+)?", re.IGNORECASE
+)
+SHORTCUT_FIX = "it is a shortcut, which leads nowhere in this system: copy what it leads to, if images are there"
 MACOS = "__MACOSX"  # what macOS puts into archives; there is no image in it
 
 
@@ -230,13 +235,15 @@ def outsiders(images: Path, owners: Mapping[str, str] = NOBODY) -> list[Outsider
     for item in sorted(os.scandir(images), key=lambda item: item.name):
         if PTID.fullmatch(item.name) and is_folder(item):
             continue
-        if item.name.startswith(".") and not (subject_meant(item.name) and is_folder(item)):
+        if item.name.startswith(".") and not is_shown(item):
             continue
         if is_folder(item):
             found.append(folder_outside(images, item.name))
         elif item.is_symlink() and not Path(item.path).exists():
             fix = "mount or copy what it leads to, if images are there"
             found.append(Outsider(item.name, 1, 0, f"it is a link to nowhere: {fix}", (), True))
+        elif shortcut_to(item.name):
+            found.append(Outsider(item.name, 1, item.stat(follow_symlinks=False).st_size, SHORTCUT_FIX, (), True))
         else:
             size = item.stat(follow_symlinks=False).st_size
             named, image = SUBJECT_IN_NAME.search(item.name), IMAGE_FILE.search(item.name)
@@ -253,21 +260,17 @@ def outsiders(images: Path, owners: Mapping[str, str] = NOBODY) -> list[Outsider
     return sorted(found, key=lambda item: item.path)
 
 
-@saying_what_is_closed()
-def copies_beside(images: Path) -> list[Outsider]:
-    """Folders beside the images' root that are named as further copies of it and hold subjects or archives: a browser
-    or macOS unpacks the second zip file of a download into ``ADNI 2``."""
-    pattern = re.compile(re.escape(images.name) + COPY_OF, re.IGNORECASE)
-    try:
-        names = sorted(item.name for item in os.scandir(images.absolute().parent) if is_folder(item))
-    except OSError:
-        return []  # a folder above that this user must not list
-    found = [folder_outside(images, SIBLING + name) for name in names if images.name and pattern.fullmatch(name)]
-    return [item for item in found if item.subjects or item.archives]
+def is_shown(item: os.DirEntry[str]) -> bool:
+    """Whether a hidden entry may be more than a program's own: a subject's folder, a bin, what iCloud keeps."""
+    if is_folder(item):
+        return bool(subject_meant(item.name) or BIN.fullmatch(item.name))
+    return ICLOUD.fullmatch(item.name) is not None
 
 
 def file_fix(name: str) -> str:
     """What to do about a file that lies beside the subjects."""
+    if ICLOUD.fullmatch(name):
+        return f"{BY_ICLOUD}, and unpack what is packed"
     if kind_of(name) == "unfinished":
         return f"download {intended_name(name)} again, this is an unfinished one, and unpack what is packed"
     if is_archive(name):

@@ -73,6 +73,7 @@ def test_archives_in_an_archive_are_told(download):
     path, _ = zipped(download, ptid, "../inner.zip")
     with zipfile.ZipFile(download.images / "outer.zip", "w") as archive:
         archive.write(path, "inner.zip")
+    path.unlink()
     assert "1 archive with archives inside: outer.zip" in said(download)
 
 

@@ -145,6 +145,7 @@ def test_an_archive_in_an_archive_counts_for_the_subject_it_names(download, ptid
     path, _ = zipped(download, ptid, f"../{ptid}.zip")
     with zipfile.ZipFile(download.images / "outer.zip", "w") as archive:
         archive.write(path, path.name)
+    path.unlink()
     text = said(download)
     assert f"lost: 1 x in a place that is passed over: {ptid} (outer.zip)" in text
 

@@ -15,9 +15,10 @@ from ldae.adni.adni4_tables import Adni4, adni4_of, known_phases
 from ldae.adni.beginnings import look_at_beginnings
 from ldae.adni.clinica_tables import AdaptedTable, adapt_tables
 from ldae.adni.disk import SubjectFiles
-from ldae.adni.inventory import FIVE_DIGITS, copies_beside, missing_folders, outsiders, subject_folders
+from ldae.adni.inventory import FIVE_DIGITS, missing_folders, outsiders, subject_folders
 from ldae.adni.preflight.adni4_checks import adni4_findings, count_adni4
 from ldae.adni.preflight.arrivals import Arrivals, arrival_findings, filtered_list, predicted
+from ldae.adni.preflight.beside_root import beside_root
 from ldae.adni.preflight.beside_subjects import too_deep
 from ldae.adni.preflight.cell_checks import mangled_numbers, missing_facts, other_summaries
 from ldae.adni.preflight.cross_checks import (
@@ -120,7 +121,8 @@ def preflight(
     if (deep := too_deep(images)) is not None:
         return Findings([deep, *tool_findings()])
     files, whole = files_by_subject(images, on_disk), adapt_tables(images, tables)
-    beside = outsiders(images, owners(whole)) + copies_beside(images)
+    above, packed = beside_root(images)
+    beside = outsiders(images, owners(whole)) + above
     adapted, found = apart(whole, images, tables, adni4, files)
     contents = {name: item.content for name, item in adapted.items() if item.usable}
     subjects = [name for name in on_disk if not FIVE_DIGITS.fullmatch(name)]
@@ -131,7 +133,7 @@ def preflight(
     look_for_gaps(files, listed.keys() | theirs_too.keys())
     look_for_short_series(files, sequences(whole, found))
     whose = identities(files, listed | theirs_too)
-    archives = contents_of_archives(images, beside, files)
+    archives = contents_of_archives(images, beside, files, packed)
     held = passed_over(images, beside, files, listed, archives, whose.contradicted)
     copies = needless(held, files)
     findings = tool_findings() + folder_findings(images, beside, adni4, copies, archives) + site_findings(on_disk)

@@ -29,6 +29,7 @@ from ldae.adni.accounting import (
 from ldae.adni.clinica import session_id
 from ldae.adni.clinica_cells import NUMBER
 from ldae.adni.disk import SubjectFiles
+from ldae.adni.file_names import BY_ICLOUD
 from ldae.adni.preflight.finding import Finding, Severity, shortened
 from ldae.adni.troubles import Trouble
 from ldae.adni.unlisted import UNKNOWN, UNLISTED
@@ -49,11 +50,10 @@ ADVICE = {  # kind of reason -> what to do
     "and folders name different subjects",
     Trouble.NOT_THERE: "fetch the files that the links lead to (`datalad get`), or copy the images again",
     Trouble.EMPTY: f"copy the images again from where they are whole, or {AGAIN}",
-    Trouble.UNFINISHED: AGAIN,
+    Trouble.UNFINISHED: f"{AGAIN} (those of .icloud: {BY_ICLOUD})",
     Trouble.STUBS: f"fetch the files themselves (`datalad get`, `git lfs pull`), or {AGAIN}",
     Trouble.GAPS: AGAIN,
     Trouble.CUT_OFF: AGAIN,
-    Trouble.UNREADABLE: AGAIN,
     Trouble.UNREADABLE: AGAIN,
     Trouble.CLOSED: "change the permissions of the files (chmod -R u+r), or ask whose they are",
     Trouble.CONTRADICTING: f"see which image the files are, by the folder or by their names, or {AGAIN}",

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
-from ldae.adni.file_names import UNFINISHED_FOLDER, image_of_folder, is_archive, kind_of
+from ldae.adni.file_names import UNFINISHED_FOLDER, image_of_folder, is_archive, kind_of, shortcut_to
 from ldae.adni.inventory import SIBLING, Outsider, subject_folders, subject_meant
 from ldae.adni.preflight.finding import Finding, Severity, shortened
 from ldae.core.files import escaped
@@ -40,23 +40,26 @@ def outsider_findings(beside: Iterable[Outsider], images: Path, needless: Collec
     Args:
         needless: paths of what holds no image that does not lie in its place too.
     """
-    groups: dict[tuple[Severity, str, str], list[tuple[Outsider, str]]] = {}
+    groups: dict[tuple[Severity, str, str, bool], list[tuple[Outsider, str]]] = {}
     findings = []
     for item in beside:
-        if item.path.startswith(SIBLING):
+        above = item.path.startswith(SIBLING)
+        if above and (item.subjects or item.archives != (item.path,)) and not item.nowhere:
             findings.append(copy_finding(item, images, item.path in needless))
             continue
         severity, noun, fix = kind_of_outsider(item, images, item.path in needless)
-        groups.setdefault((severity, noun, general(fix)), []).append((item, fix))
-    for (severity, noun, fix), members in groups.items():
-        items = [item for item, _ in members]
+        fix = re.sub("^unpack it here", f"unpack it in {images.name}", fix) if above else fix
+        groups.setdefault((severity, noun, general(fix), above), []).append((item, fix))
+    for (severity, noun, fix, above), members in groups.items():
+        items, where = [item for item, _ in members], images.parent if above else images
+        beside_what = images.name if above else "the subject folders"
         if len(members) == 1:
             lies, are = ("lie", "are") if items[0].loose else ("lies", "is")
-            what, fix = f"{items[0].name} {lies} beside the subject folders and {are} passed over", members[0][1]
+            what, fix = f"{items[0].name} {lies} beside {beside_what} and {are} passed over", members[0][1]
         else:
             names = shortened((escaped(item.name) for item in items), SHOWN)
-            what = f"{len(items)} {plural(noun)} lie beside the subject folders and are passed over: {names}"
-        findings.append(Finding(severity, f"{what} ({contents(items, noun)})", str(images), fix, USED))
+            what = f"{len(items)} {plural(noun)} lie beside {beside_what} and are passed over: {names}"
+        findings.append(Finding(severity, f"{what} ({contents(items, noun)})", str(where), fix, USED))
     return findings
 
 
@@ -88,6 +91,8 @@ def within(item: Outsider) -> list[str]:
 def kind_of_outsider(item: Outsider, images: Path, needless: bool) -> tuple[Severity, str, str]:
     """Severity, what several of the kind are called, and what to do about this one."""
     path = images / item.path
+    if item.nowhere and shortcut_to(item.name):
+        return "quarantine" if subject_meant(item.path) else "note", "shortcut", item.fix
     if item.nowhere:
         return "quarantine" if subject_meant(item.path) else "note", "link to nowhere", item.fix
     if path.is_dir() and not is_folder_of_files(path):
@@ -156,6 +161,8 @@ def general(fix: str) -> str:
         ("nothing, if it holds no images; else move them", "nothing, if there are no images in them; else move these"),
         ("unpack it here", "unpack them here"),
         ("it is a link to nowhere: mount or copy what it leads to", "mount or copy what they lead to"),
+        ("it is a shortcut, which leads nowhere in this system: copy what it leads", "copy what they lead"),
+        ("unpack it in ", "unpack them in "),
         ("it leads back to where it lies", "they lead back to where they lie"),
         ("its images lie", "their images lie"),
         ("nothing in it", "nothing in them"),

@@ -14,8 +14,8 @@ from ldae.adni.adni4_tables import Adni4
 from ldae.adni.archives import DAMAGED, LOCKED, NESTED, PARTLY, UNSEEN, Contents, unpacked_by
 from ldae.adni.bids_tables import DIAGNOSES
 from ldae.adni.disk import BEHIND_A_LINK, SubjectFiles, subject_files
-from ldae.adni.file_names import kind_of
-from ldae.adni.inventory import FIVE_DIGITS, Outsider, subject_folders
+from ldae.adni.file_names import BY_ICLOUD, kind_of
+from ldae.adni.inventory import FIVE_DIGITS, SIBLING, Outsider, subject_folders
 from ldae.adni.preflight.beside_subjects import USED, outsider_findings
 from ldae.adni.preflight.finding import Finding, Severity, counted, shortened
 from ldae.adni.selection import PHASES
@@ -191,7 +191,8 @@ def image_findings(
         f"see which image they are, and rename the folder or the files, or {again}",
     )
     add("quarantine", hidden, "images lie in hidden folders", "take the dot from the folder's name, if it is ADNI's")
-    add("quarantine", kinds[Trouble.UNFINISHED], "images hold unfinished downloads (.part, .crdownload)", again)
+    what = "images hold unfinished downloads (.part, .crdownload, .icloud)"
+    add("quarantine", kinds[Trouble.UNFINISHED], what, f"{again} (.icloud: {BY_ICLOUD})")
     add("quarantine", kinds[Trouble.PACKED], "images are packed", "unpack their files where they lie (gunzip, unzip)")
     add("quarantine", hollow, "image folders are empty", again)
     add("note", misnamed, "images are known by their folder alone (files do not end _I<image ID>.dcm)", "none needed")
@@ -234,6 +235,10 @@ def bare_folders(files: Mapping[str, SubjectFiles], images: Path) -> list[Findin
         what = f"{count(len(links), 'link')} to more than {BEHIND_A_LINK:,} folders, not followed: {shortened(links)}"
         fix = "take such a link away; if images lie behind it, link to their own folder"
         findings.append(Finding("note", what, str(images), fix, USED))
+    if cuts := [Path(path).relative_to(images).as_posix() for item in files.values() for path in item.shortcuts]:
+        what = f"{count(len(cuts), 'shortcut')} in subjects' folders, leading nowhere in this system: "
+        fix = "copy the folders that they lead to in their place"
+        findings.append(Finding("quarantine", what + shortened(cuts), str(images), fix, USED))
     return findings
 
 
@@ -376,7 +381,7 @@ def unseen_findings(archives: Mapping[str, Contents], images: Path) -> list[Find
     ):
         found = [place for place, contents in archives.items() if contents.trouble == trouble]
         found = [
-            place for place in found if trouble != DAMAGED or (place in broken and "/" in place)
+            place for place in found if trouble != DAMAGED or (place in broken and "/" in place.removeprefix(SIBLING))
         ]  # else it is said
         if found:
             programs = ", ".join(dict.fromkeys(map(unpacked_by, found)))

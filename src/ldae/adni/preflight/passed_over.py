@@ -33,13 +33,18 @@ class Held(NamedTuple):
 
 
 def contents_of_archives(
-    images: Path, beside: list[Outsider], files: Mapping[str, SubjectFiles]
+    images: Path, beside: list[Outsider], files: Mapping[str, SubjectFiles], known: Mapping[str, Contents]
 ) -> dict[str, Contents]:
     """Path from the root -> what is in it, of every archive, finished or not, beside the subjects and in their
-    folders."""
+    folders.
+
+    Args:
+        known: the same, of those that were looked into before.
+    """
     paths = [Path(path) for item in files.values() for path in item.archives + item.unfinished]
     paths += [images / path for item in beside for path in item.archives if path_is_there(images / path)]
-    return {path.relative_to(images).as_posix(): contents_of(path) for path in paths}
+    places = {path.relative_to(images).as_posix(): path for path in paths}
+    return {place: known[place] if place in known else contents_of(path) for place, path in places.items()}
 
 
 def path_is_there(path: Path) -> bool:
