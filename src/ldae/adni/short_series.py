@@ -40,19 +40,21 @@ TAGS = [
         "SliceThickness",
         "SpacingBetweenSlices",
     ),
-    *("Manufacturer", "ManufacturerModelName", "PixelSpacing"),
+    *("Manufacturer", "ManufacturerModelName", "PixelSpacing", "ImagesInAcquisition"),
 ]
 
 
 @dataclass(frozen=True)
 class Protocol:
     """How an image was taken, by one of its headers: ``step`` between slices (mm), ``least`` bytes of a file
-    with nearly all its pixels (None: compressed), and what else must agree between two images of one protocol."""
+    with nearly all its pixels (None: compressed), and what else must agree between two images of one protocol;
+    ``declared``: the number of images that the scanner says it took, where it does."""
 
     frames: int
     step: float | None
     least: int | None
     scanner: tuple[str, ...]
+    declared: int | None = None
 
     def is_like(self, other: "Protocol") -> bool:
         """Whether two images have as many slices, unless some are missing."""
@@ -88,7 +90,9 @@ def protocol(path: Path) -> Protocol | None:
     names = ("Rows", "Columns", "Manufacturer", "ManufacturerModelName", "PixelSpacing")
     scanner = tuple(str(header.get(name, "")) for name in names)
     size = frames * pixels * bits // 8
-    return Protocol(frames, step, before + size - max(size // 10, HEADERS_DIFFER) if plain else None, scanner)
+    least = before + size - max(size // 10, HEADERS_DIFFER) if plain else None
+    declared = as_number(header.get("ImagesInAcquisition"))
+    return Protocol(frames, step, least, scanner, None if declared is None else int(declared))
 
 
 def as_number(cell: object) -> float | None:
@@ -118,12 +122,15 @@ class Series:
         return len(numbers) or max(len({plain_name(name) for name in every}), len(folders))
 
 
-def look_for_short_series(files: Mapping[str, SubjectFiles], listed: Mapping[str, str]) -> None:
+def look_for_short_series(
+    files: Mapping[str, SubjectFiles], listed: Mapping[str, str], headers: Headers | None = None
+) -> None:
     """Fill in ``gaps`` of each subject.
 
     Args:
         files: PTID -> files on disk.
         listed: image ID -> sequence, of the list of images: what is compared, and may be converted.
+        headers: reads a bounded number of them.
     """
     groups: dict[tuple[str, str], list[Series]] = defaultdict(list)
     for name, item in files.items():
@@ -133,7 +140,7 @@ def look_for_short_series(files: Mapping[str, SubjectFiles], listed: Mapping[str
     some = islice((series for group in groups.values() for series in group), LOOKED_AT)
     firsts = Counter(first for series in some if (first := first_number(series.files)) is not None)
     usual = firsts.most_common(1)[0][0] if firsts else 1
-    headers = Headers()
+    headers = Headers() if headers is None else headers
     for group in groups.values():
         alike = len({len(series.files.dicom) for series in group}) == 1 and len(group[0].files.dicom) >= ENOUGH
         longest = group[0] if alike else max(group, key=lambda series: series.slices)

@@ -45,9 +45,8 @@ def missing_numbers(names: Sequence[str]) -> int:
     return (max(numbers) - first) // step + 1 - len(numbers)
 
 
-def missing_positions(paths: Sequence[str]) -> int | None:
-    """How many slices are missing between the first and the last one, by their positions; None where these cannot be
-    read."""
+def places_of(paths: Sequence[str]) -> list[float] | None:
+    """Where some slices lie along the normal of their planes (mm); None where that cannot be read."""
     from ldae.adni.staging import header_of
 
     places = []
@@ -59,6 +58,14 @@ def missing_positions(paths: Sequence[str]) -> int | None:
         normal = [row[1] * column[2] - row[2] * column[1], row[2] * column[0] - row[0] * column[2]]
         normal.append(row[0] * column[1] - row[1] * column[0])
         places.append(sum(n * float(p) for n, p in zip(normal, header.ImagePositionPatient, strict=True)))
+    return places
+
+
+def missing_positions(paths: Sequence[str]) -> int | None:
+    """How many slices are missing between the first and the last one, by their positions; None where these cannot be
+    read."""
+    if (places := places_of(paths)) is None:
+        return None
     places.sort()
     steps = [after - before for before, after in pairwise(places) if after > before]
     middle = sorted(steps)[len(steps) // 2] if steps else 0.0

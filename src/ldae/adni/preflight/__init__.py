@@ -66,7 +66,8 @@ from ldae.adni.preflight.quality_checks import (
 )
 from ldae.adni.preflight.table_checks import adapted_findings, table_findings, tool_findings
 from ldae.adni.selection import PHASES
-from ldae.adni.short_series import look_for_short_series
+from ldae.adni.short_series import Headers, look_for_short_series
+from ldae.adni.short_subjects import look_for_short_subjects
 from ldae.adni.slices import look_for_gaps
 from ldae.adni.study_tables import BY_NAME
 from ldae.adni.table_adapter import apart, nothing_for_clinica
@@ -131,7 +132,9 @@ def preflight(
     look_at_beginnings(files)
     theirs_too = {} if found is None else dict(zip(found.images["ImageUID"], found.images["PTID"], strict=True))
     look_for_gaps(files, listed.keys() | theirs_too.keys())
-    look_for_short_series(files, sequences(whole, found))
+    headers, called = Headers(), sequences(whole, found)
+    look_for_short_series(files, called, headers)
+    look_for_short_subjects(files, called, headers)
     whose = identities(files, listed | theirs_too)
     archives = contents_of_archives(images, beside, files, packed)
     held = passed_over(images, beside, files, listed, archives, whose.contradicted)
