@@ -1,9 +1,9 @@
 """Images that lack slices at an end as all others of their subject do: told by other subjects' images.
 
 Within a subject nothing is short then (:mod:`ldae.adni.short_series`). The same protocol gives every subject nearly
-the same number of slices, so other subjects tell it: those of the same site before others, of the same kind of sequence,
-matrix, scanner and distance between slices. A site may have used a smaller
-slab for a small head, though: such a slab lies in the middle as the others do, and one that lost an end does not.
+the same number of slices, so other subjects tell it, of the same kind of sequence, matrix, scanner and
+distance between slices, and of the same site where there are some. A site may have used a smaller slab for a small
+head, though: such a slab lies in the middle as the others do, and one that lost an end does not.
 """
 
 import re

@@ -13,14 +13,17 @@ from typing import BinaryIO
 import pydicom
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
-from ldae.adni.disk import SubjectFiles
+from ldae.adni.disk import A_SERIES, SubjectFiles
+from ldae.adni.file_names import IMAGE_FILE
 from ldae.adni.image_files import ImageFiles, have
 from ldae.adni.troubles import Trouble
 from ldae.core.errors import QuarantinedScan, is_machine_error
 from ldae.core.keys import PTID
 from ldae.core.text_tables import count
 
-TAGS = ["SOPInstanceUID", "SeriesInstanceUID", "InstanceNumber", "Rows", "Columns", "PatientID"]
+SERIES = ("SeriesInstanceUID", "SeriesNumber", "StudyDate")
+TAGS = ["SOPInstanceUID", *SERIES, "InstanceNumber", "Rows", "Columns", "PatientID"]
+MIXED = 0.5  # of the files of the largest series: another one with so many may be the image as well
 
 
 @dataclass
@@ -106,7 +109,7 @@ def image_paths(image: str, files: ImageFiles, notes: list[str], subject: str | 
         )
     if unread and not files.named:
         notes.append(f"I{image}: {count(len(unread), 'file')} beside the slices left aside: {Path(unread[0]).name}")
-    good = of_one_series(image, good, notes)
+    good = of_one_series(image, good, notes, files.named)
     others = Counter(whose for header in good.values() if (whose := subject_of(header)) not in (None, subject))
     if subject is not None and others:
         whose = others.most_common(1)[0][0]
@@ -119,15 +122,57 @@ def image_paths(image: str, files: ImageFiles, notes: list[str], subject: str | 
     return list(once.values())
 
 
-def of_one_series(image: str, headers: dict[Path, pydicom.Dataset], notes: list[str]) -> dict[Path, pydicom.Dataset]:
+def of_one_series(
+    image: str, headers: dict[Path, pydicom.Dataset], notes: list[str], named: bool = False
+) -> dict[Path, pydicom.Dataset]:
     """The files of the largest series, where another one was copied into the image's folder without a name of its
-    own."""
-    sizes = Counter(str(header.get("SeriesInstanceUID", "")) for header in headers.values())
-    series, number = sizes.most_common(1)[0]
-    if len(sizes) == 1 or 2 * number <= len(headers):
-        return headers
-    notes.append(f"I{image}: {count(len(headers) - number, 'file')} of another series left aside")
-    return {path: header for path, header in headers.items() if str(header.get("SeriesInstanceUID", "")) == series}
+    own.
+
+    Args:
+        named: files of the image have LONI's ending, so that others beside them are none of its.
+
+    Raises:
+        QuarantinedScan: several series have many files, and nothing tells which of them is the image.
+    """
+    own = {path: header for path, header in headers.items() if IMAGE_FILE.search(path.name)} if named else {}
+    series = Counter(map(series_of, headers.values()))
+    if len(series) > 1 and len({series_of(header) for header in own.values()}) == 1:
+        kept = own
+    else:
+        if (sizes := sizes_of_mixed(series)) is not None:
+            raise QuarantinedScan(mixed(image, sizes))
+        largest, number = series.most_common(1)[0]
+        if len(series) == 1 or 2 * number <= len(headers):
+            return headers
+        kept = {path: header for path, header in headers.items() if series_of(header) == largest}
+    notes.append(f"I{image}: {count(len(headers) - len(kept), 'file')} of another series left aside")
+    return kept
+
+
+def series_of(header: pydicom.Dataset) -> tuple[str, ...]:
+    """What the slices of one series have in common, and those of two do not all."""
+    return tuple(str(header.get(name, "")) for name in SERIES)
+
+
+def sizes_of_mixed(series: Counter[tuple[str, ...]]) -> list[int] | None:
+    """Numbers of files of series that may each be the image whose folder they lie in; None where one alone may."""
+    first, *others = sizes = [number for _, number in series.most_common()]
+    if not others or first < A_SERIES:  # some programs give each slice a series of its own
+        return None
+    several = others[0] >= max(A_SERIES, MIXED * first) or 2 * first <= sum(sizes)
+    return [number for number in sizes if number >= A_SERIES] if several else None
+
+
+def mixed(image: str, sizes: list[int]) -> str:
+    """The reason to leave out an image in whose folder there are several.
+
+    Args:
+        sizes: numbers of files of the series there.
+    """
+    return Trouble.MIXED.because(
+        f"the folder I{image} holds {len(sizes)} series ({' and '.join(map(str, sizes))} files), and no name tells "
+        f"which is I{image}"
+    )
 
 
 def subject_of(header: pydicom.Dataset) -> str | None:

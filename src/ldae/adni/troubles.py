@@ -15,6 +15,7 @@ class Trouble(StrEnum):
     GAPS = "slices missing"
     CUT_OFF = "slices cut off"
     CONTRADICTING = "contradicting names"
+    MIXED = "mixed images"
     OF_ANOTHER = "files of another subject"
     UNREADABLE = "unreadable DICOM"
 

@@ -16,6 +16,7 @@ from ldae.adni.beginnings import look_at_beginnings
 from ldae.adni.clinica_tables import AdaptedTable, adapt_tables
 from ldae.adni.disk import SubjectFiles
 from ldae.adni.inventory import FIVE_DIGITS, missing_folders, outsiders, subject_folders
+from ldae.adni.mixed_images import look_for_mixed_images
 from ldae.adni.preflight.adni4_checks import adni4_findings, count_adni4
 from ldae.adni.preflight.arrivals import Arrivals, arrival_findings, filtered_list, predicted
 from ldae.adni.preflight.beside_root import beside_root
@@ -132,6 +133,7 @@ def preflight(
     look_at_beginnings(files)
     theirs_too = {} if found is None else dict(zip(found.images["ImageUID"], found.images["PTID"], strict=True))
     look_for_gaps(files, listed.keys() | theirs_too.keys())
+    look_for_mixed_images(files, listed.keys() | theirs_too.keys())
     headers, called = Headers(), sequences(whole, found)
     look_for_short_series(files, called, headers)
     look_for_short_subjects(files, called, headers)

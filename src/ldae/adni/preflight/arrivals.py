@@ -57,6 +57,7 @@ ADVICE = {  # kind of reason -> what to do
     Trouble.UNREADABLE: AGAIN,
     Trouble.CLOSED: "change the permissions of the files (chmod -R u+r), or ask whose they are",
     Trouble.CONTRADICTING: f"see which image the files are, by the folder or by their names, or {AGAIN}",
+    Trouble.MIXED: f"{AGAIN}; or sort the files by SeriesInstanceUID, each image's into its own folder I<image ID>",
     HIDDEN: "take the dot from the folder's name, if it is ADNI's",
     NAMELESS: "give the files back the names that ADNI gave them (..._I<image ID>.dcm), or each image's folder its own "
     f"(I<image ID>); else {AGAIN}",

@@ -181,6 +181,8 @@ def image_findings(
     add("quarantine", kinds[Trouble.GAPS], "images lack slices", again)
     add("quarantine", kinds[Trouble.CUT_OFF], "images have slices that end in the middle", again)
     add("quarantine", kinds[Trouble.UNREADABLE], "images have files that are no DICOM", again)
+    apart = "sort the files by SeriesInstanceUID, each image's into its own folder I<image ID>"
+    add("quarantine", kinds[Trouble.MIXED], "image folders hold several images", f"{again}; or {apart}")
     mine = "change the permissions (chmod -R u+r), or ask whose they are"
     add("quarantine", kinds[Trouble.CLOSED], "images have files that this user must not read", mine)
     what = "image folders hold nothing but files named as another image's"
