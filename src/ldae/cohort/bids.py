@@ -9,6 +9,7 @@ import pandas as pd
 
 from ldae.cohort.bids_reader import FACTS, Dataset, read_dataset
 from ldae.cohort.columns import content_keys
+from ldae.cohort.image_starts import no_nifti
 from ldae.cohort.visit_times import join_facts
 from ldae.config import Bids
 from ldae.core.errors import UserError, require_own_reasons
@@ -57,7 +58,7 @@ def unusable(path: Path, part: str | None) -> str | None:
             start = handle.read(32)
         if start.startswith((b"/annex/objects/", b"version https://git-lfs")):
             return "image not on disk: a pointer to it (run `datalad get` or `git lfs pull`)"
-    return None
+    return no_nifti(path)
 
 
 def one_per_visit(scans: pd.DataFrame, ranks: pd.Series) -> pd.DataFrame:

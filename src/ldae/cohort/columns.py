@@ -39,6 +39,7 @@ CDR = (0.0, 0.5, 1.0, 2.0, 3.0)
 UNITS = {"field_strength": {"t": 1.0, "tesla": 1.0}}
 MONTHS = (-1.0, 1200.0)  # a screening visit lies before the baseline
 OLDEST_PLAUSIBLE = 150.0  # years; above it a code (999), not an age
+BIRTHS, MOST_ARE = (1895, 2010), 0.9  # years of birth of adults; fraction of a column that is such years
 HEAD_BYTES = 1 << 20
 
 
@@ -81,9 +82,23 @@ def ages(column: pd.Series | None, index: pd.Index, what: str, notes: Notes, set
     units = dict.fromkeys(("years", "year", "y", "yr", "yrs"), per_year)
     units |= dict.fromkeys(("months", "month", "mo"), per_year / 12)
     scale = (0.0, OLDEST_PLAUSIBLE * per_year)
+    if column is not None and (middle := middle_birth(column)) is not None:
+        notes.say(
+            f"{what}: the middle one is {middle:g}, as if these were years of birth, and none is read: give ages, or "
+            "name another column (bids.columns.baseline_age)"
+        )
+        return pd.Series(float("nan"), index=index)
     if column is not None and (hint := other_unit(column, settings.age_unit)):
         notes.say(f"{what}: {hint}")
     return numbers(column, index, what, notes, scale, units) / per_year
+
+
+def middle_birth(column: pd.Series) -> float | None:
+    """The middle one of a column of years of birth; None where it holds something else."""
+    years = pd.to_numeric(column, errors="coerce").dropna()
+    years = years[years > 0]
+    births = years.between(*BIRTHS) & (years % 1 == 0)
+    return float(years.median()) if len(years) and births.mean() > MOST_ARE else None
 
 
 def other_unit(column: pd.Series, unit: str) -> str | None:

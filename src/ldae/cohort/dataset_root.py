@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ldae.cohort.notes import Notes
 from ldae.cohort.tree import SESSION, SUBJECT
+from ldae.cohort.unread import NEAR_SUBJECT
 from ldae.core.errors import UserError
 from ldae.core.files import escaped
 from ldae.core.keys import PTID
@@ -30,6 +31,13 @@ def check_root(root: Path, given: Path, notes: Notes) -> None:
         raise UserError(other)
     if not path.is_file():
         if not subjects:
+            with os.scandir(root) as items:
+                near = sorted(item.name for item in items if item.is_dir() and NEAR_SUBJECT.fullmatch(item.name))
+            if near:
+                raise UserError(
+                    f"{given} has no folders sub-*, but {count(len(near), 'folder')} named nearly so, such as "
+                    f"{escaped(near[0])}: rename them (sub-01), with the files in them (sub-01_T1w.nii.gz)."
+                )
             raise UserError(
                 f"{given} is not a BIDS dataset, it has neither a dataset_description.json nor folders sub-*: "
                 "set bids.path (--bids) to the folder that has them."

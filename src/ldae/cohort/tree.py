@@ -16,6 +16,7 @@ from bids.layout import Config, parse_file_entities
 from pathspec import GitIgnoreSpec
 
 from ldae.cohort.notes import Notes, listed
+from ldae.cohort.unread import NEAR_ANAT, NEAR_SESSION, NEAR_SUBJECT, Unread
 from ldae.core.cells import cut
 from ldae.core.errors import UserError
 from ldae.core.folders import is_folder, walk
@@ -54,6 +55,7 @@ class Tree:
         near_misses, ignored, renamed: paths from the root of files that look like images and are not read, that
             ``.bidsignore`` hides, and whose name contradicts their folder.
         empty: folders of subjects and visits in which there is nothing.
+        unread: what is no image of BIDS, and may be meant as one.
     """
 
     images: list[ImageFile] = field(default_factory=list)
@@ -63,6 +65,7 @@ class Tree:
     ignored: list[str] = field(default_factory=list)
     renamed: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
+    unread: Unread = field(default_factory=Unread)
 
 
 def read_tree(root: Path, filters: dict, notes: Notes) -> Tree:
@@ -73,16 +76,26 @@ def read_tree(root: Path, filters: dict, notes: Notes) -> Tree:
     """
     wanted = wanted_entities(filters)
     hidden, tree = read_ignored(root), Tree()
+    for item in sorted(os.scandir(root), key=lambda item: item.name):
+        if not is_folder(item):
+            tree.unread.add(root, "", item.name)
     for subject in folders(root):
         if SUBJECT.fullmatch(subject.name):
             read_visit(root, subject, subject.name, None, wanted, hidden, tree)
             for visit in folders(subject):
                 if SESSION.fullmatch(visit.name):
                     read_visit(root, visit, subject.name, visit.name, wanted, hidden, tree)
+                    tree.unread.folders += near_folders(root, visit, NEAR_ANAT)
                 elif visit.name != "anat" and (visit / "anat").is_dir():
                     tree.near_misses += near_misses(root, visit / "anat")
-        elif re.match(r"sub[-_]?", subject.name, re.IGNORECASE):
-            tree.near_misses += [path for place in below(subject) for path in near_misses(root, place)]
+            tree.unread.folders += near_folders(root, subject, NEAR_ANAT, NEAR_SESSION)
+        elif NEAR_SUBJECT.fullmatch(subject.name):
+            near = [path for place in below(subject) for path in near_misses(root, place)]
+            tree.near_misses += near
+            tree.unread.folders += [] if near or is_bare(subject) else [subject.name]
+    known = {path.split("/")[0] for path in (*tree.near_misses, *tree.ignored, *tree.unread.folders, *tree.empty)}
+    known |= {image.participant for image in tree.images} | {path.split("/")[0] for path in tree.unread.dicom}
+    tree.unread.bare = [path.name for path in folders(root) if SUBJECT.fullmatch(path.name) and path.name not in known]
     if tree.near_misses:
         notes.say(
             f"{count(len(tree.near_misses), 'file')} not read, although the name is near to "
@@ -97,7 +110,20 @@ def read_tree(root: Path, filters: dict, notes: Notes) -> Tree:
         )
     if tree.empty:
         notes.say(f"{count(len(tree.empty), 'empty folder')}, left over it seems: {listed(tree.empty)}")
+    notes.say_all(tree.unread.sentences())
     return tree
+
+
+def near_folders(root: Path, place: Path, *patterns: re.Pattern[str]) -> list[str]:
+    """Folders in a folder of a subject or visit that are named nearly as BIDS asks for, and are not empty."""
+    known = [path for path in folders(place) if path.name != "anat" and not SESSION.fullmatch(path.name)]
+    near = [path for path in known if any(pattern.fullmatch(path.name) for pattern in patterns)]
+    return [path.relative_to(root).as_posix() for path in near if not is_bare(path) and not (path / "anat").is_dir()]
+
+
+def is_bare(place: Path) -> bool:
+    """Whether there is no file in a folder, however deep."""
+    return not any(names for _, _, names in walk(place, closed=True))
 
 
 def folders(place: Path) -> list[Path]:
@@ -137,12 +163,15 @@ def read_visit(
             anat = True
         elif not name.startswith(".") and MEANT.search(name):
             tree.near_misses.append(f"{where}/{name}")
+        elif not is_folder(item):
+            tree.unread.add(root, where, name)
     if anat and (place / "anat").is_dir():
         names = sorted(item.name for item in os.scandir(place / "anat"))
     if not holds and all(name.startswith(".") for name in names):
         tree.empty.append(where)
     for name in names:
         path = f"{where}/anat/{name}"
+        tree.unread.add(root, f"{where}/anat", name)
         if name.startswith(".") or not re.search(r"\.(nii|nii\.gz|img)$", name, re.IGNORECASE):
             continue
         entities, exact = entities_of(name)

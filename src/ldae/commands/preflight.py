@@ -16,6 +16,10 @@ WITHOUT_CONFIG = (
 )
 LAYOUTS = ("oasis3", "aibl", "openneuro")
 SEVERITIES = ("blocking", "quarantine", "note")
+CALLS = {  # what a configuration of another source is for
+    "bids": "call: ldae preflight --bids DIR --config FILE (or give a configuration of source: adni)",
+    "csv": "its table is checked when the run starts",
+}
 CONVERTERS = ("oasis3-to-bids", "aibl-to-bids")
 
 
@@ -99,9 +103,13 @@ def wrong_call(options: Namespace) -> str | None:
         from ldae.config import load_config
 
         try:
-            load_config(*options.config)
+            config = load_config(*options.config)
         except UserError as error:
             return str(error)
+        if options.bids is None and options.clinica is None and config.source != "adni":
+            if config.clinica is not None:
+                return f"the configuration has source: clinica; {call} --clinica {config.clinica.converter}"
+            return f"the configuration has source: {config.source}, which reads no RAW CLINICAL; {CALLS[config.source]}"
     return None
 
 

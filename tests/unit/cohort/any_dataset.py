@@ -1,5 +1,6 @@
 """A BIDS dataset of tiny images, made by a test."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -12,6 +13,13 @@ from ldae.config import Bids, Manifest
 from ldae.core.files import read_json, read_tsv, write_tsv
 
 DESCRIPTION = json.dumps({"Name": "t", "BIDSVersion": "1.8.0"})
+
+
+def nifti(content: str | bytes, packed: bool = True) -> bytes:
+    """What begins as a NIfTI file does and is another one for every ``content``."""
+    whole = (348).to_bytes(4, "little") + bytes(348)
+    whole += content if isinstance(content, bytes) else content.encode()
+    return gzip.compress(whole, mtime=0) if packed else whole
 
 
 class Dataset:
@@ -28,7 +36,7 @@ class Dataset:
     def image(self, subject: str, session: str = "", more: str = "", suffix: str = "T1w.nii.gz") -> str:
         folder = f"sub-{subject}/ses-{session}" if session else f"sub-{subject}"
         path = f"{folder}/anat/{folder.replace('/', '_')}{more}_{suffix}"
-        self.write(path, path)
+        self.write(path, nifti(path, path.endswith(".gz")))
         return path
 
     def people(self, text: str, encoding: str = "utf-8") -> None:

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pandas as pd
+from any_dataset import nifti
 
 from ldae.adni.bids_tables import write_scans
 from ldae.cohort.bids import adni_scans
@@ -39,6 +40,7 @@ class Dataset:
                 continue
             path = self.bids / name / session / "anat" / f"{name}_{session}_T1w.nii.gz"
             path.parent.mkdir(parents=True)
+            content = nifti(content)
             path.write_bytes(content)
             rows[-1] |= {"state": "done", "path": path.relative_to(self.bids).as_posix(), "size": len(content)}
             rows[-1]["sha256"] = hashlib.sha256(content).hexdigest()

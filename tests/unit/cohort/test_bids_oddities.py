@@ -4,6 +4,7 @@ The kinds are from public bug reports of BIDS tools and from spreadsheets: how a
 which table has a fact, what an image is called, which dates can be believed.
 """
 
+import gzip
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from any_dataset import DESCRIPTION, Dataset
+from any_dataset import DESCRIPTION, Dataset, nifti
 
 from ldae.cohort.bids import bids_scans
 from ldae.config import Bids
@@ -380,7 +381,7 @@ def test_a_phase_image_is_no_t1w_image(dataset):
 def test_folders_are_believed_where_a_name_does_not_repeat_them(dataset):
     """OASIS-3's scripts left sess-d0129 in files of the folder ses-d0129."""
     for day in ("d0129", "d0757"):
-        dataset.write(f"sub-OAS30001/ses-{day}/anat/sub-OAS30001_sess-{day}_T1w.nii.gz", day)
+        dataset.write(f"sub-OAS30001/ses-{day}/anat/sub-OAS30001_sess-{day}_T1w.nii.gz", nifti(day))
     dataset.people("participant_id\tAgeatEntry\tGENDER\nsub-OAS30001\t65.1\t2\n")
     settings = {"columns": {"baseline_age": ["AgeatEntry"]}, "values": {"sex": {1: "M", 2: "F"}}}
     scans, notes = dataset.read(session_pattern=r"d(\d+)", session_unit="days", **settings)
@@ -456,9 +457,18 @@ def test_codes_of_words_however_they_are_written(dataset):
         ),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "image not on disk: a pointer to it"),
         (b"", "empty file"),
+        (bytes(5000), "no NIfTI file: it begins with zeros (copy it again)"),
+        (b' {"Name": "x"}', "no NIfTI file: it is JSON"),
+        (b"<!DOCTYPE html><html>", "no NIfTI file: it is a web page or XML"),
+        (bytes(128) + b"DICM" + bytes(400), "no NIfTI file: it is DICOM (convert the series with dcm2niix)"),
+        (gzip.compress(bytes(128) + b"DICM" + bytes(400)), "no NIfTI file: it is DICOM"),
+        (gzip.compress(b"not an image"), "no NIfTI file: it begins as no NIfTI file does"),
+        (b"\x1f\x8b\x08\x00rest of a copy", "no NIfTI file: damaged, it cannot be unpacked"),
+        (b"PK\x03\x04", "no NIfTI file: it is a zip file"),
+        (nifti("x", packed=False), "not packed by gzip: name it sub-02_T1w.nii"),
     ],
 )
-def test_pointers_are_no_images(dataset, content, reason):
+def test_pointers_and_other_files_are_no_images(dataset, content, reason):
     dataset.image("01")
     dataset.write(dataset.image("02"), content)
     scans, _ = dataset.read()
@@ -534,7 +544,7 @@ def test_a_linked_subject_a_path_with_blanks_and_nothing_written(tmp_path):
     dataset.image("01")
     other = tmp_path / "other disk"
     (other / "anat").mkdir(parents=True)
-    (other / "anat" / "sub-02_T1w.nii.gz").write_bytes(b"2")
+    (other / "anat" / "sub-02_T1w.nii.gz").write_bytes(nifti("2"))
     (dataset.root / "sub-02").symlink_to(other)
     before = sorted((path, path.stat().st_mtime_ns) for path in dataset.root.rglob("*"))
     assert list(dataset.read()[0]["participant_id"]) == ["sub-01", "sub-02"]

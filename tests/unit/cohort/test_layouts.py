@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from any_dataset import nifti
 
 from ldae import cli
 from ldae.cohort.bids import bids_scans
@@ -50,7 +51,7 @@ def oasis(tmp_path) -> tuple[Path, Path, Path, dict]:
             session = f"ses-d{day:04d}"
             path = root / f"sub-{name}/{session}/anat/sub-{name}_{session}_run-01_T1w.nii.gz"
             path.parent.mkdir(parents=True)
-            path.write_bytes(f"{name}{day}".encode())
+            path.write_bytes(nifti(f"{name}{day}"))
             (path.parents[1] / "dataset_description.json").write_text(json.dumps({"Name": "O", "BIDSVersion": "1.0.1"}))
             cdr = min(clinical, key=lambda item: abs(item[0] - day))[1]
             truth[f"sub-{name}", session] = age + day / 365.25, {0: "CN", 0.5: "MCI", 1: "AD"}[cdr]
@@ -106,7 +107,7 @@ def test_aibl_as_clinica_writes_it(tmp_path):
     for month in ("M000", "M018"):
         path = root / f"sub-AIBL10/ses-{month}/anat/sub-AIBL10_ses-{month}_T1w.nii.gz"
         path.parent.mkdir(parents=True)
-        path.write_bytes(month.encode())
+        path.write_bytes(nifti(month))
     (root / "dataset_description.json").write_text('{"Name": "AIBL", "BIDSVersion": "1.7.0"}')
     (root / "participants.tsv").write_text(
         "alternative_id_1\tparticipant_id\tsex\tdate_of_birth\n10\tsub-AIBL10\tM\t/1935\n"
