@@ -3,7 +3,7 @@
 Tables hold words only, escaped; plain ones, and estimates read from the studies' long tables.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from ldae.core.files import read_tsv
 from ldae.studies.common.estimate_panels import MINUS, brief_estimate, metric_label
 from ldae.studies.common.method_styles import Method, in_html, present
 from ldae.studies.common.paper_tables import row_subjects
-from ldae.studies.common.study import Card, Published
+from ldae.studies.common.study import Card, Estimates
+from ldae.studies.probes.reading import CHANCE
 from ldae.studies.registry import STUDIES, cards
 
 
@@ -73,35 +74,56 @@ def split_estimate(row: pd.Series) -> tuple[str, str]:
     return number, interval
 
 
-def estimates_table(
-    path: Path,
-    metrics: Sequence[str],
-    known: Mapping[str, Method],
-    first: str = "method",
-    published: Published | None = None,
-) -> SetTable | None:
+def estimates_table(path: Path, shown: Estimates) -> SetTable | None:
     """Methods down, metrics across, each cell value and interval; nothing when the study was not run.
 
-    ``published`` holds the paper's number for some (method, metric), set below ours.
+    Below a number stand the paper's, where there is one, and what is read by chance, where the long table says so.
     Metrics without any row are left out; reasons for ``n/a`` and "too few" become notes below the table.
+
+    Args:
+        path: the long table.
     """
     if not path.is_file():
         return None
     table = read_tsv(path)
-    metrics = [metric for metric in metrics if (table["metric"] == metric).any()]
-    if not metrics:
+    table = table[table["metric"].isin(shown.metrics)]
+    columns = _columns(table, shown)
+    if not columns:
         return None
-    names = table.loc[table["metric"].isin(metrics), "method"]
-    methods = _differences(known, names) if names.str.contains("-").all() else present(known, names)
+    names = table["method"]
+    methods = _differences(shown.methods, names) if names.str.contains("-").all() else present(shown.methods, names)
     rows = []
     for name, method in methods.items():
-        subjects = row_subjects(table[(table["method"] == name) & table["metric"].isin(metrics)])
-        found = {metric: row_of(table, name, metric) for metric in metrics}
-        cells = [_with_paper(row, subjects, (published or {}).get((name, metric))) for metric, row in found.items()]
+        subjects = row_subjects(table[table["method"] == name])
+        found = [(column, row_of(column.rows, name, column.metric)) for column in columns]
+        cells = [_with_beside(row, subjects, shown.published.get((name, column.metric))) for column, row in found]
         rows.append([in_html(method.label), *cells, Markup(str(subjects or ""))])
-    head = [Markup(escape(first)), *(in_html(metric_label(metric)) for metric in metrics), Markup("subjects")]
-    notes = table.loc[table["metric"].isin(metrics), "note"].dropna().astype(str)
-    return SetTable(head, rows, [False] + [True] * (len(metrics) + 1), sorted(set(notes)))
+    head = [Markup(escape(shown.first)), *(column.head for column in columns), Markup("subjects")]
+    notes = table["note"].dropna().astype(str)
+    return SetTable(head, rows, [False] + [True] * (len(columns) + 1), sorted(set(notes)))
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of estimates: one metric, or one metric at one value of what goes across."""
+
+    head: Markup
+    metric: str
+    rows: pd.DataFrame
+
+
+def _columns(table: pd.DataFrame, shown: Estimates) -> list[Column]:
+    columns = []
+    for metric in shown.metrics:
+        rows = table[table["metric"] == metric]
+        label = in_html(metric_label(metric))
+        if not shown.across:
+            columns += [Column(label, metric, rows)] if len(rows) else []
+            continue
+        for value, own in rows.groupby(shown.across):
+            words = Markup(escape(shown.across_words.format(value if isinstance(value, str) else f"{value:g}")))
+            columns.append(Column(words if len(shown.metrics) == 1 else label + ": " + words, metric, own))
+    return columns
 
 
 def _differences(known: Mapping[str, Method], names: pd.Series) -> dict[str, Method]:
@@ -111,8 +133,11 @@ def _differences(known: Mapping[str, Method], names: pd.Series) -> dict[str, Met
     return {name: Method(f" {MINUS} ".join(parts), "") for name, parts in pairs.items()}
 
 
-def _with_paper(row: pd.Series | None, subjects: int, number: str | None) -> Markup:
+def _with_beside(row: pd.Series | None, subjects: int, number: str | None) -> Markup:
     beside = Markup("") if number is None else Markup('<br><span class="paper">paper {}</span>').format(number)
+    if row is not None and pd.notna(row["value"]) and pd.notna(row.get("chance")):
+        words = brief_estimate(*(float(row[name]) for name in CHANCE[:3]))
+        beside += Markup('<br><span class="paper">chance {}, p = {:.2g}</span>').format(words, float(row["chance_p"]))
     return cell(row, subjects) + beside
 
 

@@ -105,7 +105,7 @@ class Setter:
                 withheld = self.public and not item.public
                 return macros.figure(load_picture(self.sources.figures, item, withheld))
             case Estimates():
-                table = estimates_table(evaluate / item.source, item.metrics, item.methods, item.first, item.published)
+                table = estimates_table(evaluate / item.source, item)
                 if table is not None and study.on_test_scans and read_contamination(evaluate):
                     table = replace(table, notes=[MARK, *table.notes])
                 return macros.table(table, item.heading)

@@ -17,6 +17,8 @@ from ldae.report.differences import differences, missing_weights
 from ldae.report.estimates import estimates_table, headline_cards
 from ldae.report.html import ReportSources, data_uri, report_html
 from ldae.studies.common.method_styles import PROBES, in_html
+from ldae.studies.common.study import Estimates
+from ldae.studies.probes.reading import CHANCE
 from ldae.studies.registry import STUDIES, figures
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -113,11 +115,28 @@ def test_a_number_on_other_subjects_than_its_row_says_on_how_many(tmp_path: Path
     rows = [("ldae", "age_mae_cv", 4.0, 3.5, 4.5, 92, None), ("ldae", "auc_ad_cv", 0.8, 0.75, 0.85, 77, None)]
     rows += [("oracle", "auc_ad_cv", 0.9, 0.85, 0.95, 77, None), ("oracle", "age_mae_cv", None, None, None, 0, "none")]
     write_tsv(tmp_path / "summary.tsv", pd.DataFrame(rows, columns=columns))
-    table = estimates_table(tmp_path / "summary.tsv", ["auc_ad_cv", "age_mae_cv"], PROBES)
+    table = estimates_table(tmp_path / "summary.tsv", Estimates("", ("auc_ad_cv", "age_mae_cv"), PROBES, ""))
     found = {row[0]: row[1:] for row in table.rows}
     ours, oracle = found[in_html(PROBES["ldae"].label)], found[in_html(PROBES["oracle"].label)]
     assert "[0.75, 0.85] (n = 77)" in ours[0] and "n =" not in ours[1] and ours[2] == "92"
     assert "n =" not in oracle[0] and oracle[2] == "77"
+
+
+def test_values_of_a_column_stand_across_in_their_order_and_chance_below_a_number(tmp_path: Path) -> None:
+    columns = ["method", "metric", "n_train_subjects", "value", "low", "high", "n_subjects", "note", *CHANCE]
+    none = (None, None, None, None)
+    rows = [("ldae", "auc_ad_test", size, 0.1 * size, None, None, 30, None, *none) for size in (8, 2, 10)]
+    rows += [("oracle", "auc_ad_test", 2, None, None, None, 0, "one class", *none)]
+    rows += [("ldae", "auc_field_strength_cv", None, 0.7, 0.6, 0.8, 30, None, 0.45, 0.4, 0.5, 0.03)]
+    write_tsv(tmp_path / "long.tsv", pd.DataFrame(rows, columns=columns))
+    across = Estimates("", ("auc_ad_test",), PROBES, "", across="n_train_subjects", across_words="{} labelled")
+    table = estimates_table(tmp_path / "long.tsv", across)
+    assert [str(cell) for cell in table.head[1:]] == ["2 labelled", "8 labelled", "10 labelled", "subjects"]
+    oracle, ours = table.rows  # in the order of the words
+    assert [cell.split(" <")[0] for cell in ours[1:4]] == ["0.20", "0.80", "1.00"]
+    assert all("n/a" in cell for cell in oracle[1:4]) and table.notes == ["one class"]
+    read = estimates_table(tmp_path / "long.tsv", Estimates("", ("auc_field_strength_cv",), PROBES, ""))
+    assert "chance 0.45 [0.40, 0.50], p = 0.03" in read.rows[0][1]
 
 
 def test_the_papers_number_stands_below_ours(page: str) -> None:

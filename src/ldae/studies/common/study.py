@@ -55,6 +55,8 @@ class Estimates:
         heading: plain words above the table.
         first: heading of the first column.
         published: the paper's numbers, set below ours.
+        across: a column of the long table, each value of which makes a column of its own for every metric.
+        across_words: heading of these, with ``{}`` for the value; behind the metric where there are several.
     """
 
     source: str
@@ -63,6 +65,8 @@ class Estimates:
     heading: str
     first: str = "method"
     published: Published = field(default_factory=dict)
+    across: str = ""
+    across_words: str = "{}"
 
 
 @dataclass(frozen=True)

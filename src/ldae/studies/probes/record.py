@@ -17,6 +17,7 @@ from ldae.studies.common.study import (
 )
 
 SUMMARY, DIFFERENCES = "probes/summary.tsv", "probes/differences.tsv"
+EFFICIENCY_OF_LABELS, CHECKED = "probe_checks/label_efficiency.tsv", "probe_checks/confounds.tsv"
 COMPARED = ("auc_ad_cv", "auc_ad_test", "age_mae_cv", "age_mae_test")
 
 # Table 7. The paper's positive class is CN: its precision, recall and F1 are those of CN. What was not found was solved
@@ -98,7 +99,7 @@ LABELS = Figure(
         + INTERVALS
     ),
     alternative="AUC and age error against the number of labelled training subjects for each kind of features.",
-    drawn_from=("probe_checks/label_efficiency.tsv",),
+    drawn_from=(EFFICIENCY_OF_LABELS,),
 )
 
 CONFOUNDS = Figure(
@@ -114,7 +115,7 @@ CONFOUNDS = Figure(
         "age among controls alone. " + INTERVALS
     ),
     alternative="AUC of scanner field strength and study phase, and the main results with confounds held fixed.",
-    drawn_from=("probe_checks/confounds.tsv",),
+    drawn_from=(CHECKED,),
 )
 
 ESTIMATES = (
@@ -175,6 +176,38 @@ ESTIMATES = (
         "Paired differences, first − second (AUC: above 0 is better; age error: below 0 is better)",
         first="difference",
     ),
+)
+
+FEW_LABELS = tuple(
+    Estimates(
+        EFFICIENCY_OF_LABELS,
+        (metric,),
+        PROBES,
+        f"{words} on test subjects, by the number of training subjects whose labels the probe was fitted on",
+        first="features",
+        across="n_train_subjects",
+        across_words="{} labelled",
+    )
+    for metric, words in (("auc_ad_test", "AUC of AD against CN"), ("age_mae_test", "Error of age (years)"))
+)
+HELD_FIXED = (
+    Estimates(
+        CHECKED,
+        ("auc_field_strength_cv", "auc_study_phase_cv"),
+        PROBES,
+        "Field strength and study phase read from the codes, cross-validated; below each number what is read by chance "
+        "(codes exchanged between subjects: mean, 95 % of the readings)",
+        first="features",
+    ),
+    Estimates(
+        CHECKED,
+        ("auc_ad_cv_within_field_strength", "auc_ad_test_within_field_strength"),
+        PROBES,
+        "AUC of AD against CN among the scans of one field strength",
+        first="features",
+        across="classes",
+    ),
+    Estimates(CHECKED, ("age_mae_cv_cn", "age_mae_test_cn"), PROBES, "Age among controls alone", first="features"),
 )
 
 UNDERFITTED = Note(
@@ -289,17 +322,14 @@ STUDY = Study(
                 Written("losses"),
                 DISCRIMINANT,
                 LABELS,
+                *FEW_LABELS,
                 FinishedTable(
                     "label_efficiency",
-                    "Metrics on test subjects with the labels of a part of the training subjects; n_draws_used: random "
-                    "draws that could be fitted",
+                    "The same in rows of one number each; n_draws_used: random draws that could be fitted",
                 ),
                 CONFOUNDS,
-                FinishedTable(
-                    "confounds",
-                    "Field strength and study phase read from the codes, beside what is read by chance (codes "
-                    "exchanged between subjects: mean, 95 % of the readings, p), and results with confounds held fixed",
-                ),
+                *HELD_FIXED,
+                FinishedTable("confounds", "The same in rows of one number each, with balanced accuracy"),
             ),
             link="Probes",
         ),
