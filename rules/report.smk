@@ -117,7 +117,7 @@ else:
 
 
 rule report_html:
-    """One self-contained page."""
+    """One self-contained page, and the methods of the run as text with what it is to cite."""
     input:
         figures=FIGURES,
         tables=TABLES,
@@ -133,6 +133,8 @@ rule report_html:
         external=EXTERNAL,
     output:
         report=f"{RESULTS}/paper/report.html",
+        methods=f"{RESULTS}/paper/METHODS.md",
+        references=f"{RESULTS}/paper/references.bib",
     log:
         f"{RESULTS}/logs/report_html.log",
     benchmark:

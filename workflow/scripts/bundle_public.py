@@ -15,7 +15,7 @@ with running(snakemake.log[0], read, [*snakemake.output, folders.public]):
     from ldae.inference.degenerate import degenerate_sentences
     from ldae.report.html import ReportSources
     from ldae.report.public import bundle_public
-    from ldae.report.run_description import unseen_sentences
+    from ldae.report.run_description import imported_stages, unseen_sentences
     from ldae.training.warm_start import start_sentences
 
     files = snakemake.input
@@ -34,6 +34,7 @@ with running(snakemake.log[0], read, [*snakemake.output, folders.public]):
             unseen=unseen_sentences(Path(folders.train), Path(folders.store) / "volumes", Path(files.splits)),
             degenerate=degenerate_sentences(Path(folders.train), Path(folders.store)),
             starts=start_sentences(Path(folders.train), read_splits(files.splits)),
+            imported=imported_stages(Path(folders.train)),
         ),
         parse_config(folders.settings),
         names={*scans["participant_id"], *scans["image_id"].dropna()},

@@ -23,6 +23,7 @@ from ldae.report import external
 from ldae.report.differences import differences, missing_weights
 from ldae.report.estimates import SetTable, estimates_table, headline_cards, plain_table
 from ldae.report.losses import losses
+from ldae.report.methods_text import CITE, run_methods
 from ldae.report.run_description import NAMES, PHANTOM_FLATTERS, run_kind, steps
 from ldae.report.verdict import verdict
 from ldae.studies.common.paper_tables import SEEDS_SENTENCE
@@ -217,6 +218,9 @@ def report_html(out: str | Path, sources: ReportSources, config: Config, public:
         contaminated=read_contamination(sources.evaluate),
         external=external_box(sources, config),
         public=public,
+        methods=(written := run_methods(sources, config)).html(),
+        cited=[reference.line for reference in written.cited],
+        cite=CITE,
         rivals=config.baselines,
         shown=verdict(sources.evaluate),
         left_out=[

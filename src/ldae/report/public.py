@@ -16,6 +16,7 @@ from ldae.core.errors import UserError
 from ldae.report.few_subjects import redraw, reduce_estimates, reduce_headline, reduce_tables, withhold
 from ldae.report.html import report_html
 from ldae.report.leaving import check_leaving, look_at_html, look_at_json, look_at_svg, look_at_text
+from ldae.report.methods_text import run_methods
 from ldae.studies.common.study import ReportSources
 from ldae.studies.registry import STUDIES, figures, public, tables
 
@@ -23,12 +24,19 @@ KINDS = {
     "figures": {".svg": look_at_svg, ".tsv": look_at_text},
     "tables": {".tsv": look_at_text, ".md": look_at_text, ".tex": look_at_text},
 }
-SINGLE = {"headline.json": look_at_json, "MODEL_CARD.md": look_at_text, "report.html": look_at_html}
+SINGLE = {
+    "headline.json": look_at_json,
+    "MODEL_CARD.md": look_at_text,
+    "METHODS.md": look_at_text,
+    "references.bib": look_at_text,
+    "report.html": look_at_html,
+}
 EXTERNAL = "external"  # the table beside a frozen model's own results: aggregates
 
 
 def bundle_public(out: Path, paper: Path, sources: ReportSources, config: Config, names: Iterable[str]) -> None:
-    """Fill ``out`` with report.html, headline.json, MODEL_CARD.md, tables/ and figures/, and check every file.
+    """Fill ``out`` with the report, headline.json, MODEL_CARD.md, METHODS.md, references.bib, tables/ and figures/, and
+    check every file.
 
     Args:
         out: made anew.
@@ -51,6 +59,7 @@ def bundle_public(out: Path, paper: Path, sources: ReportSources, config: Config
         _without_few(out, sources, config)
     else:
         report_html(out / "report.html", sources, config, public=True)
+    run_methods(sources, config).write(out / "METHODS.md", out / "references.bib")
     try:
         check_public(out, names)
     except UserError:

@@ -129,3 +129,12 @@ def unseen_sentences(train: Path, volumes: Path, splits: Path) -> list[str]:
         digest = read_description(Path(train) / stage)["digest"]
         sentences.append(f"The model of {stage} ({digest}) {' and '.join(words)}; `ldae refit` trains another.")
     return sentences
+
+
+def imported_stages(train: Path) -> list[str]:
+    """Stages whose networks were taken over from weights of others (`ldae import-weights`)."""
+    return [
+        stage
+        for stage in MADE_FROM
+        if (train / stage / "model.json").is_file() and "imported" in read_description(train / stage)
+    ]

@@ -133,7 +133,7 @@ def test_values_of_a_column_stand_across_in_their_order_and_chance_below_a_numbe
     table = estimates_table(tmp_path / "long.tsv", across)
     assert [str(cell) for cell in table.head[1:]] == ["2 labelled", "8 labelled", "10 labelled", "subjects"]
     oracle, ours = table.rows  # in the order of the words
-    assert [cell.split(" <")[0] for cell in ours[1:4]] == ["0.20", "0.80", "1.00"]
+    assert [cell.split(" <")[0] for cell in ours[1:4]] == ["0.20", "0.80", "1.0"]
     assert all("n/a" in cell for cell in oracle[1:4]) and table.notes == ["one class"]
     read = estimates_table(tmp_path / "long.tsv", Estimates("", ("auc_field_strength_cv",), PROBES, ""))
     assert "chance 0.45 [0.40, 0.50], p = 0.03" in read.rows[0][1]

@@ -290,6 +290,7 @@ class ReportSources:
         starts: sentences on trainings that did not start at random, and whom their weights had seen.
         degenerate: sentences on models that came out degenerate.
         external: on a frozen model, the comparison with the model's own results, TSV.
+        imported: stages whose networks were taken over and not trained.
     """
 
     figures: Path
@@ -303,3 +304,4 @@ class ReportSources:
     starts: Sequence[str] = ()
     degenerate: Sequence[str] = ()
     external: Path | None = None
+    imported: Sequence[str] = ()
