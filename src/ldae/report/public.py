@@ -17,6 +17,8 @@ from ldae.report.few_subjects import redraw, reduce_estimates, reduce_headline, 
 from ldae.report.html import report_html
 from ldae.report.leaving import check_leaving, look_at_html, look_at_json, look_at_svg, look_at_text
 from ldae.report.methods_text import run_methods
+from ldae.report.outputs import told
+from ldae.report.ro_crate import CONFIGURATION, METADATA, write_crate
 from ldae.studies.common.study import ReportSources
 from ldae.studies.registry import STUDIES, figures, public, tables
 
@@ -30,13 +32,15 @@ SINGLE = {
     "METHODS.md": look_at_text,
     "references.bib": look_at_text,
     "report.html": look_at_html,
+    CONFIGURATION: look_at_text,
+    METADATA: look_at_json,
 }
 EXTERNAL = "external"  # the table beside a frozen model's own results: aggregates
 
 
 def bundle_public(out: Path, paper: Path, sources: ReportSources, config: Config, names: Iterable[str]) -> None:
-    """Fill ``out`` with the report, headline.json, MODEL_CARD.md, METHODS.md, references.bib, tables/ and figures/, and
-    check every file.
+    """Fill ``out`` with the report, headline.json, MODEL_CARD.md, METHODS.md, references.bib, tables/, figures/ and a
+    description of these for machines (:mod:`ldae.report.ro_crate`), and check every file.
 
     Args:
         out: made anew.
@@ -60,6 +64,7 @@ def bundle_public(out: Path, paper: Path, sources: ReportSources, config: Config
     else:
         report_html(out / "report.html", sources, config, public=True)
     run_methods(sources, config).write(out / "METHODS.md", out / "references.bib")
+    write_crate(out, config, sources.provenance, _words)
     try:
         check_public(out, names)
     except UserError:
@@ -101,6 +106,12 @@ def check_public(folder: Path, names: Iterable[str]) -> None:
     """
     looks = {suffix: look for suffixes in KINDS.values() for suffix, look in suffixes.items()}
     check_leaving(folder, names, looks | {Path(name).suffix: look for name, look in SINGLE.items()}, _listed)
+
+
+def _words(place: str) -> str | None:
+    """What a file of the bundle is: mostly the same as in the private folder."""
+    found = told(f"public/{place}")
+    return told(f"paper/{place}") if found == told("public/any") else found
 
 
 def _listed(place: str) -> bool:
