@@ -12,7 +12,7 @@ REHEARSE := config/rehearse.yaml
 REAL := config/small_networks.yaml config/real.yaml
 
 .PHONY: acceptance adapter help setup demo smoke study learning-curve real rehearse all inventory test test-slow test-slurm \
-    test-slurm-ci check lint-workflow format docs docs-check site tutorial lock clean soak fuzz bench bench-dag bench-preflight bench-ingest bench-preprocess \
+    test-slurm-ci check lint-workflow format docs docs-check site tutorial lock clean soak fuzz chaos bench bench-dag bench-preflight bench-ingest bench-preprocess \
     bench-preprocess-studies bench-shards bench-paper-scale bench-memory bench-gpu
 .DEFAULT_GOAL := help
 
@@ -151,6 +151,9 @@ INPUTS := 2000
 SEED := 0
 fuzz: $(READY) ## INPUTS changed files for every reader of foreign bytes: other exceptions than a sentence are counted
 	@$(BIN)/python tests/faults/fuzzing.py $(INPUTS) $(SEED)
+
+chaos: $(READY) ## SEED=1: kills, a full disk, flipped, deleted and moved files in a run of the smoke chain; what was lost
+	@$(BIN)/python benchmarks/chaos.py $(if $(SEED),--seed $(SEED))
 
 bench: $(READY) ## what the training loop and its checkpoints cost beside the model
 	$(BIN)/python benchmarks/bench_training.py

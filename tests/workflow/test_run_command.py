@@ -4,8 +4,10 @@ import os
 import pty
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from chain import SMOKE, Workflow
 
@@ -59,6 +61,22 @@ def test_nothing_moves_where_there_is_no_terminal_and_a_failed_job_is_named(work
     assert command.startswith("+ snakemake ") and where.startswith("Snakemake's messages: .snakemake/log/")
     assert failed.startswith(f"not finished: {TARGET} (results/smoke/logs/{TARGET}.log)")
     assert "planted" in (workflow.folder / messages.removeprefix("All of Snakemake's messages: ")).read_text()
+
+
+def test_asked_to_end_it_ends_snakemake_and_its_job_too(workflow, figure):
+    script = workflow.folder / f"workflow/scripts/{TARGET}.py"
+    script.write_text("import time\n" + script.read_text() + "\ntime.sleep(600)\n")
+    work = subprocess.Popen(
+        [LDAE, "run", TARGET, "--config", *CONFIGS], cwd=workflow.folder, stderr=subprocess.PIPE, text=True
+    )
+    started = psutil.Process(work.pid)
+    while not (jobs := [one for one in started.children(recursive=True) if f".{TARGET}.py" in " ".join(one.cmdline())]):
+        assert work.poll() is None
+        time.sleep(0.05)
+    work.terminate()
+    assert work.wait() == 130 and "the same command does the rest" in work.stderr.read()
+    assert not [one for one in jobs if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    assert not list((workflow.folder / ".snakemake/locks").glob("*.lock"))
 
 
 def test_a_target_that_is_none_is_told_in_snakemakes_last_words(workflow):

@@ -1,5 +1,6 @@
 """``ldae run TARGET ...``: Snakemake, with a bar for each stage in place of its messages."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -88,7 +89,8 @@ def snakemake(targets: list[str], configs: list[Path], profile: str, flags: list
 def watch(work: subprocess.Popen, earlier: set[Path], results: Path, times: Path | None, console) -> int:
     """Wait for Snakemake, on a terminal with bars.
 
-    Ctrl-C reaches Snakemake by itself, which ends its jobs; it is waited for.
+    Ctrl-C reaches Snakemake by itself, which ends its jobs; it is waited for. SIGTERM reaches this process alone, and
+    would leave a Snakemake at work that nobody sees: it is passed on as the terminal passes Ctrl-C on.
 
     Args:
         earlier: logs of Snakemake that were there before it started.
@@ -104,6 +106,7 @@ def watch(work: subprocess.Popen, earlier: set[Path], results: Path, times: Path
     from ldae.report.run_status import read_run
 
     stopped = False
+    signal.signal(signal.SIGTERM, lambda *_: interrupt(work))
     expected, stage_of = expected_seconds(results, times), stages_of(Path("rules"))
     with Live(Text("planning ..."), console=console, transient=True, auto_refresh=False) as live:
         while (status := work.poll()) is None:
@@ -117,6 +120,22 @@ def watch(work: subprocess.Popen, earlier: set[Path], results: Path, times: Path
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
                 work.wait()
     return STOPPED_STATUS if stopped else status
+
+
+def interrupt(work: subprocess.Popen) -> None:
+    """Ctrl-C for a command and all that it has started, and for this process.
+
+    Raises:
+        KeyboardInterrupt: always.
+    """
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        everything = psutil.Process(work.pid)
+        for process in [*everything.children(recursive=True), everything]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGINT)
+    raise KeyboardInterrupt
 
 
 def new_log(earlier: set[Path]) -> Path | None:
