@@ -5,19 +5,18 @@
 Two copies of the workflow run the smoke chain. Nothing happens to the first. Of the second, jobs, trainings, writers of
 stores, Clinica and Snakemake itself are killed at random moments, its disk is full for a while, a second run is started
 beside it; then its finished results are cut off, flipped, deleted, given other times, made read-only, moved. After each
-fault only the commands of docs/reproducibility.md and docs/cluster.md are given (`ldae run`; `ldae unlock`; `ldae verify
---repair` and what it prints). At the end every table, figure, model and store is compared with the first run's.
+fault only the commands of docs/reproducibility.md and docs/cluster.md are given (`ldae run`; `ldae unlock`; `ldae
+verify --repair` and what it prints). Then every table, figure, model and store is compared with the first run's.
 
 The last line is JSON: faults injected; survived (the commands ended without an error); lost, the files that are not the
-first run's, byte by byte, with the trainings that began anew; commands that were needed. The exit status is 1 if a fault was
-not survived, something was lost, or a fault that was asked for could not be injected here (the line says why).
+first run's, byte by byte, and the trainings that began anew; how many commands it took. The exit status is 1 if a fault
+was not survived, something was lost, or a fault could not be injected here (the line says why).
 """
 
 import argparse
 import json
 import os
 import random
-import re
 import shlex
 import shutil
 import subprocess
@@ -347,7 +346,7 @@ def harm_the_run(copy: Copy, names: list[str], rng: random.Random, outcome: Outc
                 copy.unlock()
             running = copy.chain()
         before = copy.commands
-        if outcome.try_fault(name, lambda fault=RUNNING[name]: fault(copy, running, rng)):
+        if outcome.try_fault(name, lambda fault=RUNNING[name], run=running: fault(copy, run, rng)):
             waiting.append(name)
             print(f"{name}: injected, {copy.commands - before} commands", flush=True)
         if name.startswith("kill_snakemake"):

@@ -36,11 +36,14 @@ def stand_ins(file: Path) -> None:
     ]
     names = [f"sub-{number:02}" for number in range(1, PEOPLE + 1)]
     np.savez_compressed(file, volumes=(np.stack(volumes) * 255).astype(np.uint8), participant_id=np.array(names))
-    people = [(name, round(subject.age, 1), subject.sex) for name, subject in zip(names, subjects, strict=True)]
-    write_tsv(
-        file.with_name(f"{file.stem}_participants.tsv"),
-        pd.DataFrame(people, columns=["participant_id", "age", "gender"]),
+    people = pd.DataFrame(
+        {
+            "participant_id": names,
+            "age": [round(subject.age, 1) for subject in subjects],
+            "gender": [subject.sex for subject in subjects],
+        }
     )
+    write_tsv(file.with_name(f"{file.stem}_participants.tsv"), people)
 
 
 def first_people(given: Path, file: Path) -> None:
