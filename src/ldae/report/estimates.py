@@ -44,6 +44,20 @@ def plain_table(table: pd.DataFrame, numbers: bool = False) -> SetTable:
     return SetTable([Markup(escape(str(name).replace("_", " "))) for name in table.columns], rows, numeric, [])
 
 
+def without_unavailable(table: SetTable) -> SetTable:
+    """Columns that hold n/a in every row make room; a note below the table names them with the reason."""
+    columns = list(zip(*table.rows, strict=True)) if len(table.rows) > 1 else []
+    gone = [place for place, cells in enumerate(columns) if all(cell.startswith("n/a") for cell in cells)]
+    kept = [place for place in range(len(table.head)) if place not in gone]
+    notes = [f"{table.head[place]}: {max(columns[place], key=len)}" for place in gone]
+    return SetTable(
+        [table.head[place] for place in kept],
+        [[row[place] for place in kept] for row in table.rows],
+        [table.numeric[place] for place in kept],
+        [*table.notes, *notes],
+    )
+
+
 def _plain(value: object) -> str:
     if value is None or (not isinstance(value, str) and pd.isna(value)):
         return "n/a"

@@ -21,7 +21,7 @@ from ldae.core.errors import UserError
 from ldae.core.files import digest, read_json, read_tsv, write_text
 from ldae.report import external
 from ldae.report.differences import differences, missing_weights
-from ldae.report.estimates import SetTable, estimates_table, headline_cards, plain_table
+from ldae.report.estimates import SetTable, estimates_table, headline_cards, plain_table, without_unavailable
 from ldae.report.losses import losses
 from ldae.report.methods_text import CITE, run_methods
 from ldae.report.run_description import NAMES, PHANTOM_FLATTERS, run_kind, steps
@@ -114,7 +114,7 @@ class Setter:
                 return Markup(WITHHELD).format(item.heading)
             case FinishedTable():
                 path = self.sources.tables / f"{item.name}.tsv"
-                made = plain_table(read_tsv(path, dtype=str)) if path.is_file() else None
+                made = without_unavailable(plain_table(read_tsv(path, dtype=str))) if path.is_file() else None
                 return macros.table(made, item.heading, f"tables/{item.name}.tsv" if made else "")
             case CodesRead():
                 return macros.note(reads_sentence(evaluate / item.source))

@@ -206,7 +206,7 @@ def _data(config: Config, version: Version) -> str:
     if config.model is not None:
         return f"{text} Every scan was a test scan: no network was trained on any of them."
     held = config.splits.held_out_words()
-    tested = f"all subjects of {held}" if held else f"{config.splits.test_fraction:.0%} of the subjects"
+    tested = f"all subjects of {held}" if held else f"{100 * config.splits.test_fraction:.0f} % of the subjects"
     return f"{text} The split was made by subject, never by scan; {tested} were held out for testing."
 
 
@@ -216,9 +216,10 @@ def _preprocessing(config: Config, version: Version) -> str:
     extractor = EXTRACTORS[steps.brain_extraction.backend].format(version("deepbet"))
     template = "the ICBM152 2009a template [mni152]" if registration.template is None else "a template of the user's"
     shape = " × ".join(map(str, conform.shape))
+    levels = f"{len(field.iterations)} level{'' if len(field.iterations) == 1 else 's'}"
     kind = "cubic B-spline" if conform.interpolation == "bspline" else "linear"
     return (
-        f"The bias field of every scan was corrected with N4 [n4] ({len(field.iterations)} levels, shrink factor "
+        f"The bias field of every scan was corrected with N4 [n4] ({levels}, shrink factor "
         f"{field.shrink_factor}) as ANTsPy{version('antspyx')} [ants] computes it. The brain was extracted by "
         f"{extractor} and registered to {template} with ANTs by {TRANSFORMS[registration.transform]}, searched at "
         f"{registration.resolution_mm:g} mm. A single {kind} interpolation brought it to {shape} voxels of "

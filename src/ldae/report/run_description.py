@@ -65,9 +65,13 @@ def steps(config: Config) -> list[tuple[str, str]]:
     shape = " × ".join(str(size) for size in before.conform.shape)
     sampling, precision = config.evaluation.sampling, config.evaluation.precision
     n4 = before.bias_field
+    levels = "1 level" if len(n4.iterations) == 1 else f"{len(n4.iterations)} levels"
     by = "" if precision == "fp32" else f", networks in {precision}"
     preprocessing = [
-        ("Correct", f"bias field by N4, {len(n4.iterations)} levels, shrink factor {n4.shrink_factor}"),
+        (
+            "Correct",
+            f"bias field by N4, {levels}, shrink factor {n4.shrink_factor}",
+        ),
         ("Extract", f"the brain by {before.brain_extraction.backend}"),
         (
             "Register",

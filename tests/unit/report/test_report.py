@@ -14,7 +14,7 @@ from result_files import estimates
 from ldae.config import Config, parse_config
 from ldae.core.files import write_json, write_tsv
 from ldae.report.differences import differences, missing_weights
-from ldae.report.estimates import estimates_table, headline_cards
+from ldae.report.estimates import estimates_table, headline_cards, plain_table, without_unavailable
 from ldae.report.html import ReportSources, data_uri, report_html
 from ldae.studies.common.method_styles import PROBES, in_html
 from ldae.studies.common.study import Estimates
@@ -120,6 +120,18 @@ def test_a_number_on_other_subjects_than_its_row_says_on_how_many(tmp_path: Path
     ours, oracle = found[in_html(PROBES["ldae"].label)], found[in_html(PROBES["oracle"].label)]
     assert "[0.75, 0.85] (n = 77)" in ours[0] and "n =" not in ours[1] and ours[2] == "92"
     assert "n =" not in oracle[0] and oracle[2] == "77"
+
+
+def test_a_column_of_nothing_makes_room_and_leaves_its_reason() -> None:
+    table = plain_table(pd.DataFrame({"method": ["a", "b"], "mse": ["1", None], "lpips": ["n/a (no weights)", None]}))
+    left = without_unavailable(table)
+    assert (left.head, left.rows, left.notes) == (
+        ["method", "mse"],
+        [["a", "1"], ["b", "n/a"]],
+        ["lpips: n/a (no weights)"],
+    )
+    alone = plain_table(pd.DataFrame({"method": ["a"], "lpips": [None]}))
+    assert without_unavailable(alone).head == ["method", "lpips"]
 
 
 def test_values_of_a_column_stand_across_in_their_order_and_chance_below_a_number(tmp_path: Path) -> None:

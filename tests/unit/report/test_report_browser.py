@@ -23,8 +23,13 @@ def page(sources, config, tmp_path_factory):
     rng = np.random.default_rng(0)
     table = pd.DataFrame({"method": [f"row {n:03}" for n in range(LONG)], "value": rng.normal(0, 100, LONG).round(2)})
     write_tsv(sources.tables / "confounds.tsv", table)
+    write_tsv(
+        sources.tables / "solvers.tsv",
+        pd.DataFrame({f"measure_{n:02}_published": ["0.123 [0.045, 0.678]"] for n in range(18)}),
+    )
     report_html(out, sources, config)
-    (sources.tables / "confounds.tsv").unlink()
+    for name in ("confounds", "solvers"):
+        (sources.tables / f"{name}.tsv").unlink()
     return out
 
 
@@ -92,6 +97,7 @@ def test_on_paper_tables_are_whole_and_long_ones_stay_with_their_file(browser):
             "[...document.querySelectorAll('.table')].filter(e => getComputedStyle(e).overflowX !== 'visible').length"
         )
         assert browser.run(wide) == 0
+        assert browser.run("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
         pages = base64.b64decode(browser.send("Page.printToPDF")["data"])
         assert len(re.findall(rb"/Type /Page\b", pages)) >= 2
     finally:

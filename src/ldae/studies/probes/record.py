@@ -325,11 +325,11 @@ STUDY = Study(
                 *FEW_LABELS,
                 FinishedTable(
                     "label_efficiency",
-                    "The same in rows of one number each; n_draws_used: random draws that could be fitted",
+                    "How many labels a probe needs, one number a row (n_draws_used: draws that could be fitted)",
                 ),
                 CONFOUNDS,
                 *HELD_FIXED,
-                FinishedTable("confounds", "The same in rows of one number each, with balanced accuracy"),
+                FinishedTable("confounds", "What else the codes know, one number in a row, with balanced accuracy"),
             ),
             link="Probes",
         ),
