@@ -11,7 +11,7 @@ ACCEPTANCE := $(DEMO) config/acceptance.yaml
 REHEARSE := config/rehearse.yaml
 REAL := config/small_networks.yaml config/real.yaml
 
-.PHONY: acceptance adapter help setup demo smoke study learning-curve real rehearse all inventory test test-slow test-slurm \
+.PHONY: acceptance adapter bare-debian help setup demo smoke study learning-curve real rehearse all inventory test test-slow test-slurm \
     test-slurm-ci check lint-workflow format docs docs-check site tutorial lock clean soak fuzz chaos bench bench-dag bench-preflight bench-ingest bench-preprocess \
     bench-preprocess-studies bench-shards bench-paper-scale bench-memory bench-gpu
 .DEFAULT_GOAL := help
@@ -154,6 +154,11 @@ fuzz: $(READY) ## INPUTS changed files for every reader of foreign bytes: other 
 
 chaos: $(READY) ## SEED=1: kills, a full disk, flipped, deleted and moved files in a run of the smoke chain; what was lost
 	@$(BIN)/python benchmarks/chaos.py $(if $(SEED),--seed $(SEED))
+
+STEPS := setup smoke
+RELEASE := bookworm
+bare-debian: ## as root: set-up and smoke run in a bare Debian of mmdebstrap, as a user without a cache (STEPS, RELEASE)
+	@$(PYTHON) benchmarks/bare_debian.py --release $(RELEASE) --steps $(STEPS)
 
 bench: $(READY) ## what the training loop and its checkpoints cost beside the model
 	$(BIN)/python benchmarks/bench_training.py

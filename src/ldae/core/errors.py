@@ -6,6 +6,7 @@ file. So whatever fails where something was written, the disk is looked at befor
 
 import errno
 import os
+import re
 import signal
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -42,6 +43,29 @@ ADVICE = {
     (errno.EROFS, errno.EACCES, errno.EPERM): "make it writable",
     (errno.EMFILE, errno.ENFILE): "allow more open files (ulimit -n) or fewer processes side by side",
     (errno.ENOMEM, errno.EAGAIN, errno.EUSERS): MORE_MEMORY,
+}
+
+
+LIBRARY = re.compile(r"(lib[\w+-]+(?:\.\d[\w.]*)?)\.so(?:\.\d+)*: cannot open shared object file")
+DEBIAN = {  # library of the system, without its version -> package of Debian and Ubuntu
+    "libGL": "libgl1",
+    "libSM": "libsm6",
+    "libX11": "libx11-6",
+    "libXext": "libxext6",
+    "libXrender": "libxrender1",
+    "libexpat": "libexpat1",
+    "libfontconfig": "libfontconfig1",
+    "libfreetype": "libfreetype6",
+    "libgcc_s": "libgcc-s1",
+    "libglib-2.0": "libglib2.0-0",
+    "libgomp": "libgomp1",
+    "libgthread-2.0": "libglib2.0-0",
+    "libnuma": "libnuma1",
+    "libpng16": "libpng16-16",
+    "libquadmath": "libquadmath0",
+    "libsqlite3": "libsqlite3-0",
+    "libstdc++": "libstdc++6",
+    "libz": "zlib1g",
 }
 
 
@@ -141,6 +165,13 @@ def sentence_of(error: BaseException, *folders: Path) -> str:
         advice = next((words for numbers, words in ADVICE.items() if error.errno in numbers), "look at that disk")
     elif isinstance(error, MemoryError) or "memory" in what.lower() or "bad_alloc" in what:
         advice = MORE_MEMORY
+    elif library := LIBRARY.search(what):
+        package = DEBIAN.get(library[1])
+        advice = (
+            f"on Debian and Ubuntu `apt-get install {package}`"
+            if package
+            else ("install the system's package that holds it (on Debian and Ubuntu `apt-file search` tells which)")
+        )
     elif isinstance(error, ImportError):
         advice = "run `make setup`"
     elif speaks_of_the_machine(what):

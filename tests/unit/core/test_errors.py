@@ -5,7 +5,7 @@ import errno
 import pytest
 import torch
 
-from ldae.core.errors import UserError, is_machine_error
+from ldae.core.errors import UserError, is_machine_error, sentence_of
 
 
 def caused(error: Exception, cause: Exception) -> Exception:
@@ -60,3 +60,21 @@ def test_a_circle_of_causes_ends():
     one, two = ValueError("one"), ValueError("two")
     one.__cause__, two.__cause__ = two, one
     assert not is_machine_error(one)
+
+
+@pytest.mark.parametrize(
+    ("library", "package"),
+    [
+        ("libgomp.so.1", "`apt-get install libgomp1`"),
+        ("libGL.so.1", "`apt-get install libgl1`"),
+        ("libglib-2.0.so.0", "`apt-get install libglib2.0-0`"),
+        ("libstdc++.so.6", "`apt-get install libstdc++6`"),
+        ("libodd.so.3", "`apt-file search`"),
+    ],
+)
+def test_a_missing_library_of_the_system_names_its_package(library, package):
+    words = f"{library}: cannot open shared object file: No such file or directory"
+    for error in (ImportError(words), OSError(words), RuntimeError(f"could not load: {words}")):
+        sentence = sentence_of(error)
+        assert library in sentence and package in sentence and "make setup" not in sentence
+    assert "`make setup`" in sentence_of(ImportError("No module named 'ants'"))
