@@ -35,7 +35,8 @@ FORMATS = {
 OF_THE_MACHINE = {"results_dir", "results_group", "launch", "compute", "csv", "bids", "clinica"}
 AGAIN = (
     "Put the same data in their place and run `ldae run --config configuration.yaml` in a checkout of LDAE-ADNI {} "
-    "with the versions of `requirements.lock`; a key of the machine (`raw`, `bids`, `csv`) is given in a second file."
+    "with the versions of `requirements.lock`. A key of the machine (`raw`, `bids`, `csv`, `model`) is given in a "
+    "second file."
 )
 
 
