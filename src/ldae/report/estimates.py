@@ -45,11 +45,14 @@ def plain_table(table: pd.DataFrame, numbers: bool = False) -> SetTable:
 
 
 def without_unavailable(table: SetTable) -> SetTable:
-    """Columns that hold n/a in every row make room; a note below the table names them with the reason."""
+    """Columns that hold n/a in every row, with a reason, make room: a note below the table names them with it. An empty
+    column of notes goes without a word."""
     columns = list(zip(*table.rows, strict=True)) if len(table.rows) > 1 else []
-    gone = [place for place, cells in enumerate(columns) if all(cell.startswith("n/a") for cell in cells)]
+    empty = [place for place, cells in enumerate(columns) if all(cell.startswith("n/a") for cell in cells)]
+    reasons = {place: reason for place in empty if (reason := max(columns[place], key=len)) != "n/a"}
+    gone = {*reasons, *(place for place in empty if table.head[place] == "note")}
     kept = [place for place in range(len(table.head)) if place not in gone]
-    notes = [f"{table.head[place]}: {max(columns[place], key=len)}" for place in gone]
+    notes = [f"{table.head[place]}: {reason}" for place, reason in reasons.items()]
     return SetTable(
         [table.head[place] for place in kept],
         [[row[place] for place in kept] for row in table.rows],

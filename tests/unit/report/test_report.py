@@ -123,15 +123,19 @@ def test_a_number_on_other_subjects_than_its_row_says_on_how_many(tmp_path: Path
 
 
 def test_a_column_of_nothing_makes_room_and_leaves_its_reason() -> None:
-    table = plain_table(pd.DataFrame({"method": ["a", "b"], "mse": ["1", None], "lpips": ["n/a (no weights)", None]}))
+    table = plain_table(
+        pd.DataFrame(
+            {"method": ["a", "b"], "mse": ["1", None], "lpips": ["n/a (no weights)", None], "note": [None, None]}
+        )
+    )
     left = without_unavailable(table)
     assert (left.head, left.rows, left.notes) == (
         ["method", "mse"],
         [["a", "1"], ["b", "n/a"]],
         ["lpips: n/a (no weights)"],
     )
-    alone = plain_table(pd.DataFrame({"method": ["a"], "lpips": [None]}))
-    assert without_unavailable(alone).head == ["method", "lpips"]
+    alone = plain_table(pd.DataFrame({"method": ["a", "b"], "lpips": [None, None]}))
+    assert without_unavailable(alone).head == ["method", "lpips"]  # nobody says why: the gap is shown
 
 
 def test_values_of_a_column_stand_across_in_their_order_and_chance_below_a_number(tmp_path: Path) -> None:
