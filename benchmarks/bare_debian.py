@@ -77,9 +77,11 @@ def furnish(folder: Path) -> None:
     for name in ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt", "/etc/pip.conf"):
         if Path(name).is_file():
             shutil.copyfile(name, folder / name.lstrip("/"))
-    for path in (folder / "home/ldae").rglob("*"):
+    passwd = folder / "etc/passwd"
+    if "\nldae:" not in (known := passwd.read_text()):
+        passwd.write_text(f"{known}ldae:x:{USER}:{USER}::/home/ldae:/bin/sh\n")
+    for path in [folder / "home/ldae", *(folder / "home/ldae").rglob("*")]:
         os.lchown(path, USER, USER)
-    os.chown(folder / "home/ldae", USER, USER)
 
 
 def inside(folder: Path, command: str) -> list[str]:
