@@ -88,6 +88,9 @@ def subject_id(cell: str) -> str:
     return f"{int(found.group(1)):03d}_S_{int(found.group(2)):04d}" if found else cell
 
 
+WITHOUT_POINT = (15.0, 30.0)  # T
+
+
 def visit_code(cell: str) -> str:
     """``M6``, ``m0006`` -> ``m06``; ``m0``, ``Baseline`` -> ``bl``: one session has one code."""
     code = plain_text(cell).strip().lower()
@@ -112,11 +115,14 @@ def age(cell: str) -> str:
 
 
 def field_strength(cell: str) -> str:
-    """``3``, ``3.0 Tesla``, ``Field Strength=3.0;...`` -> ``3.0``, the numbers that Clinica compares."""
+    """``3``, ``3.0 Tesla``, ``Field Strength=3.0;...`` -> ``3.0``, the numbers that Clinica compares; ``15`` and
+    ``30``, which no scanner of the study has, are 1.5 and 3 without their point."""
     found = re.search(r"field strength\s*=\s*(\d+(?:[.,]\d+)?)", cell, re.IGNORECASE) or re.search(
         r"(\d+(?:[.,]\d+)?)", cell
     )
-    return f"{float(found.group(1).replace(',', '.')):.1f}" if found else ""
+    number = float(found.group(1).replace(",", ".")) if found else 0.0
+    number = number / 10 if number in WITHOUT_POINT else number
+    return f"{number:.1f}" if found else ""
 
 
 def word(names: dict[str, str]) -> Callable[[str], str]:

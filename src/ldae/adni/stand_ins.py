@@ -4,10 +4,11 @@ They are looked for where a table is missing; of an archive the list of contents
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from ldae.adni.archives import CLOSED, DAMAGED, LOCKED, contents_of, unpacked_by
-from ldae.adni.file_names import ARCHIVE, MAYBE_UNFINISHED, PACKED, UNFINISHED
+from ldae.adni.file_names import ARCHIVE, BY_ICLOUD, ICLOUD, MAYBE_UNFINISHED, PACKED, UNFINISHED, shortcut_to
 from ldae.adni.study_tables import files_of_tables, named
 from ldae.core.folders import walk
 
@@ -22,10 +23,12 @@ NAMELESS = re.compile(r"unconfirmed .*\.crdownload", re.IGNORECASE)  # Chrome, u
 def stand_ins(folder: Path, names: tuple[str, ...]) -> list[str]:
     """What files that are, or hold, one of the tables ``names`` need, each in a phrase."""
     found = []
-    for place, folders, _ in walk(folder, closed=True):
+    for place, folders, files in walk(folder, closed=True):
         for name in sorted(folders):
             if PLAIN.search(name) and is_called(name, names):
                 found.append(f"{(Path(place) / name).relative_to(folder)} is a folder: take the table out of it")
+        for name in sorted(files):
+            found += [f"{name} {why}" for why in elsewhere(name, names)]
     for path in files_of_tables(folder):
         unfinished = UNFINISHED.fullmatch(path.name) or MAYBE_UNFINISHED.fullmatch(path.name)
         if unfinished and is_called(unfinished.group(1), names):
@@ -34,12 +37,14 @@ def stand_ins(folder: Path, names: tuple[str, ...]) -> list[str]:
             found.append(f"{path.name} is an unfinished download, perhaps of it: download that again")
         elif (asked := QUERY.fullmatch(path.name)) and is_called(asked.group(1), names):
             found.append(f"{path.name} is it but for what the browser added to its name: rename it {asked.group(1)}")
+        elif any(re.fullmatch(rf"{name}[ _-]?v?\d{{1,2}}\.csv", path.name, re.IGNORECASE) for name in names):
+            found.append(f"{path.name} may be it (or another edition): if it is, rename it {names[0]}.csv")
         elif any(re.match(rf"{name}[ _-]*DICT", path.name, re.IGNORECASE) for name in names):
             found.append(f"{path.name} explains the columns of it, and is not the table itself")
         elif not path.suffix and is_called(f"{path.name}.csv", names):
             found.append(f"{path.name} has no ending: name it {path.name}.csv")
         elif path.suffix.lower() in OTHER_ENDINGS and is_called(path.name, names):
-            found.append(f"{path.name} is it but for its ending: rename it {path.stem}.csv")
+            found.append(f"{path.name} is it but for its ending: rename it {bare(path.name)}.csv")
         elif path.suffix.lower() != ".csv" and is_called(path.name, names):
             found.append(f"{path.name} cannot be read: save it as CSV, or unpack it")
         elif ARCHIVE.fullmatch(path.name):
@@ -60,9 +65,22 @@ def stand_ins(folder: Path, names: tuple[str, ...]) -> list[str]:
 
 def is_called(name: str, tables: tuple[str, ...]) -> bool:
     """Whether a file's name is that of one of some tables, however it is saved and packed."""
-    bare = COMPRESSED.sub("", name)
-    bare = PLAIN.sub("", WORKBOOK.sub("", bare))
-    if bare == name:  # without an ending that a table may have
+    plain = bare(name)
+    if plain == name:  # without an ending that a table may have
         return False
     pattern = "|".join(r"(?:.*[ _-])?" + table.replace("_", "[ _-]") for table in tables)
-    return named(Path(f"{bare}.csv"), f"(?:{pattern})")
+    return named(Path(f"{plain}.csv"), f"(?:{pattern})")
+
+
+def bare(name: str) -> str:
+    """A name without the endings that a table may have, one behind the other: ``MPRAGEMETA.csv.txt`` too."""
+    return PLAIN.sub("", PLAIN.sub("", WORKBOOK.sub("", COMPRESSED.sub("", name))))
+
+
+def elsewhere(name: str, tables: tuple[str, ...]) -> Iterator[str]:
+    """Why a file is not the table that it is named after: iCloud keeps it, or it is a shortcut."""
+    kept, target = ICLOUD.fullmatch(name), shortcut_to(name)
+    if kept and is_called(kept.group(1), tables):
+        yield f"lies in iCloud alone: {BY_ICLOUD.replace('them', 'it')}"
+    if target is not None and (is_called(target, tables) or is_called(f"{target}.csv", tables)):
+        yield "is a shortcut, which leads nowhere in this system: copy the table itself"

@@ -76,6 +76,10 @@ def test_names_that_a_table_may_have(download, name):
     [
         ("ADNIMERGE.csv?download=1", "rename it ADNIMERGE.csv"),
         ("ADNIMERGE_01Jan2025.csv@download=1", "rename it ADNIMERGE_01Jan2025.csv"),
+        ("ADNIMERGE.csv.txt", "rename it ADNIMERGE.csv"),
+        ("ADNIMERGE2.csv", "may be it (or another edition): if it is, rename it ADNIMERGE.csv"),
+        (".ADNIMERGE_01Jan2025.csv.icloud", "lies in iCloud alone: let iCloud download it"),
+        ("ADNIMERGE_01Jan2025.csv - Shortcut.lnk", "is a shortcut, which leads nowhere in this system: copy the table"),
         ("ADNIMERGE_DICT_01Jan2025.csv", "explains the columns of it, and is not the table itself"),
     ],
 )

@@ -28,6 +28,14 @@ def all_alike(cells):
     return ["ADNI Screening"] * len(cells)
 
 
+def upwards(cells):
+    return sorted(cells)
+
+
+def processed(cells):
+    return ["Processed"] * len(cells)
+
+
 def rolled(cells):
     return list(cells[1:]) + list(cells[:1])
 
@@ -62,6 +70,11 @@ def test_a_single_other_diagnosis_is_a_note(make_download, plans, tmp_path):
         ("MPRAGEMETA", "ScanDate", sorted_alone, "the list dates"),
         ("MPRAGEMETA", "Visit", sorted_alone, "Visit contradicts the date or the phase at"),
         ("MPRAGEMETA", "Visit", rolled, "Visit contradicts the date or the phase at"),
+        ("ADNIMERGE", "COLPROT", upwards, "ORIGPROT and COLPROT contradict each other or the dates at"),
+        ("ADNIMERGE", "ORIGPROT", upwards, "ORIGPROT and COLPROT contradict each other or the dates at"),
+        ("ADNIMERGE", "MMSE", upwards, "MMSE contradicts the diagnosis, or MMSE_bl,"),
+        ("MPRAGEMETA", "MagStrength", sorted_alone, "MagStrength contradicts the headers that were read"),
+        ("MPRAGEMETA", "Orig/Proc", processed, "Orig/Proc is 'Processed' in every row and contradicts the description"),
         ("MPRAGEMETA", "Visit", all_alike, "5 of 5 visits in the list have scans that are half a year apart"),
     ],
 )
@@ -165,3 +178,45 @@ def test_names_of_visits_as_the_study_gave_them_contradict_nothing():
     listing.loc[7, "Visit"] = "ADNI1/GO Month 24"
     (finding,) = misnamed_visits(merge, listing, people, 0.1)
     assert finding.severity == "note" and "at 1 of 10 listed visits: 002_S_4001 scanned 2014-02-20" in finding.what
+
+
+def test_a_column_of_phases_that_was_sorted_does_not_blame_the_list(make_download, plans, tmp_path):
+    download = make_download(tmp_path / "raw", plans)
+    change(download, "ADNIMERGE", "ORIGPROT", upwards)
+    assert not any("Visit contradicts" in line for line in blocking(download))
+
+
+def test_ages_in_months_block_and_can_be_accepted(download):
+    change(download, "ADNIMERGE", "AGE", lambda cells: [f"{12 * float(cell):.1f}" for cell in cells])
+    (line,) = blocking(download)
+    assert "no age of an adult in years; AGE is empty" in line and "AGE is the age at baseline in years" in line
+    assert blocking(download, max_contradicted_fraction=1.0) == []
+
+
+def test_field_strengths_that_lost_their_point_are_read(download):
+    change(download, "MPRAGEMETA", "MagStrength", lambda cells: [cell.replace(".", "") for cell in cells])
+    assert sentence(download) == ALL
+    assert "will be respelt" in said(download) and blocking(download) == []
+
+
+def test_an_adnimerge_of_some_visits_is_called_so(make_download, plans, tmp_path):
+    download = make_download(tmp_path / "raw", plans)
+    merge = read_table(download.table("ADNIMERGE"))
+    merge[merge["VISCODE"] == "bl"].to_csv(download.table("ADNIMERGE"), index=False)
+    text = said(download)
+    assert "your ADNIMERGE has 5 rows of the subjects on disk, of the visits bl (5); 5 scans on disk are" in text
+    assert "lost: 5 x no visit near" in text and "download the whole ADNIMERGE" in text
+
+
+def test_a_renamed_folder_is_to_be_renamed(download):
+    ptid = download.plans[0].subject.ptid
+    (download.images / ptid).rename(download.images / "941_S_9999")
+    text = said(download)
+    assert f"every image in the folder 941_S_9999 is one of {ptid}, who has no folder" in text
+    assert f"rename the folder {ptid}" in text and "download the newest table" not in text
+
+
+def test_nothing_is_quoted_twice():
+    from ldae.adni.preflight.finding import shortened
+
+    assert shortened(["a", "b", "a", "c"], 2) == "a, b and 1 more"

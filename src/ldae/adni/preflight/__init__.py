@@ -18,7 +18,7 @@ from ldae.adni.disk import SubjectFiles
 from ldae.adni.inventory import FIVE_DIGITS, missing_folders, outsiders, subject_folders
 from ldae.adni.mixed_images import look_for_mixed_images
 from ldae.adni.preflight.adni4_checks import adni4_findings, count_adni4
-from ldae.adni.preflight.arrivals import Arrivals, arrival_findings, filtered_list, predicted
+from ldae.adni.preflight.arrivals import Arrivals, arrival_findings, filtered_list, filtered_visits, predicted
 from ldae.adni.preflight.beside_root import beside_root
 from ldae.adni.preflight.beside_subjects import too_deep
 from ldae.adni.preflight.cell_checks import mangled_numbers, missing_facts, other_summaries
@@ -47,6 +47,7 @@ from ldae.adni.preflight.image_checks import (
     image_findings,
     is_empty,
     misplaced_images,
+    renamed_folders,
     unseen_findings,
     visit_findings,
 )
@@ -57,6 +58,12 @@ from ldae.adni.preflight.passed_over import (
     needless,
     passed_over,
     whole_elsewhere,
+)
+from ldae.adni.preflight.phase_checks import (
+    contradicting_kinds,
+    contradicting_phases,
+    contradicting_scores,
+    contradicting_strengths,
 )
 from ldae.adni.preflight.quality_checks import (
     changing_facts,
@@ -160,7 +167,11 @@ def preflight(
         merge, table = contents["ADNIMERGE"], BY_NAME["ADNIMERGE"]
         merge = merge if found is None else known_phases(merge)
         costly = None if arrivals is None else arrivals.losing(UNUSABLE_ROW)
-        findings += visit_findings(merge, [name for name in subjects if not is_empty(images / name)], costly)
+        unlike = renamed_folders(files, listed)
+        known = [name for name in subjects if name not in unlike and not is_empty(images / name)]
+        findings += visit_findings(merge, known, costly)
+        findings += (odd_phases := contradicting_phases(merge, subjects, max_contradicted_fraction))
+        findings += contradicting_scores(merge, subjects, max_contradicted_fraction)
         findings += doubled_visits(merge, subjects, table.required + table.used)
         findings += changing_facts(merge, subjects, max_contradicted_fraction)
         if "DXSUM_PDXCONV" in contents:
@@ -178,6 +189,8 @@ def preflight(
         findings += image_findings(contents["MPRAGEMETA"], theirs, images, found, listed)
         marks = contents.get("MRIQUALITY")
         findings += contradicting_series(contents["MPRAGEMETA"], marks, theirs, max_contradicted_fraction)
+        findings += contradicting_kinds(contents["MPRAGEMETA"], subjects, max_contradicted_fraction)
+        findings += contradicting_strengths(contents["MPRAGEMETA"], theirs, max_contradicted_fraction)
     findings += mangled_numbers(contents, subjects)
     every_table = {name: item.content for name, item in ({} if found is None else found.tables).items()} | contents
     findings += contradicting_names(every_table, on_disk, max_contradicted_fraction)
@@ -194,7 +207,9 @@ def preflight(
         )
         count_unseen(arrivals, beside, archives, files)
         if "ADNIMERGE" in contents:
-            findings += missing_facts(contents["ADNIMERGE"], arrivals.arriving)
+            changes = adapted["ADNIMERGE"].changes
+            findings += missing_facts(contents["ADNIMERGE"], arrivals.arriving, changes, max_contradicted_fraction)
+            findings += filtered_visits(contents["ADNIMERGE"], arrivals, subjects)
             if "MPRAGEMETA" in contents:
                 dates = visit_dates(contents["ADNIMERGE"], contents["MPRAGEMETA"], arrivals.images, files)
                 findings += (told_by_dates := contradicted_dates(dates, max_contradicted_fraction))
@@ -202,7 +217,9 @@ def preflight(
                 findings += mixed_visits(contents["MPRAGEMETA"], subjects, max_contradicted_fraction)
                 findings += misdated_scans(dates, max_contradicted_fraction)
                 named = misnamed_visits(merge, contents["MPRAGEMETA"], subjects, max_contradicted_fraction)
-                findings += [item for item in named if item.severity == "blocking" or not told_by_dates]
+                phases_wrong = any(item.severity == "blocking" for item in odd_phases)  # then no name can be judged
+                blamed = [item for item in named if item.severity == "blocking" or not told_by_dates]
+                findings += [] if phases_wrong else blamed
                 findings += filtered_list(contents["MPRAGEMETA"], arrivals, subjects)
         findings += arrival_findings(arrivals, max_quarantined_fraction)
     every = Findings(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))

@@ -67,7 +67,8 @@ ADVICE = {  # kind of reason -> what to do
     NO_NUMBER: f"correct ImageUID of these rows in the list of images, or {NEWEST}",
     TWICE: f"keep only the row with the right date in the list of images, or {NEWEST}",
     "no visit": "download the newest ADNIMERGE",
-    NO_VISIT: "look whether the dates of these scans and of their visits in ADNIMERGE are right",
+    NO_VISIT: "look whether ADNIMERGE has all visits (download it whole: a filtered one has some alone), and whether "
+    "its dates and those of these scans are right",
     UNDATED: "download the newest DXSUM and REGISTRY, or leave ADNI4 out (convert.adni4: false)",
     UNUSABLE_ROW: "correct the cells of ADNIMERGE that are quoted, or download it again",
     "unreadable scan date": f"write the dates as YYYY-MM-DD, or {NEWEST}",
@@ -226,6 +227,27 @@ def filtered_list(meta: pd.DataFrame, found: Arrivals, subjects: Collection[str]
         f"on disk are T1w scans of {count(len(lacking), 'visit')} that it does not list"
     )
     return [Finding("quarantine", what, "MPRAGEMETA", ADVICE[UNLISTED], "the list of T1w images")]
+
+
+def filtered_visits(merge: pd.DataFrame, found: Arrivals, subjects: Collection[str]) -> list[Finding]:
+    """What visits ADNIMERGE has, where scans of several subjects lie far from all of theirs.
+
+    Args:
+        merge: ADNIMERGE; subjects: PTIDs on disk.
+    """
+    lacking = found.lost.get(NO_VISIT, [])
+    if len(found.losing(NO_VISIT)) < 2:
+        return []
+    rows = merge[merge["PTID"].isin(subjects)]
+    visits = rows["VISCODE"].value_counts()
+    names = ", ".join(f"{name} ({number})" for name, number in visits.head(4).items())
+    more = f" and {len(visits) - 4} more" if len(visits) > 4 else ""
+    what = (
+        f"your ADNIMERGE has {count(len(rows), 'row')} of the subjects on disk, of the visits {names}{more}; "
+        f"{count(len(lacking), 'scan')} on disk are half a year or more from all of their subject's"
+    )
+    fix = "download the whole ADNIMERGE (a filtered one has some visits alone), or correct its dates"
+    return [Finding("quarantine", what, "ADNIMERGE", fix, "the visits of the subjects")]
 
 
 def arrival_findings(found: Arrivals, limit: float) -> list[Finding]:

@@ -2,14 +2,14 @@
 values that cannot be."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from ldae.adni.bids_tables import DIAGNOSES
 from ldae.adni.clinica_tables import AdaptedTable, files_beside, respelt
-from ldae.adni.preflight.finding import Finding, shortened
+from ldae.adni.preflight.finding import Finding, Severity, shortened
 from ldae.adni.preflight.quality_checks import CODES
 from ldae.adni.spelling import lost_digits
 from ldae.adni.study_tables import BY_NAME
@@ -50,12 +50,17 @@ def mangled_numbers(contents: Mapping[str, pd.DataFrame], subjects: list[str]) -
     return findings
 
 
-def missing_facts(merge: pd.DataFrame, arriving: list[tuple[str, str]]) -> list[Finding]:
+def missing_facts(
+    merge: pd.DataFrame, arriving: list[tuple[str, str]], changes: Collection[str] = (), limit: float = 1.0
+) -> list[Finding]:
     """Arriving visits without a diagnosis, an age or a sex.
 
     Args:
         merge: ADNIMERGE as the adapter passes it on.
         arriving: PTID and VISCODE of each visit.
+        changes: what the adapter changed: ages that are none of an adult (months, years of birth) are no value.
+        limit: a larger fraction of visits without an age blocks where cells of AGE are no ages
+            (``convert.max_contradicted_fraction``).
     """
     visits = pd.DataFrame(arriving, columns=["PTID", "VISCODE"]).merge(merge.drop_duplicates(["PTID", "VISCODE"]))
     findings = []
@@ -71,7 +76,13 @@ def missing_facts(merge: pd.DataFrame, arriving: list[tuple[str, str]]) -> list[
             names = shortened(f"{row.PTID} {row.VISCODE}" for row in bad[["PTID", "VISCODE"]].itertuples())
             said = f"{column} is empty{held} at {len(bad)} of {count(len(visits), 'arriving visit')}: {names}; "
             fix = "none needed: the scans arrive; fill in the cells of ADNIMERGE where you know them"
-            findings.append(Finding("note", f"{said}{what} is n/a", "ADNIMERGE", fix, f"{what} at a scan"))
+            no_ages = [change for change in changes if change.startswith(f"{column}: ") and "no value" in change]
+            severity: Severity = "note"
+            if column == "AGE" and no_ages and len(bad) > limit * len(visits):
+                severity, said = "blocking", f"{no_ages[0]}: no age of an adult in years; {said}"
+                fix = "download ADNIMERGE again and use it unopened: AGE is the age at baseline in years; "
+                fix += "to accept it, raise convert.max_contradicted_fraction"
+            findings.append(Finding(severity, f"{said}{what} is n/a", "ADNIMERGE", fix, f"{what} at a scan"))
     return findings
 
 

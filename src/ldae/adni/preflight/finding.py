@@ -81,7 +81,7 @@ def counted(number: int, what: str) -> str:
 
 
 def shortened(names: Iterable[str], shown: int = 5) -> str:
-    """``a, b and 3 more``."""
-    names = list(names)
+    """``a, b and 3 more``, each once."""
+    names = list(dict.fromkeys(names))
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + more

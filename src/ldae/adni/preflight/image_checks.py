@@ -316,6 +316,16 @@ def folder_findings(
     return findings + outsider_findings(beside, images, needless)
 
 
+def renamed_folders(files: Mapping[str, SubjectFiles], owners: Mapping[str, str]) -> dict[str, str]:
+    """Folder -> the subject to whom the list of images gives every image in it, where that is another one."""
+    found = {}
+    for name, item in files.items():
+        whose = {owners.get(image, name) for image in item.ids}
+        if len(whose) == 1 and name not in whose:
+            found[name] = min(whose)
+    return found
+
+
 def misplaced_images(
     files: Mapping[str, SubjectFiles],
     images: Path,
@@ -335,6 +345,11 @@ def misplaced_images(
         what = f"{count(len(strange), 'image')} that the list gives to no subject of ADNI: {cells}"
         findings.append(Finding("quarantine", what, "MPRAGEMETA", "correct SubjectID in the list of images", USED))
         pairs = [pair for pair in pairs if pair not in strange]
+    for name, whose in renamed_folders(files, owners).items():
+        if whose not in files and any(pair[1] == name for pair in pairs):
+            pairs = [pair for pair in pairs if pair[1] != name]
+            what = f"every image in the folder {name} is one of {whose}, who has no folder"
+            findings.append(Finding("quarantine", what, str(images), f"rename the folder {whose}", USED))
     copies = [pair for pair in pairs if pair[0] in files and pair[2] in files[pair[0]].ids]
     severity: Severity
     for some, severity, fix in (

@@ -1,0 +1,114 @@
+"""Phases, scores and kinds of images against what else is known of them, so that a column sorted alone is found."""
+
+import re
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+
+import pandas as pd
+
+from ldae.adni.bids_tables import DIAGNOSES
+from ldae.adni.disk import SubjectFiles
+from ldae.adni.preflight.cross_checks import contradiction
+from ldae.adni.preflight.finding import Finding
+from ldae.adni.selection import PHASES
+from ldae.core.cells import cut
+
+PROCESSED = re.compile(r";|__|gradwarp|scaled|\bN3m?\b|mask", re.IGNORECASE)  # in the description of such an image
+NORMAL, SEVERE = 24, 28  # MMSE: fewer points of a healthy person, or more of one with dementia, are rare
+OPENED = 400  # images of which the field strength is read
+GAUSS = 10_000  # in a tesla; some headers are in gauss
+APART = 0.7  # T; 1.5 and 3 T are farther apart
+
+
+def contradicting_phases(merge: pd.DataFrame, subjects: list[str], limit: float) -> list[Finding]:
+    """Visits of a phase before that of enrolment or before that of an earlier visit, and baselines of another phase
+    than the enrolment.
+
+    Args:
+        merge: ADNIMERGE; subjects: PTIDs on disk; limit: as :func:`contradiction`.
+    """
+    rows = merge[merge["PTID"].isin(subjects) & merge["ORIGPROT"].isin(PHASES) & merge["COLPROT"].isin(PHASES)]
+    rows = rows.sort_values("EXAMDATE", kind="stable")
+    order = {phase: place for place, phase in enumerate(PHASES)}
+    first, now = rows["ORIGPROT"].map(order), rows["COLPROT"].map(order)
+    before = now.groupby(rows["PTID"]).cummax()
+    wrong = rows[(now < first) | (now < before) | ((rows["VISCODE"] == "bl") & (now != first))]
+    cells = [f"{row.PTID} {row.VISCODE} ({row.COLPROT}, enrolled in {row.ORIGPROT})" for row in wrong.itertuples()]
+    words = "ORIGPROT and COLPROT contradict each other or the dates", "visit", "the rules of the study phase"
+    return contradiction(cells, len(rows), wrong["PTID"].nunique(), limit, words, "ADNIMERGE")
+
+
+def contradicting_scores(merge: pd.DataFrame, subjects: list[str], limit: float) -> list[Finding]:
+    """Visits whose MMSE is not that at baseline though they are it, or that the diagnosis makes very unlikely.
+
+    Args:
+        merge: ADNIMERGE; subjects: PTIDs on disk; limit: as :func:`contradiction`.
+    """
+    if not {"MMSE", "DX"} <= set(merge):
+        return []
+    rows = merge[merge["PTID"].isin(subjects)]
+    score = pd.to_numeric(rows["MMSE"], errors="coerce")
+    start = pd.to_numeric(rows["MMSE_bl"], errors="coerce") if "MMSE_bl" in rows else score
+    diagnosis = rows["DX"].map(DIAGNOSES)
+    odd = ((diagnosis == "CN") & (score < NORMAL)) | ((diagnosis == "AD") & (score > SEVERE))
+    wrong = rows[odd | ((rows["VISCODE"] == "bl") & score.notna() & start.notna() & (score != start))]
+    cells = [f"{row.PTID} {row.VISCODE} ({cut(row.MMSE)}, {row.DX or 'no diagnosis'})" for row in wrong.itertuples()]
+    words = "MMSE contradicts the diagnosis, or MMSE_bl,", "visit", "the scores at a scan"
+    return contradiction(cells, int(score.notna().sum()), wrong["PTID"].nunique(), limit, words, "ADNIMERGE")
+
+
+def contradicting_kinds(listing: pd.DataFrame, subjects: list[str], limit: float) -> list[Finding]:
+    """Images that the list calls processed and describes as originals, or the reverse.
+
+    Args:
+        listing: MPRAGEMETA; subjects: PTIDs on disk; limit: as :func:`contradiction`.
+    """
+    rows = listing[listing["SubjectID"].isin(subjects)]
+    made = rows["Sequence"].map(lambda name: PROCESSED.search(name) is not None).astype(bool)
+    wrong = rows[made != (rows["Orig/Proc"] == "Processed")]
+    cells = [f"I{row.ImageUID} ({row._1}, {cut(row.Sequence)!r})" for row in wrong[KIND].itertuples(index=False)]
+    every = set(rows["Orig/Proc"])
+    said = "Orig/Proc contradicts the description"
+    said = f"Orig/Proc is {min(every)!r} in every row and {said[10:]}" if len(every) == 1 else said
+    words = said, "image", "choosing one image for a visit"
+    return contradiction(cells, len(rows), wrong["SubjectID"].nunique(), limit, words, "MPRAGEMETA")
+
+
+KIND = ["ImageUID", "Orig/Proc", "Sequence"]
+
+
+def contradicting_strengths(listing: pd.DataFrame, files: Mapping[str, SubjectFiles], limit: float) -> list[Finding]:
+    """Images whose MagStrength in the list is not that of their headers.
+
+    Args:
+        listing: MPRAGEMETA; files: PTID -> files on disk; of up to 400 images, spread over the list, a header is read.
+        limit: as :func:`contradiction`.
+    """
+    rows = listing[listing["SubjectID"].isin(files)].drop_duplicates(["SubjectID", "ImageUID"])
+    pairs = [
+        (name, image, strength, files[name].images[image].dicom[0])
+        for name, image, strength in zip(rows["SubjectID"], rows["ImageUID"], rows["MagStrength"], strict=True)
+        if image in files[name].images and files[name].images[image].dicom
+    ]
+    told, cells, names = 0, list[str](), set[str]()
+    for name, image, strength, path in islice(pairs, 0, None, max(len(pairs) // OPENED, 1)):
+        ours, theirs = pd.to_numeric(strength, errors="coerce"), strength_of(Path(path))
+        if theirs is None or pd.isna(ours):
+            continue
+        told += 1
+        if abs(theirs - ours) > APART:
+            cells.append(f"I{image} of {name} ({strength}, header {theirs:g})")
+            names.add(name)
+    words = "MagStrength contradicts the headers that were read", "image", "choosing one image for a visit"
+    return contradiction(cells, told, len(names), limit, words, "MPRAGEMETA")
+
+
+def strength_of(path: Path) -> float | None:
+    """Field strength (T) in the header of a file; None where it says none."""
+    from ldae.adni.short_series import as_number
+    from ldae.adni.staging import header_of
+
+    header = header_of(path, ["Rows", "Columns", "MagneticFieldStrength"])
+    number = None if header is None else as_number(header.get("MagneticFieldStrength"))
+    return number / GAUSS if number is not None and number > 100 else number
