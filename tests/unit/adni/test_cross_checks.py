@@ -56,14 +56,20 @@ def test_sex_exchanged_for_all_contradicts_ptdemog_and_the_scans(new):
     change(new, "ADNIMERGE", "PTGENDER", lambda cells: cells.map({"Male": "Female", "Female": "Male"}))
     lines = blocking(new)
     assert any(line.startswith("PTGENDER of ADNIMERGE contradicts PTDEMOG at 2 of 2 subjects") for line in lines)
-    assert any(line.startswith("PTGENDER contradicts PatientSex of the scans at 2 of 4 subjects") for line in lines)
+    assert any(
+        line.startswith("PTGENDER contradicts PatientSex of the scans that were read at 2 of 4 subjects")
+        for line in lines
+    )
 
 
 def test_one_subject_whose_sex_differs_is_a_note(download, image):
     now = {"M": "Female", "F": "Male"}[download.sexes[image.ptid]]
     download.edit("ADNIMERGE", {"PTID": image.ptid}, "PTGENDER", now)
     assert sentence(download) == ALL and blocking(download) == []
-    assert f"note: PTGENDER contradicts PatientSex of the scans at 1 of 3 subjects: {image.ptid}" in said(download)
+    assert (
+        f"note: PTGENDER contradicts PatientSex of the scans that were read at 1 of 3 subjects: {image.ptid}"
+        in said(download)
+    )
 
 
 def test_a_subject_with_two_sexes_has_none():

@@ -137,3 +137,19 @@ def test_one_mistaken_row_among_many_costs_its_image_alone():
         owners = {str(n): f"002_S_{n:04d}" for n in range(1, number + 1)} | {"7": "002_S_0008"}
         (finding,) = identities(files, owners).finding(pd.NA)
         assert finding.severity == severity and finding.what.startswith(f"1 of {number} images listed")
+
+
+def test_headers_that_were_not_read_are_spoken_of(download, monkeypatch):
+    """Without names, headers are read of images spread over all, and the finding says of how many."""
+    ptid = download.plans[-1].subject.ptid
+    for image in download.listed:
+        rename_files(download, image)
+        for path in (download.images / image.folder).iterdir() if image.ptid == ptid else ():
+            header = pydicom.dcmread(path)
+            header.PatientID = download.plans[0].subject.ptid
+            header.save_as(path)
+    monkeypatch.setattr("ldae.adni.preflight.identity_checks.OPENED", 4)
+    (line,) = [line for line in blocking(download) if DISAGREE in line]
+    number = len(download.listed)
+    asked = len(range(0, number, -(-number // 4)))
+    assert f"(names of {number} images say nothing, of {asked} of them a header was read)" in line

@@ -6,7 +6,6 @@ ADNI1's quality control.
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -24,7 +23,7 @@ from ldae.core.keys import PTID, roster_number
 from ldae.core.text_tables import count
 
 DEMOGRAPHICS = "PTDEMOG"
-OPENED = 40  # subjects of whom PatientSex is read
+OPENED = 200  # subjects, spread over all of them, of whom PatientSex is read
 WHO = "whose the facts are"
 ROSTER = re.compile(r"[0-9]{1,9}")
 
@@ -92,7 +91,7 @@ def contradicting_sexes(
 
     Args:
         merge: ADNIMERGE; people: PTDEMOG; None where it is not there.
-        files: PTID -> files on disk; the header of one file is read of up to 40 subjects.
+        files: PTID -> files on disk; the header of one file is read of up to 200 subjects.
         limit: a larger fraction of the subjects blocks (``convert.max_contradicted_fraction``).
     """
     ours = {} if merge is None or "PTGENDER" not in merge else sexes(merge["PTID"], merge["PTGENDER"])
@@ -103,9 +102,11 @@ def contradicting_sexes(
     words = "PTGENDER of ADNIMERGE contradicts PTDEMOG", "subject", "the sex of a subject"
     findings = contradiction(cells, len(both), len(cells), limit, words, "ADNIMERGE, PTDEMOG")
     known = theirs | ours
-    scanned = dict(islice(sexes_of_scans({name: files[name] for name in files if name in known}), OPENED))
+    some = [name for name in files if name in known]
+    some = some[:: max(-(-len(some) // OPENED), 1)]
+    scanned = dict(sexes_of_scans({name: files[name] for name in some}))
     cells = [f"{name} ({known[name]}, scan {scanned[name]})" for name in scanned if known[name] != scanned[name]]
-    words = "PTGENDER contradicts PatientSex of the scans", "subject", "the sex of a subject"
+    words = "PTGENDER contradicts PatientSex of the scans that were read", "subject", "the sex of a subject"
     return findings + contradiction(cells, len(scanned), len(cells), limit, words, "ADNIMERGE, PTDEMOG")
 
 
@@ -123,7 +124,7 @@ def sexes_of_scans(files: Mapping[str, SubjectFiles]) -> Iterator[tuple[str, str
     """Subject and sex, of subjects whose first image has PatientSex."""
     from ldae.adni.staging import header_of
 
-    for name, item in islice(files.items(), 2 * OPENED):
+    for name, item in files.items():
         path = next((own.dicom[0] for own in item.images.values() if own.dicom), None)
         header = None if path is None else header_of(Path(path), ["Rows", "Columns", "PatientSex"])
         if header is not None and (sex := str(header.get("PatientSex", "")).strip().upper()) in ("F", "M"):

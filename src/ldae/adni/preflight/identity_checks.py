@@ -14,7 +14,7 @@ from ldae.adni.preflight.finding import Finding, Severity, shortened
 from ldae.core.keys import PTID
 from ldae.core.text_tables import count
 
-OPENED = 200  # images whose files have lost their names, of which a header is read
+OPENED = 2_000  # images whose files have lost their names, spread over all of these, of which a header is read
 MISTAKEN = 0.01  # of the images that tell whose they are: with more, the list (or the tree) is another cohort's
 USED = "knowing whose a scan is"
 FIX = (
@@ -26,10 +26,13 @@ FIX = (
 @dataclass(frozen=True)
 class Identities:
     """``told``: number of images of the list that say whose they are; ``contradicted``: (folder's PTID, image ID) ->
-    (PTID in the list, PTID that the files say)."""
+    (PTID in the list, PTID that the files say); ``nameless``: number of images whose names say nothing, ``opened``: of
+    how many of these a header was read."""
 
     told: int
     contradicted: Mapping[tuple[str, str], tuple[str, str]]
+    nameless: int = 0
+    opened: int = 0
 
     def finding(self, images: Path) -> list[Finding]:
         """That the list and the files disagree; blocking unless it is a single case among many."""
@@ -41,6 +44,8 @@ class Identities:
         )
         number = f"{len(self.contradicted)} of {count(self.told, 'image')}"
         what = f"{number} listed as another subject's than the files themselves say"
+        if self.opened < self.nameless:
+            what += f" (names of {self.nameless} images say nothing, of {self.opened} of them a header was read)"
         severity: Severity = "blocking" if len(self.contradicted) > MISTAKEN * self.told else "quarantine"
         return [Finding(severity, f"{what}: {cells}", f"MPRAGEMETA, {images}", FIX, USED)]
 
@@ -52,22 +57,25 @@ def identities(files: Mapping[str, SubjectFiles], owners: Mapping[str, str]) -> 
         files: PTID -> files on disk.
         owners: image ID -> PTID, of the list of images.
     """
-    told = opened = 0
-    contradicted: dict[tuple[str, str], tuple[str, str]] = {}
-    for name, item in files.items():
-        for image, own in item.images.items():
-            if (whose := owners.get(image)) is None or not PTID.fullmatch(whose):
-                continue  # one that the list gives to nobody is told elsewhere
-            says = own.subjects
-            if not says and own.dicom and opened < OPENED:
-                opened += 1
-                says = in_header(own)
-                if says and name not in says:
-                    item.foreign[image] = min(says)
-            told += bool(says)
-            if says and whose not in says:
-                contradicted[name, image] = whose, min(says)
-    return Identities(told, contradicted)
+    named = [
+        (name, image, own, whose)
+        for name, item in files.items()
+        for image, own in item.images.items()
+        if (whose := owners.get(image)) is not None and PTID.fullmatch(whose)  # else it is told elsewhere
+    ]
+    nameless = [(name, image) for name, image, own, _ in named if own.dicom and not own.subjects]
+    asked = set(nameless[:: max(-(-len(nameless) // OPENED), 1)])
+    told, contradicted = 0, dict[tuple[str, str], tuple[str, str]]()
+    for name, image, own, whose in named:
+        says = own.subjects
+        if (name, image) in asked:
+            says = in_header(own)
+            if says and name not in says:
+                files[name].foreign[image] = min(says)
+        told += bool(says)
+        if says and whose not in says:
+            contradicted[name, image] = whose, min(says)
+    return Identities(told, contradicted, len(nameless), len(asked))
 
 
 def in_header(own: ImageFiles) -> set[str]:

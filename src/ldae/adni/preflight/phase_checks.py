@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -92,7 +91,7 @@ def contradicting_strengths(listing: pd.DataFrame, files: Mapping[str, SubjectFi
         if image in files[name].images and files[name].images[image].dicom
     ]
     told, cells, names = 0, list[str](), set[str]()
-    for name, image, strength, path in islice(pairs, 0, None, max(len(pairs) // OPENED, 1)):
+    for name, image, strength, path in pairs[:: max(-(-len(pairs) // OPENED), 1)]:
         ours, theirs = pd.to_numeric(strength, errors="coerce"), strength_of(Path(path))
         if theirs is None or pd.isna(ours):
             continue
