@@ -74,6 +74,7 @@ def test_a_single_other_diagnosis_is_a_note(make_download, plans, tmp_path):
         ("ADNIMERGE", "ORIGPROT", upwards, "ORIGPROT and COLPROT contradict each other or the dates at"),
         ("ADNIMERGE", "MMSE", upwards, "MMSE contradicts the diagnosis, or MMSE_bl,"),
         ("MPRAGEMETA", "MagStrength", sorted_alone, "MagStrength contradicts the headers that were read"),
+        ("MPRAGEMETA", "Sequence", sorted_alone, "Sequence contradicts the folders at"),
         ("MPRAGEMETA", "Orig/Proc", processed, "Orig/Proc is 'Processed' in every row and contradicts the description"),
         ("MPRAGEMETA", "Visit", all_alike, "5 of 5 visits in the list have scans that are half a year apart"),
     ],
@@ -214,6 +215,13 @@ def test_a_renamed_folder_is_to_be_renamed(download):
     text = said(download)
     assert f"every image in the folder 941_S_9999 is one of {ptid}, who has no folder" in text
     assert f"rename the folder {ptid}" in text and "download the newest table" not in text
+
+
+def test_folders_that_hold_each_other_s_images_are_to_be_exchanged(download):
+    one, two = sorted(plan.subject.ptid for plan in download.plans[:2])
+    for old, new in ((one, "x"), (two, one), ("x", two)):
+        (download.images / old).rename(download.images / new)
+    assert f"the folders {one} and {two} hold each other's images" in said(download)
 
 
 def test_nothing_is_quoted_twice():

@@ -63,6 +63,7 @@ from ldae.adni.preflight.phase_checks import (
     contradicting_kinds,
     contradicting_phases,
     contradicting_scores,
+    contradicting_sequences,
     contradicting_strengths,
 )
 from ldae.adni.preflight.quality_checks import (
@@ -190,6 +191,7 @@ def preflight(
         marks = contents.get("MRIQUALITY")
         findings += contradicting_series(contents["MPRAGEMETA"], marks, theirs, max_contradicted_fraction)
         findings += contradicting_kinds(contents["MPRAGEMETA"], subjects, max_contradicted_fraction)
+        findings += contradicting_sequences(contents["MPRAGEMETA"], theirs, max_contradicted_fraction)
         findings += contradicting_strengths(contents["MPRAGEMETA"], theirs, max_contradicted_fraction)
     findings += mangled_numbers(contents, subjects)
     every_table = {name: item.content for name, item in ({} if found is None else found.tables).items()} | contents

@@ -345,7 +345,12 @@ def misplaced_images(
         what = f"{count(len(strange), 'image')} that the list gives to no subject of ADNI: {cells}"
         findings.append(Finding("quarantine", what, "MPRAGEMETA", "correct SubjectID in the list of images", USED))
         pairs = [pair for pair in pairs if pair not in strange]
-    for name, whose in renamed_folders(files, owners).items():
+    unlike = renamed_folders(files, owners)
+    for name, whose in unlike.items():
+        if unlike.get(whose) == name and name < whose and any(pair[1] == name for pair in pairs):
+            pairs = [pair for pair in pairs if pair[1] not in (name, whose)]
+            what = f"the folders {name} and {whose} hold each other's images"
+            findings.append(Finding("quarantine", what, str(images), "exchange the names of the two folders", USED))
         if whose not in files and any(pair[1] == name for pair in pairs):
             pairs = [pair for pair in pairs if pair[1] != name]
             what = f"every image in the folder {name} is one of {whose}, who has no folder"

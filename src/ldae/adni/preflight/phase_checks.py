@@ -7,10 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.adni.bids_tables import DIAGNOSES
-from ldae.adni.disk import SubjectFiles
+from ldae.adni.disk import SubjectFiles, sequence_of
+from ldae.adni.image_listing import named_t1w
 from ldae.adni.preflight.cross_checks import contradiction
 from ldae.adni.preflight.finding import Finding
 from ldae.adni.selection import PHASES
+from ldae.adni.short_subjects import kind_of_sequence
 from ldae.core.cells import cut
 
 PROCESSED = re.compile(r";|__|gradwarp|scaled|\bN3m?\b|mask", re.IGNORECASE)  # in the description of such an image
@@ -75,6 +77,28 @@ def contradicting_kinds(listing: pd.DataFrame, subjects: list[str], limit: float
 
 
 KIND = ["ImageUID", "Orig/Proc", "Sequence"]
+
+
+def contradicting_sequences(listing: pd.DataFrame, files: Mapping[str, SubjectFiles], limit: float) -> list[Finding]:
+    """Images whose sequence in the list is of another kind (accelerated, SPGR, processed) than LONI's name of their
+    folder.
+
+    Args:
+        listing: MPRAGEMETA; files: PTID -> files on disk; limit: as :func:`contradiction`.
+    """
+    rows = listing[listing["SubjectID"].isin(files)].drop_duplicates(["SubjectID", "ImageUID"])
+    told, cells, names = 0, list[str](), set[str]()
+    for name, image, sequence in zip(rows["SubjectID"], rows["ImageUID"], rows["Sequence"], strict=True):
+        own = files[name].images.get(image)
+        folder = None if own is None else sequence_of(own)
+        if folder is None or not named_t1w(folder):
+            continue
+        told += 1
+        if kind_of_sequence(sequence) != kind_of_sequence(folder):
+            cells.append(f"I{image} of {name} ({cut(sequence)!r}, folder {cut(folder)})")
+            names.add(name)
+    words = "Sequence contradicts the folders", "image", "choosing one image for a visit"
+    return contradiction(cells, told, len(names), limit, words, "MPRAGEMETA")
 
 
 def contradicting_strengths(listing: pd.DataFrame, files: Mapping[str, SubjectFiles], limit: float) -> list[Finding]:
