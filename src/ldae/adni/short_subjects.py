@@ -16,7 +16,8 @@ from ldae.adni.short_series import ALIKE, Headers, Protocol, Series
 from ldae.adni.slices import missing_numbers, names, numbers_of, places_of
 from ldae.adni.troubles import Trouble
 
-KINDS = tuple(re.compile(word, re.IGNORECASE) for word in ("spgr", "acc|sense|grappa", ";|__"))  # processed
+PROCESSED = r";|gradwarp|scaled|(?<![a-z0-9])n3m?(?![a-z0-9])"
+KINDS = tuple(re.compile(word, re.IGNORECASE) for word in ("spgr", "acc|sense|grappa", PROCESSED))
 SAME_MATRIX = 0.04  # by so much two slices of one matrix differ in bytes
 WITNESSES = 2  # other subjects with more slices by the same protocol
 ASKED = 6  # of whom headers are read, to find the witnesses

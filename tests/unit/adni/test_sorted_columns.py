@@ -228,3 +228,20 @@ def test_nothing_is_quoted_twice():
     from ldae.adni.preflight.finding import shortened
 
     assert shortened(["a", "b", "a", "c"], 2) == "a, b and 1 more"
+
+
+@pytest.mark.parametrize(
+    ("listed", "folder", "same"),
+    [
+        ("MPR; GradWarp; B1 Correction; N3; Scaled", "MPR__GradWarp__B1_Correction__N3__Scaled", True),
+        ("MT1; N3m", "MT1__N3m", True),
+        ("MP RAGE (sagittal)", "MP_RAGE__sagittal_", True),
+        ("MP-RAGE", "Accelerated_Sagittal_MPRAGE", False),
+        ("MP-RAGE", "MPR__GradWarp", False),
+        ("MPRAGE", "SAG_IR-SPGR", False),
+    ],
+)
+def test_kinds_of_sequences_as_lists_and_folders_spell_them(listed, folder, same):
+    from ldae.adni.short_subjects import kind_of_sequence
+
+    assert (kind_of_sequence(listed) == kind_of_sequence(folder)) == same
