@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ldae.adni.file_names import PIECE, SMALLEST, intended_name, kind_of
 from ldae.core.errors import MachineError, fault_of_the_machine, is_machine_error
+from ldae.core.file_names import PIECE, SMALLEST, intended_name, kind_of
 
 TAR = re.compile(r".*\.(tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz))", re.IGNORECASE)
 ZIP = re.compile(r".*\.zip", re.IGNORECASE)

@@ -13,7 +13,9 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from ldae.adni.file_names import (
+from ldae.adni.image_files import ImageFiles
+from ldae.adni.troubles import Trouble
+from ldae.core.file_names import (
     ICLOUD,
     IMAGE_FILE,
     RSYNC,
@@ -24,8 +26,6 @@ from ldae.adni.file_names import (
     kind_of,
     shortcut_to,
 )
-from ldae.adni.image_files import ImageFiles
-from ldae.adni.troubles import Trouble
 from ldae.core.folders import is_folder, saying_what_is_closed, walk
 from ldae.core.keys import PTID
 

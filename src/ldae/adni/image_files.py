@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ldae.adni.file_names import (
+from ldae.adni.troubles import Trouble
+from ldae.core.file_names import (
     BY_ICLOUD,
     ICLOUD,
     IMAGE_FILE,
@@ -23,7 +24,6 @@ from ldae.adni.file_names import (
     shape,
     shortcut_to,
 )
-from ldae.adni.troubles import Trouble
 from ldae.core.text_tables import count
 
 

@@ -13,7 +13,11 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.adni.archives import unpacked_by
-from ldae.adni.file_names import (
+from ldae.adni.spelling import plain_text
+from ldae.adni.study_tables import TABLES, find_tables, find_todays_tables
+from ldae.config import Config
+from ldae.core.errors import UserError
+from ldae.core.file_names import (
     BY_ICLOUD,
     ICLOUD,
     IMAGE_FILE,
@@ -25,10 +29,6 @@ from ldae.adni.file_names import (
     kind_of,
     shortcut_to,
 )
-from ldae.adni.spelling import plain_text
-from ldae.adni.study_tables import TABLES, find_tables, find_todays_tables
-from ldae.config import Config
-from ldae.core.errors import UserError
 from ldae.core.files import sha256_file, warn_of_names, write_tsv_if_changed
 from ldae.core.folders import is_folder, is_kernels, leads_nowhere, saying_what_is_closed, walk
 from ldae.core.keys import PTID

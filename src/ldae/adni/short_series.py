@@ -15,11 +15,11 @@ from pathlib import Path
 import pydicom
 
 from ldae.adni.disk import SubjectFiles
-from ldae.adni.file_names import plain_name
 from ldae.adni.image_files import ImageFiles
 from ldae.adni.slices import OF_LONI, names
 from ldae.adni.staging import header_of, transfer_syntax
 from ldae.adni.troubles import Trouble
+from ldae.core.file_names import plain_name
 
 NARROWEST = 120.0  # mm; an adult's head is wider from ear to ear, and longer in any other direction
 ENOUGH = 120  # slices; with so many of a millimetre there is a head

@@ -14,10 +14,10 @@ import pydicom
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from ldae.adni.disk import A_SERIES, SubjectFiles
-from ldae.adni.file_names import IMAGE_FILE
 from ldae.adni.image_files import ImageFiles, have
 from ldae.adni.troubles import Trouble
 from ldae.core.errors import QuarantinedScan, is_machine_error
+from ldae.core.file_names import IMAGE_FILE
 from ldae.core.keys import PTID
 from ldae.core.text_tables import count
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from ldae.adni.archives import CLOSED, DAMAGED, LOCKED, contents_of, unpacked_by
-from ldae.adni.file_names import ARCHIVE, BY_ICLOUD, ICLOUD, MAYBE_UNFINISHED, PACKED, UNFINISHED, shortcut_to
 from ldae.adni.study_tables import files_of_tables, named
+from ldae.core.file_names import ARCHIVE, BY_ICLOUD, ICLOUD, MAYBE_UNFINISHED, PACKED, UNFINISHED, shortcut_to
 from ldae.core.folders import walk
 
 WORKBOOK = re.compile(r"\.(xlsx|xlsm|xls|ods|numbers|rdata|rda|rds|sas7bdat|sav|dta|parquet)$", re.IGNORECASE)

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ldae.adni.file_names import ICLOUD, is_archive, kind_of, shortcut_to
 from ldae.cohort.notes import listed
+from ldae.core.file_names import ICLOUD, is_archive, kind_of, shortcut_to
 from ldae.core.text_tables import count
 
 ORDINARY = (".nii.gz", ".json", ".tsv", ".nii", ".bval", ".bvec")

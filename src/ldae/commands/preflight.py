@@ -77,7 +77,7 @@ def run(options: Namespace) -> int:
 def wrong_call(options: Namespace) -> str | None:
     """What is wrong with the arguments themselves; None where nothing is."""
     from ldae.adni.archives import unpacked_by
-    from ldae.adni.file_names import is_archive
+    from ldae.core.file_names import is_archive
 
     call = "call: ldae preflight RAW CLINICAL"
     if options.bids is not None:

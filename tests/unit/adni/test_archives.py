@@ -10,9 +10,9 @@ from preflight_words import said, sentence
 
 from ldae.adni import archives
 from ldae.adni.archives import DAMAGED, PARTLY, UNSEEN, contents_of, unpacked_by
-from ldae.adni.file_names import SMALLEST
 from ldae.adni.preflight import preflight
 from ldae.core.errors import MachineError
+from ldae.core.file_names import SMALLEST
 
 
 def zipped(download, ptid, name="more.zip", streamed=False):

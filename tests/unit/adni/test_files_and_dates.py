@@ -11,8 +11,8 @@ from preflight_words import ALL, said, sentence
 
 from ldae.adni.adni4_scans import Part, choices
 from ldae.adni.disk import ImageFiles, SubjectFiles, subject_files
-from ldae.adni.file_names import image_of_folder, intended_name, kind_of, plain_name
 from ldae.adni.staging import stage_subject
+from ldae.core.file_names import image_of_folder, intended_name, kind_of, plain_name
 
 
 def slices(download, image):

@@ -8,8 +8,8 @@ from preflight_words import ALL, said, sentence
 from test_archives import zipped
 
 from ldae.adni.archives import DAMAGED, Joined, contents_of, unpacked_by
-from ldae.adni.file_names import is_archive, kind_of
 from ldae.adni.preflight import preflight
+from ldae.core.file_names import is_archive, kind_of
 
 GONE = "4 of 6 visits on disk will arrive"
 

@@ -29,10 +29,10 @@ from ldae.adni.accounting import (
 from ldae.adni.clinica import session_id
 from ldae.adni.clinica_cells import NUMBER
 from ldae.adni.disk import SubjectFiles
-from ldae.adni.file_names import BY_ICLOUD
 from ldae.adni.preflight.finding import Finding, Severity, shortened
 from ldae.adni.troubles import Trouble
 from ldae.adni.unlisted import UNKNOWN, UNLISTED
+from ldae.core.file_names import BY_ICLOUD
 from ldae.core.files import escaped
 from ldae.core.text_tables import count
 

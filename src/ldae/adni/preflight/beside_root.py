@@ -11,9 +11,9 @@ from pathlib import Path
 
 from ldae.adni.archives import DAMAGED, NESTED, UNSEEN, Contents, contents_of
 from ldae.adni.disk import SubjectFiles
-from ldae.adni.file_names import ICLOUD, intended_name, is_archive, kind_of, shortcut_to
 from ldae.adni.inventory import SHORTCUT_FIX, SIBLING, Outsider, file_fix, folder_outside, subject_meant
 from ldae.adni.preflight.passed_over import archived_subjects
+from ldae.core.file_names import ICLOUD, intended_name, is_archive, kind_of, shortcut_to
 from ldae.core.folders import is_folder, saying_what_is_closed
 
 COPY_OF = r"(?: ?\(\d{1,2}\)|[ -]\d{1,2}| - copy.*| copy.*)"  # what Finder, Explorer and browsers add to a name

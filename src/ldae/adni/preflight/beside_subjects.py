@@ -4,9 +4,9 @@ import re
 from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
-from ldae.adni.file_names import UNFINISHED_FOLDER, image_of_folder, is_archive, kind_of, shortcut_to
 from ldae.adni.inventory import SIBLING, Outsider, subject_folders, subject_meant
 from ldae.adni.preflight.finding import Finding, Severity, shortened
+from ldae.core.file_names import UNFINISHED_FOLDER, image_of_folder, is_archive, kind_of, shortcut_to
 from ldae.core.files import escaped
 from ldae.core.folders import is_kernels, leads_back
 from ldae.core.keys import PTID

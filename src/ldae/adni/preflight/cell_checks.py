@@ -24,6 +24,7 @@ JOINED = {  # columns by which tables and files find each other
     "MAYOADIRL_MRI_IMAGEQC_05_07_15": ("RID", "loni_image"),
     "DXSUM_PDXCONV": ("RID",),
 }
+MOST = 0.5  # of the visits: cells of fewer are codes of a missing value (0, 999), of more they are another unit
 AS_TEXT = "download it again and use it unopened (a spreadsheet program saves only the digits that it shows), from"
 
 
@@ -59,8 +60,8 @@ def missing_facts(
         merge: ADNIMERGE as the adapter passes it on.
         arriving: PTID and VISCODE of each visit.
         changes: what the adapter changed: ages that are none of an adult (months, years of birth) are no value.
-        limit: a larger fraction of visits without an age blocks where cells of AGE are no ages
-            (``convert.max_contradicted_fraction``).
+        limit: a larger fraction of visits without an age, and more than half of them, block where cells of AGE are no
+            ages (``convert.max_contradicted_fraction``).
     """
     visits = pd.DataFrame(arriving, columns=["PTID", "VISCODE"]).merge(merge.drop_duplicates(["PTID", "VISCODE"]))
     findings = []
@@ -78,7 +79,7 @@ def missing_facts(
             fix = "none needed: the scans arrive; fill in the cells of ADNIMERGE where you know them"
             no_ages = [change for change in changes if change.startswith(f"{column}: ") and "no value" in change]
             severity: Severity = "note"
-            if column == "AGE" and no_ages and len(bad) > limit * len(visits):
+            if column == "AGE" and no_ages and len(bad) > max(limit, MOST) * len(visits):
                 severity, said = "blocking", f"{no_ages[0]}: no age of an adult in years; {said}"
                 fix = "download ADNIMERGE again and use it unopened: AGE is the age at baseline in years; "
                 fix += "to accept it, raise convert.max_contradicted_fraction"

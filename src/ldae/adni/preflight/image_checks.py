@@ -14,7 +14,6 @@ from ldae.adni.adni4_tables import Adni4
 from ldae.adni.archives import DAMAGED, LOCKED, NESTED, PARTLY, UNSEEN, Contents, unpacked_by
 from ldae.adni.bids_tables import DIAGNOSES
 from ldae.adni.disk import BEHIND_A_LINK, SubjectFiles, subject_files
-from ldae.adni.file_names import BY_ICLOUD, kind_of
 from ldae.adni.inventory import FIVE_DIGITS, SIBLING, Outsider, subject_folders
 from ldae.adni.preflight.beside_subjects import USED, outsider_findings
 from ldae.adni.preflight.finding import Finding, Severity, counted, shortened
@@ -22,6 +21,7 @@ from ldae.adni.selection import PHASES
 from ldae.adni.study_tables import BY_NAME
 from ldae.adni.troubles import Trouble
 from ldae.core.cells import cut, quoted
+from ldae.core.file_names import BY_ICLOUD, kind_of
 from ldae.core.files import escaped
 from ldae.core.folders import walk
 from ldae.core.keys import PTID

@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 from ldae.adni.archives import DAMAGED, NESTED, UNSEEN, Contents, contents_of
 from ldae.adni.disk import SubjectFiles, add_file, days_of, subject_files
-from ldae.adni.file_names import SUBJECT_IN_NAME, image_of_folder, is_archive
 from ldae.adni.inventory import MACOS, SIBLING, Outsider, subject_meant
 from ldae.adni.preflight.arrivals import DISAGREEING, PASSED_OVER, Arrivals
 from ldae.adni.preflight.finding import Finding, shortened
 from ldae.adni.slices import missing_numbers
 from ldae.adni.troubles import Trouble
+from ldae.core.file_names import SUBJECT_IN_NAME, image_of_folder, is_archive
 from ldae.core.files import escaped
 from ldae.core.keys import PTID
 

@@ -141,6 +141,8 @@ def changing_facts(merge: pd.DataFrame, subjects: list[str], limit: float) -> li
     people = rows["PTID"].nunique()
     rows = rows.assign(RID=rows["RID"].where(rows["RID"] != rows["PTID"].str[6:].str.lstrip("0"), ""))
     for column, allowed in (("PTGENDER", 1), ("AGE", 1), ("EXAMDATE_bl", 1), ("ORIGPROT", 1), ("RID", 0)):
+        if column not in rows:
+            continue
         cells = rows.loc[rows[column] != "", ["PTID", column]].drop_duplicates()
         numbers = cells["PTID"].value_counts()
         names = sorted(numbers.index[numbers > allowed])
