@@ -72,6 +72,7 @@ def amounts(cohorts: int) -> Iterator[Row]:
             ("mean absolute error", s.mae, lambda x, y: np.column_stack([x, 0 * y]), float(np.sqrt(2 / np.pi))),
             ("median", s.median, lambda x, _: np.abs(x)[:, None], float(norm.ppf(0.75))),
             ("correlation .6", s.correlation, lambda x, y: np.column_stack([x, 0.6 * x + 0.8 * y]), 0.6),
+            ("correlation .99", s.correlation, lambda x, y: np.column_stack([x, 0.99 * x + 0.0199**0.5 * y]), 0.99),
         ):
             rng = np.random.default_rng(1)
             found = [

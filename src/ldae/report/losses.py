@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 from markupsafe import Markup
+from scipy.stats import norm
 
 from ldae.core.files import read_tsv
 from ldae.report.estimates import split_estimate
 from ldae.studies.common.estimate_panels import metric_label
 from ldae.studies.common.method_styles import in_html
+from ldae.studies.common.statistics import FEW_NOTE, holm
 from ldae.studies.common.study import Estimates, Study
 from ldae.studies.registry import STUDIES
 
@@ -54,14 +56,15 @@ def losses(evaluate: Path, studies: Sequence[Study] = STUDIES) -> list[Losses] |
 
 def compared(evaluate: Path, studies: Sequence[Study], words: str) -> Iterator[tuple[Study, Markup, list[pd.Series]]]:
     """Of every study and each of its pairs of a method of ours and a rival: the study, ``words`` with both names, and
-    the differences that were computed. What an earlier study has said of a pair is not said again."""
+    the differences that were computed, with ``p_holm``. What an earlier study has said of a pair is not said again."""
     told: set[tuple[str, str]] = set()
     for study, shown in pairs_shown(studies):
         path = evaluate / shown.source
         if not path.is_file():
             continue
         labels = {name: method.label for name, method in shown.methods.items()}
-        for pair, table in read_tsv(path).dropna(subset=["value", "low"]).groupby("method", sort=False):
+        computed = with_p(read_tsv(path).dropna(subset=["value", "low"]))
+        for pair, table in computed.groupby("method", sort=False):
             ours, rival = str(pair).split("-", 1)
             if not OURS.fullmatch(ours) or OURS.fullmatch(rival) or rival.startswith("permuted"):
                 continue
@@ -70,6 +73,18 @@ def compared(evaluate: Path, studies: Sequence[Study], words: str) -> Iterator[t
             if lines:
                 names = (in_html(labels.get(name, name.replace("_", " "))) for name in (ours, rival))
                 yield study, Markup(words).format(*names), lines
+
+
+def with_p(differences: pd.DataFrame) -> pd.DataFrame:
+    """With ``p_holm``. Where a study has none, it is made for all differences of its table, of p-values that follow
+    from their 95 % intervals as those of normal errors do (Altman & Bland 2011)."""
+    if "p_holm" in differences:
+        return differences
+    value = differences["value"]
+    reach = (value - differences["low"]).where(value > 0, differences["high"] - value)  # on the side of zero
+    z = (value.abs() / reach.where(reach > 0)) * norm.ppf(0.975)
+    p = pd.Series(2 * norm.sf(z), index=differences.index).where(reach > 0, (value == 0).astype(float))
+    return differences.assign(p_holm=holm(p))
 
 
 def pairs_shown(studies: Sequence[Study]) -> Iterator[tuple[Study, Estimates]]:
@@ -88,6 +103,7 @@ def is_loss(line: pd.Series) -> bool:
 
 
 def words_of(line: pd.Series) -> Markup:
-    """A difference: its metric, the number and its interval."""
+    """A difference: its metric, the number and its interval, and whether it rests on too few."""
     number, interval = split_estimate(line)
-    return Markup("{} ({} {})").format(in_html(metric_label(str(line["metric"]))), number, interval)
+    few = f", {FEW_NOTE}" if line["note"] == FEW_NOTE else ""
+    return Markup("{} ({} {}{})").format(in_html(metric_label(str(line["metric"]))), number, interval, few)

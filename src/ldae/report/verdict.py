@@ -8,6 +8,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from ldae.report.losses import compared, is_loss, words_of
+from ldae.studies.common.statistics import ALPHA
 from ldae.studies.common.study import Study
 from ldae.studies.registry import STUDIES
 
@@ -19,8 +20,9 @@ class Verdict:
     """Paired differences of the method against its rivals, over all studies.
 
     Attributes:
-        better: of each pair with a difference on our side of zero, in words; at most :data:`LONGEST`.
-        n_better, n_worse, n_open: differences whose interval lies on our side, on the rival's, on neither.
+        better: of each pair with a difference in our favour, in words; at most :data:`LONGEST`.
+        n_better, n_worse, n_open: differences in our favour, in the rival's, and those that are not told apart. As in
+            the studies' own tables a gain counts after Holm's correction, a loss without.
     """
 
     better: list[Markup]
@@ -60,9 +62,9 @@ def verdict(evaluate: Path, studies: Sequence[Study] = STUDIES) -> Verdict | Non
 
 
 def side_of(line: pd.Series) -> str:
-    """``worse``, ``better`` or ``open``: where the interval of a difference (ours minus the rival's) lies."""
+    """``worse``, ``better`` or ``open``, as :func:`ldae.studies.common.statistics.verdict` judges a difference."""
     if is_loss(line):
         return "worse"
     mirrored = line.copy()
     mirrored["low"], mirrored["high"] = -line["high"], -line["low"]
-    return "better" if is_loss(mirrored) else "open"
+    return "better" if is_loss(mirrored) and line["p_holm"] < ALPHA else "open"

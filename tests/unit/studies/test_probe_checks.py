@@ -173,9 +173,11 @@ def test_the_components_that_a_code_tells_are_those_it_was_made_of() -> None:
     assert alone["value"].isna().all() and alone["note"].tolist() == ["too few training scans, or no test scan"]
 
 
-def behind(folder: Path, ours: float) -> str:
+def behind(folder: Path, ours: float, high: float = -0.01) -> str:
     values = {("ldae", "auc_ad_cv"): ours, ("pca_voxels", "auc_ad_cv"): 0.888, ("pca_voxels_once", "auc_ad_cv"): 0.814}
     write_tsv(folder / "probes/summary.tsv", estimates(values))
+    apart = estimates({("ldae-pca_voxels", "auc_ad_cv"): ours - 0.888})
+    write_tsv(folder / "probes/differences.tsv", apart.assign(low=-0.2, high=high))
     told = pd.concat([estimates({("ldae", reading.COMPONENT_R2): value}) for value in (0.86, 0.2, 0.75, -3)])
     write_tsv(folder / "probe_checks/components.tsv", told.assign(component=[1, 2, 3, 4]))
     return behind_pca(folder)
@@ -184,9 +186,17 @@ def behind(folder: Path, ours: float) -> str:
 def test_the_report_says_where_y_sem_loses_what_pca_keeps_and_only_then(tmp_path: Path) -> None:
     assert behind_pca(tmp_path) == behind(tmp_path, 0.9) == ""
     words = behind(tmp_path, 0.854)
-    assert "(0.854, cross-validated) it is below" in words and "(0.888) and above those" in words
-    assert "of the 4 strongest components of the voxels y<sub>sem</sub> tells 2 (number 1, 3)" in words
-    assert "(0.888) and not above those" in behind(tmp_path, 0.8)
+    assert words.startswith("<p>Why y<sub>sem</sub> stays behind the PCA of voxels. By its AUC")
+    assert "(0.854, cross-validated) it is below" in words and "and above those" in words
+    assert "(0.888; difference −0.03 [−0.20, −0.01])" in words
+    assert "Of the 4 strongest components of the voxels y<sub>sem</sub> tells 2 (number 1, 3)" in words
+    assert "and not above those" in behind(tmp_path, 0.8)
+
+
+def test_a_difference_that_may_be_none_is_not_explained_as_one(tmp_path: Path) -> None:
+    words = behind(tmp_path, 0.854, high=0.1)
+    assert words.startswith("<p>y<sub>sem</sub> and the PCA of voxels are not told apart in this run.")
+    assert "Why" not in words
 
 
 SETTINGS = Evaluation(bootstrap=100, label_fractions=[0.02, 0.1, 0.5, 1.0], label_draws=3)

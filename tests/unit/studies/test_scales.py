@@ -63,6 +63,33 @@ def test_a_perfect_reader_of_few_has_an_interval() -> None:
     assert (turned.value, turned.low) == (0.0, 0.0) and turned.high == pytest.approx(1 - low)
 
 
+@pytest.mark.parametrize("subjects", [5, 20])
+def test_a_correlation_close_to_one_is_covered(subjects: int) -> None:
+    """Of 20 subjects, 58 of 100 intervals held .99 when no correlation above 1 - 1 / (2n) was believed."""
+    rng, held, r = np.random.default_rng(1), 0, 0.99
+    for _ in range(200):
+        x = rng.normal(size=subjects)
+        values = np.column_stack([x, r * x + math.sqrt(1 - r**2) * rng.normal(size=subjects)])
+        found = s.interval(values, people(subjects), s.correlation, 0, 0)
+        held += found.low <= r <= found.high
+    assert 0.91 * 200 <= held < 200
+
+
+def test_three_on_a_line_are_not_believed() -> None:
+    found = s.interval(np.array([[0, 0], [1, 1.001], [2, 2]], dtype=float), people(3), s.correlation, 0, 0)
+    assert found.value > 0.999 and found.low < 0
+
+
+def test_a_score_that_is_the_same_for_everybody_adds_no_width() -> None:
+    label = np.arange(40) % 2
+    score = label + np.random.default_rng(0).normal(size=40)
+    constant = np.column_stack([np.zeros(40), label])
+    assert [getattr(s.interval(constant, people(40), s.auc, 0, 0), end) for end in ("low", "high")] == [0.5, 0.5]
+    ours = s.interval(np.column_stack([score, label]), people(40), s.auc, 0, 0)
+    gap = s.interval(np.column_stack([score, label, constant]), people(40), s.difference_of(s.auc, 2), 0, 0)
+    assert (gap.low, gap.high) == pytest.approx((ours.low - 0.5, ours.high - 0.5))
+
+
 @pytest.mark.parametrize("statistic", [s.auc, estimates.balanced_accuracy, estimates.mcc, estimates.sensitivity])
 def test_too_few_of_one_class_is_said(statistic: s.Statistic) -> None:
     rng = np.random.default_rng(0)

@@ -19,6 +19,7 @@ from scipy.stats import norm, t
 Weighted = Callable[[np.ndarray, np.ndarray], np.ndarray]
 _BLOCK = 2**24  # weights (groups x rows) held at once
 _GROUPS = 400  # of subjects, left out one after the other
+_LINE = 5  # subjects; fewer lie close to some line by chance
 _TRUST = 10  # subjects of the rarer class at which the jackknife's spread and the binomial one count alike
 
 
@@ -94,8 +95,10 @@ class Correlation:
 
     def bounds(self, spread: Spread, level: float) -> tuple[float, float]:
         """``tanh(z -+ u * error)``."""
-        most = 1 - 1 / (2 * max(spread.subjects, 2))  # a correlation of 1 in a few subjects is not one in all
-        value = min(max(spread.value, -most), most)
+        value = spread.value
+        if spread.subjects < _LINE or abs(value) > 1 - 1e-9:  # a correlation of 1 in a few subjects is not one in all
+            most = 1 - 1 / (2 * max(spread.subjects, 2))
+            value = min(max(value, -most), most)
         variance = 0.5 * (spread.error / (1 - value**2)) ** 2 + 0.5 * spread.widen**2 / max(spread.subjects - 3, 1)
         reach = float(norm.ppf(0.5 + level / 2)) * math.sqrt(variance)
         low, high = math.tanh(math.atanh(value) - reach), math.tanh(math.atanh(value) + reach)
@@ -136,7 +139,10 @@ class Ranks:
     times the ratio by which the jackknife's differs from it."""
 
     def bounds(self, spread: Spread, level: float) -> tuple[float, float]:
-        """Where the area's distance from the observed one is that of the level."""
+        """Where the area's distance from the observed one is that of the level; none for a score that is the same for
+        everybody, whose area is a half in every sample."""
+        if spread.value == 0.5 and spread.error == 0:
+            return 0.5, 0.5
         u, area = float(norm.ppf(0.5 + level / 2)), min(max(spread.value, 0.0), 1.0)
         fewer = min(spread.classes)
         others = max(spread.subjects - fewer, 1)

@@ -6,12 +6,14 @@ import pandas as pd
 from markupsafe import Markup
 
 from ldae.core.files import read_tsv
-from ldae.studies.common.estimate_panels import metric_label
+from ldae.studies.common.estimate_panels import brief_estimate, metric_label
 from ldae.studies.common.method_styles import PROBES, in_html
 from ldae.studies.common.study import ReportSources
 from ldae.studies.probes.record import COMPARED, DIFFERENCES, SUMMARY
 from ldae.studies.probes.table import lost_to, supervised_steps
 
+BEHIND = Markup("Why y<sub>sem</sub> stays behind the PCA of voxels.")
+NOT_BEHIND = Markup("y<sub>sem</sub> and the PCA of voxels are not told apart in this run.")
 TOLD = 0.5  # share of a component's variance from which on y_sem is said to tell it
 
 
@@ -33,29 +35,33 @@ def losses(sources: ReportSources, public: bool) -> Markup:
 
 
 def behind_pca(evaluate: Path) -> Markup:
-    """Where y_sem loses what the PCA of voxels keeps, in three sentences; empty where it does not stay behind it."""
+    """Whether y_sem stays behind the PCA of voxels and where it loses what that keeps; empty where it does not."""
     summary, components = evaluate / SUMMARY, evaluate / "probe_checks/components.tsv"
-    if not (summary.is_file() and components.is_file()):
+    if not all(path.is_file() for path in (summary, components, evaluate / DIFFERENCES)):
         return Markup()
     known = read_tsv(summary).set_index(["method", "metric"])["value"]
     names = [(method, "auc_ad_cv") for method in ("ldae", "pca_voxels", "pca_voxels_once")]
+    apart = read_tsv(evaluate / DIFFERENCES).set_index(["method", "metric"])
+    gap = ("ldae-pca_voxels", "auc_ad_cv")
     told = read_tsv(components).dropna(subset=["value"]).sort_values("component")
-    if any(pd.isna(known.get(name)) for name in names) or told.empty:
+    if any(pd.isna(known.get(name)) for name in names) or gap not in apart.index or told.empty:
         return Markup()
     ours, anew, once = (float(known[name]) for name in names)
     if ours >= anew:
         return Markup()
+    behind = apart.loc[gap, "high"] < 0
+    difference = brief_estimate(*(float(apart.loc[gap, column]) for column in ("value", "low", "high")))
     kept = told.loc[told["value"] > TOLD, "component"].astype(int)
     which = f"{len(kept)} (number {', '.join(map(str, kept))})" if len(kept) else "none"
     return Markup(
-        "<p>Why y<sub>sem</sub> stays behind the PCA of voxels. By its AUC of the diagnosis ({:.3f}, cross-validated) "
-        "it is below principal components that are fitted anew in every fold ({:.3f}) and {} those that are fitted "
-        "once, on the training subjects, as its encoder is ({:.3f}). On an earlier demo stage 1 did not lose it: the "
-        "principal components of the latents read the diagnosis as well as those of the voxels did (0.890 and 0.888), "
-        "y<sub>sem</sub> at 0.854. So it is likely lost in stage 3: of the {} strongest components of the voxels "
-        "y<sub>sem</sub> tells {} in test subjects (R² above {:g}) of this run. On earlier demos four times as many "
-        "steps overfitted and three training seeds gave 0.786 to 0.808.</p>"
-    ).format(ours, anew, "above" if ours > once else "not above", once, len(told), which, TOLD)
+        "<p>{} By its AUC of the diagnosis ({:.3f}, cross-validated) it is below principal components that are fitted "
+        "anew in every fold ({:.3f}; difference {}) and {} those that are fitted once, on the training subjects, as "
+        "its encoder is ({:.3f}). Of the {} strongest components of the voxels y<sub>sem</sub> tells {} in test "
+        "subjects (R² above {:g}); what the others know of the diagnosis is lost to it.</p>"
+    ).format(
+        BEHIND if behind else NOT_BEHIND, ours, anew, difference, "above" if ours > once else "not above", once,
+        len(told), which, TOLD,
+    )  # fmt: skip
 
 
 def steps(sources: ReportSources, public: bool) -> str | None:
