@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import nibabel as nib
+from pydicom.uid import UID
 
 from ldae.config import Preprocessing
 from ldae.core.errors import QuarantinedScan, UserError, require_sound
@@ -32,6 +33,7 @@ BY_CONTENT = {"template", "template_mask", "template_sha256", "weights", "weight
 Recipe = dict[str, str]
 COMPLAINT = re.compile(r"(Warning|Error)\b", re.IGNORECASE)  # of dcm2niix
 UNEVEN = re.compile("Interslice distance varies|not equidistant")
+PACKED = re.compile(r"Unsupported transfer syntax '([\d.]+)'")
 FRAME = re.compile("Conversion required|Chris Rorden|Found .* DICOM|Convert ")
 
 
@@ -110,6 +112,11 @@ def as_nifti(source: Path, scratch: Path) -> Path:
         )
     if len(volumes) != 1:
         require_sound(output, scratch)
+        if packed := PACKED.search(output):
+            raise QuarantinedScan(
+                f"the DICOM files of {source} are packed in a way that dcm2niix does not read ({UID(packed[1]).name}): "
+                "unpack them, with `gdcmconv --raw FILE NEW` or `dcmconv +te FILE NEW`"
+            )
         raise QuarantinedScan(f"dcm2niix made {len(volumes)} volumes of {source}, not one: {reason_in(output)}")
     return volumes[0]
 

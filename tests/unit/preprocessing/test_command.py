@@ -4,8 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
 import yaml
+from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
 from ldae.cli import main
 from ldae.config import Preprocessing
@@ -79,25 +81,49 @@ def test_a_refused_scan_is_one_sentence_and_status_3(config, scan, tmp_path, cap
     assert said.startswith(f"ldae: {broken} is refused: unreadable: EOFError") and "\n" not in said
 
 
-def test_a_dicom_folder_becomes_one_volume(tmp_path):
+@pytest.fixture
+def volume(tmp_path):
+    """One DICOM series in ``dicom``, and a folder ``scratch``."""
     plan = plan_subject(0, 2, 2, extra=False, converter=False)
     series = images_of(0, plan, plan.visits[0])[0]
     volume = np.arange(40 * 44 * 36, dtype=np.int16).reshape(40, 44, 36) % 900
     write_series(volume, (4.0, 4.0, 4.0), tmp_path / "dicom", series, "F", 70.0)
     (tmp_path / "scratch").mkdir()
+    return volume
+
+
+def slices_of(folder):
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def packed(path, syntax):
+    """The slice in another transfer syntax; pydicom packs by itself what has run lengths alone."""
+    slice_ = pydicom.dcmread(path)
+    if syntax.is_compressed:
+        slice_.compress(syntax)
+    slice_.file_meta.TransferSyntaxUID = syntax
+    slice_.save_as(path)
+
+
+@pytest.mark.parametrize("syntax", [None, RLELossless])
+def test_a_dicom_folder_becomes_one_volume(syntax, volume, tmp_path):
+    for path in slices_of(tmp_path / "dicom") if syntax else []:
+        packed(path, syntax)
     found = read_scan(as_nifti(tmp_path / "dicom", tmp_path / "scratch"))
     values = nib.as_closest_canonical(found).get_fdata()
     assert values.shape == volume.shape and np.corrcoef(values.ravel(), volume.ravel())[0, 1] > 0.9999
 
 
-def test_missing_slices_are_told_in_the_words_of_dcm2niix(tmp_path):
-    plan = plan_subject(0, 2, 2, extra=False, converter=False)
-    series = images_of(0, plan, plan.visits[0])[0]
-    volume = np.arange(40 * 44 * 36, dtype=np.int16).reshape(40, 44, 36) % 900
-    write_series(volume, (4.0, 4.0, 4.0), tmp_path / "dicom", series, "F", 70.0)
-    slices = sorted(path for path in (tmp_path / "dicom").rglob("*") if path.is_file())
-    slices[17].unlink()
-    (tmp_path / "scratch").mkdir()
+def test_dicom_files_that_nothing_here_unpacks_are_named(volume, tmp_path):
+    for path in slices_of(tmp_path / "dicom"):
+        packed(path, DeflatedExplicitVRLittleEndian)
+    with pytest.raises(QuarantinedScan, match=r"does not read \(Deflated .*: unpack them, with `gdcmconv") as refused:
+        as_nifti(tmp_path / "dicom", tmp_path / "scratch")
+    assert "\n" not in str(refused.value)
+
+
+def test_missing_slices_are_told_in_the_words_of_dcm2niix(volume, tmp_path):
+    slices_of(tmp_path / "dicom")[17].unlink()
     with pytest.raises(QuarantinedScan, match=r"missing, .* Warning: Missing images\? Expected 39 images") as refused:
         as_nifti(tmp_path / "dicom", tmp_path / "scratch")
     assert "seconds" not in str(refused.value) and "\n" not in str(refused.value)
