@@ -75,6 +75,13 @@ def test_a_correlation_close_to_one_is_covered(subjects: int) -> None:
     assert 0.91 * 200 <= held < 200
 
 
+@pytest.mark.parametrize(("metric", "most"), [("ssim_w11_brain", 1), ("ventricle_ml_spearman_mean", 1), ("psnr", 9)])
+def test_no_interval_of_a_similarity_reaches_beyond_one(metric: str, most: float) -> None:
+    found = s.interval(np.array([0.99, 0.6, 0.98]), people(3), s.mean_of(metric), 0, 0)
+    free = s.interval(np.array([0.99, 0.6, 0.98]), people(3), s.mean, 0, 0)
+    assert free.high > 1 and found.high == min(free.high, most) and found.low == free.low
+
+
 def test_three_on_a_line_are_not_believed() -> None:
     found = s.interval(np.array([[0, 0], [1, 1.001], [2, 2]], dtype=float), people(3), s.correlation, 0, 0)
     assert found.value > 0.999 and found.low < 0

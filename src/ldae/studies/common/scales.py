@@ -74,20 +74,22 @@ class Amount:
     Args:
         positive: always; otherwise where every row of the sample is above zero.
         signed: never: it can be negative although no row is, such as a slope of positive numbers.
+        most: no such number is larger, or smaller than minus this: the interval ends there.
     """
 
     positive: bool = False
     signed: bool = False
+    most: float = math.inf
 
     def bounds(self, spread: Spread, level: float) -> tuple[float, float]:
         """``value -+ t * error``, or ``value * exp(-+ t * error / value)`` where that error is less than the value."""
         reach = float(t.ppf(0.5 + level / 2, spread.freedom)) * spread.error
         if self.signed or not (self.positive or spread.positive):
-            return spread.value - reach, spread.value + reach
+            return max(spread.value - reach, -self.most), min(spread.value + reach, self.most)
         if reach < spread.value:
             factor = math.exp(reach / spread.value)
-            return spread.value / factor, spread.value * factor
-        return 0.0, spread.value + reach  # so few that the logarithm would have no end upwards
+            return spread.value / factor, min(spread.value * factor, self.most)
+        return 0.0, min(spread.value + reach, self.most)  # so few that the logarithm would have no end upwards
 
 
 class Correlation:

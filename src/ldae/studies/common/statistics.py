@@ -8,6 +8,7 @@ scale, any other one, such as a median, a percentile bootstrap that is widened f
 """
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -24,6 +25,7 @@ Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 FEW_SUBJECTS, FEW_PER_CLASS, FEW_NOTE = 20, 10, "too few"
 ALPHA = 0.05
+LIMITED = re.compile(r"(^|_)(ssim|spearman)(_|$)")  # metrics between -1 and 1
 _BLOCK = 2**24  # weights (replicates x rows) held at once
 _REDRAWS = 20
 
@@ -186,6 +188,14 @@ def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return _ratio(weights @ values[:, 0], weights.sum(1))
 
 
+_limited_mean = on(Amount(most=1.0))(mean.function)
+
+
+def mean_of(metric: str) -> OnScale:
+    """:func:`mean`; of a similarity or a rank correlation, which no scan has above 1, the interval ends there."""
+    return _limited_mean if LIMITED.search(metric) else mean
+
+
 def median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Weighted median; for whole-number weights that of the repeated values (numpy's convention)."""
     order = np.argsort(values[:, 0], kind="stable")
@@ -260,13 +270,18 @@ def estimates_table(rows: list[dict[str, Any]], keys: Sequence[str] = ("method",
 
 
 def summarise(
-    table: pd.DataFrame, metrics: Sequence[str], n: int, seed: int, statistic: Statistic = mean
+    table: pd.DataFrame, metrics: Sequence[str], n: int, seed: int, statistic: Statistic | None = None
 ) -> pd.DataFrame:
-    """One estimate per method and metric of a table with one row per scan (columns participant_id, method, metrics)."""
+    """One estimate per method and metric of a table with one row per scan (columns participant_id, method, metrics).
+
+    Args:
+        statistic: the mean if none is given.
+    """
     rows = []
     for method, group in table.groupby("method", sort=False):
         for metric in metrics:
-            estimate = interval(group[metric].to_numpy(float), group["participant_id"].to_numpy(), statistic, n, seed)
+            values, subjects = group[metric].to_numpy(float), group["participant_id"].to_numpy()
+            estimate = interval(values, subjects, statistic or mean_of(metric), n, seed)
             rows.append(estimate.row(method=method, metric=metric))
     return estimates_table(rows)
 

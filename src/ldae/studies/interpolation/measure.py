@@ -19,7 +19,14 @@ from ldae.studies.common.codes_read import Reads
 from ldae.studies.common.image_metrics import mse, ssim_brain, ssim_whole
 from ldae.studies.common.inputs import Inputs, volumes_of, write_volumes
 from ldae.studies.common.pieces import WHOLE, Pieces, Rows
-from ldae.studies.common.statistics import estimates_table, interval, mean, not_available, paired_differences, summarise
+from ldae.studies.common.statistics import (
+    estimates_table,
+    interval,
+    mean_of,
+    not_available,
+    paired_differences,
+    summarise,
+)
 from ldae.studies.common.ventricle_truth import VentricleCalibration
 from ldae.studies.interpolation.predictors import FROM_VOXELS, METHODS, Triplet, find_triplets, interpolate, longest
 
@@ -201,7 +208,7 @@ def by_group(table: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:
     for grouping in GROUPINGS:
         for (method, level), group in table.groupby(["method", grouping], sort=False):
             for metric in metrics:
-                estimate = interval(group[metric], group["participant_id"], mean, bootstrap, seed)
+                estimate = interval(group[metric], group["participant_id"], mean_of(metric), bootstrap, seed)
                 rows.append(estimate.row(method=method, metric=metric, grouping=grouping, level=level))
     return estimates_table(rows, GROUP_KEYS)
 

@@ -15,7 +15,7 @@ import torch
 
 from ldae.studies.common.anatomy import Grid, brain_ml, hippocampus_region, hippocampus_region_ml, ventricle_ml
 from ldae.studies.common.image_metrics import ssim_brain
-from ldae.studies.common.statistics import correlation, estimates_table, interval, mean, median, not_available
+from ldae.studies.common.statistics import correlation, estimates_table, interval, mean_of, median, not_available
 from ldae.studies.common.ventricle_truth import VentricleCalibration
 
 VOLUMES = ("ventricle_ml", "hippocampus_region_ml", "brain_ml")
@@ -123,7 +123,7 @@ def summary(table: pd.DataFrame, directions: Sequence[str], reported: list[float
         part = table[(table["direction"] == direction) & (table["calibration"] == "probability")]
         columns = end_columns(part, reported) | spearman_columns(table, direction)
         for metric, values in columns.items():
-            statistic = mean if metric.endswith("_mean") else median
+            statistic = mean_of(metric) if metric.endswith("_mean") else median
             estimate = interval(values.to_numpy(float), values.index.to_numpy(), statistic, n, seed)
             rows.append(estimate.row(method=direction, metric=metric))
         for metric, pairs in individual(part, reported).items():

@@ -316,7 +316,7 @@ def summary(table: pd.DataFrame, bootstrap: int, seed: int, absent: Mapping[str,
                 estimate = not_available("the baseline's grid is too small for this metric")
             else:
                 values = group[metric].to_numpy(float)
-                estimate = interval(values, group["participant_id"], statistics.mean, bootstrap, seed)
+                estimate = interval(values, group["participant_id"], statistics.mean_of(metric), bootstrap, seed)
             rows.append(estimate.row(method=method, metric=metric))
     for method, reason in (absent or {}).items():
         rows += [not_available(reason).row(method=method, metric=metric) for metric in IMAGE_METRICS]

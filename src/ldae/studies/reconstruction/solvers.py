@@ -19,7 +19,7 @@ from ldae.studies.common.image_metrics import LPIPS, Perceptual
 from ldae.studies.common.inputs import Inputs, volumes_of
 from ldae.studies.common.pieces import WHOLE, Pieces, Rows
 from ldae.studies.common.references import scans_of_dae
-from ldae.studies.common.statistics import estimates_table, interval, mean, not_available
+from ldae.studies.common.statistics import estimates_table, interval, mean_of, not_available
 from ldae.studies.reconstruction.measure import IMAGE_METRICS, by_dae, code_moments, scan_rows
 
 METHODS = ["ldae_noise", "lddim_encoded", "ldae_encoded", "dae_noise", "dae_encoded"]
@@ -126,6 +126,6 @@ def summary(table: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:
                 estimate = not_available("no weights given (evaluation.lpips_weights)")
             else:
                 values = group[metric].to_numpy(np.float64)
-                estimate = interval(values, group["participant_id"].to_numpy(), mean, bootstrap, seed)
+                estimate = interval(values, group["participant_id"].to_numpy(), mean_of(metric), bootstrap, seed)
             rows.append(estimate.row(method=method, metric=metric, solver=solver, steps=steps))
     return estimates_table(rows, KEYS)
