@@ -22,7 +22,7 @@ def dataset(root: Path, images: dict[str, bytes], **tables: list[dict]) -> Path:
     write_json(root / "dataset_description.json", {"Name": "test", "BIDSVersion": "1.10.0"})
     for path, content in images.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_bytes(nifti(content))
+        (root / path).write_bytes(nifti(content) if content else b"")
     for path, rows in tables.items():
         path = path.replace("__", "/").replace("sub_", "sub-").replace("ses_", "ses-")
         write_tsv(root / f"{path}.tsv", pd.DataFrame(rows))
