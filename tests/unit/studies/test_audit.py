@@ -143,42 +143,61 @@ def test_a_number_that_spells_a_label_is_found_also_where_the_encoder_makes_it(t
 
 def test_a_collapsed_encoder_and_broken_codes_are_said(run: Run) -> None:
     run.recode(lambda codes: np.ones_like(codes))
-    assert "collapsed" in checks.codes(run.inputs, run.encode, 2, 0).words
+    assert "collapsed" in checks.codes(run.inputs, run.encode, 0).words
     codes = open_store(run.store / "codes/y_sem")
     spoiled = np.where(np.arange(len(codes.index))[:, None] == 3, np.nan, codes.data).astype(np.float32)
     np.save(codes.path / "data.npy", spoiled)  # as an earlier version wrote it: no store is written with that today
     contents = (sha256_file(codes.path / name) for name in CONTENT)
     earlier = {name: value for name, value in codes.meta.items() if name not in ("files", "rows")}
     write_json(codes.path / "store.json", earlier | {"digest": _digest(contents)})
-    finding = checks.codes(run.inputs, run.encode, 2, 0)
+    finding = checks.codes(run.inputs, run.encode, 0)
     assert finding.result == "blocking" and list(finding.names) == [run.inputs.scan_id(3)]
 
 
-@pytest.mark.parametrize("noise", [0, 1 / 255])
-def test_copies_across_splits_are_found(run: Run, tmp_path: Path, noise: float) -> None:
+COPIES = {  # a training scan (X, Y, Z) in 0 to 255 -> what stands under the name of a test subject
+    "exact": lambda scan, noise: scan,
+    "noisy": lambda scan, noise: scan + noise,
+    "mirrored": lambda scan, noise: scan[::-1],
+    "moved": lambda scan, noise: np.roll(scan, 1, 0),
+    "darker": lambda scan, noise: 0.8 * scan + noise,
+}
+
+
+@pytest.mark.parametrize("copy_of", COPIES)
+@pytest.mark.parametrize("names", [1, 2])
+def test_copies_across_splits_are_found(run: Run, tmp_path: Path, copy_of: str, names: int) -> None:
+    """Also where two training subjects have the scan: the nearest of anybody else is no farther than the nearest."""
     old, rng = open_store(run.store / "volumes"), np.random.default_rng(0)
-    voxels, scans = np.array(old.data), run.inputs.scans
-    test, train = run.inputs.first_scans("test"), run.inputs.first_scans("train")
-    copied = voxels[train[4]] / 255 + noise * rng.standard_normal(SHAPE)
-    voxels[test[2]] = np.rint(255 * np.clip(copied, 0, 1))
+    voxels, test, train = np.array(old.data), run.inputs.first_scans("test"), run.inputs.first_scans("train")
+    scan = voxels[train[4]].astype(float)
+    if names == 2:
+        voxels[train[1]] = np.rint(np.clip(scan + rng.standard_normal(SHAPE), 0, 255))
+    voxels[test[2]] = np.rint(np.clip(COPIES[copy_of](scan, rng.standard_normal(SHAPE)), 0, 255))
     meta = {name: value for name, value in old.meta.items() if name not in (*CONSTANTS, "scans")}
     write_store(tmp_path / "store/volumes", list(voxels), old.index, **meta, dtype="uint8")
     inputs = open_inputs(tmp_path / "store", run.splits)
     finding = checks.twins(inputs, voxel_gram(inputs, 4))
     assert finding.result == "blocking"
-    assert list(finding.names) == ["_".join(scans.loc[test[2], KEY])]
+    assert list(finding.names) == ["_".join(run.inputs.scans.loc[test[2], KEY])]
 
 
-def test_a_scan_that_is_there_three_times_is_found(run: Run, tmp_path: Path) -> None:
-    """Under the names of two training subjects as well: the nearest of anybody else is no farther than the nearest."""
-    old, scans = open_store(run.store / "volumes"), run.inputs.scans
-    voxels, test, train = np.array(old.data), run.inputs.first_scans("test"), run.inputs.first_scans("train")
-    voxels[test[2]] = voxels[train[4]] = voxels[train[1]]
-    meta = {name: value for name, value in old.meta.items() if name not in (*CONSTANTS, "scans")}
-    write_store(tmp_path / "store/volumes", list(voxels), old.index, **meta, dtype="uint8")
-    inputs = open_inputs(tmp_path / "store", run.splits)
-    finding = checks.twins(inputs, voxel_gram(inputs, 4))
-    assert (finding.result, list(finding.names)) == ("blocking", ["_".join(scans.loc[test[2], KEY])])
+def test_a_label_beside_a_few_codes_is_found(run: Run) -> None:
+    """All codes of a small cohort are encoded again, whichever scans a smaller sample would have held."""
+    kept, rows = np.array(open_store(run.store / "codes/y_sem").data), {}
+    for split in ("test", "train"):
+        rows[split] = run.inputs.rows(split)[[-1]]
+        shifted = kept.copy()
+        shifted[rows[split]] += 0.5 * kept.std(axis=0)
+        run.recode(lambda _, shifted=shifted: shifted)
+        finding = checks.codes(run.inputs, run.encode, 0)
+        assert (finding.result, list(finding.names)) == ("blocking", [run.inputs.scan_id(rows[split][0])])
+    assert finding.looked_at == len(kept)
+
+
+def test_more_scans_of_a_larger_cohort_are_encoded_again() -> None:
+    small, paper = 48 * 56 * 48, 128 * 160 * 128
+    assert [checks.encoded_again(scans, small) for scans in (0, 5, 63, 150)] == [0, 5, 63, 150]
+    assert [checks.encoded_again(scans, paper) for scans in (5, 10, 100, 1600)] == [5, 10, 20, 80]
 
 
 def test_a_twin_is_a_warning(tmp_path: Path) -> None:

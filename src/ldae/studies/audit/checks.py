@@ -1,13 +1,15 @@
 """The checks of the audit, each of one way in which a test subject can reach what is fitted."""
 
+import math
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ldae.core.batches import batches
 from ldae.core.files import read_json
 from ldae.core.keyed import study_stream
 from ldae.core.keys import ADNI_PARTICIPANT, KEY
@@ -15,11 +17,16 @@ from ldae.core.lineage import MADE_FROM
 from ldae.core.scans import ScanSet
 from ldae.core.store import open_store
 from ldae.studies.audit.finding import Finding
+from ldae.studies.common.feature_sets import block_means
 from ldae.studies.common.inputs import Inputs
 from ldae.studies.common.statistics import auc
 
 Refit = Callable[[pd.DataFrame, np.ndarray], Mapping[str, Any]]
 TWIN, PAIRS = 0.5, 10  # ratio of distances; pairs of visits from which the usual ratio is known
+PRINT, NEIGHBOURS = 2**14, 20  # numbers that a volume is compared by, at most; subjects whose median distance is usual
+SAME_PRINT = 1e-3  # a distance that rounding makes
+AT_ONCE = 2  # volumes that are encoded together
+CHEAP, FEWEST_AGAIN = 2e7, 12  # voxels that are encoded again in any case; scans, where there are more voxels
 SAME = 0.05  # of a number's spread over the scans: between devices and precisions y_sem differs by less
 SPELT, FEWEST = 0.999, 20  # AUC or correlation of a number with a label; below so many of a class chance may do it
 
@@ -104,21 +111,27 @@ def _spelled(name: str, number: str | None) -> str:
 
 
 def twins(inputs: Inputs, gram: np.ndarray) -> Finding:
-    """The nearest training scan of every test scan, in voxels (blocks of 3 mm), against the nearest of anybody else.
+    """Every test scan against the scans of all subjects who are not test subjects.
 
-    A copy, also a noisy one, lies at half that distance or less. A warning: a test scan lies as near to somebody else's
-    as two visits of one person lie to each other (their median), which a head of another family rarely does.
+    A copy lies at half the usual distance or less (:func:`copy_ratios`), also one that is noisy, mirrored, moved by a
+    voxel or of another brightness. A warning: a test scan lies as near to somebody else's as two visits of one person
+    lie to each other (their median), which a head of another family rarely does.
 
     Args:
-        gram: (scans, scans) inner products of the volumes.
+        gram: (scans, scans) inner products of the volumes, in blocks of 3 mm: for the warning.
     """
-    square = np.diag(gram)[:, None] + np.diag(gram)[None] - 2 * gram
-    distance = np.sqrt(np.maximum(square, 0))
     subjects, split = inputs.scans["participant_id"].to_numpy(), inputs.scans["split"].to_numpy()
     test, other = np.flatnonzero(split == "test"), np.flatnonzero(split != "test")
     names = np.unique(subjects[other])
     if not len(test) or len(names) < 2:
         return Finding("twins", "n/a", len(test), "there are no test scans, or no two subjects to compare them with")
+    copied = copy_ratios(inputs, test, other)
+    near = [inputs.scan_id(row) for row in test[copied < TWIN]]
+    if near:
+        words = f"{len(near)} test scans are nearly copies of training scans of other subjects"
+        return Finding("twins", "blocking", len(test), words, near)
+    square = np.diag(gram)[:, None] + np.diag(gram)[None] - 2 * gram
+    distance = np.sqrt(np.maximum(square, 0))
     ratios = np.array([_ratio(distance[row, other], subjects[other]) for row in test])
     own = [
         _ratio(distance[row, others], subjects[others])
@@ -127,34 +140,76 @@ def twins(inputs: Inputs, gram: np.ndarray) -> Finding:
         for others in [other[other != row]]
         if subjects[others[np.argmin(distance[row, others])]] == subjects[row]
     ]
-    near = [inputs.scan_id(row) for row in test[ratios < TWIN]]
-    if near:
-        words = f"{len(near)} test scans are nearly copies of training scans of other subjects"
-        return Finding("twins", "blocking", len(test), words, near)
     usual = float(np.median(own)) if len(own) >= PAIRS else 0.0
     odd = [inputs.scan_id(row) for row in test[ratios < usual]]
     if odd:
         words = f"{len(odd)} test scans are as near to another subject's as two visits of one subject are"
         return Finding("twins", "warning", len(test), words, odd)
-    words = f"no test scan is nearly a copy; the least ratio of distances is {ratios.min():.2f}"
+    words = f"no test scan is nearly a copy; the least ratio of distances is {copied.min():.2f}"
     return Finding("twins", "passed", len(test), words)
 
 
+def copy_ratios(inputs: Inputs, test: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(test scans,) the nearest scan among ``other`` over what is usual: near 0 for a copy, near 1 for no resemblance.
+
+    Volumes are compared as means of blocks, at most :data:`PRINT` of them, by what is left of one when gain and offset
+    are fitted to the other (sqrt(1 - r^2)). The nearest is looked for under every change of :func:`_changed`. Usual is
+    the median over the :data:`NEIGHBOURS` subjects whose nearest scan is nearest to the unchanged one, so that a copy
+    that several names hold does not hide itself, and scanners of unlike contrast do not count.
+    """
+    factor = max(1, math.ceil((math.prod(inputs.grid.shape) / PRINT) ** (1 / 3)))
+    known = np.concatenate([_print(inputs.volumes.volumes([row]), factor) for row in other])
+    _, person = np.unique(inputs.scans["participant_id"].to_numpy()[other], return_inverse=True)
+    ratios = []
+    for row in test:
+        volume = inputs.volumes.volumes([row])
+        changed = np.concatenate([_print(change, factor) for change in _changed(volume)])
+        left = np.sqrt(np.maximum(1 - np.clip(changed @ known.T, 0, 1).astype(float) ** 2, 0))
+        own = np.full(person.max() + 1, np.inf)
+        np.minimum.at(own, person, left[0])
+        usual = float(np.median(np.sort(own)[:NEIGHBOURS]))
+        ratios.append(left.min() / usual if usual > SAME_PRINT and left.min() > SAME_PRINT else 0.0)
+    return np.array(ratios)
+
+
+def _changed(volume: np.ndarray) -> Iterator[np.ndarray]:
+    """A volume (1, X, Y, Z) as it is, mirrored along each axis, and moved by a voxel along each, to either side."""
+    yield volume
+    for axis in (1, 2, 3):
+        yield np.flip(volume, axis)
+        for step in (-1, 1):
+            yield np.roll(volume, step, axis)
+
+
+def _print(volume: np.ndarray, factor: int) -> np.ndarray:
+    """(1, blocks) means of blocks, of mean 0 and length 1; of a constant volume 0."""
+    blocks = block_means(volume, factor)
+    blocks = blocks - blocks.mean()
+    length = np.linalg.norm(blocks)
+    return blocks / length if length > 0 else blocks
+
+
 def _ratio(distance: np.ndarray, subjects: np.ndarray) -> float:
-    """The nearest scan against the nearest one of anybody else: near 0 for a copy, near 1 for no resemblance."""
+    """The nearest scan against the nearest one of anybody else: near 1 where nobody is much nearer than the others."""
     nearest = int(np.argmin(distance))
-    if distance[nearest] == 0:  # a copy of whomever, be it of several
+    if distance[nearest] == 0:
         return 0.0
     others = distance[subjects != subjects[nearest]]
     return float(distance[nearest] / others.min()) if len(others) else 1.0
 
 
-def codes(inputs: Inputs, encode: Callable[[np.ndarray], np.ndarray] | None, scans: int, seed: int) -> Finding:
-    """y_sem of some test scans, encoded once more, against the store; and no entry that is not a number.
+def encoded_again(scans: int, voxels: int) -> int:
+    """How many of so many scans are encoded again: all where that is cheap, else twice the square root, 12 at least."""
+    return scans if scans * voxels <= CHEAP else min(scans, max(FEWEST_AGAIN, math.ceil(2 * math.sqrt(scans))))
+
+
+def codes(inputs: Inputs, encode: Callable[[np.ndarray], np.ndarray] | None, seed: int) -> Finding:
+    """y_sem encoded once more, against the store; and no entry that is not a number.
+
+    Test scans and others, each as many as :func:`encoded_again` says, drawn at random.
 
     Args:
         encode: volumes (B, X, Y, Z) -> y_sem (B, dimension). None: the encoder is not at hand.
-        scans: how many.
     """
     everyone = inputs.scans.index.to_numpy()
     kept = inputs.code("y_sem", everyone)
@@ -166,9 +221,13 @@ def codes(inputs: Inputs, encode: Callable[[np.ndarray], np.ndarray] | None, sca
         return Finding("codes", "warning", len(kept), "y_sem is the same for every scan: the encoder has collapsed")
     if encode is None:
         return Finding("codes", "n/a", 0, "the encoder is not at hand")
-    test = inputs.rows("test")
-    rows = np.sort(study_stream(seed, "audit of codes").permutation(test)[:scans])
-    again = encode(inputs.volumes.volumes(rows))
+    is_test, voxels = (inputs.scans["split"] == "test").to_numpy(), math.prod(inputs.grid.shape)
+    drawn = [
+        study_stream(seed, "audit of codes", part).permutation(rows)[: encoded_again(len(rows), voxels)]
+        for part, rows in (("test", everyone[is_test]), ("others", everyone[~is_test]))
+    ]
+    rows = np.sort(np.concatenate(drawn))
+    again = np.concatenate([encode(inputs.volumes.volumes(part)) for part in batches(rows, AT_ONCE)])
     if again.shape[1] != kept.shape[1]:
         words = f"y_sem has {kept.shape[1]} numbers, the encoder makes {again.shape[1]}"
         return Finding("codes", "blocking", len(rows), words)
@@ -177,7 +236,8 @@ def codes(inputs: Inputs, encode: Callable[[np.ndarray], np.ndarray] | None, sca
     if odd:
         words = f"y_sem of {len(odd)} of {len(rows)} scans is not what the encoder makes of them"
         return Finding("codes", "blocking", len(rows), words, odd)
-    return Finding("codes", "passed", len(rows), f"{len(rows)} test scans were encoded again, to the same y_sem")
+    words = f"{len(drawn[0])} of {is_test.sum()} test scans and {len(drawn[1])} of {(~is_test).sum()} others"
+    return Finding("codes", "passed", len(rows), f"{words} were encoded again, to the same y_sem")
 
 
 def labels(inputs: Inputs) -> Finding:

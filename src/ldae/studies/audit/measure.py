@@ -14,7 +14,6 @@ from ldae.studies.audit import checks
 from ldae.studies.audit.finding import CHECKS, Finding
 from ldae.studies.common.inputs import Inputs
 
-AGAIN = 2  # scans that are encoded once more
 logger = logging.getLogger("ldae")
 
 
@@ -47,7 +46,7 @@ def run_audit(
         found = [
             checks.splits(splits),
             checks.stores(inputs.store, splits),
-            checks.codes(inputs, encode, AGAIN, seed),
+            checks.codes(inputs, encode, seed),
         ]
         done = {finding.check for finding in found}
         words = "nothing was trained or fitted on this cohort"
@@ -59,7 +58,7 @@ def run_audit(
             checks.training_scans(inputs.train, splits),
             checks.one_person(splits),
             checks.twins(inputs, gram),
-            checks.codes(inputs, encode, AGAIN, seed),
+            checks.codes(inputs, encode, seed),
             checks.labels(inputs),
             checks.fitted(inputs, fitted, refit, seed),
             checks.scale(inputs),

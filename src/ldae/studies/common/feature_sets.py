@@ -119,13 +119,13 @@ def voxel_gram(inputs: Inputs, batch: int, most: int = _PCA_BYTES) -> np.ndarray
         part = slice(slab.start * factor, slab.stop * factor)
         voxels = np.empty((len(rows), len(slab) * y * z), dtype=np.float32)
         for places in batches(np.arange(len(rows)), batch):
-            voxels[places] = _blocks(inputs.volumes.volumes((rows[places], part)), factor)
+            voxels[places] = block_means(inputs.volumes.volumes((rows[places], part)), factor)
         voxels -= voxels.mean(axis=0)  # only for precision: every PCA centres with its own rows
         gram += voxels @ voxels.T
     return gram
 
 
-def _blocks(volumes: np.ndarray, factor: int) -> np.ndarray:
+def block_means(volumes: np.ndarray, factor: int) -> np.ndarray:
     """(N, voxels) means of blocks of ``factor`` voxels a side."""
     n, *shape = volumes.shape
     x, y, z = (size // factor for size in shape)
