@@ -1,4 +1,5 @@
 import pytest
+from any_dataset import nifti
 from converted import Dataset
 
 from ldae.cohort.bids import adni_scans
@@ -24,7 +25,7 @@ def test_columns_ages_and_shards(tmp_path):
     assert list(scans["study_phase"]) == ["ADNIGO", "ADNI2"]
     assert list(read_tsv(tmp_path / "manifest" / "scans.tsv", dtype=str)["site"]) == ["002", "002"]
     assert set(scans["shard"]) == {shard_of(A, 5)}
-    assert (dataset.bids / scans["t1w"][1]).read_bytes() == b"22"
+    assert (dataset.bids / scans["t1w"][1]).read_bytes() == nifti(b"22")
 
 
 def test_age_without_a_baseline_visit(tmp_path):
