@@ -14,7 +14,7 @@ ROWS = (  # what always competes, or says why it cannot
     "ldae",
     "latents_pooled",
     "latents_pca",
-    "pca_voxels_sized",
+    "pca_voxels_once",
     "region_volumes",
     "tissue_volumes",
     "age_sex",

@@ -20,8 +20,11 @@ from ldae.studies.arena.measure import differences, given_row, ranks, read_all, 
 from ldae.studies.arena.record import COMPETITORS
 from ldae.studies.arena.table import arena_table, codes_table, difference_table
 from ldae.studies.arena.tasks import all_tasks
+from ldae.studies.common.feature_sets import COMPONENTS, VoxelPca, voxel_gram
 from ldae.studies.common.frozen import NO_BASELINE, NO_TRAINING_SCANS
+from ldae.studies.common.linear_probes import outer_folds
 from ldae.studies.common.statistics import holm
+from ldae.studies.probes.measure import cross_validated, task_rows
 
 SUBJECTS = 90
 
@@ -314,6 +317,19 @@ def test_the_whole_study_on_the_toy_cohort(cohort, tmp_path):
     assert "mine" in set(drawn["method"]) and "leak" not in set(drawn["method"])
 
 
+def test_the_pca_of_voxels_is_that_of_table_7(cohort, tmp_path):
+    """Its widths are chosen by the probes, and what they say of AD against CN is to the digit what Table 7 rests on."""
+    _, inputs = cohort
+    row = standing_rows(inputs, 4)["pca_voxels_once"]
+    task = all_tasks(inputs.scans, inputs.volumes.index, [], 36)[0]
+    assert row(task).widths == standing_rows(inputs, 4)["latents_pca"](task).widths == COMPONENTS
+    said = read_all(inputs.scans, [task], {"pca": row}, {}, 3, 1)["ad", "cv", "pca"].scores[:, 0]
+    theirs = VoxelPca(voxel_gram(inputs, 4), base=np.flatnonzero(inputs.scans["split"] == "train"))
+    known, target = task_rows(inputs.scans, "ad")
+    table = cross_validated(inputs.scans, "ad", "pca", theirs, known, target, outer_folds(inputs.scans, 3, 1), 1)
+    np.testing.assert_allclose(said, table["prediction"].reindex(known), rtol=1e-6)
+
+
 def test_on_a_frozen_model_the_cross_validation_is_left(cohort, tmp_path):
     _, inputs = cohort
     frozen = type(inputs)(inputs.store, inputs.volumes, inputs.scans.assign(split="test"), inputs.grid)
@@ -321,7 +337,7 @@ def test_on_a_frozen_model_the_cross_validation_is_left(cohort, tmp_path):
     tasks = all_tasks(frozen.scans, inputs.volumes.index, [], 36)[:1]
     reasons = {name: row(tasks[0]) for name, row in rows.items() if isinstance(row(tasks[0]), str)}
     untrained = {"supervised_features", "dae"}
-    assert set(reasons) == {"latents_pca", "pca_voxels_sized"} | untrained
+    assert set(reasons) == {"latents_pca", "pca_voxels_once"} | untrained
     assert {words for name, words in reasons.items() if name in untrained} == {NO_BASELINE}
     assert {words for name, words in reasons.items() if name not in untrained} == {NO_TRAINING_SCANS}
     readings = read_all(frozen.scans, tasks, {"ldae": rows["ldae"]}, {}, 3, 0, frozen=True)

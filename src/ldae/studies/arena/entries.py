@@ -21,8 +21,8 @@ Row = Callable[[Task], Features | str]
 def standing_rows(inputs: Inputs, batch: int, frozen: bool = False, baselines: bool = True) -> dict[str, Row]:
     """The rows that are always there, in the order of the tables; ``oracle`` for phantoms alone.
 
-    Both PCA are fitted on the training scans, once, as y_sem's encoder is, and have as many components as y_sem has
-    numbers (or as there are).
+    Both PCA are fitted on the training scans, once, as y_sem's encoder is. How many components a probe reads is chosen
+    by its inner folds, from as many as Table 7's have.
 
     Args:
         frozen: the model is: there are no training scans.
@@ -37,12 +37,12 @@ def standing_rows(inputs: Inputs, batch: int, frozen: bool = False, baselines: b
     rows["ldae"] = always(fixed(y_sem))
     means = np.asarray(inputs.latents.data[:, 0], dtype=np.float32)
     rows["latents_pooled"] = always(fixed(octants(means)))
-    grams = {"latents_pca": lambda: latent_gram(means), "pca_voxels_sized": lambda: voxel_gram(inputs, batch)}
+    grams = {"latents_pca": lambda: latent_gram(means), "pca_voxels_once": lambda: voxel_gram(inputs, batch)}
     for name, gram in grams.items():
         if len(train) < 2:
             rows[name] = always(NO_TRAINING_SCANS if frozen else "there are fewer than two training scans")
         else:
-            rows[name] = always(VoxelPca(gram(), (y_sem.shape[1],), train))
+            rows[name] = always(VoxelPca(gram(), base=train))
     measured = {}
     if any(part.stop <= part.start for part in inputs.grid.box()):
         reason = "the volumes do not hold the ventricles"
