@@ -222,7 +222,12 @@ RUNNING: dict[str, Callable[[Copy, subprocess.Popen, random.Random], None]] = {
 
 
 def flipped_table(copy: Copy, rng: random.Random) -> None:
-    flip(recorded(copy, rng, ("evaluate", "manifest")), rng)
+    flip(recorded(copy, rng, ("evaluate", "paper")), rng)
+
+
+def flipped_manifest(copy: Copy, rng: random.Random) -> None:
+    """Everything follows from it, so that all is made again but the trainings."""
+    flip(copy.results / "manifest" / rng.choice(("scans.tsv", "splits.tsv", "preflight.json")), rng)
 
 
 def flipped_weights(copy: Copy, rng: random.Random) -> None:
@@ -291,6 +296,7 @@ def moved_folder(copy: Copy, rng: random.Random) -> None:
 
 FINISHED: dict[str, Callable[[Copy, random.Random], None]] = {
     "flipped_table": flipped_table,
+    "flipped_manifest": flipped_manifest,
     "truncated_table": truncated_table,
     "emptied_headline": emptied_headline,
     "deleted_deliverables": deleted_deliverables,

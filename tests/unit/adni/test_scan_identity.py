@@ -100,6 +100,19 @@ def test_without_a_name_the_header_says_whose_an_image_is(download, image, tmp_p
     }
 
 
+def test_slices_of_another_subject_under_the_names_of_this_one_do_not_arrive(download, image):
+    """The conversion reads every header; preflight reads one of each image."""
+    other = next(plan.subject for plan in download.plans if plan.subject.ptid != image.ptid)
+    for path in (download.images / image.folder).iterdir():
+        header = pydicom.dcmread(path)
+        header.PatientID, header.PatientSex = other.ptid, "F" if header.PatientSex == "M" else "M"
+        header.save_as(path)
+    text = said(download)
+    assert sentence(download) == "5 of 6 visits on disk will arrive"
+    assert f"the files of I{image.image_id} are {other.ptid}'s by their own account" in text
+    assert DISAGREE not in text and "PatientSex" not in text  # the list is right, and so is the sex in the tables
+
+
 def test_a_patient_id_that_is_no_name_of_the_study_says_nothing(download, image, tmp_path):
     rename_files(download, image)
     for path in (download.images / image.folder).iterdir():

@@ -55,6 +55,23 @@ def test_facts_that_cannot_be_are_counted_and_quoted(download, column, cell, sen
     assert (f"{cell!r} (2)" in text) == bool(cell)
 
 
+@pytest.mark.parametrize("harm", ["empty", "numbers", "no column"])
+def test_a_cohort_without_diagnoses_is_not_ready(download, harm):
+    """Its scans would arrive, and none would be in the manifest."""
+    table = read_table(download.table("ADNIMERGE"))
+    whole = table["DX"].copy()
+    table["DX"] = {"empty": "", "numbers": "1", "no column": ""}[harm]
+    (table.drop(columns="DX") if harm == "no column" else table).to_csv(download.table("ADNIMERGE"), index=False)
+    assert "blocking: 6 of 6 arriving visits without a diagnosis that is known" in said(download)
+    assert "without a diagnosis" not in "\n".join(
+        map(str, preflight(download.images, download.tables, max_contradicted_fraction=1))
+    )
+    first = download.plans[0].subject.ptid  # a third without one is what ADNI has
+    table["DX"] = whole.where(table["PTID"] != first, "")
+    table.to_csv(download.table("ADNIMERGE"), index=False)
+    assert "without a diagnosis" not in said(download)
+
+
 @pytest.mark.parametrize(
     ("cell", "sex"),
     [("female", "Female"), ("F", "Female"), ("2.0", "Female"), ("Woman", "Female"), ("1", "Male"), ("MEN", "Male")],

@@ -60,11 +60,20 @@ def missing_facts(
         merge: ADNIMERGE as the adapter passes it on.
         arriving: PTID and VISCODE of each visit.
         changes: what the adapter changed: ages that are none of an adult (months, years of birth) are no value.
-        limit: a larger fraction of visits without an age, and more than half of them, block where cells of AGE are no
-            ages (``convert.max_contradicted_fraction``).
+        limit: a larger fraction of visits without a diagnosis, and more than half of them, block; of those without an
+            age where cells of AGE are no ages (``convert.max_contradicted_fraction``).
     """
     visits = pd.DataFrame(arriving, columns=["PTID", "VISCODE"]).merge(merge.drop_duplicates(["PTID", "VISCODE"]))
     findings = []
+    without = int((~visits["DX"].isin(DIAGNOSES)).sum()) if "DX" in visits else len(visits)
+    if without > max(limit, MOST) * len(visits):
+        what = (
+            f"{without} of {count(len(visits), 'arriving visit')} without a diagnosis that is known (CN, MCI, AD "
+        )
+        what += "or Dementia in DX): their scans will be left out (manifest.require_diagnosis)"
+        fix = "download ADNIMERGE again and use it unopened; to train without labels set manifest.require_diagnosis: "
+        fix += "false and convert.max_contradicted_fraction: 1"
+        findings.append(Finding("blocking", what, "ADNIMERGE", fix, "the diagnosis of a scan"))
     for column, known, what in (
         ("DX", None, "the diagnosis"), ("AGE", None, "the age"), ("PTGENDER", ("Male", "Female"), "the sex"),
     ):  # fmt: skip

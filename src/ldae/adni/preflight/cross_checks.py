@@ -121,13 +121,15 @@ def sexes(names: pd.Series, cells: pd.Series) -> dict[str, str]:
 
 
 def sexes_of_scans(files: Mapping[str, SubjectFiles]) -> Iterator[tuple[str, str]]:
-    """Subject and sex, of subjects whose first image has PatientSex."""
-    from ldae.adni.staging import header_of
+    """Subject and sex, of subjects whose first image has PatientSex and is not another subject's."""
+    from ldae.adni.staging import header_of, subject_of
 
     for name, item in files.items():
         path = next((own.dicom[0] for own in item.images.values() if own.dicom), None)
-        header = None if path is None else header_of(Path(path), ["Rows", "Columns", "PatientSex"])
-        if header is not None and (sex := str(header.get("PatientSex", "")).strip().upper()) in ("F", "M"):
+        header = None if path is None else header_of(Path(path), ["Rows", "Columns", "PatientSex", "PatientID"])
+        if header is None or subject_of(header) not in (name, None):
+            continue
+        if (sex := str(header.get("PatientSex", "")).strip().upper()) in ("F", "M"):
             yield name, sex
 
 

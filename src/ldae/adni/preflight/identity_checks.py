@@ -14,7 +14,7 @@ from ldae.adni.preflight.finding import Finding, Severity, shortened
 from ldae.core.keys import PTID
 from ldae.core.text_tables import count
 
-OPENED = 2_000  # images whose files have lost their names, spread over all of these, of which a header is read
+OPENED = 2_000  # images with named files, and as many whose files have lost their names, of which a header is read
 MISTAKEN = 0.01  # of the images that tell whose they are: with more, the list (or the tree) is another cohort's
 USED = "knowing whose a scan is"
 FIX = (
@@ -51,7 +51,7 @@ class Identities:
 
 
 def identities(files: Mapping[str, SubjectFiles], owners: Mapping[str, str]) -> Identities:
-    """Compare; images whose header (and no name) says that they are not the folder's are added to ``foreign``.
+    """Compare; images whose header says that they are not the folder's are added to ``foreign``.
 
     Args:
         files: PTID -> files on disk.
@@ -63,19 +63,24 @@ def identities(files: Mapping[str, SubjectFiles], owners: Mapping[str, str]) -> 
         for image, own in item.images.items()
         if (whose := owners.get(image)) is not None and PTID.fullmatch(whose)  # else it is told elsewhere
     ]
-    nameless = [(name, image) for name, image, own, _ in named if own.dicom and not own.subjects]
-    asked = set(nameless[:: max(-(-len(nameless) // OPENED), 1)])
+    nameless, others = (
+        [(name, image) for name, image, own, _ in named if own.dicom and bool(own.subjects) == known]
+        for known in (False, True)
+    )
+    opened, also = (set(some[:: max(-(-len(some) // OPENED), 1)]) for some in (nameless, others))
+    asked = opened | also
     told, contradicted = 0, dict[tuple[str, str], tuple[str, str]]()
     for name, image, own, whose in named:
         says = own.subjects
         if (name, image) in asked:
-            says = in_header(own)
-            if says and name not in says:
-                files[name].foreign[image] = min(says)
+            header = in_header(own)
+            says = says or header
+            if header and name not in header:
+                files[name].foreign[image] = min(header)
         told += bool(says)
         if says and whose not in says:
             contradicted[name, image] = whose, min(says)
-    return Identities(told, contradicted, len(nameless), len(asked))
+    return Identities(told, contradicted, len(nameless), len(opened))
 
 
 def in_header(own: ImageFiles) -> set[str]:
