@@ -67,9 +67,7 @@ def missing_facts(
     findings = []
     without = int((~visits["DX"].isin(DIAGNOSES)).sum()) if "DX" in visits else len(visits)
     if without > max(limit, MOST) * len(visits):
-        what = (
-            f"{without} of {count(len(visits), 'arriving visit')} without a diagnosis that is known (CN, MCI, AD "
-        )
+        what = f"{without} of {count(len(visits), 'arriving visit')} without a diagnosis that is known (CN, MCI, AD "
         what += "or Dementia in DX): their scans will be left out (manifest.require_diagnosis)"
         fix = "download ADNIMERGE again and use it unopened; to train without labels set manifest.require_diagnosis: "
         fix += "false and convert.max_contradicted_fraction: 1"
