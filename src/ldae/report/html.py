@@ -24,7 +24,7 @@ from ldae.report.differences import differences, missing_weights
 from ldae.report.estimates import SetTable, estimates_table, headline_cards, plain_table, without_unavailable
 from ldae.report.losses import losses
 from ldae.report.methods_text import CITE, run_methods
-from ldae.report.run_description import NAMES, PHANTOM_FLATTERS, run_kind, steps
+from ldae.report.run_description import NAMES, flatters, run_kind, steps
 from ldae.report.verdict import verdict
 from ldae.studies.common.paper_tables import SEEDS_SENTENCE
 from ldae.studies.common.study import (
@@ -204,7 +204,7 @@ def report_html(out: str | Path, sources: ReportSources, config: Config, public:
         kind=run_kind(config),
         config_digest=digest(config.model_dump(mode="json")),
         missing_weights=missing_weights(config),
-        flatters=PHANTOM_FLATTERS,
+        flatters=flatters(config.phantom),
         cards=headline_cards(sources.evaluate),
         losses=losses(sources.evaluate),
         steps=steps(config),

@@ -5,22 +5,40 @@ from pathlib import Path
 
 import pandas as pd
 
-from ldae.config import Config
+from ldae.config import Config, Phantom
 from ldae.core.lineage import MADE_FROM, read_description
 from ldae.core.scans import TARGETS, Change, ScanSet, read_splits
 from ldae.core.store import Store, open_store
 
-PHANTOM_FLATTERS = (
+PLAIN_FLATTERS = (
     "Every head is a smooth warp of one template, the template the scans are later registered to. Brain extraction "
     "and registration are easier than with real heads, and everybody has the same folds of the cortex.",
     "Contrast is one tissue curve per scanner, a smooth bias field and noise: no motion, no ringing, no lesions but "
     "caps round the ventricles.",
     "Ageing and disease move five structures (both ventricles, both hippocampi, the cortex) along fixed directions. A "
     "short code can hold that; real disease is more varied.",
+)
+RICH_FLATTERS = (
+    "Every head is a warp of one template, the template the scans are later registered to. Brain extraction and "
+    "registration are easier than with real heads. The folds of the cortex differ by a small random warp: nobody has a "
+    "sulcus that others lack.",
+    "Contrast is one tissue curve per site, a smooth bias field and noise: no motion and no ringing. Lesions are dark "
+    "balls in the white matter, beside the caps round the ventricles.",
+    "Ageing and disease move five structures (both ventricles, both hippocampi, the cortex) along fixed directions "
+    "and widen the sulci at three places of the cortex that differ between subjects; real disease is more varied.",
+)
+ALL_FLATTER = (
     "Diagnosis, age and volumes come from one formula with chosen noise. How well a probe can do is set by that "
     "formula: read each number beside the oracle, which knows the true volumes, not beside the paper's.",
     "Networks, grid and training are cut to run on two processor cores.",
 )
+
+
+def flatters(phantom: Phantom | None) -> tuple[str, ...]:
+    """Where a phantom's numbers flatter the method, by the variety of its heads; nothing of a real cohort."""
+    if phantom is None:
+        return ()
+    return (RICH_FLATTERS if phantom.variety == "rich" else PLAIN_FLATTERS) + ALL_FLATTER
 
 
 ENTRIES = {

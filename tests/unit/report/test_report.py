@@ -16,6 +16,8 @@ from ldae.core.files import write_json, write_tsv
 from ldae.report.differences import differences, missing_weights
 from ldae.report.estimates import estimates_table, headline_cards, plain_table, without_unavailable
 from ldae.report.html import ReportSources, data_uri, report_html
+from ldae.report.run_description import flatters
+from ldae.studies.common.estimate_panels import METRIC_LABELS
 from ldae.studies.common.method_styles import PROBES, in_html
 from ldae.studies.common.study import Estimates
 from ldae.studies.probes.reading import CHANCE
@@ -164,6 +166,23 @@ def test_what_is_missing_is_said(page: str) -> None:
     assert page.count("This figure was not made in this run.") == 1  # figure_qc
     for words in ("UK Biobank", "ImageNet", "SqueezeNet", "flatters", "truncated DICOM series"):
         assert words in page
+
+
+def test_what_flatters_is_that_of_the_phantom(config: Config) -> None:
+    """Heads with folds and lesions of their own are not said to lack them, and no sentence is said of real heads."""
+    plain, rich = (
+        " ".join(flatters(config.phantom.model_copy(update={"variety": variety}))) for variety in ("plain", "rich")
+    )
+    for words in ("same folds", "no lesions", "move five structures (both ventricles, both hippocampi, the cortex)"):
+        assert words in plain
+    assert "same folds" not in rich and "no lesions" not in rich and "differ between subjects" in rich
+    assert flatters(None) == ()
+
+
+def test_the_columns_of_every_table_have_words() -> None:
+    parts = [part for study in STUDIES for section in study.sections for part in section.shows]
+    metrics = {metric for part in parts if isinstance(part, Estimates) for metric in part.metrics}
+    assert not sorted(metrics - set(METRIC_LABELS))
 
 
 def test_what_was_read_and_fitted_is_said_in_one_line_each(page: str) -> None:

@@ -81,7 +81,25 @@ def test_diagnoses_and_features_that_know_no_age_are_not_corrected() -> None:
     ]
     table = pd.concat(parts)
     assert table["corrected"].isna().all()
-    assert not summary(table, 50, 1)["metric"].str.contains("corrected").any()
+    found = summary(table, 50, 1)
+    corrected = found[found["metric"].str.contains("_corrected_test$")]
+    assert len(corrected) == 2 and corrected["value"].isna().all()
+    assert corrected["note"].str.contains("hardly follows the age").all()
+
+
+def test_all_folds_are_corrected_or_none() -> None:
+    """Of the other folds alone the numbers would be those of other subjects, chosen by how well they were predicted."""
+    scans, feature = cohort(120)
+    age, fold = scans["age"].to_numpy(), np.arange(120) % 3
+    whole = measure.cross_validated(scans, "age", "ldae", fixed(feature), np.arange(120), age, fold, 1)
+    assert whole["corrected"].notna().all()
+    torn = whole.assign(corrected=whole["corrected"].where(whole["fold"] != 1))
+    for table, known in ((whole, True), (torn, False)):
+        found = summary(table, 50, 1).set_index("metric")
+        for metric in ("age_bias_slope_corrected_cv", "age_mae_corrected_cv"):
+            assert np.isfinite(found.loc[metric, "value"]) == known
+            assert known or "in 1 of 3 folds" in found.loc[metric, "note"]
+        assert np.isfinite(found.loc["age_bias_slope_cv", "value"])
 
 
 def test_what_the_inner_folds_say_is_out_of_fold() -> None:

@@ -76,6 +76,8 @@ METRIC_LABELS = {
     "mcc_ad_test_paper": "Matthews correlation",
     "sensitivity_ad_test_paper": "recall of AD",
     "sensitivity_cn_positive_test_paper": "recall of CN",
+    "precision_cn_positive_test_paper": "precision of CN",
+    "f1_cn_positive_test_paper": "F1 of CN",
     "age_mae_test_paper": "age error, MAE (years)",
     "age_rmse_test_paper": "age error, RMSE (years)",
     "ventricle_ml_change_plus_ad": "ventricles towards AD (ml), raw",

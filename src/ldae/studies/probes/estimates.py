@@ -180,6 +180,7 @@ AGE_METRICS: dict[str, Statistic] = {
     "age_r2": r2,
     "age_bias_slope": bias_slope,
 }
+UNCORRECTED = ("mean_predictor", "supervised")  # no probe, whose inner folds could tell of a pull
 CORRECTED: dict[str, Statistic] = {"age_bias_slope_corrected": bias_slope, "age_mae_corrected": mae}
 METRICS = {"ad": AD_METRICS, "age": AGE_METRICS}
 
@@ -206,7 +207,8 @@ def summary(predictions: pd.DataFrame, bootstrap: int, seed: int, positive_class
                 for metric, statistic in metrics.items():
                     estimate = estimate_of(group, task, statistic, bootstrap, seed)
                     rows.append(estimate.row(method=name, metric=f"{metric}_{protocol}"))
-                rows += corrected_rows(group, name, protocol, bootstrap, seed) if task == "age" else []
+                if task == "age" and protocol != "test_paper" and name not in UNCORRECTED:
+                    rows += corrected_rows(group, name, protocol, bootstrap, seed)
             if of_task.empty and protocol != "test_paper":
                 reason = not_available(_unfitted(task))
                 rows += [reason.row(method=OURS, metric=f"{metric}_{protocol}") for metric in metrics]
@@ -214,13 +216,23 @@ def summary(predictions: pd.DataFrame, bootstrap: int, seed: int, positive_class
 
 
 def corrected_rows(group: pd.DataFrame, name: str, protocol: str, bootstrap: int, seed: int) -> list[dict]:
-    """The metrics of ages whose pull towards the mean was undone; none where it was not."""
-    known = group.dropna(subset=["corrected"]) if "corrected" in group else group.iloc[:0]
-    swapped = known.assign(prediction=known["corrected"]) if len(known) else known
+    """The metrics of ages whose pull towards the mean was undone, of all folds; n/a where one of them was not."""
+    if group.empty or "corrected" not in group:
+        return []
+    unknown = group["corrected"].isna()
+    if unknown.any():
+        folds = group["fold"]
+        where = (
+            f"in {folds[unknown].nunique()} of {folds.nunique()} folds"
+            if protocol == "cv"
+            else "in the subjects fitted on"
+        )
+        none = not_available(f"{where} the predicted age hardly follows the age, so that its pull cannot be undone")
+        return [none.row(method=name, metric=f"{metric}_{protocol}") for metric in CORRECTED]
+    swapped = group.assign(prediction=group["corrected"])
     return [
         estimate_of(swapped, "age", statistic, bootstrap, seed).row(method=name, metric=f"{metric}_{protocol}")
         for metric, statistic in CORRECTED.items()
-        if len(known)
     ]
 
 

@@ -166,7 +166,7 @@ ESTIMATES = (
         PROBES,
         "Bias of the age: years by which the error changes with each year of age (0: none; -1: everybody gets the same "
         "age), as predicted and with the pull towards the mean undone by a line over the scans that the probe was "
-        "fitted on",
+        "fitted on (n/a where the predicted age hardly follows the age in one of the folds)",
         first="features",
     ),
     Estimates(
