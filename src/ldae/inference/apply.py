@@ -4,6 +4,7 @@ Each scan leaves a record; what has one of the same scan, model and request is n
 be used is refused with its reason and does not stop the others.
 """
 
+import logging
 import os
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
@@ -29,6 +30,8 @@ from ldae.inference.model import LDAE, Codes, preprocessed
 from ldae.inference.scan import GENERATED, Scan
 from ldae.preprocessing.derivatives import ScanFiles, resolution
 from ldae.preprocessing.reading import files_of_scan
+
+logger = logging.getLogger("ldae")
 
 SCANS_PER_WORKER = 50
 IMAGES = (".nii", ".nii.gz")
@@ -122,12 +125,15 @@ def _scans_of(path: Path) -> list[Given]:
 
 
 def _scans_of_dataset(root: Path) -> list[Given]:
-    """The T1w image of every visit of a BIDS dataset; of several the one that the workflow would take."""
-    from ldae.cohort.bids import bids_scans
+    """The T1w image of every visit of a BIDS dataset; of several the one that the workflow would take. Images that
+    cannot be read at all are named in the log."""
+    from ldae.cohort.bids import ANOTHER, bids_scans
     from ldae.config import Bids
 
     table = bids_scans(Bids(path=root))
     used = table[table["reason"].isna()].sort_values(KEY)
+    for row in table[table["reason"].notna() & ~table["reason"].str.startswith(ANOTHER, na=False)].itertuples():
+        logger.warning("%s is left out: %s", root / row.t1w, row.reason)
     return [Given(row.participant_id, row.session_id, root / row.t1w) for row in used.itertuples()]
 
 

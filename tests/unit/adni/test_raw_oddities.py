@@ -601,6 +601,9 @@ def test_a_site_reported_as_unusable_and_diagnoses_that_differ_are_listed(make_d
     for path in download.tables.iterdir():
         path.write_text(path.read_text().replace(old, new))
     for path in list((download.images / new).rglob("*.dcm")):
+        header = pydicom.dcmread(path)
+        header.PatientID = new
+        header.save_as(path)
         path.rename(path.with_name(path.name.replace(old, new)))
     row = {"PTID": new, "VISCODE": "bl"}
     merge = read_table(download.table("ADNIMERGE"))

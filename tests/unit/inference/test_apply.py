@@ -195,16 +195,20 @@ def test_another_scan_of_the_same_name_is_refused(out, exported, raw, tmp_path, 
 
 @pytest.fixture
 def dataset(tmp_path) -> Path:
-    for name in ("sub-1/ses-a/anat/sub-1_ses-a_T1w", "sub-1/ses-b/anat/sub-1_ses-b_run-2_T1w", "sub-2/anat/sub-2_T1w"):
+    for name in ("sub-1/ses-a/anat/sub-1_ses-a_T1w", "sub-1/ses-b/anat/sub-1_ses-b_run-2_T1w",
+                 "sub-1/ses-b/anat/sub-1_ses-b_run-1_T1w", "sub-2/anat/sub-2_T1w"):  # fmt: skip
         path = tmp_path / f"bids/{name}.nii.gz"
-        path.parent.mkdir(parents=True)
-        path.write_bytes(b"image")
-    (tmp_path / "bids/sub-1/ses-b/anat/sub-1_ses-b_run-1_T1w.nii.gz").write_bytes(b"image")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nib.save(nib.Nifti1Image(np.zeros((2, 2, 2), np.uint8), np.eye(4)), path)
     return tmp_path / "bids"
 
 
-def test_a_dataset_gives_one_scan_a_visit(dataset):
+def test_a_dataset_gives_one_scan_a_visit(dataset, caplog):
+    page = dataset / "sub-3/anat/sub-3_T1w.nii.gz"
+    page.parent.mkdir(parents=True)
+    page.write_text("<html>")
     found = find_scans([dataset])
+    assert f"{page} is left out: no NIfTI file: it is a web page or XML" in caplog.text
     assert [scan.name for scan in found] == ["sub-1_ses-a", "sub-1_ses-b", "sub-2_ses-M000"]
     assert found[1].source.name == "sub-1_ses-b_run-1_T1w.nii.gz"
     assert [scan.name for scan in find_scans([dataset], ["1"], ["ses-b"])] == ["sub-1_ses-b"]

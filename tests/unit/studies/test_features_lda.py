@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
 
-from ldae.studies.common.feature_sets import VoxelPca, _blocks
+from ldae.studies.common.feature_sets import VoxelPca, block_means
 from ldae.studies.common.linear_probes import choose
 from ldae.studies.probes.discriminant_plane import lda_projection
 
@@ -29,7 +29,7 @@ def test_pca_has_no_more_components_than_the_rows_span() -> None:
 
 def test_blocks_are_means() -> None:
     volume = np.arange(2 * 4 * 4 * 5, dtype=float).reshape(2, 4, 4, 5)
-    blocks = _blocks(volume, 2)
+    blocks = block_means(volume, 2)
     assert blocks.shape == (2, 8)
     assert blocks[1, 0] == volume[1, :2, :2, :2].mean()
 
