@@ -94,11 +94,15 @@ if workflow.is_main_process:
         sys.exit("\n".join(f"Error: {placed(line, GIVEN_IN)}" for line in str(error).splitlines()))
 
 
-# Before the first job: Snakemake would make these folders for everybody.
+# Before the first job: Snakemake would make these folders for everybody, and end every job that reads a file of the future.
 onstart:
     written = [path for made in workflow.rules for path in [*made.output, *made.log, made.benchmark] if path]
     written.append(f"{RESULTS}/{RECORDS}/all")
     make_private(settings, [*written, f"{RESULTS}/scratch/clinica"] if settings.clinica else written)
+    if ahead := no_later_than_now(Path(RESULTS)):
+        print(
+            f"{ahead} files of {RESULTS} had times that lie ahead; they are given the present one.", file=sys.stderr
+        )
 
 
 # What people read, and what the studies read, whichever rule makes it; stores are left to those that read them.

@@ -15,6 +15,7 @@ from ldae.core.closure import Code
 from ldae.core.contamination import splits_of, training_subjects
 from ldae.core.errors import UserError
 from ldae.core.files import digest
+from ldae.core.folders import no_later_than_now
 from ldae.core.model_places import STAGES, parts
 from ldae.core.names import GROUPS, target_problems
 from ldae.core.own_gpus import DEVICE

@@ -3,12 +3,15 @@
 import errno
 import fcntl
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
 from ldae.core.errors import UserError
+
+SKEW = 60  # seconds by which clocks of two machines may differ
 
 
 @cache
@@ -89,6 +92,26 @@ def saying_what_is_closed() -> Iterator[None]:
             raise
         start = str(error.filename)[:200]
         raise UserError(f"{start}... lies in more folders than a path can name: move what is in it up.") from None
+
+
+def no_later_than_now(folder: Path) -> int:
+    """Give files whose time lies more than a minute ahead (a clock was wrong, or a backup's) the present time.
+
+    Snakemake ends every job that reads one: what the job has made would be older than what it was made from. Only times
+    change, and of files that this user may change.
+
+    Returns:
+        How many there were.
+    """
+    latest, found = time.time() + SKEW, 0
+    for place, _, names in walk(folder, closed=True) if folder.is_dir() else ():
+        for name in names:
+            with suppress(OSError):
+                path = Path(place, name)
+                if path.lstat().st_mtime > latest:
+                    os.utime(path, follow_symlinks=False)
+                    found += 1
+    return found
 
 
 def leads_nowhere(error: OSError) -> bool:

@@ -148,7 +148,7 @@ def status_lines(results: Path, folder: Path, alive: bool) -> Iterator[str]:
     unfinished = [job for job in jobs if not job.done]
     shards = Counter(job.rule for job in unfinished)
     for job in unfinished:
-        words = f"last word {duration(time.time() - job.written)} ago{f': {job.said}' if job.said else ''}"
+        words = f"last word {duration(max(time.time() - job.written, 0))} ago{f': {job.said}' if job.said else ''}"
         failed = run is not None and job.rule in run.failed
         if failed and alive and shards[job.rule] > 1:  # Snakemake's log names the rule, not the shard
             yield f"{DOUBTFUL}{job.name} ({job.log}), {words}"
