@@ -14,6 +14,8 @@ from ldae.report.model_card import estimate_words
 from ldae.report.public import bundle_public
 from ldae.studies.common.paper_tables import write_table
 
+NEWCOMERS = "figure_toy"  # where docs/contributing is followed: these results have nothing of its study
+
 
 def estimates(counts):
     rows = [("ldae", "auc", 0.8, 0.7, 0.9, count, 2 * count, 1.0, 9, None) for count in counts]
@@ -92,7 +94,7 @@ def test_every_public_table_and_figure_of_a_real_cohort(tmp_path, results, sourc
         if (out / f"figures/{name}.svg").read_bytes() != (paper / f"figures/{name}.svg").read_bytes()
     }
     assert {"figure_8_interpolation", "figure_reconstruction_methods", "figure_solvers"} <= again
-    assert fewest == 20 or again == set(few_subjects.redrawn())
+    assert fewest == 20 or again == set(few_subjects.redrawn()) - {NEWCOMERS}
     assert read_tsv(out / "tables/probes.tsv", dtype=str).fillna("n/a").iloc[0]["auc_ad_cv"] == "n/a"
     assert "0.78" not in (out / "tables/probes.md").read_text() + (out / "tables/probes.tex").read_text()
     assert json.loads((out / "headline.json").read_text())["auc_ad_cv"] == {
@@ -124,9 +126,9 @@ def test_a_public_figure_whose_table_counts_subjects_says_what_it_is_drawn_from(
 @pytest.mark.parametrize(("subjects", "left"), [(4, False), (40, True)])
 def test_a_figure_that_nobody_can_draw_again_stays_where_it_counts_few(tmp_path, subjects, left):
     row = {"method": "a", "value": 0.5, "low": 0.4, "high": 0.6, "n_subjects": subjects}
-    write_tsv(tmp_path / "figure_toy.tsv", pd.DataFrame([row]))
+    write_tsv(tmp_path / "figure_mine.tsv", pd.DataFrame([row]))
     write_tsv(tmp_path / "figure_probes.tsv", pd.DataFrame([row]))  # drawn again, before
-    (tmp_path / "figure_toy.svg").write_text("<svg/>")
-    assert few_subjects.withhold(tmp_path, 10) == ([] if left else ["figure_toy"])
-    assert (tmp_path / "figure_toy.svg").exists() == (tmp_path / "figure_toy.tsv").exists() == left
+    (tmp_path / "figure_mine.svg").write_text("<svg/>")
+    assert few_subjects.withhold(tmp_path, 10) == ([] if left else ["figure_mine"])
+    assert (tmp_path / "figure_mine.svg").exists() == (tmp_path / "figure_mine.tsv").exists() == left
     assert (tmp_path / "figure_probes.tsv").exists()
