@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -154,13 +155,17 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(cohort, tmp_path, processes):
         if (process.info["environ"] or {}).get(MARK) == str(tmp_path):
             process.wait()
     log = (tmp_path / RESULTS / "logs/train_autoencoder.log").read_text()
-    assert "SIGINT received; saved after step 11 of 40" in log and "Traceback" not in log
+    saved = re.search(r"(SIGINT received|another process was asked to stop); saved after step (\d+) of 40", log)
+    assert saved and "Traceback" not in log
+    if processes == 1:  # of two, either may be the first to be told, before its next step or after it
+        assert saved.groups() == ("SIGINT received", "11")
     [attempt] = json.loads((workflow.train(stage) / "checkpoints/attempts.json").read_text())["attempts"]
     assert not attempt["fault"]
     workflow.release()
     again = workflow.start("train_autoencoder", *arguments)
     assert again.wait() == 0, workflow.output()
-    assert "continued from step 11 of 40" in (tmp_path / RESULTS / "logs/train_autoencoder.log").read_text()
+    log = (tmp_path / RESULTS / "logs/train_autoencoder.log").read_text()
+    assert f"continued from step {saved[2]} of 40" in log
     if processes == 1:
         assert_same_model(workflow.train(stage), cohort.folder / "train" / stage)
 
