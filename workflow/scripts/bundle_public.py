@@ -10,32 +10,14 @@ read = [*snakemake.input, folders.evaluate, folders.paper]
 with running(snakemake.log[0], read, [*snakemake.output, folders.public]):
     from ldae.config import parse_config
     from ldae.core.files import read_tsv
-    from ldae.core.provenance import run_provenance
-    from ldae.core.scans import read_splits
-    from ldae.inference.degenerate import degenerate_sentences
-    from ldae.report.html import ReportSources
     from ldae.report.public import bundle_public
-    from ldae.report.run_description import imported_stages, unseen_sentences
-    from ldae.training.warm_start import start_sentences
+    from ldae.report.sources import run_sources
 
-    files = snakemake.input
-    scans = read_tsv(files.scans, dtype=str)
+    scans = read_tsv(snakemake.input.scans, dtype=str)
     bundle_public(
         Path(folders.public),
         Path(folders.paper),
-        ReportSources(
-            figures=Path(folders.paper) / "figures",
-            evaluate=Path(folders.evaluate),
-            table_1=Path(files.table_1),
-            exclusions=Path(files.exclusions),
-            tables=Path(folders.paper) / "tables",
-            provenance=run_provenance([files.volumes, files.latents], list(files.models)),
-            external=Path(files.external) if files.external else None,
-            unseen=unseen_sentences(Path(folders.train), Path(folders.store) / "volumes", Path(files.splits)),
-            degenerate=degenerate_sentences(Path(folders.train), Path(folders.store)),
-            starts=start_sentences(Path(folders.train), read_splits(files.splits)),
-            imported=imported_stages(Path(folders.train)),
-        ),
+        run_sources(folders, snakemake.input),
         parse_config(folders.settings),
         names={*scans["participant_id"], *scans["image_id"].dropna()},
     )
