@@ -269,19 +269,13 @@ def estimates_table(rows: list[dict[str, Any]], keys: Sequence[str] = ("method",
     return table.astype(dict.fromkeys(whole, "int64"))
 
 
-def summarise(
-    table: pd.DataFrame, metrics: Sequence[str], n: int, seed: int, statistic: Statistic | None = None
-) -> pd.DataFrame:
-    """One estimate per method and metric of a table with one row per scan (columns participant_id, method, metrics).
-
-    Args:
-        statistic: the mean if none is given.
-    """
+def summarise(table: pd.DataFrame, metrics: Sequence[str], n: int, seed: int) -> pd.DataFrame:
+    """The mean per method and metric of a table with one row per scan (columns participant_id, method, metrics)."""
     rows = []
     for method, group in table.groupby("method", sort=False):
         for metric in metrics:
             values, subjects = group[metric].to_numpy(float), group["participant_id"].to_numpy()
-            estimate = interval(values, subjects, statistic or mean_of(metric), n, seed)
+            estimate = interval(values, subjects, mean_of(metric), n, seed)
             rows.append(estimate.row(method=method, metric=metric))
     return estimates_table(rows)
 
