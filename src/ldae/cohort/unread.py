@@ -18,7 +18,6 @@ ORDINARY = (".nii.gz", ".json", ".tsv", ".nii", ".bval", ".bvec")
 NEAR_SUBJECT = re.compile(r"sub(j|ject)?[-_ ]?\w.*", re.IGNORECASE)
 NEAR_SESSION = re.compile(r"(ses|sess|session|visit)[-_ ]?\w.*", re.IGNORECASE)
 NEAR_ANAT = re.compile(r"anat\W*|anatomy|anatomical|struct(ural)?", re.IGNORECASE)
-PREAMBLE, DICOM = 128, b"DICM"
 
 
 @dataclass
@@ -44,7 +43,9 @@ class Unread:
             self.archives.append(path)
         elif shortcut_to(name):
             self.shortcuts.append(path)
-        elif where in self.dicom or (where and kind_of(name) == "dicom" and is_dicom(root / path)):
+        elif where in self.dicom or (
+            where and kind_of(name) == "dicom" and (root / path).is_file() and is_dicom(root / path)
+        ):
             self.dicom[where] += kind_of(name) == "dicom"
 
     def sentences(self) -> Iterator[str]:
@@ -63,7 +64,6 @@ class Unread:
 
 def is_dicom(path: Path) -> bool:
     """Whether a file begins as DICOM does."""
-    if not path.is_file():
-        return False
-    with open(path, "rb") as handle:
-        return handle.read(PREAMBLE + len(DICOM))[PREAMBLE:] == DICOM
+    from pydicom import misc
+
+    return path.is_file() and misc.is_dicom(path)
