@@ -342,7 +342,7 @@ class Outcome:
 
 def harm_the_run(copy: Copy, names: list[str], rng: random.Random, outcome: Outcome) -> None:
     """The chain from its beginning to its end, with these faults on the way, in the order of its steps."""
-    running, waiting = copy.chain(), []
+    running, waiting, before = copy.chain(), [], copy.commands
     for name in names:
         if running.poll() is not None:
             if running.returncode == 0:
@@ -351,15 +351,14 @@ def harm_the_run(copy: Copy, names: list[str], rng: random.Random, outcome: Outc
             if any((copy.folder / ".snakemake/locks").glob("*.lock")):
                 copy.unlock()
             running = copy.chain()
-        before = copy.commands
         if outcome.try_fault(name, lambda fault=RUNNING[name], run=running: fault(copy, run, rng)):
             waiting.append(name)
-            print(f"{name}: injected, {copy.commands - before} commands", flush=True)
+            print(f"{name}: injected", flush=True)
         if name.startswith("kill_snakemake"):
             running.wait()
     survived = running.wait() == 0 or copy.recover()
-    for name in waiting:
-        outcome.judge(name, survived, copy.commands)
+    for name in waiting:  # of all of them together it is known how the run ended
+        outcome.judge(name, survived, copy.commands - before)
 
 
 def harm_the_results(copy: Copy, names: list[str], rng: random.Random, outcome: Outcome, reference: Copy) -> None:
