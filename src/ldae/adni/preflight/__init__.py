@@ -49,7 +49,11 @@ from ldae.adni.preflight.image_checks import (
     misplaced_images,
     renamed_folders,
     unseen_findings,
-    visit_findings,
+)
+from ldae.adni.preflight.listing_checks import (
+    contradicting_kinds,
+    contradicting_sequences,
+    contradicting_strengths,
 )
 from ldae.adni.preflight.passed_over import (
     contents_of_archives,
@@ -59,13 +63,6 @@ from ldae.adni.preflight.passed_over import (
     passed_over,
     whole_elsewhere,
 )
-from ldae.adni.preflight.phase_checks import (
-    contradicting_kinds,
-    contradicting_phases,
-    contradicting_scores,
-    contradicting_sequences,
-    contradicting_strengths,
-)
 from ldae.adni.preflight.quality_checks import (
     changing_facts,
     diagnosis_findings,
@@ -74,6 +71,7 @@ from ldae.adni.preflight.quality_checks import (
     site_findings,
 )
 from ldae.adni.preflight.table_checks import adapted_findings, table_findings, tool_findings
+from ldae.adni.preflight.visit_checks import contradicting_phases, contradicting_scores, visit_findings
 from ldae.adni.selection import PHASES
 from ldae.adni.short_series import Headers, look_for_short_series
 from ldae.adni.short_subjects import look_for_short_subjects

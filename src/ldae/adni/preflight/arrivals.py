@@ -38,6 +38,7 @@ from ldae.core.text_tables import count
 
 USED = "converting the scans"
 CAUSES = 3
+SHOWN = 4  # visits
 PASSED_OVER = "in a place that is passed over"
 DISAGREEING = "the list and the files disagree"
 DIES = "Clinica dies"
@@ -219,11 +220,9 @@ def filtered_list(meta: pd.DataFrame, found: Arrivals, subjects: Collection[str]
     if not lacking:
         return []
     rows = meta[meta["SubjectID"].isin(subjects)]
-    visits = rows["Visit"].value_counts()
-    names = ", ".join(f"{name} ({number})" for name, number in visits.head(4).items())
-    more = f" and {len(visits) - 4} more" if len(visits) > 4 else ""
     what = (
-        f"your MPRAGEMETA lists only {count(len(rows), 'image')} of the subjects on disk, of the visits {names}{more}; "
+        f"your MPRAGEMETA lists only {count(len(rows), 'image')} of the subjects on disk, of the visits "
+        f"{commonest(rows['Visit'])}; "
         f"on disk are T1w scans of {count(len(lacking), 'visit')} that it does not list"
     )
     return [Finding("quarantine", what, "MPRAGEMETA", ADVICE[UNLISTED], "the list of T1w images")]
@@ -239,15 +238,20 @@ def filtered_visits(merge: pd.DataFrame, found: Arrivals, subjects: Collection[s
     if len(found.losing(NO_VISIT)) < 2:
         return []
     rows = merge[merge["PTID"].isin(subjects)]
-    visits = rows["VISCODE"].value_counts()
-    names = ", ".join(f"{name} ({number})" for name, number in visits.head(4).items())
-    more = f" and {len(visits) - 4} more" if len(visits) > 4 else ""
     what = (
-        f"your ADNIMERGE has {count(len(rows), 'row')} of the subjects on disk, of the visits {names}{more}; "
+        f"your ADNIMERGE has {count(len(rows), 'row')} of the subjects on disk, of the visits "
+        f"{commonest(rows['VISCODE'])}; "
         f"{count(len(lacking), 'scan')} on disk are half a year or more from all of their subject's"
     )
     fix = "download the whole ADNIMERGE (a filtered one has some visits alone), or correct its dates"
     return [Finding("quarantine", what, "ADNIMERGE", fix, "the visits of the subjects")]
+
+
+def commonest(visits: pd.Series) -> str:
+    """``bl (40), m12 (31) and 3 more``: the visits with the most rows, and how many others there are."""
+    numbers = visits.value_counts()
+    names = ", ".join(f"{name} ({number})" for name, number in numbers.head(SHOWN).items())
+    return names + (f" and {len(numbers) - SHOWN} more" if len(numbers) > SHOWN else "")
 
 
 def arrival_findings(found: Arrivals, limit: float) -> list[Finding]:

@@ -5,8 +5,9 @@ ADNI1's quality control.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
@@ -24,6 +25,7 @@ from ldae.core.text_tables import count
 
 DEMOGRAPHICS = "PTDEMOG"
 OPENED = 200  # subjects, spread over all of them, of whom PatientSex is read
+T = TypeVar("T")
 WHO = "whose the facts are"
 ROSTER = re.compile(r"[0-9]{1,9}")
 
@@ -44,6 +46,11 @@ def contradiction(
     if too_many_lost(len(cells), total, subjects, limit):
         return [Finding("blocking", what, where, f"download it again: {SORTED}; {ACCEPT}", used)]
     return [Finding("note", what, where, "see which is right, and correct the other", used)]
+
+
+def spread(every: Sequence[T], most: int) -> Sequence[T]:
+    """At most so many of them, evenly over all."""
+    return every[:: max(-(-len(every) // most), 1)]
 
 
 def contradicting_names(
@@ -103,8 +110,7 @@ def contradicting_sexes(
     findings = contradiction(cells, len(both), len(cells), limit, words, "ADNIMERGE, PTDEMOG")
     known = theirs | ours
     some = [name for name in files if name in known]
-    some = some[:: max(-(-len(some) // OPENED), 1)]
-    scanned = dict(sexes_of_scans({name: files[name] for name in some}))
+    scanned = dict(sexes_of_scans({name: files[name] for name in spread(some, OPENED)}))
     cells = [f"{name} ({known[name]}, scan {scanned[name]})" for name in scanned if known[name] != scanned[name]]
     words = "PTGENDER contradicts PatientSex of the scans that were read", "subject", "the sex of a subject"
     return findings + contradiction(cells, len(scanned), len(cells), limit, words, "ADNIMERGE, PTDEMOG")

@@ -1,10 +1,11 @@
-"""Dates that contradict the code of their visit, the scan, or the folder that LONI named after its day.
+"""Dates nobody can read, or that contradict the code of their visit, the scan, or the folder that LONI named by the day.
 
 The code of a visit is believed without a word, so single contradictions are told here. Many of them are no slips of
 single people: a column was sorted alone, or a spreadsheet program took the month for the day.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 
 import pandas as pd
@@ -14,6 +15,8 @@ from ldae.adni.disk import SubjectFiles, day_of
 from ldae.adni.preflight.finding import Finding, shortened
 from ldae.adni.preflight.quality_checks import ACCEPT, SORTED
 from ldae.adni.selection import PHASES
+from ldae.adni.study_tables import BY_NAME
+from ldae.core.cells import quoted
 from ldae.core.text_tables import count
 
 DAYS_PER_MONTH = 365.25 / 12
@@ -222,3 +225,25 @@ def misdated_scans(visits: pd.DataFrame, limit: float) -> list[Finding]:
     return [
         Finding("note", what, "MPRAGEMETA", "see which date is right, and correct the list where it is wrong", USED)
     ]
+
+
+def bad_dates(
+    table: pd.DataFrame, column: str, subject: str, name: str, effect: str = "such a visit is left out"
+) -> list[Finding]:
+    """Dates that Clinica cannot read.
+
+    Args:
+        column, subject: columns of the date and of the subject's name.
+        name: the table, as Clinica calls it.
+        effect: what a date that cannot be read costs.
+    """
+    dates = pd.to_datetime(table[column], format="%Y-%m-%d", errors="coerce", exact=True)
+    wrong = table[dates.isna() | (table[column].str.len() != 10)]
+    if wrong.empty:
+        return []
+    cells = Counter(wrong.loc[wrong[column] != "", column])
+    how = f"holds {quoted(cells, 3)}, not YYYY-MM-DD," if cells else "is empty"
+    what = f"{column} {how} for {shortened(sorted(set(wrong[subject])))}; {effect}"
+    page = BY_NAME[name].page
+    fix = f"fill in the dates, or download it again without opening it in a spreadsheet program, from {page}"
+    return [Finding("quarantine", what, name, fix, "matching images to visits")]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ldae.adni.disk import SubjectFiles
 from ldae.adni.image_files import ImageFiles
+from ldae.adni.preflight.cross_checks import spread
 from ldae.adni.preflight.finding import Finding, Severity, shortened
 from ldae.core.keys import PTID
 from ldae.core.text_tables import count
@@ -67,8 +68,8 @@ def identities(files: Mapping[str, SubjectFiles], owners: Mapping[str, str]) -> 
         [(name, image) for name, image, own, _ in named if own.dicom and bool(own.subjects) == known]
         for known in (False, True)
     )
-    opened, also = (set(some[:: max(-(-len(some) // OPENED), 1)]) for some in (nameless, others))
-    asked = opened | also
+    opened = set(spread(nameless, OPENED))
+    asked = opened.union(spread(others, OPENED))
     told, contradicted = 0, dict[tuple[str, str], tuple[str, str]]()
     for name, image, own, whose in named:
         says = own.subjects

@@ -1,7 +1,4 @@
-"""Images that are listed and not on disk, on disk and not listed, and what lies beside the subjects.
-
-And, for the subjects on disk, cells of ADNIMERGE that end Clinica or lose a visit.
-"""
+"""Images that are listed and not on disk, on disk and not listed, and what lies beside the subjects."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -12,113 +9,18 @@ import pandas as pd
 
 from ldae.adni.adni4_tables import Adni4
 from ldae.adni.archives import DAMAGED, LOCKED, NESTED, PARTLY, UNSEEN, Contents, unpacked_by
-from ldae.adni.bids_tables import DIAGNOSES
 from ldae.adni.disk import BEHIND_A_LINK, SubjectFiles, subject_files
 from ldae.adni.inventory import FIVE_DIGITS, SIBLING, Outsider, subject_folders
 from ldae.adni.preflight.beside_subjects import USED, outsider_findings
+from ldae.adni.preflight.date_checks import bad_dates
 from ldae.adni.preflight.finding import Finding, Severity, counted, shortened
-from ldae.adni.selection import PHASES
 from ldae.adni.study_tables import BY_NAME
 from ldae.adni.troubles import Trouble
-from ldae.core.cells import cut, quoted
 from ldae.core.file_names import BY_ICLOUD, kind_of
 from ldae.core.files import escaped
 from ldae.core.folders import walk
 from ldae.core.keys import PTID
 from ldae.core.text_tables import count
-
-PAGE = BY_NAME["ADNIMERGE"].page
-OFTEN = 0.1  # of the rows of a column
-
-
-def visit_findings(merge: pd.DataFrame, subjects: list[str], costly: set[str] | None = None) -> list[Finding]:
-    """Dates, visit codes, phases and diagnoses; subjects on disk that the table does not know.
-
-    Args:
-        costly: subjects who lose a scan to a row that cannot be used; None: unknown.
-    """
-    rows = merge[merge["PTID"].isin(subjects)]
-    dated = pd.to_datetime(rows["EXAMDATE"], format="%Y-%m-%d", errors="coerce").notna()
-    unread = (~dated & (rows["EXAMDATE"] != "")).mean()
-    every = costly is None or unread > OFTEN  # a damaged column is told, whatever else its visits are lost to
-    concerned = rows if every else rows[rows["PTID"].isin(costly or ())]
-    findings = [
-        *bad_dates(concerned, "EXAMDATE", "PTID", "ADNIMERGE"),
-        *bad_codes(concerned),
-        *unknown_phases(rows),
-        *unknown_diagnoses(rows),
-    ]
-    strangers = sorted(set(subjects) - set(rows["PTID"]))
-    if strangers:
-        what = f"{count(len(strangers), 'subject')} without a row: {shortened(strangers)}; Clinica leaves them out"
-        fix = f"download the newest table from {PAGE}"
-        findings.append(Finding("quarantine", what, "ADNIMERGE", fix, "visits, age and diagnosis"))
-    return findings
-
-
-def bad_dates(
-    table: pd.DataFrame, column: str, subject: str, name: str, effect: str = "such a visit is left out"
-) -> list[Finding]:
-    """Dates that Clinica cannot read.
-
-    Args:
-        column, subject: columns of the date and of the subject's name.
-        name: the table, as Clinica calls it.
-        effect: what a date that cannot be read costs.
-    """
-    dates = pd.to_datetime(table[column], format="%Y-%m-%d", errors="coerce", exact=True)
-    wrong = table[dates.isna() | (table[column].str.len() != 10)]
-    if wrong.empty:
-        return []
-    cells = Counter(wrong.loc[wrong[column] != "", column])
-    how = f"holds {quoted(cells, 3)}, not YYYY-MM-DD," if cells else "is empty"
-    what = f"{column} {how} for {shortened(sorted(set(wrong[subject])))}; {effect}"
-    page = BY_NAME[name].page
-    fix = f"fill in the dates, or download it again without opening it in a spreadsheet program, from {page}"
-    return [Finding("quarantine", what, name, fix, "matching images to visits")]
-
-
-def bad_codes(rows: pd.DataFrame) -> list[Finding]:
-    """Codes of visits other than ``bl`` and ``m06``."""
-    bad = rows[~rows["VISCODE"].str.fullmatch(r"bl|m[0-9]{1,4}")]
-    if bad.empty:
-        return []
-    codes = shortened(cut(code) for code in sorted(set(bad["VISCODE"])))
-    names = shortened(sorted(set(bad["PTID"])))
-    what = f"VISCODE holds {codes or 'nothing'} for {names}; such a visit is left out"
-    fix = f"download the table again from {PAGE}"
-    return [Finding("quarantine", what, "ADNIMERGE", fix, "the months since baseline")]
-
-
-def unknown_phases(rows: pd.DataFrame) -> list[Finding]:
-    """Phases of the study that Clinica does not convert."""
-    findings = []
-    for column, effect in (
-        ("ORIGPROT", "such a subject is left out"),
-        ("COLPROT", "Clinica leaves such a visit out"),
-    ):
-        outside = rows[~rows[column].isin(PHASES)]
-        if len(outside):
-            names = shortened(sorted(set(outside["PTID"])))
-            values = shortened(sorted(set(outside[column])))
-            what = f"{column} is {values or 'empty'}, not ADNI1, ADNIGO, ADNI2 or ADNI3, for {names}; {effect}"
-            fix = "none needed if you accept the loss; this Clinica converts no other phase"
-            findings.append(Finding("quarantine", what, "ADNIMERGE", fix, "the rules of the study phase"))
-    return findings
-
-
-def unknown_diagnoses(rows: pd.DataFrame) -> list[Finding]:
-    """Diagnoses that will be n/a, or that there are none at all."""
-    used = "the diagnosis of a scan"
-    if "DX" not in rows:
-        what, fix = "no column DX: no scan will have a diagnosis", f"download the complete table from {PAGE}"
-        return [Finding("note", what, "ADNIMERGE", fix, used)]
-    values = sorted(set(rows["DX"]) - set(DIAGNOSES) - {""})
-    if not values:
-        return []
-    what = f"DX holds {shortened(values)}; the diagnosis of these visits will be n/a"
-    return [Finding("note", what, "ADNIMERGE", "write CN, MCI or Dementia where you know better", used)]
-
 
 COLLECTIONS = "LONI IDA, Search & Download > Image Collections > Advanced Search"
 NOBODY: Mapping[str, str] = {}
