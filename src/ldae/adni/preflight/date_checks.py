@@ -1,4 +1,4 @@
-"""Dates nobody can read, or that contradict the code of their visit, the scan, or the folder that LONI named by the day.
+"""Dates that nobody can read, or that contradict the code of their visit, the scan, or the day in its folder's name.
 
 The code of a visit is believed without a word, so single contradictions are told here. Many of them are no slips of
 single people: a column was sorted alone, or a spreadsheet program took the month for the day.
