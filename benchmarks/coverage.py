@@ -1,6 +1,7 @@
 """How often the intervals of the tables hold the true value, on cohorts that are simulated anew (docs/statistics.md).
 
-python benchmarks/coverage.py [--cohorts 1000] [--cross-validated 200] [--only areas shares amounts differences folds]
+python benchmarks/coverage.py [--cohorts 1000] [--cross-validated 200] [--only areas shares amounts differences folds \
+    power]
 
 Every cohort has two scans a subject that share four fifths of their variance. "Before" is the percentile bootstrap over
 subjects that the same number had until 2026-11.
@@ -81,18 +82,40 @@ def amounts(cohorts: int) -> Iterator[Row]:
             yield f"{name}, {subjects} subjects", *np.mean(found, axis=0)
 
 
+def paired(rng: np.random.Generator, positive: int, negative: int, areas: tuple[float, float]) -> np.ndarray:
+    """(scans, 4) two readers of the same scans, score and label each; they have half of their variance in common."""
+    common = scans(rng, positive + negative)
+    sides = [classed(rng, positive, negative, area) for area in areas]
+    for side, area in zip(sides, areas, strict=True):
+        apart = norm.ppf(area) * np.sqrt(2) * (side[:, 1] - 0.5)
+        side[:, 0] = 0.7 * common + np.sqrt(0.51) * (side[:, 0] - apart) + apart
+    return np.hstack(sides)
+
+
 def differences(cohorts: int) -> Iterator[Row]:
     for positive, negative, one, other in ((11, 12, 0.8, 0.88), (11, 12, 0.85, 0.85), (10, 10, 0.97, 0.97),
                                            (40, 40, 0.8, 0.88)):  # fmt: skip
-        rng, found = np.random.default_rng(2), []
-        for k in range(cohorts):
-            first, second = (classed(rng, positive, negative, area) for area in (one, other))
-            common = scans(rng, positive + negative)
-            for side, area in ((first, one), (second, other)):
-                apart = norm.ppf(area) * np.sqrt(2) * (side[:, 1] - 0.5)
-                side[:, 0] = 0.7 * common + np.sqrt(0.51) * (side[:, 0] - apart) + apart
-            found.append(holds(np.hstack([first, second]), one - other, s.difference_of(s.auc, 2), k))
+        rng = np.random.default_rng(2)
+        found = [
+            holds(paired(rng, positive, negative, (one, other)), one - other, s.difference_of(s.auc, 2), k)
+            for k in range(cohorts)
+        ]
         yield f"AUC {one} - {other} on the same {positive} AD, {negative} CN", *np.mean(found, axis=0)
+
+
+def power(cohorts: int) -> Iterator[Row]:
+    """How often the interval of a difference leaves zero out: as on test subjects, and widened as of five folds."""
+    five_folds = s.cv_widening(np.arange(5))
+    for size in (11, 40, 100, 250):
+        for better in (0.8, 0.85, 0.9, 0.95):
+            rng, found = np.random.default_rng(3), []
+            for _ in range(cohorts):
+                values, subjects = paired(rng, size, size, (better, 0.8)), np.repeat(np.arange(2 * size), 2)
+                bounds = [
+                    s.interval(values, subjects, s.difference_of(s.auc, 2), 0, 0, widen=by) for by in (1.0, five_folds)
+                ]
+                found.append([bound.low > 0 or bound.high < 0 for bound in bounds])
+            yield f"AUC {better} and 0.8, {size} AD, {size} CN", *np.mean(found, axis=0)
 
 
 def folds(cohorts: int) -> Iterator[Row]:
@@ -144,7 +167,14 @@ def simulated(rng: np.random.Generator, strength: float) -> tuple[pd.DataFrame, 
     return table, codes[0], codes[1]
 
 
-PARTS = {"areas": areas, "shares": shares, "amounts": amounts, "differences": differences, "folds": folds}
+PARTS = {
+    "areas": areas,
+    "shares": shares,
+    "amounts": amounts,
+    "differences": differences,
+    "folds": folds,
+    "power": power,
+}
 
 
 def main() -> None:
@@ -153,8 +183,10 @@ def main() -> None:
     parser.add_argument("--cross-validated", type=int, default=200, help="cohorts of the part 'folds'")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     asked = parser.parse_args()
-    print("| case | before | now |\n| --- | ---: | ---: |")
     for name in asked.only:
+        if name in (asked.only[0], "power"):
+            columns = "told apart, test subjects | told apart, five folds" if name == "power" else "before | now"
+            print(f"| case | {columns} |\n| --- | ---: | ---: |")
         for case, before, now in PARTS[name](asked.cross_validated if name == "folds" else asked.cohorts):
             print(f"| {case} | {before:.3f} | {now:.3f} |", flush=True)
 

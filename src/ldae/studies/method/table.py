@@ -12,6 +12,7 @@ PAPER, CODE = "paper", "the authors' code"  # where a published setting stands
 BOTH = "paper; the number as in the authors' code"  # the paper's text lost it
 PERCEPTUAL = "LPIPS, SqueezeNet, on half of the slices of each axis"
 IMPORTED = "imported: not trained here"
+NO_ADVERSARY = "none (weight of the adversarial loss 0)"
 Row = tuple[str, str, str, str]
 
 
@@ -70,9 +71,14 @@ def _autoencoder(config: Config) -> list[Row]:
             CODE,
         ),
         ("normalisation", _groups(settings.norm_groups), _groups(32), CODE),
-        ("channels of the discriminator", str(settings.discriminator.channels), "64", CODE),
-        ("layers of the discriminator", str(settings.discriminator.layers), "3", CODE),
-        ("learning rate of the discriminator", f"{settings.discriminator.learning_rate:g}", "0.0001", CODE),
+        *(
+            (f"{name} of the discriminator", f"{ours:g}" if settings.adversarial_weight else NO_ADVERSARY, paper, CODE)
+            for name, ours, paper in (
+                ("channels", settings.discriminator.channels, "64"),
+                ("layers", settings.discriminator.layers, "3"),
+                ("learning rate", settings.discriminator.learning_rate, "0.0001"),
+            )
+        ),
         ("start", _start(settings.training, settings.pretrained is not None), "trained on UK Biobank", PAPER),
     ]
 
