@@ -5,9 +5,12 @@ import sysconfig
 from collections import defaultdict
 from importlib.metadata import distributions
 
+import pytest
+
 NOBODY_IMPORTS = "tests/"  # two wheels that carry their tests by mistake (ancpbids, monai-generative)
 
 
+@pytest.mark.slow
 def test_no_two_packages_own_one_file():
     """Two wheels with one path overwrite each other; which is left depends on the order of unpacking (two NCCLs)."""
     owners = defaultdict(set)

@@ -55,6 +55,7 @@ def write_dataset(root):
     (root / "participants.tsv").write_text("participant_id\tsex\nsub-1\tF\nsub-2\tM\n")
 
 
+@pytest.mark.slow
 def test_a_changed_dataset_plans_what_reads_it_and_does_what_changed(workflow, mine, capsys):
     target = "results/mine/status/bias_field/0.tsv"
     mine(source="bids", bids={"path": "dataset"})
@@ -91,6 +92,7 @@ def test_a_changed_dataset_plans_what_reads_it_and_does_what_changed(workflow, m
     assert before == {path: path.read_bytes() for path in (workflow.folder / "results").rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_a_replaced_volume_of_the_authors_table_is_read_again(workflow, mine):
     target = "results/mine/status/volumes/qc.tsv"
     mine(source="csv", csv={"path": "scans.csv"})

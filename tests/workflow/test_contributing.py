@@ -91,6 +91,7 @@ take_for_the_same(load_config(*map(Path, sys.argv[2:])))
 """
 
 
+@pytest.mark.slow
 def test_a_study_is_one_folder_and_one_rule_file(repository):
     """The toy is planned, runs, and is in report, headline and public bundle; no existing line was changed."""
     said = follow(repository, "study.md")

@@ -206,6 +206,7 @@ def test_a_changed_split_row_plans_every_training(smoke):
     assert not TRAININGS & set(smoke.planned(*SMOKE))
 
 
+@pytest.mark.slow
 def test_figures_rebuild_the_paper_bit_by_bit_without_training(smoke, tmp_path):
     """`snakemake figures` after the paper's folder was lost."""
     paper = smoke.folder / "results/smoke/paper"

@@ -248,6 +248,7 @@ def small(tmp_path_factory):
     return [PAPER, ROOT / "config" / "small_networks.yaml", path]
 
 
+@pytest.mark.slow
 def test_the_command_prints_every_stage(small, capsys):
     files = [str(path) for path in small]
     assert cli.main(["memory", "--config", *files, "--json"]) == 0
