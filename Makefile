@@ -13,7 +13,7 @@ REAL := config/small_networks.yaml config/real.yaml
 
 .PHONY: acceptance adapter bare-debian help setup demo smoke study learning-curve real rehearse all inventory test test-slow test-slurm \
     test-slurm-ci check lint-workflow format docs docs-check site tutorial lock clean soak fuzz chaos bench bench-dag bench-preflight bench-ingest bench-preprocess \
-    bench-preprocess-studies bench-shards bench-paper-scale bench-memory bench-gpu
+    bench-preprocess-studies bench-shards bench-paper-scale bench-memory bench-gpu bench-training
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -160,7 +160,10 @@ RELEASE := bookworm
 bare-debian: ## as root: set-up and smoke run in a bare Debian of mmdebstrap, as a user without a cache (STEPS, RELEASE)
 	@$(PYTHON) benchmarks/bare_debian.py --release $(RELEASE) --steps $(STEPS)
 
-bench: $(READY) ## what the training loop and its checkpoints cost beside the model
+bench: $(READY) ## ours beside the reference's choices, as ratios of one run (minutes)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench.py
+
+bench-training: $(READY) ## what the training loop and its checkpoints cost beside the model
 	$(BIN)/python benchmarks/bench_training.py
 
 bench-dag: $(READY) ## what planning costs from 1,000 to 100,000 scans

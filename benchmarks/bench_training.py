@@ -1,4 +1,4 @@
-"""What the training loop costs beside the model, and what a checkpoint costs: ``make bench``.
+"""What the training loop costs beside the model, and what a checkpoint costs: ``make bench-training``.
 
 A network whose step takes about 100 ms is trained by the real loop, with everything it does: keyed order and noise,
 average, finiteness, records, checkpoints in the background. Model time is what is spent inside
