@@ -3,8 +3,8 @@
     python benchmarks/bench.py [--only C1 C3 ...] [--out FILE]
 
 Where a number can be counted (network calls, operations, bytes, casts) it is; the others are the least of several
-interleaved repetitions. The reference's choices are in ``benchmarks/reference.py``. Writes one JSON file for each machine
-and ends with status 1 when a *counted* target is missed; times are told, and judged by nobody but the reader.
+interleaved repetitions. The reference's choices are in ``benchmarks/reference.py``. Writes one JSON file for each
+machine and ends with status 1 when a *counted* target is missed; times are told, and judged by nobody but the reader.
 What takes longer has commands of its own: ``make bench-preprocess`` (SyN, Clinica), ``make bench-gpu``.
 """
 
@@ -42,8 +42,8 @@ from ldae.training.trainer import moving_average
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 import bench_dag  # noqa: E402
-import reference as choices  # noqa: E402
 import paper_scale  # noqa: E402
+import reference as choices  # noqa: E402
 
 PAPER = HERE.parent / "config" / "config.yaml"
 ROUNDS = 5
