@@ -10,4 +10,5 @@ with running(snakemake.log[0], snakemake.input, snakemake.output):
 
     settings = parse_config(snakemake.params.settings)
     stem = Path(snakemake.output.png).with_suffix("")
-    figure_1_method(scheme(settings), settings.diffusion.timesteps, stem)
+    adversary = settings.autoencoder.adversarial_weight > 0
+    figure_1_method(scheme(settings), settings.diffusion.timesteps, adversary, stem)

@@ -8,7 +8,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from ldae.report.losses import compared, is_loss, words_of
-from ldae.studies.common.statistics import ALPHA
+from ldae.studies.common.statistics import ALPHA, FEW_NOTE
 from ldae.studies.common.study import Study
 from ldae.studies.registry import STUDIES
 
@@ -23,12 +23,15 @@ class Verdict:
         better: of each pair with a difference in our favour, in words; at most :data:`LONGEST`.
         n_better, n_worse, n_open: differences in our favour, in the rival's, and those that are not told apart. As in
             the studies' own tables a gain counts after Holm's correction, a loss without.
+        sections: of each study its heading in the report, the differences in our favour, those of them that rest on
+            too few subjects, and all that were compared.
     """
 
     better: list[Markup]
     n_better: int
     n_worse: int
     n_open: int
+    sections: list[tuple[Markup, int, int, int]]
 
     @property
     def n_all(self) -> int:
@@ -46,10 +49,15 @@ def verdict(evaluate: Path, studies: Sequence[Study] = STUDIES) -> Verdict | Non
     """
     better: list[Markup] = []
     counts = {"better": 0, "worse": 0, "open": 0}
+    sections: dict[str, list[int]] = {}
     for study, heading, lines in compared(evaluate, studies, "{} is ahead of {}"):
         sides = [side_of(line) for line in lines]
-        for side in sides:
+        tally = sections.setdefault(study.sections[0].title, [0, 0, 0])
+        for line, side in zip(lines, sides, strict=True):
             counts[side] += 1
+            tally[0] += side == "better"
+            tally[1] += side == "better" and line["note"] == FEW_NOTE
+            tally[2] += 1
         ahead = [words_of(line) for line, side in zip(lines, sides, strict=True) if side == "better"]
         if ahead:
             more = Markup("") if len(ahead) == 1 else Markup(", and {} more").format(len(ahead) - 1)
@@ -58,7 +66,13 @@ def verdict(evaluate: Path, studies: Sequence[Study] = STUDIES) -> Verdict | Non
             )
     if not sum(counts.values()):
         return None
-    return Verdict(better[:LONGEST], counts["better"], counts["worse"], counts["open"])
+    return Verdict(better[:LONGEST], counts["better"], counts["worse"], counts["open"], told(sections))
+
+
+def told(sections: dict[str, list[int]]) -> list[tuple[Markup, int, int, int]]:
+    """The sections with the most gains first."""
+    rows = [(Markup(title), better, few, everything) for title, (better, few, everything) in sections.items()]
+    return sorted(rows, key=lambda row: -row[1])
 
 
 def side_of(line: pd.Series) -> str:

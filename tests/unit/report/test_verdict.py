@@ -63,6 +63,7 @@ def test_all_studies_are_counted_and_pairs_of_ours_left_out(tmp_path):
     (sentence,) = found.better
     assert "is ahead of Mean training brain</a>: " in sentence and sentence.endswith(", and 1 more")
     assert sentence.startswith('<a href="#reconstruction">LDAE, own y<sub>sem</sub>')
+    assert found.sections == [("Reconstruction", 2, 0, 3), ("Linear probes", 0, 0, 1)]
 
 
 def test_no_more_than_a_few_are_told_in_words(tmp_path):
@@ -71,3 +72,4 @@ def test_no_more_than_a_few_are_told_in_words(tmp_path):
     found = verdict(tmp_path)
     assert all(", too few)" in sentence for sentence in found.better)
     assert (len(found.better), found.n_better) == (LONGEST, 2 * LONGEST)
+    assert found.sections == [("Linear probes", 2 * LONGEST, 2 * LONGEST, 2 * LONGEST)]

@@ -34,7 +34,7 @@ from ldae.studies.training_curves.figure import figure_training, out_of_scale, r
 PARTS = scheme(load_config(Path(__file__).parents[3] / "config/config.yaml"))
 STAGES = ("autoencoder", "diffusion", "representation")
 FIGURES: dict[str, Callable[[Path, Path], None]] = {
-    "figure_1_method": lambda r, stem: figure_1_method(PARTS, 1000, stem),
+    "figure_1_method": lambda r, stem: figure_1_method(PARTS, 1000, True, stem),
     "figure_2_encoder": lambda r, stem: figure_2_encoder(PARTS, "convnext_small", "layer", stem),
     "figure_cohort": lambda r, stem: figure_cohort(
         r / "manifest/flow.tsv", r / "manifest/scans.tsv", r / "manifest/splits.tsv", stem

@@ -195,7 +195,7 @@ def test_the_report_says_where_y_sem_loses_what_pca_keeps_and_only_then(tmp_path
 
 def test_a_difference_that_may_be_none_is_not_explained_as_one(tmp_path: Path) -> None:
     words = behind(tmp_path, 0.854, high=0.1)
-    assert words.startswith("<p>y<sub>sem</sub> and the PCA of voxels are not told apart in this run.")
+    assert words.startswith("<p>Cross-validated, y<sub>sem</sub> and the PCA of voxels are not told apart in the AUC")
     assert "Why" not in words
 
 

@@ -109,7 +109,8 @@ def summary(table: pd.DataFrame, directions: Sequence[str], reported: list[float
     """Medians over subjects, per direction.
 
     ``*_plus_ad`` and ``*_minus_ad``: at the largest and at the smallest reported target; ``*_plus_minus_ad``: their
-    difference. ``*_cn_to_ad`` and ``*_ad_to_cn``: the same for the subjects with CN, or AD. ``*_spearman``: see
+    difference; ``*_size_*``: the absolute value. ``*_cn_to_ad`` and ``*_ad_to_cn``: the same for the subjects with CN,
+    or AD. ``*_spearman``: see
     :func:`spearman_columns`. ``*_mean``: the mean of the same numbers. ``*_r_*``: see
     :func:`individual`.
 
@@ -182,11 +183,17 @@ def end_columns(part: pd.DataFrame, reported: list[float]) -> dict[str, pd.Serie
         columns |= {f"{measure}_plus_ad": plus, f"{measure}_minus_ad": minus}
         if measure in (CHANGES[0], MAPPED, TRUTH[0], CALIBRATED):
             columns |= {f"{measure}_plus_ad_mean": plus, f"{measure}_minus_ad_mean": minus}
+        if measure == MAPPED:
+            columns |= {f"{measure}_size_plus_ad": plus.abs(), f"{measure}_size_minus_ad": minus.abs()}
         if measure in (*changes, FOLLOWED):
             columns[f"{measure}_plus_minus_ad"] = plus - minus
         if measure in changes:
             columns[f"{measure}_cn_to_ad"] = plus[diagnosis.reindex(plus.index) == "CN"]
             columns[f"{measure}_ad_to_cn"] = minus[diagnosis.reindex(minus.index) == "AD"]
+    for end in ("plus_ad_mean", "minus_ad_mean"):
+        ours, truth = (columns.get(f"{measure}_{end}") for measure in (CALIBRATED, TRUTH[0]))
+        if ours is not None and truth is not None:
+            columns[f"{CALIBRATED}_gap_truth_{end}"] = ours - truth
     return columns
 
 

@@ -19,6 +19,7 @@ from ldae.studies.common.study import (
 SUMMARY = "manipulation/summary.tsv"
 METRICS = (
     "ventricle_ml_change_mapped_plus_ad",
+    "ventricle_ml_change_mapped_size_plus_ad",
     "ventricle_ml_change_plus_ad",
     "ventricle_ml_change_mapped_minus_ad",
     "ventricle_ml_change_minus_ad",
@@ -33,12 +34,18 @@ METRICS = (
 BESIDE_THE_TRUTH = (
     "ventricle_ml_change_calibrated_plus_ad_mean",
     "ventricle_ml_change_truth_plus_ad_mean",
+    "ventricle_ml_change_calibrated_gap_truth_plus_ad_mean",
+    "ventricle_ml_change_calibrated_minus_ad_mean",
+    "ventricle_ml_change_truth_minus_ad_mean",
+    "ventricle_ml_change_calibrated_gap_truth_minus_ad_mean",
     "ventricle_ml_change_r_truth_plus_ad",
     "ventricle_ml_change_r_truth_minus_ad",
     "ventricle_ml_per_step_r_truth_plus_ad",
     "ventricle_ml_per_step_r_truth_minus_ad",
     "ventricle_ml_per_step_r_own_plus_ad",
     "ventricle_ml_per_step_truth_r_own_plus_ad",
+    "ventricle_ml_per_step_r_own_minus_ad",
+    "ventricle_ml_per_step_truth_r_own_minus_ad",
 )
 IN_TABLE = PaperTable(  # no number was published
     SUMMARY,
@@ -51,6 +58,8 @@ IN_TABLE = PaperTable(  # no number was published
         "ventricle_ml_change_mapped_plus_ad",
         "ventricle_ml_change_mapped_minus_ad",
         "ventricle_ml_change_mapped_plus_minus_ad",
+        "ventricle_ml_change_mapped_size_plus_ad",
+        "ventricle_ml_change_mapped_size_minus_ad",
         "ventricle_ml_change_mapped_cn_to_ad",
         "ventricle_ml_change_mapped_ad_to_cn",
         "ventricle_ml_change_truth_plus_ad",
@@ -67,6 +76,8 @@ IN_TABLE = PaperTable(  # no number was published
         "ventricle_ml_change_mapped_plus_ad_mean",
         "ventricle_ml_change_truth_plus_ad_mean",
         "ventricle_ml_change_calibrated_plus_ad_mean",
+        "ventricle_ml_change_calibrated_gap_truth_plus_ad_mean",
+        "ventricle_ml_change_calibrated_gap_truth_minus_ad_mean",
         "ventricle_ml_change_r_truth_plus_ad",
         "ventricle_ml_per_step_r_truth_plus_ad",
         "ventricle_ml_per_step_r_own_plus_ad",
@@ -173,9 +184,10 @@ STUDY = Study(
                     first="direction",
                 ),
                 Note(
-                    "There is one random direction, the same for every scan. By chance it may lean towards the disease "
-                    "or away from it, and then its rank correlation is not 0. What it shows is how small the change is "
-                    "beside the probe's at an equal length."
+                    "A random direction is drawn for each scan, at right angles to the probe, and the code is moved as "
+                    "far as along the probe. Over scans such changes cancel: a median with its sign is near 0 whatever "
+                    "their size, and the median size stands beside it. The rank correlation counts the unmoved "
+                    "scan and all calibrated doses of the probe, and of a control the two ends alone."
                 ),
                 Estimates(
                     SUMMARY,
@@ -183,6 +195,11 @@ STUDY = Study(
                     DIRECTIONS,
                     "Do the right subjects change? Over subjects, beside the true counterfactual where it is known",
                     first="direction",
+                ),
+                Note(
+                    "For an equal step: the change divided by the distance α, without the subjects who hardly had to "
+                    "be moved. The true counterfactual stays within the stages of the disease that the training "
+                    "subjects have: where the probe asks for more, the true change is cut off there."
                 ),
                 CodesRead("manipulation/reads.tsv"),
             ),

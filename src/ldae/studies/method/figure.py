@@ -43,16 +43,17 @@ def short(count: int) -> str:
 
 
 @house_style()
-def figure_1_method(table: pd.DataFrame, timesteps: int, stem: str | Path) -> None:
+def figure_1_method(table: pd.DataFrame, timesteps: int, adversary: bool, stem: str | Path) -> None:
     """The three stages of training and what is done with the trained networks.
 
     Args:
         table: made by :func:`scheme`.
         timesteps: of the diffusion process.
+        adversary: whether stage 1 trains with one.
         stem: output path without suffix.
     """
     page, parts = Page(186), Parts(table)
-    _stage_1(page, parts, 163)
+    _stage_1(page, parts, 163, adversary)
     _stage_2(page, parts, 118, timesteps)
     _stage_3(page, parts, 71)
     _use(page, parts, 23.5)
@@ -60,8 +61,8 @@ def figure_1_method(table: pd.DataFrame, timesteps: int, stem: str | Path) -> No
     save_figure(page.figure, stem, table, on_test_scans=False)
 
 
-def _stage_1(page: Page, parts: Parts, y: float) -> None:
-    losses = "L1, KL and adversarial loss; perceptual loss where its weights are given"
+def _stage_1(page: Page, parts: Parts, y: float, adversary: bool) -> None:
+    losses = f"L1{', KL and adversarial loss' if adversary else ' and KL'}; perceptual loss where its weights are given"
     page.band(y - 21, y + 20, "Stage 1: compression", f"AutoencoderKL, {parts.count('autoencoder')}: {losses}")
     y -= 4
     volume = page.cuboid(21, y, VOLUME, "$x$", parts.shape("volume"))
@@ -71,7 +72,8 @@ def _stage_1(page: Page, parts: Parts, y: float) -> None:
     rebuilt = page.cuboid(156, y, VOLUME, "$\\hat{x}$", parts.shape("volume"))
     for start, end in ((volume, encoder), (encoder, latent), (latent, decoder), (decoder, rebuilt)):
         page.arrow(start.right, end.left)
-    page.note(120, y - 12.5, f"patch discriminator: {parts.count('discriminator')}\n(training only)")
+    if adversary:
+        page.note(120, y - 12.5, f"patch discriminator: {parts.count('discriminator')}\n(training only)")
 
 
 def _stage_2(page: Page, parts: Parts, y: float, timesteps: int) -> None:
