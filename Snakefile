@@ -171,6 +171,5 @@ rule figures:
 
 # In the words of this workflow, before Snakemake says it in its own.
 if workflow.is_main_process:
-    named = {made.name: made.has_wildcards() for made in workflow.rules}
-    if sentences := target_problems(asked_targets(), named, GROUPS):
+    if sentences := target_mistakes():
         sys.exit("\n".join(f"Error: {sentence}" for sentence in sentences))

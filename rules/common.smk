@@ -98,6 +98,14 @@ def asked_targets():
     return get_argument_parser().parse_known_args()[0].targets if typed else []
 
 
+def target_mistakes():
+    """What is wrong with the targets of the command line, a sentence each."""
+    targets, rules = asked_targets(), list(workflow.rules)
+    files = [str(path) for made in rules if not made.has_wildcards() for path in made.output]
+    unmade = [path for path in targets if not any(made.is_producer(os.path.relpath(path)) for made in rules)]
+    return target_problems(targets, {made.name: made.has_wildcards() for made in rules}, GROUPS, files, unmade)
+
+
 def at(folder):
     """A folder as a parameter; a function, since `--lint` takes a plain path for a prefix of the files of the job."""
     return lambda wildcards: folder

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
 from ldae import __version__
 from ldae.core.errors import UserError, fault_of_the_machine, is_machine_error
@@ -65,12 +66,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The options of a command; ``flags`` is what stands behind ``--``, which ``ldae run`` hands on to Snakemake."""
+    """The options of a command; ``flags`` is what stands behind ``--``, which ``ldae run`` hands on to Snakemake.
+
+    Raises:
+        UserError: a path is one that no file can have.
+    """
     given, flags = list(arguments), []
     if given[:1] == ["run"] and "--" in given:
         end = given.index("--")
         given, flags = given[:end], given[end + 1 :]
-    return parser().parse_args(given, argparse.Namespace(flags=flags))
+    options = parser().parse_args(given, argparse.Namespace(flags=flags))
+    for name, value in vars(options).items():
+        for path in value if isinstance(value, list) else [value]:
+            if isinstance(path, Path):
+                require_usable(name, path)
+    return options
+
+
+def require_usable(name: str, path: Path) -> None:
+    """Refuse a path that can be none, such as one with the ``~`` that a shell leaves in quotes."""
+    from ldae.config.section import require_whole
+
+    try:
+        require_whole(name, path)
+    except ValueError as error:
+        raise UserError(f"{error}.") from None
 
 
 def parser() -> argparse.ArgumentParser:

@@ -127,8 +127,8 @@ def say(scans: pd.DataFrame, included: pd.Series) -> list[str]:
     kept = scans[included]
     found = []
     if inexact := kept["age_from"].isin(["visit", "months"]).sum():
-        are = "age is not that" if inexact == 1 else "ages are not those"
-        found.append(f"{inexact} {are} on the day of the scan: see age_from (scans.json)")
+        are = "age is that" if inexact == 1 else "ages are those"
+        found.append(f"{inexact} {are} of a visit or a table, not of the day of the scan (age_from in scans.tsv)")
     for number, lacks, effect in (
         (
             kept["age"].isna().sum(),

@@ -59,8 +59,8 @@ def run(options: Namespace) -> int:
         raise UserError(
             f"--subjects {options.subjects}: there are {options.scans or PAPER:,} scans, give --scans, too."
         )
-    cohort = None if options.scans or options.subjects else Cohort.found(config.results_dir)
-    cohort = cohort or Cohort.assumed(config, options.scans or PAPER, options.subjects)
+    found_cohort = None if options.scans or options.subjects else Cohort.found(config.results_dir)
+    cohort = found_cohort or Cohort.assumed(config, options.scans or PAPER, options.subjects)
     found, space = work(config, cohort), dict(disk(config, cohort))
     if options.json:
         rules = {
@@ -74,6 +74,8 @@ def run(options: Namespace) -> int:
         about = {"cohort": asdict(cohort), "share": options.share, "gpus": options.gpus}
         print(json.dumps(about | {"rules": rules, "disk_gb": space}, indent=2))
     else:
+        if not (found_cohort or options.scans or options.subjects):
+            print("The paper's cohort, since nobody is dealt to splits yet; --scans N counts for another.")
         print("\n".join(lines(cohort, found, space, options.share, options.gpus)))
         for sentence in unshared(config, found, options.gpus):
             print(sentence)

@@ -212,7 +212,9 @@ def read(path: str | Path) -> tuple[dict[str, Any], dict[Place, int]]:
             note_lines(node, (), lines, shown(path), set())
         content = loader.construct_document(node) if node is not None else {}
     except FileNotFoundError:
-        raise UserError(f"The configuration file {path} does not exist{beside(Path(path)) or '.'}") from None
+        here = f": call the command in the folder that holds it and the Snakefile, not in {Path.cwd()}."
+        way_on = here if str(path) == BENEATH else beside(Path(path)) or "."
+        raise UserError(f"The configuration file {path} does not exist{way_on}") from None
     except IsADirectoryError:
         raise UserError(f"{path} is a folder: name the configuration file in it.") from None
     except PermissionError:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ldae.core.duration import duration
 from ldae.core.errors import UserError
+from ldae.core.names import did_you_mean
 from ldae.report.run_summary import rule_seconds
 
 PROGRESS = re.compile(r"^(\d+) of (\d+) steps \(\d+%\) done$", re.MULTILINE)
@@ -133,6 +134,10 @@ def status_lines(results: Path, folder: Path, alive: bool) -> Iterator[str]:
     Raises:
         UserError: it is no results folder.
     """
+    if not results.is_dir():
+        beside = [str(path) for path in results.parent.glob("*/") if (path / "logs").is_dir()]
+        near = did_you_mean(str(results), beside) or ": give the results_dir of a run, such as results/demo."
+        raise UserError(f"{results} does not exist{near}")
     if not (results / "logs").is_dir():
         raise UserError(f"{results} holds no logs: give the results_dir of a run, such as results/demo.")
     jobs, run = jobs_of(results), newest_run(folder)

@@ -56,7 +56,9 @@ def test_columns_that_nobody_reads_are_named_with_the_key_that_takes_them(clinic
 def test_further_columns_of_a_table_whose_facts_are_known_are_no_matter(dataset):
     dataset.image("01")
     dataset.people("participant_id\tage\tsex\tgroup\thandedness\nsub-01\t60\tM\tCN\tR\n")
-    assert called(dataset)[1]["notes"][:-1] == ["1 age is not that on the day of the scan: see age_from (scans.json)"]
+    assert called(dataset)[1]["notes"][:-1] == [
+        "1 age is that of a visit or a table, not of the day of the scan (age_from in scans.tsv)"
+    ]
 
 
 def test_a_dataset_without_a_table_of_participants_is_told_so(dataset):

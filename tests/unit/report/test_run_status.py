@@ -110,6 +110,11 @@ def test_of_several_shards_of_a_rule_that_failed_nobody_knows_which(run):
 def test_a_folder_without_a_run(tmp_path):
     with pytest.raises(UserError, match=r"holds no logs: give the results_dir of a run"):
         list(status_lines(tmp_path, tmp_path, alive=False))
+    (tmp_path / "results/mine/logs").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"results/mien does not exist; did you mean .*results/mine\?$"):
+        list(status_lines(tmp_path / "results/mien", tmp_path, alive=False))
+    with pytest.raises(UserError, match=r"nowhere/mine does not exist: give the results_dir of a run"):
+        list(status_lines(tmp_path / "nowhere/mine", tmp_path, alive=False))
     assert newest_run(tmp_path) is None
 
 
