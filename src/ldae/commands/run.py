@@ -35,6 +35,7 @@ def add(commands) -> None:
     command.add_argument("targets", nargs="*", metavar="TARGET", help="rules or files; default: everything")
     command.add_argument(
         "--config",
+        "--configfile",
         type=Path,
         nargs="+",
         default=[],

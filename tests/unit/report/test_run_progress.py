@@ -107,7 +107,9 @@ def test_mistakes_are_one_sentence(monkeypatch, tmp_path, capsys):
     assert main(["run", "--config", "config/nowhere.yaml"]) == 1
     assert main(["status", "~/results"]) == 1
     first, second, third, home = capsys.readouterr().err.splitlines()
-    assert home == "ldae: results ~/results begins with ~, which only a shell replaces: write the whole path, from / on."
+    assert (
+        home == "ldae: results ~/results begins with ~, which only a shell replaces: write the whole path, from / on."
+    )
     assert first.startswith("ldae: config/config.yaml is not here: call `ldae run` in the folder")
     assert second == "ldae: train_dae is a target, not a configuration: targets stand before --config."
     assert "config/nowhere.yaml" in third
