@@ -45,9 +45,7 @@ def test_targets_that_are_none_are_a_sentence_each(workflow):
     assert "Traceback" not in result.stderr and "WorkflowError" not in result.stderr
     shards, unknown, file = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
     assert "correct_bias_field is done in shards, so its name alone is no target: `--until correct" in shards
-    assert (
-        "trian is no target; did you mean train? Targets are all, ingest, preprocess, train, evaluate, " in unknown
-    )
+    assert "trian is no target; did you mean train? Targets are all, ingest, preprocess, train, evaluate, " in unknown
     assert "results/paper/reprot.html is written by no rule; did you mean results/paper/report.html" in file
 
 
