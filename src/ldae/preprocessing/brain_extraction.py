@@ -13,6 +13,7 @@ from ldae.preprocessing.bias_field import largest_component
 from ldae.preprocessing.extraction import ants_template as template
 from ldae.preprocessing.extraction import deepbet, external
 from ldae.preprocessing.giants import averaged, slabs, steps_of
+from ldae.preprocessing.tilt import found_upright
 
 Backend = Callable[[nib.Nifti1Image, BrainExtraction], np.ndarray]
 BACKENDS: dict[str, Backend] = {
@@ -51,11 +52,20 @@ def extract_brain(image: nib.Nifti1Image, settings: BrainExtraction) -> Extracti
     seen = averaged(image)
     voxel_ml = float(abs(np.linalg.det(seen.affine[:3, :3])) / 1000)
     remains = what_was_left(seen.get_fdata(dtype=np.float32), voxel_ml)
-    found = BACKENDS[settings.backend](seen, settings) if remains is None else remains.astype(np.float32)
+    if remains is not None:
+        found = remains.astype(np.float32)
+    else:
+        backend = BACKENDS[settings.backend]
+        found = backend(seen, settings)
+        if settings.backend != "template":  # whose own search follows a tilt
+            found = found_upright(seen, found, lambda head: backend(head, settings))
     mask = ndimage.binary_fill_holes(largest_component(found > 0.5))
     volume_ml = float(mask.sum() * voxel_ml)
     if not PLAUSIBLE_ML[0] <= volume_ml <= PLAUSIBLE_ML[1]:
-        raise QuarantinedScan(f"brain extraction found {volume_ml:.0f} ml, not a brain")
+        raise QuarantinedScan(
+            f"brain extraction found {volume_ml:.0f} ml, not a brain: look whether the image holds one whole head, "
+            "and at the voxel sizes in its header"
+        )
     soft = on_grid_of(image, np.clip(found, 0, 1)) if settings.mask == "soft" else None
     whole = on_grid_of(image, mask.astype(np.uint8))
     metrics = {"brain_ml": volume_ml, "stripped": float(remains is not None)}

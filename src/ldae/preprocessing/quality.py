@@ -25,7 +25,7 @@ LIMITS: Limits = {
     "ncc_affine": (0.30, 0.45, None, None),
     "determinant": (0.6, 0.9, 2.2, 3.0),
     "shear": (None, None, 0.2, 0.4),
-    "stretch": (None, None, 1.25, None),
+    "stretch": (None, None, 1.25, 1.75),
     "volume_ratio": (0.75, 0.9, 1.13, 1.25),
     "brain_ml": (600, 850, 1900, 2300),
     "cut_cm2": (None, None, 5, 25),

@@ -20,7 +20,8 @@ MOST_VOXELS = 1e9
 MOST_UNCHECKED, MOST_PACKED = 2**28, 100  # bytes of voxels, and how many times the size of their file they may have
 FINITE_FRACTION = 0.999
 SPIKE_FACTOR = 1000  # maximum over 99th percentile; magnitude images stay below 10
-SIXTEEN_BITS, WRAPPED_FRACTION = 2**16, 1e-3  # neighbours that differ by three quarters of what 16 bits hold
+WRAPPED_FRACTION = 1e-3
+UNITS_MM = {"metres": 1e3, "micrometres": 1e-3}
 GZIP = b"\x1f\x8b"
 HEADER_SIZES = {
     size.to_bytes(4, order) for size in (348, 540) for order in ("little", "big")
@@ -115,10 +116,16 @@ def voxels(path: str | Path, orientation: str | None, min_slices: int) -> tuple[
 def why_unreadable(path: Path, error: Exception) -> str:
     """What the library says, and what to do where the name is what is wrong."""
     said = f"{type(error).__name__}: {error}"
+    if isinstance(error, EOFError | zlib.error):
+        return f"{said}; the file was cut off or damaged on its way: copy or download it again"
     if not path.is_file() or not isinstance(error, nib.filebasedimages.ImageFileError):
         return said
     with path.open("rb") as file:
         start = file.read(4)
+    if start.startswith(b"<"):
+        return "the file is a web page, such as one that asks to log in: download the scan again"
+    if start == b"vers":
+        return "the file is a pointer of Git LFS, not the scan: run `git lfs pull` where it comes from"
     if path.suffix == ".nii" and start.startswith(GZIP):
         return f"the file is packed by gzip: name it {path.name}.gz"
     if path.name.endswith(".nii.gz") and start in HEADER_SIZES:
@@ -216,12 +223,14 @@ def check_intensities(data: np.ndarray) -> None:
     if extreme > SPIKE_FACTOR * usual:
         times = f"{extreme / usual:.0f} x the 99th percentile"
         raise QuarantinedScan(f"extreme intensities: the largest, {extreme:g}, is {times}")
-    jumps = np.abs(np.diff(data, axis=0)) > 0.75 * SIXTEEN_BITS
-    if extreme <= SIXTEEN_BITS / 2 and jumps.mean() > WRAPPED_FRACTION:
-        raise QuarantinedScan(
-            "bright voxels lie far below zero, beside others at the upper end of 16 bits: unsigned values were read as "
-            "signed ones; convert the scan again"
-        )
+    steps = np.abs(np.diff(data, axis=0))
+    for bits in (8, 16):
+        jumps = steps > 0.75 * 2**bits  # of all that the bits hold
+        if extreme <= 2**bits / 2 and jumps.mean() > WRAPPED_FRACTION:
+            raise QuarantinedScan(
+                f"bright voxels lie far below zero, beside others at the upper end of {bits} bits: unsigned values "
+                "were read as signed ones; convert the scan again"
+            )
 
 
 def check_geometry(affine: np.ndarray, shape: tuple[int, ...], min_slices: int = SMALLEST_SIDE) -> None:
@@ -233,15 +242,19 @@ def check_geometry(affine: np.ndarray, shape: tuple[int, ...], min_slices: int =
             f"too few slices: shape {shape}, at least {min_slices} along every axis (preprocessing.min_slices)"
         )
     axes = affine[:3, :3]
-    if not np.isfinite(affine).all() or abs(np.linalg.det(axes)) < 1e-6:
-        raise QuarantinedScan("the affine cannot be inverted")
     zooms = np.linalg.norm(axes, axis=0)
+    if not np.isfinite(affine).all() or zooms.min() == 0 or abs(np.linalg.det(axes / zooms)) < 1e-3:
+        raise QuarantinedScan(
+            "the affine of the header cannot be inverted: an axis has no length or no direction of its own; convert "
+            "the scan again"
+        )
     thickest = COVERED_MM / min_slices
     if zooms.min() < THINNEST_MM or zooms.max() > thickest:
-        raise QuarantinedScan(
-            f"voxel size {np.round(zooms, 2).tolist()} mm outside {THINNEST_MM}-{thickest:.3g} mm "
-            "(preprocessing.min_slices says how thick slices may be)"
-        )
+        sizes = f"voxel size [{', '.join(f'{zoom:.3g}' for zoom in zooms)}] mm outside {THINNEST_MM}-{thickest:.3g} mm"
+        for unit, mm in UNITS_MM.items():
+            if mm * zooms.min() >= THINNEST_MM and mm * zooms.max() <= thickest:
+                raise QuarantinedScan(f"{sizes}: the header seems to give it in {unit}; write it in mm")
+        raise QuarantinedScan(f"{sizes} (preprocessing.min_slices says how thick slices may be)")
     cosines = axes / zooms
     if not np.allclose(cosines.T @ cosines, np.eye(3), atol=1e-2):
         raise QuarantinedScan(

@@ -5,6 +5,7 @@ their axes scaled as the template's, the most alike are searched from at 4 mm, a
 resolution of the search. It costs seconds, and only the scans that need it.
 """
 
+from collections.abc import Iterable
 from itertools import product
 
 import nibabel as nib
@@ -30,13 +31,20 @@ def best_starts(brain: nib.Nifti1Image, template: Template, linear: bool, count:
         brain: 0 outside the brain.
         linear: scale the axes; a rigid search cannot.
     """
+    return [matrix for _, matrix in ranked(brain, template, linear, product(PITCH, ROLL, YAW))[:count]]
+
+
+def ranked(
+    brain: nib.Nifti1Image, template: Template, linear: bool, turns: Iterable[tuple[float, float, float]]
+) -> list[tuple[float, np.ndarray]]:
+    """Likeness and matrix of rotations (degrees about R, A, S), as :func:`best_starts` compares them, best first."""
     fixed, moving = (coarse(image) for image in (template.brain, brain))
     target = points_of(fixed)
     centre, spread = target.mean(axis=0), target.std(axis=0)
     own = points_of(moving)
     reference = fixed.get_fdata(dtype=np.float32)
     found = []
-    for angles in product(PITCH, ROLL, YAW):
+    for angles in turns:
         turned = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
         placed = (own - own.mean(axis=0)) @ turned.T
         scale = np.clip(spread / placed.std(axis=0), *SCALE) if linear else np.ones(3)
@@ -44,8 +52,7 @@ def best_starts(brain: nib.Nifti1Image, template: Template, linear: bool, count:
         matrix[:3, :3] = scale[:, None] * turned
         matrix[:3, 3] = centre - matrix[:3, :3] @ own.mean(axis=0)
         found.append((likeness(moving, matrix, fixed, reference), matrix))
-    found.sort(key=lambda one: -one[0])
-    return [matrix for _, matrix in found[:count]]
+    return sorted(found, key=lambda one: -one[0])
 
 
 def coarse(image: nib.Nifti1Image) -> nib.Nifti1Image:

@@ -31,8 +31,8 @@ def sparse_nan() -> np.ndarray:
     return data
 
 
-def save(path, data: np.ndarray) -> None:
-    nib.save(nib.Nifti1Image(data, AFFINE), path)
+def save(path, data: np.ndarray, affine: np.ndarray = AFFINE) -> None:
+    nib.save(nib.Nifti1Image(data, affine), path)
 
 
 BROKEN_IMAGES = {
@@ -64,18 +64,28 @@ def test_a_broken_image_has_its_own_reason(name, tmp_path):
         read_given(tmp_path / "scan.nii.gz")
 
 
-def test_unsigned_values_that_were_read_as_signed_are_named(tmp_path):
-    """A smooth head whose bright half lies above 32767: as int16 it begins anew at -32768."""
-    bright = 60000 * np.exp(-(((np.indices(SHAPE) - np.array(SHAPE)[:, None, None, None] / 2) / 15) ** 2).sum(0))
-    save(tmp_path / "unsigned.nii.gz", bright.astype(np.uint16))
+@pytest.mark.parametrize("bits", [8, 16])
+def test_unsigned_values_that_were_read_as_signed_are_named(bits, tmp_path):
+    """A smooth head whose bright half lies above what the signed type holds: it begins anew far below zero."""
+    unsigned, signed = f"uint{bits}", f"int{bits}"
+    bright = (
+        0.92
+        * 2**bits
+        * np.exp(-sum(((place - size / 2) / 15) ** 2 for place, size in zip(np.indices(SHAPE), SHAPE, strict=True)))
+    )
+    save(tmp_path / "unsigned.nii.gz", bright.astype(unsigned))
     read_given(tmp_path / "unsigned.nii.gz")
-    save(tmp_path / "signed.nii.gz", bright.astype(np.uint16).view(np.int16))
-    with pytest.raises(QuarantinedScan, match="unsigned values were read as signed ones"):
+    save(tmp_path / "signed.nii.gz", bright.astype(unsigned).view(signed))
+    with pytest.raises(QuarantinedScan, match=f"{bits} bits: unsigned values were read as signed ones"):
         read_given(tmp_path / "signed.nii.gz")
 
 
-@pytest.mark.parametrize(("unit", "factor"), [("meter", 1e-3), ("micron", 1e3)])
-def test_lengths_that_are_not_in_mm_are_named(unit, factor, tmp_path):
+@pytest.mark.parametrize(("unit", "factor", "word"), [("meter", 1e-3, "metres"), ("micron", 1e3, "micrometres")])
+def test_lengths_that_are_not_in_mm_are_named(unit, factor, word, tmp_path):
+    save(tmp_path / "unsaid.nii.gz", GOOD, AFFINE * [[factor], [factor], [factor], [1]])
+    with pytest.raises(QuarantinedScan, match=rf"seems to give it in {word}; write it in mm"):
+        read_given(tmp_path / "unsaid.nii.gz")
+
     def written(name: str, scale: float) -> None:
         image = nib.Nifti1Image(GOOD, AFFINE * [[scale], [scale], [scale], [1]])
         image.header.set_xyzt_units(unit)
@@ -95,12 +105,16 @@ def test_what_is_no_file_of_a_scan_says_what_to_do(tmp_path):
     (tmp_path / "d.nrrd").write_bytes(b"NRRD0004")
     (tmp_path / "e.nii.gz").write_bytes(b"version https://git-lfs.github.com/spec/v1")
     (tmp_path / "f.nii.gz").touch()
+    (tmp_path / "g.nii.gz").write_bytes(b"<!DOCTYPE html>")
+    (tmp_path / "h.nii.gz").write_bytes((tmp_path / "a.nii.gz").read_bytes()[:-99])
     for name, words in (
         ("b.nii", "is packed by gzip: name it b.nii.gz"),
         ("c.nii.gz", "is not packed by gzip: name it c.nii"),
         ("d.nrrd", "convert others .* to NIfTI first"),
-        ("e.nii.gz", "is not a gzip file"),
+        ("e.nii.gz", "`git lfs pull`"),
         ("f.nii.gz", "Empty file"),
+        ("g.nii.gz", "is a web page"),
+        ("h.nii.gz", "EOFError: .*: copy or download it again"),
     ):
         with pytest.raises(QuarantinedScan, match=f"unreadable: .*{words}"):
             read_given(tmp_path / name)

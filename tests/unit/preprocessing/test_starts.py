@@ -78,6 +78,7 @@ def test_a_head_whose_voxels_have_a_wrong_size_is_stretched_back(brain):
     assert stretch_of(matrix) == pytest.approx(1.4, abs=0.1) and stretch_of(found(scan)) < 1.1
     state, reason = verdict({"stretch": stretch_of(matrix)}, {"stretch": LIMITS["stretch"]}, only=True)
     assert state == "warn" and "look at the voxel sizes in the header" in reason
+    assert verdict({"stretch": 1.88}, {"stretch": LIMITS["stretch"]}, only=True)[0] == "fail"
 
 
 def test_a_head_that_is_followed_is_searched_once(brain, monkeypatch):
