@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 
 from ldae.core.duration import duration
@@ -124,6 +125,25 @@ def read_run(path: Path) -> Run | None:
     return Run(command[1] if command else "snakemake", started, done, steps, planned - ended, failed, planned)
 
 
+def written_to(command: str, folder: Path) -> Path | None:
+    """The results folder of a Snakemake command, as the configuration files say that it names; none: they do not say.
+
+    Args:
+        folder: from which it was called.
+    """
+    from ldae.config import layered
+
+    words = command.split()
+    if "--configfile" not in words or "--config" in words:
+        return None
+    files = takewhile(lambda word: not word.startswith("-"), words[words.index("--configfile") + 1 :])
+    try:
+        given = layered(*(folder / file for file in files)).get("results_dir")
+    except UserError:
+        return None
+    return None if given is None else folder / str(given)
+
+
 def status_lines(results: Path, folder: Path, alive: bool) -> Iterator[str]:
     """What there is to say, line by line.
 
@@ -141,7 +161,10 @@ def status_lines(results: Path, folder: Path, alive: bool) -> Iterator[str]:
     if not (results / "logs").is_dir():
         raise UserError(f"{results} holds no logs: give the results_dir of a run, such as results/demo.")
     jobs, run = jobs_of(results), newest_run(folder)
-    if run is not None:
+    if run is not None and (other := written_to(run.command, folder)) and other.resolve() != results.resolve():
+        yield f"run: the newest one writes to another folder, {other}: {run.command}"
+        run = None
+    elif run is not None:
         state = "is at work" if alive else "has ended"
         yield f"run: {state}, {run.done} of {run.steps} steps done: {run.command}"
     elif not alive:

@@ -107,6 +107,15 @@ def test_of_several_shards_of_a_rule_that_failed_nobody_knows_which(run):
     ]
 
 
+def test_a_newer_run_of_other_results_is_not_told_as_this_one(run):
+    (run / "mine.yaml").write_text("results_dir: results\n")
+    assert next(status_lines(run / "results", run, alive=True)).startswith("run: is at work, 1 of 5 steps")
+    (run / "mine.yaml").write_text("results_dir: results/other\n")
+    first, *rest = status_lines(run / "results", run, alive=True)
+    assert first.startswith(f"run: the newest one writes to another folder, {run / 'results/other'}: ")
+    assert not any(line.startswith(("left:", "at work:")) for line in rest)
+
+
 def test_a_folder_without_a_run(tmp_path):
     with pytest.raises(UserError, match=r"holds no logs: give the results_dir of a run"):
         list(status_lines(tmp_path, tmp_path, alive=False))
