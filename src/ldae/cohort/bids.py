@@ -37,14 +37,17 @@ def bids_scans(settings: Bids) -> pd.DataFrame:
         near = "".join(f"; {note}" for note in dataset.notes if "not read, although" in note)
         raise UserError(f"{settings.path} has no T1w image{asked} (sub-*/[ses-*/]anat/*_T1w.nii[.gz]){near}.")
     paths = [dataset.root / path for path in images["t1w"]]
-    named = images.rename(columns={name: f"scan:{name}" for name in FACTS})
-    scans = join_facts(named.assign(content=content_keys(paths), reason=None), dataset, settings)
-    reasons = [unusable(path, part) for path, part in zip(paths, images["part"], strict=True)]
-    return one_per_visit(scans.assign(reason=reasons), images["rank"])
+    reasons = [unusable(*image) for image in zip(paths, images["part"], images["misplaced"], strict=True)]
+    images = images.assign(content=content_keys(paths), reason=reasons)
+    images = pd.concat([images, dataset.lost], ignore_index=True) if len(dataset.lost) else images
+    scans = join_facts(images.rename(columns={name: f"scan:{name}" for name in FACTS}), dataset, settings)
+    return one_per_visit(scans, images["rank"])
 
 
-def unusable(path: Path, part: str | None) -> str | None:
-    """Why an image cannot be read at all, seen without opening more than its first bytes."""
+def unusable(path: Path, part: str | None, misplaced: str | None) -> str | None:
+    """Why an image cannot be used at all, seen without opening more than its ends."""
+    if misplaced is not None:
+        return f"another subject's name: {misplaced} (move the image to that folder, or rename it)"
     if part in NO_MAGNITUDE:
         return f"no magnitude image: part-{part}"
     if not path.exists():
@@ -86,7 +89,9 @@ def adni_scans(bids: Path, statuses: list[Path]) -> pd.DataFrame:
     converted, dataset = read_statuses(statuses), read_dataset(settings, all_visits_scanned=False)
     check_products(converted, dataset)
     done = converted["state"] == "done"
-    images = dataset.images.drop(columns=[*KEY, "rank", "part", *(name for name in FACTS if name not in STATUS_FACTS)])
+    images = dataset.images.drop(
+        columns=[*KEY, "rank", "part", "misplaced", *(name for name in FACTS if name not in STATUS_FACTS)]
+    )
     made = (
         converted[done].drop(columns=STATUS_FACTS).merge(images, left_on="path", right_on="t1w", validate="one_to_one")
     )

@@ -14,6 +14,7 @@ import pandas as pd
 from ldae.cohort.chronology import DAYS_PER_MONTH, DAYS_PER_YEAR, months_of
 from ldae.cohort.columns import matched_participants, numbers, one_row_each, spelt, with_prefix
 from ldae.cohort.dataset_root import check_root
+from ldae.cohort.lost_visits import lost_visits
 from ldae.cohort.notes import Notes, listed
 from ldae.cohort.table_columns import facts_of, note_unread, pick, with_key
 from ldae.cohort.tree import NO_SESSION, Tree, rank, read_tree
@@ -24,6 +25,7 @@ from ldae.core.text_tables import TextTable, count, read_text_table
 
 FACTS = ("age", "baseline_age", "sex", "diagnosis", "mmse", "cdr", "study_phase", "site", "field_strength")
 IMAGE_FACTS = ("image_id", "scan_date", "converted_by", *FACTS)
+NEAR_PEOPLE = re.compile(r"(participants?|subjects?)[^a-z](?!.*json$).*", re.IGNORECASE)
 VISIT_FACTS = ("months", "visit_date", *FACTS)
 
 
@@ -33,7 +35,9 @@ class Dataset:
 
     Attributes:
         images: one row per T1w image: participant_id, session_id, t1w (path from the root), rank (among the images of
-            its visit, the least is preferred), part, and what scans.tsv says: :data:`IMAGE_FACTS`.
+            its visit, the least is preferred), part, misplaced (the other subject that its name names), and what
+            scans.tsv says: :data:`IMAGE_FACTS`.
+        lost: participant_id, session_id and reason of visits whose image is nearly one (:mod:`lost_visits`).
         visits: one row per visit: participant_id, session_id, months, visit_date, :data:`FACTS`.
         participants: one row per participant: participant_id, :data:`FACTS`.
         notes: what was noticed on the way.
@@ -43,6 +47,7 @@ class Dataset:
     images: pd.DataFrame
     visits: pd.DataFrame
     participants: pd.DataFrame
+    lost: pd.DataFrame
     notes: Notes = field(default_factory=Notes)
 
 
@@ -75,18 +80,19 @@ def read_dataset(settings: Bids, all_visits_scanned: bool = True) -> Dataset:
         images.merge(facts, on="t1w", how="left", validate="one_to_one"),
         listed_visits.merge(keys, on=KEY, how="outer", sort=True),
         people,
+        pd.DataFrame(lost_visits(tree), columns=[*KEY, "reason"], dtype=object),
         notes,
     )
 
 
 def image_table(tree: Tree) -> pd.DataFrame:
-    """participant_id, session_id, t1w, rank and part of every image, sorted by path."""
+    """participant_id, session_id, t1w, rank, part and misplaced of every image, sorted by path."""
     order = {image.path: place for place, image in enumerate(sorted(tree.images, key=rank))}
-    rows = [
-        (image.participant, image.session or NO_SESSION, image.path, order[image.path], image.entities.get("part"))
-        for image in sorted(tree.images, key=lambda image: image.path)
-    ]
-    return pd.DataFrame(rows, columns=[*KEY, "t1w", "rank", "part"])
+    images = sorted(tree.images, key=lambda image: image.path)
+    rows = [(one.participant, one.session or NO_SESSION, one.path, order[one.path]) for one in images]
+    table = pd.DataFrame(rows, columns=[*KEY, "t1w", "rank"])
+    misplaced = [tree.misplaced.get(one.path) for one in images]
+    return table.assign(part=[one.entities.get("part") for one in images], misplaced=misplaced)
 
 
 def as_frame(table: TextTable) -> pd.DataFrame:
@@ -136,7 +142,11 @@ def participant_rows(root: Path, settings: Bids, notes: Notes) -> pd.DataFrame:
         if names and path is None:
             notes.say(f"{names[0]} is not a file, or is a link to nowhere, and is not read: what it should hold is n/a")
         if not names:
-            notes.say("the root has no participants.tsv, which holds sex, age and diagnosis of the participants")
+            near = sorted(path.name for path in root.iterdir() if NEAR_PEOPLE.fullmatch(path.name))
+            notes.say(
+                "the root has no participants.tsv, which holds sex, age and diagnosis of the participants"
+                + (f"; save {listed(near)} as that, text with tabs" if near else "")
+            )
     if path is None:
         return pd.DataFrame(columns=["participant_id"], dtype=object)
     table = with_key(read_rows(path, notes), ["participant_id"], path, settings)

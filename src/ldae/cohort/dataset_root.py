@@ -5,8 +5,7 @@ import os
 from pathlib import Path
 
 from ldae.cohort.notes import Notes
-from ldae.cohort.tree import SESSION, SUBJECT
-from ldae.cohort.unread import NEAR_SUBJECT
+from ldae.cohort.tree import SESSION, SUBJECT, is_near_subject
 from ldae.core.errors import UserError
 from ldae.core.files import escaped
 from ldae.core.keys import PTID
@@ -32,7 +31,7 @@ def check_root(root: Path, given: Path, notes: Notes) -> None:
     if not path.is_file():
         if not subjects:
             with os.scandir(root) as items:
-                near = sorted(item.name for item in items if item.is_dir() and NEAR_SUBJECT.fullmatch(item.name))
+                near = sorted(item.name for item in items if item.is_dir() and is_near_subject(Path(item.path)))
             if near:
                 raise UserError(
                     f"{given} has no folders sub-*, but {count(len(near), 'folder')} named nearly so, such as "

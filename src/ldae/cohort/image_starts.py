@@ -1,7 +1,14 @@
-"""Whether a file that is named as an image begins as a NIfTI file does, and what it is where it does not."""
+"""Whether a file that is named as an image begins as a NIfTI file does, and what it is where it does not; whether it
+ends where its header says."""
 
+import gzip
+import math
+import os
+import struct
 import zlib
 from pathlib import Path
+
+from ldae.core.folders import ALIAS
 
 GZIP = b"\x1f\x8b"
 HEADER_SIZES = tuple(size.to_bytes(4, order) for size in (348, 540) for order in ("little", "big"))  # NIfTI-1 and -2
@@ -15,6 +22,7 @@ OTHERS = (
     (b"%PDF", "a PDF"),
     (b"\x89HDF", "HDF5 (MINC 2)"),
     (b"NRRD", "NRRD"),
+    (ALIAS, "a shortcut of macOS (copy what it leads to)"),
 )
 
 
@@ -34,7 +42,51 @@ def no_nifti(path: Path) -> str | None:
         return f"packed by gzip: name it {name}.gz"
     if not packed and name.lower().endswith(".gz"):
         return f"not packed by gzip: name it {name[:-3]}"
-    return None
+    return "damaged: the file ends before its image does (copy it again)" if is_cut_off(path, start, packed) else None
+
+
+def is_cut_off(path: Path, start: bytes, packed: bool) -> bool:
+    """Whether a NIfTI file is shorter than its header says.
+
+    A packed file ends with the size of what it holds. Where a file was cut off, any four bytes stand there, nearly
+    always of a larger number; only such a file is unpacked, to be sure.
+    """
+    whole = bytes_of_image(start)
+    size = path.stat().st_size
+    if whole is None or whole >= 1 << 32:  # gzip tells the size modulo 2^32
+        return False
+    if not packed:
+        return size < whole
+    with open(path, "rb") as handle:
+        handle.seek(-4, os.SEEK_END)
+        if int.from_bytes(handle.read(), "little") <= whole:
+            return False
+    try:
+        with gzip.open(path) as unpacked:
+            while unpacked.read(1 << 20):
+                pass
+    except (OSError, EOFError, zlib.error):
+        return True
+    return False
+
+
+def bytes_of_image(start: bytes) -> int | None:
+    """Bytes of header and voxels that a NIfTI header promises; None where it tells no size."""
+    order = "<" if start[:4] in (HEADER_SIZES[0], HEADER_SIZES[2]) else ">"
+    if start.startswith((HEADER_SIZES[2], HEADER_SIZES[3])):  # NIfTI-2
+        if len(start) < 176:
+            return None
+        bits, offset = struct.unpack_from(f"{order}h", start, 14)[0], struct.unpack_from(f"{order}q", start, 168)[0]
+        shape = struct.unpack_from(f"{order}8q", start, 16)
+    else:
+        if len(start) < 112:
+            return None
+        bits, offset = struct.unpack_from(f"{order}h", start, 72)[0], struct.unpack_from(f"{order}f", start, 108)[0]
+        shape = struct.unpack_from(f"{order}8h", start, 40)
+    sides = shape[1 : shape[0] + 1]
+    if not 1 <= shape[0] <= 7 or min(sides) < 1 or not 0 <= offset < 1 << 20:
+        return None
+    return int(offset) + math.prod(sides) * bits // 8
 
 
 def what_begins_so(start: bytes) -> str:

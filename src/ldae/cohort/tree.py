@@ -8,6 +8,7 @@ image, but whose name or place is not what BIDS asks for, is a near miss and is 
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -28,7 +29,14 @@ INDEXED = {"run", "echo", "inv", "flip", "chunk"}
 EXTENSIONS = (".nii", ".nii.gz")
 STARS = re.compile(r"\*{3,}")  # of .bidsignore: more than two in a row mean what one means
 MOST_STARS = 8  # in one pattern
-MEANT = re.compile(r"(^|[_-])t1w?\.(nii(\.gz)?|img)$|_t1w\b.*\.nii(\.gz)?$", re.IGNORECASE)
+VOLUME = re.compile(r"\.(nii|nii\.gz|img|mgz|mgh|nrrd|nhdr|mnc|mha|mhd)$", re.IGNORECASE)
+MEANT = re.compile(rf"((^|[_-])t1w?|_t1w(\b|_).*){VOLUME.pattern}", re.IGNORECASE)
+OTHER_KIND = re.compile(  # in the name of an image that is no T1w image
+    r"(^|[^a-z])(t2\w*|pd\w*|flair|swi|dwi|dti|bold|asl|cbf|angio|tof|mra|inplane\w*|[rt][12]?s?map|mtr?s?|"
+    r"magnitude\d?|phase\w*|fieldmap|loc(alizer)?|scout|\w*mask\w*|\w*seg\w*|\w*label\w*|roi)([^a-z]|$)",
+    re.IGNORECASE,
+)
+NO_SUBJECTS = {"derivatives", "sourcedata", "rawdata", "code", "stimuli", "phenotype"}
 GOOD_ACQUISITIONS, POOR_ACQUISITIONS = (
     ("mprage", "mpr", "spgr", "uni"),
     ("low", "fast", "loc", "scout", "survey", "test"),
@@ -54,6 +62,7 @@ class Tree:
         scans, sessions: their tables.
         near_misses, ignored, renamed: paths from the root of files that look like images and are not read, that
             ``.bidsignore`` hides, and whose name contradicts their folder.
+        misplaced: images that bear the name of another subject of the dataset.
         empty: folders of subjects and visits in which there is nothing.
         unread: what is no image of BIDS, and may be meant as one.
     """
@@ -64,6 +73,7 @@ class Tree:
     near_misses: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     renamed: list[str] = field(default_factory=list)
+    misplaced: dict[str, str] = field(default_factory=dict)
     empty: list[str] = field(default_factory=list)
     unread: Unread = field(default_factory=Unread)
 
@@ -89,13 +99,18 @@ def read_tree(root: Path, filters: dict, notes: Notes) -> Tree:
                 elif visit.name != "anat" and (visit / "anat").is_dir():
                     tree.near_misses += near_misses(root, visit / "anat")
             tree.unread.folders += near_folders(root, subject, NEAR_ANAT, NEAR_SESSION)
-        elif NEAR_SUBJECT.fullmatch(subject.name):
+        elif is_near_subject(subject):
             near = [path for place in below(subject) for path in near_misses(root, place)]
             tree.near_misses += near
             tree.unread.folders += [] if near or is_bare(subject) else [subject.name]
+        elif not is_passed_over(subject):
+            tree.unread.folders += deeper_subjects(root, subject)
     known = {path.split("/")[0] for path in (*tree.near_misses, *tree.ignored, *tree.unread.folders, *tree.empty)}
     known |= {image.participant for image in tree.images} | {path.split("/")[0] for path in tree.unread.dicom}
     tree.unread.bare = [path.name for path in folders(root) if SUBJECT.fullmatch(path.name) and path.name not in known]
+    misplaced = {image.path: f"sub-{image.entities.get('subject')}" for image in tree.images}
+    tree.misplaced = {path: misplaced[path] for path in tree.renamed if is_of_another(path, misplaced[path], root)}
+    tree.renamed = [path for path in tree.renamed if path not in tree.misplaced]
     if tree.near_misses:
         notes.say(
             f"{count(len(tree.near_misses), 'file')} not read, although the name is near to "
@@ -112,6 +127,36 @@ def read_tree(root: Path, filters: dict, notes: Notes) -> Tree:
         notes.say(f"{count(len(tree.empty), 'empty folder')}, left over it seems: {listed(tree.empty)}")
     notes.say_all(tree.unread.sentences())
     return tree
+
+
+def is_of_another(path: str, named: str, root: Path) -> bool:
+    """Whether an image bears the name of a subject of the dataset in whose folder it does not lie."""
+    return named != path.split("/")[0] and SUBJECT.fullmatch(named) is not None and (root / named).is_dir()
+
+
+def is_near_subject(place: Path) -> bool:
+    """Whether a folder is named nearly as a subject's, or holds ``anat`` as a subject's does (``005/anat``)."""
+    if NEAR_SUBJECT.fullmatch(place.name):
+        return True
+    if is_passed_over(place):
+        return False
+    with suppress(PermissionError):
+        visits = [path for path in folders(place) if NEAR_SESSION.fullmatch(path.name)]
+        return any((path / "anat").is_dir() for path in (place, *visits))
+    return False
+
+
+def is_passed_over(place: Path) -> bool:
+    """Whether a folder of the root is one in which nobody looks for the dataset's images."""
+    return place.name.startswith(".") or place.name.casefold() in NO_SUBJECTS
+
+
+def deeper_subjects(root: Path, place: Path) -> list[str]:
+    """Subjects in a folder of the root that lie nowhere else: ``patients/sub-01``."""
+    with suppress(PermissionError):
+        inside = [path for path in folders(place) if SUBJECT.fullmatch(path.name) and not (root / path.name).exists()]
+        return [path.relative_to(root).as_posix() for path in inside if not is_bare(path)]
+    return []
 
 
 def near_folders(root: Path, place: Path, *patterns: re.Pattern[str]) -> list[str]:
@@ -169,17 +214,21 @@ def read_visit(
         names = sorted(item.name for item in os.scandir(place / "anat"))
     if not holds and all(name.startswith(".") for name in names):
         tree.empty.append(where)
+    before, maybe = len(tree.images) + len(tree.ignored), list[str]()
     for name in names:
         path = f"{where}/anat/{name}"
         tree.unread.add(root, f"{where}/anat", name)
-        if name.startswith(".") or not re.search(r"\.(nii|nii\.gz|img)$", name, re.IGNORECASE):
+        if name.startswith(".") or not VOLUME.search(name):
             continue
         entities, exact = entities_of(name)
         if entities is None or entities["suffix"] not in wanted["suffix"]:
-            if MEANT.search(name) or (entities and entities["suffix"].casefold() in ("t1w", "t1")):
-                tree.near_misses.append(path)
+            meant = MEANT.search(name) or (entities and entities["suffix"].casefold() in ("t1w", "t1"))
+            if (meant or not OTHER_KIND.search(name)) and not hidden.match_file(path):
+                (tree.near_misses if meant else maybe).append(path)
         elif hidden.match_file(path):
             tree.ignored.append(path)
+        elif "desc" in entities:
+            maybe.append(path)
         elif fits(entities, subject, session, wanted):
             if (
                 not exact
@@ -188,6 +237,13 @@ def read_visit(
             ):
                 tree.renamed.append(path)
             tree.images.append(ImageFile(path, subject, session, entities))
+    if len(tree.images) + len(tree.ignored) == before:  # then anything there may be meant as the visit's image
+        tree.near_misses += maybe
+        for deeper in below(place / "anat")[1:] if anat else []:
+            inside = deeper.relative_to(root).as_posix()
+            tree.near_misses += near_misses(root, deeper)
+            for name in sorted(item.name for item in os.scandir(deeper)):
+                tree.unread.add(root, inside, name)
 
 
 @cache

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from ldae.cohort.notes import listed
 from ldae.core.file_names import ICLOUD, is_archive, kind_of, shortcut_to
+from ldae.core.folders import is_alias
 from ldae.core.text_tables import count
 
 ORDINARY = (".nii.gz", ".json", ".tsv", ".nii", ".bval", ".bvec")
 NEAR_SUBJECT = re.compile(r"sub(j|ject)?[-_ ]?\w.*", re.IGNORECASE)
 NEAR_SESSION = re.compile(r"(ses|sess|session|visit)[-_ ]?\w.*", re.IGNORECASE)
-NEAR_ANAT = re.compile(r"anat\W*|anatomy|anatomical|struct(ural)?", re.IGNORECASE)
+NEAR_ANAT = re.compile(r"anat\W*|anatomy|anatomical|s?mri|struct(ural)?|t1w?|mp-?rage", re.IGNORECASE)
 
 
 @dataclass
@@ -41,7 +42,7 @@ class Unread:
             self.unfinished.append(path)
         elif is_archive(name):
             self.archives.append(path)
-        elif shortcut_to(name):
+        elif shortcut_to(name) or is_alias(root / path):
             self.shortcuts.append(path)
         elif where in self.dicom or (
             where and kind_of(name) == "dicom" and (root / path).is_file() and is_dicom(root / path)

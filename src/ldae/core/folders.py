@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ldae.core.errors import UserError
 
+ALIAS = b"book\0\0\0\0mark"  # the beginning of a shortcut of macOS, which has no ending of its own
 SKEW = 60  # seconds by which clocks of two machines may differ
 
 
@@ -25,6 +26,14 @@ def kernel_devices() -> frozenset[int]:
 def is_kernels(path: str | Path) -> bool:
     """Whether a folder (or what a link leads to) is one of the kernel's, such as ``/proc/self``."""
     return Path(path).stat().st_dev in kernel_devices()
+
+
+def is_alias(path: str | Path) -> bool:
+    """Whether a file is a shortcut of macOS, which leads nowhere in another system."""
+    if not Path(path).is_file() or not os.access(path, os.R_OK):  # a pipe would be waited for
+        return False
+    with open(path, "rb") as handle:
+        return handle.read(len(ALIAS)) == ALIAS
 
 
 def is_folder(item: os.DirEntry[str]) -> bool:

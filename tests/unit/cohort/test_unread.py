@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from ldae import cli
@@ -13,6 +15,18 @@ CONFIG = Path(__file__).parents[3] / "config" / "config.yaml"
 @pytest.mark.parametrize(
     ("path", "content", "said"),
     [
+        ("sub-02/anat/sub-02_mprage.nii.gz", b"x", "1 file not read, although the name is near to"),
+        ("sub-02/anat/sub-02_T1w_brain.nii.gz", b"x", "1 file not read, although the name is near to"),
+        ("sub-02/anat/sub-02_T1w_run-1.nii.gz", b"x", "1 file not read, although the name is near to"),
+        ("sub-02/anat/sub-02_desc-defaced_T1w.nii.gz", b"x", "1 file not read, although the name is near to"),
+        ("sub-02/anat/sub-02_T1w.mgz", b"x", "1 file not read, although the name is near to"),
+        ("sub-02/anat/brain.nrrd", b"x", "1 file not read, although the name is near to"),
+        ("02/anat/02_T1w.nii.gz", b"x", "1 file not read, although the name is near to"),
+        ("02/ses-1/anat/brain.nii.gz", b"x", "1 folder named nearly as BIDS asks for (sub-*/[ses-*/]anat): rename: 02"),
+        ("patients/sub-02/anat/sub-02_T1w.nii.gz", b"x", "1 folder named nearly as BIDS asks for"),
+        ("sub-02 alias", b"book\0\0\0\0mark", "1 shortcut leading nowhere in this system"),
+        ("sub-02/anat/sub-02_UNIT1.nii.gz", b"x", "1 file not read, although the name is near to"),
+        ("sub-02/anat/DICOM/series/IM1", "DICOM", "1 DICOM file not read: convert the series with dcm2niix"),
         ("sub-02/Anat/brain.nii.gz", b"x", "1 folder named nearly as BIDS asks for (sub-*/[ses-*/]anat): rename"),
         ("sub-02/ses01/brain.nii.gz", b"x", "1 folder named nearly as BIDS asks for"),
         ("SUB02/anat/brain.nii.gz", b"x", "1 folder named nearly as BIDS asks for"),
@@ -31,7 +45,53 @@ def test_what_is_not_read_is_named(dataset, path, content, said):
     dataset.image("01")
     dataset.write(path, bytes(128) + b"DICM" + bytes(400) if content == "DICOM" else content)
     scans, notes = dataset.read()
-    assert list(scans["participant_id"]) == ["sub-01"] and said in notes
+    assert list(scans["participant_id"][scans["status"] == "included"]) == ["sub-01"] and said in notes
+    lost = scans[scans["status"] == "excluded"]  # it counts among the scans, but where no T1w image is meant
+    assert lost["participant_id"].tolist() == ([] if "/func/" in path else ["sub-02"])
+    assert all(path.startswith(reason.split(": ")[1].split(" (")[0]) for reason in lost["reason"])
+
+
+def test_a_visit_counts_once_whatever_lies_in_it(dataset):
+    """What is near to an image costs nothing where there is an image, and one visit where there is none."""
+    for session in ("1", "2"):
+        dataset.image("01", session)
+    for path in ("sub-01/ses-1/anat/sub-01_mprage.nii.gz", "sub-01/ses-3/anat/T1.mgz", "sub-01/ses-3/anat/mprage.nii"):
+        dataset.write(path, b"x")
+    dataset.write("sub-01.zip", b"PK")
+    dataset.write("sub-02/ses-1/anat/sub-02_ses-1_T2w.nii.gz", b"x")
+    scans, _ = dataset.read()
+    assert scans["session_id"].tolist() == ["ses-1", "ses-2", "ses-3"] and set(scans["participant_id"]) == {"sub-01"}
+    assert scans["reason"].iloc[2].startswith("T1w image in another format: sub-01/ses-3/anat/T1.mgz (convert it")
+
+
+def test_an_image_with_the_name_of_another_subject_is_nobodys(dataset):
+    whole = [dataset.image(name) for name in ("01", "02")]
+    (dataset.root / whole[0]).rename(dataset.root / "sub-02/anat/sub-01_T1w.nii.gz")
+    dataset.image("03")
+    (dataset.root / "sub-03/anat/sub-03_T1w.nii.gz").rename(dataset.root / "sub-03/anat/sub-9_T1w.nii.gz")
+    scans, notes = dataset.read()
+    taken = scans[scans["status"] == "included"]
+    assert taken["t1w"].tolist() == [whole[1], "sub-03/anat/sub-9_T1w.nii.gz"]  # there is no sub-9: a name of old
+    (reason,) = scans["reason"].dropna()
+    assert reason.startswith("another subject's name: sub-01 (move the image") and "1 image whose name" in notes
+
+
+@pytest.mark.parametrize("ending", [".nii.gz", ".nii"])
+def test_half_an_image_is_told_by_its_end(dataset, ending):
+    for name in ("01", "02"):
+        path = dataset.root / f"sub-{name}/anat/sub-{name}_T1w{ending}"
+        path.parent.mkdir(parents=True)
+        nib.save(nib.Nifti1Image(np.random.default_rng(0).integers(0, 99, (9, 9, 9)).astype("int16"), np.eye(4)), path)
+    with open(path, "r+b") as handle:
+        handle.truncate(path.stat().st_size * 2 // 3)
+    scans, _ = dataset.read()
+    assert scans["reason"].fillna("").tolist() == ["", "damaged: the file ends before its image does (copy it again)"]
+
+
+def test_a_table_of_participants_in_another_form_is_named(dataset):
+    dataset.image("01")
+    dataset.write("Participants_new.xlsx", b"PK")
+    assert "; save Participants_new.xlsx as that, text with tabs" in dataset.read()[1]
 
 
 @pytest.mark.parametrize(
