@@ -30,9 +30,10 @@ from ldae.core.file_names import (
     shortcut_to,
 )
 from ldae.core.files import sha256_file, warn_of_names, write_tsv_if_changed
-from ldae.core.folders import is_folder, is_kernels, leads_nowhere, saying_what_is_closed, walk
+from ldae.core.folders import is_alias, is_folder, is_kernels, leads_nowhere, saying_what_is_closed, walk
 from ldae.core.keys import PTID
 from ldae.core.text_tables import count
+from ldae.core.what_changed import inventory_at, what_changed
 
 COLUMNS = ["kind", "subject", "path", "files", "bytes", "digest"]
 
@@ -165,17 +166,19 @@ def refresh_inventory(config: Config) -> str:
     first one.
 
     Raises:
-        UserError: the raw folders that were there before are gone.
+        UserError: the raw folders are not there, or not any more.
     """
     out = inventory_path(config)
     raw = config.raw
     made_later = config.phantom is not None and raw is not None and not raw.images.is_dir()
+    if raw is not None and config.source == "adni" and config.phantom is None:
+        require_folders(raw.images, raw.tables)
     if raw is None or config.source != "adni" or made_later or not out.is_file():
         return "Raw download: no inventory yet; the chain makes it."
-    before = out.read_bytes()
+    before = inventory_at(out)
     write_inventory(raw.images, raw.tables, out)
-    changed = out.read_bytes() != before
-    return f"Raw download: {'changed, what is new will be converted' if changed else 'unchanged'} ({out})."
+    changes = what_changed(before, inventory_at(out))
+    return f"Raw download: {f'changed, what is new will be converted: {changes}' if changes else 'unchanged'} ({out})."
 
 
 FIVE_DIGITS = re.compile(r"\d{3}_S_\d{5}")  # which Clinica passes over
@@ -242,7 +245,7 @@ def outsiders(images: Path, owners: Mapping[str, str] = NOBODY) -> list[Outsider
         elif item.is_symlink() and not Path(item.path).exists():
             fix = "mount or copy what it leads to, if images are there"
             found.append(Outsider(item.name, 1, 0, f"it is a link to nowhere: {fix}", (), True))
-        elif shortcut_to(item.name):
+        elif shortcut_to(item.name) or (not SLICE.search(item.name) and is_alias(item.path)):
             found.append(Outsider(item.name, 1, item.stat(follow_symlinks=False).st_size, SHORTCUT_FIX, (), True))
         else:
             size = item.stat(follow_symlinks=False).st_size

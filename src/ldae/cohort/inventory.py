@@ -17,8 +17,10 @@ from ldae.cohort.identity import MEMORY, remember_cohort
 from ldae.cohort.notes import Notes
 from ldae.cohort.tree import SESSION, folders
 from ldae.config import Config
+from ldae.core.errors import UserError
 from ldae.core.files import read_tsv, sha256_file, warn_of_names, write_tsv_if_changed
 from ldae.core.folders import saying_what_is_closed
+from ldae.core.what_changed import inventory_at, what_changed
 
 COLUMNS = ["kind", "path", "bytes", "modified", "digest"]
 KINDS = (  # of files in the folders of subjects
@@ -119,13 +121,19 @@ def refresh_inventory(config: Config, same_cohort: bool = False) -> str:
     Args:
         same_cohort: the user says that these are the data of this results folder: an inventory that is not there yet
             is written too.
+
+    Raises:
+        UserError: the dataset, or the table of ``source: csv``, is not there.
     """
     out = inventory_path(config)
     known = out.is_file() or (same_cohort and (config.results_dir / MEMORY).is_file())
     made_here = config.phantom is not None or config.clinica is not None
+    given = None if made_here else config.csv if config.source == "csv" else config.bids
+    if given is not None and not given.path.exists():
+        raise UserError(f"{config.source}.path: {given.path} does not exist: set it to your data, or mount them.")
     if not known or (made_here and not (config.bids and config.bids.path.is_dir())):
         return "Dataset: no inventory yet; the chain makes it."
-    before = out.read_bytes() if out.is_file() else b""
+    before = inventory_at(out)
     write_inventory(config, out)
-    changed = out.read_bytes() != before
-    return f"Dataset: {'changed, what is new will be read' if changed else 'unchanged'} ({out})."
+    changes = what_changed(before, inventory_at(out))
+    return f"Dataset: {f'changed, what is new will be read: {changes}' if changes else 'unchanged'} ({out})."

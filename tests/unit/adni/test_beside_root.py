@@ -91,15 +91,16 @@ def test_several_are_one_finding(raw):
 
 
 @pytest.mark.parametrize(
-    ("name", "severity", "advice"),
+    ("name", "content", "severity", "advice"),
     [
-        ("002_S_0295.lnk", "quarantine", "copy what it leads to"),
-        ("more - Shortcut.lnk", "note", "copy what it leads to"),
-        (".ADNI3.zip.icloud", "quarantine", "Download Now in the Finder"),
+        ("002_S_0295.lnk", b"x", "quarantine", "copy what it leads to"),
+        ("more - Shortcut.lnk", b"x", "note", "copy what it leads to"),
+        ("002_S_0295 alias", b"book\0\0\0\0mark", "quarantine", "it is a shortcut"),
+        (".ADNI3.zip.icloud", b"x", "quarantine", "Download Now in the Finder"),
     ],
 )
-def test_what_leads_elsewhere_among_the_subjects(raw, name, severity, advice):
-    (raw / name).write_bytes(b"x")
+def test_what_leads_elsewhere_among_the_subjects(raw, name, content, severity, advice):
+    (raw / name).write_bytes(content)
     (finding,) = outsider_findings(outsiders(raw), raw)
     assert finding.severity == severity and advice in finding.fix
 

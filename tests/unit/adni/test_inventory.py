@@ -111,6 +111,16 @@ def test_ldae_inventory_refreshes_what_the_chain_made(download, tmp_path, capsys
     (download.tables / "Mine_All_Images_01Jan2026.csv").write_text("image_id\n1\n")
     assert cli.main(command) == 0 and "changed, what is new" in capsys.readouterr().out
     assert "Mine_All_Images_01Jan2026.csv" in out.read_text()
+    image = download.images / download.listed[0].folder
+    image.rename(tmp_path / "elsewhere")
+    assert cli.main(command) == 0
+    gone = image.relative_to(download.images)
+    assert f"1 gone ({gone}): put back what is gone by mistake" in capsys.readouterr().out
+    download.images.rename(tmp_path / "moved")
+    assert cli.main(command) == 1
+    out.unlink()
+    assert cli.main(command) == 1  # also before the first run
+    assert capsys.readouterr().err.count("raw ADNI images does not exist") == 2
 
 
 def test_a_plan_says_which_raw_folders_are_not_there_yet(tmp_path):

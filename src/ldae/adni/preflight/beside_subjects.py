@@ -4,9 +4,9 @@ import re
 from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
-from ldae.adni.inventory import SIBLING, Outsider, subject_folders, subject_meant
+from ldae.adni.inventory import SHORTCUT_FIX, SIBLING, Outsider, subject_folders, subject_meant
 from ldae.adni.preflight.finding import Finding, Severity, shortened
-from ldae.core.file_names import UNFINISHED_FOLDER, image_of_folder, is_archive, kind_of, shortcut_to
+from ldae.core.file_names import UNFINISHED_FOLDER, image_of_folder, is_archive, kind_of
 from ldae.core.files import escaped
 from ldae.core.folders import is_kernels, leads_back
 from ldae.core.keys import PTID
@@ -91,7 +91,7 @@ def within(item: Outsider) -> list[str]:
 def kind_of_outsider(item: Outsider, images: Path, needless: bool) -> tuple[Severity, str, str]:
     """Severity, what several of the kind are called, and what to do about this one."""
     path = images / item.path
-    if item.nowhere and shortcut_to(item.name):
+    if item.nowhere and item.fix == SHORTCUT_FIX:
         return "quarantine" if subject_meant(item.path) else "note", "shortcut", item.fix
     if item.nowhere:
         return "quarantine" if subject_meant(item.path) else "note", "link to nowhere", item.fix
