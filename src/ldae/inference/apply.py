@@ -4,7 +4,6 @@ Each scan leaves a record; what has one of the same scan, model and request is n
 be used is refused with its reason and does not stop the others.
 """
 
-import logging
 import os
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
@@ -31,8 +30,6 @@ from ldae.inference.scan import GENERATED, Scan
 from ldae.preprocessing.derivatives import ScanFiles, resolution
 from ldae.preprocessing.reading import files_of_scan
 
-logger = logging.getLogger("ldae")
-
 SCANS_PER_WORKER = 50
 IMAGES = (".nii", ".nii.gz")
 PROBABILITIES = (0.1, 0.9)  # of AD, that the counterfactuals aim at
@@ -49,12 +46,14 @@ class Given:
     """One scan to be read.
 
     Attributes:
-        source: NIfTI file, or folder with one DICOM series.
+        source: NIfTI file, or folder with one DICOM series; the dataset, where ``refusal`` names the file.
+        refusal: why it cannot be used, where that is known before it is read.
     """
 
     participant_id: str
     session_id: str
     source: Path
+    refusal: str | None = None
 
     @property
     def name(self) -> str:
@@ -125,16 +124,21 @@ def _scans_of(path: Path) -> list[Given]:
 
 
 def _scans_of_dataset(root: Path) -> list[Given]:
-    """The T1w image of every visit of a BIDS dataset; of several the one that the workflow would take. Images that
-    cannot be read at all are named in the log."""
-    from ldae.cohort.bids import ANOTHER, bids_scans
+    """The T1w image of every visit of a BIDS dataset; of several the one that the workflow would take. A visit whose
+    images cannot be used, or that has something near to an image alone, is refused with the reason."""
+    from ldae.cohort.bids import bids_scans
     from ldae.config import Bids
 
-    table = bids_scans(Bids(path=root))
-    used = table[table["reason"].isna()].sort_values(KEY)
-    for row in table[table["reason"].notna() & ~table["reason"].str.startswith(ANOTHER, na=False)].itertuples():
-        logger.warning("%s is left out: %s", root / row.t1w, row.reason)
-    return [Given(row.participant_id, row.session_id, root / row.t1w) for row in used.itertuples()]
+    table = bids_scans(Bids(path=root)).sort_values([*KEY, "reason"], na_position="first")
+    return [
+        Given(
+            row.participant_id,
+            row.session_id,
+            root / row.t1w if isinstance(row.t1w, str) else root,
+            row.reason if isinstance(row.reason, str) else None,
+        )
+        for row in table.drop_duplicates(KEY).itertuples()
+    ]
 
 
 def apply_model(model: LDAE, scans: Sequence[Given], out: Path, request: Request, workers: int = 1) -> pd.DataFrame:
@@ -158,8 +162,9 @@ def apply_model(model: LDAE, scans: Sequence[Given], out: Path, request: Request
     keys = {scan.name: _key(model, scan, request) for scan in scans}  # as they are when they are read
     known = {scan.name: found for scan in scans if (found := _answered(keys[scan.name], scan, out)) is not None}
     waiting = [scan for scan in scans if scan.name not in known]
-    for scan in (scan for scan in waiting if not _content(scan)):
-        refused = _refused(scan, "it is neither a file nor a folder with files (a link to nowhere, a pipe?)")
+    for scan in (scan for scan in waiting if scan.refusal or not _content(scan)):
+        nothing = "it is neither a file nor a folder with files (a link to nowhere, a pipe?)"
+        refused = _refused(scan, scan.refusal or nothing)
         known[scan.name] = _noted(model, keys[scan.name], scan, out, request, refused)
     waiting = [scan for scan in waiting if scan.name not in known]
     for scan, outcome in _preprocessed(model, waiting, out, request, workers):
@@ -206,7 +211,7 @@ def _content(scan: Given) -> list[Path]:
 
 def _key(model: LDAE, scan: Given, request: Request) -> str:
     """Of the scan as it lies there, of the model and of what is asked."""
-    content = [sha256_file(path) for path in _content(scan)]
+    content = [scan.refusal] if scan.refusal else [sha256_file(path) for path in _content(scan)]
     return digest([content, model.digest, asdict(request), __version__])
 
 

@@ -203,13 +203,19 @@ def dataset(tmp_path) -> Path:
     return tmp_path / "bids"
 
 
-def test_a_dataset_gives_one_scan_a_visit(dataset, caplog):
+def test_a_dataset_gives_one_scan_a_visit(dataset, exported, tmp_path):
     page = dataset / "sub-3/anat/sub-3_T1w.nii.gz"
     page.parent.mkdir(parents=True)
     page.write_text("<html>")
+    page.with_name("sub-3_run-2_T1w.nii.gz").write_text("<html>")
+    (dataset / "sub-4/anat").mkdir(parents=True)
+    (dataset / "sub-4/anat/sub-4_mprage.nii.gz").write_text("")
     found = find_scans([dataset])
-    assert f"{page} is left out: no NIfTI file: it is a web page or XML" in caplog.text
-    assert [scan.name for scan in found] == ["sub-1_ses-a", "sub-1_ses-b", "sub-2_ses-M000"]
+    assert [scan.name for scan in found if not scan.refusal] == ["sub-1_ses-a", "sub-1_ses-b", "sub-2_ses-M000"]
+    answers = apply_model(LDAE.load(exported), found[3:], tmp_path / "out", Request(codes_only=True))
+    assert list(answers["participant_id"]) == ["sub-3", "sub-4"] and set(answers["status"]) == {"refused"}
+    assert answers["reason"][0] == "no NIfTI file: it is a web page or XML"
+    assert answers["reason"][1].startswith("T1w image under another name: sub-4/anat/sub-4_mprage.nii.gz (rename it")
     assert found[1].source.name == "sub-1_ses-b_run-1_T1w.nii.gz"
     assert [scan.name for scan in find_scans([dataset], ["1"], ["ses-b"])] == ["sub-1_ses-b"]
     assert [scan.name for scan in find_scans([dataset], ["sub-2"])] == ["sub-2_ses-M000"]
