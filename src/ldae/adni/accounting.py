@@ -356,9 +356,12 @@ def left_out(
             f"{UNUSABLE_ROW}: ADNIMERGE has {row['fault']} {cell!r} for {code} of this subject: Clinica cannot read it"
         )
     days = images["day"].dropna()
-    if len(days) and ((visits["day"] - days.iloc[0]).abs() > pd.Timedelta(days=MISTAKEN_DAYS)).all():
+    nearest = (visits["day"] - days.iloc[0]).abs().min() if len(days) else pd.NaT
+    keys = zip(visits["ORIGPROT"], visits["VISCODE"], strict=True)
+    known = visit in {name for study, code in keys for name in (expected_name(study, code), visit_name(study, code))}
+    if nearest > (pd.Timedelta(days=MISTAKEN_DAYS) if known else FARTHEST):
         codes = ", ".join(dict.fromkeys(map(cut, visits["VISCODE"].head(4)))) + (", ..." if len(visits) > 4 else "")
-        return f"{NO_VISIT}: ADNIMERGE has {codes} of this subject, all half a year or more from this scan"
+        return f"{NO_VISIT}: ADNIMERGE has {codes} of this subject, the nearest {nearest.days} days from this scan"
     strengths = sorted(set(images["MagStrength"]))
     told = f" (field strengths {', '.join(map(repr, strengths))})" if len(strengths) > 1 else ""
     return f"{LEFT_OUT}: it finds no T1w scan of an ADNIMERGE visit in the visit {cut(visit)!r}{told}"

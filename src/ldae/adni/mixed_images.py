@@ -50,7 +50,7 @@ def sample(own: ImageFiles) -> list[str]:
 
 def series_among(paths: Collection[str]) -> Counter[tuple[str, ...]]:
     """Number of files of each series, by their headers; files without one are not counted."""
-    from ldae.adni.staging import header_of, series_of
+    from ldae.adni.dicom_headers import header_of, series_of
 
     headers = (header_of(Path(path)) for path in paths)
     return Counter(series_of(header) for header in headers if header is not None)

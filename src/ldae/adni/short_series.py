@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pydicom
 
+from ldae.adni.dicom_headers import header_of, transfer_syntax
 from ldae.adni.disk import SubjectFiles
 from ldae.adni.image_files import ImageFiles
 from ldae.adni.slices import OF_LONI, names
-from ldae.adni.staging import header_of, transfer_syntax
 from ldae.adni.troubles import Trouble
 from ldae.core.file_names import plain_name
 
@@ -124,8 +124,8 @@ class Series:
 
 def look_for_short_series(
     files: Mapping[str, SubjectFiles], listed: Mapping[str, str], headers: Headers | None = None
-) -> None:
-    """Fill in ``gaps`` of each subject.
+) -> int:
+    """Fill in ``gaps`` of each subject; returns the number of the first slice of most images (of LONI: 0 or 1).
 
     Args:
         files: PTID -> files on disk.
@@ -150,6 +150,7 @@ def look_for_short_series(
             trouble = trouble or cut_off(series, largest, headers)
             if trouble is not None:
                 files[series.subject].gaps[series.image] = trouble
+    return usual
 
 
 def first_number(files: ImageFiles) -> int | None:

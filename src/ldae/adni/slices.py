@@ -47,7 +47,7 @@ def missing_numbers(names: Sequence[str]) -> int:
 
 def places_of(paths: Sequence[str]) -> list[float] | None:
     """Where some slices lie along the normal of their planes (mm); None where that cannot be read."""
-    from ldae.adni.staging import header_of
+    from ldae.adni.dicom_headers import header_of
 
     places = []
     for path in paths:

@@ -25,6 +25,14 @@ NUMBERS = (
     "RAVLT_immediate", "CDGLOBAL", "PASS", "series_quality", "series_selected",
 )  # fmt: skip
 ADULT = (18, 120)  # years; the study enrols from about 50
+UNITS_OF_AGE = (  # from which number on ages that are none of an adult are what, in a study whose middle age is 73
+    (500, ", as if their decimal point were lost (731 for 73.1)"),
+    (805, ", as if in months"),
+    (1110, ""),
+    (1890, ", as if these were years of birth"),
+    (2030, ""),
+    (7000, ", as if in days"),
+)
 WORDS = {
     "PTGENDER": {
         **dict.fromkeys(("male", "m", "man", "men", "1", "1.0"), "Male"),
@@ -114,6 +122,16 @@ def age(cell: str) -> str:
     return number if years is not None and ADULT[0] <= years <= ADULT[1] else ""
 
 
+def guessed_unit(cells: Counter[str]) -> str:
+    """What ages that are none of an adult are as if they were, by the middle one; empty where nothing suits."""
+    years = sorted(number for cell in cells.elements() if (number := read_number(cell, {})[0]) is not None)
+    middle = years[len(years) // 2] if years else 0.0
+    for least, what in reversed(UNITS_OF_AGE):
+        if middle >= least:
+            return what
+    return ""
+
+
 def field_strength(cell: str) -> str:
     """``3``, ``3.0 Tesla``, ``Field Strength=3.0;...`` -> ``3.0``, the numbers that Clinica compares; ``15`` and
     ``30``, which no scanner of the study has, are 1.5 and 3 without their point."""
@@ -164,7 +182,9 @@ def normalised(table: StudyTable, content: pd.DataFrame, changes: list[str]) -> 
             fresh[column] = new
         emptied = Counter(old[different & (new == "")])
         if emptied:
-            changes.append(f"{column}: {quoted(emptied)} taken for no value")
+            most = column == "AGE" and 2 * emptied.total() > (old != "").sum()
+            unit = guessed_unit(emptied) if most else ""  # a few are codes of a missing value
+            changes.append(f"{column}: {quoted(emptied)} taken for no value{unit}")
         different &= new != ""
         if different.any():
             first = different.idxmax()

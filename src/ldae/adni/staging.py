@@ -8,21 +8,19 @@ headers; an image whose files cannot be trusted is not staged and gets its reaso
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 import pydicom
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
+from ldae.adni.dicom_headers import header_of, other_kind, series_of, subject_of, transfer_syntax
 from ldae.adni.disk import A_SERIES, SubjectFiles
 from ldae.adni.image_files import ImageFiles, have
+from ldae.adni.slices import missing_positions
 from ldae.adni.troubles import Trouble
-from ldae.core.errors import QuarantinedScan, is_machine_error
+from ldae.core.errors import QuarantinedScan
 from ldae.core.file_names import IMAGE_FILE
-from ldae.core.keys import PTID
 from ldae.core.text_tables import count
 
-SERIES = ("SeriesInstanceUID", "SeriesNumber", "StudyDate")
-TAGS = ["SOPInstanceUID", *SERIES, "InstanceNumber", "Rows", "Columns", "PatientID"]
 MIXED = 0.5  # of the files of the largest series: another one with so many may be the image as well
 
 
@@ -68,14 +66,6 @@ def place(path: Path, target: Path) -> None:
         target.symlink_to(path.resolve())
 
 
-def transfer_syntax(path: Path) -> str | None:
-    """How a DICOM file is encoded; None where it does not say."""
-    try:
-        return pydicom.filereader.read_file_meta_info(path).get("TransferSyntaxUID")
-    except (pydicom.errors.InvalidDicomError, EOFError, ValueError):
-        return None
-
-
 def image_paths(image: str, files: ImageFiles, notes: list[str], subject: str | None = None) -> list[Path]:
     """The DICOM files of an image, each slice once, or its one NIfTI file.
 
@@ -110,6 +100,8 @@ def image_paths(image: str, files: ImageFiles, notes: list[str], subject: str | 
     if unread and not files.named:
         notes.append(f"I{image}: {count(len(unread), 'file')} beside the slices left aside: {Path(unread[0]).name}")
     good = of_one_series(image, good, notes, files.named)
+    if (kind := other_kind(image, next(iter(good.values())))) is not None:
+        raise QuarantinedScan(kind)
     others = Counter(whose for header in good.values() if (whose := subject_of(header)) not in (None, subject))
     if subject is not None and others:
         whose = others.most_common(1)[0][0]
@@ -118,6 +110,9 @@ def image_paths(image: str, files: ImageFiles, notes: list[str], subject: str | 
     for path, header in good.items():
         once.setdefault(header.get("SOPInstanceUID") or path, path)
     if len(once) < len(good):
+        if missing := missing_positions([str(path) for path in once.values()]):
+            lost = f"{missing} of {len(once) + missing} slices of I{image} are not there"
+            raise QuarantinedScan(Trouble.GAPS.because(f"{lost}, copies of others have their names"))
         notes.append(f"I{image}: {count(len(good) - len(once), 'slice')} copied twice, read once")
     return list(once.values())
 
@@ -149,11 +144,6 @@ def of_one_series(
     return kept
 
 
-def series_of(header: pydicom.Dataset) -> tuple[str, ...]:
-    """What the slices of one series have in common, and those of two do not all."""
-    return tuple(str(header.get(name, "")) for name in SERIES)
-
-
 def sizes_of_mixed(series: Counter[tuple[str, ...]]) -> list[int] | None:
     """Numbers of files of series that may each be the image whose folder they lie in; None where one alone may."""
     first, *others = sizes = [number for _, number in series.most_common()]
@@ -173,20 +163,3 @@ def mixed(image: str, sizes: list[int]) -> str:
         f"the folder I{image} holds {len(sizes)} series ({' and '.join(map(str, sizes))} files), and no name tells "
         f"which is I{image}"
     )
-
-
-def subject_of(header: pydicom.Dataset) -> str | None:
-    """The subject of the study (PTID) that PatientID names; None where it names none."""
-    patient = str(header.get("PatientID", "")).strip().upper()
-    return patient if PTID.fullmatch(patient) else None
-
-
-def header_of(path: Path | BinaryIO, tags: list[str] = TAGS) -> pydicom.Dataset | None:
-    """The few tags that tell slices apart, or None where the file is no DICOM image."""
-    try:
-        header = pydicom.dcmread(path, specific_tags=[*tags], stop_before_pixels=True)
-    except (pydicom.errors.InvalidDicomError, AttributeError, EOFError, ValueError, KeyError, OSError) as error:
-        if is_machine_error(error):
-            raise
-        return None
-    return header if header.get("Rows") and header.get("Columns") else None

@@ -17,6 +17,7 @@ class Trouble(StrEnum):
     CONTRADICTING = "contradicting names"
     MIXED = "mixed images"
     OF_ANOTHER = "files of another subject"
+    OTHER_KIND = "no MR image"
     UNREADABLE = "unreadable DICOM"
 
     @classmethod

@@ -140,7 +140,7 @@ def run_adni(options: Namespace) -> int:
     blocking = severities.count("blocking")
     if for_machines(options, as_json(findings)):
         return 1 if blocking else 0
-    arrivals = f": {findings.arrivals.sentence()}" if findings.arrivals is not None else ""
+    arrivals = f": {findings.arrivals.sentence()}{findings.arrivals.facts()}" if findings.arrivals is not None else ""
     if blocking:
         print(f"The download is not ready to be converted, {count(blocking, 'finding')} to mend first{arrivals}.")
     else:

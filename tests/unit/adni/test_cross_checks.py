@@ -72,6 +72,16 @@ def test_one_subject_whose_sex_differs_is_a_note(download, image):
     )
 
 
+def test_ages_that_are_not_those_by_the_birth_in_ptdemog_block(new):
+    cells = read_table(new.table("ADNIMERGE"))
+    ages = cells.groupby("PTID")["AGE"].first().astype(float)
+    for shifts, told in (([4, -4], "2 of 2 subjects"), ([4, 0], "1 of 2 subjects")):
+        fresh = dict(zip(ages.index, [f"{age:.1f}" for age in ages + shifts], strict=True))
+        change(new, "ADNIMERGE", "AGE", lambda _, fresh=fresh: list(cells["PTID"].map(fresh)))
+        line = f"AGE of ADNIMERGE contradicts the birth in PTDEMOG at {told}: {ages.index[0]}"
+        assert any(found.startswith(line) for found in blocking(new)) == (shifts[1] != 0) and line in said(new)
+
+
 def test_a_subject_with_two_sexes_has_none():
     names, cells = pd.Series(["1", "1", "2", "2", "3"]), pd.Series(["1", "2", "2.0", "female", "x"])
     assert sexes(names, cells) == {"2": "F"}

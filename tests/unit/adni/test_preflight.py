@@ -17,6 +17,7 @@ from ldae.adni.study_tables import BY_NAME, TABLES, read_table
 from ldae.core.errors import UserError
 from ldae.core.files import read_json
 
+FACTS = "6 with an age, 6 with a diagnosis."
 ACCOUNT = "tables and files"
 
 
@@ -236,7 +237,7 @@ def test_weights_that_the_trainings_would_miss_block_with_their_configuration(do
 def test_command_line(download, tmp_path, capsys):
     command = ["preflight", str(download.images), str(download.tables), "--json", str(tmp_path / "report.json")]
     assert cli.main(command) == 0
-    visits = {"on_disk": 6, "arriving": 6}
+    visits = {"on_disk": 6, "arriving": 6, "with_age": 6, "with_diagnosis": 6}
     assert read_json(tmp_path / "report.json") == {"findings": [], "ready": True, "visits": visits}
     download.edit("ADNIMERGE", {"PTID": download.plans[0].subject.ptid}, "EXAMDATE", "")
     assert cli.main(command) == 0
@@ -308,7 +309,7 @@ def test_the_verdict_comes_first_and_notes_that_need_nothing_are_short(download,
     (download.images / "README.txt").write_text("mine")
     assert cli.main(["preflight", str(download.images), str(download.tables)]) == 0
     verdict, beside, *advice, renamed = capsys.readouterr().out.splitlines()  # a long finding takes more lines
-    assert verdict == "The download is ready to be converted: 6 of 6 visits on disk will arrive."
+    assert verdict == "The download is ready to be converted: 6 of 6 visits on disk will arrive, " + FACTS
     assert beside.startswith("note: README.txt lies beside the subject folders")
     assert "to do: nothing, if it is no image" in " ".join(advice)
     assert renamed == "note: table ADNIMERGE: columns renamed: ptid to PTID"
@@ -435,7 +436,7 @@ def test_ordinary_rejected_candidates_are_ready(download, capsys):
     download.edit("MRIQUALITY", {"LONIUID": f"S{early.series_id}"}, "PASS", "0")
     assert found(download) == []
     assert cli.main(["preflight", str(download.images), str(download.tables)]) == 0
-    ready = "The download is ready to be converted: 6 of 6 visits on disk will arrive.\n"
+    ready = "The download is ready to be converted: 6 of 6 visits on disk will arrive, " + FACTS + "\n"
     assert capsys.readouterr().out == ready
 
 

@@ -1,5 +1,7 @@
 """Whose an image is: the list of images against folders, names of files and headers."""
 
+import shutil
+
 import pandas as pd
 import pydicom
 import pytest
@@ -111,6 +113,26 @@ def test_slices_of_another_subject_under_the_names_of_this_one_do_not_arrive(dow
     assert sentence(download) == "5 of 6 visits on disk will arrive"
     assert f"the files of I{image.image_id} are {other.ptid}'s by their own account" in text
     assert DISAGREE not in text and "PatientSex" not in text  # the list is right, and so is the sex in the tables
+
+
+def test_images_of_another_scanner_do_not_arrive(download, image, tmp_path):
+    for path in (download.images / image.folder).iterdir():
+        header = pydicom.dcmread(path)
+        header.Modality = "PT"
+        header.save_as(path)
+    reason = f"no MR image: the headers of I{image.image_id} say PT, not MR"
+    assert sentence(download) == "5 of 6 visits on disk will arrive"
+    assert "quarantine: 1 listed image has another modality than MR in its headers" in said(download)
+    files = subject_files(download.images / image.ptid)
+    assert stage_subject(image.ptid, files, files.ids, tmp_path).reasons == {str(image.image_id): reason}
+
+
+def test_a_slice_that_stands_in_the_place_of_another_costs_the_image(download, image, tmp_path):
+    paths = sorted((download.images / image.folder).iterdir())
+    shutil.copy(paths[4], paths[5])
+    files = subject_files(download.images / image.ptid)
+    told = f"slices missing: 1 of 12 slices of I{image.image_id} are not there, copies of others have their names"
+    assert stage_subject(image.ptid, files, files.ids, tmp_path).reasons == {str(image.image_id): told}
 
 
 def test_a_patient_id_that_is_no_name_of_the_study_says_nothing(download, image, tmp_path):

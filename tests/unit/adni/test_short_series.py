@@ -1,6 +1,7 @@
 """Slices missing at an end of a series, slices cut off, and files that must not be read."""
 
 import os
+import re
 
 import pydicom
 import pytest
@@ -64,6 +65,14 @@ def test_what_speaks_for_missing_slices(here, there, of_here, of_there, lost):
     headers = Headers()
     headers.known = {here.files.dicom[0]: of_here, there.files.dicom[0]: of_there}  # as if they had been read
     assert (missing_slices(here, there, 1, headers) is not None) == lost
+
+
+def test_beginnings_that_are_missing_in_all_images_are_told_by_the_numbers(download):
+    assert "begin with number" not in said(download)
+    for path in download.images.rglob("*.dcm"):
+        if re.search(r"_[12]_S\d+_I", path.name):
+            path.unlink()
+    assert "note: the slices of most images begin with number 3 in the names of their files" in said(download)
 
 
 def test_a_whole_series_opens_no_header():

@@ -187,9 +187,14 @@ def test_a_column_of_phases_that_was_sorted_does_not_blame_the_list(make_downloa
     assert not any("Visit contradicts" in line for line in blocking(download))
 
 
-def test_ages_in_months_block_and_can_be_accepted(download):
-    change(download, "ADNIMERGE", "AGE", lambda cells: [f"{12 * float(cell):.1f}" for cell in cells])
+@pytest.mark.parametrize(
+    ("times", "told"),
+    [(12, "as if in months"), (10, "as if their decimal point were lost (731 for 73.1)"), (365.25, "as if in days")],
+)
+def test_ages_in_another_unit_block_and_can_be_accepted(download, times, told):
+    change(download, "ADNIMERGE", "AGE", lambda cells: [f"{times * 73.1:.0f}" for _ in cells])
     (line,) = blocking(download)
+    assert f"taken for no value, {told}: no age of an adult" in line
     assert "no age of an adult in years; AGE is empty" in line and "AGE is the age at baseline in years" in line
     assert blocking(download, max_contradicted_fraction=1.0) == []
 
@@ -222,6 +227,25 @@ def test_folders_that_hold_each_other_s_images_are_to_be_exchanged(download):
     for old, new in ((one, "x"), (two, one), ("x", two)):
         (download.images / old).rename(download.images / new)
     assert f"the folders {one} and {two} hold each other's images" in said(download)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_exchanged_folders_of_two_visits_do_not_blame_the_list(download, named):
+    """The names of the files tell which is which; without names the days of the folders contradict the list."""
+    one, two = (download.images / image.folder for image in download.chosen(download.plans[0].subject.ptid))
+    for folder in () if named else (one, two):
+        for number, path in enumerate(sorted(folder.iterdir())):
+            path.rename(folder / f"{number}.dcm")
+    held = two.parent / one.name, one.parent / two.name
+    one.rename(held[0])
+    two.rename(held[1])
+    if named:
+        held[0].rename(two.parent / "x")
+        held[1].rename(one)
+        (two.parent / "x").rename(two)
+    text = said(download)
+    assert ("the list dates" in text) != named
+    assert ("each lies under the day of another image of the same subject" in text) != named
 
 
 def test_nothing_is_quoted_twice():

@@ -1,6 +1,7 @@
 """Images on disk that no list has: T1w scans of a filtered list are lost, other sequences are none."""
 
 import shutil
+from datetime import timedelta
 
 from preflight_words import ALL, said, sentence
 
@@ -44,6 +45,22 @@ def test_scans_that_no_visit_of_adnimerge_is_near_are_no_loss(download):
     assert sentence(download) == "5 of 6 visits on disk will arrive"
     download.remove("ADNIMERGE", {"PTID": image.ptid, "VISCODE": f"m{image.months:02d}"})
     assert sentence(download) == "5 of 5 visits on disk will arrive"
+
+
+def test_visits_that_a_filtered_adnimerge_lacks_are_lost_for_want_of_them(download):
+    """Also those less than half a year from the baseline, which has another name in the list."""
+    for image in download.listed:
+        if image.months:
+            download.remove("ADNIMERGE", {"PTID": image.ptid, "VISCODE": f"m{image.months:02d}"})
+    late = [image for image in download.listed if image.months and image.chosen]
+    for image in late:
+        first = next(other for other in download.chosen(image.ptid) if not other.months)
+        day = f"{first.acquired.date() + timedelta(days=150)}"
+        download.edit("MPRAGEMETA", {"SubjectID": image.ptid, "Visit": image.visit_name}, "ScanDate", day)
+    findings = preflight(download.images, download.tables)
+    account = next(finding for finding in findings if "will arrive" in finding.what)
+    assert account.severity == "blocking"
+    assert f"{len(late)} x no visit near" in account.what and "look whether ADNIMERGE has all visits" in account.fix
 
 
 def test_the_conversion_counts_them_as_well(download):

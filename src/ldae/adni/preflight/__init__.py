@@ -21,8 +21,9 @@ from ldae.adni.preflight.adni4_checks import adni4_findings, count_adni4
 from ldae.adni.preflight.arrivals import Arrivals, arrival_findings, filtered_list, filtered_visits, predicted
 from ldae.adni.preflight.beside_root import beside_root
 from ldae.adni.preflight.beside_subjects import too_deep
-from ldae.adni.preflight.cell_checks import mangled_numbers, missing_facts, other_summaries
+from ldae.adni.preflight.cell_checks import known_facts, mangled_numbers, missing_facts, other_summaries
 from ldae.adni.preflight.cross_checks import (
+    contradicting_ages,
     contradicting_names,
     contradicting_series,
     contradicting_sexes,
@@ -46,6 +47,7 @@ from ldae.adni.preflight.image_checks import (
     folder_findings,
     image_findings,
     is_empty,
+    late_beginnings,
     misplaced_images,
     renamed_folders,
     unseen_findings,
@@ -141,7 +143,7 @@ def preflight(
     look_for_gaps(files, listed.keys() | theirs_too.keys())
     look_for_mixed_images(files, listed.keys() | theirs_too.keys())
     headers, called = Headers(), sequences(whole, found)
-    look_for_short_series(files, called, headers)
+    first_slice = look_for_short_series(files, called, headers)
     look_for_short_subjects(files, called, headers)
     whose = identities(files, listed | theirs_too)
     archives = contents_of_archives(images, beside, files, packed)
@@ -177,6 +179,7 @@ def preflight(
             findings += diagnosis_findings(merge, contents["DXSUM_PDXCONV"], subjects, max_contradicted_fraction)
     findings += (
         bare_folders(files, images)
+        + late_beginnings(first_slice, images)
         + archive_findings(files, images, copies | damaged_ones(archives))
         + unseen_findings(archives, images)
         + misplaced_images(files, images, listed, whose.contradicted)
@@ -196,6 +199,7 @@ def preflight(
     findings += contradicting_names(every_table, on_disk, max_contradicted_fraction)
     people = demographics(images, tables, whole["ADNIMERGE"], found)
     findings += contradicting_sexes(contents.get("ADNIMERGE"), people, files, max_contradicted_fraction)
+    findings += contradicting_ages(contents.get("ADNIMERGE"), people, on_disk, max_contradicted_fraction)
     if "DXSUM_PDXCONV" in contents:
         findings += other_summaries(whole["DXSUM_PDXCONV"], tables, whole["ADNIMERGE"], on_disk)
     if set(NEEDED) <= set(contents):
@@ -206,6 +210,7 @@ def preflight(
             arrivals, held, files, lambda of: account(*apart(whole, images, tables, adni4, of), of, adni4)
         )
         count_unseen(arrivals, beside, archives, files)
+        arrivals.known = known_facts(arrivals.arriving, contents.get("ADNIMERGE"), found)
         if "ADNIMERGE" in contents:
             changes = adapted["ADNIMERGE"].changes
             findings += missing_facts(contents["ADNIMERGE"], arrivals.arriving, changes, max_contradicted_fraction)
@@ -291,7 +296,7 @@ def log(findings: list[Finding]) -> None:
     for finding in findings:
         logger.warning("%s: %s", finding.severity, finding)
     if (arrivals := getattr(findings, "arrivals", None)) is not None:
-        logger.info("%s", arrivals.sentence())
+        logger.info("%s%s", arrivals.sentence(), arrivals.facts())
 
 
 def require_ready(findings: list[Finding]) -> None:
@@ -304,11 +309,13 @@ def require_ready(findings: list[Finding]) -> None:
 
 
 def as_json(findings: list[Finding]) -> dict:
-    """``{"ready": ..., "findings": [...], "visits": {"on_disk": 6, "arriving": 5}}`` (without visits where unknown)."""
+    """``{"ready": ..., "findings": [...], "visits": {"on_disk": 6, "arriving": 5, "with_age": 5, ...}}`` (without
+    visits where unknown)."""
     ready = all(finding.severity != "blocking" for finding in findings)
     report: dict = {"ready": ready, "findings": printable([asdict(finding) for finding in findings])}
     if (arrivals := getattr(findings, "arrivals", None)) is not None:
-        report["visits"] = {"on_disk": arrivals.possible, "arriving": len(arrivals.arriving)}
+        with_facts = {f"with_{name}": number for name, number in arrivals.known.items()}
+        report["visits"] = {"on_disk": arrivals.possible, "arriving": len(arrivals.arriving)} | with_facts
     return report
 
 

@@ -59,6 +59,7 @@ ADVICE = {  # kind of reason -> what to do
     Trouble.CLOSED: "change the permissions of the files (chmod -R u+r), or ask whose they are",
     Trouble.CONTRADICTING: f"see which image the files are, by the folder or by their names, or {AGAIN}",
     Trouble.MIXED: f"{AGAIN}; or sort the files by SeriesInstanceUID, each image's into its own folder I<image ID>",
+    Trouble.OTHER_KIND: f"take these images out of the list, or {AGAIN}",
     HIDDEN: "take the dot from the folder's name, if it is ADNI's",
     NAMELESS: "give the files back the names that ADNI gave them (..._I<image ID>.dcm), or each image's folder its own "
     f"(I<image ID>); else {AGAIN}",
@@ -86,7 +87,7 @@ class Arrivals:
     could have been converted; ``ordinary``: reason -> number of visits that are no loss of the download;
     ``replaced``: subjects of whom an image on disk stands in for one that is not there; ``images``: (PTID, visit code)
     -> image ID of the visits that Clinica converts; ``told``: subjects with a visit that will not arrive, whatever the
-    reason."""
+    reason; ``known``: ``age`` and ``diagnosis`` -> number of arriving visits that have one."""
 
     arriving: list[tuple[str, str]] = field(default_factory=list)
     lost: dict[str, list[str]] = field(default_factory=dict)
@@ -94,6 +95,7 @@ class Arrivals:
     replaced: list[str] = field(default_factory=list)
     images: dict[tuple[str, str], str] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
+    known: dict[str, int] = field(default_factory=dict)
 
     @property
     def possible(self) -> int:
@@ -105,6 +107,11 @@ class Arrivals:
         others = ", ".join(f"{number} {reason}" for reason, number in self.ordinary.most_common())
         beside = f" (beside them {others})" if others else ""
         return f"{len(self.arriving)} of {count(self.possible, 'visit')} on disk will arrive{beside}"
+
+    def facts(self) -> str:
+        """``, 5 with an age, 4 with a diagnosis``: how much is known of those that arrive."""
+        words = {"age": "an age", "diagnosis": "a diagnosis"}
+        return "".join(f", {number} with {words[name]}" for name, number in self.known.items())
 
     def losing(self, reason: str) -> set[str]:
         """Subjects who lose a visit for a kind of reason."""
@@ -241,7 +248,7 @@ def filtered_visits(merge: pd.DataFrame, found: Arrivals, subjects: Collection[s
     what = (
         f"your ADNIMERGE has {count(len(rows), 'row')} of the subjects on disk, of the visits "
         f"{commonest(rows['VISCODE'])}; "
-        f"{count(len(lacking), 'scan')} on disk are half a year or more from all of their subject's"
+        f"{count(len(lacking), 'scan')} on disk are far (mostly half a year and more) from all of their subject's"
     )
     fix = "download the whole ADNIMERGE (a filtered one has some visits alone), or correct its dates"
     return [Finding("quarantine", what, "ADNIMERGE", fix, "the visits of the subjects")]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ldae.adni.adni4_tables import Adni4
 from ldae.adni.bids_tables import DIAGNOSES
 from ldae.adni.clinica_tables import AdaptedTable, files_beside, respelt
 from ldae.adni.preflight.finding import Finding, Severity, shortened
@@ -92,6 +93,25 @@ def missing_facts(
                 fix += "to accept it, raise convert.max_contradicted_fraction"
             findings.append(Finding(severity, f"{said}{what} is n/a", "ADNIMERGE", fix, f"{what} at a scan"))
     return findings
+
+
+def known_facts(arriving: list[tuple[str, str]], merge: pd.DataFrame | None, found: Adni4 | None) -> dict[str, int]:
+    """How many arriving visits have an age, and how many a diagnosis.
+
+    Args:
+        arriving: PTID and VISCODE of each visit (of ADNI4: its session); merge: ADNIMERGE; found: what is of ADNI4.
+    """
+    aged, diagnosed = set[str](), set[tuple[str, str]]()
+    if merge is not None:
+        aged |= set(merge.loc[merge["AGE"] != "", "PTID"]) if "AGE" in merge else set()
+        named = merge[merge["DX"].isin(DIAGNOSES)] if "DX" in merge else merge.iloc[:0]
+        diagnosed |= set(named[["PTID", "VISCODE"]].itertuples(index=False, name=None))
+    if found is not None:
+        aged |= set(found.subjects.loc[found.subjects["age_bl"].notna(), "PTID"])
+        named = found.visits[found.visits["diagnosis"].notna()]
+        diagnosed |= set(named[["PTID", "session_id"]].itertuples(index=False, name=None))
+    with_age = sum(name in aged for name, _ in arriving)
+    return {"age": with_age, "diagnosis": sum(visit in diagnosed for visit in arriving)}
 
 
 def other_summaries(

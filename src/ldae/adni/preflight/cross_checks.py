@@ -1,7 +1,7 @@
 """What two sources say of the same thing, so that a column that was sorted alone is found.
 
-RID and PTID of one row; sex in two tables and in the scans; numbers of series in the list, in the names of files and in
-ADNI1's quality control.
+RID and PTID of one row; sex in two tables and in the scans; age and birth; numbers of series in the list, in the
+names of files and in ADNI1's quality control.
 """
 
 import re
@@ -13,7 +13,7 @@ import pandas as pd
 
 from ldae.adni.accounting import too_many_lost
 from ldae.adni.adni4_tables import TABLES, Adni4
-from ldae.adni.adni4_visits import SEXES
+from ldae.adni.adni4_visits import DAYS_PER_YEAR, SEXES, People
 from ldae.adni.clinica_tables import AdaptedTable, prepared_table
 from ldae.adni.disk import SubjectFiles
 from ldae.adni.image_listing import SERIES_IN_NAME
@@ -25,6 +25,7 @@ from ldae.core.text_tables import count
 
 DEMOGRAPHICS = "PTDEMOG"
 OPENED = 200  # subjects, spread over all of them, of whom PatientSex is read
+AGES_APART = 1.5  # years, above what a birth that is known to the year explains
 T = TypeVar("T")
 WHO = "whose the facts are"
 ROSTER = re.compile(r"[0-9]{1,9}")
@@ -116,6 +117,31 @@ def contradicting_sexes(
     return findings + contradiction(cells, len(scanned), len(cells), limit, words, "ADNIMERGE, PTDEMOG")
 
 
+def contradicting_ages(
+    merge: pd.DataFrame | None, people: pd.DataFrame | None, subjects: Collection[str], limit: float
+) -> list[Finding]:
+    """Subjects whose age at baseline in ADNIMERGE is not that by their birth in PTDEMOG (to the year at worst).
+
+    Args:
+        merge: ADNIMERGE; people: PTDEMOG; None where it is not there.
+        subjects: PTIDs on disk.
+        limit: a larger fraction of the subjects blocks (``convert.max_contradicted_fraction``).
+    """
+    if merge is None or people is None or not {"AGE", "EXAMDATE_bl"} <= set(merge):
+        return []
+    known, cells, both = People(people, merge[merge["PTID"].isin(subjects)]), list[str](), 0
+    for name in subjects:
+        baseline, born = known.baseline(name), known.birthday(name)
+        if baseline is None or born is None:
+            continue
+        years = (baseline[1] - born).days / DAYS_PER_YEAR
+        both += 1
+        if abs(years - baseline[0]) > AGES_APART:
+            cells.append(f"{name} ({baseline[0]:g}, PTDEMOG {years:.1f})")
+    words = "AGE of ADNIMERGE contradicts the birth in PTDEMOG", "subject", "the age at a scan"
+    return contradiction(cells, both, len(cells), limit, words, "ADNIMERGE, PTDEMOG")
+
+
 def sexes(names: pd.Series, cells: pd.Series) -> dict[str, str]:
     """Subject -> ``F`` or ``M``, of those to whom all rows give the same one."""
     known = pd.DataFrame(
@@ -128,7 +154,7 @@ def sexes(names: pd.Series, cells: pd.Series) -> dict[str, str]:
 
 def sexes_of_scans(files: Mapping[str, SubjectFiles]) -> Iterator[tuple[str, str]]:
     """Subject and sex, of subjects whose first image has PatientSex and is not another subject's."""
-    from ldae.adni.staging import header_of, subject_of
+    from ldae.adni.dicom_headers import header_of, subject_of
 
     for name, item in files.items():
         path = next((own.dicom[0] for own in item.images.values() if own.dicom), None)

@@ -52,8 +52,12 @@ def visit_dates(
     rows = merge[["PTID", "VISCODE", "EXAMDATE", "EXAMDATE_bl"]].drop_duplicates(["PTID", "VISCODE"])
     scans = listing[["SubjectID", "ImageUID", "ScanDate"]].drop_duplicates(["SubjectID", "ImageUID"])
     visits = visits.merge(rows).merge(scans.rename(columns={"SubjectID": "PTID"}))
-    pairs = zip(visits["PTID"], visits["ImageUID"], strict=True)
-    visits["folder"] = [day_of(files[name].images[image]) if name in files else None for name, image in pairs]
+    pairs = list(zip(visits["PTID"], visits["ImageUID"], strict=True))
+    astray = {(name, image) for name, item in files.items() for _, image in item.misfiled}  # in another image's folder
+    known = [name in files and (name, image) not in astray for name, image in pairs]
+    visits["folder"] = [
+        day_of(files[name].images[image]) if it else None for (name, image), it in zip(pairs, known, strict=True)
+    ]
     for name in DATES:
         visits[f"{name}_day"] = pd.to_datetime(visits[name], format="%Y-%m-%d", errors="coerce")
     return visits
@@ -219,6 +223,12 @@ def misdated_scans(visits: pd.DataFrame, limit: float) -> list[Finding]:
         what += "; each by four years and a day, as Excel's calendar from 1904 does it"
     swapped = int((exchanged(wrong["ScanDate_day"]) == wrong["folder_day"]).sum())
     what += f"; at {swapped} of them day and month are exchanged" if swapped else ""
+    taken = [(wrong["folder_day"][wrong["PTID"] == row.PTID] == row.ScanDate_day).any() for row in wrong.itertuples()]
+    if all(taken):  # no list that was sorted stays within the subjects
+        what += "; each lies under the day of another image of the same subject"
+        fix = "put the folders I<image ID> of these subjects back, each under its day, or download these images again"
+        many = too_many_lost(len(wrong), len(known), wrong["PTID"].nunique(), limit)
+        return [Finding("blocking" if many else "note", what, "folders of images", fix, USED)]
     if too_many_lost(len(wrong), len(known), wrong["PTID"].nunique(), limit):
         fix = f"download the list of images again and use it unopened: {SORTED}; {ACCEPT}"
         return [Finding("blocking", what, "MPRAGEMETA", fix, USED)]

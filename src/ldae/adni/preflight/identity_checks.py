@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ldae.adni.disk import SubjectFiles
-from ldae.adni.image_files import ImageFiles
 from ldae.adni.preflight.cross_checks import spread
 from ldae.adni.preflight.finding import Finding, Severity, shortened
 from ldae.core.keys import PTID
@@ -52,12 +51,15 @@ class Identities:
 
 
 def identities(files: Mapping[str, SubjectFiles], owners: Mapping[str, str]) -> Identities:
-    """Compare; images whose header says that they are not the folder's are added to ``foreign``.
+    """Compare; images whose header says that they are not the folder's are added to ``foreign``, those whose header
+    says that they are of no MR scanner to ``gaps``.
 
     Args:
         files: PTID -> files on disk.
         owners: image ID -> PTID, of the list of images.
     """
+    from ldae.adni.dicom_headers import header_of, other_kind, subject_of
+
     named = [
         (name, image, own, whose)
         for name, item in files.items()
@@ -74,20 +76,15 @@ def identities(files: Mapping[str, SubjectFiles], owners: Mapping[str, str]) -> 
     for name, image, own, whose in named:
         says = own.subjects
         if (name, image) in asked:
-            header = in_header(own)
-            says = says or header
-            if header and name not in header:
-                files[name].foreign[image] = min(header)
+            header = header_of(Path(own.dicom[0]))
+            found = None if header is None else subject_of(header)
+            in_header = set[str]() if found is None else {found}
+            says = says or in_header
+            if in_header and name not in in_header:
+                files[name].foreign[image] = min(in_header)
+            if header is not None and (kind := other_kind(image, header)) is not None:
+                files[name].gaps.setdefault(image, kind)
         told += bool(says)
         if says and whose not in says:
             contradicted[name, image] = whose, min(says)
     return Identities(told, contradicted, len(nameless), len(opened))
-
-
-def in_header(own: ImageFiles) -> set[str]:
-    """The subject of the study that a header of an image names; none where it names none."""
-    from ldae.adni.staging import header_of, subject_of
-
-    header = header_of(Path(own.dicom[0]))
-    found = None if header is None else subject_of(header)
-    return set() if found is None else {found}

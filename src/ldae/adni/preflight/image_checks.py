@@ -83,6 +83,8 @@ def image_findings(
     add("quarantine", kinds[Trouble.GAPS], "images lack slices", again)
     add("quarantine", kinds[Trouble.CUT_OFF], "images have slices that end in the middle", again)
     add("quarantine", kinds[Trouble.UNREADABLE], "images have files that are no DICOM", again)
+    other = f"look whether the list of images is that of these files, or {again}"
+    add("quarantine", kinds[Trouble.OTHER_KIND], "listed images have another modality than MR in their headers", other)
     apart = "sort the files by SeriesInstanceUID, each image's into its own folder I<image ID>"
     add("quarantine", kinds[Trouble.MIXED], "image folders hold several images", f"{again}; or {apart}")
     mine = "change the permissions (chmod -R u+r), or ask whose they are"
@@ -119,6 +121,20 @@ def image_findings(
     fix = f"none needed if they are no T1w images; else a newer list from {BY_NAME['MPRAGEMETA'].page}"
     add("note", unlisted, "images on disk are not listed in MPRAGEMETA", fix)
     return findings
+
+
+def late_beginnings(first: int, images: Path) -> list[Finding]:
+    """That slices may be missing at the beginning of all images alike, which no comparison among them shows.
+
+    Args:
+        first: the number of the first slice of most images, in the names of LONI's files.
+    """
+    if first <= 1:
+        return []
+    what = f"the slices of most images begin with number {first} in the names of their files, LONI's with 0 or 1: "
+    what += "the first ones may be missing in all"
+    fix = "download one image again and compare the numbers of its files"
+    return [Finding("note", what, str(images), fix, USED)]
 
 
 def bare_folders(files: Mapping[str, SubjectFiles], images: Path) -> list[Finding]:

@@ -87,8 +87,8 @@ def contradicting_strengths(listing: pd.DataFrame, files: Mapping[str, SubjectFi
 
 def strength_of(path: Path) -> float | None:
     """Field strength (T) in the header of a file; None where it says none."""
+    from ldae.adni.dicom_headers import header_of
     from ldae.adni.short_series import as_number
-    from ldae.adni.staging import header_of
 
     header = header_of(path, ["Rows", "Columns", "MagneticFieldStrength"])
     number = None if header is None else as_number(header.get("MagneticFieldStrength"))
