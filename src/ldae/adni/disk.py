@@ -26,7 +26,7 @@ from ldae.core.file_names import (
     kind_of,
     shortcut_to,
 )
-from ldae.core.folders import is_folder, saying_what_is_closed, walk
+from ldae.core.folders import is_alias, is_folder, saying_what_is_closed, walk
 from ldae.core.keys import PTID
 
 NOT_MINE = -1  # in place of the bytes of a file
@@ -34,6 +34,7 @@ A_SERIES = 10  # files in a folder, where their names do not say that they are s
 NOT_HIDDEN = re.compile(r"\.(AppleDouble|git|datalad|trash.*|snapshots?|Spotlight.*|fseventsd)", re.IGNORECASE)
 BEHIND_A_LINK = 5_000  # folders; those of all images of one subject are some hundred
 # ADNI_002_S_0295_MR_MP-RAGE__br_raw_20060418193713091_1_S13408_I13722.dcm: sequence, and the day of the upload
+ALIAS_OF_IMAGE = re.compile(r"(I\d+)(?: alias)?", re.IGNORECASE)  # as macOS names a shortcut to its folder
 OF_LONI = re.compile(r"_MR_(.+?)_+br_(?:raw_)?(\d{4})(\d\d)(\d\d)\d*_", re.IGNORECASE)
 DAY = re.compile(r"\d{4}-\d\d-\d\d(?=_|$)")  # LONI's folder of a series: 2006-04-18_08_20_30.0
 
@@ -187,7 +188,10 @@ def add_file(found: SubjectFiles, path: str, name: str, of_folder: str | None, s
         of_folder: image ID by the name of the folder, which counts where the file's own name gives none.
         size: its bytes (:func:`size_of`); asked for files of images alone.
     """
-    if (target := shortcut_to(name)) is not None:
+    target = shortcut_to(name)
+    if target is None and (alias := ALIAS_OF_IMAGE.fullmatch(name)) and is_alias(path):
+        target = alias.group(1)
+    if target is not None:
         image = image_of_folder(target) or of_folder
         (found.shortcuts if image is None else found.images.setdefault(image, ImageFiles()).broken).append(path)
         return

@@ -24,6 +24,7 @@ from ldae.core.file_names import (
     shape,
     shortcut_to,
 )
+from ldae.core.folders import is_alias
 from ldae.core.text_tables import count
 
 
@@ -87,7 +88,7 @@ class ImageFiles:
         if lost:
             of = f"{len(lost)} of {len(lost) + len(self.dicom) + len(self.nifti)} files of I{image}"
             are = "is a link" if len(lost) == 1 else "are links"
-            if shortcut_to(Path(lost[0]).name):
+            if shortcut_to(Path(lost[0]).name) or is_alias(lost[0]):
                 return Trouble.NOT_THERE.because(f"I{image} is a shortcut, which leads nowhere here (copy its folder)")
             return Trouble.NOT_THERE.because(f"{of} {are} to nowhere (run `datalad get`, or copy them again)")
         if lost := self.missing(self.closed, self.dicom):

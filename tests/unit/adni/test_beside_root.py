@@ -126,6 +126,8 @@ def test_placeholders_and_shortcuts_in_a_subjects_folder(download, image):
     assert f"12 of 12 files of I{image.image_id} lie in iCloud alone (let iCloud download them" in text
     assert f"1 shortcut in subjects' folders, leading nowhere in this system: {image.ptid}/more.lnk" in text
     shutil.rmtree(folder)
-    folder.with_name(f"{folder.name} - Shortcut.lnk").write_bytes(b"L")
-    trouble = subject_files(download.images / image.ptid).troubles[str(image.image_id)]
-    assert trouble == f"not on disk: I{image.image_id} is a shortcut, which leads nowhere here (copy its folder)"
+    for name, content in ((f"{folder.name} - Shortcut.lnk", b"L"), (folder.name, b"book\0\0\0\0mark")):
+        folder.with_name(name).write_bytes(content)
+        trouble = subject_files(download.images / image.ptid).troubles[str(image.image_id)]
+        assert trouble == f"not on disk: I{image.image_id} is a shortcut, which leads nowhere here (copy its folder)"
+        folder.with_name(name).unlink()
