@@ -92,6 +92,10 @@ def test_rated_by_keys_kept_over_a_reload_and_downloaded_for_the_configuration(b
     kept.write_bytes(ratings.read_bytes())
     browser.press("Escape")
     browser.wait_for("$('one').hidden")
+    assert browser.run("document.activeElement.textContent") == "sub-0001 ses-M024"  # a walk goes on there
+    (downloads / "qc_exclude.tsv").unlink(missing_ok=True)
+    browser.press("d")
+    browser.wait_for("$('said').textContent.startsWith('qc_exclude.tsv')")
     browser.run("localStorage.clear()")
     browser.reload()
     assert "1 rated" in browser.run("$('summary').textContent")

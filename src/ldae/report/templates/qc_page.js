@@ -36,6 +36,7 @@ function visit(row) {
 }
 
 function show(first) {
+  const left = view.scan;
   view = readAddress();
   fillForm();
   drawList();
@@ -49,9 +50,22 @@ function show(first) {
   } else {
     document.title = `Quality control of ${everyone.length} scans`;
     if (view.scan) say("That scan is not here: " + view.scan.replace("\t", " ") + ".");
-    if (!first) $("main").focus({ preventScroll: true });
+    if (!first) backTo(left);
   }
   summary();
+}
+
+// The list at the scan that was looked at, which may lie on another page than the one it began with.
+function backTo(scan) {
+  const place = scan ? order.indexOf(rowOf.get(scan)) : -1, size = PER_PAGE[view.view] || 50;
+  if (place >= 0) {
+    history.replaceState(null, "", addressOf({ page: String(1 + Math.floor(place / size)) }));
+    view = readAddress();
+    drawList();
+  }
+  const link = place >= 0 && $("shown").querySelectorAll("a")[place % size];
+  if (link) link.focus();
+  else $("main").focus({ preventScroll: true });
 }
 
 function setRating(row, rating) {
@@ -153,6 +167,7 @@ function onKey(event) {
   if (field.matches("input, select, textarea") && !(plain && event.key.length === 1 && event.key !== " ")) return;
   const scroller = field.closest(".wide") && event.key.startsWith("Arrow"); // moves the table
   const step = scroller ? 0 : { n: 1, ArrowRight: 1, p: -1, ArrowLeft: -1 }[event.key] || 0;
+  if (event.key === "d") return $("save-exclude").click();
   if (row === undefined) {
     if (step) turnPage(step);
     return;
