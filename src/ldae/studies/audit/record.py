@@ -11,8 +11,8 @@ STUDY = Study(
             "Has anything of the test subjects reached what is fitted?",
             (
                 Note(
-                    "Looked for in the files of this run: splits, stores, the scans that every network has read, the "
-                    "codes, the fitted probes. A finding that is blocking stops tables and headline; where one was "
+                    "This was looked for in the splits and stores of this run, the scans that every network has read, "
+                    "the codes and the fitted probes. A blocking finding stops tables and headline; where one was "
                     "allowed, the reason stands beside it."
                 ),
                 FinishedTable("audit", "Each question, what was compared, and the answer"),
