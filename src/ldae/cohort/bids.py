@@ -47,7 +47,7 @@ def bids_scans(settings: Bids) -> pd.DataFrame:
 def unusable(path: Path, part: str | None, misplaced: str | None) -> str | None:
     """Why an image cannot be used at all, seen without opening more than its ends."""
     if misplaced is not None:
-        return f"another subject's name: {misplaced} (move the image to that folder, or rename it)"
+        return f"named after another subject or visit: {misplaced} (move the image to that folder, or rename it)"
     if part in NO_MAGNITUDE:
         return f"no magnitude image: part-{part}"
     if not path.exists():

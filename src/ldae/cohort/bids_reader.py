@@ -35,7 +35,7 @@ class Dataset:
 
     Attributes:
         images: one row per T1w image: participant_id, session_id, t1w (path from the root), rank (among the images of
-            its visit, the least is preferred), part, misplaced (the other subject that its name names), and what
+            its visit, the least is preferred), part, misplaced (the other folder that its name names), and what
             scans.tsv says: :data:`IMAGE_FACTS`.
         lost: participant_id, session_id and reason of visits whose image is nearly one (:mod:`lost_visits`).
         visits: one row per visit: participant_id, session_id, months, visit_date, :data:`FACTS`.

@@ -62,7 +62,7 @@ class Tree:
         scans, sessions: their tables.
         near_misses, ignored, renamed: paths from the root of files that look like images and are not read, that
             ``.bidsignore`` hides, and whose name contradicts their folder.
-        misplaced: images that bear the name of another subject of the dataset.
+        misplaced: images that bear the name of another subject or visit of the dataset, and that name.
         empty: folders of subjects and visits in which there is nothing.
         unread: what is no image of BIDS, and may be meant as one.
     """
@@ -108,8 +108,7 @@ def read_tree(root: Path, filters: dict, notes: Notes) -> Tree:
     known = {path.split("/")[0] for path in (*tree.near_misses, *tree.ignored, *tree.unread.folders, *tree.empty)}
     known |= {image.participant for image in tree.images} | {path.split("/")[0] for path in tree.unread.dicom}
     tree.unread.bare = [path.name for path in folders(root) if SUBJECT.fullmatch(path.name) and path.name not in known]
-    misplaced = {image.path: f"sub-{image.entities.get('subject')}" for image in tree.images}
-    tree.misplaced = {path: misplaced[path] for path in tree.renamed if is_of_another(path, misplaced[path], root)}
+    tree.misplaced = {image.path: other for image in tree.images if (other := another_named(image, root)) is not None}
     tree.renamed = [path for path in tree.renamed if path not in tree.misplaced]
     if tree.near_misses:
         notes.say(
@@ -129,9 +128,13 @@ def read_tree(root: Path, filters: dict, notes: Notes) -> Tree:
     return tree
 
 
-def is_of_another(path: str, named: str, root: Path) -> bool:
-    """Whether an image bears the name of a subject of the dataset in whose folder it does not lie."""
-    return named != path.split("/")[0] and SUBJECT.fullmatch(named) is not None and (root / named).is_dir()
+def another_named(image: ImageFile, root: Path) -> str | None:
+    """The subject, or the visit of the same subject, after which an image is named, though it lies in another's folder;
+    None where the dataset has no such folder, since names of old are nobody's."""
+    own, named = image.participant, f"sub-{image.entities.get('subject', image.participant[4:])}"
+    if named == own and image.session is not None:
+        own, named = f"{own}/{image.session}", f"{own}/ses-{image.entities.get('session', image.session[4:])}"
+    return named if named != own and (root / named).is_dir() else None
 
 
 def is_near_subject(place: Path) -> bool:

@@ -73,7 +73,11 @@ def test_an_image_with_the_name_of_another_subject_is_nobodys(dataset):
     taken = scans[scans["status"] == "included"]
     assert taken["t1w"].tolist() == [whole[1], "sub-03/anat/sub-9_T1w.nii.gz"]  # there is no sub-9: a name of old
     (reason,) = scans["reason"].dropna()
-    assert reason.startswith("another subject's name: sub-01 (move the image") and "1 image whose name" in notes
+    assert reason.startswith("named after another subject or visit: sub-01 (move the image")
+    assert "1 image whose name" in notes
+    first, second = dataset.image("04", "1"), dataset.image("04", "2")
+    (dataset.root / second).rename((dataset.root / second).with_name(Path(first).name))
+    assert ": sub-04/ses-1 (move the image" in dataset.read()[0]["reason"].dropna().iloc[-1]
 
 
 @pytest.mark.parametrize("ending", [".nii.gz", ".nii"])
