@@ -12,7 +12,7 @@ REHEARSE := config/rehearse.yaml
 REAL := config/small_networks.yaml config/real.yaml
 
 .PHONY: acceptance adapter bare-debian help setup demo smoke study learning-curve real rehearse all inventory test test-slow test-slurm \
-    test-slurm-ci check lint-workflow format docs docs-check site tutorial lock clean soak fuzz chaos bench bench-dag bench-preflight bench-ingest bench-preprocess \
+    test-slurm-ci check lint-workflow format docs docs-check site tutorial lock clean soak fuzz bombs leaks audit sbom chaos bench bench-dag bench-preflight bench-ingest bench-preprocess \
     bench-preprocess-studies bench-shards bench-paper-scale bench-memory bench-gpu bench-training
 .DEFAULT_GOAL := help
 
@@ -151,6 +151,19 @@ INPUTS := 2000
 SEED := 0
 fuzz: $(READY) ## INPUTS changed files for every reader of foreign bytes: other exceptions than a sentence are counted
 	@$(BIN)/python tests/faults/fuzzing.py $(INPUTS) $(SEED)
+
+bombs: $(READY) ## small files that claim, or unpack to, more than a machine has: what is said, seconds, memory
+	@$(BIN)/python tests/faults/bombs.py
+
+DRAWS := 200
+leaks: $(READY) ## planted leaks that are found, and false alarms on DRAWS cohorts of 10,340 images (PUBLIC=results/demo/public)
+	@$(BIN)/python tests/unit/report/planted_leaks.py $(DRAWS) $(PUBLIC)
+
+audit: $(READY) ## known weaknesses of locked packages, from envs/advisories.tsv (CLONE of github.com/pypa/advisory-database: a newer list)
+	@$(BIN)/python envs/audit.py $(if $(CLONE),--refresh $(CLONE))
+
+sbom: $(READY) ## sbom.cdx.json: every installed package, its version and licence (CycloneDX)
+	@$(BIN)/python envs/sbom.py > sbom.cdx.json
 
 chaos: $(READY) ## SEED=1: kills, a full disk, flipped, deleted and moved files in a run of the smoke chain; what was lost
 	@$(BIN)/python benchmarks/chaos.py $(if $(SEED),--seed $(SEED))

@@ -328,11 +328,14 @@ class Outcome:
         try:
             inject()
         except NotInjected as error:
-            self.not_injected[name] = str(error)
-            print(f"{name}: not injected: {error}", flush=True)
+            self.leave_out(name, str(error))
             return False
         self.injected.append(name)
         return True
+
+    def leave_out(self, name: str, reason: str) -> None:
+        self.not_injected[name] = reason
+        print(f"{name}: not injected: {reason}", flush=True)
 
     def judge(self, name: str, survived: bool, commands: int) -> None:
         if not survived:
@@ -344,16 +347,30 @@ def harm_the_run(copy: Copy, names: list[str], rng: random.Random, outcome: Outc
     """The chain from its beginning to its end, with these faults on the way, in the order of its steps."""
     running, waiting, before = copy.chain(), [], copy.commands
     for name in names:
-        if running.poll() is not None:
-            if running.returncode == 0:
-                outcome.not_injected[name] = "the chain had ended"
+        reason = ""
+        for _ in range(TRIES):  # the fault before this one may have ended the run, before this one could be made
+            if running.poll() is not None:
+                if running.returncode == 0:
+                    reason = reason or "the chain had ended"
+                    break
+                if any((copy.folder / ".snakemake/locks").glob("*.lock")):
+                    copy.unlock()
+                running = copy.chain()
+            try:
+                RUNNING[name](copy, running, rng)
+            except NotInjected as error:
+                reason = str(error)
+                if running.poll() is None:
+                    break
                 continue
-            if any((copy.folder / ".snakemake/locks").glob("*.lock")):
-                copy.unlock()
-            running = copy.chain()
-        if outcome.try_fault(name, lambda fault=RUNNING[name], run=running: fault(copy, run, rng)):
-            waiting.append(name)
-            print(f"{name}: injected", flush=True)
+            reason = ""
+            break
+        if reason:
+            outcome.leave_out(name, reason)
+            continue
+        waiting.append(name)
+        outcome.injected.append(name)
+        print(f"{name}: injected", flush=True)
         if name.startswith("kill_snakemake"):
             running.wait()
     survived = running.wait() == 0 or copy.recover()

@@ -6,9 +6,11 @@ where it came from. Nothing may hang or take more than a little memory.
 
 import gzip
 import json
+import logging
 import sys
 import time
 import traceback
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -19,16 +21,27 @@ from tempfile import TemporaryDirectory
 import nibabel as nib
 import numpy as np
 import pandas as pd
+import pydicom
 import torch
 import yaml
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, MRImageStorage
 
-from ldae.config import Conform, load_config
+from ldae.adni.image_files import ImageFiles
+from ldae.adni.publication import expected_voxels
+from ldae.adni.short_series import protocol
+from ldae.adni.slices import places_of
+from ldae.adni.staging import image_paths
+from ldae.cohort.authors_csv import csv_scans
+from ldae.cohort.bids import bids_scans
+from ldae.config import AuthorsCsv, Bids, Conform, load_config
 from ldae.core.checksums import problems, record
 from ldae.core.errors import UserError
 from ldae.core.files import read_json, read_tsv, sha256_file, write_tsv
 from ldae.core.scans import ScanSet, read_splits
 from ldae.core.store import require_whole, write_store
 from ldae.core.text_tables import read_text_table
+from ldae.inference.foreign_weights import read_state_dict
 from ldae.inference.model_folder import read_model
 from ldae.networks.weights import load_weights, save_weights
 from ldae.preprocessing.given_volumes import given_volume
@@ -153,6 +166,55 @@ def readers(folder: Path) -> Iterator[tuple[str, Path, Callable[[Path], object]]
         yield f"scan: {name}", folder / name, read_given
         yield f"given volume: {name}", folder / name, lambda path: given_volume(path, conform)
 
+    dataset = folder / "bids"
+    image = dataset / "sub-1/ses-M000/anat/sub-1_ses-M000_T1w.nii.gz"
+    image.parent.mkdir(parents=True)
+    image.write_bytes(gzip.compress((348).to_bytes(4, "little") + bytes(348)))
+    (dataset / "dataset_description.json").write_text(json.dumps({"Name": "x", "BIDSVersion": "1.8.0"}))
+    table = "participant_id\tage\tsex\tdiagnosis\tsite\nsub-1\t70.5\tM\tCN\tGen\u00e8ve\n"
+    (dataset / "participants.tsv").write_text(table)
+    (dataset / "participants.json").write_text(json.dumps({"age": {"Units": "years"}}))
+    (dataset / "sub-1/sub-1_sessions.tsv").write_text("session_id\tdiagnosis\tage\nses-M000\tCN\t70\n")
+    (dataset / "sub-1/ses-M000/sub-1_ses-M000_scans.tsv").write_text(
+        f"filename\tacq_time\nanat/{image.name}\t2009-03-12T10:00:00\n"
+    )
+    for path in (*sorted(dataset.rglob("*.tsv")), *sorted(dataset.glob("*.json"))):
+        yield f"BIDS: {path.name.removeprefix('sub-1_')}", path, lambda _: bids_scans(Bids(path=dataset))
+    (folder / "authors.csv").write_text("subject,path,diagnosis,session,age\n941_S_0001,scan.nii.gz,CN,M000,70.5\n")
+    yield "table of the authors", folder / "authors.csv", lambda path: csv_scans(AuthorsCsv(path=path))
+    torch.save({"state_dict": {"a": torch.zeros(4, 4), "b": torch.ones(3)}}, folder / "weights.pt")
+    yield "PyTorch's file", folder / "weights.pt", read_state_dict
+
+    for name, syntax in {"plain": ExplicitVRLittleEndian, "deflated": DeflatedExplicitVRLittleEndian}.items():
+        series = folder / f"dicom-{name}"
+        series.mkdir()
+        write_slice(series / "00001_I7.dcm", syntax)
+        yield f"DICOM: {name}", series / "00001_I7.dcm", read_slice
+
+
+def write_slice(path: Path, syntax: UID, **more: object) -> None:
+    """A DICOM file of a slice of 16 x 16 voxels, with other elements where given."""
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = MRImageStorage, UID("1.2.3")
+    meta.TransferSyntaxUID = syntax
+    item = FileDataset(str(path), {}, file_meta=meta, preamble=bytes(128))
+    facts = {"SOPClassUID": MRImageStorage, "SOPInstanceUID": "1.2.3", "SeriesInstanceUID": "1.2", "SeriesNumber": 1}
+    facts |= {"PatientID": "941_S_0001", "StudyDate": "20090312", "InstanceNumber": 1, "NumberOfFrames": 1}
+    facts |= {"ImagePositionPatient": [0, 1, 2], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "SliceThickness": 1.2}
+    facts |= {"Rows": 16, "Columns": 16, "BitsAllocated": 16, "BitsStored": 12, "HighBit": 11}
+    facts |= {"SamplesPerPixel": 1, "PixelRepresentation": 0, "PixelData": bytes(512)}
+    for name, value in (facts | more).items():
+        setattr(item, name, value)
+    pydicom.dcmwrite(path, item, enforce_file_format=True)
+
+
+def read_slice(path: Path) -> None:
+    """All that is read of a DICOM file before a converter is given it."""
+    protocol(path)
+    places_of([str(path)])
+    image_paths("7", ImageFiles(dicom=[str(path)]), [], "941_S_0001")
+    expected_voxels(path.parent, "7")
+
 
 def digests(folder: Path) -> object:
     """As a training compares what it reads now with what it read."""
@@ -179,6 +241,8 @@ def table(found: dict[str, Outcome]) -> str:
 def main() -> int:
     """``fuzzing.py INPUTS SEED``: the table, and every exception that is no sentence."""
     inputs, seed = (int(word) for word in sys.argv[1:3])
+    logging.disable(logging.WARNING)  # what readers and pydicom say of a thousand broken files
+    warnings.simplefilter("ignore")
     with TemporaryDirectory() as folder, suppress(KeyboardInterrupt):
         found = fuzz(Path(folder), inputs, seed)
         print(table(found))

@@ -4,13 +4,13 @@ import gzip
 import os
 import resource
 import signal
-import zlib
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
-from fuzzing import PAPER, fuzz
+from bombs import claiming, deflated_dicom, packed_scan
+from fuzzing import PAPER, fuzz, read_slice
 
 from ldae.config import Conform, load_config
 from ldae.core.errors import QuarantinedScan, UserError
@@ -22,8 +22,8 @@ from ldae.preprocessing.reading import read_given
 
 def test_every_reader_takes_or_refuses_changed_files_in_a_sentence(tmp_path):
     """`make fuzz` tries more of them."""
-    found = fuzz(tmp_path, inputs=60, seed=0)
-    assert len(found) > 20 and all(outcome.inputs == 60 for outcome in found.values())
+    found = fuzz(tmp_path, inputs=40, seed=0)
+    assert len(found) > 30 and all(outcome.inputs == 40 for outcome in found.values())
     assert {name: dict(outcome.untyped) for name, outcome in found.items() if outcome.untyped} == {}
     assert sum(outcome.taken for outcome in found.values()) > 100  # not only refused
     assert max(outcome.slowest for outcome in found.values()) < 10
@@ -51,19 +51,27 @@ def test_pipes_and_devices_are_no_tables(tmp_path, no_waiting, read, kind):
 @pytest.mark.parametrize("read", [read_given, lambda path: given_volume(path, Conform(shape=(48, 48, 48)))])
 def test_a_scan_that_unpacks_to_a_thousand_times_its_size_is_not_unpacked(tmp_path, read):
     """0.6 MB that claim to be 0.7 GB."""
-    path, side = tmp_path / "bomb.nii.gz", 700
-    header = bytearray(nib.Nifti1Image(np.zeros((4, 4, 4), np.int16), np.diag([0.4, 0.4, 0.4, 1])).to_bytes()[:352])
-    header[40:48] = np.array([3, side, side, side], "<i2").tobytes()
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    with path.open("wb") as file:
-        file.write(packer.compress(bytes(header)))
-        for _ in range(side):
-            file.write(packer.compress(bytes(2 * side * side)))
-        file.write(packer.flush())
+    path = packed_scan(tmp_path / "bomb.nii.gz", 700)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(QuarantinedScan, match=r"cannot unpack to the 0\.7 GB"):
         read(path)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB
+
+
+def test_a_deflated_slice_that_unpacks_to_a_thousand_times_its_size_is_not_unpacked(tmp_path):
+    path = deflated_dicom(tmp_path / "00001_I7.dcm", 700_000_000)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(QuarantinedScan, match="none of the 1 files of I7 has a usable header"):
+        read_slice(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB
+    path.unlink()
+    read_slice(deflated_dicom(path, 1 << 20))  # as large as a slice may be
+
+
+@pytest.mark.parametrize("more", [{"Rows": 65535, "Columns": 65535}, {"NumberOfFrames": 10**6, "Rows": 512}])
+def test_a_header_that_claims_more_voxels_than_any_image_has_is_no_image(tmp_path, more):
+    with pytest.raises(QuarantinedScan, match=r"unreadable DICOM: the headers of I7 claim [48]\.\de\+09 voxels"):
+        read_slice(claiming(tmp_path / "series", **more))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
-import pydicom
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
@@ -22,10 +21,11 @@ from ldae.adni.adni4_scans import Part, choices
 from ldae.adni.bids_tables import STATUS_COLUMNS, SubjectRecord, write_scans, write_sessions
 from ldae.adni.clinica import ClinicaRun, session_id
 from ldae.adni.dcm2niix import CONVERTER, convert_image, write_sidecar
+from ldae.adni.dicom_headers import header_of, voxels_of
 from ldae.adni.disk import SubjectFiles
 from ldae.adni.selection import Rules
 from ldae.adni.troubles import Trouble
-from ldae.core.errors import QuarantinedScan, blaming_the_machine, is_machine_error
+from ldae.core.errors import QuarantinedScan, blaming_the_machine
 from ldae.core.files import atomic_path
 from ldae.core.keys import participant_id
 
@@ -43,12 +43,8 @@ def expected_voxels(source: Path, image_id: str) -> int:
     """
     files = sorted(source.glob(f"*_I{image_id}.dcm"))
     for file in files:
-        try:
-            header = pydicom.dcmread(file, specific_tags=["Rows", "Columns", "NumberOfFrames"], stop_before_pixels=True)
-            return len(files) * int(header.get("NumberOfFrames") or 1) * int(header.Rows) * int(header.Columns)
-        except (pydicom.errors.InvalidDicomError, AttributeError, EOFError, OSError) as error:
-            if is_machine_error(error):
-                raise
+        if (header := header_of(file)) is not None:
+            return len(files) * voxels_of(header)
     raise QuarantinedScan(
         Trouble.UNREADABLE.because(f"none of the {len(files)} files of I{image_id} has a usable header")
     )

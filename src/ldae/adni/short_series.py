@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
-import pydicom
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from ldae.adni.dicom_headers import header_of, transfer_syntax
 from ldae.adni.disk import SubjectFiles
@@ -29,6 +29,7 @@ LOOKED_AT = 1_000  # images of which a header is read
 REPEAT = re.compile(r"[\W_]*repeat.*")  # of the same sequence, on the same day
 WHOLE_SIZE = 0.9  # of the bytes of the largest slice, which a slice without compression has at least
 HEADERS_DIFFER = 256  # bytes, between slices of one series
+PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)  # pixels as they are
 SMALL_SLICE = 60_000  # bytes; 192 x 192 voxels of two bytes have more
 TAGS = [
     *(
@@ -86,7 +87,7 @@ def protocol(path: Path) -> Protocol | None:
     pixels = int(header.Rows) * int(header.Columns) * int(as_number(header.get("SamplesPerPixel")) or 1)
     bits = int(as_number(header.get("BitsAllocated")) or 0)
     frames = int(as_number(header.get("NumberOfFrames")) or 1)
-    plain = syntax is not None and not (pydicom.uid.UID(syntax).is_compressed or pydicom.uid.UID(syntax).is_deflated)
+    plain = syntax in PLAIN
     names = ("Rows", "Columns", "Manufacturer", "ManufacturerModelName", "PixelSpacing")
     scanner = tuple(str(header.get(name, "")) for name in names)
     size = frames * pixels * bits // 8

@@ -54,10 +54,13 @@ def places_of(paths: Sequence[str]) -> list[float] | None:
         header = header_of(Path(path), POSITION)
         if header is None or not {"ImagePositionPatient", "ImageOrientationPatient"} <= set(header.dir()):
             return None
-        row, column = (list(map(float, header.ImageOrientationPatient[i : i + 3])) for i in (0, 3))
-        normal = [row[1] * column[2] - row[2] * column[1], row[2] * column[0] - row[0] * column[2]]
-        normal.append(row[0] * column[1] - row[1] * column[0])
-        places.append(sum(n * float(p) for n, p in zip(normal, header.ImagePositionPatient, strict=True)))
+        try:
+            row, column = (list(map(float, header.ImageOrientationPatient[i : i + 3])) for i in (0, 3))
+            normal = [row[1] * column[2] - row[2] * column[1], row[2] * column[0] - row[0] * column[2]]
+            normal.append(row[0] * column[1] - row[1] * column[0])
+            places.append(sum(n * float(p) for n, p in zip(normal, header.ImagePositionPatient, strict=True)))
+        except (ValueError, TypeError, IndexError):  # too few numbers, or one where there should be several
+            return None
     return places
 
 

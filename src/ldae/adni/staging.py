@@ -12,7 +12,7 @@ from pathlib import Path
 import pydicom
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
-from ldae.adni.dicom_headers import header_of, other_kind, series_of, subject_of, transfer_syntax
+from ldae.adni.dicom_headers import header_of, other_kind, series_of, subject_of, transfer_syntax, voxels_of
 from ldae.adni.disk import A_SERIES, SubjectFiles
 from ldae.adni.image_files import ImageFiles, have
 from ldae.adni.slices import missing_positions
@@ -21,6 +21,7 @@ from ldae.core.errors import QuarantinedScan
 from ldae.core.file_names import IMAGE_FILE
 from ldae.core.text_tables import count
 
+MOST_VOXELS = 1e9  # that the headers of an image may claim together
 MIXED = 0.5  # of the files of the largest series: another one with so many may be the image as well
 
 
@@ -73,8 +74,8 @@ def image_paths(image: str, files: ImageFiles, notes: list[str], subject: str | 
         subject: whose the image must be, where its headers name a subject of the study.
 
     Raises:
-        QuarantinedScan: links to nowhere, empty or packed files, files without a usable header or with that of another
-            subject, or no file at all.
+        QuarantinedScan: links to nowhere, empty or packed files, files without a usable header, with that of another
+            subject or with more voxels than any image has, or no file at all.
     """
     if (trouble := files.trouble(image)) is not None:
         raise QuarantinedScan(trouble)
@@ -106,6 +107,8 @@ def image_paths(image: str, files: ImageFiles, notes: list[str], subject: str | 
     if subject is not None and others:
         whose = others.most_common(1)[0][0]
         raise QuarantinedScan(Trouble.OF_ANOTHER.because(f"PatientID of {others.total()} files of I{image} is {whose}"))
+    if (claimed := sum(map(voxels_of, good.values()))) > MOST_VOXELS:
+        raise QuarantinedScan(Trouble.UNREADABLE.because(f"the headers of I{image} claim {claimed:.1e} voxels"))
     once: dict[object, Path] = {}
     for path, header in good.items():
         once.setdefault(header.get("SOPInstanceUID") or path, path)

@@ -10,6 +10,7 @@ from ldae.cohort.columns import ages, complete, content_keys, mapped
 from ldae.cohort.notes import Notes
 from ldae.config import AuthorsCsv, Bids, BidsValues
 from ldae.core.errors import UserError
+from ldae.core.folders import is_file
 from ldae.core.keys import KEY, PTID, participant_id
 
 REQUIRED = ("subject", "path")
@@ -92,4 +93,4 @@ def unusable(path: Path, months: int | None) -> str | None:
     """Why a row cannot be used, seen without opening its volume."""
     if months is None:
         return "visit unknown: neither session nor path says ses-M<months>"
-    return None if path.is_file() else "volume not on disk"
+    return None if is_file(path) else "volume not on disk"

@@ -12,6 +12,7 @@ from ldae.cohort.notes import Notes, listed
 from ldae.config import Bids
 from ldae.core.cells import NUMBER, Reading, quoted, read_dates, read_numbers
 from ldae.core.files import sha256_file
+from ldae.core.folders import is_file
 from ldae.core.keys import KEY
 from ldae.core.text_tables import count
 
@@ -159,7 +160,7 @@ def content_keys(paths: list[Path]) -> list[str | None]:
     A file is read as far as needed: not at all when no other has its size, its first MiB when another has, and wholly
     when these are equal too.
     """
-    keys = [str(path.stat().st_size) if path.is_file() else None for path in paths]
+    keys = [str(path.stat().st_size) if is_file(path) else None for path in paths]
     for refine in (head_digest, sha256_file):
         shared = {key for key, count in Counter(keys).items() if key is not None and count > 1}
         keys = [f"{key} {refine(path)}" if key in shared else key for key, path in zip(keys, paths, strict=True)]

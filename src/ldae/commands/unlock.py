@@ -16,9 +16,9 @@ from ldae.core.errors import UserError
 
 SQUEUE = ("squeue", "--noheader", "--format=%i|%T|%u|%k|%Z")
 NO_SQUEUE = (
-    "squeue is not on this machine, so SLURM jobs that still write into {folder} cannot be seen. Since jobs were "
-    "submitted from here (there is {logs}), call `ldae unlock` on a node where squeue works, or with --without-slurm "
-    "if you know that none is left, as in a copy of the folder."
+    "{trouble}, so SLURM jobs that still write into {folder} cannot be seen; nothing was unlocked. Since jobs were "
+    "submitted from here (there is {logs}), call `ldae unlock` again where and when squeue answers, or with "
+    "--without-slurm if you know that none is left, as in a copy of the folder."
 )
 JOB_SCRIPT = ".snakemake/scripts/"  # in the command line of a job that runs on this machine
 SLURM_LOGS = Path(".snakemake/slurm_logs")  # of the executor plugin: there once a job has been submitted
@@ -101,21 +101,19 @@ def unfinished_jobs(folder: Path) -> list[Job]:
     """Jobs of any user, pending, running or ending, that were submitted from the folder.
 
     Raises:
-        UserError: squeue is not there although jobs were submitted from the folder, or it does not answer.
+        UserError: squeue is not there or does not answer, although jobs were submitted from the folder.
     """
     try:
         done = subprocess.run(SQUEUE, capture_output=True, text=True, timeout=60)
+        trouble = f"squeue failed ({done.stderr.strip()})" if done.returncode else None
     except FileNotFoundError:
+        trouble = "squeue is not on this machine"
+    except subprocess.TimeoutExpired:
+        trouble = "squeue gave no answer within 60 seconds"
+    if trouble is not None:  # also where SLURM's programs are installed and no cluster is set up
         if not (folder / SLURM_LOGS).exists() or ran_here(folder):
             return []
-        raise UserError(NO_SQUEUE.format(folder=folder, logs=folder / SLURM_LOGS)) from None
-    except subprocess.TimeoutExpired:
-        done = subprocess.CompletedProcess(SQUEUE, 1, "", "no answer within 60 seconds")
-    if done.returncode:
-        raise UserError(
-            f"squeue failed ({done.stderr.strip()}), so jobs that still write into {folder} cannot be seen; "
-            "nothing was unlocked. Try again when the controller answers."
-        )
+        raise UserError(NO_SQUEUE.format(trouble=trouble, folder=folder, logs=folder / SLURM_LOGS))
     jobs = (Job(*line.split("|", 4)) for line in done.stdout.splitlines() if line.count("|") >= 4)
     return [job for job in jobs if _same(job.folder, folder)]
 

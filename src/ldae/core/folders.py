@@ -123,6 +123,16 @@ def no_later_than_now(folder: Path) -> int:
     return found
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file is there, by a name that somebody wrote into a table: one longer than any name is no file's."""
+    try:
+        return path.is_file()
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return False
+
+
 def leads_nowhere(error: OSError) -> bool:
     """Whether a path was not found because it is not there, or is a link to itself."""
     return error.errno in (errno.ENOENT, errno.ELOOP)

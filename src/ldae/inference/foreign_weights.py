@@ -11,10 +11,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldae.core.errors import UserError
+from ldae.core.errors import UserError, is_machine_error
 from ldae.networks.weights import load_weights
 
-UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, UnicodeDecodeError)
+UNREADABLE = (
+    *(
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+        OSError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        KeyError,
+        AttributeError,
+    ),
+    UnicodeDecodeError,
+)
 AVERAGES = {"ema", "shadow", "average", "averaged", "averages", "avg", "swa"}  # words for a moving average in a name
 RAW = {"online", "current", "raw"}  # and for the weights beside it
 TRAINING_STATE = {"optimizer", "optim", "scheduler", "schedulers", "callbacks", "loops", "scaler", "averaging"}
@@ -68,6 +80,8 @@ def read_foreign(path: str | Path) -> Any:
         with torch.serialization.safe_globals(stand_ins):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=whole)
     except UNREADABLE as error:
+        if isinstance(error, OSError) and is_machine_error(error):
+            raise
         raise UserError(_refusal(path, _reason(error))) from None
 
 

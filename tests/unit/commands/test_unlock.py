@@ -42,7 +42,7 @@ def test_without_squeue_it_says_what_to_do_and_unlocks_nothing(locked, monkeypat
     monkeypatch.setenv("PATH", str(locked / "nowhere"))
     (locked / ".snakemake/slurm_logs").mkdir()
     assert main(["unlock", str(locked)]) == 1
-    assert "on a node where squeue works" in capsys.readouterr().err
+    assert "where and when squeue answers" in capsys.readouterr().err
     assert is_locked(locked)
 
 
@@ -108,9 +108,16 @@ def test_a_run_that_never_saw_slurm_is_unlocked_without_squeue(without_squeue, c
 
 def test_a_controller_that_does_not_answer_is_no_permission(locked, monkeypatch, capsys):
     answer(monkeypatch, locked, "slurm_load_jobs error: Unable to contact slurm controller", status=1)
+    (locked / ".snakemake/slurm_logs").mkdir()
     assert main(["unlock", str(locked)]) == 1
     assert "Unable to contact slurm controller" in capsys.readouterr().err
     assert is_locked(locked)
+
+
+def test_a_squeue_without_a_cluster_does_not_matter_where_nothing_was_submitted(locked, monkeypatch):
+    """As on a machine where SLURM's programs are installed, and no more."""
+    answer(monkeypatch, locked, "squeue: fatal: Could not establish a configuration source", status=1)
+    assert main(["unlock", str(locked)]) == 0 and not is_locked(locked)
 
 
 def test_a_pending_job_of_this_directory_is_listed_and_refused(locked, tmp_path_factory, monkeypatch, capsys):

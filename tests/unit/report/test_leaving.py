@@ -1,19 +1,15 @@
 """What must not leave is found however it is written, and numbers that happen to be ids stop nothing."""
 
 import ast
-import base64
 import json
-import random
 import shutil
-import struct
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 import nibabel as nib
 import numpy as np
-import pandas as pd
 import pytest
+from planted_leaks import IMAGE, KNOWN, LEAKS, cohorts, write_bundle
 from safetensors.numpy import save as safetensors
 
 from ldae.core.errors import UserError
@@ -21,45 +17,14 @@ from ldae.report.export_model import KINDS
 from ldae.report.identifiers import Names, identifier
 from ldae.report.leaving import check_leaving
 from ldae.report.public import check_public
-from ldae.studies.common.figure_style import house_style, new_figure, save_figure
-from ldae.studies.common.paper_tables import write_table
 
-SUBJECT, IMAGE, OTHERS = "sub-ADNI941S0053", "1234567", "sub-OAS30001"
-FIGURE, TABLE = "figure_solvers", "probes"
+SOURCE = Path(__file__).parents[3] / "src/ldae/studies"
 
 
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory):
-    """A bundle with a real figure and tables with many numbers."""
     folder = tmp_path_factory.mktemp("clean") / "public"
-    (folder / "figures").mkdir(parents=True)
-    (folder / "tables").mkdir()
-    rng = random.Random(0)
-    with house_style():
-        figure = new_figure(120, 80)
-        axes = figure.subplots()
-        axes.plot([rng.randrange(10**6) for _ in range(2000)], label="SSIM, 11 voxels")
-        axes.set_title("24 months, n = 120")
-        axes.legend()
-        save_figure(figure, folder / "figures" / FIGURE)
-    (folder / "figures" / f"{FIGURE}.png").unlink()
-    table = pd.DataFrame(
-        {
-            "method": ["ldae", "dae"] * 50,
-            "parameters": [rng.randrange(30000, 1700000) for _ in range(100)],
-            "subjects": [rng.randrange(10, 999) for _ in range(100)],
-            "auc": [f"{rng.random():.6f} [-0.024, {rng.randrange(10**6)}]" for _ in range(100)],
-        }
-    )
-    write_table(table, folder / "tables" / TABLE)
-    (folder / "headline.json").write_text(json.dumps({"auc": {"value": 0.8, "n_subjects": 40}, "steps": 115200}))
-    (folder / "MODEL_CARD.md").write_text(
-        "# Card\n\n| stage | digest |\n| --- | --- |\n| diffusion | e80287a96308b50c |\n"
-    )
-    drawing = base64.b64encode((folder / "figures" / f"{FIGURE}.svg").read_bytes()).decode()
-    (folder / "report.html").write_text(
-        f'<!DOCTYPE html><html><body><h1>Report</h1><img src="data:image/svg+xml;base64,{drawing}"></body></html>'
-    )
+    write_bundle(folder)
     return folder
 
 
@@ -68,152 +33,17 @@ def bundle(clean, tmp_path):
     return shutil.copytree(clean, tmp_path / "public")
 
 
-def add(name, words):
-    """Something more at the end of a file."""
-
-    def leak(folder):
-        path = folder / name
-        path.write_text(path.read_text() + words)
-
-    return leak
-
-
-def inside(name, before, words):
-    """Something more inside a file."""
-
-    def leak(folder):
-        path = folder / name
-        text = path.read_text()
-        assert before in text
-        path.write_text(text.replace(before, words + before, 1))
-
-    return leak
-
-
-def file(name, content):
-    """A file that nobody listed."""
-
-    def leak(folder):
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_bytes(content)
-
-    return leak
-
-
-def png(words=b""):
-    chunk = struct.pack(">I", len(words)) + b"tEXt" + words + b"\0\0\0\0"
-    return b"\x89PNG\r\n\x1a\n" + chunk
-
-
-def utf_16(folder):
-    (folder / "MODEL_CARD.md").write_text(f"seen in {SUBJECT}", encoding="utf-16")
-
-
-def table(column, cells):
-    def leak(folder):
-        write_table(pd.DataFrame({"method": ["x"] * len(cells), column: cells}), folder / "tables" / TABLE)
-
-    return leak
-
-
-def drawn_word(folder):
-    """A name drawn letter by letter, without a comment that says it."""
-    path = folder / "figures" / f"{FIGURE}.svg"
-    uses = "".join(f'<use xlink:href="#DejaVuSans-{ord(letter):x}"/>' for letter in "941_S_0053")
-    path.write_text(path.read_text().replace("</svg>", f"<g>{uses}</g></svg>"))
-
-
-def in_drawing_of_report(words):
-    def leak(folder):
-        drawing = base64.b64encode(f'<svg xmlns="http://www.w3.org/2000/svg">{words}</svg>'.encode()).decode()
-        add("report.html", f'<img src="data:image/svg+xml;base64,{drawing}">')(folder)
-
-    return leak
-
-
-SVG, TSV, CARD, PAGE = f"figures/{FIGURE}.svg", f"tables/{TABLE}.tsv", "MODEL_CARD.md", "report.html"
-RASTER = base64.b64encode(png()).decode()
-SOURCE = Path(__file__).parents[3] / "src/ldae/studies"
-PERCENTS = quote('<svg xmlns="http://www.w3.org/2000/svg"><desc>941_S_0053</desc></svg>')
-LEAKS = {
-    **{
-        f"subject as {words}": add(CARD, f"\nseen in {words}, as an example\n")
-        for words in (
-            "sub-ADNI941S0053", "941_S_0053", "ADNI941S0053", "941-S-0053", "941 S 0053", "941_s_0053", "941S0053",
-            r"941\_S\_0053", "xADNI941S0053y", "SUB-ADNI941S0053", "941_S_\n0053", "941&#95;S&#95;0053",
-            "941%5FS%5F0053", "941\u200b_S_\u200b0053", "\uff19\uff14\uff11_S_0053", "OAS30001", "oas-30001",
-            "sub-oas30001_ses-d0129", "mr/OAS30001_MR_d0129", "subject 4821",
-        )
-    },
-    **{
-        f"image as {words}": add(CARD, f"\nsee {words}\n")
-        for words in ("I1234567", "_I1234567_", "i1234567", "image 1234567", "ImageUID: 1234567", "image_id = 99999")
-    },
-    **{
-        f"date as {words}": add(CARD, f"\nscanned {words}\n")
-        for words in ("2009-03-12", "3/12/2009", "12.03.2009", "12-MAR-2009", "March 12, 2009", "date: 20090312")
-    },
-    **{
-        f"machine as {words}": add(CARD, f"\nfrom {words}\n")
-        for words in ("/home/ada/adni", "/gpfs/lab/ADNI", "~/adni", r"C:\Users\ada", r"\\nas\adni", "ada@login01")
-    },
-    "table of subjects": table("participant_id", ["a", "b"]),
-    "column of image ids under another name": table("n", [1234567, 1234568, 1234569]),
-    "subject in LaTeX": add(f"tables/{TABLE}.tex", r"941\_S\_0053"),
-    "subject in JSON escapes": add(CARD, r"941\u005fS\u005f0053"),
-    "subject in headline": file("headline.json", b'{"941_S_0053": 1}'),
-    "image id under its key": file("headline.json", b'{"image_id": 77777}'),
-    "subject in a tag's middle": add(PAGE, "941<b>_S_</b>0053"),
-    "subject in an alternative text": add(PAGE, '<img alt="941_S_0053" src="data:image/svg+xml;base64,">'),
-    "subject in a comment of a drawing": inside(SVG, "</svg>", "<!-- 941_S_0053 -->"),
-    "subject drawn letter by letter": drawn_word,
-    "subject in metadata of a drawing": inside(SVG, "</svg>", "<desc>ADNI941S0053</desc>"),
-    "subject in a drawing of the report": in_drawing_of_report("<text>941_S_0053</text>"),
-    "subject in a drawing of the report in percents": add(PAGE, f'<img alt="" src="data:image/svg+xml,{PERCENTS}">'),
-    "link to a file elsewhere": add(PAGE, '<a href="tables/../../raw/x.tsv">x</a>'),
-    "raster in a drawing": inside(SVG, "</svg>", f'<image href="data:image/png;base64,{RASTER}"/>'),
-    "raster in a drawing of the report": in_drawing_of_report(f'<image href="data:image/png;base64,{RASTER}"/>'),
-    "raster in the report": add(PAGE, f'<img src="data:image/png;base64,{RASTER}">'),
-    "picture of a file": add(PAGE, '<img src="/data/scan.png">'),
-    "words hidden in base64": add(CARD, base64.b64encode(b"941_S_0053 " * 30).decode()),
-    "data of another kind": add(PAGE, f'<a href="data:text/plain;base64,{RASTER}">x</a>'),
-    "scan under an allowed name": file(f"figures/{FIGURE}.png", png()),
-    "text chunk of a picture": file(f"figures/{FIGURE}.png", png(b"Comment\x00941_S_0053")),
-    "capital suffix": file("figures/slices.PNG", png()),
-    "photograph": file("figures/a.jpg", b"\xff\xd8\xff"),
-    "volume": file("tables/scan.nii.gz", b"\x1f\x8b"),
-    "sheet": file("tables/x.csv", b"a,b\n"),
-    "note": file("x.txt", b"hello"),
-    "name of a file": file("tables/941_S_0053.tsv", b"a\tb\n"),
-    "private table": file("tables/exclusions.tsv", b"reason\tscans\nmotion\t3\n"),
-    "folder in a folder": file("raw/headline.json", b"{}"),
-    "pages of quality control": file("qc/index.html", b"<p>x</p>"),
-    "page under an allowed folder": file("figures/index.html", b"<p>x</p>"),
-    "thumbnail": file(f"figures/{FIGURE}.webp", b"RIFF0000WEBP"),
-    "ratings": file("tables/qc_exclude.tsv", b"reason\nmotion\n"),
-    "script": add(PAGE, "<script>fetch('https://x')</script>"),
-    "script in a drawing": inside(SVG, "</svg>", "<script>1</script>"),
-    "handler": add(PAGE, '<p onclick="1">x</p>'),
-    "entity": inside(SVG, "<svg", '<!DOCTYPE svg [<!ENTITY a SYSTEM "file:///etc/passwd">]>'),
-    "other encoding": utf_16,
-    "zero bytes": add(CARD, "\0"),
-}  # fmt: skip
-
-
 @pytest.mark.parametrize("leak", LEAKS.values(), ids=LEAKS)
 def test_every_leak_is_found(bundle, leak):
     leak(bundle)
     with pytest.raises(UserError, match=r"must not leave|may leave"):
-        check_public(bundle, [SUBJECT, IMAGE, "1234568", "1234569", OTHERS, "sub-4821"])
+        check_public(bundle, KNOWN)
 
 
 def test_a_clean_bundle_of_any_cohort_is_no_leak(clean):
-    """Ten thousand image ids of the range that ADNI uses, drawn anew each time."""
-    rng = random.Random(1)
-    for _ in range(5):
-        images = [str(number) for number in rng.sample(range(30000, 1700000), 10340)]
-        subjects = [f"sub-ADNI{rng.randrange(2, 942):03d}S{rng.randrange(1, 9999):04d}" for _ in range(2150)]
-        check_public(clean, [*images, *subjects])
+    """`make leaks` draws more of them."""
+    for names in cohorts(5):
+        check_public(clean, names)
 
 
 def test_numbers_equal_to_ids_stop_nothing_and_ids_called_so_do():
