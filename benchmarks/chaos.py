@@ -37,6 +37,7 @@ CONFIGS = ("config/small_networks.yaml", "config/demo.yaml", "config/smoke.yaml"
 RESULTS = Path("results/smoke")
 TRAININGS = ("train_autoencoder", "train_diffusion", "train_representation")
 PATIENCE = 900  # seconds until a process that shall be killed must have appeared
+SOON = 20  # seconds until another process of the same kind must have appeared
 TRIES = 4  # of the commands after one fault
 SPARE = 2 << 20  # bytes that the full disk still takes
 PAGE = 4096  # bytes; a file in memory fills whole ones
@@ -144,19 +145,29 @@ def processes(running: subprocess.Popen, words: tuple[str, ...]) -> list[psutil.
     return found
 
 
-def kill_one_of(*words: str, within: float = 1.5) -> Callable[[Copy, subprocess.Popen, random.Random], None]:
-    """SIGKILL to a process with one of these words, so many seconds after the first of them appeared."""
+def usual_seconds(copy: Copy, word: str) -> float:
+    """How long a job took in the run that nothing happens to; 2 where that is unknown."""
+    benchmarks = copy.folder.with_name("reference") / RESULTS / "benchmarks"
+    found = next(benchmarks.glob(f"**/{word.strip('.')}.tsv"), None)
+    return float(found.read_text().splitlines()[1].split("\t")[0]) if found else 2.0
+
+
+def kill_one_of(*words: str) -> Callable[[Copy, subprocess.Popen, random.Random], None]:
+    """SIGKILL to a process with one of these words, within the first half of the time that its job usually takes."""
 
     def fault(copy: Copy, running: subprocess.Popen, rng: random.Random) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline, longest = time.monotonic() + PATIENCE, min(usual_seconds(copy, word) for word in words) / 2
+        reason = f"no process of {' or '.join(words)} was seen"
         while running.poll() is None and time.monotonic() < deadline:
             if processes(running, words):
-                time.sleep(rng.uniform(0, within))
+                time.sleep(rng.uniform(0, longest))
                 if found := processes(running, words):
                     rng.choice(found).kill()
                     return
+                longest, reason = longest / 4, f"{' or '.join(words)} had ended before it could be killed"
+                deadline = min(deadline, time.monotonic() + SOON)  # another one may come; faults of later steps wait
             time.sleep(0.02)
-        raise NotInjected(f"no process of {' or '.join(words)} was seen")
+        raise NotInjected(reason)
 
     return fault
 
@@ -202,20 +213,20 @@ def stop(running: subprocess.Popen) -> None:
 
 RUNNING: dict[str, Callable[[Copy, subprocess.Popen, random.Random], None]] = {
     "kill_phantom": kill_one_of(".make_phantom"),
-    "kill_clinica": kill_one_of("clinica convert", "bin/clinica", within=4),
+    "kill_clinica": kill_one_of("clinica convert", "bin/clinica"),
     "kill_preprocessing": kill_one_of(".correct_bias_field.", ".extract_brain.", ".register_mni."),
-    "kill_volume_store": kill_one_of(".pack_volumes.", within=4),
-    "kill_snakemake": kill_one_of("/snakemake --profile", within=3),
-    "kill_stage_1": kill_one_of(".train_autoencoder.", within=8),
+    "kill_volume_store": kill_one_of(".pack_volumes."),
+    "kill_snakemake": kill_one_of("/snakemake --profile"),
+    "kill_stage_1": kill_one_of(".train_autoencoder."),
     "second_run": second_run,
-    "kill_latent_store": kill_one_of(".encode_latents.", within=6),
-    "kill_stage_2": kill_one_of(".train_diffusion.", within=6),
+    "kill_latent_store": kill_one_of(".encode_latents."),
+    "kill_stage_2": kill_one_of(".train_diffusion."),
     "full_disk": full_disk,
-    "kill_stage_3": kill_one_of(".train_representation.", within=8),
-    "kill_code_store": kill_one_of(".encode_codes.", within=6),
-    "kill_snakemake_again": kill_one_of("/snakemake --profile", within=6),
-    "kill_study": kill_one_of(".eval_", ".fit_probes.", within=5),
-    "kill_report": kill_one_of(".report_html.", ".bundle_public.", within=3),
+    "kill_stage_3": kill_one_of(".train_representation."),
+    "kill_code_store": kill_one_of(".encode_codes."),
+    "kill_snakemake_again": kill_one_of("/snakemake --profile"),
+    "kill_study": kill_one_of(".eval_", ".fit_probes."),
+    "kill_report": kill_one_of(".report_html.", ".bundle_public."),
 }
 
 # Faults of finished results.
