@@ -45,7 +45,9 @@ def test_the_reader_finds_what_the_truth_says(made):
     keys = ["participant_id", "session_id"]
     scans = bids_scans(Bids(path=made / "bids")).sort_values(keys, ignore_index=True)
     truth = read_tsv(made / "truth.tsv").sort_values(keys, ignore_index=True)
-    assert scans["reason"].isna().all()
+    damaged = scans[scans["reason"].notna()]
+    assert damaged["image_id"].astype(int).tolist() == read_json(made / "phantom.json")["broken_images"]
+    assert damaged["reason"].str.startswith("damaged: the file ends before its image does").all()
     for column in (*keys, "sex", "diagnosis", "months", "mmse", "cdr", "field_strength"):
         assert scans[column].tolist() == truth[column].tolist(), column
     assert scans["study_phase"].tolist() == truth["phase"].tolist()
