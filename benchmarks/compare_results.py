@@ -2,9 +2,9 @@
 
     python benchmarks/compare_results.py BEFORE AFTER [BEFORE AFTER ...]
 
-Left out is what measures the machine: logs, benchmarks, scratch, times, hardware, provenance, what a training keeps
-while it runs, and in the sidecars of preprocessing the seconds and memory of each scan. Differences are listed, one a
-line; the exit status is 1 if there are any.
+Left out is what measures the machine: logs, benchmarks, scratch, times, hardware, provenance, digests of measured
+tables, what a training keeps while it runs or has set aside, and in the sidecars of preprocessing the seconds and
+memory of each scan. Differences are listed, one a line; the exit status is 1 if there are any.
 """
 
 import argparse
@@ -19,7 +19,9 @@ MEASURED = (
     "benchmarks/*",
     "scratch/*",
     "train/*/checkpoints/*",
+    "train/*/replaced/*",
     "evaluate/efficiency/*",
+    "checksums/*_efficiency.sha256",
     "paper/timings/*",
     "paper/provenance.json",
     "*/.tmp-*",
