@@ -102,6 +102,18 @@ def test_the_facts_of_one_subject_in_twenty_are_a_note():
     assert changing_facts(merge.drop(index=1), list(merge["PTID"]), 0.1) == []
 
 
+def test_codes_of_a_missing_score_contradict_nothing():
+    from ldae.adni.preflight.visit_checks import contradicting_scores
+
+    rows = [("002_S_0001", "bl", "CN", "-4", "29"), ("002_S_0002", "bl", "Dementia", "99", "20")]
+    merge = pd.DataFrame(rows, columns=["PTID", "VISCODE", "DX", "MMSE", "MMSE_bl"], dtype=object)
+    assert contradicting_scores(merge, list(merge["PTID"]), 0.1) == []
+    (finding,) = contradicting_scores(merge.assign(MMSE=["12", "20"]), list(merge["PTID"]), 0.1)
+    assert finding.what.startswith(
+        "MMSE contradicts the diagnosis, or MMSE_bl, at 1 of 2 visits: 002_S_0001 bl (12, CN)"
+    )
+
+
 def exchanged(cells):
     """ISO dates as a British spreadsheet program leaves American ones: day and month in each other's place."""
     parts = cells.str.split("-", expand=True)

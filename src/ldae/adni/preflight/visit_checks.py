@@ -13,6 +13,7 @@ from ldae.core.text_tables import count
 
 PAGE = BY_NAME["ADNIMERGE"].page
 OFTEN = 0.1  # of the rows of a column
+MOST_POINTS = 30  # of the MMSE
 NORMAL, SEVERE = 24, 28  # MMSE: fewer points of a healthy person, or more of one with dementia, are rare
 
 
@@ -101,6 +102,12 @@ def contradicting_phases(merge: pd.DataFrame, subjects: list[str], limit: float)
     return contradiction(cells, len(rows), wrong["PTID"].nunique(), limit, words, "ADNIMERGE")
 
 
+def points(scores: pd.Series) -> pd.Series:
+    """MMSE as numbers; codes for a missing one (-4, 99) are none."""
+    found = pd.to_numeric(scores, errors="coerce")
+    return found.where(found.between(0, MOST_POINTS))
+
+
 def contradicting_scores(merge: pd.DataFrame, subjects: list[str], limit: float) -> list[Finding]:
     """Visits whose MMSE is not that at baseline though they are it, or that the diagnosis makes very unlikely.
 
@@ -110,8 +117,8 @@ def contradicting_scores(merge: pd.DataFrame, subjects: list[str], limit: float)
     if not {"MMSE", "DX"} <= set(merge):
         return []
     rows = merge[merge["PTID"].isin(subjects)]
-    score = pd.to_numeric(rows["MMSE"], errors="coerce")
-    start = pd.to_numeric(rows["MMSE_bl"], errors="coerce") if "MMSE_bl" in rows else score
+    score = points(rows["MMSE"])
+    start = points(rows["MMSE_bl"]) if "MMSE_bl" in rows else score
     diagnosis = rows["DX"].map(DIAGNOSES)
     odd = ((diagnosis == "CN") & (score < NORMAL)) | ((diagnosis == "AD") & (score > SEVERE))
     wrong = rows[odd | ((rows["VISCODE"] == "bl") & score.notna() & start.notna() & (score != start))]
