@@ -324,7 +324,8 @@ def folder_outside(images: Path, name: str) -> Outsider:
         programs = ", ".join(dict.fromkeys(map(unpacked_by, archives)))
         fix = f"unpack {count(len(archives), 'archive')} in it ({programs}), and move the subject folders in them up"
     elif subjects:
-        fix = f"move its {count(len(subjects), 'subject folder')} up, beside the others (or set raw.images to it)"
+        fix = f"move its {count(len(subjects), 'subject folder')} up, beside the others "
+        fix += "(or set raw.images to the folder that holds them)"
     else:
         fix = "nothing, if it holds no images; else move them into the folder of their subject"
     inside = tuple((meant, place) for place, meant in subjects.items())

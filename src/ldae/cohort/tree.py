@@ -113,7 +113,8 @@ def read_tree(root: Path, filters: dict, notes: Notes) -> Tree:
     if tree.near_misses:
         notes.say(
             f"{count(len(tree.near_misses), 'file')} not read, although the name is near to "
-            f"sub-*/[ses-*/]anat/*_T1w.nii[.gz]: {listed(tree.near_misses)}; rename what shall be read"
+            f"sub-*/[ses-*/]anat/*_T1w.nii[.gz]: {listed(tree.near_misses)}; rename what is NIfTI and shall be "
+            "read, and convert other formats (.mgz with mri_convert)"
         )
     if tree.ignored:
         notes.say(f"{count(len(tree.ignored), 'image')} hidden by .bidsignore: {listed(tree.ignored)}")

@@ -67,7 +67,8 @@ def test_empty_folders_are_named_and_are_no_loss(raw):
         (["ADNI/003_S_0001/a.dcm"], "move its 1 subject folder up, beside the others"),
         (
             ["ADNI/002_S_0295/a.dcm", "ADNI/003_S_0001/a.dcm"],
-            "move its 2 subject folders up, beside the others (or set raw.images to it); merge those of 002_S_0295",
+            "move its 2 subject folders up, beside the others (or set raw.images to the folder that holds them); "
+            "merge those of 002_S_0295",
         ),
         (["002_S_0295 (1)/a.dcm"], "move what is in it into the folder 002_S_0295, which is there (merge the two)"),
         (["003_S_0001 (1)/a.dcm"], "if its images are those of 003_S_0001: rename it 003_S_0001"),

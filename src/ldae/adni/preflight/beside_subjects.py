@@ -166,7 +166,7 @@ def general(fix: str) -> str:
         ("it leads back to where it lies", "they lead back to where they lie"),
         ("its images lie", "their images lie"),
         ("nothing in it", "nothing in them"),
-        ("(or set raw.images to it)", ""),
+        ("(or set raw.images to the folder that holds them)", ""),
         ("give it the name of its", "give each the name of its"),
     ):
         fix = fix.replace(one, several)
