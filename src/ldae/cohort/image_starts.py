@@ -4,15 +4,18 @@ ends where its header says."""
 import gzip
 import math
 import os
-import struct
 import zlib
 from pathlib import Path
+
+from nibabel import Nifti1Header, Nifti2Header
+from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 
 from ldae.core.folders import ALIAS
 
 GZIP = b"\x1f\x8b"
 HEADER_SIZES = tuple(size.to_bytes(4, order) for size in (348, 540) for order in ("little", "big"))  # NIfTI-1 and -2
-READ = 512  # bytes; gzip's own header, with a name in it, and the first bytes behind it
+READ = 1024  # bytes; gzip's own header, with a name in it, and a NIfTI-2 header of 540 bytes behind it
 PREAMBLE, DICOM = 128, b"DICM"
 OTHERS = (
     (b"<", "a web page or XML"),
@@ -72,21 +75,16 @@ def is_cut_off(path: Path, start: bytes, packed: bool) -> bool:
 
 def bytes_of_image(start: bytes) -> int | None:
     """Bytes of header and voxels that a NIfTI header promises; None where it tells no size."""
-    order = "<" if start[:4] in (HEADER_SIZES[0], HEADER_SIZES[2]) else ">"
-    if start.startswith((HEADER_SIZES[2], HEADER_SIZES[3])):  # NIfTI-2
-        if len(start) < 176:
-            return None
-        bits, offset = struct.unpack_from(f"{order}h", start, 14)[0], struct.unpack_from(f"{order}q", start, 168)[0]
-        shape = struct.unpack_from(f"{order}8q", start, 16)
-    else:
-        if len(start) < 112:
-            return None
-        bits, offset = struct.unpack_from(f"{order}h", start, 72)[0], struct.unpack_from(f"{order}f", start, 108)[0]
-        shape = struct.unpack_from(f"{order}8h", start, 40)
-    sides = shape[1 : shape[0] + 1]
-    if not 1 <= shape[0] <= 7 or min(sides) < 1 or not 0 <= offset < 1 << 20:
+    kind = Nifti2Header if start.startswith(HEADER_SIZES[2:]) else Nifti1Header
+    try:
+        header = kind(start[: kind.sizeof_hdr], check=False)
+        offset, shape = float(header["vox_offset"]), header.get_data_shape()
+        voxel = header.get_data_dtype().itemsize
+    except (WrapStructError, HeaderDataError, KeyError, ValueError):
         return None
-    return int(offset) + math.prod(sides) * bits // 8
+    if not shape or min(shape) < 1 or not 0 <= offset < 1 << 20:
+        return None
+    return int(offset) + math.prod(shape) * voxel
 
 
 def what_begins_so(start: bytes) -> str:
