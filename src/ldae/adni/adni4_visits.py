@@ -17,7 +17,7 @@ from ldae.adni.selection import PHASES
 from ldae.adni.spelling import visit_code
 from ldae.core.cells import Reading, quoted, read_dates, read_number
 from ldae.core.keys import participant_id, roster_number
-from ldae.core.text_tables import count
+from ldae.core.text_tables import count, listed
 
 CODES = {"1": "CN", "2": "MCI", "3": "AD"}
 SEXES = {"1": "M", "2": "F", "male": "M", "female": "F", "m": "M", "f": "F"}
@@ -27,11 +27,6 @@ ROSTER = re.compile(r"\d{1,9}(\.0)?")
 NO_VISIT = re.compile(r".*disp|f|nv|tau", re.IGNORECASE)
 DAYS_PER_MONTH, DAYS_PER_YEAR = 365.25 / 12, 365.25
 RANGES = {"MMSE": (0, 30), "cdr_global": (0, 3), "cdr_sb": (0, 18)}
-
-
-def shortened(names: list[str], shown: int = 5) -> str:
-    """``a, b and 3 more``."""
-    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
 
 
 def number(cell: object) -> float:
@@ -194,7 +189,7 @@ class Visits:
             for code, diagnoses in self.doubted([row for row in self.placed(name) if row["adni4"]]).items()
         ]
         if differ:
-            yield f"{count(len(differ), 'visit')} of ADNI4 with different diagnoses, which are n/a: {shortened(differ)}"
+            yield f"{count(len(differ), 'visit')} of ADNI4 with different diagnoses, which are n/a: {listed(differ)}"
         rows = {name: self.people.row(name, []) for name in names}
         ageless = [name for name in names if not self.people.baseline(name) and self.people.birthday(name) is None]
         if ageless:
@@ -202,10 +197,10 @@ class Visits:
             rows_of_birth = [row for name in ageless for row in self.people.born.get(roster_number(name), ())]
             cells = Counter(cell for row in rows_of_birth for cell in birth_cells(row) if cell)
             read = f" (PTDEMOG has {quoted(cells)})" if cells else ""
-            yield f"{people} of ADNI4 without a year of birth{read}, the age is n/a: {shortened(ageless)}"
+            yield f"{people} of ADNI4 without a year of birth{read}, the age is n/a: {listed(ageless)}"
         sexless = [name for name in names if rows[name]["sex"] is None]
         if sexless:
-            yield f"{count(len(sexless), 'subject')} of ADNI4 without a sex: {shortened(sexless)}"
+            yield f"{count(len(sexless), 'subject')} of ADNI4 without a sex: {listed(sexless)}"
 
     def of(self, name: str) -> list[dict]:
         """Rows of sessions.tsv for the visits in ADNI4, one for each session, in their order; for those of every phase,

@@ -15,13 +15,13 @@ from ldae.cohort.chronology import DAYS_PER_MONTH, DAYS_PER_YEAR, months_of
 from ldae.cohort.columns import matched_participants, numbers, one_row_each, spelt, with_prefix
 from ldae.cohort.dataset_root import check_root
 from ldae.cohort.lost_visits import lost_visits
-from ldae.cohort.notes import Notes, listed
+from ldae.cohort.notes import Notes
 from ldae.cohort.table_columns import facts_of, note_unread, pick, with_key
 from ldae.cohort.tree import NO_SESSION, Tree, rank, read_tree
 from ldae.config import Bids
 from ldae.core.cells import MISSING
 from ldae.core.keys import KEY
-from ldae.core.text_tables import TextTable, count, read_text_table
+from ldae.core.text_tables import TextTable, count, listed, read_text_table
 
 FACTS = ("age", "baseline_age", "sex", "diagnosis", "mmse", "cdr", "study_phase", "site", "field_strength")
 IMAGE_FACTS = ("image_id", "scan_date", "converted_by", *FACTS)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ldae.cohort.notes import Notes, listed
+from ldae.cohort.notes import Notes
 from ldae.config import Bids
 from ldae.core.keys import KEY
-from ldae.core.text_tables import count
+from ldae.core.text_tables import count, listed
 
 BASELINE_LABELS = {"bl", "baseline", "sc", "screening"}
 

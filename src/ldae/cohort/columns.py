@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from ldae.cohort.notes import Notes, listed
+from ldae.cohort.notes import Notes
 from ldae.config import Bids
 from ldae.core.cells import NUMBER, Reading, quoted, read_dates, read_numbers
 from ldae.core.files import sha256_file
 from ldae.core.folders import is_file
 from ldae.core.keys import KEY
-from ldae.core.text_tables import count
+from ldae.core.text_tables import count, listed
 
 COLUMNS = (
     *KEY,

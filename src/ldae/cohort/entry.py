@@ -8,13 +8,12 @@ import pandas as pd
 
 from ldae.cohort.bids import ANOTHER, bids_scans
 from ldae.cohort.manifest import decided, nobody_left, say
-from ldae.cohort.notes import listed
 from ldae.cohort.splits import make_splits
 from ldae.config import Bids, Manifest, Splits
 from ldae.core.errors import UserError
 from ldae.core.files import escaped, read_tsv
 from ldae.core.keys import KEY
-from ldae.core.text_tables import count
+from ldae.core.text_tables import count, listed
 
 
 @dataclass(frozen=True)

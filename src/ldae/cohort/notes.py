@@ -34,9 +34,3 @@ class Notes:
     def reading(self, reading: Reading, what: str) -> None:
         """Say what could not be read of a column; ``what``: how the sentence calls it."""
         self.say_all(reading.sentences(what))
-
-
-def listed(names: Iterable[object], shown: int = 5) -> str:
-    """``a, b and 3 more``."""
-    words = [str(name) for name in names]
-    return ", ".join(words[:shown]) + (f" and {len(words) - shown} more" if len(words) > shown else "")

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import pandas as pd
 
 from ldae.cohort.columns import spelt, with_prefix
-from ldae.cohort.notes import Notes, listed
+from ldae.cohort.notes import Notes
 from ldae.config import Bids
 from ldae.core.errors import UserError
+from ldae.core.text_tables import listed
 
 ASKED = {  # fact -> keys of bids.columns, that of the participants' table first
     "age": ("baseline_age", "age"),

@@ -16,12 +16,12 @@ from pathlib import Path
 from bids.layout import Config, parse_file_entities
 from pathspec import GitIgnoreSpec
 
-from ldae.cohort.notes import Notes, listed
+from ldae.cohort.notes import Notes
 from ldae.cohort.unread import NEAR_ANAT, NEAR_SESSION, NEAR_SUBJECT, Unread
 from ldae.core.cells import cut
 from ldae.core.errors import UserError
 from ldae.core.folders import is_folder, walk
-from ldae.core.text_tables import count
+from ldae.core.text_tables import count, listed
 
 SUBJECT, SESSION = re.compile(r"sub-[A-Za-z0-9+]+"), re.compile(r"ses-[A-Za-z0-9+]+")
 NO_SESSION = "ses-M000"  # the name that the only visit gets in a dataset without sessions

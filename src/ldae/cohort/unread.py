@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ldae.cohort.notes import listed
 from ldae.core.file_names import ICLOUD, is_archive, kind_of, shortcut_to
 from ldae.core.folders import is_alias
-from ldae.core.text_tables import count
+from ldae.core.text_tables import count, listed
 
 ORDINARY = (".nii.gz", ".json", ".tsv", ".nii", ".bval", ".bvec")
 NEAR_SUBJECT = re.compile(r"sub(j|ject)?[-_ ]?\w.*", re.IGNORECASE)

@@ -280,3 +280,9 @@ def rows_named(rows: list[list[str]], places: list[int]) -> str:
 def count(number: int, what: str) -> str:
     """``1 row``, ``2 rows``."""
     return f"{number} {what}" + ("" if number == 1 else "s")
+
+
+def listed(names: Iterable[object], shown: int = 5) -> str:
+    """``a, b and 3 more``."""
+    words = [str(name) for name in names]
+    return ", ".join(words[:shown]) + (f" and {len(words) - shown} more" if len(words) > shown else "")

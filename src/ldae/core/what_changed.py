@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from ldae.core.files import escaped, read_tsv
+from ldae.core.text_tables import listed
 
-SHOWN = 5
 Inventory = dict[str, tuple]
 """Path of an image or a table -> everything that the inventory says of it."""
 
@@ -24,11 +24,5 @@ def what_changed(before: Inventory, after: Inventory) -> str:
         "changed": [path for path in after if path in before and before[path] != after[path]],
         "gone": [path for path in before if path not in after],
     }
-    said = [f"{len(paths)} {kind} ({listed(paths)})" for kind, paths in kinds.items() if paths]
+    said = [f"{len(paths)} {kind} ({escaped(listed(paths))})" for kind, paths in kinds.items() if paths]
     return ", ".join(said) + (": put back what is gone by mistake before the next run" if kinds["gone"] else "")
-
-
-def listed(paths: list[str]) -> str:
-    """The first of some paths, and how many more there are."""
-    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
-    return escaped(", ".join(paths[:SHOWN]) + more)

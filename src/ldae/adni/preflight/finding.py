@@ -7,6 +7,7 @@ from typing import Literal
 
 from ldae.core.cells import cut
 from ldae.core.files import escaped
+from ldae.core.text_tables import listed
 
 Severity = Literal["blocking", "quarantine", "note"]
 NOTHING = re.compile(r"none needed(?! if)")
@@ -82,6 +83,4 @@ def counted(number: int, what: str) -> str:
 
 def shortened(names: Iterable[str], shown: int = 5) -> str:
     """``a, b and 3 more``, each once."""
-    names = list(dict.fromkeys(names))
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return ", ".join(names[:shown]) + more
+    return listed(dict.fromkeys(names), shown)
