@@ -24,7 +24,7 @@ class Verdict:
         n_better, n_worse, n_open: differences in our favour, in the rival's, and those that are not told apart. As in
             the studies' own tables a gain counts after Holm's correction, a loss without.
         sections: of each study its heading in the report, the differences in our favour, those of them that rest on
-            too few subjects, and all that were compared.
+            too few subjects, and all that were compared; most gains first.
     """
 
     better: list[Markup]
@@ -49,7 +49,7 @@ def verdict(evaluate: Path, studies: Sequence[Study] = STUDIES) -> Verdict | Non
     """
     better: list[Markup] = []
     counts = {"better": 0, "worse": 0, "open": 0}
-    sections: dict[str, list[int]] = {}
+    sections: dict[str, list[int]] = {}  # better, of them on too few, all
     for study, heading, lines in compared(evaluate, studies, "{} is ahead of {}"):
         sides = [side_of(line) for line in lines]
         tally = sections.setdefault(study.sections[0].title, [0, 0, 0])
@@ -66,13 +66,9 @@ def verdict(evaluate: Path, studies: Sequence[Study] = STUDIES) -> Verdict | Non
             )
     if not sum(counts.values()):
         return None
-    return Verdict(better[:LONGEST], counts["better"], counts["worse"], counts["open"], told(sections))
-
-
-def told(sections: dict[str, list[int]]) -> list[tuple[Markup, int, int, int]]:
-    """The sections with the most gains first."""
-    rows = [(Markup(title), better, few, everything) for title, (better, few, everything) in sections.items()]
-    return sorted(rows, key=lambda row: -row[1])
+    rows = [(Markup(title), gains, few, everything) for title, (gains, few, everything) in sections.items()]
+    rows.sort(key=lambda row: -row[1])
+    return Verdict(better[:LONGEST], counts["better"], counts["worse"], counts["open"], rows)
 
 
 def side_of(line: pd.Series) -> str:
