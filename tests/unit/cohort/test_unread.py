@@ -9,23 +9,24 @@ import pytest
 from ldae import cli
 from ldae.core.errors import UserError
 
+NEAR = "1 file not read, although the name is near to"
 CONFIG = Path(__file__).parents[3] / "config" / "config.yaml"
 
 
 @pytest.mark.parametrize(
     ("path", "content", "said"),
     [
-        ("sub-02/anat/sub-02_mprage.nii.gz", b"x", "1 file not read, although the name is near to"),
-        ("sub-02/anat/sub-02_T1w_brain.nii.gz", b"x", "1 file not read, although the name is near to"),
-        ("sub-02/anat/sub-02_T1w_run-1.nii.gz", b"x", "1 file not read, although the name is near to"),
-        ("sub-02/anat/sub-02_desc-defaced_T1w.nii.gz", b"x", "1 file not read, although the name is near to"),
-        ("sub-02/anat/sub-02_T1w.mgz", b"x", "1 file not read, although the name is near to"),
-        ("sub-02/anat/brain.nrrd", b"x", "1 file not read, although the name is near to"),
-        ("02/anat/02_T1w.nii.gz", b"x", "1 file not read, although the name is near to"),
+        ("sub-02/anat/sub-02_mprage.nii.gz", b"x", NEAR),
+        ("sub-02/anat/sub-02_T1w_brain.nii.gz", b"x", NEAR),
+        ("sub-02/anat/sub-02_T1w_run-1.nii.gz", b"x", NEAR),
+        ("sub-02/anat/sub-02_desc-defaced_T1w.nii.gz", b"x", NEAR),
+        ("sub-02/anat/sub-02_T1w.mgz", b"x", NEAR),
+        ("sub-02/anat/brain.nrrd", b"x", NEAR),
+        ("02/anat/02_T1w.nii.gz", b"x", NEAR),
         ("02/ses-1/anat/brain.nii.gz", b"x", "1 folder named nearly as BIDS asks for (sub-*/[ses-*/]anat): rename: 02"),
         ("patients/sub-02/anat/sub-02_T1w.nii.gz", b"x", "1 folder named nearly as BIDS asks for"),
         ("sub-02 alias", b"book\0\0\0\0mark", "1 shortcut leading nowhere in this system"),
-        ("sub-02/anat/sub-02_UNIT1.nii.gz", b"x", "1 file not read, although the name is near to"),
+        ("sub-02/anat/sub-02_UNIT1.nii.gz", b"x", NEAR),
         ("sub-02/anat/DICOM/series/IM1", "DICOM", "1 DICOM file not read: convert the series with dcm2niix"),
         ("sub-02/Anat/brain.nii.gz", b"x", "1 folder named nearly as BIDS asks for (sub-*/[ses-*/]anat): rename"),
         ("sub-02/ses01/brain.nii.gz", b"x", "1 folder named nearly as BIDS asks for"),

@@ -5,6 +5,7 @@ import itertools
 import pytest
 import torch
 import torch.nn.functional as F
+from bench import Kernels
 
 from ldae import config
 from ldae.networks.autoencoder import build_autoencoder
@@ -243,27 +244,15 @@ def test_a_trunk_stored_in_bf16_gives_the_bits_of_autocast(estimators):
 
 def test_a_trunk_stored_in_bf16_is_never_cast(estimators):
     """Kernels that copy a weight to another type: one per layer under autocast, none when it is stored so."""
-    from torch.utils._python_dispatch import TorchDispatchMode
-
-    class Casts(TorchDispatchMode):
-        def __init__(self, weights):
-            super().__init__()
-            self.weights, self.count = {weight.data_ptr() for weight in weights}, 0
-
-        def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
-            if function is torch.ops.aten._to_copy.default and arguments[0].data_ptr() in self.weights:
-                self.count += 1
-            return function(*arguments, **(keywords or {}))
-
     counts = []
     for estimator in estimators:
         trunk = estimator.trunk
         weights = [
             m.weight for m in trunk.modules() if isinstance(m, torch.nn.Conv3d | torch.nn.Conv1d | torch.nn.Linear)
         ]
-        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16), Casts(weights) as casts:
+        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16), Kernels(weights) as kernels:
             trunk(torch.randn(1, 3, 4, 4, 4), torch.tensor([3]))
-        counts.append(casts.count)
+        counts.append(kernels.casts)
     assert counts[0] >= 20
     assert counts[1] == 0
 
