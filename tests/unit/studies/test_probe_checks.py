@@ -218,6 +218,7 @@ def test_more_labels_help_and_all_of_them_give_table_7() -> None:
     auc = table[table["metric"] == "auc_ad_test"].set_index("fraction")
     assert auc.loc[1.0, "value"] > auc.loc[0.1, "value"] - 0.02 and auc.loc[1.0, "value"] > 0.8
     assert auc["n_train_subjects"].tolist() == [1, 7, 37, 74] and auc["n_draws"].tolist() == [3, 3, 3, 1]
+    assert auc.loc[0.1, "sd_of_draws"] > auc.loc[0.5, "sd_of_draws"] > 0 and np.isnan(auc.loc[1.0, "sd_of_draws"])
     assert np.isnan(auc.loc[0.02, "value"]) and auc.loc[0.02, "n_draws_used"] == 0  # one subject, one class
     rows, target = probes.task_rows(scans, "ad")
     predictions, _ = probes.tested(scans, "ad", {"ldae": fixed(codes)}, rows, target, 0)
@@ -231,6 +232,18 @@ def test_the_value_is_the_mean_over_draws() -> None:
     expected = np.mean([sk.roc_auc_score(values[:, 2], values[:, k]) for k in range(2)])
     ours = e.mean_over_draws(e.METRICS["ad"][1], 2)(values, np.ones((1, 40)))
     assert ours[0] == pytest.approx(expected)
+
+
+def test_draws_that_disagree_widen_the_interval_of_their_mean() -> None:
+    """The two errors add in quadrature: the jackknife's over subjects by hand, the other as given."""
+    rng = np.random.default_rng(0)
+    values = np.column_stack([rng.normal(size=(30, 2)), rng.normal(70, 8, 30)])
+    subjects = np.array([f"s{row:02d}" for row in range(30)])
+    statistic = e.mean_over_draws(e.METRICS["age"][1], 2)
+    without = [np.abs(np.delete(values[:, :2] - values[:, 2:], row, axis=0)).mean() for row in range(30)]
+    jackknife = np.sqrt(29 * np.var(without))
+    assert e.widened_by_draws(statistic, values, subjects, 0.0) == 1
+    assert e.widened_by_draws(statistic, values, subjects, 0.5) == pytest.approx(np.hypot(1, 0.5 / jackknife))
 
 
 def test_test_labels_fit_nothing() -> None:

@@ -1,6 +1,7 @@
 """What stands beside the probes of Table 7: what else a code knows, and how many labels it needs."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from ldae.core.keys import KEY, KEY_TYPES
 from ldae.studies.common.feature_sets import TASKS, VoxelPca, code_sets, voxel_gram
 from ldae.studies.common.inputs import Inputs
 from ldae.studies.common.linear_probes import Features, Task, can_be_fitted
-from ldae.studies.common.scales import like
+from ldae.studies.common.scales import OnScale
 from ldae.studies.common.statistics import Estimate, Statistic, auc, estimates_table, interval, mae, not_available
 from ldae.studies.probes.estimates import PERMUTED, estimate_of
 from ldae.studies.probes.measure import (
@@ -25,16 +26,17 @@ from ldae.studies.probes.measure import (
 )
 from ldae.studies.probes.reading import CHANCE, components_read, read_from
 
-METRICS: dict[Task, tuple[str, Statistic]] = {"ad": ("auc_ad_test", auc), "age": ("age_mae_test", mae)}
-KEYS = ("method", "metric", "fraction", "n_train_subjects", "n_draws", "n_draws_used")
+METRICS: dict[Task, tuple[str, OnScale]] = {"ad": ("auc_ad_test", auc), "age": ("age_mae_test", mae)}
+KEYS = ("method", "metric", "fraction", "n_train_subjects", "n_draws", "n_draws_used", "sd_of_draws")
 
 
 def label_efficiency(scans: pd.DataFrame, sets: dict[str, Features], settings: Evaluation, seed: int) -> pd.DataFrame:
     """One estimate for every feature set, metric and fraction of ``settings.label_fractions``.
 
     Subsets of one draw are nested, and each holds the diagnoses in the cohort's proportions. The value is the mean over
-    ``settings.label_draws`` draws, the interval that of the test subjects; draws that lack a class cannot be fitted and
-    are counted (``n_draws_used``). Only labels are taken away: the encoder has seen all training scans.
+    ``settings.label_draws`` draws, its interval holds the choice of the test subjects and of the draws, and
+    ``sd_of_draws`` is how far apart single draws lie. Draws that lack a class cannot be fitted and are counted
+    (``n_draws_used``). Only labels are taken away: the encoder has seen all training scans.
     """
     rows = []
     for task in TASKS:
@@ -50,8 +52,8 @@ def label_efficiency(scans: pd.DataFrame, sets: dict[str, Features], settings: E
                     for subset in subsets
                     if (scores := _scores(scans, task, features, chosen, target, test, subset, seed)) is not None
                 ]
-                estimate = _estimate(scans, task, chosen[test], target[test], fitted, settings.bootstrap, seed)
-                keys = (name, METRICS[task][0], fraction, len(subsets[0]), len(subsets), len(fitted))
+                estimate, apart = _estimate(scans, task, chosen[test], target[test], fitted, settings.bootstrap, seed)
+                keys = (name, METRICS[task][0], fraction, len(subsets[0]), len(subsets), len(fitted), apart)
                 rows.append(estimate.row(**dict(zip(KEYS, keys, strict=True))))
     return estimates_table(rows, KEYS)
 
@@ -97,23 +99,35 @@ def _estimate(
     fitted: list[np.ndarray],
     bootstrap: int,
     seed: int,
-) -> Estimate:
+) -> tuple[Estimate, float | None]:
+    """The mean over the draws, and the standard deviation between them; none of a single draw."""
     if not fitted:
-        return not_available("no draw holds what a probe needs (two classes, or two ages)")
+        return not_available("no draw holds what a probe needs (two classes, or two ages)"), None
     if task == "ad" and not can_be_fitted(target):
-        return not_available("the test subjects lack a class")
+        return not_available("the test subjects lack a class"), None
     values = np.column_stack([*fitted, target])
-    statistic = mean_over_draws(METRICS[task][1], len(fitted))
-    return interval(values, scans["participant_id"].to_numpy()[rows], statistic, bootstrap, seed)
+    subjects, measure = scans["participant_id"].to_numpy()[rows], METRICS[task][1]
+    statistic, widen, apart = mean_over_draws(measure, len(fitted)), 1.0, None
+    if len(fitted) > 1:
+        single = [float(measure(values[:, [draw, -1]], np.ones((1, len(values))))[0]) for draw in range(len(fitted))]
+        apart = float(np.std(single, ddof=1))
+        widen = widened_by_draws(statistic, values, subjects, apart / np.sqrt(len(fitted)))
+    return interval(values, subjects, statistic, bootstrap, seed, widen=widen), apart
 
 
-def mean_over_draws(statistic: Statistic, draws: int) -> Statistic:
+def widened_by_draws(statistic: OnScale, values: np.ndarray, subjects: np.ndarray, error: float) -> float:
+    """Factor on the standard error over test subjects that adds the ``error`` of the mean over draws in quadrature."""
+    of_subjects = statistic.spread(values, np.unique(subjects, return_inverse=True)[1], 1.0).error
+    return float(np.hypot(1, error / of_subjects)) if of_subjects else 1.0
+
+
+def mean_over_draws(statistic: OnScale, draws: int) -> OnScale:
     """Mean of a statistic of (score, target) over several columns of scores; the target is the last column."""
 
     def averaged(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
         return np.mean([statistic(values[:, [draw, draws]], weights) for draw in range(draws)], axis=0)
 
-    return like(averaged, statistic)
+    return replace(statistic, function=averaged)
 
 
 CONFOUNDS = ("field_strength", "study_phase")

@@ -125,7 +125,7 @@ def check_scores(inputs: Inputs, predictions: Path, settings: Evaluation, seed: 
     component = not_available(NOT_FITTED).row(method=OURS, metric=reading.COMPONENT_R2, component=1)
     write_tsv(out / "components.tsv", estimates_table([component], reading.COMPONENT_KEYS))
     labels = [
-        not_available(NOT_FITTED).row(**dict(zip(checks.KEYS, (OURS, metric, fraction, 0, 0, 0), strict=True)))
+        not_available(NOT_FITTED).row(**dict(zip(checks.KEYS, (OURS, metric, fraction, 0, 0, 0, None), strict=True)))
         for metric, _ in checks.METRICS.values()
         for fraction in settings.label_fractions
     ]

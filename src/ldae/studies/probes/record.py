@@ -94,7 +94,8 @@ LABELS = Figure(
     title="How many labels a probe needs",
     text=(
         "Probes fitted on the labels of a part of the training and validation subjects (nested subsets, diagnoses in "
-        "proportion; means over random draws), measured on the test subjects. Only labels are taken away: "
+        "proportion; means over random draws), measured on the test subjects; an interval holds the choice of test "
+        "subjects and of the draws. Only labels are taken away: "
         "the codes are those of encoders that saw every training scan. A part too small for two classes has no point. "
         + INTERVALS
     ),
