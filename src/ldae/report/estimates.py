@@ -16,9 +16,13 @@ from ldae.core.files import read_tsv
 from ldae.studies.common.estimate_panels import MINUS, brief_estimate, metric_label
 from ldae.studies.common.method_styles import Method, in_html, present
 from ldae.studies.common.paper_tables import row_subjects
+from ldae.studies.common.statistics import FEW_NOTE, FEW_PER_CLASS, FEW_SUBJECTS
 from ldae.studies.common.study import Card, Estimates
 from ldae.studies.probes.reading import CHANCE
 from ldae.studies.registry import STUDIES, cards
+
+DAGGER = "\N{DAGGER}"
+FEW_WORDS = f"{DAGGER} {FEW_NOTE}: fewer than {FEW_SUBJECTS} subjects, or than {FEW_PER_CLASS} of a class"
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ def estimates_table(path: Path, shown: Estimates) -> SetTable | None:
         cells = [_with_beside(row, subjects, shown.published.get((name, column.metric))) for column, row in found]
         rows.append([in_html(method.label), *cells, Markup(str(subjects or ""))])
     head = [Markup(escape(shown.first)), *(column.head for column in columns), Markup("subjects")]
-    notes = table["note"].dropna().astype(str)
+    notes = table["note"].dropna().astype(str).replace(FEW_NOTE, FEW_WORDS)
     return SetTable(head, rows, [False] + [True] * (len(columns) + 1), sorted(set(notes)))
 
 
@@ -159,12 +163,14 @@ def _with_beside(row: pd.Series | None, subjects: int, number: str | None) -> Ma
 
 
 def cell(row: pd.Series | None, subjects: int) -> Markup:
-    """Value and interval, and how many subjects they rest on where these are not the ``subjects`` beside it."""
+    """Value and interval, and how many subjects they rest on where these are not the ``subjects`` beside it; a dagger
+    where they are too few."""
     if row is None or pd.isna(row["value"]):
         return Markup('<span class="missing">n/a</span>')
     number, interval = split_estimate(row)
     words = [interval] if interval else []
     words += [f"(n = {count_of(row)})"] if count_of(row) != subjects else []
+    words += [DAGGER] if note_of(row) == FEW_NOTE else []
     return Markup('{} <span class="interval">{}</span>').format(number, " ".join(words))
 
 
@@ -260,7 +266,7 @@ def _set(evaluate: Path, card: Card) -> SetCard | None:
         row = row_of(table, card.method, metric)
         if row is not None and (pd.notna(row["value"]) or metric == card.metrics[-1]):
             value, interval = split_estimate(row)
-            rival = row_of(table, card.rival, metric) if card.rival else None
+            rival = row_of(table, card.rival, card.rival_metric or metric) if card.rival else None
             compare = (
                 Markup("")
                 if rival is None

@@ -23,7 +23,8 @@ def written(folder, study, rows, note=None, **more):
     [
         ("ssim_w11_brain", 0.1, 0.2, "better"), ("ssim_w11_brain", -0.2, -0.1, "worse"),
         ("ssim_w11_brain", -0.1, 0.2, "open"), ("mse", -0.2, -0.1, "better"), ("mse", 0.1, 0.2, "worse"),
-        ("mse", 0.0, 0.2, "open"), ("psnr", -0.2, 0.0, "open"),
+        ("mse", 0.0, 0.2, "open"), ("psnr", -0.2, 0.0, "open"), ("mse_vs_ae", -0.2, -0.1, "own"),
+        ("ssim_w4_paper", 0.1, 0.2, "own"), ("ssim_w4_paper", -0.2, -0.1, "worse"), ("mse_vs_ae", -0.2, 0.1, "open"),
     ],
 )  # fmt: skip
 def test_the_side_of_an_interval(metric, low, high, side):
@@ -53,13 +54,14 @@ def test_all_studies_are_counted_and_pairs_of_ours_left_out(tmp_path):
         [
             ("ldae_noise-mean_volume", "mse", -0.02, -0.03, -0.01),
             ("ldae_noise-mean_volume", "psnr", 1.0, 0.5, 1.5),
+            ("ldae_noise-mean_volume", "mse_vs_ae", -0.02, -0.03, -0.01),  # against the autoencoder's own output
             ("ldae_noise-mean_volume", "ssim_w11_brain", -0.02, -0.03, -0.01),
             ("ldae_encoded-ldae_noise", "mse", -0.02, -0.03, -0.01),  # two of ours
         ],
     )
     written(tmp_path, "probes", [("ldae-pca_voxels", "auc_ad_cv", 0.1, -0.2, 0.3)], p_holm=0.9)
     found = verdict(tmp_path)
-    assert (found.n_better, found.n_worse, found.n_open, found.n_all) == (2, 1, 1, 4)
+    assert (found.n_better, found.n_worse, found.n_open, found.n_all, found.n_own) == (2, 1, 1, 4, 1)
     (sentence,) = found.better
     assert "is ahead of Mean training brain</a>: " in sentence and sentence.endswith(", and 1 more")
     assert sentence.startswith('<a href="#reconstruction">LDAE, own y<sub>sem</sub>')

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from ldae.core.files import read_tsv
 from ldae.studies.arena.record import COMPETITORS
-from ldae.studies.common.estimate_panels import draw_interval, rows_of, why_missing
+from ldae.studies.common.estimate_panels import draw_interval, few_mark, rows_of, why_missing
 from ldae.studies.common.figure_style import (
     FAINT,
     FULL_WIDTH_MM,
@@ -107,5 +107,5 @@ def _draw(axes: Axes, table: pd.DataFrame, protocol: str, methods: dict[str, Met
     axes.grid(axis="x", color=FAINT)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    few = means["note"].astype(str).str.contains("too few").any()
-    axes.set_xlabel("rank (1 is the best)" + (": too few subjects" if few else ""))
+    few = few_mark(means)
+    axes.set_xlabel("rank (1 is the best)" + (f"{few} subjects" if few else ""))

@@ -6,8 +6,8 @@ import pandas as pd
 
 from ldae.core.files import read_tsv
 from ldae.studies.arena.record import COMPETITORS, DIFFERENCES, RANKS, SUMMARY
-from ldae.studies.common.paper_tables import TRAINING_SEEDS, format_estimate, row_subjects
-from ldae.studies.common.statistics import FEW_NOTE, verdict
+from ldae.studies.common.paper_tables import TRAINING_SEEDS, few_words, format_estimate, row_subjects
+from ldae.studies.common.statistics import verdict
 
 PROTOCOL_WORDS = {"cv": "cross-validated", "test": "test subjects"}
 NOBODY = "no code was given (arena.codes)"
@@ -27,7 +27,7 @@ def arena_table(evaluate: Path) -> pd.DataFrame:
             row["rank_mean"] = format_estimate(mean.iloc[0], subjects) if len(mean) else "n/a"
             for name, line in lines.iterrows():
                 row[str(name).removesuffix(f"_{protocol}")] = format_estimate(line, subjects)
-            row["note"] = FEW_NOTE if (lines["note"] == FEW_NOTE).any() else None
+            row["note"] = few_words(lines.set_axis(lines.index.str.removesuffix(f"_{protocol}"))) or None
             rows.append(row)
     table = pd.DataFrame(rows)
     known = {name: place for place, name in enumerate(COMPETITORS)}

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 from ldae.studies.common.figure_style import FAINT, INK, MUTED, say_why_empty
 from ldae.studies.common.method_styles import Method
+from ldae.studies.common.statistics import FEW_NOTE
 
 MINUS = "\N{MINUS SIGN}"
 METRIC_LABELS = {
@@ -222,8 +223,12 @@ def subjects_line(summary: pd.DataFrame, metric: str) -> str:
     rows = rows_of(summary, metric)
     if rows.empty:
         return ""
-    few = rows["note"].astype(str).str.contains("too few").any()
-    return f"\n{count_words(rows['n_subjects'])} subjects" + (": too few" if few else "")
+    return f"\n{count_words(rows['n_subjects'])} subjects{few_mark(rows)}"
+
+
+def few_mark(rows: pd.DataFrame) -> str:
+    """``: too few`` where any of these estimates rests on too few subjects; otherwise nothing."""
+    return f": {FEW_NOTE}" if (rows["note"] == FEW_NOTE).any() else ""
 
 
 def count_words(counts: pd.Series) -> str:

@@ -125,7 +125,7 @@ def paper_table(plan: "PaperTable", evaluate: Path) -> pd.DataFrame:
         row: dict[str, object] = {"method": method, "subjects": subjects, "n_training_seeds": TRAINING_SEEDS} | cells
         known = {metric: plan.published[method, metric] for metric in cells if (method, metric) in plan.published}
         row |= {f"{metric}_published": text for metric, text in known.items()}
-        rows.append(row | {"note": FEW_NOTE if (lines["note"] == FEW_NOTE).any() else ""})
+        rows.append(row | {"note": few_words(lines)})
     table = pd.DataFrame(rows)
     shown = [f"{metric}{suffix}" for metric in plan.metrics for suffix in ("", "_published")]
     order = ["method", "subjects", "n_training_seeds", *shown, "note"]
@@ -140,6 +140,13 @@ def estimate_cells(lines: pd.DataFrame) -> tuple[int, dict[str, str]]:
     """
     subjects = row_subjects(lines)
     return subjects, {str(metric): format_estimate(line, subjects) for metric, line in lines.iterrows()}
+
+
+def few_words(lines: pd.DataFrame) -> str:
+    """``too few``, with the metrics where only some of a row's estimates rest on too few; empty where none does."""
+    known = lines[lines["value"].notna()]
+    few = known.index[known["note"] == FEW_NOTE]
+    return "" if few.empty else FEW_NOTE if len(few) == len(known) else f"{FEW_NOTE}: {', '.join(map(str, few))}"
 
 
 def row_subjects(lines: pd.DataFrame) -> int:

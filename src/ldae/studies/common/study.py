@@ -204,6 +204,7 @@ class Card:
         metrics: the first that has a value is shown, or why the last has none.
         rival: the method it is compared to.
         rival_label: the words for that.
+        rival_metric: of the rival, where it is not the same.
     """
 
     order: int
@@ -213,6 +214,7 @@ class Card:
     metrics: tuple[str, ...]
     rival: str | None = None
     rival_label: str = ""
+    rival_metric: str | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,14 @@ from matplotlib.axes import Axes
 
 from ldae.core.files import read_tsv
 from ldae.core.keys import KEY, KEY_TYPES
-from ldae.studies.common.estimate_panels import brief_estimate, count_words, line_with_intervals, rows_of, why_missing
+from ldae.studies.common.estimate_panels import (
+    brief_estimate,
+    count_words,
+    few_mark,
+    line_with_intervals,
+    rows_of,
+    why_missing,
+)
 from ldae.studies.common.figure_style import (
     DIAGNOSES,
     DIAGNOSIS_COLOURS,
@@ -103,7 +110,7 @@ def _draw_curve(axes: Axes, probe: pd.DataFrame, measure: str, title: str, label
             color=DIAGNOSIS_COLOURS[diagnosis],
             marker=DIAGNOSIS_MARKERS[diagnosis],
             linewidth=1.8,
-            label=f"{diagnosis} (n = {count_words(curve['n_subjects'])})",
+            label=f"{diagnosis} (n = {count_words(curve['n_subjects'])}{few_mark(curve)})",
         )
     axes.set_xlabel(AIMED_AT)
     axes.set_ylabel(label)

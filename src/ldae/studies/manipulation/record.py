@@ -219,7 +219,8 @@ STUDY = Study(
             "probe",
             ("ventricle_ml_change_mapped_plus_ad",),
             rival="random",
-            rival_label="random direction",
+            rival_label="random direction, whichever way",
+            rival_metric="ventricle_ml_change_mapped_size_plus_ad",
         ),
     ),
 )

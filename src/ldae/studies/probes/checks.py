@@ -15,7 +15,7 @@ from ldae.studies.common.feature_sets import TASKS, VoxelPca, code_sets, voxel_g
 from ldae.studies.common.inputs import Inputs
 from ldae.studies.common.linear_probes import Features, Task, can_be_fitted
 from ldae.studies.common.scales import OnScale
-from ldae.studies.common.statistics import Estimate, Statistic, auc, estimates_table, interval, mae, not_available
+from ldae.studies.common.statistics import Estimate, auc, estimates_table, interval, mae, not_available
 from ldae.studies.probes.estimates import PERMUTED, estimate_of
 from ldae.studies.probes.measure import (
     CONSTANT,

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from ldae.core.files import read_tsv
 from ldae.studies.common.estimate_panels import (
     count_words,
+    few_mark,
     forest,
     line_with_intervals,
     rows_of,
@@ -170,4 +171,6 @@ def _draw_curves(axes: Axes, table: pd.DataFrame, metric: str, reference: float 
     axes.minorticks_off()
     axes.grid(axis="y", color=FAINT)
     drawn = rows[rows["method"].isin(methods)]
-    axes.set_xlabel(f"training subjects with a label\n{count_words(drawn['n_subjects'])} test subjects")
+    axes.set_xlabel(
+        f"training subjects with a label\n{count_words(drawn['n_subjects'])} test subjects{few_mark(drawn)}"
+    )

@@ -6,8 +6,7 @@ import pandas as pd
 
 from ldae.core.files import read_json, read_tsv
 from ldae.studies.common.linear_probes import Task
-from ldae.studies.common.paper_tables import TRAINING_SEEDS, format_estimate, row_subjects
-from ldae.studies.common.statistics import FEW_NOTE
+from ldae.studies.common.paper_tables import TRAINING_SEEDS, few_words, format_estimate, row_subjects
 from ldae.studies.probes.estimates import AGE_METRICS, CORRECTED, LARGER_IS_BETTER, OURS, PERMUTED, PROTOCOLS, verdict
 from ldae.studies.probes.reading import CHANCE
 from ldae.studies.probes.record import PUBLISHED
@@ -51,7 +50,7 @@ def probe_table(evaluate: Path) -> pd.DataFrame:
                     row[f"{metric}_published"] = PUBLISHED[method, metric]
             for metric in LARGER_IS_BETTER:
                 row[f"{metric}_verdict"] = _verdict(against, method, f"{metric}_{protocol}")
-            few = FEW_NOTE if (lines["note"] == FEW_NOTE).any() else None
+            few = few_words(lines.rename(index={name: metric for metric, name in chosen.items()}))
             steps = supervised_steps(evaluate) if method in SUPERVISED else None
             row["note"] = "; ".join(words for words in (few, steps) if words) or None
             rows.append(row)
