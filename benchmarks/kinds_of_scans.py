@@ -3,10 +3,11 @@
     python benchmarks/kinds_of_scans.py SCANS.tsv [--volumes FILE.npz] [--min-slices 32] [--out results/kinds_of_scans]
 
 SCANS.tsv has the columns file (from the table's folder), kind, and expected: `use` for a T1-weighted head that is to go
-through, `refuse` for everything else. A scan of the first kind that is refused or fails is a false alarm, one of the
-second that passes or warns is a miss; rates have their one-sided 95 % limits (Clopper and Pearson 1934). --volumes: T1w
-brains on the grid of the networks (array `volumes`, as `ldae` packs them), whose contrast is judged as it is and
-through curves that make another contrast of it. The chain: N4 of two levels, deepbet's first stage, affine at 2 mm.
+through, `refuse` for everything else, `warn` for what counts as neither. A scan of the first kind that is refused or
+fails is a false alarm, one of the second that passes or warns is a miss; rates have their one-sided 95 % limits
+(Clopper and Pearson 1934). --volumes: T1w brains on the grid of the networks (array `volumes`, as `ldae` packs them),
+whose contrast is judged as it is and through curves that make another contrast of it. The chain: N4 of two levels,
+deepbet's first stage, affine at 2 mm.
 What is measured is kept below --out; remove the folder after a change of the code. 5 to 20 CPU-seconds a scan.
 """
 
@@ -40,7 +41,8 @@ SETTINGS = Preprocessing(
     registration=Registration(transform="affine", resolution_mm=2.0),
     conform=GRID,
 )
-SHOWN = ("grey_white", "fluid_white", "enhanced", "volume_ratio", "ncc_template", "dice_template")
+SHOWN = ("grey_white", "fluid_white", "enhanced", "detail", "ghost", "turn", "stretch")
+SHOWN = (*SHOWN, "volume_ratio", "ncc_template", "dice_template")
 CONTRAST = ("grey_white", "fluid_white")
 # intensity over white matter's -> of the other contrast; 0 stays 0
 CURVES = {

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from ldae.core.files import atomic_path
+from ldae.preprocessing.artefacts import detail_of, ghost_of
 from ldae.preprocessing.bias_field import quick_head_mask
 from ldae.preprocessing.reasons import reason_of
 from ldae.preprocessing.registration_template import Template
@@ -26,11 +27,14 @@ LIMITS: Limits = {
     "determinant": (0.6, 0.9, 2.2, 3.0),
     "shear": (None, None, 0.2, 0.4),
     "stretch": (None, None, 1.25, 1.75),
+    "turn": (None, None, 45, 75),
     "volume_ratio": (0.75, 0.9, 1.13, 1.25),
     "brain_ml": (600, 850, 1900, 2300),
     "cut_cm2": (None, None, 5, 25),
     "cut_head_cm2": (None, None, 20, 50),
     "noise": (None, None, 0.15, 0.4),
+    "detail": (0.25, 0.33, None, None),
+    "ghost": (None, None, 0.3, 0.6),
     "saturated": (None, None, 0.05, 0.3),
     "bias_range": (None, None, 6, 20),
     "edge_fraction": (None, None, 0.001, 0.02),
@@ -42,7 +46,8 @@ LIMITS: Limits = {
 }
 # no air to measure noise in; not measured outside the cohort's chain; no warp; not measured by earlier versions
 UNKNOWN_ALLOWED = {"noise", "bias_range", "dice_affine", "ncc_affine", "grey_white", "fluid_white"}
-UNKNOWN_ALLOWED |= {"cut_head_cm2", "range_used", "filled", "offset", "volume_ratio", "enhanced", "stretch"}
+UNKNOWN_ALLOWED |= {"cut_head_cm2", "range_used", "filled", "offset", "volume_ratio", "enhanced", "stretch", "turn"}
+UNKNOWN_ALLOWED |= {"detail", "ghost"}
 NEAR_MM = 8.0  # skull and scalp are thicker
 COARSE_MM, SIGNAL = (
     4.0,
@@ -59,14 +64,16 @@ def native_metrics(image: nib.Nifti1Image, mask: nib.Nifti1Image, stripped: bool
         ``noise_brain``: noise between neighbouring brain voxels over that median; ``saturated``: fraction of the brain
         at the image's maximum; ``cut_cm2``: brain surface on the border of the image (a cropped brain);
         ``cut_head_cm2``: head on that border, beside the brain (a mask may end before it),
-        None for a scan that is ``stripped`` already.
+        None for a scan that is ``stripped`` already; ``detail`` and ``ghost`` as
+        :mod:`ldae.preprocessing.artefacts` has them.
     """
     data, brain = image.get_fdata(dtype=np.float32), np.asanyarray(mask.dataobj) > 0.5
     zooms = np.linalg.norm(image.affine[:3, :3], axis=0)
     typical, head = float(np.median(data[brain])), quick_head_mask(data, zooms)
-    cut = {"cut_cm2": cut_area(brain, zooms), "cut_head_cm2": None if stripped else cut_head_area(head, brain, zooms)}
+    found = {"cut_cm2": cut_area(brain, zooms), "cut_head_cm2": None if stripped else cut_head_area(head, brain, zooms)}
+    found |= {"detail": detail_of(data, brain, zooms), "ghost": ghost_of(data, brain, zooms)}
     if not typical > 0:
-        return {"noise": None, "noise_brain": None, "saturated": 0.0} | cut
+        return {"noise": None, "noise_brain": None, "saturated": 0.0} | found
     air = data[~ndimage.binary_dilation(head, iterations=max(1, round(6 / zooms.min())))]
     known = air.size > 1000 and (np.abs(air) < 1e-3 * typical).mean() < 0.5  # many scanners blank the air
     steps = np.diff(data, n=2, axis=0)[brain[2:] & brain[1:-1] & brain[:-2]]
@@ -75,7 +82,7 @@ def native_metrics(image: nib.Nifti1Image, mask: nib.Nifti1Image, stripped: bool
         "noise": float(air.mean() / np.sqrt(np.pi / 2) / typical) if known else None,
         "noise_brain": float(noise_brain),
         "saturated": float((data[brain] >= data.max() * (1 - 1e-6)).mean()),
-    } | cut
+    } | found
 
 
 def cut_area(brain: np.ndarray, zooms: np.ndarray) -> float:

@@ -19,6 +19,8 @@ WORDS = {
     "shear": "the brain had to be sheared to fit the template: look whether mask or registration went wrong",
     "stretch": "one direction had to be enlarged so many times more than another to fit the template: look at the "
     "voxel sizes in the header, and whether mask or registration went wrong",
+    "turn": "the brain had to be turned by so many degrees to fit the template: look at the axes in the header; if one "
+    "of them is backwards, left and right may be exchanged",
     "enhanced": "spots inside the brain are far brighter than white matter, as vessels are after a contrast agent "
     "(gadolinium): look whether the scan was made with one",
     "volume_ratio": "after the affine the brain has so many times the volume of the template's: look whether it was "
@@ -28,6 +30,8 @@ WORDS = {
     "cut_head_cm2": "the border of the image cuts the head right beside the brain (in cm2): look for missing slices",
     "noise": "the air is noisy, compared with the brain: look for motion or a coil that failed",
     "saturated": "brain voxels lie at the image's maximum: intensities were cut off",
+    "detail": "hardly any of the brain's contrast is fine: look for motion, strong smoothing or coarse voxels",
+    "ghost": "the brain shows once more, half the field of view away: look for a ghost in the picture",
     "bias_range": "the inhomogeneity that N4 found is large: look for a failed coil, or a surface coil",
     "edge_fraction": "brain lies on the border of the target grid: look at the registration, and at conform's grid",
     "clipped": "brain voxels are as bright as the scale goes: look for bright vessels or artefacts",

@@ -32,7 +32,10 @@ from ldae.preprocessing.starts import SEARCH_MM, best_starts
 LINEAR = {"affine": "Affine", "rigid": "Rigid"}
 MARGIN_MM = 15.0  # twice the standard deviation of SyN's smoothing at its coarsest level, 4 mm
 AFFINE_MM = 2.0  # of SyN's first stage
-JUDGED = ("ncc_template", "dice_template", "volume_ratio", "determinant", "shear")
+JUDGED = {
+    "Affine": ("ncc_template", "dice_template", "volume_ratio", "determinant", "shear"),
+    "Rigid": ("ncc_template",),
+}
 BETTER = 0.01  # by so much, in correlation and Dice together, another start has to be better than the first
 
 
@@ -112,6 +115,13 @@ def stretch_of(matrix: np.ndarray) -> float:
     return float(scales[0] / scales[-1])
 
 
+def turn_of(matrix: np.ndarray) -> float:
+    """Degrees by which the affine turns a head: its tilt, and more where the header turns or swaps axes."""
+    left, _, right = np.linalg.svd(matrix[:3, :3])
+    cosine = (np.trace(left @ right) - 1) / 2
+    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+
+
 def log_jacobian(warp: Path) -> nib.Nifti1Image:
     """log of the Jacobian determinant of a SyN displacement field, on the field's grid.
 
@@ -139,8 +149,8 @@ def search(brain: nib.Nifti1Image, settings: Registration, folder: Path) -> list
 def linear_search(brain: nib.Nifti1Image, template: Template, kind: str, spacing: float, folder: Path) -> str:
     """The file of an affine or rigid transform.
 
-    ANTs starts with the centres of mass on each other. Where quality control would not pass what comes of it (a rigid
-    search: would refuse it), the search starts from other rotations, up to the first that passes; the best stays.
+    ANTs starts with the centres of mass on each other. Where quality control would not pass what comes of it (of a
+    rigid search: its correlation), the search starts from other rotations, up to the first that passes; the best stays.
     """
     final = f"{folder}{os.sep}0GenericAffine.mat"
     first = linear_stage(brain, template, kind, spacing, folder / "first-", None)
@@ -179,13 +189,11 @@ def linear_stage(
 
 
 def judged(brain: nib.Nifti1Image, template: Template, transform: str, kind: str) -> tuple[float, bool]:
-    """Correlation and Dice together, and whether quality control would have nothing to say (of a rigid one: let it
-    through)."""
+    """Correlation and Dice together, and whether quality control would have nothing to say of :data:`JUDGED`."""
     matrix = np.linalg.inv(matrix_of(load_ants().read_transform(transform)))
     found = placed_metrics(brain, matrix, template) | {"shear": shear_of(matrix)}
-    limits = {name: LIMITS[name] for name in JUDGED if name in found}
-    flag = verdict(found, limits, only=True)[0]
-    return found["ncc_template"] + found["dice_template"], flag == "pass" or (kind == "Rigid" and flag == "warn")
+    flag = verdict(found, {name: LIMITS[name] for name in JUDGED[kind]}, only=True)[0]
+    return found["ncc_template"] + found["dice_template"], flag == "pass"
 
 
 def itk_transform(matrix: np.ndarray) -> Any:

@@ -6,7 +6,7 @@ resolution of the search. It costs seconds, and only the scans that need it.
 """
 
 from collections.abc import Iterable
-from itertools import product
+from itertools import chain, product
 
 import nibabel as nib
 import numpy as np
@@ -17,6 +17,7 @@ from ldae.preprocessing.registration_template import Template
 
 COARSE_MM, SEARCH_MM = 8.0, 4.0  # of the comparison, of the searches from the best of it
 PITCH, ROLL, YAW = range(-60, 61, 15), range(-40, 41, 20), range(-40, 41, 20)  # degrees about R, A, S
+OF_HEADERS = (-30, 0, 30)  # pitch of a head whose header has its axes in another order, or backwards
 TRIED = 3
 SCALE = (0.6, 1.7)  # of one axis
 
@@ -24,6 +25,7 @@ SCALE = (0.6, 1.7)  # of one axis
 def best_starts(brain: nib.Nifti1Image, template: Template, linear: bool, count: int = TRIED) -> list[np.ndarray]:
     """The rotations under which a brain looks most like the template, as 4x4 R-A-S mm of the scan -> of the template.
 
+    Those of a head that is tilted, and those of a header that turns or swaps axes (the 23 other rotations of a cube).
     Centres of mass lie on each other, and with ``linear`` the brain is scaled along the template's axes until its
     spread is the template's.
 
@@ -31,21 +33,28 @@ def best_starts(brain: nib.Nifti1Image, template: Template, linear: bool, count:
         brain: 0 outside the brain.
         linear: scale the axes; a rigid search cannot.
     """
-    return [matrix for _, matrix in ranked(brain, template, linear, product(PITCH, ROLL, YAW))[:count]]
+    tilts = Rotation.from_euler("xyz", list(product(PITCH, ROLL, YAW)), degrees=True)
+    return [matrix for _, matrix in ranked(brain, template, linear, chain(tilts, turns_of_headers()))[:count]]
+
+
+def turns_of_headers() -> list[Rotation]:
+    """A cube's rotations but for none at all, each of a head that is tilted a little."""
+    tilts = [Rotation.from_euler("x", degrees, degrees=True) for degrees in OF_HEADERS]
+    return [tilt * turn for turn in Rotation.create_group("O") if turn.magnitude() > 0.1 for tilt in tilts]
 
 
 def ranked(
-    brain: nib.Nifti1Image, template: Template, linear: bool, turns: Iterable[tuple[float, float, float]]
+    brain: nib.Nifti1Image, template: Template, linear: bool, turns: Iterable[Rotation]
 ) -> list[tuple[float, np.ndarray]]:
-    """Likeness and matrix of rotations (degrees about R, A, S), as :func:`best_starts` compares them, best first."""
+    """Likeness and matrix of rotations, as :func:`best_starts` compares them, best first."""
     fixed, moving = (coarse(image) for image in (template.brain, brain))
     target = points_of(fixed)
     centre, spread = target.mean(axis=0), target.std(axis=0)
     own = points_of(moving)
     reference = fixed.get_fdata(dtype=np.float32)
     found = []
-    for angles in turns:
-        turned = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
+    for turn in turns:
+        turned = turn.as_matrix()
         placed = (own - own.mean(axis=0)) @ turned.T
         scale = np.clip(spread / placed.std(axis=0), *SCALE) if linear else np.ones(3)
         matrix = np.eye(4)

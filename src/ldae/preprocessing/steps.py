@@ -123,7 +123,7 @@ def register_step(files: ScanFiles, settings: Registration, grid: Conform, throu
     from ldae.preprocessing.contrast import contrast_metrics
     from ldae.preprocessing.longitudinal import SubjectMean, alignment_of_visit
     from ldae.preprocessing.quality import alignment_metrics, before_the_warp, draw_picture, volume_ratio
-    from ldae.preprocessing.registration import log_jacobian, register, shear_of, stretch_of
+    from ldae.preprocessing.registration import log_jacobian, register, shear_of, stretch_of, turn_of
     from ldae.preprocessing.registration_template import template_of
 
     template = template_of(settings)
@@ -152,6 +152,7 @@ def register_step(files: ScanFiles, settings: Registration, grid: Conform, throu
         metrics |= alignment_metrics(volume, template_mask, template)
         metrics |= {"determinant": alignment.determinant, "shear": shear_of(alignment.native_to_template)}
         metrics["stretch"] = stretch_of(alignment.native_to_template)
+        metrics["turn"] = turn_of(alignment.native_to_template)
         if settings.transform != "rigid":
             metrics["volume_ratio"] = volume_ratio(mask, alignment.determinant, template)
         metrics |= measurable(contrast_metrics(corrected, alignment.native_to_template, template))

@@ -60,5 +60,5 @@ def likeness_of(image: nib.Nifti1Image, found: np.ndarray) -> float:
     brain = np.where(found > 0.5, image.get_fdata(dtype=np.float32), 0)
     if not brain.max() > 0:
         return -1.0
-    turns = [(float(degrees), 0.0, 0.0) for degrees in PITCH]
+    turns = [Rotation.from_euler("x", degrees, degrees=True) for degrees in PITCH]
     return ranked(cropped(nib.Nifti1Image(brain, image.affine)), load_template(), True, turns)[0][0]

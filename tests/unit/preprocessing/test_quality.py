@@ -12,10 +12,12 @@ from ldae.config import Conform, Quality
 from ldae.core.errors import UserError
 from ldae.core.files import read_tsv, write_tsv
 from ldae.core.keys import KEY as KEYS
+from ldae.preprocessing.artefacts import detail_of, ghost_of
 from ldae.preprocessing.cohort_quality import OF_BIAS_FIELD, OF_BRAIN, judge, qc_scans
 from ldae.preprocessing.conform import grid_affine
 from ldae.preprocessing.derivatives import ScanFiles
 from ldae.preprocessing.quality import (
+    LIMITS,
     alignment_metrics,
     before_the_warp,
     cut_head_area,
@@ -30,6 +32,7 @@ from ldae.preprocessing.registration_template import load_template
 
 GRID = Conform(shape=(48, 56, 48), spacing_mm=3.5, centre_mm=(0, -17, 5))
 COSTLY = {"none": 0, "fail": 1, "warn": 2}  # flag that costs a scan its place -> scans lost of four
+DETAIL, GHOST = ({name: LIMITS[name]} for name in ("detail", "ghost"))
 GOOD = {
     "dice_template": 0.96,
     "ncc_template": 0.6,
@@ -43,6 +46,8 @@ GOOD = {
     "noise": 0.02,
     "noise_brain": 0.03,
     "saturated": 0.0,
+    "detail": 0.5,
+    "ghost": 0.1,
     "cut_cm2": 0.0,
     "cut_head_cm2": 0.0,
     "grey_white": 0.75,
@@ -194,6 +199,23 @@ def test_native_metrics_are_what_was_put_in():
     )
     assert native_metrics(image, brain, stripped=True)["cut_head_cm2"] is None
     assert native_metrics(nib.Nifti1Image(data.astype(np.float32), affine), brain)["noise"] is None  # blanked air
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_a_ghost_is_seen_by_its_strength(axis, head, true_mask):
+    data, zooms = head.get_fdata(dtype=np.float32), np.array(head.header.get_zooms())
+    ghosts = [data + share * np.roll(data, data.shape[axis] // 2, axis) for share in (0.0, 0.25, 0.5)]
+    flags = [verdict({"ghost": ghost_of(each, true_mask, zooms)}, GHOST, only=True)[0] for each in ghosts]
+    assert flags == ["pass", "warn", "fail"]
+
+
+def test_blurring_takes_the_detail_and_thick_slices_do_not(head, true_mask):
+    data, zooms = head.get_fdata(dtype=np.float32), np.array(head.header.get_zooms())
+    images = [ndimage.gaussian_filter(data, np.array(fwhm) / 2.355 / zooms) for fwhm in ((0, 0, 9), [8] * 3, [14] * 3)]
+    found = [detail_of(image, true_mask, zooms) for image in (data, *images)]
+    assert [verdict({"detail": each}, DETAIL, only=True)[0] for each in found] == ["pass", "pass", "warn", "fail"]
+    assert ghost_of(data, np.ones_like(true_mask), zooms) is None  # no room beside the brain
+    assert detail_of(np.zeros_like(data), true_mask, zooms) == 0
 
 
 def test_a_brain_that_the_border_cuts_is_seen_where_its_mask_ends_before():

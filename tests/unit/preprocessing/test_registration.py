@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 from ldae.config import Registration
 from ldae.core.errors import QuarantinedScan, UserError
 from ldae.preprocessing.antspy import load_ants, strictly, to_ants
-from ldae.preprocessing.registration import log_jacobian, matrix_of, register, shear_of, stretch_of
+from ldae.preprocessing.registration import log_jacobian, matrix_of, register, shear_of, stretch_of, turn_of
 from ldae.preprocessing.registration_template import load_template
 
 SETTINGS = Registration(transform="affine", resolution_mm=4.0)
@@ -149,6 +149,12 @@ def test_a_template_of_templateflow_is_its_head_times_its_mask(tmp_path, brain, 
     template = load_template("templateflow:MNI152NLin2009cSym")
     assert template.space == "MNI152NLin2009cSym"
     assert np.array_equal(template.brain.get_fdata() > 0, inside > 0)
+
+
+def test_a_turn_is_the_angle_of_the_rotation_whatever_the_size():
+    turn = Rotation.from_rotvec([0, 50 * 0.6, 50 * 0.8], degrees=True).as_matrix()
+    assert turn_of(1.3 * turn) == pytest.approx(50)
+    assert turn_of(np.diag([1.1, 0.9, 1.0]) @ np.diag([-1, -1, 1])) == pytest.approx(180)
 
 
 def test_log_jacobian_of_a_known_stretch(tmp_path, brain):

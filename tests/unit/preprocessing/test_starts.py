@@ -9,11 +9,11 @@ from scipy.spatial.transform import Rotation
 from ldae.config import Registration
 from ldae.preprocessing import registration
 from ldae.preprocessing.quality import LIMITS, placed_metrics, verdict, volume_ratio
-from ldae.preprocessing.registration import register, stretch_of
+from ldae.preprocessing.registration import register, stretch_of, turn_of
 from ldae.preprocessing.registration_template import load_template
 
 AFFINE = Registration(transform="affine", resolution_mm=4.0)
-FAR = {"tilted back": (60, 0, 0), "tilted forward": (-55, 0, 0)}
+FAR = {"tilted back": (60, 0, 0), "tilted forward": (-55, 0, 0), "header turned round": (0, 0, 180)}
 
 
 def pose(angles: tuple[float, float, float], scale: float = 1.1) -> np.ndarray:
@@ -52,7 +52,11 @@ def found(scan: nib.Nifti1Image, settings: Registration = AFFINE) -> np.ndarray:
 def test_a_tilted_head_is_followed_and_one_start_would_not(name, brain, monkeypatch):
     true = pose(FAR[name])
     scan = seen(brain, true)
-    assert apart_mm(found(scan), true, scan) < 1.5
+    matrix = found(scan)
+    assert apart_mm(matrix, true, scan) < 1.5
+    assert turn_of(matrix) == pytest.approx(max(map(abs, FAR[name])), abs=2)
+    flag = verdict({"turn": turn_of(matrix)}, {"turn": LIMITS["turn"]}, only=True)[0]
+    assert flag == ("fail" if "header" in name else "warn")
     monkeypatch.setattr(registration, "best_starts", lambda *_: [])
     alone = found(scan)
     assert apart_mm(alone, true, scan) > 10

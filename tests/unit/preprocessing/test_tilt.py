@@ -1,52 +1,39 @@
-"""A brain that extraction loses where the head hangs forwards is looked for in the head turned upright."""
+"""Which masks are looked at once more; what that finds in a head that hangs: unit/phantom/test_hanging_heads.py."""
 
 import nibabel as nib
 import numpy as np
+import pytest
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from ldae.preprocessing.tilt import POOR, found_upright, likeness_of
+from ldae.config import BrainExtraction
+from ldae.preprocessing.brain_extraction import BACKENDS
+from ldae.preprocessing.tilt import POOR, found_turned, found_upright, likeness_of
 
-ROOM = 14  # voxels around the brain, so that a turn leaves nothing out
-
-
-def turned(brain: nib.Nifti1Image, degrees: float) -> nib.Nifti1Image:
-    """The brain (R-A-S) turned about R in a grid with room for it."""
-    data = np.pad(brain.get_fdata(dtype=np.float32), ROOM)
-    middle = (np.array(data.shape) - 1) / 2
-    turn = Rotation.from_euler("x", -degrees, degrees=True).as_matrix()
-    return nib.Nifti1Image(ndimage.affine_transform(data, turn, middle - turn @ middle, order=1), brain.affine)
+FAST = BrainExtraction(second_stage=False)
 
 
-def finder(brain: nib.Nifti1Image):
-    """An extraction that knows heads as they usually lie: near brain in an unusual place it finds none."""
-    usual = ndimage.binary_dilation(turned(brain, 0).get_fdata() > 20, iterations=5)
-    asked = []
-
-    def find(image: nib.Nifti1Image) -> np.ndarray:
-        asked.append(image)
-        brain = image.get_fdata() > 20
-        return (brain & ~ndimage.binary_dilation(brain & ~usual, iterations=12)).astype(np.float32)
-
-    return find, asked
-
-
-def test_a_brain_that_was_cut_is_found_in_the_head_turned_upright(brain):
-    scan, (find, asked) = turned(brain, -40), finder(brain)
-    first, whole = find(scan), scan.get_fdata() > 20
-    assert likeness_of(scan, first) < POOR
-    mask = found_upright(scan, first, find) > 0.5
-    assert (first > 0.5)[whole].mean() < 0.8 < 0.98 < mask[whole].mean()
-    assert len(asked) == 2
+def never(_: nib.Nifti1Image) -> np.ndarray:
+    pytest.fail("the brain was looked for again")
 
 
 def test_a_brain_that_was_found_is_not_looked_for_again(brain):
-    scan, (find, asked) = turned(brain, -15), finder(brain)
-    first = find(scan)
-    assert found_upright(scan, first, find) is first and len(asked) == 1
+    data = np.pad(brain.get_fdata(dtype=np.float32), 14)
+    middle, turn = (np.array(data.shape) - 1) / 2, Rotation.from_euler("x", 15, degrees=True).as_matrix()
+    tilted = nib.Nifti1Image(ndimage.affine_transform(data, turn, middle - turn @ middle, order=1), brain.affine)
+    found = (tilted.get_fdata() > 20).astype(np.float32)
+    assert found_upright(tilted, found, never) is found
+    found[:, :, data.shape[2] // 2 :] = 0
+    assert likeness_of(tilted, found) < POOR
 
 
-def test_a_mask_that_looks_no_better_turned_stays(brain):
-    noise = nib.Nifti1Image(np.random.default_rng(0).random(turned(brain, 0).shape).astype(np.float32), brain.affine)
-    empty, (find, _) = np.zeros(noise.shape, np.float32), finder(brain)
-    assert found_upright(noise, empty, find) is empty
+def test_a_mask_of_the_turned_head_lies_where_the_head_does(head, true_mask):
+    """The network finds this head's brain in any pose."""
+    found = found_turned(head, true_mask.astype(np.float32), lambda turned: BACKENDS["deepbet"](turned, FAST), 30.0)
+    assert 2 * ((found > 0.5) & true_mask).sum() / ((found > 0.5).sum() + true_mask.sum()) > 0.95
+
+
+def test_a_mask_that_looks_no_better_turned_stays(head):
+    noise = nib.Nifti1Image(np.random.default_rng(0).random(head.shape).astype(np.float32), head.affine)
+    empty = np.zeros(noise.shape, np.float32)
+    assert found_upright(noise, empty, lambda turned: np.zeros(turned.shape, np.float32)) is empty
