@@ -35,7 +35,8 @@ def detail_of(data: np.ndarray, brain: np.ndarray, zooms: np.ndarray) -> float:
 def ghost_of(data: np.ndarray, brain: np.ndarray, zooms: np.ndarray) -> float | None:
     """Correlation of the brain with what lies half a field of view away from it, along the axis where it is largest.
 
-    Only what is no brain there, nor its skull and scalp, is looked at; None where too little of it is in the image.
+    Only what is no brain there, nor its skull and scalp, is looked at; None where too little of it is in the image, or
+    all of that has one intensity.
 
     Args:
         data, brain, zooms: as :func:`detail_of` takes them.
@@ -49,7 +50,9 @@ def ghost_of(data: np.ndarray, brain: np.ndarray, zooms: np.ndarray) -> float | 
         there = (np.arange(0, data.shape[axis], steps[axis]) + data.shape[axis] // 2) % data.shape[axis]
         others = tuple(slice(None) if other == axis else part for other, part in enumerate(thin))
         chosen = np.take(brain[others], there, axis) & away
-        here, copied = data[thin][chosen], np.take(data[others], there, axis)[chosen]
-        if chosen.sum() * sizes.prod() / 1000 >= LEAST_ML and here.std() > 0 and copied.std() > 0:
+        if chosen.sum() * sizes.prod() / 1000 < LEAST_ML:
+            continue
+        here, copied = (part[chosen].astype(float) for part in (data[thin], np.take(data[others], there, axis)))
+        if np.ptp(here) > 0 and np.ptp(copied) > 0:
             found.append(float(np.corrcoef(here, copied)[0, 1]))
     return max(found, default=None)

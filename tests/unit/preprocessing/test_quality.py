@@ -215,6 +215,7 @@ def test_blurring_takes_the_detail_and_thick_slices_do_not(head, true_mask):
     found = [detail_of(image, true_mask, zooms) for image in (data, *images)]
     assert [verdict({"detail": each}, DETAIL, only=True)[0] for each in found] == ["pass", "pass", "warn", "fail"]
     assert ghost_of(data, np.ones_like(true_mask), zooms) is None  # no room beside the brain
+    assert ghost_of(np.where(true_mask, data, np.float32(0.1)), true_mask, zooms) is None  # blanked air
     assert detail_of(np.zeros_like(data), true_mask, zooms) == 0
 
 
