@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from ldae.preprocessing.registration_template import Template
 
-SMOOTH_MM = 1.0
+SMOOTH_MM, REACH = 1.0, 4.0  # standard deviation, and how many of them count
 # of the template's white matter: a T1-weighted average of many brains has its tissues there
 CORES = {"fluid": (0.0, 0.47), "grey": (0.62, 0.80), "white": (0.92, np.inf)}
 INSIDE_MM = {
@@ -71,22 +71,30 @@ def without_fluid(values: np.ndarray, fluid: float) -> np.ndarray:
 @cache
 def tissue_points(template: Template) -> dict[str, np.ndarray]:
     """(N, 3) R-A-S mm of the template in the inner part of each tissue and of the ``brain``, the same every time."""
-    brain = np.asanyarray(template.mask.dataobj) > 0.5
     zooms = np.linalg.norm(template.brain.affine[:3, :3], axis=0)
-    smooth = ndimage.gaussian_filter(template.brain.get_fdata(dtype=np.float32), SMOOTH_MM / zooms)
+    sigma = SMOOTH_MM / zooms
+    filled = np.asanyarray(template.mask.dataobj) > 0.5
+    box = box_around(filled, np.ceil(REACH * sigma).astype(int) + 1)  # more than half of a template is empty
+    brain = filled[box]
+    smooth = ndimage.gaussian_filter(template.brain.get_fdata(dtype=np.float32)[box], sigma, truncate=REACH)
     share = smooth / np.percentile(smooth[brain], 95)
-    found = {
-        "brain": sampled(template, ndimage.distance_transform_edt(brain, zooms) > INSIDE_MM["brain"], VESSEL_POINTS)
-    }
+    depth = ndimage.distance_transform_edt(brain, zooms)
+    found = {"brain": (depth > INSIDE_MM["brain"], VESSEL_POINTS)}
     for tissue, (low, high) in CORES.items():
         chosen = brain & (share >= low) & (share < high)
-        border = brain if tissue == "fluid" else chosen
-        chosen &= ndimage.distance_transform_edt(border, zooms) > INSIDE_MM[tissue]
-        found[tissue] = sampled(template, chosen, POINTS)
-    return found
+        inside = depth if tissue == "fluid" else ndimage.distance_transform_edt(chosen, zooms)
+        found[tissue] = (chosen & (inside > INSIDE_MM[tissue]), POINTS)
+    start = [part.start for part in box]
+    return {tissue: sampled(template, chosen, start, count) for tissue, (chosen, count) in found.items()}
 
 
-def sampled(template: Template, chosen: np.ndarray, count: int) -> np.ndarray:
-    """(N, 3) R-A-S mm of at most ``count`` of the chosen voxels, evenly spread."""
-    voxels = np.argwhere(chosen)
+def box_around(filled: np.ndarray, margin: np.ndarray) -> tuple[slice, ...]:
+    """The smallest box that holds every True, and so many voxels more on either side as there are."""
+    spans = [np.flatnonzero(filled.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    return tuple(slice(max(0, span[0] - more), span[-1] + 1 + more) for span, more in zip(spans, margin, strict=True))
+
+
+def sampled(template: Template, chosen: np.ndarray, start: list[int], count: int) -> np.ndarray:
+    """(N, 3) R-A-S mm of at most ``count`` of the chosen voxels of a box from ``start`` on, evenly spread."""
+    voxels = np.argwhere(chosen) + start
     return nib.affines.apply_affine(template.brain.affine, voxels[:: max(1, len(voxels) // count)][:count])

@@ -8,7 +8,7 @@ from scipy import ndimage
 from ldae.core.errors import QuarantinedScan
 from ldae.preprocessing.contrast import contrast_metrics, tissue_points, without_fluid
 from ldae.preprocessing.quality import LIMITS, verdict
-from ldae.preprocessing.registration_template import load_template
+from ldae.preprocessing.registration_template import Template, load_template
 from ldae.preprocessing.steps import measurable
 
 KNOTS = [0, 90, 165, 225, 255]  # of the template: nothing, fluid, grey, white matter, its brightest
@@ -77,6 +77,19 @@ def test_each_tissue_has_its_points_in_the_template(brain):
         voxels = np.rint(nib.affines.apply_affine(inverse, points)).astype(int)
         medians[tissue] = np.median(data[tuple(voxels.T)])
     assert medians["fluid"] < 0.7 * medians["grey"] and medians["grey"] < 0.9 * medians["white"]
+
+
+def test_room_around_the_template_moves_no_point():
+    """Points are sought in the box around its brain: what is left out of that must not matter."""
+    brain, mask = (image.slicer[::3, ::3, ::3] for image in (load_template().brain, load_template().mask))
+    room = 9
+    affine = brain.affine.copy()
+    affine[:3, 3] = nib.affines.apply_affine(affine, [-room] * 3)
+    wide = [nib.Nifti1Image(np.pad(np.asanyarray(image.dataobj), room), affine) for image in (brain, mask)]
+    narrow = tissue_points(Template(brain, mask, "", ""))
+    for tissue, points in tissue_points(Template(*wide, "", "")).items():
+        assert len(points) > 50
+        np.testing.assert_allclose(points, narrow[tissue], atol=1e-9)
 
 
 def with_large_ventricles(image: nib.Nifti1Image, growth: float) -> nib.Nifti1Image:
