@@ -57,6 +57,9 @@ TRAINED_ON = settings.section("imported")["training_subjects"] or []  # a list o
 FROZEN_SPLITS = splits_of(settings.model) if settings.model else []  # say whom it was trained on
 REVIEWED = settings.section("qc")["exclude"] or []
 TRUTH = f"{RESULTS}/raw/truth.tsv" if settings.phantom else []
+# Who goes first where several jobs could: the pages of quality control, since somebody looks at them before trainings take
+# days; then the scans' way through the three stages to the codes, beside which everything else finds its time.
+SEEN_FIRST, LONGEST_PATH = 30, 20
 
 
 def code_digest(rule):

@@ -13,6 +13,7 @@ rule encode_latents:
         f"{RESULTS}/logs/encode_latents.log",
     benchmark:
         f"{RESULTS}/benchmarks/encode_latents.tsv"
+    priority: LONGEST_PATH
     conda:
         "../envs/gpu.yaml"
     params:
@@ -44,6 +45,7 @@ rule encode_codes:
         f"{RESULTS}/logs/encode_codes.log",
     benchmark:
         f"{RESULTS}/benchmarks/encode_codes.tsv"
+    priority: LONGEST_PATH
     conda:
         "../envs/gpu.yaml"
     params:
@@ -105,6 +107,7 @@ rule state_contamination:
         f"{RESULTS}/logs/state_contamination.log",
     benchmark:
         f"{RESULTS}/benchmarks/state_contamination.tsv"
+    priority: LONGEST_PATH
     conda:
         "../envs/cpu.yaml"
     params:

@@ -20,6 +20,7 @@ rule check_volumes:
         f"{RESULTS}/logs/check_volumes.log",
     benchmark:
         f"{RESULTS}/benchmarks/check_volumes.tsv"
+    priority: LONGEST_PATH
     conda:
         "../envs/cpu.yaml"
     params:
@@ -44,6 +45,7 @@ rule pack_volumes:
         f"{RESULTS}/logs/pack_volumes.log",
     benchmark:
         f"{RESULTS}/benchmarks/pack_volumes.tsv"
+    priority: LONGEST_PATH
     conda:
         "../envs/cpu.yaml"
     params:

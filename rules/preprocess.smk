@@ -13,6 +13,7 @@ rule correct_bias_field:
         f"{RESULTS}/logs/correct_bias_field/{{shard}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/correct_bias_field/{{shard}}.tsv"
+    priority: LONGEST_PATH
     conda:
         "../envs/cpu.yaml"
     params:
@@ -39,6 +40,7 @@ rule extract_brain:
         f"{RESULTS}/logs/extract_brain/{{shard}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/extract_brain/{{shard}}.tsv"
+    priority: LONGEST_PATH
     conda:
         "../envs/cpu.yaml"
     params:
@@ -63,6 +65,7 @@ rule register_mni:
         f"{RESULTS}/logs/register_mni/{{shard}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/register_mni/{{shard}}.tsv"
+    priority: LONGEST_PATH
     conda:
         "../envs/cpu.yaml"
     params:
@@ -92,6 +95,7 @@ rule qc_scans:
         f"{RESULTS}/logs/qc_scans.log",
     benchmark:
         f"{RESULTS}/benchmarks/qc_scans.tsv"
+    priority: LONGEST_PATH
     conda:
         "../envs/cpu.yaml"
     params:
@@ -119,6 +123,7 @@ rule pack_volumes:
         f"{RESULTS}/logs/pack_volumes.log",
     benchmark:
         f"{RESULTS}/benchmarks/pack_volumes.tsv"
+    priority: LONGEST_PATH
     conda:
         "../envs/cpu.yaml"
     params:

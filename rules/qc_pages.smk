@@ -13,6 +13,7 @@ rule qc_pages:
         f"{RESULTS}/logs/qc_pages.log",
     benchmark:
         f"{RESULTS}/benchmarks/qc_pages.tsv"
+    priority: SEEN_FIRST
     conda:
         "../envs/cpu.yaml"
     params:

@@ -15,6 +15,7 @@ rule train_autoencoder:
         f"{RESULTS}/logs/train_autoencoder.log",
     benchmark:
         f"{RESULTS}/benchmarks/train_autoencoder.tsv"
+    priority: LONGEST_PATH
     conda:
         "../envs/gpu.yaml"
     params:
@@ -38,6 +39,7 @@ rule train_diffusion:
         f"{RESULTS}/logs/train_diffusion.log",
     benchmark:
         f"{RESULTS}/benchmarks/train_diffusion.tsv"
+    priority: LONGEST_PATH
     conda:
         "../envs/gpu.yaml"
     params:
@@ -65,6 +67,7 @@ rule train_representation:
         f"{RESULTS}/logs/train_representation.log",
     benchmark:
         f"{RESULTS}/benchmarks/train_representation.tsv"
+    priority: LONGEST_PATH
     conda:
         "../envs/gpu.yaml"
     params:

@@ -69,6 +69,13 @@ def rules_that_reach(name: str, follows: dict[str, set[str]]) -> set[str]:
     return {rule for rule in cheap if name in CODE.closure(ROOT / f"workflow/scripts/{rule}.py")}
 
 
+def test_what_the_codes_wait_for_goes_before_what_nobody_waits_for(follows):
+    """With two cores the trainings start as soon as they can; baselines, tables and figures find their time beside."""
+    preferred = {name for name in follows if re.search(rf"rule {name}:\n(?:(?!rule ).*\n)*? +priority: LONGEST", RULES)}
+    waited_for = {name for name in follows["correct_bias_field"] if "encode_codes" in follows[name]}
+    assert preferred == waited_for and "train_representation" in preferred
+
+
 @pytest.mark.parametrize("ending", EDITED)
 def test_a_changed_module_plans_the_rules_that_reach_it_and_what_follows(smoke, source, follows, ending):
     (name,) = [name for name in CODE.paths if name.endswith(ending)]
