@@ -1,9 +1,13 @@
 """A copy of the workflow in a temporary folder, and one finished smoke run that all workflow tests read."""
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 from chain import SMOKE, Workflow, copy_workflow
+
+KEPT = "LDAE_SMOKE"  # set by .ci/run: its two sessions test one commit, and the second need not wait for the same run
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -19,10 +23,17 @@ def workflow(tmp_path: Path) -> Workflow:
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
-    """``make smoke``, once, from scratch."""
-    workflow = copy_workflow(tmp_path_factory.mktemp("smoke"))
+    """``make smoke``, once, from scratch; where ``LDAE_SMOKE`` names a folder, what an earlier session left there."""
+    folder, kept = tmp_path_factory.mktemp("smoke"), os.environ.get(KEPT)
+    if kept and Path(kept).is_dir():
+        shutil.copytree(kept, folder, symlinks=True, dirs_exist_ok=True)
+        return Workflow(folder)
+    workflow = copy_workflow(folder)
     result = workflow.run(*SMOKE)
     assert result.returncode == 0, result.stdout + result.stderr
+    if kept:
+        shutil.copytree(folder, f"{kept}.part", symlinks=True)
+        Path(f"{kept}.part").rename(kept)
     return workflow
 
 
