@@ -122,8 +122,7 @@ def uncompiled():
 @contextmanager
 def uncollected() -> Iterator[None]:
     """No garbage collection: checkpointed blocks lie in cycles, and a peak that depends on when Python finds them is no
-    count. What is counted is the most that can be alive."""
-    gc.collect()
+    count. What is counted is the most that can be alive. What lies in cycles from before is in no count either."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -173,15 +173,23 @@ def test_every_rule_that_uses_a_network_is_counted():
 
 @pytest.fixture(scope="module")
 def counted():
-    """Needs of the trainings, each counted once for one way of computing it: micro-batches do not change them."""
+    """Needs of a training, or of the rules after the trainings of a configuration, each counted once for one way of
+    computing it: micro-batches do not change them."""
     known = {}
 
-    def need_of(stage):
-        key = stage.name, stage.training.compute
-        known[key] = known[key] if key in known else need(stage)
+    def once(key, count):
+        known[key] = known[key] if key in known else count()
         return known[key]
 
-    return need_of
+    def of_stage(stage):
+        return once((stage.name, stage.training.compute), lambda: need(stage))
+
+    def of_rules(config):
+        ways = [getattr(config, make.__name__).training.compute for make in STAGES]
+        rest = config.model_dump_json(exclude={"compute": True} | {make.__name__: {"training"} for make in STAGES})
+        return once((*ways, rest), lambda: rule_needs(config, ssim_brain))
+
+    return of_stage, of_rules
 
 
 def test_lpips_is_counted_in_a_process_that_has_counted_nothing():
@@ -199,12 +207,14 @@ def test_lpips_is_counted_in_a_process_that_has_counted_nothing():
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("presets")  # what they share is counted in one process
 @pytest.mark.parametrize("gpu", PRESETS)
 def test_every_rule_of_a_preset_fits_its_gpu(gpu, counted):
+    of_stage, of_rules = counted
     config = with_lpips(load_config(PAPER, PRESETS[gpu]))
     stages = [make(config) for make in STAGES]
-    too_large = [s.name for s in stages if not counted(s).fits(s.training.micro_batch, USABLE * gpu)]
-    too_large += [n.rule for n in rule_needs(config, ssim_brain) if not n.fits(USABLE * gpu)]
+    too_large = [s.name for s in stages if not of_stage(s).fits(s.training.micro_batch, USABLE * gpu)]
+    too_large += [n.rule for n in of_rules(config) if not n.fits(USABLE * gpu)]
     assert not too_large
 
 
