@@ -6,6 +6,7 @@ resolution of the search. It costs seconds, and only the scans that need it.
 """
 
 from collections.abc import Iterable
+from functools import cache
 from itertools import chain, product
 
 import nibabel as nib
@@ -47,7 +48,7 @@ def ranked(
     brain: nib.Nifti1Image, template: Template, linear: bool, turns: Iterable[Rotation]
 ) -> list[tuple[float, np.ndarray]]:
     """Likeness and matrix of rotations, as :func:`best_starts` compares them, best first."""
-    fixed, moving = (coarse(image) for image in (template.brain, brain))
+    fixed, moving = coarse_template(template), coarse(brain)
     target = points_of(fixed)
     centre, spread = target.mean(axis=0), target.std(axis=0)
     own = points_of(moving)
@@ -62,6 +63,12 @@ def ranked(
         matrix[:3, 3] = centre - matrix[:3, :3] @ own.mean(axis=0)
         found.append((likeness(moving, matrix, fixed, reference), matrix))
     return sorted(found, key=lambda one: -one[0])
+
+
+@cache
+def coarse_template(template: Template) -> nib.Nifti1Image:
+    """Its brain, kept for the next scan of the process."""
+    return coarse(template.brain)
 
 
 def coarse(image: nib.Nifti1Image) -> nib.Nifti1Image:

@@ -11,6 +11,7 @@ from ldae.preprocessing import registration
 from ldae.preprocessing.quality import LIMITS, placed_metrics, verdict, volume_ratio
 from ldae.preprocessing.registration import register, stretch_of, turn_of
 from ldae.preprocessing.registration_template import load_template
+from ldae.preprocessing.starts import coarse, coarse_template
 
 AFFINE = Registration(transform="affine", resolution_mm=4.0)
 FAR = {"tilted back": (60, 0, 0), "tilted forward": (-55, 0, 0), "header turned round": (0, 0, 180)}
@@ -89,6 +90,13 @@ def test_a_head_that_is_followed_is_searched_once(brain, monkeypatch):
     scan = seen(brain, pose((12, 5, -8)))
     monkeypatch.setattr(registration, "best_starts", lambda *_: pytest.fail("another start"))
     assert apart_mm(found(scan), pose((12, 5, -8)), scan) < 1.0
+
+
+def test_the_template_is_made_coarse_once_for_all_scans():
+    """It has eight million voxels, and the brain of every scan is compared with it."""
+    made = coarse_template(load_template())
+    assert made is coarse_template(load_template())
+    np.testing.assert_array_equal(made.get_fdata(), coarse(load_template().brain).get_fdata())
 
 
 def test_the_volume_after_the_affine_against_the_templates():
