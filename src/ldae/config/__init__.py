@@ -20,6 +20,7 @@ from ldae.config.cohort import (
     Scanner,
     Splits,
 )
+from ldae.config.counterfactual import Counterfactual
 from ldae.config.evaluation import Arithmetic, Direction, Evaluation, Sampling
 from ldae.config.frozen import model_digest, read_recipe, with_model
 from ldae.config.method import Method
@@ -46,6 +47,7 @@ __all__ = [
     "Config",
     "Conform",
     "Convert",
+    "Counterfactual",
     "Dae",
     "Diffusion",
     "Direction",

@@ -57,6 +57,7 @@ LATENTS = (
     "eval_reconstruction",
     "eval_interpolation",
     "eval_manipulation",
+    "eval_counterfactual",
     "eval_solvers",
 )
 SAMPLING = (
@@ -66,6 +67,7 @@ SAMPLING = (
     "eval_reconstruction",
     "eval_interpolation",
     "eval_manipulation",
+    "eval_counterfactual",
     "eval_variation",
     "eval_samples",
     "eval_efficiency",

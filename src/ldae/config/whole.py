@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from ldae.config.arena import Arena
 from ldae.config.cohort import AuthorsCsv, Bids, Clinica, Convert, Manifest, Phantom, Raw, Splits
+from ldae.config.counterfactual import Counterfactual
 from ldae.config.evaluation import Arithmetic, Audit, Evaluation
 from ldae.config.method import Method
 from ldae.config.networks import Autoencoder, Dae, Diffusion, Imported, Representation, Supervised
@@ -95,6 +96,7 @@ class Config(Section):
     evaluation: Evaluation = Evaluation()
     audit: Audit = Audit()
     arena: Arena = Arena()
+    counterfactual: Counterfactual = Counterfactual()
 
     @model_validator(mode="before")
     @classmethod
@@ -248,6 +250,9 @@ class Config(Section):
                 for number, solver in enumerate(self.evaluation.solvers)
             },
         }
+        if self.counterfactual.sampling is not None:
+            steps = self.counterfactual.sampling.steps
+            asked["counterfactual.sampling.steps"] = (steps, {"diffusion": self.diffusion.timesteps})
         if self.model is None:
             asked |= {
                 "representation.training.validation_steps": (

@@ -14,6 +14,7 @@ from ldae.core.model_places import parts
 from ldae.diffusion.samplers import SAMPLERS
 from ldae.diffusion.schedule import Schedule
 from ldae.networks.operations import Teraflops, teraflops
+from ldae.studies.counterfactual.names import CONTROLS, EDITS
 from ldae.studies.reconstruction.solvers import solvers
 from ldae.studies.samples.variation import SCANS as SHOWN_VARIATIONS
 from ldae.training.checkpoint_space import KEPT, checkpoints_at_once
@@ -22,7 +23,8 @@ from ldae.training.memory import STAGES, checkpoint_bytes
 VISITS = 4.9  # scans per subject of the paper's cohort: 10,340 scans, about 2,100 subjects
 HALF_PEAK, FULL_PEAK = 312.0, 156.0  # TFLOP/s of an A100, dense: bf16, and float32 as TF32
 FLOAT, BYTE = 4, 1
-NOT_FROZEN = ("encode_baselines", "eval_variation", "eval_samples")  # rules that a frozen model's run does not have
+# Rules that a frozen model's run does not have:
+NOT_FROZEN = ("encode_baselines", "eval_counterfactual", "eval_variation", "eval_samples")
 SHARED = ("eval_reconstruction", "eval_solvers", "eval_interpolation")  # work for every GPU of their jobs, as trainings
 
 
@@ -112,6 +114,9 @@ def inference(config: Config, cohort: Cohort, one: Teraflops) -> dict[str, float
     further = [name for name in settings.directions if name != "probe"]
     moves = 1 + sweep * ("probe" in settings.directions) + ends * len(further) + len(settings.alphas)
     compared = settings.samples + 2 * people
+    edited = min(config.counterfactual.subjects, people)
+    walk = calls(config.counterfactual.sampling or settings.sampling)
+    made, back = 1 + len(EDITS) + len(CONTROLS), 1 + len(EDITS)  # decoded from a scan's x_T; taken back
     timed = settings.efficiency_repeats * (1 + min(settings.batch, people) * (people > 1))
     triplets = min(settings.max_triplets, cohort.triplets)
     trained_on = 0 if config.model else cohort.scans - cohort.test_scans
@@ -128,6 +133,14 @@ def inference(config: Config, cohort: Cohort, one: Teraflops) -> dict[str, float
         + few * 3 * every * one.dae,
         "eval_interpolation": triplets * (4 * generated + one.decode + 2 * one.encode + autoencoded) + lines,
         "eval_manipulation": people * (moves * (generated + one.read) + autoencoded) + lines,
+        "eval_counterfactual": edited
+        * (
+            walk * (made + 1 + 2 * back + 3) * one.guided  # 3 of the untrained model
+            + (made + back + 3) * one.decode
+            + (back + 2) * one.encode
+            + (2 * made + 2 + back) * one.read
+        )
+        + lines,
         "eval_variation": min(SHOWN_VARIATIONS, people) * settings.variations * generated + lines,
         "eval_samples": settings.samples * (main * one.noise + one.decode)
         + 2 * people * one.decode

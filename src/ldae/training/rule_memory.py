@@ -33,6 +33,7 @@ RULES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "eval_solvers": ((*CHAIN, "dae"), ("sample", "decode", "sample_dae", "metric", "lpips")),
     "eval_interpolation": (CHAIN, ("sample", "decode", "encode", "metric")),
     "eval_manipulation": (CHAIN, ("sample", "decode", "encode", "semantic", "metric")),
+    "eval_counterfactual": ((*CHAIN, *CHAIN), ("sample", "decode", "encode", "semantic")),
     "eval_variation": (CHAIN, ("sample", "decode")),
     "eval_samples": (CHAIN, ("sample", "decode", "encode", "semantic")),
     "eval_efficiency": ((*CHAIN, "dae"), ("sample", "decode", "encode", "semantic", "encode_dae", "sample_dae")),

@@ -13,7 +13,8 @@ from ldae.phantom.population import VENTRICLE_MAX_ML
 from ldae.phantom.visit_schedule import plan_cohort
 from ldae.studies.common.anatomy import Grid, ventricle_ml
 from ldae.studies.common.inputs import Inputs
-from ldae.studies.manipulation.counterfactual import Counterfactuals, matched
+from ldae.studies.common.true_twins import matched
+from ldae.studies.manipulation.counterfactual import Counterfactuals
 
 SEED, SHAPE, SPACING = 11, (32, 38, 32), 5.0
 LOGITS = {"AD": 2.0, "CN": -2.0, "MCI": 0.0}
@@ -89,7 +90,7 @@ def test_ventricles_follow_the_formula_of_the_population(truth):
         assert truth.ventricle_change(row, 0) == pytest.approx(0, abs=1e-9)
         for logits in (-1.5, 1.5):
             stage = truth.stage(row, logits)
-            if truth._state(row, stage).ventricle_ml < 0.8 * VENTRICLE_MAX_ML:
+            if truth.twins.state(row, stage).ventricle_ml < 0.8 * VENTRICLE_MAX_ML:
                 moved = stage - truth.inputs.scans.loc[row, "truth_stage"]
                 assert truth.ventricle_change(row, logits) == pytest.approx(40 * np.expm1(0.36 * moved), abs=1e-9)
                 checked += 1

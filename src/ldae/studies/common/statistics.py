@@ -25,7 +25,7 @@ Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 FEW_SUBJECTS, FEW_PER_CLASS, FEW_NOTE = 20, 10, "too few"
 ALPHA = 0.05
-LIMITED = re.compile(r"(^|_)(ssim|spearman)(_|$)")  # metrics between -1 and 1
+LIMITED = re.compile(r"(^|_)(ssim|spearman|cosine)(_|$)")  # metrics between -1 and 1
 _BLOCK = 2**24  # weights (replicates x rows) held at once
 _REDRAWS = 20
 

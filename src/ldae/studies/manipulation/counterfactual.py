@@ -15,19 +15,15 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pandas as pd
-from scipy import ndimage
 
 from ldae.config import Phantom
 from ldae.core.errors import UserError
 from ldae.core.files import atomic_path
 from ldae.core.keys import KEY
 from ldae.inference.probe import Probe
-from ldae.phantom.anatomy import Anatomy, load_anatomy
-from ldae.phantom.population import State, state_at
-from ldae.phantom.scan import Scan, amplitudes_for, head_shape, make_scan
-from ldae.phantom.visit_schedule import Plan, Visit, plan_cohort
-from ldae.studies.common.anatomy import contrast_ends, ventricle_ml
+from ldae.studies.common.anatomy import ventricle_ml
 from ldae.studies.common.inputs import Inputs, write_volumes
+from ldae.studies.common.true_twins import Twins
 
 COLUMNS = [*KEY, "diagnosis", "kind", "alpha", "probability", "ventricle_ml", "ventricle_ml_mapped"]
 SHOWN_DOSES = (0.02, 0.1, 0.5, 0.9, 0.98)  # probabilities whose true counterfactuals are made, where known
@@ -51,18 +47,9 @@ class Counterfactuals:
     anatomy_path: Path
 
     @cached_property
-    def visits(self) -> dict[tuple[str, str], tuple[Plan, Visit]]:
-        """(participant_id, session_id) -> the subject's course and the visit."""
-        return {
-            (plan.subject.participant_id, f"ses-{visit.session}"): (plan, visit)
-            for plan in plan_cohort(self.settings, self.seed)
-            for visit in plan.visits
-        }
-
-    @cached_property
-    def anatomy(self) -> Anatomy:
-        """The anatomy that the cohort was made from."""
-        return load_anatomy(self.anatomy_path)
+    def twins(self) -> Twins:
+        """The scans at any stage."""
+        return Twins(self.inputs, self.settings, self.seed, self.anatomy_path)
 
     @cached_property
     def stage_per_logit(self) -> float:
@@ -91,70 +78,14 @@ class Counterfactuals:
         return float(np.clip(own + self.stage_per_logit * logits, min(own, training.min()), max(own, training.max())))
 
     def ventricle_change(self, row: int, logits: float) -> float:
-        """Change of the true ventricles (ml in MNI space), from the phantom's formula and the scan's measured truth."""
-        before, after = (self._state(row, stage).ventricle_ml for stage in (None, self.stage(row, logits)))
-        return float(self.inputs.scans.loc[row, "truth_ventricle_ml_mni"]) * (after / before - 1)
+        """Change of the true ventricles (ml in MNI space) of a scan that was moved by so many logits."""
+        return self.twins.ventricle_change(row, self.stage(row, logits))
 
     def picture(self, row: int, logits: float) -> tuple[np.ndarray, float]:
-        """The clean twin of a scan as it would be, moved by so many logits.
-
-        Returns:
-            (X, Y, Z) float32 on the cohort's grid, in the scan's brain mask and on its scale of intensities; and the
-            volume of its true ventricles (ml in MNI space).
-        """
-        scan, own = self.inputs.volumes.volumes(row), self._twin(row, 0.0)
-        moved = own if logits == 0 else self._twin(row, logits)
-        ends = contrast_ends(on_grid(own, self.inputs), self.inputs.grid), contrast_ends(scan, self.inputs.grid)
-        picture = matched(on_grid(moved, self.inputs), *ends)
-        ventricles = float(moved.truth["ventricle_ml"]) * float(self.inputs.scans.loc[row, "determinant"])
-        return np.where(scan > 0, np.clip(picture, 0, 1), 0).astype(np.float32), ventricles
-
-    def _state(self, row: int, stage: float | None = None) -> State:
-        """State at the scan, or with another stage on that day."""
-        plan, visit = self._visit(row)
-        subject, years = plan.subject, visit.elapsed_years
-        if stage is not None:
-            subject = dataclasses.replace(subject, stage=stage - subject.stage_rate * years)
-        return state_at(subject, years)
-
-    def _twin(self, row: int, logits: float) -> Scan:
-        """The scan without noise, pose and inhomogeneity, its anatomy set by ``amp``."""
-        plan, visit = self._visit(row)
-        rich = self.settings.variety == "rich"
-        amp = amplitudes_for(self.anatomy, plan.subject, self._state(row, self.stage(row, logits)))
-        return make_scan(
-            self.anatomy,
-            plan.subject,
-            visit.elapsed_years * 12,
-            visit.session,
-            self.seed,
-            self.settings.voxel_mm,
-            shape_field=head_shape(self.seed, plan.subject.rid, self.settings.torque_mm, rich),
-            nuisance=False,
-            amp=amp,
-            rich=rich,
-        )
-
-    def _visit(self, row: int) -> tuple[Plan, Visit]:
-        key = tuple(self.inputs.scans.loc[row, KEY])
-        if key not in self.visits:
-            raise UserError(f"{'_'.join(key)} is not in the phantom of this configuration; run make_phantom again.")
-        return self.visits[key]
-
-
-def on_grid(scan: Scan, inputs: Inputs) -> np.ndarray:
-    """(X, Y, Z) a phantom scan on the grid of the conformed volumes, by its true pose and head size (trilinear)."""
-    grid = np.asarray(inputs.volumes.meta["affine"], dtype=float)
-    place = np.linalg.inv(scan.affine) @ np.linalg.inv(scan.to_template) @ grid
-    image = scan.image.astype(np.float32)
-    return ndimage.affine_transform(
-        image, place[:3, :3], place[:3, 3], output_shape=inputs.grid.shape, order=1, prefilter=False
-    )
-
-
-def matched(volume: np.ndarray, own: tuple[float, float], wanted: tuple[float, float]) -> np.ndarray:
-    """Intensities stretched so that fluid and white matter (:func:`contrast_ends`) go from ``own`` to ``wanted``."""
-    return (volume - own[0]) * (wanted[1] - wanted[0]) / max(own[1] - own[0], 1e-6) + wanted[0]
+        """The clean twin of a scan as it would be, moved by so many logits, and its true ventricles
+        (:meth:`Twins.pictures`)."""
+        _, picture, ventricles = self.twins.pictures(row, self.stage(row, logits))
+        return picture, ventricles
 
 
 def example_table(table: pd.DataFrame, rows: list[int]) -> pd.DataFrame:

@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 
 from ldae.config import Direction, Evaluation
-from ldae.core.keyed import study_stream
 from ldae.inference.probe import Probe, moved, step_to, unit
 from ldae.studies.common.inputs import Inputs
 from ldae.studies.common.linear_probes import fit_with_penalty
+from ldae.studies.common.random_direction import random_direction
 
 PAPER_ALPHA = 2.5
 Calibration = Literal["none", "probability", "alpha"]
@@ -70,15 +70,6 @@ class Directions:
 def paper_step(probe: Probe, target: float, alpha: float = PAPER_ALPHA) -> float:
     """The step of the authors' code: alpha sqrt(dimension) unit vectors, towards AD for target 1, away for 0."""
     return (1 if target > 0.5 else -1) * alpha * len(probe.weight) ** 0.5
-
-
-def random_direction(probe: Probe, seed: int, scan_id: str) -> np.ndarray:
-    """A unit vector at right angles to the probe, fixed by (seed, scan); the probe itself in one dimension."""
-    vector = study_stream(seed, "random direction", scan_id).standard_normal(len(probe.weight))
-    along = unit(probe.weight)
-    across = vector - (vector @ along) * along
-    length = np.linalg.norm(across)
-    return across / length if length > 1e-9 else along
 
 
 def without(direction: np.ndarray, confounds: list[np.ndarray]) -> np.ndarray:

@@ -1,0 +1,128 @@
+"""What a phantom's head would truly look like at another stage of the disease: the answer that an edit is held to.
+
+Everything else about the subject, age and scanner included, is kept.
+"""
+
+import dataclasses
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from ldae.config import Phantom
+from ldae.core.errors import UserError
+from ldae.core.keys import KEY
+from ldae.phantom.anatomy import Anatomy, load_anatomy
+from ldae.phantom.population import State, Subject, state_at
+from ldae.phantom.scan import Scan, head_shape, make_scan
+from ldae.phantom.visit_schedule import Plan, Visit, plan_cohort
+from ldae.studies.common.anatomy import contrast_ends
+from ldae.studies.common.inputs import Inputs
+
+
+@dataclasses.dataclass(frozen=True)
+class Twins:
+    """The scans of a phantom cohort, made again without noise, pose and inhomogeneity, at any stage of the disease.
+
+    Args:
+        inputs: opened with the cohort's truth.
+        settings, seed: of the phantom.
+        anatomy_path: where ``make_phantom`` keeps the anatomy; built there (20 s) if it is not.
+    """
+
+    inputs: Inputs
+    settings: Phantom
+    seed: int
+    anatomy_path: Path
+
+    @cached_property
+    def visits(self) -> dict[tuple[str, str], tuple[Plan, Visit]]:
+        """(participant_id, session_id) -> the subject's course and the visit."""
+        return {
+            (plan.subject.participant_id, f"ses-{visit.session}"): (plan, visit)
+            for plan in plan_cohort(self.settings, self.seed)
+            for visit in plan.visits
+        }
+
+    @cached_property
+    def anatomy(self) -> Anatomy:
+        """The anatomy that the cohort was made from."""
+        return load_anatomy(self.anatomy_path)
+
+    def stage(self, row: int) -> float:
+        """The true stage of a scan."""
+        return float(self.inputs.scans.loc[row, "truth_stage"])
+
+    def ventricle_change(self, row: int, stage: float) -> float:
+        """Change of the true ventricles (ml in MNI space), from the phantom's formula and the scan's measured truth."""
+        before, after = (self.state(row, other).ventricle_ml for other in (None, stage))
+        return float(self.inputs.scans.loc[row, "truth_ventricle_ml_mni"]) * (after / before - 1)
+
+    def pictures(self, row: int, stage: float) -> tuple[np.ndarray, np.ndarray, float]:
+        """The clean twin of a scan as it is, and at another stage.
+
+        Returns:
+            Two (X, Y, Z) float32 on the cohort's grid, in the scan's brain mask and on its scale of intensities; and
+            the volume of the true ventricles at that stage (ml in MNI space).
+        """
+        scan, own = self.inputs.volumes.volumes(row), self.twin(row, self.stage(row))
+        moved = own if stage == self.stage(row) else self.twin(row, stage)
+        placed = on_grid(own, self.inputs)
+        ends = contrast_ends(placed, self.inputs.grid), contrast_ends(scan, self.inputs.grid)
+        both = [placed, placed if moved is own else on_grid(moved, self.inputs)]
+        now, then = (
+            np.where(scan > 0, np.clip(matched(one, *ends), 0, 1), 0).astype(np.float32)  # equal scales
+            for one in both
+        )
+        return now, then, float(moved.truth["ventricle_ml"]) * float(self.inputs.scans.loc[row, "determinant"])
+
+    def state(self, row: int, stage: float | None = None) -> State:
+        """State at the scan, or with another stage on that day."""
+        subject, visit = self._at(row, stage)
+        return state_at(subject, visit.elapsed_years)
+
+    def twin(self, row: int, stage: float) -> Scan:
+        """The scan at a stage, without noise, pose and inhomogeneity."""
+        subject, visit = self._at(row, stage)
+        rich = self.settings.variety == "rich"
+        return make_scan(
+            self.anatomy,
+            subject,
+            visit.elapsed_years * 12,
+            visit.session,
+            self.seed,
+            self.settings.voxel_mm,
+            shape_field=head_shape(self.seed, subject.rid, self.settings.torque_mm, rich),
+            nuisance=False,
+            rich=rich,
+        )
+
+    def _at(self, row: int, stage: float | None) -> tuple[Subject, Visit]:
+        """The subject, with this stage on the day of the scan, and the visit."""
+        plan, visit = self._visit(row)
+        if stage is None:
+            return plan.subject, visit
+        baseline = stage - plan.subject.stage_rate * visit.elapsed_years
+        return dataclasses.replace(plan.subject, stage=baseline), visit
+
+    def _visit(self, row: int) -> tuple[Plan, Visit]:
+        key = tuple(self.inputs.scans.loc[row, KEY])
+        if key not in self.visits:
+            raise UserError(f"{'_'.join(key)} is not in the phantom of this configuration; run make_phantom again.")
+        return self.visits[key]
+
+
+def on_grid(scan: Scan, inputs: Inputs) -> np.ndarray:
+    """(X, Y, Z) a phantom scan on the grid of the conformed volumes, by its true pose and head size (trilinear)."""
+    grid = np.asarray(inputs.volumes.meta["affine"], dtype=float)
+    place = np.linalg.inv(scan.affine) @ np.linalg.inv(scan.to_template) @ grid
+    image = scan.image.astype(np.float32)
+    return ndimage.affine_transform(
+        image, place[:3, :3], place[:3, 3], output_shape=inputs.grid.shape, order=1, prefilter=False
+    )
+
+
+def matched(volume: np.ndarray, own: tuple[float, float], wanted: tuple[float, float]) -> np.ndarray:
+    """Intensities stretched so that fluid and white matter (:func:`contrast_ends`) go from ``own`` to ``wanted``."""
+    return (volume - own[0]) * (wanted[1] - wanted[0]) / max(own[1] - own[0], 1e-6) + wanted[0]

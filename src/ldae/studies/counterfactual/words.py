@@ -1,0 +1,92 @@
+"""What the report says of the benchmark in words: which edit is least wrong, and whether the controls behaved."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from markupsafe import Markup
+
+from ldae.core.files import read_tsv
+from ldae.studies.common.estimate_panels import brief_estimate
+from ldae.studies.common.method_styles import in_html
+from ldae.studies.common.statistics import FEW_NOTE
+from ldae.studies.common.study import ReportSources
+from ldae.studies.counterfactual.names import EDITS, NO_EDIT, NOISE, RANDOM, TRUE_AE, TRUE_CODE, UNTRAINED
+from ldae.studies.counterfactual.record import DIFFERENCES, ROWS, SUMMARY
+from ldae.studies.counterfactual.table import judged
+
+VERDICTS = {
+    "better": "Closer to the truth than no edit",
+    "worse": "Further from it than no edit",
+    "not told apart": "Not told apart from no edit",
+}
+LEAST = Markup("Least wrong by its point estimate: {} (error {}, {} subjects{}; the truth has 0, no edit 1).")
+BY_SUBJECT = Markup("Correlation over subjects of the ventricles' change and the true one: {}.")
+WELL = (
+    "The controls did as they must: neither a random direction nor the untrained model nor noise comes closer to the "
+    "truth, and the true change through the autoencoder does."
+)
+ILL = Markup("<strong>A control did not do as it must: {}.</strong>")
+
+
+def findings(sources: ReportSources, public: bool) -> Markup | None:
+    """The edit with the least error, how each stands to no edit, who changes more, and whether the controls did as they
+    must."""
+    paths = [sources.evaluate / name for name in (SUMMARY, DIFFERENCES)]
+    if not all(path.is_file() for path in paths):
+        return None
+    table, compared = (read_tsv(path) for path in paths)
+    errors = table[(table["metric"] == "image_error") & table["method"].isin(EDITS)].dropna(subset=["value"])
+    if errors.empty:
+        return None
+    said = verdicts(compared)
+    sentences = (_least(errors), _against_nothing(said), _by_subject(table), _controls(said))
+    return Markup("<p>{} {} {} {}</p>").format(*sentences)
+
+
+def verdicts(compared: pd.DataFrame) -> dict[str, str]:
+    """Method -> how its change stands to no edit.
+
+    Args:
+        compared: differences.tsv of the study.
+    """
+    own = compared[(compared["metric"] == "image_error") & compared["method"].str.endswith(f"-{NO_EDIT}")]
+    return {str(line["method"]).removesuffix(f"-{NO_EDIT}"): judged(line) for _, line in own.iterrows()}
+
+
+def _least(errors: pd.DataFrame) -> Markup:
+    best = errors.loc[errors["value"].astype(float).idxmin()]
+    few = f", {FEW_NOTE}" if best["note"] == FEW_NOTE else ""
+    error = brief_estimate(best["value"], best["low"], best["high"])
+    return LEAST.format(_name(best["method"]), error, best["n_subjects"], few)
+
+
+def _against_nothing(said: Mapping[str, str]) -> Markup:
+    """Of the four edits, those that are closer to the truth than no edit, further from it, and not told apart."""
+    parts = []
+    for judgement, words in VERDICTS.items():
+        names = [_name(name) for name in EDITS if said.get(name) == judgement]
+        if names:
+            parts.append(Markup("{}: {}.").format(words, Markup("; ").join(names)))
+    return Markup(" ").join(parts)
+
+
+def _by_subject(table: pd.DataFrame) -> Markup:
+    """Whether those change more who truly would: r of each edit, and of what the encoder itself sees."""
+    lines = table[table["metric"] == "ventricle_ml_r_truth"].dropna(subset=["value"]).set_index("method")
+    parts = [
+        Markup("{} {}").format(_name(name), brief_estimate(*lines.loc[name, ["value", "low", "high"]]))
+        for name in (*EDITS, TRUE_CODE)
+        if name in lines.index
+    ]
+    return BY_SUBJECT.format(Markup("; ").join(parts)) if parts else Markup("")
+
+
+def _controls(said: Mapping[str, str]) -> Markup:
+    """Whether what must fail fails, and what must pass passes."""
+    wrong = [name for name in (RANDOM, UNTRAINED, NOISE) if said.get(name) == "better"]
+    wrong += [TRUE_AE] if said.get(TRUE_AE, "better") != "better" else []
+    return ILL.format(Markup(", ").join(_name(name) for name in wrong)) if wrong else Markup(WELL)
+
+
+def _name(method: str) -> Markup:
+    return in_html(ROWS[method].label)
