@@ -221,10 +221,19 @@ def test_sampler_and_encoder_are_behind_every_rule_that_samples_or_reads_codes(c
     """The list by hand had left them out."""
     sampler = {name for name in code.paths if name.endswith((".diffusion.ddim", ".pipeline"))}
     assert len(sampler) == 2
-    studies = ("reconstruction", "interpolation", "manipulation", "variation", "solvers", "samples", "efficiency")
+    studies = (
+        "reconstruction",
+        "interpolation",
+        "manipulation",
+        "counterfactual",
+        "variation",
+        "solvers",
+        "samples",
+        "efficiency",
+    )
     for rule in ("encode_codes", "encode_solver_codes", *(f"eval_{study}" for study in studies)):
         assert sampler <= closures[rule], rule
-    assert "ldae.phantom.scan" in closures["eval_manipulation"]
+    assert all("ldae.phantom.scan" in closures[f"eval_{name}"] for name in ("manipulation", "counterfactual"))
 
 
 def test_every_file_of_the_package_that_is_not_python_counts(code, closures):

@@ -10,6 +10,7 @@ from ldae.core.files import write_tsv
 from ldae.report.outputs import FILES, SAID, column_words, matches, outputs_page, told, unexplained
 from ldae.studies.common import codes_read
 from ldae.studies.common.statistics import ESTIMATE_COLUMNS
+from ldae.studies.counterfactual import measure as counterfactual
 from ldae.studies.interpolation import measure as interpolation
 from ldae.studies.manipulation import effects
 from ldae.studies.manipulation import measure as manipulation
@@ -23,6 +24,7 @@ COLUMNS = {
     "triplets": ("evaluate/interpolation/triplets.tsv", interpolation.COLUMNS),
     "triplets by group": ("evaluate/interpolation/by_group.tsv", interpolation.GROUP_KEYS),
     "moved scans": ("evaluate/manipulation/scans.tsv", manipulation.COLUMNS),
+    "edited scans": ("evaluate/counterfactual/scans.tsv", counterfactual.COLUMNS),
     "doses": ("evaluate/manipulation/doses.tsv", effects.DOSE_KEYS),
     "label efficiency": ("evaluate/probe_checks/label_efficiency.tsv", checks.KEYS),
     "confounds": ("evaluate/probe_checks/confounds.tsv", checks.COLUMNS),

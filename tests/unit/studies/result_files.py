@@ -151,6 +151,13 @@ def write_arena(folder: Path) -> None:
     write_tsv(folder / "ranks.tsv", estimates(named, subjects=24))
 
 
+def write_counterfactual(folder: Path) -> None:
+    metrics = ("image_error", "image_cosine", "outside_share", "ventricle_ml_amount", "independent_effect")
+    values = {(name, metric): 0.9 for name in ("ldae_probe", "ldae_regression", "random") for metric in metrics}
+    write_tsv(folder / "summary.tsv", estimates(values | {("ldae_probe", "back_share"): 0.2}, subjects=24))
+    write_tsv(folder / "differences.tsv", estimates({("ldae_probe-no_edit", "image_error"): -0.1}).assign(p_holm=0.01))
+
+
 def write_probe_checks(folder: Path) -> None:
     values = {(name, metric): 0.7 for name in ("ldae", "untrained_encoder") for metric in CONFOUNDS}
     table = estimates(values)
@@ -298,6 +305,7 @@ def write_results(root: Path) -> Path:
     write_probes(root / "evaluate/probes")
     write_probe_checks(root / "evaluate/probe_checks")
     write_arena(root / "evaluate/arena")
+    write_counterfactual(root / "evaluate/counterfactual")
     write_interpolation(root / "evaluate/interpolation")
     write_manipulation(root / "evaluate/manipulation")
     write_variation(root / "evaluate/variation")

@@ -15,6 +15,7 @@ from ldae.core.store import open_store
 from ldae.studies.arena.figure import figure_arena
 from ldae.studies.cohort.figure import figure_cohort, figure_qc
 from ldae.studies.common.inputs import write_volumes
+from ldae.studies.counterfactual.figure import figure_counterfactual
 from ldae.studies.interpolation.figure import figure_8_interpolation, figure_9_interpolation_examples
 from ldae.studies.manipulation.figure import figure_6_manipulation
 from ldae.studies.manipulation.figure_dose_response import figure_7_dose_response
@@ -72,6 +73,7 @@ FIGURES: dict[str, Callable[[Path, Path], None]] = {
     "figure_confounds": lambda r, stem: figure_confounds(r / "evaluate/probe_checks/confounds.tsv", stem),
     "figure_qc": lambda r, stem: figure_qc(r / "manifest/qc_mosaic.png", r / "manifest/qc.tsv", stem),
     "figure_arena": lambda r, stem: figure_arena(r / "evaluate/arena/ranks.tsv", stem),
+    "figure_counterfactual": lambda r, stem: figure_counterfactual(r / "evaluate/counterfactual/summary.tsv", stem),
     "figure_probes": lambda r, stem: figure_probes(r / "evaluate/probes/summary.tsv", stem),
 }
 

@@ -78,7 +78,9 @@ def test_the_studies_write_what_they_read(cohort: Cohort, evaluated: Path) -> No
         assert len(table) == stores and (table["uses"] == table["scans"]).all() and (table["scans"] > 0).all()
 
 
-@pytest.mark.parametrize("rule", ["eval_reconstruction", "eval_solvers", "eval_interpolation", "eval_manipulation"])
+@pytest.mark.parametrize(
+    "rule", ["eval_reconstruction", "eval_solvers", "eval_interpolation", "eval_manipulation", "eval_counterfactual"]
+)
 def test_a_rule_that_asks_by_key_is_told_every_switch_of_it(rule: str) -> None:
     settings = {"method": Method().model_dump(), "preprocessing": {}, "splits": {}}
     assert set(SWITCHES) <= set(method_of(rule, settings))

@@ -12,6 +12,22 @@ from ldae.studies.common.statistics import FEW_NOTE
 
 MINUS = "\N{MINUS SIGN}"
 METRIC_LABELS = {
+    "image_error": "distance from the true change (0 the truth, 1 no edit)",
+    "image_cosine": "cosine with the true change",
+    "image_amount": "part of the true change that is there",
+    "outside_share": "share of the change outside the true region",
+    "code_cosine": "cosine of both changes of y$_{sem}$",
+    "ventricle_ml_amount": "ventricles: part of the true change",
+    "ventricle_ml_r_truth": "ventricles, r over subjects: our change and the true one",
+    "ventricle_ml_r_own": "ventricles, r over subjects: our change and own ventricles",
+    "ventricle_ml_change_mapped_error_truth": "error of the ventricles' change (ml)",
+    "hippocampus_region_ml_amount": "hippocampal region: part of the true change",
+    "independent_effect": "effect in the independent probe (1: a whole diagnosis)",
+    "own_effect": "effect in our probe, encoded again",
+    "composition_mae": "no edit against the scan (mean absolute difference)",
+    "composition_mae_ae": "no edit against the autoencoder",
+    "back_mae": "there and back against the scan",
+    "back_share": "part of the edit left after the way back",
     "ssim_w11_brain": "SSIM in the brain (window 11)",
     "ssim_w11_brain_vs_ae": "SSIM in the brain, against the autoencoder",
     "ssim_w11": "SSIM, whole box (window 11)",

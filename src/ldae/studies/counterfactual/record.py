@@ -77,7 +77,8 @@ HOW = Note(
     "differ by. Reversibility: the edited picture is encoded like any scan and moved back. The independent probe reads "
     "principal components of coarse voxels; its own AUC on the test scans stands in the table. The p of Holm counts "
     "four questions apart: closer to the truth than no edit, less wrong than the paper's edit, seen more than a "
-    "random direction, the right voxels more than a step along age. Composition, reversibility and effectiveness after Monteiro et al., 2023."
+    "random direction, the right voxels more than a step along age. Composition, reversibility and effectiveness "
+    "after Monteiro et al., 2023."
 )
 
 STUDY = Study(
@@ -147,8 +148,8 @@ STUDY = Study(
         Metric("image_amount", "projection of a change on the true one, as a part of it", "any", "1"),
         Metric(
             "outside_share",
-            "part of the absolute change outside the region of the true one: the voxels that change most and hold 0.9 of "
-            "it, so that the truth has 0.1",
+            "part of the absolute change outside the region of the true one (the voxels that change most, with 0.9 of "
+            "it); the truth has 0.1",
             "0 to 1",
             "lower",
         ),
