@@ -57,7 +57,8 @@ FIGURE = Figure(
         "scan as it is. b, whether the same voxels change the same way (cosine). c, part of the change outside the "
         "region that truly changes. d, how much of the true change of the ventricles is there (1 is all). e, what a "
         "probe sees of the edit that knows none of our networks (1: a whole diagnosis). f, part of the edit that is "
-        "left when it was taken back (0 is none). a to d need the truth, which is known of phantoms alone. " + INTERVALS
+        "left when it was taken back (0 is none; the four edits alone are). a to d need the truth, which is known of "
+        "phantoms alone. " + INTERVALS
     ),
     alternative="Errors, overlap, volumes, effect and reversibility of four edits, their controls and the truth.",
     drawn_from=(SUMMARY,),
