@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from chain import SMOKE, Workflow, copy_workflow
 
+from ldae.phantom.anatomy import Anatomy, load_anatomy
+
 KEPT = "LDAE_SMOKE"  # set by .ci/run: its two sessions test one commit, and the second need not wait for the same run
 
 
@@ -35,6 +37,12 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
         shutil.copytree(folder, f"{kept}.part", symlinks=True)
         Path(f"{kept}.part").rename(kept)
     return workflow
+
+
+@pytest.fixture(scope="session")
+def anatomy(request: pytest.FixtureRequest) -> Anatomy:
+    """The phantom's, which takes ten CPU seconds to build; kept in pytest's cache beside that of the unit tests."""
+    return load_anatomy(request.config.cache.mkdir("ldae_phantom") / "anatomy.npz")
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from chain import ROOT, SMOKE, Workflow
 
 from ldae.config import load_config
 from ldae.core.files import read_json, read_tsv, write_json, write_tsv
-from ldae.phantom.anatomy import load_anatomy
+from ldae.phantom.anatomy import Anatomy
 from ldae.phantom.population import draw_subject, roster_number
 
 PEOPLE = 10
@@ -27,9 +27,9 @@ TINY = {key: STEPS[key] for key in ("splits", "autoencoder", "diffusion", "repre
 TINY |= {"baselines": False, "results_dir": "results/real"}  # in half the time
 
 
-def stand_ins(file: Path) -> None:
+def stand_ins(file: Path, anatomy: Anatomy) -> None:
     """Conformed phantoms and their ages, as a file of real ones is made."""
-    config, anatomy = load_config(ROOT / "config/config.yaml"), load_anatomy()
+    config = load_config(ROOT / "config/config.yaml")
     subjects = [draw_subject(7, roster_number("CN", number)) for number in range(PEOPLE)]
     volumes = [
         np.asarray(rehearsal.volume(anatomy, rehearsal.Visit(subject, 0), config).dataobj) for subject in subjects
@@ -54,11 +54,13 @@ def first_people(given: Path, file: Path) -> None:
 
 
 @pytest.mark.slow
-def test_brains_of_people_without_a_diagnosis_reach_the_report(workflow: Workflow, monkeypatch) -> None:
+def test_brains_of_people_without_a_diagnosis_reach_the_report(
+    workflow: Workflow, anatomy: Anatomy, monkeypatch
+) -> None:
     monkeypatch.chdir(workflow.folder)
     file = workflow.folder / "ten.npz"
     given = os.environ.get("LDAE_REAL_VOLUMES")
-    first_people(Path(given), file) if given else stand_ins(file)
+    first_people(Path(given), file) if given else stand_ins(file, anatomy)
     write_json(workflow.folder / "tiny.json", TINY)
     layers = [*REAL, "tiny.json"]
     assert real_brains.main([str(file), "--config", "config/config.yaml", *layers]) == 0

@@ -7,7 +7,6 @@ from chain import SMOKE
 
 from ldae.config import Phantom
 from ldae.core.files import read_tsv, write_json, write_tsv
-from ldae.phantom.anatomy import load_anatomy
 from ldae.phantom.cohort import visit_scan
 from ldae.phantom.visit_schedule import plan_cohort
 
@@ -23,10 +22,10 @@ OVERLAY = {
 
 
 @pytest.fixture(scope="module")
-def unlabelled(tmp_path_factory, copy):
+def unlabelled(tmp_path_factory, copy, anatomy):
     """Six heads in BIDS with age, gender and a group that is no diagnosis; the workflow beside them."""
     workflow = copy(tmp_path_factory.mktemp("unlabelled"))
-    root, anatomy = workflow.folder / "dataset", load_anatomy()
+    root = workflow.folder / "dataset"
     people = []
     for number, plan in enumerate(plan_cohort(Phantom(subjects={"CN": 3, "AD": 3}), SEED), start=1):
         scan = visit_scan(anatomy, plan, plan.visits[0], SEED, VOXEL_MM)
