@@ -18,9 +18,12 @@ def data() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return x, (score > 0).astype(float), 70 + score
 
 
+@pytest.mark.parametrize("more", [0, 200])
 @pytest.mark.parametrize("penalty", [0.1, 10.0, 1e4])
-def test_logistic_equals_sklearn(data: tuple, penalty: float) -> None:
+def test_logistic_equals_sklearn(data: tuple, penalty: float, more: int) -> None:
+    """With fewer columns than rows, and with more, where it is fitted within the span of the rows."""
     x, label, _ = data
+    x = np.c_[x, np.random.default_rng(1).normal(size=(len(x), more))]
     probe = linear.fit("ad", x, label, penalty)
     theirs = LogisticRegression(C=1 / penalty, tol=1e-10, max_iter=10_000).fit((x - x.mean(0)) / x.std(0), label)
     np.testing.assert_allclose(probe.weight, theirs.coef_[0], atol=1e-5)

@@ -54,12 +54,26 @@ def fit(task: Task, features: np.ndarray, target: np.ndarray, penalty: float, wi
         warnings.simplefilter("ignore", ConvergenceWarning)  # Newton's steps end in rounding: goes on with L-BFGS
         if task == "ad":
             model = LogisticRegression(C=1 / penalty, solver="newton-cholesky", tol=1e-7, max_iter=200)
-            model.fit(standard, target)
-            weight[used], bias = model.coef_[0], float(model.intercept_[0])
+            basis, narrow = within_rows(standard)
+            model.fit(narrow, target)
+            weight[used], bias = basis @ model.coef_[0], float(model.intercept_[0])
         else:
             ridge = Ridge(alpha=penalty).fit(standard, target)
             weight[used], bias = ridge.coef_, float(ridge.intercept_)
     return Probe(mean, std, weight, bias, float(penalty))
+
+
+def within_rows(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(dimension, N) orthonormal columns and (N, N) features along them, where there are fewer rows than columns.
+
+    The penalty keeps the weights within the span of the rows, and rotations leave it as it is: the fit is the same, and
+    a step of Newton costs N^3 and not dimension^3. With as many rows as columns the features stay as they are.
+    """
+    rows, columns = features.shape
+    if rows >= columns:
+        return np.eye(columns), features
+    basis, triangle = np.linalg.qr(features.T)
+    return basis, triangle.T
 
 
 def _loss(task: Task, score: np.ndarray, target: np.ndarray) -> float:
