@@ -21,7 +21,7 @@ from pathlib import Path
 
 from ldae.core.runtime import limit_threads
 
-limit_threads(2)
+limit_threads(1)  # what the rules have
 
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -32,6 +33,41 @@ def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.where(std > 1e-12 * np.maximum(1, np.abs(mean)), std, 1.0)
 
 
+@dataclass(frozen=True)
+class Standard:
+    """Features as a probe is fitted on them: standardised, and for the diagnosis within the span of their rows.
+
+    Args:
+        mean, std: (dimension,) of the rows.
+        used: the columns that get a weight.
+        narrow: (N, K) what is fitted on.
+        basis: (used columns, K) orthonormal: the columns' weights are ``basis @`` those of ``narrow``. None: the same.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+    used: slice
+    narrow: np.ndarray
+    basis: np.ndarray | None
+
+
+def standardise(task: Task, features: np.ndarray, width: int | None = None) -> Standard:
+    """Once for all penalties.
+
+    With more columns than rows the logistic regression is turned into the span of the rows: the penalty keeps the
+    weights there, and turning leaves it as it is, so that the fit is the same, and a step of Newton costs N^3 and not
+    dimension^3. The ridge does that by itself.
+    """
+    features = np.asarray(features, dtype=float)
+    mean, std = moments(features)
+    used = slice(0, width)
+    narrow = ((features - mean) / std)[:, used]
+    if task == "age" or len(narrow) >= narrow.shape[1]:
+        return Standard(mean, std, used, narrow, None)
+    basis, triangle = np.linalg.qr(narrow.T)
+    return Standard(mean, std, used, triangle.T, basis)
+
+
 def fit(task: Task, features: np.ndarray, target: np.ndarray, penalty: float, width: int | None = None) -> Probe:
     """Standardise with these rows and fit on them: sum(log loss) or sum of squares / 2, plus penalty / 2 |w|^2.
 
@@ -43,37 +79,26 @@ def fit(task: Task, features: np.ndarray, target: np.ndarray, penalty: float, wi
     Raises:
         UserError: the labels hold one class only.
     """
-    features, target = np.asarray(features, dtype=float), np.asarray(target, dtype=float)
+    return fit_standard(task, standardise(task, features, width), target, penalty)
+
+
+def fit_standard(task: Task, standard: Standard, target: np.ndarray, penalty: float) -> Probe:
+    """:func:`fit` on features that are standardised already."""
+    target = np.asarray(target, dtype=float)
     if task == "ad" and len(np.unique(target)) < 2:
         raise UserError("A probe of the diagnosis needs scans of both classes to be fitted on.")
-    mean, std = moments(features)
-    used = slice(0, width)
-    standard = ((features - mean) / std)[:, used]
-    weight = np.zeros(features.shape[1])
     with config_context(assume_finite=True, skip_parameter_validation=True), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # Newton's steps end in rounding: goes on with L-BFGS
         if task == "ad":
             model = LogisticRegression(C=1 / penalty, solver="newton-cholesky", tol=1e-7, max_iter=200)
-            basis, narrow = within_rows(standard)
-            model.fit(narrow, target)
-            weight[used], bias = basis @ model.coef_[0], float(model.intercept_[0])
+            model.fit(standard.narrow, target)
+            found, bias = model.coef_[0], float(model.intercept_[0])
         else:
-            ridge = Ridge(alpha=penalty).fit(standard, target)
-            weight[used], bias = ridge.coef_, float(ridge.intercept_)
-    return Probe(mean, std, weight, bias, float(penalty))
-
-
-def within_rows(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(dimension, N) orthonormal columns and (N, N) features along them, where there are fewer rows than columns.
-
-    The penalty keeps the weights within the span of the rows, and rotations leave it as it is: the fit is the same, and
-    a step of Newton costs N^3 and not dimension^3. With as many rows as columns the features stay as they are.
-    """
-    rows, columns = features.shape
-    if rows >= columns:
-        return np.eye(columns), features
-    basis, triangle = np.linalg.qr(features.T)
-    return basis, triangle.T
+            ridge = Ridge(alpha=penalty).fit(standard.narrow, target)
+            found, bias = ridge.coef_, float(ridge.intercept_)
+    weight = np.zeros(len(standard.mean))
+    weight[standard.used] = found if standard.basis is None else standard.basis @ found
+    return Probe(standard.mean, standard.std, weight, bias, float(penalty))
 
 
 def _loss(task: Task, score: np.ndarray, target: np.ndarray) -> float:
@@ -133,8 +158,9 @@ def choose_and_score(
             continue
         seen, asked = features(rows[inside], rows[outside])
         for place, width in enumerate(widths):
+            standard = standardise(task, seen, width)
             for column, penalty in enumerate(penalties):
-                probe = fit(task, seen, target[inside], penalty, width)
+                probe = fit_standard(task, standard, target[inside], penalty)
                 scores[place, column, outside] = probe.score(asked)
                 losses[place, column] += _loss(task, scores[place, column, outside], target[outside])
     best_width, best_penalty = np.unravel_index(np.argmin(losses), losses.shape)
