@@ -22,7 +22,7 @@ from packaging.version import InvalidVersion, Version
 ROOT = Path(__file__).parents[1]
 LOCK, LIST = ROOT / "requirements.lock", ROOT / "envs/advisories.tsv"
 DATABASE = "pypa/advisory-database"
-COLUMNS = ["package", "introduced", "fixed", "advisory", "aliases", "source", "what"]
+COLUMNS = ["package", "introduced", "fixed", "last", "advisory", "aliases", "source", "what"]
 WORDS = 110  # letters of what an advisory says
 
 
@@ -33,28 +33,27 @@ def locked(text: str) -> dict[str, Version]:
 
 
 def rows_of(advisory: dict, commit: str) -> Iterator[dict[str, str]]:
-    """A row for each range of versions; ``fixed`` is empty where no version mends it."""
+    """A row for each range of versions, below ``fixed`` or up to ``last``; both are empty where no version mends it."""
     if "withdrawn" in advisory:
         return
     said = " ".join(advisory.get("summary", advisory.get("details", "")).split())
     common = {"advisory": advisory["id"], "aliases": " ".join(advisory.get("aliases", [])), "what": said[:WORDS]}
     for affected in advisory["affected"]:
         name = re.sub(r"[-_.]+", "-", affected["package"]["name"]).lower()
-        for ranges in affected.get("ranges", []):
-            if ranges["type"] != "ECOSYSTEM":
-                continue
+        common |= {"package": name, "source": commit, "fixed": "", "last": ""}
+        known = [ranges for ranges in affected.get("ranges", []) if ranges["type"] == "ECOSYSTEM"]
+        for ranges in known:
             introduced = "0"
             for event in ranges["events"]:
                 introduced = event.get("introduced", introduced)
                 if "fixed" in event:
-                    yield common | {
-                        "package": name,
-                        "introduced": introduced,
-                        "fixed": event["fixed"],
-                        "source": commit,
-                    }
+                    yield common | {"introduced": introduced, "fixed": event["fixed"]}
+                elif "last_affected" in event:
+                    yield common | {"introduced": introduced, "last": event["last_affected"]}
             if "introduced" in ranges["events"][-1]:
-                yield common | {"package": name, "introduced": introduced, "fixed": "", "source": commit}
+                yield common | {"introduced": introduced}
+        for version in [] if known else affected.get("versions", []):
+            yield common | {"introduced": version, "last": version}
 
 
 def refresh(clone: Path) -> None:
@@ -69,7 +68,7 @@ def refresh(clone: Path) -> None:
         if path.split("/")[1] in names:
             rows += rows_of(yaml.safe_load(git("show", f"HEAD:{path}")), f"{DATABASE} {commit}")
     rows += [row for row in read() if not row["source"].startswith(DATABASE)] if LIST.is_file() else []
-    rows.sort(key=lambda row: [row[name] for name in COLUMNS])
+    rows.sort(key=lambda row: [row.get(name) or "" for name in COLUMNS])
     with LIST.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, delimiter="\t", lineterminator="\n")
         writer.writeheader()
@@ -86,8 +85,10 @@ def hits(names: dict[str, Version], rows: list[dict[str, str]]) -> list[str]:
     """One sentence for each advisory that a locked version falls under."""
     found = []
     for row in rows:
-        version = names.get(row["package"])
+        version, last = names.get(row["package"]), row.get("last")
         if version is None or version < parsed(row["introduced"]) or (row["fixed"] and version >= parsed(row["fixed"])):
+            continue
+        if last and version > parsed(last):
             continue
         cure = f"take {row['fixed']} or later" if row["fixed"] else "no version mends it"
         names_of_it = f"{row['advisory']} {row['aliases']}".strip()

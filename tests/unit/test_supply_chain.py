@@ -39,6 +39,10 @@ def test_the_list_is_made_of_the_database_s_advisories():
     advisory = {"id": "X-1", "details": "It\n is", "affected": [{"package": {"name": "A.b"}, "ranges": ranges}]}
     rows = list(audit.rows_of(advisory, "here"))
     assert [(row["package"], row["introduced"], row["fixed"]) for row in rows] == [("a-b", "0", "2"), ("a-b", "3", "")]
+    one, last = {"package": {"name": "A.b"}}, [{"introduced": "1"}, {"last_affected": "2"}]
+    upto = advisory | {"affected": [one | {"ranges": [ranges[1] | {"events": last}]}, one | {"versions": ["5"]}]}
+    known = [audit.hits(audit.locked(f"a-b=={version}\n"), list(audit.rows_of(upto, "here"))) for version in "12356"]
+    assert [len(hits) for hits in known] == [1, 1, 0, 1, 0]
     assert rows[0]["what"] == "It is" and not list(audit.rows_of(advisory | {"withdrawn": "2024"}, "here"))
 
 

@@ -8,11 +8,11 @@ with running(snakemake.log[0], snakemake.input, snakemake.output):
     from ldae.cohort.exclusions import all_exclusions, analysed_scans
     from ldae.core.files import read_tsv, write_tsv
     from ldae.studies.cohort.table import demographics, flow
-    from ldae.studies.common.paper_tables import write_table
+    from ldae.studies.common.paper_tables import inert, write_table
 
     scans, qc = read_tsv(snakemake.input.scans), read_tsv(snakemake.input.qc)
     exclusions = all_exclusions(read_tsv(snakemake.input.exclusions), qc)
-    write_tsv(snakemake.output.exclusions, exclusions)
+    write_tsv(snakemake.output.exclusions, exclusions.map(inert))  # words of somebody's files are among the reasons
     inventory = snakemake.input.get("inventory")
     write_tsv(snakemake.output.flow, flow(scans, exclusions, read_tsv(inventory) if inventory else None))
     stem = Path(snakemake.output.cohort).with_suffix("")

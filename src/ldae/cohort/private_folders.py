@@ -85,5 +85,5 @@ def _make(folder: Path, mode: int, group: int | None) -> None:
 def _number(group: str) -> int:
     try:
         return grp.getgrnam(group).gr_gid
-    except KeyError:
+    except (KeyError, ValueError):  # a name that no group can have, such as one with NUL
         raise UserError(f"results_group: there is no group {group} on this machine; `id -Gn` lists yours.") from None

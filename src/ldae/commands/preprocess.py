@@ -47,8 +47,8 @@ def run(options: Namespace) -> int:
         settings = with_orientation(settings, options.orientation)
     participant, session = scan_names(options.scan.resolve())
     for option, name, prefix in (("subject", options.subject, "sub"), ("session", options.session, "ses")):
-        if name is not None and not re.fullmatch(rf"{prefix}-[A-Za-z0-9]+", name):
-            raise UserError(f"--{option} {name!r} is no name of BIDS: give {prefix}- and letters or digits.")
+        if name is not None and not re.fullmatch(rf"{prefix}-[A-Za-z0-9]{{1,64}}", name):
+            raise UserError(f"--{option} {name!r} is no name of BIDS: give {prefix}- and at most 64 letters or digits.")
     files = ScanFiles(options.out, options.subject or participant, options.session or session)
     try:
         with tempfile.TemporaryDirectory(prefix="ldae-dicom-") as scratch, blaming_the_machine(options.out):

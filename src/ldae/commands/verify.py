@@ -37,17 +37,30 @@ def run(options: Namespace) -> int:
         else:
             print(f"changed: {problem.what}")
     known = {name for record in checksums.records(results) for name in record.files}
+    if not known:
+        raise UserError(
+            f"{results / checksums.FOLDER} holds no record: nothing can be compared with what was written. Copy the "
+            "folder again, with it."
+        )
     without = checksums.unrecorded(results)
     if without:
         print(f"not judged: {len(without)} files that no job has recorded, such as {without[0]}")
+    if images := checksums.images(results):
+        said = ", ".join(f"{count:,} below {part}" for part, count in images.items())
+        print(f"not judged: images, of which no digest is kept ({said}); what was made from them is")
     if not found:
         print(f"{len(known)} files and their stores are what was written.")
         return 0
     print(f"{len(found)} of {len(known)} files are not what was written.")
-    jobs = dict.fromkeys(problem.record.again(results) for problem in found)
+    jobs = dict.fromkeys(problem.record.again(None if elsewhere(results) else results) for problem in found)
     if options.repair:
         files = f" --configfile {shlex.join(map(str, options.config))}" if options.config else ""
         print(f"snakemake --profile profiles/local{files} --forcerun {shlex.join(jobs)}")
     else:
         print(f"To be made again, with what follows: {', '.join(jobs)}; `--repair` prints the command.")
     return 1
+
+
+def elsewhere(results: Path) -> bool:
+    """Whether Snakemake may know the folder's files by other names: it was not named from the workflow's own folder."""
+    return results.is_absolute() or ".." in results.parts

@@ -21,6 +21,7 @@ PHANTOM_PLACES = {  # key -> place in results_dir, by source
     "adni": {"raw.images": "raw/ADNI", "raw.tables": "raw/clinical"},
     "bids": {"bids.path": "raw/bids"},
 }
+WORKFLOW = ("src", "rules", "workflow", "config", "profiles", "envs", "docs", "tests", "benchmarks", ".git")
 OWN_FOLDERS = (  # what the rules write in results_dir; nothing of the user's may lie there
     "raw",
     "scratch",
@@ -142,6 +143,8 @@ class Config(Section):
         if marks := sorted(set("{}*?[]") & set(str(self.results_dir))):
             raise ValueError(f"results_dir {self.results_dir}: take {' '.join(marks)} out, which patterns are made of")
         results = self.results_dir.resolve()
+        if own := next((name for name in WORKFLOW if results.is_relative_to(Path.cwd() / name)), None):
+            raise ValueError(f"results_dir {self.results_dir} lies in the workflow's own {own}: give results/mine")
         if Path.cwd().is_relative_to(results) or Path.home() == results:
             raise ValueError(
                 f"results_dir {self.results_dir} is no folder for results alone: give one below it, such as "

@@ -17,9 +17,10 @@ from ldae.core.store import missing_part, require_whole
 
 FOLDER = "checksums"
 BESIDE = ("manifest", "store", "evaluate", "paper", "model", "public")  # where what a job writes undeclared is recorded
+IMAGES = ("raw", "bids", "derivatives")
 NEVER_EMPTY = (".json", ".tsv", ".md", ".tex", ".html", ".svg", ".png", ".safetensors")
 WEIGHTS = ".safetensors"  # compared with model.json when they are loaded
-LONGEST_NAME = 255  # bytes
+LONGEST_NAME, LONGEST_PATH = 255, 1024  # bytes
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # sha256 of nothing
 
 
@@ -35,9 +36,10 @@ class Record:
         """Without the shard."""
         return self.job.split("/")[0]
 
-    def again(self, results: Path) -> str:
-        """What ``--forcerun`` takes for this job: its rule, or the first output of its shard."""
-        return self.rule if self.rule == self.job else f"{results}/{next(iter(self.files))}"
+    def again(self, results: Path | None) -> str:
+        """What ``--forcerun`` takes for this job: its rule, or the first output of its shard; the rule where it is not
+        known by which name the configuration calls the folder (None)."""
+        return self.rule if results is None or self.rule == self.job else f"{results}/{next(iter(self.files))}"
 
 
 def results_of(log: str | Path) -> tuple[Path, str] | None:
@@ -92,6 +94,7 @@ def _read(path: Path) -> Record:
         known, mark, name = line.partition("  ")
         parts = Path(name).parts
         inside = name and "\0" not in name and not Path(name).is_absolute() and ".." not in parts
+        inside = inside and len(name.encode()) <= LONGEST_PATH
         if mark and len(known) == len(EMPTY) and inside and max(len(part.encode()) for part in parts) <= LONGEST_NAME:
             files[name] = known
     return Record(job, files)
@@ -223,4 +226,15 @@ def unrecorded(results: Path) -> list[str]:
             name = path.relative_to(results).as_posix()
             if path.is_file() and name not in named and not (path.parent / "store.json").is_file():
                 found.append(name)
+    return found
+
+
+def images(results: Path) -> dict[str, int]:
+    """Folder -> files that are not judged since they are images, or lie beside images: no digest of these is kept."""
+    named = {name for each in records(results) for name in each.files}
+    found = {}
+    for part in IMAGES:
+        files = (path for path in (results / part).rglob("*") if path.is_file())
+        if count := sum(path.relative_to(results).as_posix() not in named for path in files):
+            found[part] = count
     return found

@@ -22,6 +22,7 @@ import pandas as pd
 from ldae.core.errors import UserError
 
 LARGEST_TEXT = 1 << 30  # bytes; the longest table of a run has some 0.01 GiB
+MOST_COLUMNS = 20_000  # of a table; a latent of the paper has 15,360 numbers
 logger = logging.getLogger("ldae")
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -227,10 +228,14 @@ def read_tsv(path: str | Path, needed: Collection[str] = (), **kwargs: Any) -> p
         needed: columns that it has to have.
 
     Raises:
-        UserError: it is empty, no table, no UTF-8, larger than 1 GiB, or lacks one of these columns.
+        UserError: it is empty, no table, no UTF-8, larger than 1 GiB, wider than 20,000 columns, or lacks one of these
+            columns.
         OSError: it is missing or cannot be read.
     """
     require_text_file(path)
+    with open(path, "rb") as handle:  # naming columns takes pandas the square of their number
+        if handle.readline(MOST_COLUMNS * 64).count(b"\t") >= MOST_COLUMNS:
+            raise UserError(f"{path} has more than {MOST_COLUMNS:,} columns: it was changed or damaged.")
     try:
         table = pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False, **kwargs)
     except pd.errors.EmptyDataError as error:
@@ -301,7 +306,7 @@ def append_row(path: Path, row: dict[str, Any]) -> None:
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """All whole lines; one that a kill has cut short is left out."""
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
         try:
             rows.append(json.loads(line))
         except ValueError:

@@ -92,14 +92,16 @@ def as_nifti(source: Path, scratch: Path) -> Path:
     """``source`` itself, or the one volume of a DICOM folder, converted by dcm2niix into ``scratch``.
 
     Raises:
-        UserError: the source does not exist, or dcm2niix is not installed.
+        UserError: the source does not exist, is a pipe or a device, or dcm2niix is not installed.
         QuarantinedScan: the folder holds no series, more than one, or one that dcm2niix refuses.
         MachineError: the disk of ``scratch`` is full.
     """
     if not source.exists():
         raise UserError(f"{source} does not exist; give a NIfTI file or a folder with one DICOM series.")
-    if not source.is_dir():
+    if source.is_file():
         return source
+    if not source.is_dir():
+        raise UserError(f"{source} is a pipe or a device; give a NIfTI file or a folder with one DICOM series.")
     program = shutil.which("dcm2niix") or shutil.which("dcm2niix", path=str(Path(sys.executable).parent))
     if program is None:
         raise UserError("A DICOM folder needs dcm2niix; run `make setup`.")

@@ -76,18 +76,21 @@ def test_what_is_as_it_was_written_is_read_wherever_the_folder_lies(results, tmp
         ("status/3.tsv", "status/3.tsv", "{results}/status/3.tsv"),
     ],
 )
-def test_a_changed_file_is_refused_by_its_readers_and_named_by_verify(results, capsys, changed, read, again, change):
+def test_a_changed_file_is_refused_by_its_readers_and_named_by_verify(
+    results, capsys, monkeypatch, changed, read, again, change
+):
     path = results / changed
     path.write_bytes(change(path.read_bytes() + b"0.8\n"))
     with pytest.raises(UserError, match=f"^{path} is not what .*--forcerun {again.format(results=results)}`"):
         checksums.require_recorded(results / "logs/report.log", [results / read])
     checksums.require_recorded(results / "logs/report.log", [results / "store/y_sem/store.json"])  # not read: no matter
-    assert main(["verify", str(results), "--repair", "--config", "my own.yaml"]) == 1
-    said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith(f"changed: {changed} (written by ")
-    assert said[-1] == (
-        f"snakemake --profile profiles/local --configfile 'my own.yaml' --forcerun {again.format(results=results)}"
-    )
+    monkeypatch.chdir(results.parents[1])
+    for folder, job in (("results/run", again), (str(results), again if "{" not in again else "register")):
+        assert main(["verify", folder, "--repair", "--config", "my own.yaml"]) == 1
+        said = capsys.readouterr().out.splitlines()
+        assert said[0].startswith(f"changed: {changed} (written by ")
+        command = "snakemake --profile profiles/local --configfile 'my own.yaml' --forcerun "
+        assert said[-1] == command + job.format(results=folder)
 
 
 def test_a_job_may_read_what_it_wrote_itself_before(results):
@@ -150,6 +153,18 @@ def test_what_an_earlier_attempt_wrote_and_this_one_kept_stays_recorded(results)
     assert checksums.unrecorded(results) == ["evaluate/more.json"]
 
 
+def test_without_a_record_nothing_is_called_whole_and_images_are_said_not_to_be_judged(results, capsys):
+    (results / "derivatives").mkdir()
+    (results / "derivatives/sub-1.nii.gz").write_bytes(b"not looked at")
+    assert main(["verify", str(results)]) == 0
+    assert "not judged: images, of which no digest is kept (1 below derivatives)" in capsys.readouterr().out
+    for record in (results / checksums.FOLDER).rglob("*.sha256"):
+        record.unlink()
+    assert main(["verify", str(results)]) == 1 and "holds no record" in capsys.readouterr().err
+
+
 def test_a_damaged_record_leads_nowhere_else(results):
-    (results / "checksums/table_probes.sha256").write_text(f"{'0' * 64}  ../../outside\n{'0' * 64}  /etc/passwd\nno\n")
+    lines = ["../../outside", "/etc/passwd", "a/" * 3000 + "b"]
+    text = "".join(f"{'0' * 64}  {name}\n" for name in lines)
+    (results / "checksums/table_probes.sha256").write_text(f"{text}no\n")
     assert list(checksums.problems(results)) == []

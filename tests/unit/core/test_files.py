@@ -45,6 +45,9 @@ def test_empty_table_and_broken_json_are_named(tmp_path):
     (tmp_path / "bad.json").write_text("{")
     with pytest.raises(UserError, match=r"empty\.tsv is an empty file"):
         read_tsv(tmp_path / "empty.tsv")
+    (tmp_path / "wide.tsv").write_text("\t" * 100_000)
+    with pytest.raises(UserError, match="has more than 20,000 columns"):
+        read_tsv(tmp_path / "wide.tsv")
     with pytest.raises(UserError, match=r"bad\.json is not valid JSON"):
         read_json(tmp_path / "bad.json")
 

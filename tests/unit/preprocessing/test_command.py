@@ -1,5 +1,6 @@
 """``ldae preprocess`` on one small head, as a user calls it."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import nibabel as nib
@@ -305,10 +306,20 @@ def test_dicom_folders_of_one_name_are_told_apart(tmp_path):
         claim(files, *images[2], RECIPE)
 
 
-@pytest.mark.parametrize("arguments", [("--subject", "../esc"), ("--subject", "sub-1/2"), ("--session", "M000")])
+@pytest.mark.parametrize(
+    "arguments",
+    [("--subject", "../esc"), ("--subject", "sub-1/2"), ("--session", "M000"), ("--subject", f"sub-{'a' * 400}")],
+)
 def test_a_name_that_is_none_of_bids_is_refused_and_writes_nothing(tmp_path, capsys, arguments):
     (tmp_path / "scan.nii").write_bytes(b"")
     assert main(["preprocess", str(tmp_path / "scan.nii"), str(tmp_path / "out"), *arguments]) == 1
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and f"{arguments[0]} '{arguments[1]}' is no name of BIDS" in said
     assert not (tmp_path / "out").exists()
+
+
+def test_a_pipe_is_not_waited_for(tmp_path, capsys):
+    os.mkfifo(tmp_path / "scan.nii.gz")
+    names = ["--subject", "sub-1", "--session", "ses-1"]
+    assert main(["preprocess", str(tmp_path / "scan.nii.gz"), str(tmp_path / "out"), *names]) == 1
+    assert "scan.nii.gz is a pipe or a device" in capsys.readouterr().err
