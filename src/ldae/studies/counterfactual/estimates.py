@@ -42,6 +42,7 @@ from ldae.studies.counterfactual.names import (
 
 AGE = "age"
 NO_TRUTH = "the true counterfactual is known of phantoms alone"
+NO_OPINION = "the independent probe does not tell AD from CN in the training scans"
 NO_METRIC_OF = {  # metric -> methods that have none
     "code_cosine": (UNTRAINED, TRUE, TRUE_AE, NOISE),
     **dict.fromkeys(TAKEN_BACK, (*CONTROLS, UNTRAINED, TRUE_CODE, TRUE, TRUE_AE, NOISE)),
@@ -56,13 +57,14 @@ def slope(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def summary(
-    table: pd.DataFrame, missing: Mapping[str, str], has_truth: bool, bootstrap: int, seed: int
-) -> pd.DataFrame:
+    table: pd.DataFrame, missing: Mapping[str, str], unknown: Mapping[str, str], bootstrap: int, seed: int
+) -> list[dict]:
     """One row per method and metric; the intervals are over subjects.
 
     Args:
         table: scans.tsv of the study, one scan a subject.
         missing: directions that there are not, and why.
+        unknown: metrics that nobody has, and why.
     """
     rows = []
     for method in METHODS:
@@ -72,15 +74,15 @@ def summary(
         for metric in metrics_of(method):
             if method in missing:
                 estimate = not_available(missing[method])
-            elif metric in AGAINST_TRUTH and not has_truth:
-                estimate = not_available(NO_TRUTH)
+            elif metric in unknown:
+                estimate = not_available(unknown[metric])
             else:
                 values, statistic = measured(own, metric)
                 estimate = interval(values, own["participant_id"].to_numpy(), statistic, bootstrap, seed)
                 if estimate.value is None and not own["ventricle_ml_change"].any():
                     estimate = not_available("its edits change nothing")
             rows.append(estimate.row(method=method, metric=metric))
-    return estimates_table(rows)
+    return rows
 
 
 def metrics_of(method: str) -> list[str]:

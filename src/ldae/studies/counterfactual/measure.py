@@ -34,8 +34,9 @@ from ldae.studies.common.true_twins import Twins
 from ldae.studies.common.ventricle_truth import VentricleCalibration
 from ldae.studies.counterfactual.axioms import against_truth, cosine, left_over, mean_change
 from ldae.studies.counterfactual.directions import REQUEST, Steps, chosen, class_gap, whole_steps
-from ldae.studies.counterfactual.estimates import differences, no_summary, summary
+from ldae.studies.counterfactual.estimates import NO_OPINION, NO_TRUTH, differences, no_summary, summary
 from ldae.studies.counterfactual.names import (
+    AGAINST_TRUTH,
     CONTROLS,
     EDITS,
     INDEPENDENT,
@@ -152,7 +153,7 @@ class Bench:
         """(X, Y, Z) the hippocampal region."""
         return hippocampus_region(self.inputs.grid)
 
-    def opinion_on_test(self) -> pd.DataFrame:
+    def opinion_on_test(self) -> dict:
         """How well the second opinion tells the test subjects with AD from the controls, one scan each: an estimate."""
         rows = self.inputs.first_scans("test")
         rows = rows[self.inputs.scans.loc[rows, "diagnosis"].isin(["CN", "AD"]).to_numpy()]
@@ -160,7 +161,7 @@ class Bench:
         scans = self.inputs.scans.loc[rows]
         values = np.column_stack([np.concatenate([*volumes, np.empty(0)]), scans["diagnosis"] == "AD"])
         estimate = interval(values, scans["participant_id"].to_numpy(), auc, 1, self.seed)
-        return estimates_table([estimate.row(method=INDEPENDENT, metric="auc_ad_test")])
+        return estimate.row(method=INDEPENDENT, metric="auc_ad_test")
 
     @cached_property
     def own_gap(self) -> float:
@@ -293,7 +294,7 @@ class Bench:
         in whole steps."""
         stacked = np.stack([volume for pair in pairs.values() for volume in (pair.before, pair.after)])
         effects = {
-            "independent_effect": self.opinion.score(stacked) / self.opinion.gap,
+            "independent_effect": self.opinion.score(stacked) / (self.opinion.gap if self.opinion.gap > 0 else np.nan),
             "own_effect": self.probe.score(self.decoder.encode_semantic(stacked[:, None])) / self.own_gap,
         }
         return {
@@ -351,8 +352,10 @@ def run_counterfactual(
     table = pd.DataFrame(found).reindex(columns=COLUMNS)
     missing = {name: str(step) for name, step in bench.steps.items() if not isinstance(step, np.ndarray)}
     write_tsv(out / "scans.tsv", table)
-    told = summary(table, missing, truth is not None, evaluation.bootstrap, seed)
-    write_tsv(out / "summary.tsv", pd.concat([told, bench.opinion_on_test()], ignore_index=True))
+    unknown = {} if truth is not None else dict.fromkeys(AGAINST_TRUTH, NO_TRUTH)
+    unknown |= {} if bench.opinion.gap > 0 else {"independent_effect": NO_OPINION}
+    told = summary(table, missing, unknown, evaluation.bootstrap, seed)
+    write_tsv(out / "summary.tsv", estimates_table([*told, bench.opinion_on_test()]))
     write_tsv(out / "differences.tsv", differences(table, evaluation.bootstrap, seed))
     pieces.clear()
 
