@@ -20,6 +20,7 @@ from ldae.studies.common.statistics import (
 )
 from ldae.studies.counterfactual.names import (
     AGAINST_TRUTH,
+    AGE,
     CONTROLS,
     EDITS,
     EFFECTS,
@@ -40,7 +41,6 @@ from ldae.studies.counterfactual.names import (
     UNTRAINED,
 )
 
-AGE = "age"
 NO_TRUTH = "the true counterfactual is known of phantoms alone"
 NO_OPINION = "the independent probe does not tell AD from CN in the training scans"
 NO_METRIC_OF = {  # metric -> methods that have none
@@ -80,7 +80,7 @@ def summary(
                 values, statistic = measured(own, metric)
                 estimate = interval(values, own["participant_id"].to_numpy(), statistic, bootstrap, seed)
                 if estimate.value is None and not own["ventricle_ml_change"].any():
-                    estimate = not_available("its edits change nothing")
+                    estimate = not_available("an edit that changes nothing has none")
             rows.append(estimate.row(method=method, metric=metric))
     return rows
 

@@ -7,7 +7,7 @@ NULL = "null"  # no edit: what the networks alone make of a scan
 TRUE_CODE, TRUE_AE, TRUE, NOISE = "true_code", "true_ae", "truth", "noise"  # on phantoms
 METHODS = (*EDITS, *CONTROLS, UNTRAINED, NULL, TRUE_CODE, TRUE_AE, TRUE, NOISE)
 INDEPENDENT = "independent_probe"
-NO_EDIT, PAPERS, RANDOM = "no_edit", "ldae_probe", "random"  # what differences are taken from
+NO_EDIT, PAPERS, RANDOM, AGE = "no_edit", "ldae_probe", "random", "age"  # what differences are taken from
 
 SIZES = ("ventricle_ml_amount", "ventricle_ml_r_truth", "hippocampus_region_ml_amount")
 OWN = "ventricle_ml_r_own"

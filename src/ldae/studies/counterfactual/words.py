@@ -10,7 +10,17 @@ from ldae.studies.common.estimate_panels import brief_estimate
 from ldae.studies.common.method_styles import in_html
 from ldae.studies.common.statistics import FEW_NOTE
 from ldae.studies.common.study import ReportSources
-from ldae.studies.counterfactual.names import EDITS, NO_EDIT, NOISE, RANDOM, TRUE_AE, TRUE_CODE, UNTRAINED
+from ldae.studies.counterfactual.names import (
+    AGE,
+    EDITS,
+    INDEPENDENT,
+    NO_EDIT,
+    NOISE,
+    RANDOM,
+    TRUE_AE,
+    TRUE_CODE,
+    UNTRAINED,
+)
 from ldae.studies.counterfactual.record import DIFFERENCES, ROWS, SUMMARY
 from ldae.studies.counterfactual.table import judged
 
@@ -19,8 +29,14 @@ VERDICTS = {
     "worse": "Further from it than no edit",
     "not told apart": "Not told apart from no edit",
 }
+ASKED = (
+    "Does an edit of the code show the brain that this person would have with the other diagnosis? On phantoms that "
+    "brain is known, and this is how near the edits come to it."
+)
 LEAST = Markup("Least wrong by its point estimate: {} (error {}, {} subjects{}; the truth has 0, no edit 1).")
-BY_SUBJECT = Markup("Correlation over subjects of the ventricles' change and the true one: {}.")
+BY_SUBJECT = Markup("Who changes more? Correlation over subjects of the ventricles' change and the true one: {}.")
+BEYOND_AGE = Markup("Changes the right voxels more than a step along age does: {}.")
+OPINION = Markup("The independent probe tells AD from CN among {} test subjects with an AUC of {}.")
 WELL = (
     "The controls did as they must: neither a random direction nor the untrained model nor noise comes closer to the "
     "truth, and the true change through the autoencoder does."
@@ -38,19 +54,27 @@ def findings(sources: ReportSources, public: bool) -> Markup | None:
     errors = table[(table["metric"] == "image_error") & table["method"].isin(EDITS)].dropna(subset=["value"])
     if errors.empty:
         return None
-    said = verdicts(compared)
-    sentences = (_least(errors), _against_nothing(said), _by_subject(table), _controls(said))
-    return Markup("<p>{} {} {} {}</p>").format(*sentences)
+    said = verdicts(compared, NO_EDIT, "image_error")
+    sentences = (
+        _least(errors),
+        _against_nothing(said),
+        _beyond_age(verdicts(compared, AGE, "image_cosine")),
+        _by_subject(table),
+        _opinion(table),
+        _controls(said),
+    )
+    items = Markup("").join(Markup("<li>{}</li>").format(sentence) for sentence in sentences if sentence)
+    return Markup("<p>{}</p><ul>{}</ul>").format(ASKED, items)
 
 
-def verdicts(compared: pd.DataFrame) -> dict[str, str]:
-    """Method -> how its change stands to no edit.
+def verdicts(compared: pd.DataFrame, second: str, metric: str) -> dict[str, str]:
+    """Method -> how it stands to the second one.
 
     Args:
         compared: differences.tsv of the study.
     """
-    own = compared[(compared["metric"] == "image_error") & compared["method"].str.endswith(f"-{NO_EDIT}")]
-    return {str(line["method"]).removesuffix(f"-{NO_EDIT}"): judged(line) for _, line in own.iterrows()}
+    own = compared[(compared["metric"] == metric) & compared["method"].str.endswith(f"-{second}")]
+    return {str(line["method"]).removesuffix(f"-{second}"): judged(line) for _, line in own.iterrows()}
 
 
 def _least(errors: pd.DataFrame) -> Markup:
@@ -68,6 +92,23 @@ def _against_nothing(said: Mapping[str, str]) -> Markup:
         if names:
             parts.append(Markup("{}: {}.").format(words, Markup("; ").join(names)))
     return Markup(" ").join(parts)
+
+
+def _beyond_age(said: Mapping[str, str]) -> Markup:
+    """The edits that are better than growing older."""
+    if not said:
+        return Markup("")
+    names = [_name(name) for name in EDITS if said.get(name) == "better"]
+    return BEYOND_AGE.format(Markup("; ").join(names) if names else "none of the four edits")
+
+
+def _opinion(table: pd.DataFrame) -> Markup:
+    """How good the independent probe is."""
+    lines = table[table["method"] == INDEPENDENT].dropna(subset=["value"])
+    if lines.empty:
+        return Markup("")
+    line = lines.iloc[0]
+    return OPINION.format(line["n_subjects"], brief_estimate(line["value"], line["low"], line["high"]))
 
 
 def _by_subject(table: pd.DataFrame) -> Markup:
