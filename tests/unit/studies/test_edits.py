@@ -260,8 +260,10 @@ def test_the_tables_and_the_words_say_it(known: Path, tmp_path: Path) -> None:
     assert judged["noise", "no_edit", "image_error"] == "worse"
     assert judged["true_ae", "no_edit", "image_error"] == "better"
     assert judged["untrained", "no_edit", "image_error"] == "not told apart"
+    assert judged["random", "ldae_mean_difference", "independent_effect"] == "worse"
     sources = ReportSources(tmp_path, evaluate, tmp_path, tmp_path, tmp_path, {})
     said = str(findings(sources, False))
+    assert "what the autoencoder leaves of it 0.00, no edit 1)" in said and "than a step along age does:" in said
     assert "Least wrong by its point estimate" in said and "The controls did as they must" in said
 
 

@@ -116,7 +116,7 @@ def differences(table: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:
 
     Four questions, each with its own count of comparisons for Holm: whether a change is closer to the true one than no
     edit (whose image error is 1); whether another edit is less wrong than the paper's; whether the independent probe
-    sees more of an edit than of a random direction as long as the longest of them; whether an edit changes the right
+    sees less of a random direction, as long as the longest edit, than of an edit; whether an edit changes the right
     voxels more than a step along age does.
     """
     rows = []
@@ -147,7 +147,7 @@ def comparisons() -> list[tuple[str, str, str, str]]:
             if method != PAPERS
             for metric in RIVALS
         ),
-        *(("more than chance", method, RANDOM, "independent_effect") for method in EDITS),
+        *(("more than chance", RANDOM, method, "independent_effect") for method in EDITS),  # a control, and no rival
         *(("not mere ageing", method, AGE, "image_cosine") for method in EDITS),
     ]
 

@@ -19,9 +19,12 @@ from ldae.studies.counterfactual.names import (
     AGAINST_TRUTH,
     EDITS,
     EFFECTS,
+    ERROR_ML,
     OF_NO_EDIT,
     OWN,
+    PICTURE,
     RIVALS,
+    SIZES,
     TAKEN_BACK,
 )
 
@@ -95,9 +98,16 @@ STUDY = Study(
                 FIGURE,
                 Estimates(
                     SUMMARY,
-                    AGAINST_TRUTH,
+                    PICTURE,
                     ROWS,
-                    "Against the true counterfactual (phantoms alone)",
+                    "Against the true counterfactual (phantoms alone): the picture, and the code",
+                    first="edit",
+                ),
+                Estimates(
+                    SUMMARY,
+                    (ERROR_ML, *SIZES),
+                    ROWS,
+                    "Against the true counterfactual (phantoms alone): volumes, and who changes more",
                     first="edit",
                 ),
                 Estimates(

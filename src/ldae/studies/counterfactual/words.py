@@ -33,7 +33,8 @@ ASKED = (
     "Does an edit of the code show the brain that this person would have with the other diagnosis? On phantoms that "
     "brain is known, and this is how near the edits come to it."
 )
-LEAST = Markup("Least wrong by its point estimate: {} (error {}, {} subjects{}; the truth has 0, no edit 1).")
+LEAST = Markup("Least wrong by its point estimate: {} (error {}, {} subjects{}; the truth has 0{}, no edit 1).")
+REBUILT = ", what the autoencoder leaves of it {:.2f}"
 BY_SUBJECT = Markup("Who changes more? Correlation over subjects of the ventricles' change and the true one: {}.")
 BEYOND_AGE = Markup("Changes the right voxels more than a step along age does: {}.")
 OPINION = Markup("The independent probe tells AD from CN among {} test subjects with an AUC of {}.")
@@ -56,7 +57,7 @@ def findings(sources: ReportSources, public: bool) -> Markup | None:
         return None
     said = verdicts(compared, NO_EDIT, "image_error")
     sentences = (
-        _least(errors),
+        _least(errors, table),
         _against_nothing(said),
         _beyond_age(verdicts(compared, AGE, "image_cosine")),
         _by_subject(table),
@@ -77,11 +78,14 @@ def verdicts(compared: pd.DataFrame, second: str, metric: str) -> dict[str, str]
     return {str(line["method"]).removesuffix(f"-{second}"): judged(line) for _, line in own.iterrows()}
 
 
-def _least(errors: pd.DataFrame) -> Markup:
+def _least(errors: pd.DataFrame, table: pd.DataFrame) -> Markup:
+    """The edit with the least error, and the least that an edit of latents could have."""
     best = errors.loc[errors["value"].astype(float).idxmin()]
     few = f", {FEW_NOTE}" if best["note"] == FEW_NOTE else ""
     error = brief_estimate(best["value"], best["low"], best["high"])
-    return LEAST.format(_name(best["method"]), error, best["n_subjects"], few)
+    floor = table.loc[(table["method"] == TRUE_AE) & (table["metric"] == "image_error"), "value"].dropna()
+    rebuilt = REBUILT.format(floor.iloc[0]) if len(floor) else ""
+    return LEAST.format(_name(best["method"]), error, best["n_subjects"], few, rebuilt)
 
 
 def _against_nothing(said: Mapping[str, str]) -> Markup:
