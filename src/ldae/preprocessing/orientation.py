@@ -85,14 +85,14 @@ def check_orientation(image: nib.spatialimages.SpatialImage) -> None:
         return
     found = [image.get_qform(coded=True), image.get_sform(coded=True)]
     places = [matrix for matrix, code in found if code > 0]
-    if len(places) < 2:
-        return
+    if len(places) < 2 or not all(np.isfinite(place).all() for place in places):
+        return  # that an affine cannot be inverted is said by the check of the geometry
     signs = {np.sign(np.linalg.det(place[:3, :3])) for place in places} - {0.0}
     both = f"qform {in_words(places[0])}, sform {in_words(places[1])}; set the wrong one's code to 0"
     if len(signs) == 2:
         raise QuarantinedScan(f"qform and sform of the header disagree about left and right: {both}")
-    if len(signs) == 0 or not all(np.isfinite(place).all() for place in places):
-        return  # that an affine cannot be inverted is said by the check of the geometry
+    if not signs:
+        return
     turn, ratio = difference(*places)
     registered = any(code not in SAME_PLACE for _, code in found)  # to an atlas: turned and stretched by right
     if turn > (2 * TURN_DEGREES if registered else TURN_DEGREES):

@@ -194,6 +194,7 @@ def turned(degrees: float, size: float = 4.0) -> np.ndarray:
         (turned(50), "by a turn of 50 degrees"),
         (turned(0, 4.5), "size of the voxels: qform RAS 4 x 4 x 4 mm, sform RAS 4.5 x 4.5 x 4.5 mm"),
         (np.diag([-4.0, 4, 4, 1]), "left and right: qform RAS 4 x 4 x 4 mm, sform LAS 4 x 4 x 4 mm"),
+        (np.diag([np.nan, 4, 4, 1]), "cannot be inverted"),
     ],
 )
 def test_two_orientations_that_disagree_are_named_with_both(sform, reason, tmp_path):
