@@ -20,6 +20,7 @@ MOST_VOXELS = 1e9
 MOST_UNCHECKED, MOST_PACKED = 2**28, 100  # bytes of voxels, and how many times the size of their file they may have
 FINITE_FRACTION = 0.999
 SPIKE_FACTOR = 1000  # maximum over 99th percentile; magnitude images stay below 10
+LOOKED_AT, FEWEST_VALUES = 200_000, 16  # voxels, evenly spread; a scan of 8 bits has more than a hundred values
 WRAPPED_FRACTION = 1e-3
 UNITS_MM = {"metres": 1e3, "micrometres": 1e-3}
 GZIP = b"\x1f\x8b"
@@ -214,7 +215,8 @@ def check_unpacked(path: str | Path, image: nib.spatialimages.SpatialImage) -> N
 
 def check_intensities(data: np.ndarray) -> None:
     """Raises:
-    QuarantinedScan: a few voxels are so bright that bias correction and scaling would see nothing else.
+    QuarantinedScan: a few voxels are so bright that bias correction and scaling would see nothing else, unsigned values
+        were read as signed ones, or there are as few values as labels have.
     """
     usual = float(np.percentile(np.abs(data), 99))
     extreme = float(np.abs(data).max())
@@ -223,6 +225,11 @@ def check_intensities(data: np.ndarray) -> None:
     if extreme > SPIKE_FACTOR * usual:
         times = f"{extreme / usual:.0f} x the 99th percentile"
         raise QuarantinedScan(f"extreme intensities: the largest, {extreme:g}, is {times}")
+    values = np.unique(data.ravel()[:: max(1, data.size // LOOKED_AT)])
+    if len(values) < FEWEST_VALUES:
+        raise QuarantinedScan(
+            f"only {len(values)} different values: a mask or a map of tissues, not an image of a head"
+        )
     steps = np.abs(np.diff(data, axis=0))
     for bits in (8, 16):
         jumps = steps > 0.75 * 2**bits  # of all that the bits hold

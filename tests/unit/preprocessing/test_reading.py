@@ -50,6 +50,7 @@ BROKEN_IMAGES = {
     "thick slices": (GOOD, np.diag([4.0, 4, 6, 1]), "voxel size"),
     "one hot voxel": (np.where(np.arange(GOOD.size).reshape(SHAPE) == 7, 1e9, GOOD), AFFINE, "extreme intensities"),
     "almost empty": ((np.arange(GOOD.size).reshape(SHAPE) < 99).astype(np.uint8), AFFINE, "99 % of the voxels"),
+    "labels": (GOOD % 4, AFFINE, "only 4 different values: a mask"),
     "narrow": (GOOD, np.diag([1.0, 1, 1, 1]), "field of view"),
 }
 
