@@ -16,7 +16,7 @@ from ldae.cohort.columns import matched_participants, numbers, one_row_each, spe
 from ldae.cohort.dataset_root import check_root
 from ldae.cohort.lost_visits import lost_visits
 from ldae.cohort.notes import Notes
-from ldae.cohort.table_columns import facts_of, note_unread, pick, with_key
+from ldae.cohort.table_columns import facts_of, note_unread, pick, places, with_key
 from ldae.cohort.tree import NO_SESSION, Tree, rank, read_tree
 from ldae.config import Bids
 from ldae.core.cells import MISSING
@@ -41,6 +41,7 @@ class Dataset:
         visits: one row per visit: participant_id, session_id, months, visit_date, :data:`FACTS`.
         participants: one row per participant: participant_id, :data:`FACTS`.
         notes: what was noticed on the way.
+        places: ``age`` and ``diagnosis`` -> the columns that are read for it: ``group of participants.tsv``.
     """
 
     root: Path
@@ -49,6 +50,7 @@ class Dataset:
     participants: pd.DataFrame
     lost: pd.DataFrame
     notes: Notes = field(default_factory=Notes)
+    places: dict[str, str] = field(default_factory=dict)
 
 
 def read_dataset(settings: Bids, all_visits_scanned: bool = True) -> Dataset:
@@ -69,7 +71,8 @@ def read_dataset(settings: Bids, all_visits_scanned: bool = True) -> Dataset:
     images = image_table(tree)
     people = matched_participants(participant_rows(root, settings, notes), images, "participants.tsv", notes)
     table = visit_table(root, tree, images, settings, notes)
-    note_unread({people_name(settings): people, visits_name(settings): table}, settings, notes)
+    tables = {people_name(settings): people, visits_name(settings): table}
+    note_unread(tables, settings, notes)
     visits = visit_rows(table, images, settings, notes)
     listed_visits, people = split_visits(people, visits, settings, notes)
     note_visits(listed_visits, images, settings, notes, all_visits_scanned)
@@ -82,6 +85,7 @@ def read_dataset(settings: Bids, all_visits_scanned: bool = True) -> Dataset:
         people,
         pd.DataFrame(lost_visits(tree), columns=[*KEY, "reason"], dtype=object),
         notes,
+        places(tables, settings),
     )
 
 

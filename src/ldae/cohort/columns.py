@@ -33,6 +33,8 @@ COLUMNS = (
     "date",  # of the scan, or of its visit where the scan has none: YYYY-MM-DD
     "t1w",  # path from the root of the dataset
     "content",  # equal for equal images
+    "no_age",  # why the tables have none, where that is known
+    "no_diagnosis",  # the same
     "reason",  # why the source itself leaves the scan out, or missing
 )
 SCALES = {"mmse": (0.0, 30.0), "cdr": (0.0, 3.0), "field_strength": (0.05, 15.0)}
@@ -47,7 +49,8 @@ HEAD_BYTES = 1 << 20
 def complete(scans: pd.DataFrame) -> pd.DataFrame:
     """The columns of :data:`COLUMNS` in their order; those that the source does not know are missing values."""
     return scans.reindex(columns=list(COLUMNS)).astype(
-        {"months": "Int64"} | dict.fromkeys(("diagnosis", "sex", "reason", "date", "study_phase", "site"), object)
+        {"months": "Int64"}
+        | dict.fromkeys(("diagnosis", "sex", "reason", "date", "study_phase", "site", "no_age", "no_diagnosis"), object)
     )
 
 
@@ -242,6 +245,8 @@ def one_row_each(table: pd.DataFrame, key: list[str], where: str, notes: Notes |
             row[column] = values[0] if len(values) == 1 else None
             if len(values) > 1:
                 quarrels.append(f"{' '.join(name)} {column} {' or '.join(map(str, values))}")
+                if notes is not None:
+                    notes.doubled.add((name, column))
         rows.append(row)
     if quarrels and notes is not None:
         notes.say(f"{where}: rows that stand twice and differ, these cells are n/a: {listed(quarrels)}")

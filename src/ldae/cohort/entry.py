@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from ldae.cohort.bids import ANOTHER, bids_scans
+from ldae.cohort.exclusions import commonest
 from ldae.cohort.manifest import decided, nobody_left, say
 from ldae.cohort.splits import make_splits
 from ldae.config import Bids, Manifest, Splits
@@ -58,14 +59,17 @@ class Entry:
         return f"{len(self.kept)} of {scans} will enter, {known}{beside}"
 
     def left_out(self) -> list[dict[str, Any]]:
-        """Kinds of reasons, the commonest first: how many scans, one reason in full, and all scans."""
+        """Kinds of reasons, the commonest first: how many scans of how many subjects, the commonest reason in full,
+        and all scans, each with its own."""
         lost = self.scans[(self.scans["status"] != "included")]
         lost = lost[~lost["reason"].str.startswith(ANOTHER, na=False)]
         kinds = [
             {
-                "reason": str(rows["reason"].iloc[0]),
+                "reason": commonest(rows["reason"]),
                 "scans": len(rows),
+                "subjects": rows["participant_id"].nunique(),
                 "which": [" ".join(k) for k in rows[KEY].values],
+                "reasons": list(rows["reason"]),
             }
             for _, rows in lost.groupby(lost["reason"].str.split(":").str[0], sort=False)
         ]
@@ -79,7 +83,11 @@ class Entry:
             verdict = "The dataset is ready" + (", but for the scans below" if self.left_out() else "")
         lines = [f"{verdict}: {self.sentence()}.", *(f"blocking: {sentence}" for sentence in self.blocking)]
         for kind in self.left_out():
-            lines.append(f"quarantine: {count(kind['scans'], 'scan')}, {kind['reason']} ({listed(kind['which'], 3)})")
+            number = count(kind["scans"], "scan")
+            number += f" of {count(kind['subjects'], 'subject')}" if kind["scans"] > 1 else ""
+            own = zip(kind["which"], kind["reasons"], strict=True)
+            which = [name if why == kind["reason"] else f"{name}: {why.partition(': ')[2]}" for name, why in own]
+            lines.append(f"quarantine: {number}, {kind['reason']} ({listed(which, 3)})")
         for name, number in self.kept["diagnosis"].fillna("no diagnosis").value_counts().sort_index().items():
             lines.append(f"{name}: {count(number, 'scan')}")
         return [escaped(line) for line in lines + [f"note: {note}" for note in self.notes]]
@@ -110,7 +118,7 @@ def entry(settings: Bids, manifest: Manifest, dealing: Dealing | None = None) ->
     found = bids_scans(settings)
     notes = list(found.attrs["notes"])
     scans = decided(found, "bids", manifest)
-    notes += say(scans, scans["status"] == "included")
+    notes = say(scans, scans["status"] == "included") + notes
     blocking = [refusal] if (refusal := nobody_left(scans, "bids")) is not None else []
     if not blocking and dealing is not None:
         known = read_tsv(dealing.ledger) if dealing.ledger is not None else None

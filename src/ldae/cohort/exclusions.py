@@ -9,6 +9,7 @@ from ldae.core.keys import KEY
 
 ADNI_SITE = re.compile(r"sub-ADNI(\d{3})S\d{4,}$")
 OLDEST = 120
+NO_DIAGNOSIS = "the tables have no CN, MCI or AD for this visit"
 CLASSES = ("CN", "MCI", "AD")
 
 
@@ -41,7 +42,8 @@ def with_reasons(
         elif isinstance(row.date, str) and row.date < before:
             reason = f"visits out of date order: {row.date} before {before}"
         elif require_diagnosis and row.diagnosis not in CLASSES:
-            reason = "diagnosis missing: the tables have no CN, MCI or AD for this visit"
+            why = row.no_diagnosis if isinstance(row.no_diagnosis, str) else NO_DIAGNOSIS
+            reason = f"diagnosis missing: {why}"
         if reason:
             reasons[row.Index], steps[row.Index] = reason, "manifest"
             continue
@@ -57,6 +59,14 @@ def tally(scans: pd.DataFrame) -> str:
     """``3 x split or unfinished series, 1 x age unknown``."""
     kinds = scans.loc[scans["status"] == "excluded", "reason"].str.split(":").str[0].value_counts()
     return ", ".join(f"{count} x {kind}" for kind, count in kinds.items())
+
+
+def commonest(phrases: pd.Series) -> str:
+    """Of the commonest kind of some phrases (what stands before the colon) the commonest phrase; empty without any."""
+    known = phrases.dropna().astype(str)
+    kinds = known.str.split(":").str[0]
+    mode = known[kinds == kinds.mode().iloc[0]].mode() if len(known) else known
+    return str(mode.iloc[0]) if len(mode) else ""
 
 
 def all_exclusions(manifest: pd.DataFrame, qc: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ldae.cohort.authors_csv import csv_scans
 from ldae.cohort.bids import adni_scans, bids_scans
-from ldae.cohort.exclusions import ADNI_SITE, tally, with_reasons
+from ldae.cohort.exclusions import ADNI_SITE, commonest, tally, with_reasons
 from ldae.config import AuthorsCsv, Bids, Manifest
 from ldae.core.errors import UserError
 from ldae.core.files import write_json, write_tsv
@@ -111,7 +111,9 @@ def nobody_left(scans: pd.DataFrame, source: str) -> str | None:
     """What is wrong where not one scan is included; None otherwise."""
     if (scans["status"] == "included").any():
         return None
-    return f"No scan is left (reasons: {tally(scans)}); {advice(scans, source)}."
+    lost = scans.loc[scans["status"] == "excluded", "reason"]
+    kind, _, why = commonest(lost).partition(": ")
+    return f"No scan is left (reasons: {tally(scans)}): {why or kind}; {advice(scans, source)}."
 
 
 def advice(scans: pd.DataFrame, source: str) -> str:
@@ -132,10 +134,10 @@ def say(scans: pd.DataFrame, included: pd.Series) -> list[str]:
     for number, lacks, effect in (
         (
             kept["age"].isna().sum(),
-            "no age",
+            f"no age{because(kept['no_age'])}",
             ": such a scan trains the networks and is left out where an age is needed",
         ),
-        (kept["diagnosis"].isna().sum(), "no diagnosis", ""),
+        (kept["diagnosis"].isna().sum(), f"no diagnosis{because(kept['no_diagnosis'])}", ""),
         (kept["months"].isna().sum(), "no place in time", ": set bids.session_pattern, or give dates"),
     ):
         if number:
@@ -149,6 +151,11 @@ def say(scans: pd.DataFrame, included: pd.Series) -> list[str]:
     for sentence in found:
         logger.warning("%s", sentence)
     return found
+
+
+def because(phrases: pd.Series) -> str:
+    """`` (mostly: ...)``: the commonest cause, where one is known."""
+    return f" (mostly: {why})" if (why := commonest(phrases)) else ""
 
 
 def read_source(source: str, dataset: Path | dict[str, Any], statuses: list[Path]) -> pd.DataFrame:

@@ -10,10 +10,11 @@ logger = logging.getLogger("ldae")
 
 
 class Notes:
-    """Sentences, each said once."""
+    """Sentences, each said once; ``doubled``: key and column of cells in which rows of one key differ."""
 
     def __init__(self, silent: bool = False) -> None:
         self.sentences: list[str] = []
+        self.doubled: set[tuple[tuple[str, ...], str]] = set()
         self.silent = silent  # a column that is read twice is spoken of once
 
     def __iter__(self) -> Iterator[str]:

@@ -71,6 +71,19 @@ def pick(table: pd.DataFrame, names: list[str]) -> pd.Series | None:
     return found
 
 
+def places(tables: Mapping[str, pd.DataFrame], settings: Bids) -> dict[str, str]:
+    """Fact of :data:`ASKED` -> the columns that are read for it, ``age of participants.tsv``; without those that no
+    table has."""
+    found: dict[str, list[str]] = {}
+    for fact, keys in ASKED.items():
+        names = {spelt(name) for key in keys for name in getattr(settings.columns, key)}
+        for where, table in tables.items():
+            columns = [str(column) for column in table if spelt(str(column)) in names]
+            if columns:
+                found.setdefault(fact, []).append(f"{' and '.join(columns)} of {where}")
+    return {fact: ", ".join(named) for fact, named in found.items()}
+
+
 def note_unread(tables: Mapping[str, pd.DataFrame], settings: Bids, notes: Notes) -> None:
     """Say which columns nobody reads where no table has one for the age, the sex or the diagnosis.
 

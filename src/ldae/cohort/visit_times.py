@@ -9,6 +9,7 @@ from ldae.cohort.bids_reader import FACTS, Dataset
 from ldae.cohort.chronology import DAYS_PER_MONTH, DAYS_PER_YEAR, disbelieved, months_of
 from ldae.cohort.columns import MONTHS, ages, complete, dates, mapped, months, scores
 from ldae.cohort.notes import Notes
+from ldae.cohort.unknown_facts import why_unknown
 from ldae.config import Bids
 from ldae.core.cells import quoted
 from ldae.core.keys import KEY
@@ -41,6 +42,7 @@ def join_facts(scans: pd.DataFrame, dataset: Dataset, settings: Bids) -> pd.Data
     joined = joined.merge(people, on="participant_id", how="left", validate="many_to_one")
     joined = read_facts(joined, settings, notes)
     joined["age"], joined["age_from"] = age_at_scan(joined)
+    joined = joined.assign(**why_unknown(joined, dataset, settings))
     joined["date"] = joined["scan_date"].where(joined["scan_date"].notna(), joined["visit_date"])
     table = complete(joined)
     table.attrs["notes"] = list(notes)

@@ -67,11 +67,104 @@ def test_a_dataset_without_a_table_of_participants_is_told_so(dataset):
     assert status == 1 and "the root has no participants.tsv" in report["notes"][0]
     assert report["left_out"] == [
         {
-            "reason": "diagnosis missing: the tables have no CN, MCI or AD for this visit",
+            "reason": (why := "diagnosis missing: no table has a column for it (bids.columns.diagnosis)"),
             "scans": 1,
+            "subjects": 1,
             "which": ["sub-01 ses-M000"],
+            "reasons": [why],
         }
     ]
+
+
+def verdict(dataset, rows: list[str], header: str = "participant_id\tage\tdx", require: bool = True) -> list[str]:
+    """What is printed of a dataset with one scan for each row of participants.tsv, in order."""
+    for number in range(len(rows)):
+        dataset.image(f"{number:02d}")
+    dataset.people("\n".join([header, *(f"sub-{number:02d}\t{row}" for number, row in enumerate(rows))]) + "\n")
+    return entry(Bids(path=dataset.root), Manifest(require_diagnosis=require)).lines()
+
+
+def test_words_without_a_meaning_are_named_where_their_scans_are_lost(dataset):
+    _, lost, kept, *_ = verdict(dataset, ["60\tpatient", "61\tcontrol", "62\tpatient", "63\tother"])
+    what = "of dx of participants.tsv has no entry in bids.values.diagnosis (say what it means: bids: {values: "
+    meant = [f"'{word}' {what}{{diagnosis: {{'{word}': AD}}}}" + "}, or CN, or MCI)" for word in ("patient", "other")]
+    assert lost == (
+        f"quarantine: 3 scans of 3 subjects, diagnosis missing: {meant[0]} (sub-00 ses-M000, sub-02 ses-M000, "
+        f"sub-03 ses-M000: {meant[1]})"
+    )
+    assert kept == "CN: 1 scan"
+    lines = verdict(dataset, ["60\tpatient", "61\tcontrol", "62\tpatient", "63\tother"], require=False)
+    assert any("3 included scans have no diagnosis (mostly: 'patient' of dx" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("rows", "cause"),
+    [
+        (["60\t1", "61\t1", "62\t2"], "'1' of dx of participants.tsv has no entry in bids.values.diagnosis"),
+        (["60\t", "61\tn/a", "62\t"], "dx of participants.tsv is blank (fill it in)"),
+        (
+            ["60\tCN\nsub-00\t60\tAD", "61\tMCI\nsub-01\t61\tAD"],
+            "rows stand twice and differ in dx of participants.tsv",
+        ),
+        (["60\tCN\nP1\t60\tCN"], None),
+    ],
+)
+def test_what_blocks_a_cohort_is_said_with_its_commonest_cause(dataset, rows, cause):
+    lines = verdict(dataset, rows)
+    if cause is None:
+        assert not any(line.startswith("blocking") for line in lines)
+        return
+    number = len(rows)
+    assert lines[1].startswith(f"blocking: No scan is left (reasons: {number} x diagnosis missing): {cause}")
+
+
+def test_ids_of_another_list_block_by_name(dataset):
+    for number in range(3):
+        dataset.image(f"{number:02d}")
+    dataset.people("participant_id\tage\tdx\nP007\t60\tCN\nP008\t61\tAD\n")
+    _, blocking, *_ = entry(Bids(path=dataset.root), Manifest()).lines()
+    assert blocking.startswith(
+        "blocking: No scan is left (reasons: 3 x diagnosis missing): no row of this participant in participants.tsv, "
+        "which has sub-P007 and 1 more (participant_id is the name of the folder sub-*)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cells", "cause"),
+    [
+        (("", "n/a", ""), "age of participants.tsv is blank (fill it in)"),
+        (("812", "812", "901"), "'812' of age of participants.tsv is no age in years (the middle one of 3 is 812, as if "
+         "in months, not years: set bids.age_unit: months)"),
+        (("1938", "1938", "1941"), "'1938' of age of participants.tsv seems to be a year of birth (give ages"),
+        (("old", "old", "61"), "'old' of age of participants.tsv is no age in years"),
+    ],
+)  # fmt: skip
+def test_scans_without_an_age_are_told_with_the_column_and_a_cell(dataset, cells, cause):
+    lines = verdict(dataset, [f"{cell}\tCN" for cell in cells])
+    (note,) = [line for line in lines if "no age" in line and line.startswith("note: ") and "included" in line]
+    lacking = sum(cell != "61" for cell in cells)
+    assert note.startswith(f"note: {lacking} included scans have no age (mostly: {cause}")
+    assert lines.index(note) < 4  # above what is said of the tables
+
+
+def test_an_image_that_cannot_be_placed_in_time_has_no_age_for_that(dataset):
+    for session in ("01", "02"):
+        dataset.image("01", session)
+    dataset.people("participant_id\tage\tdx\nsub-01\t60\tCN\n")
+    notes = "\n".join(entry(Bids(path=dataset.root), Manifest()).notes)
+    assert "2 included scans have no age (mostly: the time of the visit is not known (set bids.session_pattern" in notes
+
+
+def test_copies_are_told_with_their_own_originals(dataset):
+    for name in ("01", "02"):
+        path = dataset.image(name, "M000")
+        dataset.write(dataset.image(name, "M012"), (dataset.root / path).read_bytes())
+    dataset.people("participant_id\tage\tdx\nsub-01\t60\tCN\nsub-02\t60\tCN\n")
+    line = entry(Bids(path=dataset.root), Manifest()).lines()[1]
+    assert line == (
+        "quarantine: 2 scans of 2 subjects, duplicate: the same image as sub-01 ses-M000 (sub-01 ses-M012, sub-02 "
+        "ses-M012: the same image as sub-02 ses-M000)"
+    )
 
 
 @pytest.mark.parametrize(

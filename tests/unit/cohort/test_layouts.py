@@ -166,7 +166,7 @@ def test_preflight_of_a_dataset_reads_a_configuration_and_writes_a_report(oasis,
     assert (report["images"], report["scans"], report["with_diagnosis"], report["ready"]) == (48, 48, 48, True)
     mine.write_text(json.dumps({"source": "bids", "raw": None, "bids": {"path": "elsewhere"}}))
     assert cli.main(command) == 1  # the paper asks for a diagnosis
-    assert "quarantine: 48 scans, diagnosis missing" in capsys.readouterr().out
+    assert "quarantine: 48 scans of 24 subjects, diagnosis missing" in capsys.readouterr().out
     (kind,) = read_json(tmp_path / "r.json")["left_out"]
     assert kind["scans"] == 48 and len(kind["which"]) == 48 and kind["reason"].startswith("diagnosis missing")
     mine.write_text(json.dumps({"manifest": {"require_diagnosis": False}, "bids": {"path": "elsewhere"}}))
