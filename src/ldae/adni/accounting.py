@@ -336,7 +336,8 @@ def left_out(
         return "no visit: ADNIMERGE has no row of this subject"
     if len(refusals) == len(images):
         row = min(refusals.index, key=lambda row: refusals[row].startswith(ORDINARY))  # a loss before what is none
-        return f"{refusals[row]} (I{images.loc[row, 'ImageUID']})"
+        cell = images.loc[row, "ImageUID"]
+        return f"{refusals[row]} ({f'I{cell}' if re.fullmatch(NUMBER, cell) else repr(cut(cell))})"
     if broken := next((reasons[image] for image in images["ImageUID"] if image in reasons), None):
         return broken
     if len(faults) == len(visits) and (faults["fault"] == "ORIGPROT").all():

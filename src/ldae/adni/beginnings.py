@@ -2,7 +2,8 @@
 
 LONI's server answers with a web page once the session has expired, and some copies leave zeros of the full length:
 names and sizes say nothing of either. More files of an image are read where the first one is no DICOM, or sizes differ
-much. Zeros of the full length among whole slices are found by the conversion alone.
+much. Zeros of the full length among whole slices are found by the conversion alone. Of a NIfTI file in place of the
+slices the header tells whether it may be a head.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,11 +22,13 @@ WEB_PAGE = (b"<!doctype", b"<html", b"<?xml", b"<head", b"<script")
 
 
 def look_at_beginnings(files: Mapping[str, SubjectFiles]) -> None:
-    """Fill in ``gaps`` of each subject for images whose files are no DICOM."""
+    """Fill in ``gaps`` of each subject for images whose files are no DICOM, or whose NIfTI file is no head."""
     looked = 0
     for item in files.values():
         for image, own in item.images.items():
             if not own.dicom:
+                if own.nifti and own.trouble(image) is None and (why := unusable_nifti(image, own.nifti[0])):
+                    item.gaps[image] = why
                 continue
             middle = own.dicom[len(own.dicom) // 2]
             asked = [] if is_dicom(middle) else own.dicom
@@ -36,6 +39,19 @@ def look_at_beginnings(files: Mapping[str, SubjectFiles]) -> None:
             step = 1 if looked <= ALL_OF else max(len(asked) // FEW, 1)
             if (trouble := no_slices(image, own, asked[::step])) is not None:
                 item.gaps[image] = trouble
+
+
+def unusable_nifti(image: str, path: str) -> str | None:
+    """Why the NIfTI file that is there in place of an image's slices cannot be used, by its beginning and length."""
+    from ldae.core.image_starts import no_head
+
+    try:
+        why = no_head(Path(path))
+    except OSError as error:
+        if is_machine_error(error):
+            raise
+        why = "it cannot be read"
+    return None if why is None else Trouble.NO_NIFTI.because(f"{Path(path).name} of I{image}: {why}")
 
 
 def is_dicom(path: str) -> bool:

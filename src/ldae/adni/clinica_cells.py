@@ -30,7 +30,7 @@ def readable(table: StudyTable, content: pd.DataFrame, changes: list[str]) -> pd
         content = without(content, no_number(content["RID"]), "RID", "no number", changes)
     if table.name == "ADNIMERGE":
         strange = ~content["PTID"].map(lambda cell: PTID.fullmatch(cell) is not None)
-        return without(content, strange.astype(bool), "PTID", "no subject of ADNI", changes)
+        return without(content, strange.astype(bool), "PTID", "no subject of ADNI (NNN_S_NNNN)", changes)
     return RULES[table.name](content, changes) if table.name in RULES else content
 
 

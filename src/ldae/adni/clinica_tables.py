@@ -7,14 +7,15 @@ never changed, and no table that Clinica does not need for T1w images is passed 
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from ldae.adni.clinica_cells import readable
+from ldae.adni.clinica_cells import NUMBER, readable
 from ldae.adni.image_listing import SPELLINGS, image_list, renamed
-from ldae.adni.spelling import normalised, plain_number
+from ldae.adni.spelling import lost_digits, normalised, plain_number
 from ldae.adni.study_tables import (
     BY_NAME,
     TABLES,
@@ -25,8 +26,10 @@ from ldae.adni.study_tables import (
     find_todays_tables,
     lacking_columns,
 )
+from ldae.core.cells import quoted
 from ldae.core.errors import UserError
 from ldae.core.files import sha256_file
+from ldae.core.keys import PTID
 from ldae.core.text_tables import count, read_text_table
 
 SESSION_CODES = re.compile(r"bl|sc|[mM][0-9]{1,4}|f|uns1|")
@@ -88,7 +91,32 @@ def adapt_table(table: StudyTable, images: Path, tables: Path, merge: AdaptedTab
         return prepared
     changes = list(prepared.changes)
     content = mended(table, prepared.content, changes)
+    if (nobody := no_row_left(table, content)) is not None and not prepared.lacking:
+        return AdaptedTable(
+            table, prepared.paths, error=nobody or f"no row of table {table.name} can be used: {changes[-1]}"
+        )
     return AdaptedTable(table, prepared.paths, content, tuple(changes))
+
+
+def no_row_left(table: StudyTable, content: pd.DataFrame) -> str | None:
+    """Why none of a table's rows is of use, in one sentence (empty: the last change tells it); None where one is.
+
+    Anonymised names, or numbers without their digits, would else be told as visits without a row, images without a
+    file and the like.
+    """
+    if content.empty:
+        return None if table.name.startswith("MAYO") else ""
+    for column, known, what in (
+        ("SubjectID", PTID.fullmatch, "is no subject of ADNI (NNN_S_NNNN)"),
+        ("ImageUID", re.compile(NUMBER).fullmatch, "is no number"),
+    ):
+        if table.name == "MPRAGEMETA" and column in content and not any(map(known, content[column].unique())):
+            cells, why = Counter(content[column]), ""
+            if any(map(lost_digits, cells)):
+                what = "has lost digits"
+                why = " (a spreadsheet program saves only those that it shows: use it unopened)"
+            return f"{column} {what} in {len(content)} of {len(content)} rows: {quoted(cells, 3)}{why}"
+    return None
 
 
 def prepared_table(table: StudyTable, images: Path, tables: Path, merge: AdaptedTable | None) -> AdaptedTable:

@@ -29,10 +29,10 @@ from ldae.core.file_names import (
     kind_of,
     shortcut_to,
 )
-from ldae.core.files import sha256_file, warn_of_names, write_tsv_if_changed
+from ldae.core.files import escaped, sha256_file, warn_of_names, write_tsv_if_changed
 from ldae.core.folders import is_alias, is_folder, is_kernels, leads_nowhere, saying_what_is_closed, walk
 from ldae.core.keys import PTID
-from ldae.core.text_tables import count
+from ldae.core.text_tables import count, listed
 from ldae.core.what_changed import inventory_at, what_changed
 
 COLUMNS = ["kind", "subject", "path", "files", "bytes", "digest"]
@@ -170,15 +170,29 @@ def refresh_inventory(config: Config) -> str:
     """
     out = inventory_path(config)
     raw = config.raw
+    beside = ""
     made_later = config.phantom is not None and raw is not None and not raw.images.is_dir()
     if raw is not None and config.source == "adni" and config.phantom is None:
         require_folders(raw.images, raw.tables)
+        beside = passed_over(raw.images)
     if raw is None or config.source != "adni" or made_later or not out.is_file():
-        return "Raw download: no inventory yet; the chain makes it."
+        return f"Raw download: no inventory yet; the chain makes it.{beside}"
     before = inventory_at(out)
     write_inventory(raw.images, raw.tables, out)
     changes = what_changed(before, inventory_at(out))
-    return f"Raw download: {f'changed, what is new will be converted: {changes}' if changes else 'unchanged'} ({out})."
+    said = f"changed, what is new will be converted: {changes}" if changes else "unchanged"
+    return f"Raw download: {said} ({out}).{beside}"
+
+
+def passed_over(images: Path) -> str:
+    """A sentence about subjects and archives that lie where no converter looks; empty where there are none."""
+    found = [item for item in outsiders(images) if item.subjects or item.archives]
+    if not found:
+        return ""
+    people = sum(len(item.subjects) for item in found)
+    held = f"{count(people, 'subject')}" if people else f"{count(sum(len(item.archives) for item in found), 'archive')}"
+    names = listed(escaped(item.name) for item in found)
+    return f" Passed over beside the subject folders: {names}, with {held}; ldae preflight says what to do."
 
 
 FIVE_DIGITS = re.compile(r"\d{3}_S_\d{5}")  # which Clinica passes over

@@ -6,7 +6,7 @@ sequence, and that a head has a width. Suspicious images are few: of each one he
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -25,6 +25,7 @@ NARROWEST = 120.0  # mm; an adult's head is wider from ear to ear, and longer in
 ENOUGH = 120  # slices; with so many of a millimetre there is a head
 ALIKE = 0.85  # of the slices that the same protocol gave the same subject before; heads need a few more or less
 ROUGHLY = 0.75  # of the width (mm), or else of the slices, of any other image of the subject's with that name
+ASKED = 40  # images of which the scanner's own number of slices is read
 LOOKED_AT = 1_000  # images of which a header is read
 REPEAT = re.compile(r"[\W_]*repeat.*")  # of the same sequence, on the same day
 WHOLE_SIZE = 0.9  # of the bytes of the largest slice, which a slice without compression has at least
@@ -152,6 +153,28 @@ def look_for_short_series(
             if trouble is not None:
                 files[series.subject].gaps[series.image] = trouble
     return usual
+
+
+def fewer_than_declared(files: Mapping[str, SubjectFiles], listed: Collection[str], headers: Headers) -> list[str]:
+    """``I123 has 150 of 170``: images with fewer slices than their scanner says it took, of a few that are spread over
+    all; none where that is so of fewer than half of them (other images counted, perhaps)."""
+    every = [
+        Series(name, image, own)
+        for name, item in files.items()
+        for image, own in item.images.items()
+        if own.dicom and image in listed and image not in item.gaps
+    ]
+    some = [
+        (series, taken.declared)
+        for series in every[:: max(len(every) // ASKED, 1)]
+        if (taken := headers.of(series.files.dicom[0])) is not None and taken.declared is not None and taken.frames == 1
+    ]
+    short = [(series, number) for series, number in some if number / 2 < series.slices < number]
+    return (
+        [f"I{series.image} has {series.slices} of {number}" for series, number in short]
+        if 2 * len(short) > len(some)
+        else []
+    )
 
 
 def first_number(files: ImageFiles) -> int | None:

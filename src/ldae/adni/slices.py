@@ -18,6 +18,8 @@ DIGITS = re.compile(r"[0-9]+")
 LONGEST = 6  # digits; what is longer is a date or a time
 FEWEST = 4  # slices, of which something can be said
 LOOKED_AT = 20  # images whose headers are read
+STEP = ["Rows", "Columns", "SpacingBetweenSlices", "SliceThickness"]
+SEVERAL = 1.9  # times as far apart as the header says: slices between them are missing
 POSITION = ["Rows", "Columns", "ImagePositionPatient", "ImageOrientationPatient"]
 
 
@@ -64,15 +66,30 @@ def places_of(paths: Sequence[str]) -> list[float] | None:
     return places
 
 
+def step_of(path: str) -> float | None:
+    """Distance between neighbouring slices (mm), as a header says it; None where it does not."""
+    from ldae.adni.dicom_headers import header_of
+
+    header = header_of(Path(path), STEP)
+    cells = () if header is None else (header.get(name) for name in STEP[2:])
+    try:
+        return next((step for cell in cells if cell is not None and (step := float(cell)) > 0), None)
+    except (ValueError, TypeError):
+        return None
+
+
 def missing_positions(paths: Sequence[str]) -> int | None:
     """How many slices are missing between the first and the last one, by their positions; None where these cannot be
     read."""
     if (places := places_of(paths)) is None:
         return None
     places.sort()
+    step = step_of(paths[0])
     steps = [after - before for before, after in pairwise(places) if after > before]
     middle = sorted(steps)[len(steps) // 2] if steps else 0.0
     usual = min((step for step in steps if step > middle / 4), default=0.0)  # half of the slices may be missing
+    if step and usual > SEVERAL * step:  # or more, so that no two neighbours are left
+        usual /= round(usual / step)
     return sum(round(step / usual) - 1 for step in steps) if usual else None
 
 

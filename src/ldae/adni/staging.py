@@ -12,6 +12,7 @@ from pathlib import Path
 import pydicom
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
+from ldae.adni.beginnings import unusable_nifti
 from ldae.adni.dicom_headers import header_of, other_kind, series_of, subject_of, transfer_syntax, voxels_of
 from ldae.adni.disk import A_SERIES, SubjectFiles
 from ldae.adni.image_files import ImageFiles, have
@@ -83,6 +84,8 @@ def image_paths(image: str, files: ImageFiles, notes: list[str], subject: str | 
         nifti = [Path(path) for path in files.nifti]
         if len(nifti) > 1:
             notes.append(f"I{image}: {nifti[0].name} is used, {count(len(nifti) - 1, 'other NIfTI file')} not")
+        if nifti and (why := unusable_nifti(image, str(nifti[0]))) is not None:
+            raise QuarantinedScan(why)
         return nifti[:1]
     headers = {path: header_of(path) for path in map(Path, files.dicom)}
     good = {path: header for path, header in headers.items() if header is not None}

@@ -19,6 +19,7 @@ class Trouble(StrEnum):
     OF_ANOTHER = "files of another subject"
     OTHER_KIND = "no MR image"
     UNREADABLE = "unreadable DICOM"
+    NO_NIFTI = "unusable NIfTI"
 
     @classmethod
     def of(cls, reason: str) -> "Trouble | None":

@@ -9,12 +9,12 @@ import pandas as pd
 
 from ldae.cohort.bids_reader import FACTS, Dataset, read_dataset
 from ldae.cohort.columns import content_keys
-from ldae.cohort.image_starts import no_nifti
 from ldae.cohort.visit_times import join_facts
 from ldae.config import Bids
 from ldae.core.errors import UserError, require_own_reasons
 from ldae.core.files import read_tsv
 from ldae.core.folders import saying_what_is_closed
+from ldae.core.image_starts import no_nifti
 from ldae.core.keys import KEY
 
 NO_MAGNITUDE = {"phase", "real", "imag"}

@@ -73,7 +73,8 @@ def read_text_table(path: str | Path, delimiter: str | None = None, wanted: Coll
         wanted: names of columns in small letters; of a table with more than 1,000 columns the others are left out.
 
     Raises:
-        UserError: the file is missing, no regular file, empty, larger than 1 GiB, or no text table.
+        UserError: the file is missing, no regular file, empty, larger than 1 GiB, no text table, or two of them with
+            different columns.
     """
     path = Path(path)
     text, notes = decoded(content_of(path), path)
@@ -91,6 +92,7 @@ def read_text_table(path: str | Path, delimiter: str | None = None, wanted: Coll
         raise UserError(f"{path} is empty: a table with a header line is expected.")
     header, rows = lines[0], lines[1:]
     header = distinct(header, rows, notes)
+    rows = without_second_header(header, rows, wanted, text, found, path, notes)
     short = [number for number, row in enumerate(rows, 1) if len(row) < len(header)]
     if short == [len(rows)] and not text.endswith(("\n", "\r")):
         notes.append(CUT)
@@ -252,6 +254,56 @@ def distinct(header: list[str], rows: list[list[str]], notes: list[str]) -> list
     if twice:
         notes.append(f"columns that stand twice, the first is read: {', '.join(twice)}")
     return names
+
+
+def without_second_header(
+    header: list[str],
+    rows: list[list[str]],
+    wanted: Collection[str] | None,
+    text: str,
+    delimiter: str,
+    path: Path,
+    notes: list[str],
+) -> list[list[str]]:
+    """The rows without a header line among them, as there is one where two tables were pasted below each other.
+
+    Args:
+        text: of the table from its header on, to count its lines.
+
+    Raises:
+        UserError: a header has other columns than the first, so that what stands below is of another table.
+    """
+    own = [name.casefold() for name in header]
+    names = {*own, *(wanted or ())} - {""}
+    second = [place for place, row in enumerate(rows) if is_header(row, names, len(header))]
+    if not second:
+        return rows
+    lines = LINE_END.split(text)
+    for place in second:
+        cells = [cell for cell in rows[place] if cell]
+        like = (number for number, line in enumerate(lines, 1) if number > 1 and same_cells(line, delimiter, cells))
+        where = f"line {number}" if (number := next(like, None)) is not None else f"row {place + 1}"
+        if [cell.casefold() for cell in rows[place]][: len(own)] != own:
+            raise UserError(
+                f"{path} is two tables, one pasted below the other: {where} is a second header, with other columns "
+                f"({', '.join(cells[:3])}, ...): keep one of the two in the file."
+            )
+        notes.append(f"{where} repeats the header and is no row: two tables pasted below each other, perhaps")
+    return [row for place, row in enumerate(rows) if place not in set(second)]
+
+
+def is_header(row: list[str], names: Collection[str], width: int) -> bool:
+    """Whether most cells of a row are names of columns."""
+    if not any(cell.casefold() in names for cell in row[:ENOUGH]):
+        return False
+    cells = [cell.casefold() for cell in row if cell]
+    named = sum(cell in names for cell in cells)
+    return named >= min(ENOUGH, width) and 2 * named > len(cells)
+
+
+def same_cells(line: str, delimiter: str, cells: list[str]) -> bool:
+    """Whether a line of text has these cells."""
+    return [cell for part in line.split(delimiter) if (cell := part.strip(BLANKS + '"'))] == cells
 
 
 def squared(rows: list[list[str]], width: int, notes: list[str], delimiter: str) -> list[list[str]]:

@@ -5,6 +5,8 @@ import os
 import shutil
 import time
 
+import nibabel
+import numpy as np
 import pytest
 from deep_trees import deep
 from preflight_words import ALL, said, sentence
@@ -199,3 +201,31 @@ def test_two_visits_of_adni4_with_the_same_months_are_one_that_arrives_and_one_t
         ("3", "second image of the visit: I3, scanned 2023-09-20"),
     ]
     assert [choice.reason for choice in choices(Part({}, [], images[:2]), disk, {})] == [None]
+
+
+@pytest.mark.parametrize(
+    ("shape", "content", "why"),
+    [
+        ((5, 5, 5), None, "no head: it is 80 x 80 x 80 mm large"),
+        ((12, 14), None, "no volume: it has 12 x 14 voxels"),
+        ((12, 14, 10, 3), None, "no volume: it has 12 x 14 x 10 x 3 voxels"),
+        (None, b"hello" * 1000, "no NIfTI file: it begins as no NIfTI file does"),
+        ((12, 14, 10), None, None),
+    ],
+)
+def test_a_nifti_in_place_of_the_slices_must_be_able_to_be_a_head(download, image, tmp_path, shape, content, why):
+    folder = download.images / image.folder
+    for path in folder.iterdir():
+        path.unlink()
+    path = folder / f"x_I{image.image_id}.nii"
+    if shape is None:
+        path.write_bytes(content)
+    else:
+        noise = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+        nibabel.save(nibabel.Nifti1Image(noise, np.diag([16.0, 16.0, 16.0, 1.0])), path)
+    reasons = staged(download, image, tmp_path).reasons
+    if why is None:
+        assert sentence(download) == ALL and reasons == {}
+        return
+    assert reasons == {str(image.image_id): f"unusable NIfTI: {path.name} of I{image.image_id}: {why}"}
+    assert f"lost: 1 x unusable NIfTI: {image.ptid} ({path.name} of I{image.image_id}: {why})" in said(download)

@@ -108,6 +108,13 @@ def test_ldae_inventory_refreshes_what_the_chain_made(download, tmp_path, capsys
     before = out.stat().st_mtime_ns
     assert cli.main(command) == 0 and "unchanged" in capsys.readouterr().out
     assert out.stat().st_mtime_ns == before
+    subject = download.images / download.plans[2].subject.ptid
+    (download.images / "batch2" / "ADNI").mkdir(parents=True)
+    subject.rename(nested := download.images / "batch2" / "ADNI" / subject.name)
+    assert cli.main(command) == 0
+    assert "Passed over beside the subject folders: batch2, with 1 subject; ldae preflight" in capsys.readouterr().out
+    nested.rename(subject)
+    assert cli.main(command) == 0 and "Passed over" not in capsys.readouterr().out
     (download.tables / "Mine_All_Images_01Jan2026.csv").write_text("image_id\n1\n")
     assert cli.main(command) == 0 and "changed, what is new" in capsys.readouterr().out
     assert "Mine_All_Images_01Jan2026.csv" in out.read_text()

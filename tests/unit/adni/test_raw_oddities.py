@@ -494,6 +494,7 @@ def test_a_number_that_lost_its_digits_in_a_spreadsheet_blocks(download, table, 
     (line,) = [line for line in said(download).splitlines() if "has lost digits" in line]
     assert line.startswith(f"blocking: {column} has lost digits in {rows} of {rows} rows: '") and "E+0" in line
     assert "use it unopened" in line
+    assert column != "ImageUID" or len(said(download).splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -131,3 +131,17 @@ def test_files_that_this_user_must_not_read_are_lost_and_left_out(download, imag
     staged = stage_subject(image.ptid, files, {str(image.image_id)}, tmp_path / "tree")
     assert staged.reasons[str(image.image_id)].startswith("closed files: 3 of 12")
     assert isinstance(files, SubjectFiles)
+
+
+def test_ends_that_are_missing_in_all_images_are_told_by_their_scanners(download):
+    for path in download.images.rglob("*.dcm"):
+        header = pydicom.dcmread(path)
+        header.ImagesInAcquisition = 12
+        header.save_as(path)
+    assert said(download) == ""
+    for path in download.images.rglob("*.dcm"):
+        if re.search(r"_12_S\d+_I", path.name):
+            path.unlink()
+    assert sentence(download) == ALL
+    text = said(download)
+    assert "note: most images have fewer slices than their headers say were taken (I" in text and "has 11 of 12" in text

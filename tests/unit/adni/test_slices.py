@@ -70,6 +70,14 @@ def test_whichever_slices_are_missing_their_positions_tell_it(download, image, g
     assert sentence(download) == "5 of 6 visits on disk will arrive"
 
 
+def test_more_than_half_of_the_slices_are_missing(download, image):
+    """No two neighbours are left: how far apart slices are is told by the header."""
+    for number in (2, 4, 6, 7, 8, 10):
+        slices(download, image)[number - 1].unlink()
+    assert sentence(download) == "5 of 6 visits on disk will arrive"
+    assert f"6 of 12 slices of I{image.image_id} are not there" in said(download)
+
+
 def test_files_in_the_folder_of_another_image_are_said(download, image):
     one, two = (folder(download, item) for item in download.chosen(image.ptid))
     one.rename(one.with_name("other"))

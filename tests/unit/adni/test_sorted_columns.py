@@ -281,3 +281,13 @@ def test_kinds_of_sequences_as_lists_and_folders_spell_them(listed, folder, same
     from ldae.adni.short_subjects import kind_of_sequence
 
     assert (kind_of_sequence(listed) == kind_of_sequence(folder)) == same
+
+
+@pytest.mark.parametrize("function", [sorted_alone, upwards, rolled])
+def test_codes_of_visits_that_were_sorted_alone_do_not_blame_the_list(make_download, plans, tmp_path, function):
+    download = make_download(tmp_path / "raw", plans)
+    change(download, "ADNIMERGE", "VISCODE", function)
+    first, *others = (line for line in blocking(download) if "MMSE" not in line)
+    assert first.startswith("VISCODE contradicts the dates, another visit than bl has that of the baseline, at ")
+    assert "sorted or pasted alone" in first and not any("the list of images" in line for line in others)
+    assert all("mend VISCODE of ADNIMERGE first" in line for line in others)

@@ -228,3 +228,42 @@ def test_dates_that_cannot_be_read_are_quoted(download):
     table = download.table("ADNIMERGE")
     table.write_text(table.read_text().replace("25/03/2010", "03/25/2010", 1))
     assert "EXAMDATE holds '03/04/2010' (2), not YYYY-MM-DD, for" in said(download)
+
+
+def test_a_table_pasted_below_another_is_told_by_its_header(download):
+    """The same columns: the header is no row. Other columns: what stands below is not read by those above."""
+    path = download.table("ADNIMERGE")
+    whole, table = path.read_text(), read_table(path)
+    path.write_text(whole + whole)
+    (note,) = said(download).splitlines()
+    line = f"line {len(table) + 2} repeats the header and is no row: two tables pasted below each other"
+    assert note.startswith(f"note: table ADNIMERGE: {line}")
+    path.write_text(whole + table[list(table)[::-1]].assign(DX="Dementia").to_csv(index=False))
+    (line,) = said(download).splitlines()
+    what = f"{path} is two tables, one pasted below the other: line {len(table) + 2} is a second header"
+    assert line.startswith(f"blocking: {what}")
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "cause"),
+    [
+        (
+            "ADNIMERGE",
+            "PTID",
+            "no row of table ADNIMERGE can be used: 6 rows left out whose PTID is no subject of ADNI",
+        ),
+        ("MPRAGEMETA", "SubjectID", "SubjectID is no subject of ADNI (NNN_S_NNNN) in "),
+    ],
+)
+def test_anonymised_names_are_one_cause(download, table, column, cause):
+    cells = read_table(download.table(table))
+    cells.assign(**{column: "P007"}).to_csv(download.table(table), index=False)
+    (line,) = said(download).splitlines()
+    assert line.startswith(f"blocking: {cause}") and "'P007'" in line
+
+
+def test_a_few_anonymised_names_are_told_beside_the_subjects_they_cost(download):
+    ptid = download.plans[0].subject.ptid
+    download.edit("ADNIMERGE", {"PTID": ptid}, "PTID", "P007")
+    assert f"1 subject without a row: {ptid}; Clinica leaves them out" in (text := said(download))
+    assert "no subject of ADNI (NNN_S_NNNN): 'P007' (2): give these rows the study's names" in text

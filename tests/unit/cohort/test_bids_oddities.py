@@ -57,6 +57,18 @@ def test_however_the_participants_were_saved(dataset, text, encoding, note):
     assert note in notes if note else "participants.tsv" not in notes
 
 
+def test_a_second_participants_table_pasted_below_the_first_labels_nobody(dataset):
+    for name in ("01", "02"):
+        dataset.image(name)
+    first = "participant_id\tage\tgroup\nsub-01\t60\tCN\n"
+    dataset.people(first + "participant_id\tage\tgroup\nsub-02\t61\tAD\n")
+    scans, notes = dataset.read()
+    assert cells(scans, "age", "diagnosis") == [(60, "CN"), (61, "AD")] and "line 3 repeats the header" in notes
+    dataset.people(first + "participant_id\tgroup\tage\nsub-02\tAD\t61\n")
+    with pytest.raises(UserError, match="is two tables, one pasted below the other: line 3 is a second header"):
+        dataset.read()
+
+
 def test_a_participants_table_of_a_whole_registry(dataset):
     """20,000 participants and 60 further columns, of whom forty have an image: their facts, and the others counted."""
     for number in range(0, 20_000, 500):

@@ -133,8 +133,8 @@ def test_ids_of_another_list_block_by_name(dataset):
     ("cells", "cause"),
     [
         (("", "n/a", ""), "age of participants.tsv is blank (fill it in)"),
-        (("812", "812", "901"), "'812' of age of participants.tsv is no age in years (the middle one of 3 is 812, as if "
-         "in months, not years: set bids.age_unit: months)"),
+        (("812", "812", "901"), "'812' of age of participants.tsv is no age in years (the middle one of 3 is 812, as "
+         "if in months, not years: set bids.age_unit: months)"),
         (("1938", "1938", "1941"), "'1938' of age of participants.tsv seems to be a year of birth (give ages"),
         (("old", "old", "61"), "'old' of age of participants.tsv is no age in years"),
     ],

@@ -49,6 +49,7 @@ from ldae.adni.preflight.image_checks import (
     is_empty,
     late_beginnings,
     misplaced_images,
+    missing_ends,
     renamed_folders,
     unseen_findings,
 )
@@ -73,9 +74,14 @@ from ldae.adni.preflight.quality_checks import (
     site_findings,
 )
 from ldae.adni.preflight.table_checks import adapted_findings, table_findings, tool_findings
-from ldae.adni.preflight.visit_checks import contradicting_phases, contradicting_scores, visit_findings
+from ldae.adni.preflight.visit_checks import (
+    contradicting_codes,
+    contradicting_phases,
+    contradicting_scores,
+    visit_findings,
+)
 from ldae.adni.selection import PHASES
-from ldae.adni.short_series import Headers, look_for_short_series
+from ldae.adni.short_series import Headers, fewer_than_declared, look_for_short_series
 from ldae.adni.short_subjects import look_for_short_subjects
 from ldae.adni.slices import look_for_gaps
 from ldae.adni.study_tables import BY_NAME
@@ -144,6 +150,7 @@ def preflight(
     look_for_mixed_images(files, listed.keys() | theirs_too.keys())
     headers, called = Headers(), sequences(whole, found)
     first_slice = look_for_short_series(files, called, headers)
+    short = fewer_than_declared(files, called, headers)
     look_for_short_subjects(files, called, headers)
     whose = identities(files, listed | theirs_too)
     archives = contents_of_archives(images, beside, files, packed)
@@ -164,14 +171,19 @@ def preflight(
     if sure is not None:
         findings += adni4_findings(sure, told, tables)
     arrivals = account(adapted, found, files, adni4) if not damaged else None
+    codes_wrong: list[Finding] = []
     if "ADNIMERGE" in contents:
         merge, table = contents["ADNIMERGE"], BY_NAME["ADNIMERGE"]
         merge = merge if found is None else known_phases(merge)
         costly = None if arrivals is None else arrivals.losing(UNUSABLE_ROW)
         unlike = renamed_folders(files, listed)
         known = [name for name in subjects if name not in unlike and not is_empty(images / name)]
-        findings += visit_findings(merge, known, costly)
+        unnamed = next((said for said in adapted["ADNIMERGE"].changes if "whose PTID is no subject" in said), "")
+        findings += visit_findings(merge, known, costly, unnamed)
         findings += (odd_phases := contradicting_phases(merge, subjects, max_contradicted_fraction))
+        odd_codes = contradicting_codes(merge, subjects, max_contradicted_fraction)
+        codes_wrong = [item for item in odd_codes if item.severity == "blocking"]
+        findings += odd_codes
         findings += contradicting_scores(merge, subjects, max_contradicted_fraction)
         findings += doubled_visits(merge, subjects, table.required + table.used)
         findings += changing_facts(merge, subjects, max_contradicted_fraction)
@@ -180,6 +192,7 @@ def preflight(
     findings += (
         bare_folders(files, images)
         + late_beginnings(first_slice, images)
+        + missing_ends(short, images)
         + archive_findings(files, images, copies | damaged_ones(archives))
         + unseen_findings(archives, images)
         + misplaced_images(files, images, listed, whose.contradicted)
@@ -217,7 +230,8 @@ def preflight(
             findings += filtered_visits(contents["ADNIMERGE"], arrivals, subjects)
             if "MPRAGEMETA" in contents:
                 dates = visit_dates(contents["ADNIMERGE"], contents["MPRAGEMETA"], arrivals.images, files)
-                findings += (told_by_dates := contradicted_dates(dates, max_contradicted_fraction))
+                told_by_dates = codes_wrong or contradicted_dates(dates, max_contradicted_fraction)
+                findings += [] if codes_wrong else told_by_dates
                 findings += swapped_dates(dates)
                 findings += mixed_visits(contents["MPRAGEMETA"], subjects, max_contradicted_fraction)
                 findings += misdated_scans(dates, max_contradicted_fraction)
@@ -226,7 +240,7 @@ def preflight(
                 blamed = [item for item in named if item.severity == "blocking" or not told_by_dates]
                 findings += [] if phases_wrong else blamed
                 findings += filtered_list(contents["MPRAGEMETA"], arrivals, subjects)
-        findings += arrival_findings(arrivals, max_quarantined_fraction)
+        findings += arrival_findings(arrivals, max_quarantined_fraction, "VISCODE of ADNIMERGE" if codes_wrong else "")
     every = Findings(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
     every.arrivals = arrivals
     return every

@@ -56,6 +56,7 @@ ADVICE = {  # kind of reason -> what to do
     Trouble.GAPS: AGAIN,
     Trouble.CUT_OFF: AGAIN,
     Trouble.UNREADABLE: AGAIN,
+    Trouble.NO_NIFTI: f"convert these images anew, or {AGAIN} as DICOM",
     Trouble.CLOSED: "change the permissions of the files (chmod -R u+r), or ask whose they are",
     Trouble.CONTRADICTING: f"see which image the files are, by the folder or by their names, or {AGAIN}",
     Trouble.MIXED: f"{AGAIN}; or sort the files by SeriesInstanceUID, each image's into its own folder I<image ID>",
@@ -261,11 +262,12 @@ def commonest(visits: pd.Series) -> str:
     return names + (f" and {len(numbers) - SHOWN} more" if len(numbers) > SHOWN else "")
 
 
-def arrival_findings(found: Arrivals, limit: float) -> list[Finding]:
+def arrival_findings(found: Arrivals, limit: float, blamed: str = "") -> list[Finding]:
     """``N of M visits will arrive``, and why the others will not, the commonest cause first.
 
     Args:
         limit: fraction of lost visits above which the conversion stops (``convert.max_quarantined_fraction``).
+        blamed: a column that is known to be wrong, to which visits without a scan are owed.
     """
     findings = []
     lost = found.possible - len(found.arriving)
@@ -282,6 +284,8 @@ def arrival_findings(found: Arrivals, limit: float) -> list[Finding]:
         subjects = {entry.split(" (")[0] for _, where in causes for entry in where}
         blocking = not found.arriving or too_many_lost(lost, found.possible, len(subjects), limit)
         fix = "; ".join(f"{reason}: {ADVICE[reason]}" for reason, _ in causes[:CAUSES] if reason in ADVICE)
+        if blamed and causes[0][0] in (LEFT_OUT, NO_VISIT, SECOND):
+            fix = f"mend {blamed} first (see above), to which most of this is owed"
         fix = fix or "see the findings about the same subjects, and make what they name good"
         if blocking:
             fix += "; to accept the loss, raise convert.max_quarantined_fraction"

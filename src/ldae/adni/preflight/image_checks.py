@@ -14,6 +14,7 @@ from ldae.adni.inventory import FIVE_DIGITS, SIBLING, Outsider, subject_folders
 from ldae.adni.preflight.beside_subjects import USED, outsider_findings
 from ldae.adni.preflight.date_checks import bad_dates
 from ldae.adni.preflight.finding import Finding, Severity, counted, shortened
+from ldae.adni.spelling import lost_digits
 from ldae.adni.study_tables import BY_NAME
 from ldae.adni.troubles import Trouble
 from ldae.core.file_names import BY_ICLOUD, kind_of
@@ -46,6 +47,8 @@ def image_findings(
         owners: image ID -> PTID, of the list of images (:func:`misplaced_images` tells of what lies elsewhere).
     """
     rows = meta[meta["SubjectID"].isin(files)]
+    shortened_ids = rows["ImageUID"].map(lost_digits).astype(bool)  # which are told by themselves
+    rows = rows[~shortened_ids]
     others = set() if adni4 is None else set(zip(adni4.images["PTID"], adni4.images["ImageUID"], strict=True))
     on_disk = {(subject, number) for subject, item in files.items() for number in item.ids} - others
     listed = set(zip(rows["SubjectID"], rows["ImageUID"], strict=True))
@@ -83,6 +86,7 @@ def image_findings(
     add("quarantine", kinds[Trouble.GAPS], "images lack slices", again)
     add("quarantine", kinds[Trouble.CUT_OFF], "images have slices that end in the middle", again)
     add("quarantine", kinds[Trouble.UNREADABLE], "images have files that are no DICOM", again)
+    add("quarantine", kinds[Trouble.NO_NIFTI], "images have a NIfTI file that is no head", again)
     other = f"look whether the list of images is that of these files, or {again}"
     add("quarantine", kinds[Trouble.OTHER_KIND], "listed images have another modality than MR in their headers", other)
     apart = "sort the files by SeriesInstanceUID, each image's into its own folder I<image ID>"
@@ -119,6 +123,7 @@ def image_findings(
     fix = f"if you want them: {COLLECTIONS}, add them by image ID and download them beside the others"
     add("note", absent, "listed images are not on disk", fix)
     fix = f"none needed if they are no T1w images; else a newer list from {BY_NAME['MPRAGEMETA'].page}"
+    unlisted = [] if shortened_ids.any() else unlisted
     add("note", unlisted, "images on disk are not listed in MPRAGEMETA", fix)
     return findings
 
@@ -134,6 +139,20 @@ def late_beginnings(first: int, images: Path) -> list[Finding]:
     what = f"the slices of most images begin with number {first} in the names of their files, LONI's with 0 or 1: "
     what += "the first ones may be missing in all"
     fix = "download one image again and compare the numbers of its files"
+    return [Finding("note", what, str(images), fix, USED)]
+
+
+def missing_ends(short: list[str], images: Path) -> list[Finding]:
+    """That slices may be missing in all images alike, by what their scanners say.
+
+    Args:
+        short: images with fewer slices than were taken.
+    """
+    if not short:
+        return []
+    what = f"most images have fewer slices than their headers say were taken ({shortened(short, 3)}): "
+    what += "some may be missing in all"
+    fix = "download one image again and compare the number of its files"
     return [Finding("note", what, str(images), fix, USED)]
 
 

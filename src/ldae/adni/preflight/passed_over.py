@@ -72,7 +72,8 @@ def passed_over(
     for name, held in files.items():
         for image, own in held.images.items():
             if (whose := listed.get(image, name)) != name:
-                kind = DISAGREEING if (name, image) in contradicted else PASSED_OVER
+                strange = (name, image) in contradicted or not PTID.fullmatch(whose)
+                kind = DISAGREEING if strange else PASSED_OVER
                 found.append(Held(whose, name, SubjectFiles({image: own}), kind))
     for item in beside:
         if item.loose:

@@ -17,11 +17,14 @@ MOST_POINTS = 30  # of the MMSE
 NORMAL, SEVERE = 24, 28  # MMSE: fewer points of a healthy person, or more of one with dementia, are rare
 
 
-def visit_findings(merge: pd.DataFrame, subjects: list[str], costly: set[str] | None = None) -> list[Finding]:
+def visit_findings(
+    merge: pd.DataFrame, subjects: list[str], costly: set[str] | None = None, unnamed: str = ""
+) -> list[Finding]:
     """Dates, visit codes, phases and diagnoses; subjects on disk that the table does not know.
 
     Args:
         costly: subjects who lose a scan to a row that cannot be used; None: unknown.
+        unnamed: what was said of rows whose PTID is none.
     """
     rows = merge[merge["PTID"].isin(subjects)]
     dated = pd.to_datetime(rows["EXAMDATE"], format="%Y-%m-%d", errors="coerce").notna()
@@ -38,6 +41,7 @@ def visit_findings(merge: pd.DataFrame, subjects: list[str], costly: set[str] | 
     if strangers:
         what = f"{count(len(strangers), 'subject')} without a row: {shortened(strangers)}; Clinica leaves them out"
         fix = f"download the newest table from {PAGE}"
+        fix = f"{unnamed}: give these rows the study's names, if they are theirs; else {fix}" if unnamed else fix
         findings.append(Finding("quarantine", what, "ADNIMERGE", fix, "visits, age and diagnosis"))
     return findings
 
@@ -100,6 +104,19 @@ def contradicting_phases(merge: pd.DataFrame, subjects: list[str], limit: float)
     cells = [f"{row.PTID} {row.VISCODE} ({row.COLPROT}, enrolled in {row.ORIGPROT})" for row in wrong.itertuples()]
     words = "ORIGPROT and COLPROT contradict each other or the dates", "visit", "the rules of the study phase"
     return contradiction(cells, len(rows), wrong["PTID"].nunique(), limit, words, "ADNIMERGE")
+
+
+def contradicting_codes(merge: pd.DataFrame, subjects: list[str], limit: float) -> list[Finding]:
+    """Subjects of whom another visit than ``bl`` has the date of the baseline: VISCODE was sorted alone.
+
+    Args:
+        merge: ADNIMERGE; subjects: PTIDs on disk; limit: as :func:`contradiction`.
+    """
+    rows = merge[merge["PTID"].isin(subjects) & (merge["EXAMDATE_bl"] != "")]
+    wrong = rows[(rows["VISCODE"] != "bl") & (rows["EXAMDATE"] == rows["EXAMDATE_bl"])].drop_duplicates("PTID")
+    cells = [f"{row.PTID} {row.VISCODE} ({row.EXAMDATE})" for row in wrong.itertuples()]
+    words = "VISCODE contradicts the dates, another visit than bl has that of the baseline,", "subject", "the visits"
+    return contradiction(cells, rows["PTID"].nunique(), len(cells), limit, words, "ADNIMERGE")
 
 
 def points(scores: pd.Series) -> pd.Series:

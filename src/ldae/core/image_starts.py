@@ -13,6 +13,7 @@ from nibabel.wrapstruct import WrapStructError
 
 from ldae.core.folders import ALIAS
 
+NARROWEST, WIDEST = 120.0, 600.0  # mm; an adult's head is wider from ear to ear, and no field of view is larger
 GZIP = b"\x1f\x8b"
 HEADER_SIZES = tuple(size.to_bytes(4, order) for size in (348, 540) for order in ("little", "big"))  # NIfTI-1 and -2
 READ = 1024  # bytes; gzip's own header, with a name in it, and a NIfTI-2 header of 540 bytes behind it
@@ -73,11 +74,35 @@ def is_cut_off(path: Path, start: bytes, packed: bool) -> bool:
     return False
 
 
+def no_head(path: Path) -> str | None:
+    """Why a file cannot be an image of a head: it is no NIfTI file, no volume, or of a size that holds none; None where
+    its header speaks for one (or tells no size). What the voxels show is not looked at."""
+    if (trouble := no_nifti(path)) is not None:
+        return trouble
+    with gzip.open(path) if path.name.lower().endswith(".gz") else open(path, "rb") as handle:
+        header = header_of(handle.read(READ))
+    try:
+        shape, sides = header.get_data_shape(), header.get_zooms()[:3]
+    except (HeaderDataError, ValueError):
+        return None
+    if len(shape) < 3 or math.prod(shape[3:]) > 1:
+        return f"no volume: it has {' x '.join(map(str, shape))} voxels"
+    lengths = [number * abs(float(side)) for number, side in zip(shape, sides, strict=False)]
+    if min(lengths) > 0 and (min(lengths) < NARROWEST or max(lengths) > WIDEST):
+        return f"no head: it is {' x '.join(f'{length:.0f}' for length in lengths)} mm large"
+    return None
+
+
+def header_of(start: bytes) -> Nifti1Header:
+    """The header that a NIfTI file begins with."""
+    kind = Nifti2Header if start.startswith(HEADER_SIZES[2:]) else Nifti1Header
+    return kind(start[: kind.sizeof_hdr], check=False)
+
+
 def bytes_of_image(start: bytes) -> int | None:
     """Bytes of header and voxels that a NIfTI header promises; None where it tells no size."""
-    kind = Nifti2Header if start.startswith(HEADER_SIZES[2:]) else Nifti1Header
     try:
-        header = kind(start[: kind.sizeof_hdr], check=False)
+        header = header_of(start)
         offset, shape = float(header["vox_offset"]), header.get_data_shape()
         voxel = header.get_data_dtype().itemsize
     except (WrapStructError, HeaderDataError, KeyError, ValueError):
