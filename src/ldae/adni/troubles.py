@@ -16,6 +16,7 @@ class Trouble(StrEnum):
     CUT_OFF = "slices cut off"
     CONTRADICTING = "contradicting names"
     MIXED = "mixed images"
+    COPY = "copy of another image"
     OF_ANOTHER = "files of another subject"
     OTHER_KIND = "no MR image"
     UNREADABLE = "unreadable DICOM"

@@ -188,3 +188,16 @@ def test_headers_that_were_not_read_are_spoken_of(download, monkeypatch):
     number = len(download.listed)
     asked = len(range(0, number, -(-number // 4)))
     assert f"(names of {number} images say nothing, of {asked} of them a header was read)" in line
+
+
+def test_a_copy_under_another_visits_names_costs_that_visit(download):
+    """The follow-up's files hold the baseline's bytes: each is told with its own original."""
+    for plan in download.plans[:2]:
+        first, second = (download.images / image.folder for image in download.chosen(plan.subject.ptid))
+        for mine, other in zip(sorted(first.iterdir()), sorted(second.iterdir()), strict=True):
+            other.write_bytes(mine.read_bytes())
+    assert sentence(download) == "4 of 6 visits on disk will arrive"
+    text = said(download)
+    for plan in download.plans[:2]:
+        one, two = (image.image_id for image in download.chosen(plan.subject.ptid))
+        assert f"{plan.subject.ptid} (the files of I{two} are those of I{one})" in text

@@ -59,6 +59,7 @@ ADVICE = {  # kind of reason -> what to do
     Trouble.NO_NIFTI: f"convert these images anew, or {AGAIN} as DICOM",
     Trouble.CLOSED: "change the permissions of the files (chmod -R u+r), or ask whose they are",
     Trouble.CONTRADICTING: f"see which image the files are, by the folder or by their names, or {AGAIN}",
+    Trouble.COPY: AGAIN,
     Trouble.MIXED: f"{AGAIN}; or sort the files by SeriesInstanceUID, each image's into its own folder I<image ID>",
     Trouble.OTHER_KIND: f"take these images out of the list, or {AGAIN}",
     HIDDEN: "take the dot from the folder's name, if it is ADNI's",

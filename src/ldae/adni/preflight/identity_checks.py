@@ -4,13 +4,17 @@ A column that a spreadsheet program sorted alone makes every image another subje
 such a list agree with it. The files' own account is not changed by either, so it is what the others are held against.
 """
 
+import filecmp
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from ldae.adni.disk import SubjectFiles
+from ldae.adni.disk import SubjectFiles, day_of
 from ldae.adni.preflight.cross_checks import spread
 from ldae.adni.preflight.finding import Finding, Severity, shortened
+from ldae.adni.troubles import Trouble
 from ldae.core.keys import PTID
 from ldae.core.text_tables import count
 
@@ -21,6 +25,15 @@ FIX = (
     "the list and the files disagree: download the list again, move nothing (a spreadsheet program may have sorted one "
     "column alone); if folders were filled by such a list, download the images again as well"
 )
+
+
+class Source(NamedTuple):
+    """``astray``: the folder of an image is named after another day than its header; ``path``: of its first slice."""
+
+    astray: bool
+    subject: str
+    image: str
+    path: str
 
 
 @dataclass(frozen=True)
@@ -52,7 +65,7 @@ class Identities:
 
 def identities(files: Mapping[str, SubjectFiles], owners: Mapping[str, str]) -> Identities:
     """Compare; images whose header says that they are not the folder's are added to ``foreign``, those whose header
-    says that they are of no MR scanner to ``gaps``.
+    says that they are of no MR scanner, and copies of other images, to ``gaps``.
 
     Args:
         files: PTID -> files on disk.
@@ -72,6 +85,7 @@ def identities(files: Mapping[str, SubjectFiles], owners: Mapping[str, str]) -> 
     )
     opened = set(spread(nameless, OPENED))
     asked = opened.union(spread(others, OPENED))
+    sources: dict[str, list[Source]] = defaultdict(list)
     told, contradicted = 0, dict[tuple[str, str], tuple[str, str]]()
     for name, image, own, whose in named:
         says = own.subjects
@@ -82,9 +96,30 @@ def identities(files: Mapping[str, SubjectFiles], owners: Mapping[str, str]) -> 
             says = says or in_header
             if in_header and name not in in_header:
                 files[name].foreign[image] = min(in_header)
+            if header is not None and (uid := str(header.get("SOPInstanceUID", ""))):
+                day = (day_of(own) or "").replace("-", "")
+                astray = bool(day) and str(header.get("StudyDate", "")) != day
+                sources[uid].append(Source(astray, name, image, own.dicom[0]))
             if header is not None and (kind := other_kind(image, header)) is not None:
                 files[name].gaps.setdefault(image, kind)
         told += bool(says)
         if says and whose not in says:
             contradicted[name, image] = whose, min(says)
+    for group in sources.values():
+        for (name, image), whole in copies(group).items():
+            files[name].gaps.setdefault(image, whole)
     return Identities(told, contradicted, len(nameless), len(opened))
+
+
+def copies(group: list[Source]) -> dict[tuple[str, str], str]:
+    """(folder's PTID, image ID) -> what image it is a copy of, among some whose first slices have one identifier: the
+    first slice must be equal to the byte, since a processed image may have kept the identifiers of its original."""
+    first, *others = sorted(group)
+    return {
+        (other.subject, other.image): Trouble.COPY.because(
+            f"the files of I{other.image} are those of I{first.image}"
+            + (f" of {first.subject}" if first.subject != other.subject else "")
+        )
+        for other in others
+        if other.image != first.image and filecmp.cmp(first.path, other.path, shallow=False)
+    }

@@ -55,7 +55,7 @@ def image_findings(
     empty = {(subject, number) for subject, item in files.items() for number in item.empty}
     absent = sorted(f"I{number}" for _, number in listed - on_disk - empty)
     unlisted = sorted(f"I{number}" for name, number in on_disk - listed if owners.get(number, name) == name)
-    hollow = sorted(f"I{number}" for _, number in empty & listed)
+    hollow = sorted(f"I{number}" for _, number in empty & listed - on_disk)
     troubles = {name: item.troubles for name, item in files.items()}
     lost = {pair: troubles[pair[0]].get(pair[1], "") for pair in on_disk & listed}
     kinds: dict[Trouble, list[str]] = {kind: [] for kind in Trouble}
@@ -89,6 +89,7 @@ def image_findings(
     add("quarantine", kinds[Trouble.NO_NIFTI], "images have a NIfTI file that is no head", again)
     other = f"look whether the list of images is that of these files, or {again}"
     add("quarantine", kinds[Trouble.OTHER_KIND], "listed images have another modality than MR in their headers", other)
+    add("quarantine", kinds[Trouble.COPY], "images have the files of another image", again)
     apart = "sort the files by SeriesInstanceUID, each image's into its own folder I<image ID>"
     add("quarantine", kinds[Trouble.MIXED], "image folders hold several images", f"{again}; or {apart}")
     mine = "change the permissions (chmod -R u+r), or ask whose they are"
@@ -237,6 +238,10 @@ def folder_findings(
         packed = [item.path for item in beside if item.archives and not item.subjects]
         if packed and not inside:
             fix = f"unpack {shortened(map(escaped, packed), 3)}, which may hold them"
+        renamed = [(item.path, who) for item in beside for who, place in item.subjects if place == item.path]
+        if renamed:
+            names = shortened((f"{who} ({escaped(place)})" for place, who in renamed), 3)
+            fix = f"give the folders the names of their subjects, by the files in them: {names}"
         if inside:
             (folder, number), *_ = inside.most_common(1)
             fix = f"set raw.images to {images / folder}, which holds {count(number, 'subject folder')}"

@@ -161,7 +161,7 @@ def changing_facts(merge: pd.DataFrame, subjects: list[str], limit: float) -> li
 def doubled_visits(merge: pd.DataFrame, subjects: list[str], columns: tuple[str, ...]) -> list[Finding]:
     """Visits that stand twice in ADNIMERGE with different cells; Clinica reads the first row."""
     rows = merge.loc[merge["PTID"].isin(subjects), [name for name in columns if name in merge]]
-    rows = rows[rows.duplicated(["PTID", "VISCODE"], keep=False)].drop_duplicates()
+    rows = rows[(rows["VISCODE"] != "") & rows.duplicated(["PTID", "VISCODE"], keep=False)].drop_duplicates()
     bad = rows[rows.duplicated(["PTID", "VISCODE"])]
     if bad.empty:
         return []

@@ -1,5 +1,7 @@
 """Visits in ADNIMERGE: codes, phases, scores and diagnoses that end Clinica, lose a visit, or contradict each other."""
 
+from collections import Counter
+
 import pandas as pd
 
 from ldae.adni.bids_tables import DIAGNOSES
@@ -8,7 +10,7 @@ from ldae.adni.preflight.date_checks import bad_dates
 from ldae.adni.preflight.finding import Finding, shortened
 from ldae.adni.selection import PHASES
 from ldae.adni.study_tables import BY_NAME
-from ldae.core.cells import cut
+from ldae.core.cells import cut, quoted
 from ldae.core.text_tables import count
 
 PAGE = BY_NAME["ADNIMERGE"].page
@@ -84,8 +86,13 @@ def unknown_diagnoses(rows: pd.DataFrame) -> list[Finding]:
     values = sorted(set(rows["DX"]) - set(DIAGNOSES) - {""})
     if not values:
         return []
-    what = f"DX holds {shortened(values)}; the diagnosis of these visits will be n/a"
-    return [Finding("note", what, "ADNIMERGE", "write CN, MCI or Dementia where you know better", used)]
+    number = int(rows["DX"].isin(values).sum())
+    what = (
+        f"DX holds {quoted(Counter(rows['DX'][rows['DX'].isin(values)]), 5)} at {number} of {count(len(rows), 'row')}; "
+    )
+    what += "the diagnosis of these visits will be n/a, and their scans left out (manifest.require_diagnosis)"
+    fix = "write CN, MCI or Dementia where you know what is meant, or download the table again"
+    return [Finding("quarantine", what, "ADNIMERGE", fix, used)]
 
 
 def contradicting_phases(merge: pd.DataFrame, subjects: list[str], limit: float) -> list[Finding]:
@@ -113,7 +120,9 @@ def contradicting_codes(merge: pd.DataFrame, subjects: list[str], limit: float) 
         merge: ADNIMERGE; subjects: PTIDs on disk; limit: as :func:`contradiction`.
     """
     rows = merge[merge["PTID"].isin(subjects) & (merge["EXAMDATE_bl"] != "")]
-    wrong = rows[(rows["VISCODE"] != "bl") & (rows["EXAMDATE"] == rows["EXAMDATE_bl"])].drop_duplicates("PTID")
+    wrong = rows[rows["VISCODE"].str.startswith("m") & (rows["EXAMDATE"] == rows["EXAMDATE_bl"])].drop_duplicates(
+        "PTID"
+    )
     cells = [f"{row.PTID} {row.VISCODE} ({row.EXAMDATE})" for row in wrong.itertuples()]
     words = "VISCODE contradicts the dates, another visit than bl has that of the baseline,", "subject", "the visits"
     return contradiction(cells, rows["PTID"].nunique(), len(cells), limit, words, "ADNIMERGE")
