@@ -42,6 +42,7 @@ class Dataset:
         participants: one row per participant: participant_id, :data:`FACTS`.
         notes: what was noticed on the way.
         places: ``age`` and ``diagnosis`` -> the columns that are read for it: ``group of participants.tsv``.
+        unread: columns that nobody reads, where a fact has none.
     """
 
     root: Path
@@ -51,6 +52,7 @@ class Dataset:
     lost: pd.DataFrame
     notes: Notes = field(default_factory=Notes)
     places: dict[str, str] = field(default_factory=dict)
+    unread: str = ""
 
 
 def read_dataset(settings: Bids, all_visits_scanned: bool = True) -> Dataset:
@@ -72,7 +74,7 @@ def read_dataset(settings: Bids, all_visits_scanned: bool = True) -> Dataset:
     people = matched_participants(participant_rows(root, settings, notes), images, "participants.tsv", notes)
     table = visit_table(root, tree, images, settings, notes)
     tables = {people_name(settings): people, visits_name(settings): table}
-    note_unread(tables, settings, notes)
+    unread = note_unread(tables, settings, notes)
     visits = visit_rows(table, images, settings, notes)
     listed_visits, people = split_visits(people, visits, settings, notes)
     note_visits(listed_visits, images, settings, notes, all_visits_scanned)
@@ -86,6 +88,7 @@ def read_dataset(settings: Bids, all_visits_scanned: bool = True) -> Dataset:
         pd.DataFrame(lost_visits(tree), columns=[*KEY, "reason"], dtype=object),
         notes,
         places(tables, settings),
+        unread,
     )
 
 

@@ -43,6 +43,7 @@ UNITS = {"field_strength": {"t": 1.0, "tesla": 1.0}}
 MONTHS = (-1.0, 1200.0)  # a screening visit lies before the baseline
 OLDEST_PLAUSIBLE = 150.0  # years; above it a code (999), not an age
 BIRTHS, MOST_ARE = (1895, 2010), 0.9  # years of birth of adults; fraction of a column that is such years
+MISSING_AGES = (777, 888, 999, 7777, 8888, 9999)
 HEAD_BYTES = 1 << 20
 
 
@@ -112,7 +113,9 @@ def other_unit(column: pd.Series, unit: str) -> str | None:
     fits = {"years": (0, OLDEST_PLAUSIBLE), "months": (OLDEST_PLAUSIBLE, OLDEST_PLAUSIBLE * 12)}
     fits["days"] = (OLDEST_PLAUSIBLE * 12, OLDEST_PLAUSIBLE * 366)
     likely = next((name for name, (low, high) in fits.items() if low < middle <= high), None)
-    if likely is None or likely == unit or (likely, unit) == ("years", "months"):  # of small children, or years
+    if (
+        likely is None or likely == unit or middle in MISSING_AGES or (likely, unit) == ("years", "months")
+    ):  # of small children, or years
         return None
     return f"the middle one of {len(years)} is {middle:g}, as if in {likely}, not {unit}: set bids.age_unit: {likely}"
 

@@ -84,8 +84,8 @@ def places(tables: Mapping[str, pd.DataFrame], settings: Bids) -> dict[str, str]
     return {fact: ", ".join(named) for fact, named in found.items()}
 
 
-def note_unread(tables: Mapping[str, pd.DataFrame], settings: Bids, notes: Notes) -> None:
-    """Say which columns nobody reads where no table has one for the age, the sex or the diagnosis.
+def note_unread(tables: Mapping[str, pd.DataFrame], settings: Bids, notes: Notes) -> str:
+    """Say which columns nobody reads where no table has one for the age, the sex or the diagnosis; returns their names.
 
     Args:
         tables: name -> table of participants or of visits, with all of its columns.
@@ -97,13 +97,13 @@ def note_unread(tables: Mapping[str, pd.DataFrame], settings: Bids, notes: Notes
     lacking = [fact for fact, keys in ASKED.items() if not have & set().union(*(named[key] for key in keys))]
     known = set().union(*named.values(), map(spelt, OURS))
     unread = {name: [str(c) for c in table if spelt(str(c)) not in known] for name, table in tables.items()}
-    unread = {name: columns for name, columns in unread.items() if columns}
-    if not lacking or not unread:
-        return
-    where = "; ".join(f"{listed(columns, 8)} of {name}" for name, columns in unread.items())
+    where = "; ".join(f"{listed(columns, 8)} of {name}" for name, columns in unread.items() if columns)
+    if not lacking or not where:
+        return ""
     words = ", ".join(f"{fact} ({', '.join(getattr(settings.columns, ASKED[fact][0]))})" for fact in lacking)
     keys = ", ".join(f"{ASKED[fact][0]}: [...]" for fact in lacking)
     notes.say(
         f"no column has one of the names that are known for {words}; not read are {where}: if one of these is meant, "
         f"name it in the configuration, bids: {{columns: {{{keys}}}}}"
     )
+    return where

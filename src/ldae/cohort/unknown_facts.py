@@ -15,6 +15,8 @@ from ldae.core.cells import cut
 from ldae.core.keys import KEY
 from ldae.core.text_tables import listed
 
+SHOWN = 4  # words
+
 
 def why_unknown(scans: pd.DataFrame, dataset: Dataset, settings: Bids) -> dict[str, pd.Series]:
     """``no_age`` and ``no_diagnosis``: for each scan without one a phrase, None where it has one.
@@ -28,23 +30,29 @@ def why_unknown(scans: pd.DataFrame, dataset: Dataset, settings: Bids) -> dict[s
     birth, unit = middle_birth(cells), other_unit(cells, settings.age_unit)
 
     def of_age(cell: str) -> str:
+        what = f"{cut(cell)!r} of {dataset.places.get('age', 'the tables')}"
         if birth is not None:
-            return "seems to be a year of birth (give ages, or name another column: bids.columns.baseline_age)"
-        return f"is no age in years ({unit})" if unit else f"is no age in {settings.age_unit}"
+            return f"{what} seems to be a year of birth (give ages, or name another column: bids.columns.baseline_age)"
+        return f"{what} is no age in {settings.age_unit}" + (f" ({unit})" if unit else "")
 
     def of_diagnosis(cell: str) -> str:
         if plain(cell) in codes:
-            return "is left without a meaning by bids.values.diagnosis"
-        meaning = f"bids: {{values: {{diagnosis: {{{cut(cell)!r}: AD}}}}}}, or CN, or MCI"
-        return f"has no entry in bids.values.diagnosis (say what it means: {meaning})"
+            return f"{cut(cell)!r} of {place} is left without a meaning by bids.values.diagnosis"
+        names = listed((repr(cut(word)) for word in words), SHOWN)
+        entries = ", ".join(f"{cut(word)!r}: ..." for word in words[:SHOWN])
+        meaning = f"say which is CN, MCI or AD: bids: {{values: {{diagnosis: {{{entries}}}}}}}"
+        return f"no entry in bids.values.diagnosis for {names} of {place} ({meaning})"
 
+    diagnoses = first_cells(scans, "diagnosis")
+    words = [word for word in diagnoses.dropna().value_counts().index if plain(word) not in codes]
+    place = dataset.places.get("diagnosis", "the tables")
     no_age = phrases(scans, "age", cells, dataset, settings, of_age)
     no_place = "the time of the visit is not known (set bids.session_pattern, or give dates)"
     return {
         "no_age": no_age.mask(stated, no_place).where(scans["age"].isna(), None),
-        "no_diagnosis": phrases(
-            scans, "diagnosis", first_cells(scans, "diagnosis"), dataset, settings, of_diagnosis
-        ).where(scans["diagnosis"].isna(), None),
+        "no_diagnosis": phrases(scans, "diagnosis", diagnoses, dataset, settings, of_diagnosis).where(
+            scans["diagnosis"].isna(), None
+        ),
     }
 
 
@@ -64,7 +72,7 @@ def phrases(
     """Why a fact is not known, scan by scan.
 
     Args:
-        cells: what the tables have of it; of_cell: what is wrong with such a cell.
+        cells: what the tables have of it; of_cell: what is wrong where there is such a cell.
     """
     place = dataset.places.get(fact)
     people, visits = set(dataset.participants["participant_id"]), visits_with_a_row(dataset)
@@ -73,7 +81,7 @@ def phrases(
     found = []
     for participant, session, cell in zip(scans["participant_id"], scans["session_id"], cells, strict=True):
         if isinstance(cell, str):
-            known[cell] = known.get(cell) or f"{cut(cell)!r} of {place or 'the tables'} {of_cell(cell)}"
+            known[cell] = known.get(cell) or of_cell(cell)
             found.append(known[cell])
         elif any({(participant, name), (participant, session, name)} & doubled for name in ASKED[fact]):
             found.append(f"rows stand twice and differ in {place} (keep the right one)")
@@ -83,11 +91,15 @@ def phrases(
                 f"no row of this participant in {people_name(settings)}, which has {other} (participant_id is the name "
                 "of the folder sub-*)"
             )
-        elif settings.visits is not None and (participant, session) not in visits:
-            found.append(f"no row of this visit in {visits_name(settings)} (bids.nearest_days takes the nearest one)")
+        elif f" of {visits_name(settings)}" in (place or "") and (participant, session) not in visits:
+            nearest = (
+                "bids.nearest_days takes the nearest one" if settings.visits else "a visit is called as its folder"
+            )
+            found.append(f"no row of this visit in {visits_name(settings)} ({nearest})")
         else:
-            keys = " or ".join(f"bids.columns.{key}" for key in ASKED[fact])
-            found.append(f"{place} is blank (fill it in)" if place else f"no table has a column for it ({keys})")
+            unread = f"; not read: {dataset.unread}" if dataset.unread else ""
+            name = f"no table has a column for it (name it: bids: {{columns: {{{ASKED[fact][0]}: [...]}}}}{unread})"
+            found.append(f"{place} is blank (fill it in)" if place else name)
     return pd.Series(found, index=scans.index, dtype=object)
 
 

@@ -67,7 +67,9 @@ def test_a_dataset_without_a_table_of_participants_is_told_so(dataset):
     assert status == 1 and "the root has no participants.tsv" in report["notes"][0]
     assert report["left_out"] == [
         {
-            "reason": (why := "diagnosis missing: no table has a column for it (bids.columns.diagnosis)"),
+            "reason": (
+                why := "diagnosis missing: no table has a column for it (name it: bids: {columns: {diagnosis: [...]}})"
+            ),
             "scans": 1,
             "subjects": 1,
             "which": ["sub-01 ses-M000"],
@@ -86,21 +88,21 @@ def verdict(dataset, rows: list[str], header: str = "participant_id\tage\tdx", r
 
 def test_words_without_a_meaning_are_named_where_their_scans_are_lost(dataset):
     _, lost, kept, *_ = verdict(dataset, ["60\tpatient", "61\tcontrol", "62\tpatient", "63\tother"])
-    what = "of dx of participants.tsv has no entry in bids.values.diagnosis (say what it means: bids: {values: "
-    meant = [f"'{word}' {what}{{diagnosis: {{'{word}': AD}}}}" + "}, or CN, or MCI)" for word in ("patient", "other")]
-    assert lost == (
-        f"quarantine: 3 scans of 3 subjects, diagnosis missing: {meant[0]} (sub-00 ses-M000, sub-02 ses-M000, "
-        f"sub-03 ses-M000: {meant[1]})"
-    )
+    why = "no entry in bids.values.diagnosis for 'patient', 'other' of dx of participants.tsv (say which is CN, MCI or "
+    why += "AD: bids: {values: {diagnosis: {'patient': ..., 'other': ...}}})"
+    which = "(sub-00 ses-M000, sub-02 ses-M000, sub-03 ses-M000)"
+    assert lost == f"quarantine: 3 scans of 3 subjects, diagnosis missing: {why} {which}"
     assert kept == "CN: 1 scan"
     lines = verdict(dataset, ["60\tpatient", "61\tcontrol", "62\tpatient", "63\tother"], require=False)
-    assert any("3 included scans have no diagnosis (mostly: 'patient' of dx" in line for line in lines)
+    assert any(
+        "3 included scans have no diagnosis (mostly: no entry in bids.values.diagnosis for" in line for line in lines
+    )
 
 
 @pytest.mark.parametrize(
     ("rows", "cause"),
     [
-        (["60\t1", "61\t1", "62\t2"], "'1' of dx of participants.tsv has no entry in bids.values.diagnosis"),
+        (["60\t1", "61\t1", "62\t2"], "no entry in bids.values.diagnosis for '1', '2' of dx of participants.tsv"),
         (["60\t", "61\tn/a", "62\t"], "dx of participants.tsv is blank (fill it in)"),
         (
             ["60\tCN\nsub-00\t60\tAD", "61\tMCI\nsub-01\t61\tAD"],
@@ -116,6 +118,14 @@ def test_what_blocks_a_cohort_is_said_with_its_commonest_cause(dataset, rows, ca
         return
     number = len(rows)
     assert lines[1].startswith(f"blocking: No scan is left (reasons: {number} x diagnosis missing): {cause}")
+
+
+def test_columns_that_nobody_reads_and_rows_of_other_visits_block_by_name(dataset):
+    _, blocking, *_ = verdict(dataset, ["60\tCN", "61\tAD"], "participant_id\tage\tstatus")
+    why = "no table has a column for it (name it: bids: {columns: {diagnosis: [...]}}; not read: status of participants"
+    assert why in blocking
+    dataset.write("sub-00/sub-00_sessions.tsv", "session_id\tdiagnosis\nses-1\tCN\n")
+    assert "no row of this visit in sessions.tsv (a visit is" in entry(Bids(path=dataset.root), Manifest()).lines()[1]
 
 
 def test_ids_of_another_list_block_by_name(dataset):

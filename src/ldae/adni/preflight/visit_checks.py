@@ -86,10 +86,8 @@ def unknown_diagnoses(rows: pd.DataFrame) -> list[Finding]:
     values = sorted(set(rows["DX"]) - set(DIAGNOSES) - {""})
     if not values:
         return []
-    number = int(rows["DX"].isin(values).sum())
-    what = (
-        f"DX holds {quoted(Counter(rows['DX'][rows['DX'].isin(values)]), 5)} at {number} of {count(len(rows), 'row')}; "
-    )
+    cells = Counter(rows["DX"][rows["DX"].isin(values)])
+    what = f"DX holds {quoted(cells, 5)} at {cells.total()} of {count(len(rows), 'row')}; "
     what += "the diagnosis of these visits will be n/a, and their scans left out (manifest.require_diagnosis)"
     fix = "write CN, MCI or Dementia where you know what is meant, or download the table again"
     return [Finding("quarantine", what, "ADNIMERGE", fix, used)]
