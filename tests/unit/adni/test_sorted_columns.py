@@ -211,6 +211,21 @@ def test_ages_in_another_unit_block_and_can_be_accepted(download, times, told):
     assert blocking(download, max_contradicted_fraction=1.0) == []
 
 
+def test_a_column_of_ages_that_is_blank_blocks(download):
+    change(download, "ADNIMERGE", "AGE", lambda cells: ["" for _ in cells])
+    (line,) = blocking(download)
+    assert line.startswith("AGE is empty at 6 of 6 arriving visits") and "AGE is the age at baseline in years" in line
+
+
+def test_words_that_are_no_diagnosis_cost_their_scans(download):
+    change(download, "ADNIMERGE", "DX", lambda cells: ["patient", "NA", *cells[2:]])
+    text = said(download)
+    assert (
+        "quarantine: DX holds 'patient' (1) at 1 of 6 rows; the diagnosis of these visits will be n/a, and their"
+        in text
+    )
+
+
 def test_field_strengths_that_lost_their_point_are_read(download):
     change(download, "MPRAGEMETA", "MagStrength", lambda cells: [cell.replace(".", "") for cell in cells])
     assert sentence(download) == ALL

@@ -43,6 +43,7 @@ def test_an_equal_summary_under_another_name_says_nothing(download):
         ("AGE", "0", "AGE is empty at 2 of 6 arriving visits"),
         ("AGE", "999", "AGE is empty at 2 of 6 arriving visits"),
         ("DX", "", "DX is empty at 2 of 6 arriving visits"),
+        ("DX", "NA", "DX is empty at 2 of 6 arriving visits"),
         ("PTGENDER", "x", "PTGENDER is empty or holds 'x' (2) at 2 of 6 arriving visits"),
     ],
 )
@@ -52,7 +53,7 @@ def test_facts_that_cannot_be_are_counted_and_quoted(download, column, cell, sen
     text = said(download)
     assert f"note: {sentence}: {ptid} bl, {ptid} m" in text
     assert ("'0' (2) taken for no value" in text) == (cell == "0")
-    assert (f"{cell!r} (2)" in text) == bool(cell)
+    assert (f"{cell!r} (2)" in text) == (cell not in ("", "NA"))
 
 
 @pytest.mark.parametrize("harm", ["empty", "numbers", "no column"])

@@ -14,7 +14,7 @@ from ldae.adni.preflight.finding import Finding, Severity, shortened
 from ldae.adni.preflight.quality_checks import CODES
 from ldae.adni.spelling import lost_digits
 from ldae.adni.study_tables import BY_NAME
-from ldae.core.cells import quoted
+from ldae.core.cells import is_missing, quoted
 from ldae.core.errors import UserError
 from ldae.core.text_tables import count, read_text_table
 
@@ -79,19 +79,21 @@ def missing_facts(
         if column not in visits:
             continue
         cells = visits[column]
-        bad = visits[(cells == "") if known is None else ~cells.isin(known)]
+        bad = visits[cells.map(is_missing).astype(bool) if known is None else ~cells.isin(known)]
         if len(bad):
-            held = f" or holds {quoted(words)}" if (words := Counter(bad[column][bad[column] != ""])) else ""
+            held = f" or holds {quoted(words)}" if (words := Counter(bad[column][bad[column] != ""])) and known else ""
             names = shortened(f"{row.PTID} {row.VISCODE}" for row in bad[["PTID", "VISCODE"]].itertuples())
             said = f"{column} is empty{held} at {len(bad)} of {count(len(visits), 'arriving visit')}: {names}; "
             fix = "none needed: the scans arrive; fill in the cells of ADNIMERGE where you know them"
             no_ages = [change for change in changes if change.startswith(f"{column}: ") and "no value" in change]
             severity: Severity = "note"
-            if column == "AGE" and no_ages and len(bad) > max(limit, MOST) * len(visits):
-                severity, said = "blocking", f"{no_ages[0]}: no age of an adult in years; {said}"
+            if column == "AGE" and len(bad) > max(limit, MOST) * len(visits):
+                severity = "blocking"
+                said = f"{no_ages[0]}: no age of an adult in years; {said}" if no_ages else said
                 fix = "download ADNIMERGE again and use it unopened: AGE is the age at baseline in years; "
                 fix += "to accept it, raise convert.max_contradicted_fraction"
-            findings.append(Finding(severity, f"{said}{what} is n/a", "ADNIMERGE", fix, f"{what} at a scan"))
+            lost = ", and the scans are left out unless manifest.require_diagnosis is false" if column == "DX" else ""
+            findings.append(Finding(severity, f"{said}{what} is n/a{lost}", "ADNIMERGE", fix, f"{what} at a scan"))
     return findings
 
 

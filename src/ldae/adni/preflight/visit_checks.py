@@ -10,7 +10,7 @@ from ldae.adni.preflight.date_checks import bad_dates
 from ldae.adni.preflight.finding import Finding, shortened
 from ldae.adni.selection import PHASES
 from ldae.adni.study_tables import BY_NAME
-from ldae.core.cells import cut, quoted
+from ldae.core.cells import cut, is_missing, quoted
 from ldae.core.text_tables import count
 
 PAGE = BY_NAME["ADNIMERGE"].page
@@ -83,7 +83,7 @@ def unknown_diagnoses(rows: pd.DataFrame) -> list[Finding]:
     if "DX" not in rows:
         what, fix = "no column DX: no scan will have a diagnosis", f"download the complete table from {PAGE}"
         return [Finding("note", what, "ADNIMERGE", fix, used)]
-    values = sorted(set(rows["DX"]) - set(DIAGNOSES) - {""})
+    values = [cell for cell in set(rows["DX"]) - set(DIAGNOSES) if not is_missing(cell)]
     if not values:
         return []
     cells = Counter(rows["DX"][rows["DX"].isin(values)])
