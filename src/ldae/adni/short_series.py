@@ -139,7 +139,8 @@ def look_for_short_series(
         for image, own in item.images.items():
             if own.dicom and image in listed and image not in item.gaps:
                 groups[name, REPEAT.sub("", listed[image].lower())].append(Series(name, image, own))
-    some = islice((series for group in groups.values() for series in group), LOOKED_AT)
+    several = (series for group in groups.values() for series in group if series.slices > 1)  # not all in one file
+    some = islice(several, LOOKED_AT)
     firsts = Counter(first for series in some if (first := first_number(series.files)) is not None)
     usual = firsts.most_common(1)[0][0] if firsts else 1
     headers = Headers() if headers is None else headers
