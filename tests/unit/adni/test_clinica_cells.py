@@ -40,7 +40,11 @@ STRANGERS = {  # table, cells, what is said
     "a pass": ("MRIQUALITY", NOBODY | {"LONIUID": "S5", "PASS": "Pass"}, "PASS: 'Pass' (1) read as 1 (passed)"),
     "an odd pass": ("MRIQUALITY", NOBODY | {"LONIUID": "S5", "PASS": "?!"}, "1 row left out whose PASS is no number"),
     "a roster": ("MRIQUALITY", {"RID": "total", "LONIUID": "S5"}, "1 row left out whose RID is no number: 'total'"),
-    "a subject": ("ADNIMERGE", {"PTID": "Total"}, "1 row left out whose PTID is no subject of ADNI: 'Total' (1)"),
+    "a subject": (
+        "ADNIMERGE",
+        {"PTID": "Total"},
+        "1 row left out whose PTID is no subject of ADNI (NNN_S_NNNN): 'Total' (1)",
+    ),
     "a subject of five digits": (
         "ADNIMERGE",
         {"PTID": "999_S_99999", "VISCODE": "m00"},
@@ -102,6 +106,8 @@ def of_two_strengths(download, image) -> None:
     here = download.images / image.folder
     shutil.copytree(here, here.with_name("I77777777"))
     for number, path in enumerate(sorted(here.with_name("I77777777").iterdir())):
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))  # else it were a copy of the other
         path.rename(path.with_name(f"IM{number}.dcm"))
 
 
