@@ -91,7 +91,8 @@ def adapt_table(table: StudyTable, images: Path, tables: Path, merge: AdaptedTab
         return prepared
     changes = list(prepared.changes)
     content = mended(table, prepared.content, changes)
-    if (nobody := no_row_left(table, content)) is not None and not prepared.lacking:
+    usable = len(prepared.content) > 0 and not prepared.lacking  # else it is told elsewhere
+    if usable and (nobody := no_row_left(table, content)) is not None:
         return AdaptedTable(
             table, prepared.paths, error=nobody or f"no row of table {table.name} can be used: {changes[-1]}"
         )
