@@ -238,7 +238,8 @@ def folder_findings(
         packed = [item.path for item in beside if item.archives and not item.subjects]
         if packed and not inside:
             fix = f"unpack {shortened(map(escaped, packed), 3)}, which may hold them"
-        renamed = [(item.path, who) for item in beside for who, place in item.subjects if place == item.path]
+        folders = [item for item in beside if not item.loose and not item.archives]
+        renamed = [(item.path, who) for item in folders for who, place in item.subjects if place == item.path]
         if renamed:
             names = shortened((f"{who} ({escaped(place)})" for place, who in renamed), 3)
             fix = f"give the folders the names of their subjects, by the files in them: {names}"
