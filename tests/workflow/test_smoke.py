@@ -14,8 +14,10 @@ import pytest
 from chain import ROOT, SMOKE
 
 from ldae.cli import main
+from ldae.report.few_subjects import redraw_training, redrawn, reduce_tables, withhold
 from ldae.report.glossary import METHODS, explain
 from ldae.report.outputs import unexplained
+from ldae.report.public import KINDS
 from ldae.report.run_status import status_lines
 from ldae.studies.registry import STUDIES as RECORDS
 
@@ -100,6 +102,32 @@ def test_every_table_has_rows_and_no_silent_gap(smoke):
         assert len(summary), path
         for _, row in summary.iterrows():
             assert row["value"] != "n/a" or row["note"] not in ("n/a", ""), (path, row.to_dict())
+
+
+WITHOUT_SUBJECTS = {"audit", "arena_codes", "figure_1_method", "figure_2_encoder"}  # and the settings
+NOT_OF_SUBJECTS = {  # columns of public tables whose numbers are of nobody here
+    "protocol", "metric", "classes", "solver", "steps", "fraction", "kind", "method", "rival", "values_in_code", "note",
+    "n_training_seeds", "n_train_subjects", "n_draws", "n_draws_used", "paper_subjects", "paper_scans",
+}  # fmt: skip
+
+
+def test_of_six_people_no_number_would_leave(smoke, tmp_path):
+    """Every public table and figure: a column that nobody counts, and that is not listed above, fails here."""
+    folders = {kind: shutil.copytree(smoke.folder / f"results/smoke/public/{kind}", tmp_path / kind) for kind in KINDS}
+    reduce_tables(folders["tables"], 10, {})
+    redraw_training(folders["figures"], tmp_path / "drawn", 10, {})
+    withhold(folders["figures"], 10, {})
+    found = set()
+    for path in [path for folder in folders.values() for path in folder.glob("*.tsv")]:
+        if path.stem in {*WITHOUT_SUBJECTS, *redrawn()} or path.stem.startswith("settings_"):
+            continue
+        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+        shown = [name for name in table if not (name in NOT_OF_SUBJECTS or str(name).endswith("_published"))]
+        left = {(name, cell) for name in shown for cell in table[name] if re.search(r"\d", cell)}
+        assert {cell for _, cell in left} <= {"<10", "0"}, (path.name, left)
+        found.add(path.stem)
+    assert {"cohort", "probes", "samples", "solvers", "interpolation", "manipulation", "arena"} <= found
+    assert "figure_training" not in found
 
 
 def test_broken_scan_is_quarantined_with_its_reason(smoke):

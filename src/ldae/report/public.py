@@ -13,7 +13,14 @@ from tempfile import TemporaryDirectory
 
 from ldae.config import Config
 from ldae.core.errors import UserError
-from ldae.report.few_subjects import redraw, reduce_estimates, reduce_headline, reduce_tables, withhold
+from ldae.report.few_subjects import (
+    redraw,
+    redraw_training,
+    reduce_estimates,
+    reduce_headline,
+    reduce_tables,
+    withhold,
+)
 from ldae.report.html import report_html
 from ldae.report.leaving import check_leaving, look_at_html, look_at_json, look_at_svg, look_at_text
 from ldae.report.methods_text import run_methods
@@ -75,13 +82,16 @@ def bundle_public(out: Path, paper: Path, sources: ReportSources, config: Config
 def _without_few(out: Path, sources: ReportSources, config: Config) -> None:
     """Leave out what rests on few subjects: draw, write and tell the bundle from the tables that are left."""
     fewest = config.public_subjects
-    reduce_tables(out / "tables", fewest)
+    splits = sources.split_subjects
+    reduce_tables(out / "tables", fewest, splits)
     reduce_headline(out, fewest)
     with TemporaryDirectory() as place:
         evaluate = Path(place) / "evaluate"
-        changed = reduce_estimates(sources.evaluate, evaluate, fewest)
-        redraw(out / "figures", evaluate, Path(place) / "paper" / "figures", changed)
-        withhold(out / "figures", fewest)
+        changed = reduce_estimates(sources.evaluate, evaluate, fewest, splits)
+        drawn = Path(place) / "paper" / "figures"
+        redraw(out / "figures", evaluate, drawn, changed)
+        redraw_training(out / "figures", drawn, fewest, splits)
+        withhold(out / "figures", fewest, splits)
         cohort = out / "tables" / sources.table_1.name
         own = replace(
             sources,

@@ -19,7 +19,7 @@ def run_sources(folders: Any, files: Any) -> ReportSources:
         files: ``table_1``, ``exclusions``, ``volumes``, ``latents``, ``models``, ``splits`` and ``external`` (empty:
             none); ``notes``, which names subjects, for a report that stays.
     """
-    train, notes = Path(folders.train), getattr(files, "notes", None)
+    train, notes, splits = Path(folders.train), getattr(files, "notes", None), read_splits(files.splits)
     return ReportSources(
         figures=Path(folders.paper) / "figures",
         evaluate=Path(folders.evaluate),
@@ -31,6 +31,7 @@ def run_sources(folders: Any, files: Any) -> ReportSources:
         external=Path(files.external) if files.external else None,
         unseen=unseen_sentences(train, Path(folders.store) / "volumes", Path(files.splits)),
         degenerate=degenerate_sentences(train, Path(folders.store)),
-        starts=start_sentences(train, read_splits(files.splits)),
+        starts=start_sentences(train, splits),
         imported=imported_stages(train),
+        split_subjects=splits["split"].value_counts().to_dict(),
     )

@@ -53,9 +53,20 @@ def test_what_few_subjects_codes_are_read_at_by_chance_is_left_out_too():
             {"subjects": "<10", "auc": "n/a", "auc_published": "0.9", "note": "too few"},
         ),
         (
-            {"method": "ldae", "subjects_ad": "4", "subjects_age": "30", "auc_ad": "0.87", "age_mae_age": "5.1"},
-            {"subjects_ad": "<10", "subjects_age": "30", "auc_ad": "n/a", "age_mae_age": "5.1"},
+            {
+                "method": "l",
+                "subjects_ad": "4",
+                "subjects_age": "30",
+                "auc_ad": "0.87",
+                "age_mae": "5.1",
+            },  # nobody says which counts
+            {"subjects_ad": "<10", "subjects_age": "30", "auc_ad": "n/a", "age_mae": "n/a"},
         ),
+        (
+            {"method": "ldae", "subjects": "3", "a": "about .7", "b": "inf", "verdict": "ldae better"},
+            {"subjects": "<10"} | dict.fromkeys(("a", "b", "verdict"), "n/a"),
+        ),
+        ({"method": "ldae", "auc": "0.87", "n_training_seeds": "1"}, {"auc": "n/a"}),
         ({"method": "ldae", "subjects": "30", "auc": "0.87 (n = 3)", "mse": "1 (n = 20)"}, {"auc": "n/a"}),
         (
             {"diagnosis": "AD", "subjects": "1", "scans": "3", "age_mean": "71.3", "paper_subjects": "20"},
@@ -67,6 +78,99 @@ def test_what_few_subjects_codes_are_read_at_by_chance_is_left_out_too():
 def test_cells_of_a_table_of_the_paper(row, left):
     found = few_subjects.table_without_few(pd.DataFrame([row]), 10)
     assert found.iloc[0].to_dict() == row | left
+
+
+def test_every_metric_of_the_probes_is_counted_by_its_own_task(tmp_path):
+    """4 subjects with AD or CN, 30 with an age: what is left of the table are exactly the numbers of the 30."""
+    from ldae.studies.probes import estimates as probes
+    from ldae.studies.probes.table import probe_table
+    from ldae.studies.registry import STUDIES, tables
+
+    ages = {*probes.AGE_METRICS, *probes.CORRECTED}
+    others = {metric for (_, metric) in probes_published()} | {*probes.AD_METRICS}
+    lines = estimates([30] * len(ages) + [4] * len(others - ages)).assign(note=None)
+    names = [*sorted(ages), *sorted(others - ages)]
+    write_tsv(tmp_path / "probes/summary.tsv", lines.assign(metric=[f"{name}_cv" for name in names]))
+    write_tsv(
+        tmp_path / "probes/differences.tsv", lines.assign(method="ldae-x", metric=lines["metric"], p=0.5, p_holm=1.0)
+    )
+    table = probe_table(tmp_path).astype(str)
+    plan = next(table for table in tables(STUDIES) if table.name == "probes")
+    left = few_subjects.table_without_few(table, 10, few_subjects.counting(plan)).iloc[0]
+    assert {name for name in names if left[name] != "n/a"} == ages
+    assert len(others - ages) > len(probes.AD_METRICS)  # those with CN as the positive class
+
+
+def probes_published():
+    from ldae.studies.probes.record import PUBLISHED
+
+    return PUBLISHED
+
+
+def test_table_1_counts_each_of_its_columns_and_no_hidden_group_follows_from_the_others():
+    from ldae.studies.cohort.table import demographics
+    from ldae.studies.registry import STUDIES, tables
+
+    plan = next(table for table in tables(STUDIES) if table.name == "cohort")
+    groups = {"CN": 20, "MCI": 15, "AD": 3}
+    scans = pd.DataFrame(
+        [
+            (f"sub-{group}{number}", 70.0 + number, "F", group, 25.0 if number < 2 else None, 1.0, "included")
+            for group, many in groups.items()
+            for number in range(many)
+        ],
+        columns=["participant_id", "age", "sex", "diagnosis", "mmse", "cdr", "status"],
+    )
+    table = demographics(scans).astype(str)
+    left = few_subjects.table_without_few(table, 10, few_subjects.counting(plan)).set_index("diagnosis")
+    assert left["age_mean"].eq("n/a").to_dict() == {"CN": False, "MCI": True, "AD": True, "all": False}
+    assert left["mmse_mean"].eq("n/a").all()  # known of six
+    assert left["scans"].eq("n/a").to_dict() == {"CN": False, "MCI": True, "AD": True, "all": False}
+    assert left["subjects"].to_list() == ["20", "n/a", "<10", "38"]
+    two = table[table["diagnosis"].isin(["AD", "all"])].reset_index(drop=True)
+    assert few_subjects.table_without_few(two, 10, few_subjects.counting(plan))["age_mean"].to_list() == ["n/a"] * 2
+    alone = few_subjects.also_hidden(pd.Series([4, 5, 30]), pd.Series([True, True, False]), 10)
+    assert alone.to_list() == [False, False, True]  # nine together
+
+
+def test_a_hidden_level_takes_another_with_it():
+    counts = [9, 12, 40]
+    table = estimates(counts).assign(grouping="gap_months", level=[12, 24, 36])
+    assert few_subjects.without_few(table, 10)["value"].isna().to_list() == [True, True, False]
+    assert few_subjects.without_few(estimates(counts), 10)["value"].isna().to_list() == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("splits", "left"),
+    [
+        ({"train": 40, "validation": 3}, {"loss"}),
+        ({"train": 40, "validation": 30}, {"loss", "validation_loss"}),
+        ({"train": 4, "validation": 3}, None),
+        ({}, None),
+    ],
+)
+def test_curves_of_a_split_of_few_are_not_drawn(tmp_path, splits, left):
+    rows = [("diffusion", step, name, 1 / step) for step in (1, 2) for name in ("loss", "validation_loss")]
+    write_tsv(tmp_path / "figure_training.tsv", pd.DataFrame(rows, columns=["stage", "step", "metric", "value"]))
+    (tmp_path / "figure_training.svg").write_text("<svg/>")
+    few_subjects.redraw_training(tmp_path, tmp_path / "again", 10, splits)
+    assert (tmp_path / "figure_training.svg").exists() == (left is not None)
+    assert left is None or set(read_tsv(tmp_path / "figure_training.tsv")["metric"]) == left
+    if left == {"loss"}:
+        assert "validation" not in (tmp_path / "figure_training.svg").read_text().replace("<!-- validation -->", "")
+
+
+def test_numbers_of_whole_splits_leave_only_with_them(tmp_path):
+    """A distance of a hundred samples from three held-out subjects is one of three subjects."""
+    table = pd.DataFrame({"kind": ["unconditional"], "n_training_seeds": [1], "kernel_y_sem": ["0.2 [0.1, 0.3]"]})
+    for folder, splits in {"few": {"train": 40, "test": 3}, "many": {"train": 40, "test": 12}}.items():
+        write_table(table, tmp_path / folder / "samples")
+        few_subjects.reduce_tables(tmp_path / folder, 10, splits)
+        shown = read_tsv(tmp_path / folder / "samples.tsv", dtype=str).fillna("n/a")
+        assert (shown["kernel_y_sem"] == "n/a").all() == (folder == "few")
+        write_tsv(tmp_path / "evaluate/samples/distances.tsv", estimates([100]))
+        few_subjects.reduce_estimates(tmp_path / "evaluate", tmp_path / folder, 10, splits)
+        assert read_tsv(tmp_path / folder / "samples/distances.tsv")["value"].isna().all() == (folder == "few")
 
 
 def numbers_of_few(table: pd.DataFrame, fewest: int) -> pd.DataFrame:
@@ -129,6 +233,6 @@ def test_a_figure_that_nobody_can_draw_again_stays_where_it_counts_few(tmp_path,
     write_tsv(tmp_path / "figure_mine.tsv", pd.DataFrame([row]))
     write_tsv(tmp_path / "figure_probes.tsv", pd.DataFrame([row]))  # drawn again, before
     (tmp_path / "figure_mine.svg").write_text("<svg/>")
-    assert few_subjects.withhold(tmp_path, 10) == ([] if left else ["figure_mine"])
+    assert few_subjects.withhold(tmp_path, 10, {}) == ([] if left else ["figure_mine"])
     assert (tmp_path / "figure_mine.svg").exists() == (tmp_path / "figure_mine.tsv").exists() == left
     assert (tmp_path / "figure_probes.tsv").exists()

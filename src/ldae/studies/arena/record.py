@@ -103,7 +103,7 @@ STUDY = Study(
     tables=(
         Table("arena", public=True),
         Table("arena_differences", public=True),
-        Table("arena_codes", public=True),
+        Table("arena_codes", public=True, counted=False),
     ),
     headline=(Headline("arena_rank_mean_cv", RANKS, "ldae", "rank_mean_cv"),),
     metrics=(

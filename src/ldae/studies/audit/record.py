@@ -20,5 +20,5 @@ STUDY = Study(
             link="Audit",
         ),
     ),
-    tables=(Table("audit", public=True),),
+    tables=(Table("audit", public=True, counted=False),),
 )

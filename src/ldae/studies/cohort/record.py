@@ -46,7 +46,7 @@ STUDY = Study(
         ),
     ),
     tables=(
-        Table("cohort", public=True),
+        Table("cohort", public=True, counted_by="subjects_of"),
         Table("flow", public=False),
         Table("exclusions", public=False),
     ),

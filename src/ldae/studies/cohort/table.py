@@ -7,6 +7,7 @@ from ldae.core.keys import KEY
 CLASSES = ("CN", "MCI", "AD")
 PAPER = {"CN": (965, 3673), "MCI": (1193, 4603), "AD": (748, 2064)}
 PAPER_SCANS = 10_340
+KNOWN = ("age", "mmse", "cdr", "sex")  # what may not be known of every subject
 NOT_ON_DISK = "not downloaded"
 STAGES = {
     "read": "Readable, one per visit",
@@ -20,7 +21,8 @@ def demographics(scans: pd.DataFrame) -> pd.DataFrame:
     """One row per diagnosis at the scan, and ``all``: subjects, scans, age, MMSE, CDR, sex, and the paper's counts.
 
     A subject that converts counts in each class it was scanned in, so the classes' subjects add up to more than
-    ``all``. Means and standard deviations (ddof 1) are over scans, the share of women is over subjects.
+    ``all``. ``age_subjects`` and the like: of how many it is known. Means and standard deviations (ddof 1) are over
+    scans, the share of women is over subjects.
     """
     included = scans[scans["status"] == "included"]
     rows = [summary(name, included[included["diagnosis"] == name]) for name in CLASSES]
@@ -45,7 +47,14 @@ def summary(name: str, scans: pd.DataFrame) -> dict:
     }
     sex = scans.drop_duplicates("participant_id")["sex"].dropna()
     row["female_percent"] = 100 * (sex == "F").mean() if len(sex) else float("nan")
+    row |= {f"{name}_subjects": scans.loc[scans[name].notna(), "participant_id"].nunique() for name in KNOWN}
     return row | {"paper_subjects": paper_subjects, "paper_scans": paper_scans}
+
+
+def subjects_of(column: str) -> str:
+    """Which column of Table 1 counts the subjects that another one rests on."""
+    name = "sex" if column == "female_percent" else column.split("_")[0]
+    return f"{name}_subjects" if name in KNOWN else "subjects"
 
 
 def flow(scans: pd.DataFrame, exclusions: pd.DataFrame, inventory: pd.DataFrame | None = None) -> pd.DataFrame:

@@ -34,6 +34,7 @@ class Figure:
         drawn_from: of a public figure of estimates the long tables, below ``evaluate``, from which the function of its
             name in the study's ``figure*.py`` draws it, in the order of its arguments: the public bundle draws it again
             without the numbers of few subjects. A figure that does not say so is withheld where it counts few.
+        counted: False: no number in it rests on subjects (a scheme of the networks).
     """
 
     name: str
@@ -42,6 +43,7 @@ class Figure:
     text: str
     alternative: str
     drawn_from: tuple[str, ...] = ()
+    counted: bool = True
 
 
 @dataclass(frozen=True)
@@ -164,11 +166,18 @@ class Table:
         name: stem of its files.
         public: whether it may leave the machine: aggregates only, neither a single scan nor a subject.
         folder: ``tables``, or ``timings`` for what differs between two runs and is in neither report nor bundle.
+        counted: False: no number in it rests on subjects (settings). Otherwise its columns of subjects count for every
+            number of their row, or the study rests on whole splits: the public bundle leaves out what rests on few, and
+            what nobody counts.
+        counted_by: where there are several such columns: the function in the study's ``table.py`` that says of a column
+            by which of them it is counted.
     """
 
     name: str
     public: bool
     folder: str = "tables"
+    counted: bool = True
+    counted_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -250,6 +259,7 @@ class Study:
         on_test_scans: it shows what trained networks do with test scans, and is marked where they may have seen these.
         needs: what must be known of the cohort (keys of ``ldae.studies.registry.NEEDS``); without it the study is
             not run, and its numbers are n/a with the reason.
+        splits: every number of it rests on all subjects of these splits, whatever its tables count.
         metrics: of its own, which docs/metrics.md does not explain for all studies.
         methods: of its own, name -> how figures show them.
     """
@@ -262,6 +272,7 @@ class Study:
     cards: tuple[Card, ...] = ()
     on_test_scans: bool = True
     needs: frozenset[str] = frozenset()
+    splits: tuple[str, ...] = ()
     metrics: tuple[Metric, ...] = ()
     methods: Mapping[str, Method] = field(default_factory=dict)
 
@@ -293,6 +304,7 @@ class ReportSources:
         degenerate: sentences on models that came out degenerate.
         external: on a frozen model, the comparison with the model's own results, TSV.
         imported: stages whose networks were taken over and not trained.
+        split_subjects: how many subjects each split has.
     """
 
     figures: Path
@@ -307,3 +319,4 @@ class ReportSources:
     degenerate: Sequence[str] = ()
     external: Path | None = None
     imported: Sequence[str] = ()
+    split_subjects: Mapping[str, int] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from ldae.studies.common.study import Figure, Section, Study, Table
 METHOD = Figure(
     "figure_1_method",
     public=True,
+    counted=False,
     title="Figure 1. The method",
     text=(
         "The three stages of training and the use of the trained networks, with shapes and parameter counts of this "
@@ -17,6 +18,7 @@ METHOD = Figure(
 ENCODER = Figure(
     "figure_2_encoder",
     public=True,
+    counted=False,
     title="Figure 2. The semantic encoder",
     text=(
         "Axial slices go through one two-dimensional network. Their features, with a fixed encoding of their places, "
@@ -32,8 +34,8 @@ STUDY = Study(
     on_test_scans=False,
     sections=(Section("method", "Method", (METHOD, ENCODER)),),
     tables=(
-        Table("settings_autoencoder", public=True),
-        Table("settings_diffusion", public=True),
-        Table("settings_representation", public=True),
+        Table("settings_autoencoder", public=True, counted=False),
+        Table("settings_diffusion", public=True, counted=False),
+        Table("settings_representation", public=True, counted=False),
     ),
 )

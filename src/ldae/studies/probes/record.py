@@ -336,7 +336,7 @@ STUDY = Study(
         ),
     ),
     tables=(
-        Table("probes", public=True),
+        Table("probes", public=True, counted_by="subjects_of"),
         Table("probe_differences", public=True),
         Table("confounds", public=True),
         Table("label_efficiency", public=True),

@@ -72,6 +72,11 @@ def task_of(metric: str) -> Task:
     return "age" if metric in AGE_METRICS | CORRECTED else "ad"
 
 
+def subjects_of(column: str) -> str:
+    """Which column of :func:`probe_table` counts the subjects that a metric's cells and verdicts rest on."""
+    return SUBJECTS[task_of(column.removesuffix("_verdict"))]
+
+
 def subject_columns(lines: pd.DataFrame, chosen: dict[str, str]) -> dict[str, int]:
     """How many subjects the numbers of each task rest on.
 

@@ -46,6 +46,7 @@ NEAREST = Figure(
 STUDY = Study(
     name="samples",
     needs=frozenset({"training"}),
+    splits=("train", "test"),
     order=70,
     sections=(
         Section("variation", "Variation", (VARIATION,)),

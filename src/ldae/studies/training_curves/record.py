@@ -19,6 +19,7 @@ STUDY = Study(
     needs=frozenset({"training"}),
     order=80,
     on_test_scans=False,
+    splits=("train", "validation"),
     sections=(
         Section(
             "training",
