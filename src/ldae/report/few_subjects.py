@@ -27,12 +27,13 @@ from ldae.studies.registry import figures as figures_of
 ESTIMATE = ("value", "low", "high", *CHANCE, "n_rows", "redrawn", "n_replicates")  # beside n_subjects
 OWN_COUNT = re.compile(r"\(n = (\d+)\)")
 COUNTS = re.compile(r"subjects(_\w+)?|\w+_subjects")
-OF_OTHERS = re.compile(r"paper_\w+|n_\w+|\w*train\w*|\w+_published|model_\w+")  # not this cohort's test subjects
+OF_OTHERS = re.compile(r"paper_\w+|n_\w+|\w+_published|model_\w+")  # not this cohort's test subjects
 KEYS = {
     "method", "protocol", "rival", "metric", "classes", "kind", "solver", "steps", "fraction", "diagnosis", "quantity",
     "basis", "values_in_code", "note",
 }  # fmt: skip  # what a row is about
 NUMBER = re.compile(r"\d|\binf\b|better|worse|not told apart")  # or what follows from one
+REASON = re.compile(r"n/a \(.*\d")  # it may count those of a class
 TOTAL = "all"  # the row of a table of groups that counts everybody
 TRAINING, VALIDATION = "figure_training", "validation_"
 
@@ -126,7 +127,7 @@ def table_without_few(
                 left.at[place, column] = _hidden(left.at[place, column])
         for place, cell in left[column].items():
             own_count = OWN_COUNT.search(cell) if isinstance(cell, str) else None
-            if own_count and int(own_count[1]) < fewest:
+            if (own_count and int(own_count[1]) < fewest) or REASON.match(str(cell)):
                 left.at[place, column] = "n/a"
     return left
 
