@@ -12,37 +12,51 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 GAP = r"[\W_]{0,3}"  # between the parts of a name: nothing, a hyphen, a space, a line break, LaTeX's backslash
+PART = r"(?:[^\w,;.|]|_){0,3}"  # the same, within a cell and a sentence
 SPELLINGS = {
     "a subject": (
-        re.compile(rf"(?<!\d)\d{{3}}{GAP}S{GAP}\d{{4,6}}(?!\d)", re.IGNORECASE),  # ADNI's, bare or inside another word
+        re.compile(rf"(?<!\d)\d{{3}}{PART}S{PART}\d{{4,6}}(?!\d)"),  # ADNI's, bare or inside another word
+        re.compile(rf"(?<!\d)\d{{3}}(?! ){PART}s{PART}\d{{4,6}}(?!\d)"),  # behind a space it is a second
+        re.compile(r"(?<!\d)\d{3}_S_\d{1,6}(?!\d)", re.IGNORECASE),
+        re.compile(r"\bRID[\W_]{1,3}\d{1,5}\b"),
         re.compile(r"\bsub-\w*\d\w*", re.IGNORECASE),  # BIDS
     ),
     "an image": (
-        re.compile(r"(?<![A-Za-z0-9])I\d{4,8}(?![A-Za-z0-9])", re.IGNORECASE),  # LONI's
+        re.compile(r"(?<![A-Za-z0-9])I(?:\d{4,8}|[-_]\d{5,8})(?![A-Za-z0-9])", re.IGNORECASE),  # LONI's
         re.compile(rf"\b(?:image|img|series|scan|loni){GAP}(?:u?id|uid){GAP}\d{{3,10}}", re.IGNORECASE),
     ),
     "a date": (
-        re.compile(r"(?<![\d.])(?:19|20)\d\d([-/.])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])(?![\d.])"),
-        re.compile(r"(?<![\d.])(?:0?[1-9]|[12]\d|3[01])([-/.])(?:0?[1-9]|[12]\d|3[01])\1(?:19|20)\d\d(?![\d.])"),
+        re.compile(r"(?<![\d.])(?:19|20)\d\d([-/_])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])(?!\d|\.\d)"),
+        re.compile(r"(?<![\d.])(?:19|20)\d\d\.(?:0[1-9]|1[0-2])\.(?:0[1-9]|[12]\d|3[01])(?!\d|\.\d)"),
+        re.compile(r"(?<![\d.])(?:0?[1-9]|[12]\d|3[01])([-/.])(?:0?[1-9]|[12]\d|3[01])\1(?:19|20)\d\d(?!\d|\.\d)"),
+        re.compile(r"(?<![\d./])(?:0[1-9]|[12]\d|3[01])/(?:0[1-9]|[12]\d|3[01])/\d\d(?![\d/]|\.\d)"),
         re.compile(
             r"\b(?:\d{1,2}(?:st|nd|rd|th)?[ .-]{1,2})?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
             r"[ .,-]{1,2}(?:\d{1,2}(?:st|nd|rd|th)?,? )?(?:19|20)\d\d\b",
             re.IGNORECASE,
         ),
-        re.compile(r"\b(?:date|born|birth\w*|dob)\W{1,4}(?:19|20)\d{6}\b", re.IGNORECASE),
+        re.compile(r"(?:date|born|birth|dob)[a-z]{0,5}\W{1,4}(?:19|20)\d{6}\b", re.IGNORECASE),
     ),
     "a path of this machine": (
         re.compile(r"(?<![\w.:/<~>\-])/(?:[\w.+@-]+/)+[\w.+@-]+"),
         re.compile(r"(?<![\w.])~\w*/\w"),
-        re.compile(r"\b[A-Za-z]:\\{1,2}\w"),
+        re.compile(r"\b[A-Za-z]:(?:\\{1,2}\w|/\w[\w.-]*/)"),
+        re.compile(r"\bfile:/+\w", re.IGNORECASE),
+        re.compile(r"(?<![\w.-])[\w.-]+:/(?!/)[\w.-]+/[\w.-]+"),  # on another machine
         re.compile(r"(?<![\w\\])\\\\[\w.-]+\\\w"),
     ),
-    "an address": (re.compile(r"(?<![\w/])[\w.+-]+@[A-Za-z][\w-]+(?:\.[\w-]+)*"),),
+    "an address": (
+        re.compile(r"(?<![\w/])[\w.+-]+@[A-Za-z][\w-]+(?:\.[\w-]+)*"),
+        re.compile(r"(?<![\w/])[\w.+-]+@\d{1,3}(?:\.\d{1,3}){3}"),
+    ),
 }
 NUMBERED = re.compile(
-    rf"\b(image|img|series|scan|loni|subject|participant|patient|rid|ptid){GAP}(?:(?:u?id|number|no){GAP})?(\d{{1,10}})\b",
+    rf"\b(image|img|series|scan|loni|subject|participant|patient|rid|ptid)"
+    rf"(?:{GAP}(?:(?:data{GAP})?(?:u?ids?|number|no)[\W_]{{0,5}})?|s )(\d{{1,10}})\b",
     re.IGNORECASE,
 )
+CELL = re.compile(r"</?t[dhr]\b[^<>]*>", re.IGNORECASE)
+APART = re.compile(r"[\t|&=,;<>]|[^\w]{4}")  # what stands between two words, cells or values, not within a name
 PIECES = re.compile(r"[^\W\d_]+|\d+")  # runs of letters, runs of digits
 SHORTEST = 5  # letters and digits that a name must have to be looked for inside other words
 ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})")
@@ -104,7 +118,7 @@ def identifier(text: str, names: Names) -> str | None:
         text: of one file, decoded.
         names: of the cohort.
     """
-    seen = plain(text)
+    seen = CELL.sub("|", plain(text))
     for view in dict.fromkeys((seen, TAGS.sub("", seen), TAGS.sub(" ", seen))):
         for kind, patterns in SPELLINGS.items():
             for pattern in patterns:
@@ -129,14 +143,18 @@ def known_names(text: str, names: Names) -> Iterator[str]:
         return
     parts = [PIECES.findall(name) for name in names.joined]
     first, last = {part[0] for part in parts}, max(len(part) for part in parts)
-    pieces = PIECES.findall(folded)
+    found = list(PIECES.finditer(folded))
+    pieces = [match.group() for match in found]
     for place, piece in enumerate(pieces):
         ends = [piece[begin:] for begin in range(len(piece)) if piece[begin:] in first] if piece.isalpha() else [piece]
         for start in ends:
             if start in first:
                 candidate = start
-                for following in ("", *pieces[place + 1 : place + last]):
-                    candidate += following
+                for nearby in range(place, min(place + last, len(pieces))):
+                    if nearby > place:
+                        if APART.search(folded, found[nearby - 1].end(), found[nearby].start()):
+                            break
+                        candidate += pieces[nearby]
                     if candidate in names.joined:
                         yield candidate
 

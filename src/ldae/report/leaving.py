@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 import nibabel as nib
 
 from ldae.core.errors import UserError
-from ldae.report.identifiers import Names, column_of_names, identifier
+from ldae.report.identifiers import Names, column_of_names, identifier, plain
 
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "{http://www.w3.org/1999/xlink}href"
@@ -32,7 +32,27 @@ DATA_URI = re.compile(r"data:([\w/+.-]*)[^,\"')\s]*?(;base64)?,([^\"')\s>]*)")
 ENCODED = re.compile(r"[A-Za-z0-9+/_-]{200,}={0,2}")
 NAMESPACE = re.compile(r"xmlns(?::\w+)?=\"https?://[^\"]*\"")  # that of RDF holds a date
 GLYPH = re.compile(r"#?[\w-]+-([0-9a-fA-F]{2,6})")  # how matplotlib names the outline of a letter
-RUNS = frozenset({"script", "iframe", "object", "embed", "applet", "base", "form", "video", "audio", "source", "image"})
+RUNS = frozenset(
+    {
+        "script",
+        "iframe",
+        "object",
+        "embed",
+        "applet",
+        "base",
+        "form",
+        "video",
+        "audio",
+        "source",
+        "image",
+        "link",
+        "frame",
+    }
+)
+PROGRAM = re.compile(r"<\s*(?:\w+:)?script\b|javascript\s*:", re.IGNORECASE)
+LOADS = re.compile(r"@import|url\(\s*[\"']?\s*(?!#|data:image/svg)", re.IGNORECASE)
+PAGES = "{http://www.w3.org/1999/xhtml"  # elements of a page inside a drawing
+WRAPPED = re.compile(r"(?:[A-Za-z0-9+/]{56,}[ \t]*\r?\n[ \t]*){2,}[A-Za-z0-9+/]+={0,2}")
 LARGEST_HEADER = 1 << 26  # bytes, of safetensors
 NOBODY = Names.of(())
 
@@ -59,9 +79,11 @@ def check_leaving(folder: Path, names: Iterable[str], kinds: Mapping[str, Look],
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             raise UserError(f"{path} is neither a file nor a folder: a link or device must not leave the machine.")
-        if path.is_dir():
-            continue
         place = path.relative_to(folder).as_posix()
+        if path.is_dir():
+            if named := identifier(place, known):
+                raise UserError(f"{path} names {named}: identifiers must not leave the machine.")
+            continue
         kind = kind_of(place)
         if kind not in kinds or not listed(place):
             raise UserError(f"{path} is not on the list of what may leave the machine: take it away.")
@@ -96,11 +118,16 @@ def decoded(content: bytes) -> str:
 
 def look_at_text(path: Path, names: Names) -> str | None:
     """Of plain text, tables, Markdown and LaTeX."""
-    return fault_of_text(decoded(path.read_bytes()), names)
+    text = decoded(path.read_bytes())
+    if path.suffix == ".tsv" and re.search(r"(?:^|\t)[ ]*[=@]", text, re.MULTILINE):
+        return "a cell that a spreadsheet would compute"
+    return fault_of_text(text, names)
 
 
 def fault_of_text(text: str, names: Names) -> str | None:
     """What must not leave in a text: what is encoded in it, identifiers, and tables of single people."""
+    if found := PROGRAM.search(plain(text)):
+        return f"{found.group()!r}, which runs something"
     return look_at_data(text, names) or identifier(text, names) or rows_of_people(text, names)
 
 
@@ -116,7 +143,8 @@ def look_at_data(text: str, names: Names) -> str | None:
         found = fault_of_drawing(decoded(drawing), names)
         if found:
             return f"{found} in an embedded drawing"
-    if ENCODED.search(DATA_URI.sub("", text)):
+    bare = DATA_URI.sub("", text)
+    if ENCODED.search(bare) or WRAPPED.search(bare):
         return "a long run of letters and digits that nobody can read"
     return None
 
@@ -156,7 +184,7 @@ def fault_of_drawing(text: str, names: Names) -> str | None:
     words, letters = [comments], []
     for element in root.iter():
         space, _, tag = str(element.tag).rpartition("}")
-        if space == f"{{{SVG}" and tag not in DRAWN:
+        if space == PAGES or (space == f"{{{SVG}" and tag not in DRAWN):
             return f"an element <{tag}>, which no drawing of numbers needs"
         for name, value in element.attrib.items():
             if name.rpartition("}")[2].lower().startswith("on"):
@@ -186,7 +214,7 @@ class _Page(HTMLParser):
         self.fault: str | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in RUNS:
+        if tag in RUNS or (tag == "meta" and "http-equiv" in dict(attrs)):
             self.fault = f"an element <{tag}>, which no report needs"
         for name, value in attrs:
             if name.startswith("on"):
@@ -202,6 +230,8 @@ def look_at_html(path: Path, names: Names) -> str | None:
     text = decoded(path.read_bytes())
     page = _Page()
     page.feed(text)
+    if page.fault is None and (found := PROGRAM.search(plain(DATA_URI.sub("", text))) or LOADS.search(text)):
+        page.fault = f"{found.group()!r}, which runs or loads something"
     hidden = page.fault or look_at_data(text, names)
     return hidden or identifier(DATA_URI.sub("", text), names)
 

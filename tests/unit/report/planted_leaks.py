@@ -119,6 +119,7 @@ def in_drawing_of_report(words):
 
 
 SVG, TSV, CARD, PAGE = f"figures/{FIGURE}.svg", f"tables/{TABLE}.tsv", "MODEL_CARD.md", "report.html"
+PAGES = "http://www.w3.org/1999/xhtml"
 RASTER = base64.b64encode(png()).decode()
 PERCENTS = quote('<svg xmlns="http://www.w3.org/2000/svg"><desc>941_S_0053</desc></svg>')
 LEAKS = {
@@ -128,20 +129,25 @@ LEAKS = {
             "sub-ADNI941S0053", "941_S_0053", "ADNI941S0053", "941-S-0053", "941 S 0053", "941_s_0053", "941S0053",
             r"941\_S\_0053", "xADNI941S0053y", "SUB-ADNI941S0053", "941_S_\n0053", "941&#95;S&#95;0053",
             "941%5FS%5F0053", "941\u200b_S_\u200b0053", "\uff19\uff14\uff11_S_0053", "OAS30001", "oas-30001",
-            "sub-oas30001_ses-d0129", "mr/OAS30001_MR_d0129", "subject 4821",
+            "sub-oas30001_ses-d0129", "mr/OAS30001_MR_d0129", "subject 4821", "RID 0053", "941_S_53",
         )
     },
     **{
         f"image as {words}": add(CARD, f"\nsee {words}\n")
-        for words in ("I1234567", "_I1234567_", "i1234567", "image 1234567", "ImageUID: 1234567", "image_id = 99999")
+        for words in (
+            "I1234567", "_I1234567_", "i1234567", "image 1234567", "ImageUID: 1234567", "image_id = 99999", "I-1234567",
+            "Image Data ID 1234567", "images 1234567 and 1234568",
+        )
     },
     **{
         f"date as {words}": add(CARD, f"\nscanned {words}\n")
-        for words in ("2009-03-12", "3/12/2009", "12.03.2009", "12-MAR-2009", "March 12, 2009", "date: 20090312")
+        for words in ("2009-03-12", "3/12/2009", "12.03.2009", "12-MAR-2009", "March 12, 2009", "date: 20090312",
+                      "on 2009-03-12.", "on 12.03.2009.", "StudyDate: 20090312", "2009_03_12", "12/03/09")
     },
     **{
         f"machine as {words}": add(CARD, f"\nfrom {words}\n")
-        for words in ("/home/ada/adni", "/gpfs/lab/ADNI", "~/adni", r"C:\Users\ada", r"\\nas\adni", "ada@login01")
+        for words in ("/home/ada/adni", "/gpfs/lab/ADNI", "~/adni", r"C:\Users\ada", r"\\nas\adni", "ada@login01",
+                      "file:///home/ada/adni", "login01:/scratch/ada/adni", "C:/Users/ada/adni", "ada@10.0.0.1")
     },
     "table of subjects": table("participant_id", ["a", "b"]),
     "column of image ids under another name": table("n", [1234567, 1234568, 1234569]),
@@ -181,6 +187,17 @@ LEAKS = {
     "script in a drawing": inside(SVG, "</svg>", "<script>1</script>"),
     "handler": add(PAGE, '<p onclick="1">x</p>'),
     "entity": inside(SVG, "<svg", '<!DOCTYPE svg [<!ENTITY a SYSTEM "file:///etc/passwd">]>'),
+    "image ids in a list": file("headline.json", b'{"image_ids": [1234567]}'),
+    "words in wrapped base64": add(CARD, f"\n{base64.encodebytes(b'941_S_0053 ' * 30).decode()}"),
+    "folder without a file": lambda folder: (folder / "tables/941_S_0053").mkdir(),
+    "script of a page in a drawing": inside(SVG, "</svg>", f'<x:script xmlns:x="{PAGES}">1</x:script>'),
+    "script in Markdown": add(CARD, "<script>1</script>"),
+    "script behind a short comment": add(PAGE, "<!--><script>1</script>-->"),
+    "link that runs": add(PAGE, '<svg><a xlink:href="javascript:1"><text>x</text></a></svg>'),
+    "style from elsewhere": add(PAGE, '<link rel="stylesheet" href="https://x.org/x.css">'),
+    "picture of a style": add(PAGE, "<style>p{background:url(https://x.org/x)}</style>"),
+    "page that goes elsewhere": add(PAGE, '<meta http-equiv="refresh" content="0;url=https://x.org">'),
+    "formula": add(TSV, '=HYPERLINK("http://x","x")\t1\n'),
     "other encoding": utf_16,
     "zero bytes": add(CARD, "\0"),
 }  # fmt: skip

@@ -53,6 +53,21 @@ def test_numbers_equal_to_ids_stop_nothing_and_ids_called_so_do():
     assert identifier("image 12346", names) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("sub-CN120", "| CN | 120 | 300 |"),
+        ("sub-CN120", "<tr><td>CN</td><td>120</td></tr>"),
+        ("sub-AD141", "AD\t141\t387"),
+        ("sub-N1000", "n = 1000"),
+        ("sub-x", "fsspec 2024.10.1"),
+        ("sub-x", "took 120 s, 1000 steps; 100 s 10000"),
+    ],
+)
+def test_cells_counts_versions_and_seconds_are_no_names(name, text):
+    assert identifier(text, Names.of([name])) is None
+
+
 def test_names_without_digits_or_too_short_are_words():
     names = Names.of(["patient-seven", "sub-a1"])
     assert identifier("patient-eight, a1", names) is None
