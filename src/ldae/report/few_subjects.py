@@ -24,7 +24,8 @@ from ldae.studies.probes.reading import CHANCE
 from ldae.studies.registry import STUDIES
 from ldae.studies.registry import figures as figures_of
 
-ESTIMATE = ("value", "low", "high", *CHANCE, "n_rows", "redrawn", "n_replicates")  # beside n_subjects
+# beside n_subjects
+ESTIMATE = ("value", "low", "high", "p", "p_holm", *CHANCE, "sd_of_draws", "n_rows", "redrawn", "n_replicates")
 OWN_COUNT = re.compile(r"\(n = (\d+)\)")
 COUNTS = re.compile(r"subjects(_\w+)?|\w+_subjects")
 OF_OTHERS = re.compile(r"paper_\w+|n_\w+|\w+_published|model_\w+")  # not this cohort's test subjects

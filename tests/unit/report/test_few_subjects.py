@@ -38,9 +38,9 @@ def test_an_estimate_of_few_subjects_keeps_its_row_and_says_why():
 
 
 def test_what_few_subjects_codes_are_read_at_by_chance_is_left_out_too():
-    chance = dict.fromkeys(("chance", "chance_low", "chance_high", "chance_p"), 0.4)
+    chance = dict.fromkeys(("chance", "chance_low", "chance_high", "chance_p", "p", "p_holm", "sd_of_draws"), 0.4)
     left = few_subjects.without_few(estimates([4, 40]).assign(**chance), 10)
-    assert left[list(chance)].isna().to_numpy().tolist() == [[True] * 4, [False] * 4]
+    assert left[list(chance)].isna().to_numpy().tolist() == [[True] * 7, [False] * 7]
     table = pd.DataFrame([{"method": "ldae", "subjects": "4", "chance": "0.460 [0.380, 0.560], p = 0.04"}])
     assert few_subjects.table_without_few(table, 10)["chance"].tolist() == ["n/a"]
 
