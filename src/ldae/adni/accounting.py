@@ -24,6 +24,7 @@ from ldae.core.cells import cut
 from ldae.core.errors import UserError
 
 NOT_ON_DISK, REFUSED, LATER_PHASE = "not downloaded", "refused by the study", "phase not converted"
+LATER = r"ADNI ?\d+"  # a phase of the study, after those that Clinica converts; anything else is a damaged cell
 ORDINARY = (NOT_ON_DISK, REFUSED, LATER_PHASE, NO_T1W)  # no fault of the download or of the conversion
 SECOND, UNDATED = "second image of the visit", "unknown visit of ADNI4"
 HIDDEN, NAMELESS = "in a hidden folder", "files without an image ID"
@@ -340,10 +341,9 @@ def left_out(
         return f"{refusals[row]} ({f'I{cell}' if re.fullmatch(NUMBER, cell) else repr(cut(cell))})"
     if broken := next((reasons[image] for image in images["ImageUID"] if image in reasons), None):
         return broken
-    if len(faults) == len(visits) and (faults["fault"] == "ORIGPROT").all():
-        return (
-            f"{LATER_PHASE}: the subject was enrolled in {faults.iloc[0]['ORIGPROT'] or 'no phase'}, " + known_phases()
-        )
+    enrolled = faults.loc[faults["fault"] == "ORIGPROT", "ORIGPROT"]
+    if len(enrolled) == len(visits) and enrolled.str.fullmatch(LATER, case=False).all():
+        return f"{LATER_PHASE}: the subject was enrolled in {enrolled.iloc[0]}, {known_phases()}"
     if phase is not None and phase not in PHASES:
         return f"{LATER_PHASE}: the visit is of {phase}, {known_phases()}"
     if visit.startswith("4_"):

@@ -47,8 +47,8 @@ class SubjectFiles:
     ``misfiled``: (image of the folder, image of the name) -> files that are named as another image than their folder;
     ``gaps``: image ID -> which of its slices are missing, where that was looked at (:mod:`ldae.adni.slices`);
     ``foreign``: image ID -> whose its files say that they are, where that is another subject than the folder's;
-    ``endless``: links to so many folders that they are not followed; ``shortcuts``: of Windows or macOS, of no image in
-    particular."""
+    ``endless``: links to so many folders that they are not followed; ``shortcuts``: of Windows or macOS, and links
+    to folders that are not there, of no image in particular."""
 
     images: dict[str, ImageFiles] = field(default_factory=dict)
     empty: list[str] = field(default_factory=list)
@@ -144,6 +144,10 @@ def add_folder(found: SubjectFiles, image: str | None, place: str) -> list[os.Di
     for item in entries:
         if is_folder(item) and not UNFINISHED_FOLDER.fullmatch(item.name):
             inside.append(item)
+        elif item.is_symlink() and not Path(item.path).exists() and (own := image_of_folder(item.name)):
+            found.images.setdefault(own, ImageFiles()).broken.append(item.path)
+        elif item.is_symlink() and not Path(item.path).exists() and DAY.match(item.name):
+            found.shortcuts.append(item.path)
         else:
             add_file(found, item.path, item.name, image, partial(size_of, item))
     return inside
