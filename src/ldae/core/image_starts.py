@@ -52,8 +52,8 @@ def no_nifti(path: Path) -> str | None:
 def is_cut_off(path: Path, start: bytes, packed: bool) -> bool:
     """Whether a NIfTI file is shorter than its header says.
 
-    A packed file ends with the size of what it holds. Where a file was cut off, any four bytes stand there, nearly
-    always of a larger number; only such a file is unpacked, to be sure.
+    A packed file ends with the size of what it holds. Where a file was cut off, before it was packed or after, another
+    number stands there; only such a file is unpacked, to be sure (one that was packed in blocks ends with another, too).
     """
     whole = bytes_of_image(start)
     size = path.stat().st_size
@@ -63,15 +63,16 @@ def is_cut_off(path: Path, start: bytes, packed: bool) -> bool:
         return size < whole
     with open(path, "rb") as handle:
         handle.seek(-4, os.SEEK_END)
-        if int.from_bytes(handle.read(), "little") <= whole:
+        if int.from_bytes(handle.read(), "little") == whole:
             return False
+    held = 0
     try:
         with gzip.open(path) as unpacked:
-            while unpacked.read(1 << 20):
-                pass
+            while part := unpacked.read(1 << 20):
+                held += len(part)
     except (OSError, EOFError, zlib.error):
         return True
-    return False
+    return held < whole
 
 
 def no_head(path: Path) -> str | None:
