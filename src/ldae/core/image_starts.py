@@ -53,7 +53,7 @@ def is_cut_off(path: Path, start: bytes, packed: bool) -> bool:
     """Whether a NIfTI file is shorter than its header says.
 
     A packed file ends with the size of what it holds. Where a file was cut off, before it was packed or after, another
-    number stands there; only such a file is unpacked, to be sure (one that was packed in blocks ends with another, too).
+    number stands there; only such a file is unpacked, to be sure (one that was packed in blocks ends so, too).
     """
     whole = bytes_of_image(start)
     size = path.stat().st_size
