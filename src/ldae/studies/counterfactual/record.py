@@ -242,5 +242,5 @@ STUDY = Study(
             "lower",
         ),
     ),
-    methods={name: method for name, method in ROWS.items() if name != "no_edit"},
+    methods=ROWS,
 )
