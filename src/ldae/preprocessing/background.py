@@ -19,7 +19,7 @@ def as_zero(data: np.ndarray) -> tuple[np.ndarray, float]:
     """Marks of the background (NaN, -32768, any lowest value far below zero) become 0.
 
     Marks are background where they reach the corners of the image, or nearly all of its faces, and hardly occur
-    elsewhere; any other NaN stays.
+    elsewhere; any other NaN stays, and where there are many, all that the background does not reach.
 
     Args:
         data: (X, Y, Z) float32, with NaN.
@@ -40,8 +40,11 @@ def as_zero(data: np.ndarray) -> tuple[np.ndarray, float]:
         return data, 0.0
     labels, _ = ndimage.label(marks)
     around = np.unique(np.concatenate([np.take(labels, [0, -1], axis).ravel() for axis in range(3)]))
-    if (marks & ~np.isin(labels, around)).mean() > STRAY:
-        return data, 0.0
+    enclosed = marks & ~np.isin(labels, around)
+    if enclosed.mean() > STRAY:
+        if not np.isnan(data).any():
+            return data, 0.0
+        marks &= ~enclosed  # whose share is told, not that of the background
     return np.where(marks, 0, data).astype(np.float32), float(marks.mean())
 
 

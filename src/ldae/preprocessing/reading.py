@@ -7,6 +7,7 @@ from typing import cast
 
 import nibabel as nib
 import numpy as np
+from scipy import ndimage
 
 from ldae.core.errors import QuarantinedScan
 from ldae.core.files import digest, sha256_file
@@ -19,6 +20,7 @@ FIELD_OF_VIEW_MM = (90.0, 450.0)
 MOST_VOXELS = 1e9
 MOST_UNCHECKED, MOST_PACKED = 2**28, 100  # bytes of voxels, and how many times the size of their file they may have
 FINITE_FRACTION = 0.999
+LARGEST_HOLE = 100  # voxels without a value that lie together; what computing leaves is scattered
 SPIKE_FACTOR = 1000  # maximum over 99th percentile; magnitude images stay below 10
 LOOKED_AT, FEWEST_VALUES = 200_000, 16  # voxels, evenly spread; a scan of 8 bits has more than a hundred values
 WRAPPED_FRACTION = 1e-3
@@ -100,7 +102,7 @@ def voxels(path: str | Path, orientation: str | None, min_slices: int) -> tuple[
     if data.dtype.fields is not None or np.iscomplexobj(data):
         raise QuarantinedScan(f"not a scalar image: voxels of type {image.get_data_dtype()}")
     if data.ndim != 3:
-        raise QuarantinedScan(f"not three-dimensional: shape {data.shape}")
+        raise QuarantinedScan(f"not three-dimensional: shape {data.shape}; give the file of one T1-weighted volume")
     if orientation and not has_orientation(image):
         affine = given_orientation(orientation, data.shape, image.header.get_zooms()[:3])
     else:
@@ -123,6 +125,8 @@ def why_unreadable(path: Path, error: Exception) -> str:
         return said
     with path.open("rb") as file:
         start = file.read(4)
+    if not start:
+        return "the file is empty: copy or download it again"
     if start.startswith(b"<"):
         return "the file is a web page, such as one that asks to log in: download the scan again"
     if start == b"vers":
@@ -131,6 +135,8 @@ def why_unreadable(path: Path, error: Exception) -> str:
         return f"the file is packed by gzip: name it {path.name}.gz"
     if path.name.endswith(".nii.gz") and start in HEADER_SIZES:
         return f"the file is not packed by gzip: name it {path.name.removesuffix('.gz')}"
+    if path.name.endswith(".gz") and not start.startswith(GZIP):
+        return "the file is neither packed by gzip, as its name says, nor an image: copy or download it again"
     return f"{said}; {OTHER_FORMATS}" if "work out file type" in said else said
 
 
@@ -143,10 +149,19 @@ def finite(data: np.ndarray) -> np.ndarray:
     known = np.isfinite(data)
     if known.mean() < FINITE_FRACTION:
         raise QuarantinedScan(f"{1 - known.mean():.1%} of the voxels are not finite, and they are not the background")
+    if (hole := largest_part(~known)) > LARGEST_HOLE:
+        raise QuarantinedScan(
+            f"a hole of {hole:,} voxels that are not finite: part of the head is lost; export it again"
+        )
     data = np.where(known, data, 0).astype(np.float32)
     if data.min() == data.max():
         raise QuarantinedScan(f"constant image: every voxel is {data.flat[0]:g}")
     return data
+
+
+def largest_part(marks: np.ndarray) -> int:
+    """Voxels of the largest connected part; 0 where nothing is marked."""
+    return int(np.bincount(ndimage.label(marks)[0].ravel())[1:].max(initial=0)) if marks.any() else 0
 
 
 def files_of_scan(path: Path) -> list[Path]:

@@ -7,8 +7,9 @@ from scipy import ndimage
 from scipy.io import savemat
 
 from ldae.core.errors import QuarantinedScan, UserError
+from ldae.preprocessing.background import as_zero
 from ldae.preprocessing.orientation import require_no_orientation
-from ldae.preprocessing.reading import read_given, read_scan, sha256_of_scan
+from ldae.preprocessing.reading import finite, read_given, read_scan, sha256_of_scan
 
 SHAPE, AFFINE = (40, 44, 48), np.diag([4.0, 4, 4, 1])
 GOOD = np.random.default_rng(0).integers(1, 1000, SHAPE).astype(np.int16)
@@ -113,7 +114,7 @@ def test_what_is_no_file_of_a_scan_says_what_to_do(tmp_path):
         ("c.nii.gz", "is not packed by gzip: name it c.nii"),
         ("d.nrrd", "convert others .* to NIfTI first"),
         ("e.nii.gz", "`git lfs pull`"),
-        ("f.nii.gz", "Empty file"),
+        ("f.nii.gz", "the file is empty: copy or download it again"),
         ("g.nii.gz", "is a web page"),
         ("h.nii.gz", "EOFError: .*: copy or download it again"),
     ):
@@ -380,3 +381,19 @@ def test_a_good_scan_keeps_grid_and_values(tmp_path):
     assert np.array_equal(image.affine, AFFINE)
     data[3, 3, 3] = 0
     assert np.array_equal(image.get_fdata(), data)
+
+
+def test_a_hole_is_refused_scattered_voxels_are_zero_and_the_background_is_not_counted_with_a_pocket() -> None:
+    data = np.random.default_rng(0).integers(1, 1000, (64, 64, 64)).astype(np.float32)
+    scattered, hole, framed = data.copy(), data.copy(), np.full((96, 96, 96), np.nan, np.float32)
+    scattered[::16, ::16, ::8] = np.nan
+    assert not np.isnan(finite(scattered)).any()
+    hole[30:36, 30:36, 30:36] = np.nan  # 0.08 % of the image
+    with pytest.raises(QuarantinedScan, match="a hole of 216 voxels"):
+        finite(hole)
+    framed[16:80, 16:80, 16:80] = data
+    framed[40:52, 40:52, 40:52] = np.nan
+    left, filled = as_zero(framed)
+    assert np.isnan(left).sum() == 12**3 and filled == pytest.approx(1 - 64**3 / 96**3)
+    with pytest.raises(QuarantinedScan, match=r"0\.2% of the voxels are not finite"):
+        finite(left)
