@@ -16,10 +16,10 @@ ARGUMENTS = ("--configfile", *CONFIGS)
 
 
 def head(bright: float, shape=(32, 36, 32), affine=None) -> nib.Nifti1Image:
-    """A ball with a brighter core."""
+    """A ball with a brighter core, darker outwards: of few values it were a mask."""
     axes = np.meshgrid(*(np.linspace(-1, 1, size) for size in shape), indexing="ij")
     radius = np.sqrt(sum(axis**2 for axis in axes))
-    volume = np.where(radius < 0.8, 300, 0) + np.where(radius < 0.5, bright, 0)
+    volume = np.where(radius < 0.8, 300 - 60 * radius, 0) + np.where(radius < 0.5, bright, 0)
     return nib.Nifti1Image(volume.astype(np.int16), np.diag([5.0, 5, 5, 1]) if affine is None else affine)
 
 
