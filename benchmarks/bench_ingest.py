@@ -1,13 +1,15 @@
 """What the way in costs at the paper's size, on fabricated names and tables.
 
 ``manifest``: the BIDS dataset and the status tables of a conversion, read by pybids and joined, once as ``source:
-adni`` and once as ``source: bids``. An image is a file of a few bytes (each different: equal ones would be duplicates).
+adni`` and once as ``source: bids``. An image is a NIfTI file of eight voxels, each different, since equal ones would be
+duplicates.
 
     python benchmarks/bench_ingest.py             # everything; the last line is JSON
     python benchmarks/bench_ingest.py manifest    # one part
 """
 
 import argparse
+import gzip
 import hashlib
 import json
 import sys
@@ -16,6 +18,9 @@ import time
 from datetime import date, timedelta
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
+
 ADNI, SCANS_PER_SUBJECT, STATUS_TABLES = 10_340, 5, 50
 LIMITS = {"manifest_adni_s": 30.0, "manifest_bids_s": 30.0}  # wall
 
@@ -23,6 +28,7 @@ LIMITS = {"manifest_adni_s": 30.0, "manifest_bids_s": 30.0}  # wall
 def fabricate_bids(root: Path, scans: int) -> list[dict]:
     """A BIDS dataset as the conversion leaves it; returns the rows of its status tables."""
     rows, people = [], ["participant_id\tsex\tage_bl"]
+    header = nib.Nifti1Image(np.zeros((2, 2, 2), np.uint8), np.eye(4)).to_bytes()
     root.mkdir(parents=True)
     (root / "dataset_description.json").write_text('{"Name": "fabricated", "BIDSVersion": "1.10.0"}')
     for first in range(0, scans, SCANS_PER_SUBJECT):
@@ -33,7 +39,7 @@ def fabricate_bids(root: Path, scans: int) -> list[dict]:
             session, day = f"ses-M{12 * visit:03d}", date(2010 + visit, 1, 4) + timedelta(days=visit)
             visits.append(f"{session}\t{date(2010 + visit, 1, 1)}\t{70 + visit}.0\tCN\t29\t0.0")
             path = f"{subject}/{session}/anat/{subject}_{session}_T1w.nii.gz"
-            content = path.encode()
+            content = gzip.compress(header + path.encode(), compresslevel=1)
             (root / path).parent.mkdir(parents=True)
             (root / path).write_bytes(content)
             facts = {"image_id": str(first + visit), "scan_date": str(day), "field_strength": 3.0}
