@@ -10,7 +10,8 @@ with running(snakemake.log[0], snakemake.input, snakemake.output, snakemake.reso
     from ldae.inference.pipeline import LDAE
     from ldae.studies.common.inputs import read_inputs
     from ldae.studies.common.pieces import Pieces
-    from ldae.studies.counterfactual.measure import run_counterfactual, true_stages
+    from ldae.studies.counterfactual.measure import run_counterfactual
+    from ldae.studies.counterfactual.truth import true_stages
 
     params = snakemake.params
     settings = Evaluation.model_validate(params.evaluation)

@@ -13,7 +13,7 @@ from ldae.phantom.population import VENTRICLE_MAX_ML
 from ldae.phantom.visit_schedule import plan_cohort
 from ldae.studies.common.anatomy import Grid, ventricle_ml
 from ldae.studies.common.inputs import Inputs
-from ldae.studies.common.true_twins import matched
+from ldae.studies.common.true_twins import Twins, matched
 from ldae.studies.manipulation.counterfactual import Counterfactuals
 
 SEED, SHAPE, SPACING = 11, (32, 38, 32), 5.0
@@ -51,7 +51,8 @@ def truth(settings, anatomy, anatomy_file) -> Counterfactuals:
     head[SHAPE[0] // 2] = 0.2  # both ends of the scale of intensities lie near the ventricles
     store = SimpleNamespace(meta={"affine": affine.tolist()}, volumes=lambda row: head)
     inputs = Coded(None, store, scans, Grid.of(SHAPE, affine))
-    return Counterfactuals(inputs, Probe(np.zeros(1), np.ones(1), np.ones(1), 0.0, 1.0), settings, SEED, anatomy_file)
+    probe = Probe(np.zeros(1), np.ones(1), np.ones(1), 0.0, 1.0)
+    return Counterfactuals(probe, Twins(inputs, settings, SEED, anatomy_file))
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +115,6 @@ def test_intensities_are_stretched_between_their_ends():
 def test_a_scan_of_another_phantom_is_refused(truth):
     scans = truth.inputs.scans.assign(participant_id="sub-ADNI999S9999")
     inputs = Coded(None, truth.inputs.volumes, scans, truth.inputs.grid)
-    other = Counterfactuals(inputs, truth.probe, truth.settings, SEED, truth.anatomy_path)
+    other = Counterfactuals(truth.probe, Twins(inputs, truth.twins.settings, SEED, truth.twins.anatomy_path))
     with pytest.raises(UserError, match="make_phantom"):
         other.ventricle_change(0, 1.0)

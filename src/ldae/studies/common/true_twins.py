@@ -126,3 +126,15 @@ def on_grid(scan: Scan, inputs: Inputs) -> np.ndarray:
 def matched(volume: np.ndarray, own: tuple[float, float], wanted: tuple[float, float]) -> np.ndarray:
     """Intensities stretched so that fluid and white matter (:func:`contrast_ends`) go from ``own`` to ``wanted``."""
     return (volume - own[0]) * (wanted[1] - wanted[0]) / max(own[1] - own[0], 1e-6) + wanted[0]
+
+
+def twins_of(inputs: Inputs, phantom: Phantom | None, seed: int, anatomy: str | Path | None) -> Twins | None:
+    """Those of a phantom cohort whose truth was read; none of any other.
+
+    Args:
+        phantom: its settings.
+        anatomy: where make_phantom keeps its anatomy.
+    """
+    if phantom is None or anatomy is None or not inputs.has_truth:
+        return None
+    return Twins(inputs, phantom, seed, Path(anatomy))

@@ -16,7 +16,6 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from ldae.config import Phantom
 from ldae.core.errors import UserError
 from ldae.core.files import atomic_path
 from ldae.core.keys import KEY
@@ -34,22 +33,17 @@ class Counterfactuals:
     """True counterfactuals of the scans of a phantom cohort.
 
     Args:
-        inputs: opened with the cohort's truth.
         probe: the AD probe along which scans are moved.
-        settings, seed: of the phantom.
-        anatomy_path: where ``make_phantom`` keeps the anatomy; built there (20 s) if it is not.
+        twins: the scans at any stage.
     """
 
-    inputs: Inputs
     probe: Probe
-    settings: Phantom
-    seed: int
-    anatomy_path: Path
+    twins: Twins
 
-    @cached_property
-    def twins(self) -> Twins:
-        """The scans at any stage."""
-        return Twins(self.inputs, self.settings, self.seed, self.anatomy_path)
+    @property
+    def inputs(self) -> Inputs:
+        """Of the cohort, opened with its truth."""
+        return self.twins.inputs
 
     @cached_property
     def stage_per_logit(self) -> float:

@@ -29,6 +29,7 @@ from ldae.studies.common.inputs import Inputs, volumes_of
 from ldae.studies.common.pieces import WHOLE, Pieces, Rows
 from ldae.studies.common.references import example_rows
 from ldae.studies.common.statistics import estimates_table
+from ldae.studies.common.true_twins import twins_of
 from ldae.studies.common.ventricle_truth import VentricleCalibration
 from ldae.studies.manipulation import counterfactual as shown_scans
 from ldae.studies.manipulation.counterfactual import Counterfactuals
@@ -127,9 +128,8 @@ def run_manipulation(
             update={"directions": [name for name in settings.directions if name not in absent]}
         )
     moves = plan(inputs, Directions(inputs, probe, seed, scale, age_probe), rows, settings)
-    truth, seen = None, len(inputs.rows("train")) > 0
-    if phantom is not None and anatomy is not None and inputs.has_truth and seen:
-        truth = Counterfactuals(inputs, probe, phantom, seed, anatomy)
+    twins, seen = twins_of(inputs, phantom, seed, anatomy), len(inputs.rows("train")) > 0
+    truth = Counterfactuals(probe, twins) if twins and seen else None
     shown = example_rows(inputs, EXAMPLES)
     table, kept = decode(decoder, reads, probe, moves, truth, shown, pieces)
     write_tsv(out / "reads.tsv", reads.table())
