@@ -95,15 +95,29 @@ def test_a_scanner_is_found_by_its_dose_and_not_at_dose_0() -> None:
     assert all(one.estimate.value > one.chance_high and one.chance_p == 1 / 40 for one in doses[2:])
 
 
-def test_ridge_for_every_penalty_is_scikit_learns() -> None:
+@pytest.mark.parametrize("columns", [8, 40])
+def test_ridge_for_every_penalty_is_scikit_learns(columns: int) -> None:
+    """Of the sum of two sets of rows, with fewer and more features than rows; a constant column changes nothing."""
     rng = np.random.default_rng(0)
-    seen, asked = rng.normal(2, 3, (30, 40)), rng.normal(2, 3, (7, 40))  # more features than rows
+    seen, asked = rng.normal(2, 3, (30, columns)), rng.normal(2, 3, (7, columns))
+    seen[:, 3] = 5.0
     target = rng.integers(0, 2, (30, 3)).astype(float)
-    ours = reading.ridge(seen, asked, target)
-    for place, penalty in enumerate(reading.PENALTY):
+    ours = reading.Sums.of(seen[:11], target[:11]) + reading.Sums.of(seen[11:], target[11:])
+    for penalty, said in zip(reading.PENALTY, ours.ridge(asked, reading.PENALTY), strict=True):
         for column in range(3):
-            probe = fit("age", seen, target[:, column], penalty)
-            np.testing.assert_allclose(ours[place, :, column], probe.score(asked), rtol=1e-6, atol=1e-9)
+            probe = fit("age", np.delete(seen, 3, 1), target[:, column], penalty)
+            np.testing.assert_allclose(said[:, column], probe.score(np.delete(asked, 3, 1)), rtol=1e-6, atol=1e-9)
+
+
+def test_fixed_features_are_read_as_the_same_ones_that_are_asked_for_anew() -> None:
+    scans, code = uneven(), noise_codes(1)[0] + 100
+    labels = c.labels_of(scans, "study_phase")
+    fast, plain = (
+        reading.read_from(scans, features, labels, 5, 0, 0, 3)["auc"]
+        for features in (fixed(code), lambda fit_rows, rows: (code[fit_rows], code[rows]))
+    )
+    assert fast.estimate.value == pytest.approx(plain.estimate.value, abs=1e-9)
+    assert fast.chance == pytest.approx(plain.chance, abs=1e-9)
 
 
 def test_codes_change_places_between_whole_subjects() -> None:

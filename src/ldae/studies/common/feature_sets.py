@@ -72,10 +72,20 @@ def labelled_sets(inputs: Inputs) -> TaskSets:
     return {task: {"supervised_features": fixed(inputs.code(f"supervised_{task}", everything))} for task in TASKS}
 
 
+@dataclass(frozen=True)
+class FixedFeatures:
+    """The same of every row, whatever is fitted on. ``matrix``: (N, dimension) without missing values."""
+
+    matrix: np.ndarray
+
+    def __call__(self, fit_rows: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self.matrix[fit_rows], self.matrix[rows]
+
+
 def fixed(matrix: np.ndarray) -> Features:
     """Features that do not depend on the rows they are fitted on, but for missing values: those become their mean."""
     if not np.isnan(matrix).any():
-        return lambda fit_rows, rows: (matrix[fit_rows], matrix[rows])
+        return FixedFeatures(matrix)
 
     def described(fit_rows: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         seen = matrix[fit_rows]

@@ -6,11 +6,14 @@ so codes of pure noise are read below 0.5, the more so the fewer subjects there 
 codes of the subjects change places, and the same folds are read again.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import reduce
+from operator import add
 
 import numpy as np
 import pandas as pd
+from scipy.linalg import cho_factor, cho_solve
 
 from ldae.core.keyed import study_stream
 from ldae.studies.common.feature_sets import VoxelPca
@@ -19,7 +22,6 @@ from ldae.studies.common.linear_probes import (
     PENALTIES,
     Features,
     fit_with_penalty,
-    moments,
     subject_folds,
 )
 from ldae.studies.common.scales import Share, on
@@ -35,6 +37,7 @@ from ldae.studies.common.statistics import (
 from ldae.studies.probes.estimates import OURS, r2
 
 PENALTY = PENALTIES["age"]
+ROUNDING = 1e-6  # of a column's mean: what sums of squares leave of no spread at all
 COMPONENTS, COMPONENT_KEYS, COMPONENT_R2 = 10, ("method", "metric", "component"), "voxel_component_r2"
 CHANCE = ("chance", "chance_low", "chance_high", "chance_p")
 
@@ -140,6 +143,45 @@ def inner_folds(groups: np.ndarray, own: np.ndarray, inside: np.ndarray, seed: i
     return fold
 
 
+@dataclass(frozen=True)
+class Sums:
+    """All that ridge regression needs of the rows it is fitted on. Of several sets of rows it is the sum of theirs.
+
+    Attributes:
+        rows: how many.
+        features: (dimension,); ``target``: (classes,); ``squares``: (dimension, dimension), features with features;
+            ``products``: (dimension, classes), features with targets.
+    """
+
+    rows: int
+    features: np.ndarray
+    target: np.ndarray
+    squares: np.ndarray
+    products: np.ndarray
+
+    @classmethod
+    def of(cls, features: np.ndarray, target: np.ndarray) -> "Sums":
+        """Of (rows, dimension) features, the means of which should be near 0: large ones cost digits."""
+        return cls(len(features), features.sum(axis=0), target.sum(axis=0), features.T @ features, features.T @ target)
+
+    def __add__(self, other: "Sums") -> "Sums":
+        return Sums(*(getattr(self, part.name) + getattr(other, part.name) for part in fields(self)))
+
+    def ridge(self, asked: np.ndarray, penalties: np.ndarray) -> np.ndarray:
+        """(penalties, asked, classes) predictions by ridge regression on standardised features, for every penalty."""
+        mean, offset = self.features / self.rows, self.target / self.rows
+        std = np.sqrt((self.squares.diagonal() / self.rows - mean**2).clip(0))
+        std = np.where(std > ROUNDING * np.maximum(1, np.abs(mean)), std, 1.0)  # a constant column stays harmless
+        gram = (self.squares - self.rows * np.outer(mean, mean)) / np.outer(std, std)
+        along = (self.products - np.outer(mean, self.target)) / std[:, None]
+        asked = (asked - mean) / std
+        said = []
+        for penalty in penalties:
+            factor = cho_factor(gram + penalty * np.eye(len(gram)), overwrite_a=True, check_finite=False)
+            said.append(asked @ cho_solve(factor, along, check_finite=False) + offset)
+        return np.stack(said)
+
+
 def cross_validated_scores(
     features: Features, source: np.ndarray, target: np.ndarray, fold: np.ndarray, inner: dict[int, np.ndarray]
 ) -> np.ndarray:
@@ -152,27 +194,43 @@ def cross_validated_scores(
     """
     scores = np.full(target.shape, np.nan)
     for held, folds in inner.items():
-        losses = np.zeros((len(PENALTY), target.shape[1]))
-        for place in np.unique(folds[folds >= 0]):
-            seen, asked = (folds >= 0) & (folds != place), folds == place
-            if seen.any():
-                said = ridge(*features(source[seen], source[asked]), target[seen])
-                losses += ((said - target[asked]) ** 2).sum(axis=1)
+        said = regressions(features, source, target, folds)
+        losses, dealt = np.zeros((len(PENALTY), target.shape[1])), np.unique(folds[folds >= 0])
+        for place in dealt if len(dealt) > 1 else ():
+            asked = folds == place
+            losses += ((said(dealt[dealt != place], asked, PENALTY) - target[asked]) ** 2).sum(axis=1)
         best = len(PENALTY) - 1 - losses[::-1].argmin(axis=0)  # of equal ones the simplest
-        seen, asked = fold != held, fold == held
-        said = ridge(*features(source[seen], source[asked]), target[seen])
-        scores[asked] = np.take_along_axis(said, best[None, None], axis=0)[0]
+        used, column = np.unique(best, return_inverse=True)
+        asked = fold == held
+        scores[asked] = np.take_along_axis(said(dealt, asked, PENALTY[used]), column[None, None], axis=0)[0]
     return scores
 
 
-def ridge(seen: np.ndarray, asked: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """(penalties, asked, classes) predictions by ridge regression on standardised features, for every penalty."""
-    mean, std = moments(seen)
-    seen, asked, offset = (seen - mean) / std, (asked - mean) / std, target.mean(axis=0)
-    values, vectors = np.linalg.eigh(seen.T @ seen)
-    along = vectors.T @ (seen.T @ (target - offset))
-    weights = vectors @ (along / (np.clip(values, 0, None)[:, None] + PENALTY[:, None, None]))
-    return asked @ weights + offset
+def regressions(
+    features: Features, source: np.ndarray, target: np.ndarray, folds: np.ndarray
+) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+    """(folds to fit on, rows asked, penalties) -> (penalties, asked, classes) predictions.
+
+    Features that are the same whatever is fitted on are multiplied once for each fold and not for each set of folds.
+    """
+    matrix = getattr(features, "matrix", None)
+    if matrix is None:
+
+        def fitted_anew(places: np.ndarray, asked: np.ndarray, penalties: np.ndarray) -> np.ndarray:
+            seen = np.isin(folds, places)
+            known, described = features(source[seen], source[asked])
+            centre = known.mean(axis=0)
+            return Sums.of(known - centre, target[seen]).ridge(described - centre, penalties)
+
+        return fitted_anew
+    code = matrix[source].astype(float)
+    code -= code.mean(axis=0)
+    parts = {place: Sums.of(code[folds == place], target[folds == place]) for place in np.unique(folds[folds >= 0])}
+
+    def summed(places: np.ndarray, asked: np.ndarray, penalties: np.ndarray) -> np.ndarray:
+        return reduce(add, [parts[place] for place in places]).ridge(code[asked], penalties)
+
+    return summed
 
 
 def mean_recall(classes: int) -> Statistic:
