@@ -5,7 +5,8 @@ python benchmarks/learning_curve.py --table   # of what is there, nothing is run
 
 One run of the workflow for each number of training subjects, as far as the probes, in a folder of its own; the larger
 cohorts begin with the subjects of the smaller ones. The networks and their steps are those of `make study`. The same
-command goes on where it stopped, within a run too. docs/statistics.md says what it costs.
+command goes on where it stopped, within a run too. It prints a table and draws <out>/learning_curve.png.
+docs/statistics.md says what it costs.
 """
 
 import argparse
@@ -17,6 +18,8 @@ import pandas as pd
 import yaml
 
 from ldae.core.files import read_tsv, write_text
+from ldae.studies.common.figure_style import FULL_WIDTH_MM, MUTED, house_style, new_figure, save_figure
+from ldae.studies.common.method_styles import PROBES
 from ldae.studies.common.paper_tables import format_estimate, to_markdown
 
 ROOT = Path(__file__).parents[1]
@@ -24,6 +27,7 @@ BELOW = [f"config/{name}.yaml" for name in ("small_networks", "demo", "study")]
 TRAINING_SHARE = 0.7 * 0.95  # of the subjects of the demo's splits
 SHARES = {"CN": 0.4, "MCI": 0.2, "AD": 0.4}
 METHODS = ("ldae", "pca_voxels", "pca_voxels_once", "untrained_encoder", "oracle")
+TITLES = {"auc_ad_cv": "cross-validated", "auc_ad_test": "test subjects (others at every size)"}
 RIVALS = ("pca_voxels", "pca_voxels_once")
 
 
@@ -58,6 +62,45 @@ def table(out: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+@house_style()
+def picture(out: Path) -> None:
+    """``learning_curve.png``: AUC of every method with its interval by training subjects, both protocols."""
+    runs = sorted(out.glob("*/evaluate/probes/summary.tsv"), key=lambda path: int(path.parts[-4]))
+    styles = {name: style for name, style in PROBES.items() if name in METHODS}
+    figure = new_figure(FULL_WIDTH_MM, 80)
+    panels = figure.subplots(1, 2, sharey=True)
+    drawn = []
+    for panel, (metric, title) in zip(panels, TITLES.items(), strict=True):
+        for place, (name, style) in enumerate(styles.items()):
+            known = [read_tsv(run).set_index(["method", "metric"]).loc[(name, metric)] for run in runs]
+            table = pd.DataFrame(known).assign(method=name, metric=metric, training_subjects=trained(runs))
+            drawn.append(table)
+            ends = abs(table[["low", "high"]].to_numpy(float).T - table["value"].to_numpy(float))
+            panel.errorbar(
+                table["training_subjects"] * 1.03 ** (place - len(styles) / 2),
+                table["value"],
+                yerr=ends,
+                label=style.label,
+                color=style.colour,
+                marker=style.marker,
+                linestyle=style.dash,
+                elinewidth=0.6,
+            )
+        panel.set(xscale="log", xlabel="training subjects", title=title)
+        panel.set_xticks(trained(runs), [str(number) for number in trained(runs)])
+        panel.set_xticks([], minor=True)
+        panel.axhline(0.5, color=MUTED, linewidth=0.6)
+    panels[0].set_ylabel("AUC, AD against CN")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    save_figure(figure, out / "learning_curve", pd.concat(drawn))
+
+
+def trained(runs: list[Path]) -> list[int]:
+    """Training subjects of each run."""
+    splits = [read_tsv(run.parents[2] / "manifest/splits.tsv") for run in runs]
+    return [int((table["split"] == "train").sum()) for table in splits]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--training", type=int, nargs="+", default=[50, 100, 200, 400], help="training subjects")
@@ -74,6 +117,8 @@ def main() -> int:
         if status:
             return status
     found = table(ROOT / given.out)
+    if not found.empty:
+        picture(ROOT / given.out)
     print("no run is finished" if found.empty else to_markdown(found.astype(str), [True] + [False] * 14))
     return 0
 

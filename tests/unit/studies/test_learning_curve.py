@@ -9,7 +9,7 @@ import yaml
 from result_files import estimates
 
 from ldae.config import load_config
-from ldae.core.files import write_tsv
+from ldae.core.files import read_tsv, write_tsv
 
 ROOT = Path(__file__).parents[3]
 
@@ -54,3 +54,6 @@ def test_the_table_has_the_runs_that_are_there_by_their_size(curve, tmp_path: Pa
     assert table["training subjects"].tolist() == [49, 99] and table.shape[1] == 1 + 2 * 7
     assert table["ldae auc_ad_test"].tolist() == ["0.750 [0.700, 0.800]", "0.850 [0.800, 0.900]"]
     assert [float(cell.split()[0]) for cell in table["ldae - pca_voxels auc_ad_cv"]] == [-0.05, 0.05]
+    curve.picture(tmp_path)
+    drawn = read_tsv(tmp_path / "learning_curve.tsv").set_index(["method", "metric", "training_subjects"])["value"]
+    assert drawn[("ldae", "auc_ad_test", 99)] == 0.85 and len(drawn) == 2 * 2 * 5
