@@ -13,6 +13,19 @@ from urllib.parse import unquote
 
 GAP = r"[\W_]{0,3}"  # between the parts of a name: nothing, a hyphen, a space, a line break, LaTeX's backslash
 PART = r"(?:[^\w,;.|]|_){0,3}"  # the same, within a cell and a sentence
+MONTHS = (
+    "Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|"
+    "Nov(?:ember)?|Dec(?:ember)?"
+)
+ABROAD = (
+    "Jänner|Januar|Februar|März|Mär|Mai|Juni|Juli|Okt(?:ober)?|Dez(?:ember)?|janvier|février|mars|avril|juin|juillet|"
+    "août|septembre|octobre|novembre|décembre|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|"
+    "noviembre|diciembre|gennaio|febbraio|aprile|maggio|giugno|luglio|settembre|ottobre|dicembre"
+)
+NO_SEED = "(?<!seed.)(?<!seed..)(?<!seed...)(?<!seed....)"  # seeds are often dates
+ROOTS = "home|Users|mnt|media|scratch|gpfs|lustre|nfs|Volumes|root|data|work|project|projects|srv|export|storage|tmp"
+BYTE = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+YEAR, MONTH, DAY = r"(?:19[3-9]\d|20[0-4]\d)", r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
 SPELLINGS = {
     "a subject": (
         re.compile(rf"(?<!\d)\d{{3}}{PART}S{PART}\d{{4,6}}(?!\d)"),  # ADNI's, bare or inside another word
@@ -28,38 +41,71 @@ SPELLINGS = {
     "a date": (
         re.compile(r"(?<![\d.])(?:19|20)\d\d([-/_])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])(?!\d|\.\d)"),
         re.compile(r"(?<![\d.])(?:19|20)\d\d\.(?:0[1-9]|1[0-2])\.(?:0[1-9]|[12]\d|3[01])(?!\d|\.\d)"),
-        re.compile(r"(?<![\d.])(?:0?[1-9]|[12]\d|3[01])([-/.])(?:0?[1-9]|[12]\d|3[01])\1(?:19|20)\d\d(?!\d|\.\d)"),
         re.compile(r"(?<![\d./])(?:0[1-9]|[12]\d|3[01])/(?:0[1-9]|[12]\d|3[01])/\d\d(?![\d/]|\.\d)"),
         re.compile(
             r"\b(?:\d{1,2}(?:st|nd|rd|th)?[ .-]{1,2})?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
             r"[ .,-]{1,2}(?:\d{1,2}(?:st|nd|rd|th)?,? )?(?:19|20)\d\d\b",
             re.IGNORECASE,
         ),
+        re.compile(
+            r"(?<![\d.])(?:0?[1-9]|[12]\d|3[01]) ?([-/.]) ?(?:0?[1-9]|[12]\d|3[01]) ?\1 ?(?:19|20)\d\d(?!\d|\.\d)"
+        ),
+        re.compile(rf"\b\d{{1,2}}\.? (?:de |d')?(?:{ABROAD})\.? (?:de )?(?:19|20)\d\d\b", re.IGNORECASE),
         re.compile(r"(?:date|born|birth|dob)[a-z]{0,5}\W{1,4}(?:19|20)\d{6}\b", re.IGNORECASE),
+        re.compile(
+            rf"{NO_SEED}(?<![\w.,]){YEAR}{MONTH}{DAY}(?:[T_-]?\d{{4}}(?:\d\d)?)?(?![\w%]|[.,]\d)"
+        ),  # bare: 20090312
+        re.compile(
+            rf"\b(?:0?[1-9]|[12]\d|3[01])[-./ ](?:{MONTHS})\.?[-./ ]'?\d\d\b(?!\d)",
+            re.IGNORECASE,
+        ),
     ),
     "a path of this machine": (
         re.compile(r"(?<![\w.:/<~>\-])/(?:[\w.+@-]+/)+[\w.+@-]+"),
+        re.compile(rf"(?<![\w./])/(?:{ROOTS})/\w|(?<!\w)\\(?:{ROOTS})\\\w"),
+        re.compile(r"\$\{?(?:HOME|USER|SCRATCH|TMPDIR|WORK)\b|%USERPROFILE%|(?<![\w.])(?:\.\./){2,}\w"),
         re.compile(r"(?<![\w.])~\w*/\w"),
         re.compile(r"\b[A-Za-z]:(?:\\{1,2}\w|/\w[\w.-]*/)"),
         re.compile(r"\bfile:/+\w", re.IGNORECASE),
         re.compile(r"(?<![\w.-])[\w.-]+:/(?!/)[\w.-]+/[\w.-]+"),  # on another machine
-        re.compile(r"(?<![\w\\])\\\\[\w.-]+\\\w"),
+        re.compile(r"(?<![\w\\])\\{2,4}[\w.-]+\\{1,2}\w"),
+        re.compile(
+            r"\b(?:s3|s3a|gs|gcs|abfss?|wasbs?|az|hdfs|smb|cifs|nfs|afp|sftp|ftps?|scp|ssh|rsync|davs?)://[\w\[]",
+            re.IGNORECASE,
+        ),
+        re.compile(r"(?<![\w.:/<~])//[\w.-]+/[\w.-]+"),  # a share of a server
     ),
     "an address": (
+        re.compile(r"\b[\w.+-]+ ?[\[(] ?at ?[\])] ?[\w-]+\.\w", re.IGNORECASE),
+        re.compile(
+            r"(?<![\w./-])[a-z][a-z-]*\d+(?:\.[a-z][a-z0-9-]*)+\.(?:edu|org|net|com|gov|mil|local|lan|uk|de|fr|ca|it|eu)\b"
+        ),
         re.compile(r"(?<![\w/])[\w.+-]+@[A-Za-z][\w-]+(?:\.[\w-]+)*"),
         re.compile(r"(?<![\w/])[\w.+-]+@\d{1,3}(?:\.\d{1,3}){3}"),
+        re.compile(rf"(?<![\w.])(?:10|1\d\d|2[0-4]\d|25[0-5])(?:\.{BYTE}){{3}}(?![\w]|\.\d)"),  # no version is so high
+        re.compile(
+            rf"\b(?:host|ip|address|server|node|from|at|on|via|to)[\W_]{{1,3}}(?:{BYTE}\.){{3}}{BYTE}(?![\w]|\.\d)",
+            re.IGNORECASE,
+        ),
+        re.compile(r"(?<![\w:])(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}(?![\w:])", re.IGNORECASE),
+        re.compile(r"(?<![\w:])fe80::[0-9a-f:]+", re.IGNORECASE),
     ),
 }
 NUMBERED = re.compile(
-    rf"\b(image|img|series|scan|loni|subject|participant|patient|rid|ptid)"
-    rf"(?:{GAP}(?:(?:data{GAP})?(?:u?ids?|number|no)[\W_]{{0,5}})?|s )(\d{{1,10}})\b",
+    rf"\b(image|img|series|scan|loni|subject|participant|patient|rid|ptid|roster|case|u?id|t1w(?: of)?)"
+    rf"(?:{GAP}(?:(?:data|image|loni|roster){GAP})?(?:(?:u?ids?|number|no)\b[\W_]{{0,5}})?(?:is\W)?|s[\W_]{{1,4}}|)"
+    rf"(?<!\d)(\d{{1,10}})(?!\d)",
     re.IGNORECASE,
 )
+OF_LONI = re.compile(r"(?<![A-Za-z0-9])(X?I|D|S)[ _-]?(\d{5,8})(?!\d)")  # an image, its data, its series
+OF_FILE = re.compile(r"(?<![\w.])(\d{3,10})(?=\.(?:nii|dcm|mgh|mgz|mnc|img|hdr|xml|json|zip)\b|/\w)")
 CELL = re.compile(r"</?t[dhr]\b[^<>]*>", re.IGNORECASE)
 APART = re.compile(r"[\t|&=,;<>]|[^\w]{4}")  # what stands between two words, cells or values, not within a name
 PIECES = re.compile(r"[^\W\d_]+|\d+")  # runs of letters, runs of digits
 SHORTEST = 5  # letters and digits that a name must have to be looked for inside other words
-ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})")
+ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})|\\([01][0-7]{2})(?![0-9])")
+LATEX = re.compile(r"\{?\\textunderscore\b ?(?:\{\})?\}?|\{?\\_\}?|\$?_\$?\{?_|_{2,}")
+SPACED = re.compile(r"(?<!\S)(?:\w ){5,}\w(?!\S)")
 TAGS = re.compile(r"<[^<>]*>")
 ID_COLUMNS = re.compile(
     r"(?:participant|subject|patient|image|scan|series|session|visit|exam|birth)[ _-]?(?:u?id|name|code|date|day)?s?|"
@@ -68,6 +114,14 @@ ID_COLUMNS = re.compile(
 )
 COUNTS = {"subjects", "scans", "images", "sessions", "visits"}  # of these columns the cells are numbers of them
 MANY = 3  # cells of one column that are names of images make it a column of names
+SERIES = 5  # cells that differ in a number alone, or that count rows, make it one of people
+OF_ONE = {
+    "age", "months", "sex", "gender", "mmse", "cdr", "site", "field_strength", "study_phase", "age_from",
+    "converted_by", "weight", "height", "education", "apoe4", "apoe", "handedness", "race", "ethnicity", "shard",
+    "split",
+}  # fmt: skip  # what is known of one person or visit; a table of groups has a column that counts them
+COUNTED = re.compile(r"(?:n_)?subjects(?:_\w+)?|\w+_subjects|subjects here|n")
+SERIAL = re.compile(r"([^\W\d][\w .#-]{0,20}?)[ _.#-]{0,3}(\d{1,6})")
 
 
 @dataclass(frozen=True)
@@ -105,10 +159,26 @@ class Names:
 
 def plain(text: str) -> str:
     """The text as a reader sees it: entities, percent signs and escapes undone, without invisible characters."""
-    text = unquote(html.unescape(text))
-    text = ESCAPED.sub(lambda match: chr(int(match[1] or match[2], 16)), text)
-    text = unicodedata.normalize("NFKC", text)
-    return "".join(sign for sign in text if unicodedata.category(sign) != "Cf") if not text.isascii() else text
+    for _ in range(3):  # what was escaped twice
+        before, text = text, unquote(html.unescape(text))
+        text = ESCAPED.sub(lambda match: chr(int(match[1] or match[2] or "0", 16) or int(match[3], 8)), text)
+        if text == before:
+            break
+    text = SPACED.sub(lambda match: match.group().replace(" ", ""), LATEX.sub("_", text))
+    if text.isascii():
+        return text
+    return "".join(filter(None, (SEEN.get(sign) or _seen(sign) for sign in unicodedata.normalize("NFKC", text))))
+
+
+SEEN = {sign: sign for sign in map(chr, range(128))} | dict(zip("АВЕІОЅСТΑΒΕΙΟΣ", "ABEIOSCTABEIOS", strict=True))
+
+
+def _seen(sign: str) -> str:
+    """A letter as it is read: dashes and digits of every script as ours, without what is not seen."""
+    kind = unicodedata.category(sign)
+    if kind in ("Cf", "Mn"):
+        return ""
+    return "-" if kind == "Pd" or sign == "\N{MINUS SIGN}" else str(unicodedata.digit(sign)) if kind == "Nd" else sign
 
 
 def identifier(text: str, names: Names) -> str | None:
@@ -125,9 +195,10 @@ def identifier(text: str, names: Names) -> str | None:
                 found = pattern.search(view)
                 if found:
                     return f"{found.group().strip()!r} ({kind})"
-        for found in NUMBERED.finditer(view):
-            if (found[2].lstrip("0") or "0") in names.numbers and len(found[2]) >= MANY:
-                return f"{found.group()!r} (a {found[1].casefold()})"
+        for found in (*NUMBERED.finditer(view), *OF_LONI.finditer(view), *OF_FILE.finditer(view)):
+            number = found.groups()[-1]
+            if (number.lstrip("0") or "0") in names.numbers and len(number) >= MANY:
+                return f"{found.group()!r} (a number of the cohort, called so)"
         known = next(known_names(view, names), None)
         if known is not None:
             return f"{known!r} (a name of the cohort)"
@@ -161,6 +232,13 @@ def known_names(text: str, names: Names) -> Iterator[str]:
 
 def column_of_names(columns: dict[str, list[str]], names: Names) -> str | None:
     """The first column of a table that holds one row per person, scan or date; none when there is none."""
+    words = {title: re.sub(r"\s*\(.*\)$", "", title.strip().casefold()).replace(" ", "_") for title in columns}
+    if not any(COUNTED.fullmatch(word) for word in words.values()):
+        if single := next((title for title, word in words.items() if word in OF_ONE), None):
+            return single
+        first = next(iter(columns), "")
+        if columns and (numbered(columns[first]) or counted_up(columns[first])):
+            return first
     for title, cells in columns.items():
         word = title.strip().casefold()
         if ID_COLUMNS.fullmatch(word) and word not in COUNTS:
@@ -170,3 +248,21 @@ def column_of_names(columns: dict[str, list[str]], names: Names) -> str | None:
         if hits >= MANY and 2 * hits > len(cells):
             return title
     return None
+
+
+def numbered(cells: Iterable[str]) -> list[str]:
+    """Cells that are one word with different numbers, as names of participants are: P01, P02, ...; none where these
+    are fewer than five."""
+    series: dict[str, set[str]] = {}
+    for cell in cells:
+        if found := SERIAL.fullmatch(cell.strip()):
+            series.setdefault(found[1].casefold(), set()).add(cell.strip())
+    return next((sorted(names) for names in series.values() if len(names) >= SERIES), [])
+
+
+def counted_up(cells: list[str]) -> bool:
+    """Whether cells count their rows: 1, 2, 3, ... or 0, 1, 2, ..."""
+    plain_numbers = [cell.strip() for cell in cells]
+    return len(cells) >= SERIES and plain_numbers in (
+        [str(number + start) for number in range(len(cells))] for start in (0, 1)
+    )

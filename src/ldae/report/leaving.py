@@ -8,7 +8,8 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from html.parser import HTMLParser
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote_to_bytes
@@ -26,6 +27,7 @@ DRAWN = {
     "clipPath", "style", "metadata", "title", "desc", "linearGradient", "radialGradient", "stop", "marker", "pattern",
     "symbol",
 }  # fmt: skip  # nothing that runs, loads or holds a raster
+MARKED = {"use", "path", "rect", "circle", "ellipse", "line", "polyline", "polygon"}
 COORDINATES = re.compile(r"[MLHVCSQTAZmlhvcsqtaz\d\s.,eE+\-]*")  # of a path
 DOCTYPE = re.compile(r"<!DOCTYPE[^\[>]*>")
 DATA_URI = re.compile(r"data:([\w/+.-]*)[^,\"')\s]*?(;base64)?,([^\"')\s>]*)")
@@ -47,14 +49,22 @@ RUNS = frozenset(
         "image",
         "link",
         "frame",
+        "feimage",
+        "math",
     }
 )
 PROGRAM = re.compile(r"<\s*(?:\w+:)?script\b|javascript\s*:", re.IGNORECASE)
+FOREIGN = re.compile(r"!\[[^\]]*\]\([^)]{0,40}|<img\b[^>]{0,40}|!!(?:binary|python)\S*", re.IGNORECASE)
 LOADS = re.compile(r"@import|url\(\s*[\"']?\s*(?!#|data:image/svg)", re.IGNORECASE)
 PAGES = "{http://www.w3.org/1999/xhtml"  # elements of a page inside a drawing
+PACKED = re.compile(r"[A-Za-z0-9+/_-]{12,}")
 WRAPPED = re.compile(r"(?:[A-Za-z0-9+/]{56,}[ \t]*\r?\n[ \t]*){2,}[A-Za-z0-9+/]+={0,2}")
 LARGEST_HEADER = 1 << 26  # bytes, of safetensors
 NOBODY = Names.of(())
+LOOSE = (",", ";", " {2,}")
+SEPARATORS = ("\t", r"\|", "&", *LOOSE)
+EDGES = re.compile(r"^ *\|? *| *(?:\||\\\\)? *$")  # of a row in Markdown and LaTeX
+RULE = re.compile(r"[\s:|-]*")  # below the head of a table in Markdown
 
 Look = Callable[[Path, Names], str | None]
 
@@ -128,6 +138,8 @@ def fault_of_text(text: str, names: Names) -> str | None:
     """What must not leave in a text: what is encoded in it, identifiers, and tables of single people."""
     if found := PROGRAM.search(plain(text)):
         return f"{found.group()!r}, which runs something"
+    if found := FOREIGN.search(text):
+        return f"{found.group()!r}, which loads or packs something"
     return look_at_data(text, names) or identifier(text, names) or rows_of_people(text, names)
 
 
@@ -146,24 +158,58 @@ def look_at_data(text: str, names: Names) -> str | None:
     bare = DATA_URI.sub("", text)
     if ENCODED.search(bare) or WRAPPED.search(bare):
         return "a long run of letters and digits that nobody can read"
-    return None
+    hidden = (identifier(words, names) for words in map(unpacked, set(PACKED.findall(bare))) if words)
+    return next((f"{found} in base64 or hexadecimal" for found in hidden if found), None)
+
+
+def unpacked(packed: str) -> str:
+    """The text that base64 or hexadecimal digits stand for; empty where they stand for none."""
+    for unpack in (bytes.fromhex, lambda text: base64.b64decode(text + "=" * (-len(text) % 4), altchars="-_")):
+        try:
+            words = unpack(packed).decode("ascii")
+        except ValueError:
+            continue
+        if words.isprintable():
+            return words
+    return ""
 
 
 def rows_of_people(text: str, names: Names) -> str | None:
-    """Whether a table in the text has a column of names, in whichever of its three forms it is written."""
-    for separator in ("\t", "|", "&"):
-        rows = [row.strip(f" {separator}\\").split(separator) for row in text.splitlines() if separator in row]
-        if not rows:
-            continue
-        titles = [cell.strip().replace("\\", "") for cell in rows[0]]
-        columns = {title: [row[place] for row in rows[1:] if place < len(row)] for place, title in enumerate(titles)}
-        column = column_of_names(columns, names)
-        if column is not None:
-            return f"a table with the column {column!r}, which is one of single people, scans or dates"
+    """Whether a table in the text is one of single people, in whichever form it is written."""
+    for separator in SEPARATORS:
+        for rows in blocks(text, separator):
+            titles = [cell.strip().replace("\\", "") for cell in rows[0]]
+            body = [row for row in rows[1:] if not RULE.fullmatch("".join(row))]
+            columns = {title: [row[place] for row in body if place < len(row)] for place, title in enumerate(titles)}
+            if fault := fault_of_columns(columns, names):
+                return fault
     first, *following = text.splitlines() or [""]
-    if "\t" not in text and following and (column := column_of_names({first: following}, names)) is not None:
-        return f"a table with the column {column!r}, which is one of single people, scans or dates"
+    if "\t" not in text and following:
+        return fault_of_columns({first: following}, names)
     return None
+
+
+def fault_of_columns(columns: dict[str, list[str]], names: Names) -> str | None:
+    """Whether a table is one of single people, in words."""
+    column = column_of_names(columns, names)
+    return (
+        None if column is None else f"a table with the column {column!r}, which is one of single people, scans or dates"
+    )
+
+
+def blocks(text: str, separator: str) -> Iterator[list[list[str]]]:
+    """Lines below each other that a separator cuts into cells. What also separates words is one only between equally
+    many cells in four lines or more."""
+    lines: list[list[str]] = []
+    for line in [*text.splitlines(), ""]:
+        cells = re.split(separator, EDGES.sub("", line))
+        loose = separator in LOOSE
+        if len(cells) > 1 and not (loose and lines and len(cells) != len(lines[0])):
+            lines.append(cells)
+            continue
+        if len(lines) >= (4 if loose else 1):
+            yield lines
+        lines = [cells] if len(cells) > 1 else []
 
 
 def look_at_svg(path: Path, names: Names) -> str | None:
@@ -171,6 +217,7 @@ def look_at_svg(path: Path, names: Names) -> str | None:
     return fault_of_drawing(decoded(path.read_bytes()), names)
 
 
+@lru_cache(maxsize=64)  # every figure is read twice: beside the report and in it
 def fault_of_drawing(text: str, names: Names) -> str | None:
     """What must not leave in an SVG: its elements, its words, written or drawn letter by letter, what it loads."""
     text = DOCTYPE.sub("", text, count=1)
@@ -206,14 +253,43 @@ def fault_of_drawing(text: str, names: Names) -> str | None:
     return identifier(f"{style}\n{drawn}", names) or identifier(NAMESPACE.sub("", text), NOBODY)
 
 
+def most_marks(text: str) -> int:
+    """How many marks the largest group of a drawing holds, letters aside."""
+    groups = ElementTree.fromstring(DOCTYPE.sub("", text, count=1)).iter()
+    return max(sum(_is_mark(element) for element in group) for group in groups)
+
+
+def _is_mark(element: ElementTree.Element) -> bool:
+    tag, link = str(element.tag).rpartition("}")[2], element.get(XLINK, element.get("href", ""))
+    return tag in MARKED and not GLYPH.fullmatch(link)
+
+
+def drawings(text: str) -> Iterator[bytes]:
+    """Every drawing that is embedded in a text."""
+    for kind, packed, data in DATA_URI.findall(text):
+        if kind == "image/svg+xml" and data:
+            yield base64.b64decode(data) if packed else unquote_to_bytes(data)
+
+
 class _Page(HTMLParser):
     """Collects what a page must not do."""
 
     def __init__(self) -> None:
         super().__init__()
         self.fault: str | None = None
+        self.tables: list[list[list[str]]] = []  # rows of cells
+
+    def handle_data(self, data: str) -> None:
+        if self.tables and self.tables[-1] and self.tables[-1][-1]:
+            self.tables[-1][-1][-1] += data
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr" and self.tables:
+            self.tables[-1].append([])
+        elif tag in ("td", "th") and self.tables and self.tables[-1]:
+            self.tables[-1][-1].append("")
         if tag in RUNS or (tag == "meta" and "http-equiv" in dict(attrs)):
             self.fault = f"an element <{tag}>, which no report needs"
         for name, value in attrs:
@@ -221,7 +297,9 @@ class _Page(HTMLParser):
                 self.fault = f"an attribute {name}, which runs something"
             elif name in {"src", "srcset"} and not (value or "").startswith("data:image/svg+xml"):
                 self.fault = f"a picture from {(value or '')[:40]!r}"
-            elif name == "href" and not re.match(r"#|https://|tables/\w+\.tsv$", value or ""):
+            elif name in {"background", "ping", "formaction", "action", "poster", "manifest", "data"}:
+                self.fault = f"an attribute {name}, which loads or tells something"
+            elif name in {"href", "xlink:href"} and not re.match(r"#|https://|tables/\w+\.tsv$", value or ""):
                 self.fault = f"a link to {(value or '')[:40]!r}"
 
 
@@ -230,8 +308,14 @@ def look_at_html(path: Path, names: Names) -> str | None:
     text = decoded(path.read_bytes())
     page = _Page()
     page.feed(text)
+    if re.search(r"<style\b[^>]*>[^<]*<(?!/style)", text, re.IGNORECASE):
+        page.fault = "an element inside a style, which is no style"
     if page.fault is None and (found := PROGRAM.search(plain(DATA_URI.sub("", text))) or LOADS.search(text)):
         page.fault = f"{found.group()!r}, which runs or loads something"
+    for rows in page.tables:
+        titles, body = (rows[0], rows[1:]) if rows else ([], [])
+        columns = {title: [row[place] for row in body if place < len(row)] for place, title in enumerate(titles)}
+        page.fault = page.fault or fault_of_columns(columns, names)
     hidden = page.fault or look_at_data(text, names)
     return hidden or identifier(DATA_URI.sub("", text), names)
 
@@ -251,7 +335,29 @@ def fault_of_json(text: str, names: Names) -> str | None:
         values = json.loads(text)
     except ValueError:
         raise Unreadable("it is no JSON") from None
-    return fault_of_text(text, names) or identifier("\n".join(strings(values)), names)
+    people = (fault_of_columns(columns, names) for columns in tables_of(values))
+    found = fault_of_text(text, names) or identifier("\n".join(strings(values)), names)
+    return found or next((fault for fault in people if fault), None)
+
+
+def tables_of(values: object) -> Iterator[dict[str, list[str]]]:
+    """Tables in nested values: lists of objects with the same keys, objects of lists, objects of such objects."""
+    if isinstance(values, dict):
+        inner = list(values.values())
+        lists = {str(name): [str(cell) for cell in value] for name, value in values.items() if isinstance(value, list)}
+        if lists:
+            yield lists
+    elif isinstance(values, list):
+        inner = values
+    else:
+        return
+    rows = [value for value in inner if isinstance(value, dict)]
+    if len(rows) > 1 and len(rows) == len(inner) and all(row.keys() == rows[0].keys() for row in rows):
+        yield {str(name): [str(row[name]) for row in rows] for name in rows[0]}
+        if isinstance(values, dict):
+            yield {"": [str(name) for name in values]}
+    for value in inner:
+        yield from tables_of(value)
 
 
 def strings(values: object) -> list[str]:

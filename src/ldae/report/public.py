@@ -6,13 +6,17 @@ be checked. Of a real cohort no number leaves that rests on few subjects (:mod:`
 """
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
+from typing import Any
 
 from ldae.config import Config
+from ldae.core.contamination import MARK
 from ldae.core.errors import UserError
+from ldae.core.files import read_json, read_tsv
 from ldae.report.few_subjects import (
     redraw,
     redraw_training,
@@ -22,12 +26,21 @@ from ldae.report.few_subjects import (
     withhold,
 )
 from ldae.report.html import report_html
-from ldae.report.leaving import check_leaving, look_at_html, look_at_json, look_at_svg, look_at_text
+from ldae.report.leaving import (
+    check_leaving,
+    drawings,
+    look_at_html,
+    look_at_json,
+    look_at_svg,
+    look_at_text,
+    most_marks,
+)
 from ldae.report.methods_text import run_methods
 from ldae.report.outputs import told
+from ldae.report.public_tables import EXTERNAL, fault_of_tables
 from ldae.report.ro_crate import CONFIGURATION, METADATA, write_crate
 from ldae.studies.common.study import ReportSources
-from ldae.studies.registry import STUDIES, figures, public, tables
+from ldae.studies.registry import STUDIES, figures, headline, public, tables
 
 KINDS = {
     "figures": {".svg": look_at_svg, ".tsv": look_at_text},
@@ -42,7 +55,8 @@ SINGLE = {
     CONFIGURATION: look_at_text,
     METADATA: look_at_json,
 }
-EXTERNAL = "external"  # the table beside a frozen model's own results: aggregates
+ITEM = {"value", "low", "high", "n_subjects", "note", "reason"}  # of a number of headline.json
+MARKS = 40  # of one kind in a figure: ticks, lines of a grid; points of a table are as many as its rows
 
 
 def bundle_public(out: Path, paper: Path, sources: ReportSources, config: Config, names: Iterable[str]) -> None:
@@ -73,7 +87,8 @@ def bundle_public(out: Path, paper: Path, sources: ReportSources, config: Config
     run_methods(sources, config).write(out / "METHODS.md", out / "references.bib")
     write_crate(out, config, sources.provenance, _words)
     try:
-        check_public(out, names)
+        fewest = config.public_subjects if config.phantom is None else 0
+        check_public(out, names, config.arena.codes, fewest, sources.split_subjects)
     except UserError:
         shutil.rmtree(out)
         raise
@@ -104,18 +119,65 @@ def _without_few(out: Path, sources: ReportSources, config: Config) -> None:
         report_html(out / "report.html", own, config, public=True)
 
 
-def check_public(folder: Path, names: Iterable[str]) -> None:
-    """Look for identifiers in every file, and for files that are not on the list.
+def check_public(
+    folder: Path,
+    names: Iterable[str],
+    given: Collection[str] = (),
+    fewest: int = 0,
+    splits: Mapping[str, int] = MappingProxyType({}),
+) -> None:
+    """Look for identifiers in every file, for files that are not on the list, and for what is no aggregate.
 
     Args:
         folder: as :func:`bundle_public` writes it.
         names: identifiers of the cohort: subjects and images.
+        given: names of codes that the user gave to the arena.
+        fewest: subjects that every number must rest on; 0: the cohort is a phantom.
+        splits: how many subjects each has.
 
     Raises:
         UserError: naming the file and what was found in it.
     """
     looks = {suffix: look for suffixes in KINDS.values() for suffix, look in suffixes.items()}
     check_leaving(folder, names, looks | {Path(name).suffix: look for name, look in SINGLE.items()}, _listed)
+    if found := fault_of_tables(folder, given, fewest, splits):
+        raise UserError(f"{found[0]} holds {found[1]}. It must not leave the machine as it is.")
+    for path, fault in [*_of_drawings(folder), *_of_page(folder), *_of_headline(folder / "headline.json")]:
+        raise UserError(f"{path} holds {fault}. It must not leave the machine as it is.")
+
+
+def _of_drawings(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Drawings with more points than their table has rows: what a single number draws is a mark or two."""
+    for path in sorted((folder / "figures").glob("*.svg")):
+        table = path.with_suffix(".tsv")
+        if not table.is_file():
+            yield path, "a drawing whose numbers do not lie beside it"
+        elif (marks := most_marks(path.read_text(encoding="utf-8"))) > max(MARKS, len(read_tsv(table, dtype=str))):
+            yield path, f"{marks} marks of one kind, more than {table.name} has rows"
+
+
+def _of_page(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Drawings of the report that are no figure of the bundle."""
+    page, figures = folder / "report.html", [path.read_bytes() for path in (folder / "figures").glob("*.svg")]
+    if page.is_file():
+        for drawing in drawings(page.read_text(encoding="utf-8")):
+            if drawing not in figures:
+                yield page, "a drawing that is none of the figures beside it"
+
+
+def _of_headline(path: Path) -> Iterator[tuple[Path, str]]:
+    """Keys of headline.json that no study declares, and what is no estimate."""
+    content = read_json(path) if path.is_file() else {}
+    known = {number.key for number in headline(STUDIES)}
+    for key, item in content.items() if isinstance(content, dict) else [("", None)]:
+        if key not in known and not (key in {"config_digest", "data", MARK} and isinstance(item, str)):
+            yield path, f"the number {key!r}, which no record of a study declares among its headline"
+        elif key in known and not (isinstance(item, dict) and item.keys() <= ITEM and not _nested(item)):
+            yield path, f"more than one estimate under {key!r}"
+
+
+def _nested(item: Mapping[str, Any]) -> bool:
+    return any(isinstance(value, dict | list) for value in item.values())
 
 
 def _words(place: str) -> str | None:

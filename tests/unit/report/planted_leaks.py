@@ -20,7 +20,7 @@ from ldae.studies.common.figure_style import house_style, new_figure, save_figur
 from ldae.studies.common.paper_tables import write_table
 
 SUBJECT, IMAGE, OTHERS = "sub-ADNI941S0053", "1234567", "sub-OAS30001"
-FIGURE, TABLE = "figure_solvers", "probes"
+FIGURE, TABLE = "figure_solvers", "label_efficiency"
 
 
 def write_bundle(folder: Path) -> None:
@@ -34,18 +34,22 @@ def write_bundle(folder: Path) -> None:
         axes.plot([rng.randrange(10**6) for _ in range(2000)], label="SSIM, 11 voxels")
         axes.set_title("24 months, n = 120")
         axes.legend()
-        save_figure(figure, folder / "figures" / FIGURE)
+        save_figure(figure, folder / "figures" / FIGURE, estimates())
     (folder / "figures" / f"{FIGURE}.png").unlink()
+    rows = [(method, fraction) for method in ("ldae", "dae", "oracle", "pca_voxels") for fraction in range(1, 26)]
     table = pd.DataFrame(
         {
-            "method": ["ldae", "dae"] * 50,
-            "parameters": [rng.randrange(30000, 1700000) for _ in range(100)],
-            "subjects": [rng.randrange(10, 999) for _ in range(100)],
-            "auc": [f"{rng.random():.6f} [-0.024, {rng.randrange(10**6)}]" for _ in range(100)],
+            "method": [method for method, _ in rows],
+            "metric": "auc_ad_test",
+            "fraction": [fraction / 25 for _, fraction in rows],
+            "n_train_subjects": [rng.randrange(30000, 1700000) for _ in rows],
+            "estimate": [f"{rng.random():.6f} [-0.024, {rng.randrange(10**6)}]" for _ in rows],
+            "subjects": [rng.randrange(10, 999) for _ in rows],
         }
     )
     write_table(table, folder / "tables" / TABLE)
-    (folder / "headline.json").write_text(json.dumps({"auc": {"value": 0.8, "n_subjects": 40}, "steps": 115200}))
+    number = {"value": 0.8, "low": None, "high": 115200, "n_subjects": 40}
+    (folder / "headline.json").write_text(json.dumps({"auc_ad_cv": number, "data": "adni"}))
     (folder / "MODEL_CARD.md").write_text(
         "# Card\n\n| stage | digest |\n| --- | --- |\n| diffusion | e80287a96308b50c |\n"
     )
@@ -53,6 +57,13 @@ def write_bundle(folder: Path) -> None:
     (folder / "report.html").write_text(
         f'<!DOCTYPE html><html><body><h1>Report</h1><img src="data:image/svg+xml;base64,{drawing}"></body></html>'
     )
+
+
+def estimates():
+    """The numbers of a figure, as many as there are kinds of solvers."""
+    columns = ["method", "metric", "solver", "steps", "value", "low", "high", "n_subjects"]
+    rows = [("ldae_encoded", "mse", "ddim", steps, 1 / steps, 0.0, 1.0, 40) for steps in range(1, 8)]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def add(name, words):
@@ -118,6 +129,34 @@ def in_drawing_of_report(words):
     return leak
 
 
+def people(columns, forms=(".tsv", ".md", ".tex"), name=f"tables/{TABLE}"):
+    """A table of forty people in the place of a declared one."""
+
+    def leak(folder):
+        rng = random.Random(2)
+        makers = {
+            "method": lambda row: "ldae", "who": lambda row: f"P{row:02d}", "row": lambda row: row + 1,
+            "age": lambda row: round(rng.uniform(55, 90), 2), "sex": lambda row: rng.choice("MF"),
+            "fraction": lambda row: row / 40, "subjects": lambda row: 40, "count": lambda row: 1,
+        }  # fmt: skip
+        table = pd.DataFrame({title: [makers[kind](row) for row in range(40)] for title, kind in columns.items()})
+        write_table(table, folder / "people")
+        for form in (".tsv", ".md", ".tex"):
+            written = (folder / "people").with_suffix(form)
+            if form in forms:
+                written.replace((folder / name).with_suffix(form))
+            else:
+                written.unlink()
+
+    return leak
+
+
+def scatter(folder):
+    """A point per scan under the name of a public figure."""
+    points = "".join(f'<use xlink:href="#m1" x="{place}" y="{place * 7 % 90}"/>' for place in range(60))
+    inside(SVG, "</svg>", f'<g><defs><path id="m1" d="M 0 0 L 1 1"/></defs>{points}</g>')(folder)
+
+
 SVG, TSV, CARD, PAGE = f"figures/{FIGURE}.svg", f"tables/{TABLE}.tsv", "MODEL_CARD.md", "report.html"
 PAGES = "http://www.w3.org/1999/xhtml"
 RASTER = base64.b64encode(png()).decode()
@@ -129,25 +168,34 @@ LEAKS = {
             "sub-ADNI941S0053", "941_S_0053", "ADNI941S0053", "941-S-0053", "941 S 0053", "941_s_0053", "941S0053",
             r"941\_S\_0053", "xADNI941S0053y", "SUB-ADNI941S0053", "941_S_\n0053", "941&#95;S&#95;0053",
             "941%5FS%5F0053", "941\u200b_S_\u200b0053", "\uff19\uff14\uff11_S_0053", "OAS30001", "oas-30001",
-            "sub-oas30001_ses-d0129", "mr/OAS30001_MR_d0129", "subject 4821", "RID 0053", "941_S_53",
+            "sub-oas30001_ses-d0129", "mr/OAS30001_MR_d0129", "subject 4821", "RID 0053", "941_S_53", "941–S–0053",
+            "941 S 0053", "941 — S — 0053", "941_\u0405_0053", "941%255FS%255F0053", "941&amp;#95;S&amp;#95;0053",
+            r"941\textunderscore S\textunderscore 0053", "941__S____0053", "O A S 3 0 0 0 1", "case 4821", "id 4821",
+            "participants: [4821]", "4821/T1.nii", "OTQxX1NfMDA1Mw==", "3934315f535f30303533",
         )
     },
     **{
         f"image as {words}": add(CARD, f"\nsee {words}\n")
         for words in (
             "I1234567", "_I1234567_", "i1234567", "image 1234567", "ImageUID: 1234567", "image_id = 99999", "I-1234567",
-            "Image Data ID 1234567", "images 1234567 and 1234568",
+            "Image Data ID 1234567", "images 1234567 and 1234568", "I 1234567", "S1234567", "uid 1234567",
+            "image id is 1234567", "1234567.nii.gz",
         )
     },
     **{
         f"date as {words}": add(CARD, f"\nscanned {words}\n")
         for words in ("2009-03-12", "3/12/2009", "12.03.2009", "12-MAR-2009", "March 12, 2009", "date: 20090312",
-                      "on 2009-03-12.", "on 12.03.2009.", "StudyDate: 20090312", "2009_03_12", "12/03/09")
+                      "on 2009-03-12.", "on 12.03.2009.", "StudyDate: 20090312", "2009_03_12", "12/03/09", "20090312",
+                      "20090312T154100", "2009–03–12", "12-Mar-09", "3 - 12 - 2009", "12. März 2009",
+                      "12 de marzo de 2009")
     },
     **{
         f"machine as {words}": add(CARD, f"\nfrom {words}\n")
         for words in ("/home/ada/adni", "/gpfs/lab/ADNI", "~/adni", r"C:\Users\ada", r"\\nas\adni", "ada@login01",
-                      "file:///home/ada/adni", "login01:/scratch/ada/adni", "C:/Users/ada/adni", "ada@10.0.0.1")
+                      "file:///home/ada/adni", "login01:/scratch/ada/adni", "C:/Users/ada/adni", "ada@10.0.0.1",
+                      "s3://lab-bucket/adni", "smb://nas/adni", "//nas/share/adni", "/Volumes/nas/adni", "$HOME/adni",
+                      "</home/ada/adni>", "../../ada/adni", "10.12.0.3", "192.168.1.20", "host 12.8.4.1",
+                      "fe80::1ff:fe23:4567:890a", "login01.hpc.example.edu", "ada [at] lab.edu")
     },
     "table of subjects": table("participant_id", ["a", "b"]),
     "column of image ids under another name": table("n", [1234567, 1234568, 1234569]),
@@ -195,9 +243,37 @@ LEAKS = {
     "script behind a short comment": add(PAGE, "<!--><script>1</script>-->"),
     "link that runs": add(PAGE, '<svg><a xlink:href="javascript:1"><text>x</text></a></svg>'),
     "style from elsewhere": add(PAGE, '<link rel="stylesheet" href="https://x.org/x.css">'),
+    "picture in Markdown": add(CARD, "\n![](https://x.org/x.png)\n"),
+    "page that tells": add(PAGE, '<a href="#x" ping="https://x.org">x</a>'),
+    "element inside a style": add(PAGE, "<math><style><img src=x onerror=1></style></math>"),
     "picture of a style": add(PAGE, "<style>p{background:url(https://x.org/x)}</style>"),
     "page that goes elsewhere": add(PAGE, '<meta http-equiv="refresh" content="0;url=https://x.org">'),
     "formula": add(TSV, '=HYPERLINK("http://x","x")\t1\n'),
+    "column that nobody declared": people({"method": "method", "fraction": "fraction", "age": "age"}),
+    "people without names": people({"age": "age", "sex": "sex"}),
+    "people under a metric's name": people({"method": "method", "auc_ad": "age", "subjects": "subjects"}),
+    "people called methods": people({"method": "who", "auc_ad": "age", "subjects": "subjects"}),
+    "people called metrics": people({"metric": "who", "estimate": "age", "subjects": "subjects"}),
+    "people as fractions, counted by nobody": people({"method": "method", "fraction": "fraction", "estimate": "age"}),
+    "people in Markdown alone": people({"age": "age", "sex": "sex"}, (".md",)),
+    "people in LaTeX alone": people({"who": "who", "estimate": "age"}, (".tex",)),
+    "more rows in Markdown": people({"method": "method", "fraction": "fraction"}, (".md",)),
+    "people in the table of a figure": people({"row": "row", "value": "age"}, (".tsv",), f"figures/{FIGURE}"),
+    "people beside a table": add(f"tables/{TABLE}.md", "\n71.2 F, 80.1 M, 66.0 F\n"),
+    "people in the card": add(CARD, "\n| age | sex |\n| --- | --- |\n| 71.2 | F |\n| 80.1 | M |\n"),
+    "people counted in the card": add(CARD, "\n| | y |\n|---|---|\n" + "".join(f"| {n} | 7 |\n" for n in range(9))),
+    "people in the report": add(PAGE, "<table><tr><th>Age<th>Sex</tr><tr><td>71<td>F</tr></table>"),
+    "people with labels in the report": add(
+        PAGE, "<table><tr><th>x<th>y</tr>" + "".join(f"<tr><td>case {n}<td>{n}</tr>" for n in range(9)) + "</table>"
+    ),
+    "people separated by commas": add(CARD, "\nage,sex\n71,F\n80,M\n66,F\n"),
+    "number that nobody declared": file("headline.json", b'{"age_of_the_oldest": {"value": 94.1}}'),
+    "people in the headline": file("headline.json", b'{"auc_ad_cv": {"value": [71.2, 80.1, 66.0]}}'),
+    "people as objects": file("ro-crate-metadata.json", b'{"x": [{"age": 71.2, "y": 1}, {"age": 80.1, "y": 2}]}'),
+    "people as lists": file("ro-crate-metadata.json", b'{"x": {"age": [71.2, 80.1]}}'),
+    "a point for every scan": scatter,
+    "drawing of the report that is no figure": in_drawing_of_report("<text>x</text>"),
+    "drawing without its numbers": lambda folder: (folder / "figures" / f"{FIGURE}.tsv").unlink(),
     "other encoding": utf_16,
     "zero bytes": add(CARD, "\0"),
 }  # fmt: skip

@@ -8,15 +8,18 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 from planted_leaks import IMAGE, KNOWN, LEAKS, cohorts, write_bundle
 from safetensors.numpy import save as safetensors
 
 from ldae.core.errors import UserError
+from ldae.core.files import write_tsv
 from ldae.report.export_model import KINDS
 from ldae.report.identifiers import Names, identifier
 from ldae.report.leaving import check_leaving
 from ldae.report.public import check_public
+from ldae.report.public_tables import fault_of_tables
 
 SOURCE = Path(__file__).parents[3] / "src/ldae/studies"
 
@@ -62,6 +65,10 @@ def test_numbers_equal_to_ids_stop_nothing_and_ids_called_so_do():
         ("sub-N1000", "n = 1000"),
         ("sub-x", "fsspec 2024.10.1"),
         ("sub-x", "took 120 s, 1000 steps; 100 s 10000"),
+        ("sub-x", "nvidia-cublas 12.8.4.1, torch 2.10.0, doi:10.1016/j.neuroimage.2009.03.012, section 1.2.3.4"),
+        ("sub-x", "seed: 20240312, 20,090,312 parameters, 20091312, 0.20090312, 3 may 2, 12 markers 10"),
+        ("sub-x", "ldae_test, x_T_std, ssim -- mse, https://adni.loni.usc.edu/data/x, a_b__c"),
+        ("sub-4821", "4821 steps, id, case of 4821.5, in 4821 s"),
     ],
 )
 def test_cells_counts_versions_and_seconds_are_no_names(name, text):
@@ -120,3 +127,32 @@ def test_no_sentence_of_a_study_is_taken_for_an_identifier():
     sentences = [text for path in SOURCE.rglob("*.py") for text in constants(ast.parse(path.read_text()))]
     assert len(sentences) > 1000
     assert [text for text in sentences if identifier(text, Names.of(()))] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "table", "said"),
+    [
+        (
+            "tables/cohort",
+            {"diagnosis": ["CN"], "subjects": [40], "apoe": [0.3]},
+            "the column 'apoe', which nobody dec",
+        ),
+        ("tables/probes", {"method": ["moon"], "subjects": [40], "auc_ad": ["0.8"]}, "a row about 'moon'"),
+        ("tables/probes", {"method": ["ldae"], "auc_ad": ["0.8"]}, "nobody says on how many people"),
+        ("tables/probes", {"method": ["ldae"], "subjects": [40], "auc_ad": ["Ada"]}, "'Ada' in the column 'auc_ad'"),
+        ("tables/probes", {"method": ["ldae"], "subjects": [4], "auc_ad": ["0.8"]}, "numbers of fewer than 10 subj"),
+        ("tables/probes", {"method": ["ldae", "ldae"], "subjects": [40, 40], "auc_ad": ["1", "2"]}, "several rows for"),
+        ("tables/probes", {"method": ["ldae-dae"], "subjects": [40], "auc_ad": ["0.8 [0.7, 0.9] (n = 30)"]}, None),
+        ("tables/arena_codes", {"code": ["mine"], "found": ["nothing"]}, None),
+        ("figures/figure_solvers", {"reason": ["it was not run"]}, None),
+        (
+            "figures/figure_solvers",
+            {"method": ["ldae"], "metric": ["mse"], "value": [1], "n_subjects": [4]},
+            "fewer than",
+        ),
+    ],
+)
+def test_a_table_holds_what_its_study_declares(tmp_path, kind, table, said):
+    write_tsv(tmp_path / f"{kind}.tsv", pd.DataFrame(table))
+    found = fault_of_tables(tmp_path, ["mine"], 10, {})
+    assert found is None if said is None else said in found[1]

@@ -32,7 +32,7 @@ def paper(results, sources, tmp_path):
     folder = tmp_path / "paper"
     shutil.copytree(results / "paper/figures", folder / "figures")
     (folder / "tables").mkdir()
-    write_table(pd.DataFrame({"method": ["ldae"], "auc_ad_cv": ["0.78"]}), folder / "tables/probes")
+    write_table(pd.DataFrame({"method": ["ldae"], "subjects": [40], "auc_ad_cv": ["0.78"]}), folder / "tables/probes")
     write_table(pd.DataFrame({"participant_id": [SUBJECT]}), folder / "tables/exclusions")
     for name in ("headline.json", "MODEL_CARD.md"):
         (folder / name).write_text("{}\n")

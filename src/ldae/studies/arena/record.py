@@ -101,9 +101,18 @@ STUDY = Study(
         ),
     ),
     tables=(
-        Table("arena", public=True),
-        Table("arena_differences", public=True),
-        Table("arena_codes", public=True, counted=False),
+        Table("arena", public=True, keys=("protocol",)),
+        Table("arena_differences", public=True, keys=("rival",), columns=("ldae_minus_rival", "verdict", "p_holm")),
+        Table(
+            "arena_codes",
+            public=True,
+            counted=False,
+            keys=("code",),
+            columns=(
+                *("numbers_in_code", "rows_given", "scans_matched", "rows_without_scan", "rows_outside"),
+                *("guard", "found", "allowed"),
+            ),
+        ),
     ),
     headline=(Headline("arena_rank_mean_cv", RANKS, "ldae", "rank_mean_cv"),),
     metrics=(

@@ -20,5 +20,13 @@ STUDY = Study(
             link="Audit",
         ),
     ),
-    tables=(Table("audit", public=True, counted=False),),
+    tables=(
+        Table(
+            "audit",
+            public=True,
+            counted=False,
+            keys=("check",),
+            columns=("question", "result", "looked_at", "finding", "allowed"),
+        ),
+    ),
 )

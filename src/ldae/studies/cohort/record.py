@@ -46,7 +46,16 @@ STUDY = Study(
         ),
     ),
     tables=(
-        Table("cohort", public=True, counted_by="subjects_of"),
+        Table(
+            "cohort",
+            public=True,
+            counted_by="subjects_of",
+            keys=("diagnosis",),
+            columns=(
+                *("scans", "age_mean", "age_sd", "mmse_mean", "mmse_sd", "cdr_mean", "cdr_sd", "female_percent"),
+                *("age_subjects", "mmse_subjects", "cdr_subjects", "sex_subjects", "paper_subjects", "paper_scans"),
+            ),
+        ),
         Table("flow", public=False),
         Table("exclusions", public=False),
     ),

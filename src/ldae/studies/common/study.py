@@ -35,6 +35,9 @@ class Figure:
             name in the study's ``figure*.py`` draws it, in the order of its arguments: the public bundle draws it again
             without the numbers of few subjects. A figure that does not say so is withheld where it counts few.
         counted: False: no number in it rests on subjects (a scheme of the networks).
+        keys: of a public figure the columns of its table that say, beside method and metric, what a row is about. No
+            two rows agree in all of them.
+        columns: its further columns, beside those of estimates: no other column leaves the machine.
     """
 
     name: str
@@ -44,6 +47,8 @@ class Figure:
     alternative: str
     drawn_from: tuple[str, ...] = ()
     counted: bool = True
+    keys: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -171,6 +176,10 @@ class Table:
             what nobody counts.
         counted_by: where there are several such columns: the function in the study's ``table.py`` that says of a column
             by which of them it is counted.
+        keys: of a public table the columns that say, beside method and metric, what a row is about. No two rows agree
+            in all of them.
+        columns: its further columns, beside subjects, n_training_seeds, note and those that are named like a metric:
+            no other column leaves the machine.
     """
 
     name: str
@@ -178,6 +187,8 @@ class Table:
     folder: str = "tables"
     counted: bool = True
     counted_by: str = ""
+    keys: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

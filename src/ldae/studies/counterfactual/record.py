@@ -137,7 +137,15 @@ STUDY = Study(
             link="Counterfactuals",
         ),
     ),
-    tables=(Table("counterfactual", public=True), Table("counterfactual_differences", public=True)),
+    tables=(
+        Table("counterfactual", public=True),
+        Table(
+            "counterfactual_differences",
+            public=True,
+            keys=("edit", "compared_with"),
+            columns=("difference", "verdict", "p_holm"),
+        ),
+    ),
     headline=tuple(
         Headline(f"counterfactual_{metric}_{method.removeprefix('ldae_')}", SUMMARY, method, metric)
         for method in EDITS

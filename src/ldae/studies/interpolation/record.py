@@ -59,6 +59,7 @@ PREDICTION = Figure(
     ),
     alternative="Interpolation methods compared overall and against the time between visits.",
     drawn_from=(SUMMARY, "interpolation/by_group.tsv"),
+    keys=("grouping", "level"),
 )
 
 EXAMPLES = Figure(

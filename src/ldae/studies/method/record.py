@@ -2,6 +2,9 @@
 
 from ldae.studies.common.study import Figure, Section, Study, Table
 
+SETTINGS = ("ours", "paper", "source")
+PARTS = ("shape", "parameters", "trainable")
+
 METHOD = Figure(
     "figure_1_method",
     public=True,
@@ -13,6 +16,8 @@ METHOD = Figure(
         "s<sub>t</sub> is the square root of 1 − ᾱ<sub>t</sub>. α w: a step along the direction of a linear probe."
     ),
     alternative="Scheme of autoencoder, latent diffusion, representation learning and use of the codes.",
+    keys=("part",),
+    columns=PARTS,
 )
 
 ENCODER = Figure(
@@ -26,6 +31,8 @@ ENCODER = Figure(
         "parameter counts are those of this configuration."
     ),
     alternative="Scheme of the semantic encoder from volume over slices and attention to the semantic code.",
+    keys=("part",),
+    columns=PARTS,
 )
 
 STUDY = Study(
@@ -34,8 +41,8 @@ STUDY = Study(
     on_test_scans=False,
     sections=(Section("method", "Method", (METHOD, ENCODER)),),
     tables=(
-        Table("settings_autoencoder", public=True, counted=False),
-        Table("settings_diffusion", public=True, counted=False),
-        Table("settings_representation", public=True, counted=False),
+        Table("settings_autoencoder", public=True, counted=False, keys=("setting",), columns=SETTINGS),
+        Table("settings_diffusion", public=True, counted=False, keys=("setting",), columns=SETTINGS),
+        Table("settings_representation", public=True, counted=False, keys=("setting",), columns=SETTINGS),
     ),
 )

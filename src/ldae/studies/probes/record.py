@@ -101,6 +101,8 @@ LABELS = Figure(
     ),
     alternative="AUC and age error against the number of labelled training subjects for each kind of features.",
     drawn_from=(EFFICIENCY_OF_LABELS,),
+    keys=("fraction",),
+    columns=("n_train_subjects", "n_draws", "n_draws_used", "sd_of_draws"),
 )
 
 CONFOUNDS = Figure(
@@ -117,6 +119,8 @@ CONFOUNDS = Figure(
     ),
     alternative="AUC of scanner field strength and study phase, and the main results with confounds held fixed.",
     drawn_from=(CHECKED,),
+    keys=("classes",),
+    columns=("chance", "chance_low", "chance_high", "chance_p"),
 )
 
 ESTIMATES = (
@@ -336,10 +340,21 @@ STUDY = Study(
         ),
     ),
     tables=(
-        Table("probes", public=True, counted_by="subjects_of"),
-        Table("probe_differences", public=True),
-        Table("confounds", public=True),
-        Table("label_efficiency", public=True),
+        Table(
+            "probes",
+            public=True,
+            counted_by="subjects_of",
+            keys=("protocol",),
+            columns=("subjects_ad", "subjects_age", "auc_ad_verdict", "age_mae_verdict"),
+        ),
+        Table("probe_differences", public=True, keys=("rival",), columns=("ldae_minus_rival", "verdict")),
+        Table("confounds", public=True, keys=("classes",), columns=("estimate", "chance")),
+        Table(
+            "label_efficiency",
+            public=True,
+            keys=("fraction",),
+            columns=("n_train_subjects", "n_draws", "n_draws_used", "estimate", "sd_of_draws"),
+        ),
     ),
     headline=HEADLINE,
     cards=CARDS,

@@ -71,6 +71,7 @@ SOLVERS = Figure(
     ),
     alternative="Curves of similarity, signal-to-noise ratio and spread of the inverted code against network calls.",
     drawn_from=("solvers/summary.tsv",),
+    keys=("solver", "steps"),
 )
 
 AUTOENCODER = Figure(
@@ -194,8 +195,8 @@ STUDY = Study(
         ),
     ),
     tables=(
-        Table("reconstruction", public=True),
-        Table("solvers", public=True),
+        Table("reconstruction", public=True, columns=("values_in_code",)),
+        Table("solvers", public=True, keys=("solver", "steps")),
     ),
     headline=HEADLINE,
     cards=CARDS,

@@ -80,5 +80,5 @@ STUDY = Study(
             link="Samples",
         ),
     ),
-    tables=(Table("samples", public=True),),
+    tables=(Table("samples", public=True, keys=("kind",)),),
 )

@@ -12,6 +12,7 @@ TRAINING = Figure(
         "summed over the latent) on the right axis. Stage 3 is drawn beside the frozen stage 2, which it must beat."
     ),
     alternative="Learning curves of autoencoder, latent diffusion and representation stages.",
+    keys=("stage", "step"),
 )
 
 STUDY = Study(
