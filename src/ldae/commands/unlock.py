@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
+
 from ldae.core.errors import UserError
 
 SQUEUE = ("squeue", "--noheader", "--format=%i|%T|%u|%k|%Z")
@@ -135,8 +137,30 @@ def living_snakemakes(folder: Path) -> list[int]:
 
 
 def living_jobs(folder: Path) -> list[int]:
-    """Processes of this machine that run a job of the folder's, whose Snakemake may be gone."""
-    return _living(folder, lambda word: JOB_SCRIPT in word)
+    """Processes of this machine that run a job of the folder's, whose Snakemake may be gone, or were started by one."""
+    return sorted({*_living(folder, lambda word: JOB_SCRIPT in word), *leftovers(folder)})
+
+
+def leftovers(folder: Path) -> list[int]:
+    """Processes that a job has left behind, whose own command line does not name it (a shell, a tool).
+
+    They work in the folder, or hold a file in it open, and the head of their process group (Snakemake, or the job) is
+    gone: what somebody starts in a terminal heads a group of its own.
+    """
+    here, root, found = os.getpid(), folder.resolve(), []
+    for process in psutil.process_iter():
+        try:
+            head = os.getpgid(process.pid)
+            if head in (process.pid, os.getpgid(here)) or (
+                psutil.pid_exists(head) and psutil.Process(head).status() != psutil.STATUS_ZOMBIE
+            ):
+                continue
+            places = [process.cwd(), *(opened.path for opened in process.open_files())]
+            if any(Path(place).is_relative_to(root) for place in places):
+                found.append(process.pid)
+        except (OSError, psutil.Error):  # ended meanwhile, or another user's
+            continue
+    return found
 
 
 def _living(folder: Path, meant: Callable[[str], bool]) -> list[int]:

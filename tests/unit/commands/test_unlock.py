@@ -101,6 +101,23 @@ def test_a_job_that_outlived_its_snakemake_is_named_and_nothing_is_unlocked(lock
     assert main(["unlock", str(locked)]) == 0 and not is_locked(locked)
 
 
+@pytest.mark.parametrize("by", ["folder", "file"])
+def test_what_a_killed_job_has_left_behind_is_named_though_nothing_on_it_names_the_folder(locked, capsys, by):
+    """A shell whose job was killed: it works in the folder, or writes into it from elsewhere."""
+    words = "exec 3> x; " if by == "file" else ""
+    shell = f"cd {locked if by == 'folder' else '/'}; {words}echo $$; read line".replace("> x", f"> {locked}/x")
+    job = f"import subprocess; subprocess.Popen(['sh', '-c', {shell!r}]); import os; os._exit(0)"
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", job], cwd="/", process_group=0, **streams) as process:
+        left = process.stdout.readline().strip()
+        process.wait()
+        assert main(["unlock", str(locked), "--without-slurm"]) == 1
+        assert f"(`kill {left}`)" in capsys.readouterr().err and is_locked(locked)
+        process.stdin.close()
+        process.stdout.read()  # until it ended
+    assert main(["unlock", str(locked), "--without-slurm"]) == 0 and not is_locked(locked)
+
+
 def test_a_run_that_never_saw_slurm_is_unlocked_without_squeue(without_squeue, capsys):
     assert main(["unlock", str(without_squeue)]) == 0
     assert "is unlocked" in capsys.readouterr().out and not is_locked(without_squeue)
