@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ LARGEST_TEXT = 1 << 30  # bytes; the longest table of a run has some 0.01 GiB
 MOST_COLUMNS = 20_000  # of a table; a latent of the paper has 15,360 numbers
 logger = logging.getLogger("ldae")
 
+FORMULA = re.compile(r"'*\s*(?:[=@|]|[+-](?=\s*[^\s\d.+-]))")  # with what a spreadsheet begins to compute; no number
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -201,13 +202,46 @@ def read_json(path: str | Path) -> Any:
 
 def write_tsv(path: str | Path, table: pd.DataFrame, digits: int = 6) -> None:
     """Tab-separated, missing values as ``n/a`` (the BIDS rule), floats with so many significant digits; the name of a
-    file that is not UTF-8 stands there with backslashes."""
+    file that is not UTF-8 stands there with backslashes.
+
+    A text that a spreadsheet would take for a formula, in a cell or a head, gets an apostrophe before it, which
+    :func:`read_tsv` takes away again.
+    """
     form = f"%.{digits}g"
+    table = _each_text(table, inert)
     with atomic_path(path) as temporary:
         table.to_csv(
             temporary, sep="\t", index=False, na_rep="n/a", float_format=form, lineterminator="\n",
             errors="backslashreplace",
         )  # fmt: skip
+
+
+def inert(text: str) -> str:
+    """A text that nothing computes: one more apostrophe before what would be a formula without."""
+    return f"'{text}" if FORMULA.match(text) else text
+
+
+def _as_given(text: str) -> str:
+    """What :func:`inert` was given."""
+    return text[1:] if text.startswith("'") and FORMULA.match(text) else text
+
+
+def _each_text(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
+    """The table with every text changed, its heads too; the same one where there is nothing to change."""
+    changed = {}
+    for place, kind in enumerate(table.dtypes):
+        if pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_datetime64_any_dtype(kind):
+            continue
+        cells = table.iloc[:, place]
+        texts = {text: change(text) for text in cells.unique() if isinstance(text, str)}
+        odd = {text: other for text, other in texts.items() if other != text}
+        if odd:
+            changed[place] = cells.map(lambda cell, odd=odd: odd.get(cell, cell) if isinstance(cell, str) else cell)
+    names = [change(name) if isinstance(name, str) else name for name in table.columns]
+    if changed or names != list(table.columns):
+        table = pd.concat([changed.get(place, table.iloc[:, place]) for place in range(table.shape[1])], axis=1)
+        table.columns = names
+    return table
 
 
 def write_tsv_if_changed(path: str | Path, table: pd.DataFrame) -> None:
@@ -243,6 +277,7 @@ def read_tsv(path: str | Path, needed: Collection[str] = (), **kwargs: Any) -> p
     except (pd.errors.ParserError, ValueError, OverflowError) as error:  # not UTF-8 among them
         reason = " ".join(str(error).split())
         raise UserError(f"{path} is no table of this workflow ({reason}); delete it and run its rule again.") from error
+    table = _each_text(table, _as_given)
     if lacking := [name for name in needed if name not in table]:
         raise UserError(f"{path} has no column {', '.join(lacking)}: it was changed or damaged; run its rule again.")
     return table

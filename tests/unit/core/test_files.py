@@ -65,3 +65,14 @@ def test_digests(tmp_path):
     (tmp_path / "f").write_bytes(b"abc")
     assert sha256_file(tmp_path / "f") == hashlib.sha256(b"abc").hexdigest()
     assert digest({"a": 1, "b": [2]}) == digest({"b": [2], "a": 1}) != digest({"a": 1, "b": [3]})
+
+
+def test_cells_of_others_compute_nothing_and_are_read_back_as_they_were(tmp_path):
+    computes = ["=1+1", "@SUM(A1)", "+cmd", " -cmd|x", "|dde", "'=1", "''@x"]
+    stays = ["-", "--", "-4", "- 4", "+1e3", "-.5", "'quoted'", "a=b", "<b>"]
+    table = pd.DataFrame({"=head": [*computes, *stays, None], "number": -1.5})
+    write_tsv(tmp_path / "t.tsv", table)
+    head, *rows = (tmp_path / "t.tsv").read_text().splitlines()
+    assert head == "'=head\tnumber"
+    assert [row.split("\t")[0] for row in rows] == [*(f"'{text}" for text in computes), *stays, "n/a"]
+    pd.testing.assert_frame_equal(read_tsv(tmp_path / "t.tsv"), table)

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ldae.core.contamination import MARK, contamination_of
-from ldae.core.files import read_tsv, write_text, write_tsv
+from ldae.core.files import inert, read_tsv, write_text, write_tsv
 from ldae.studies.common.statistics import FEW_NOTE
 
 LATEX_ESCAPES = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\N{MINUS SIGN}": "$-$", "\N{PLUS-MINUS SIGN}": r"$\pm$",
 }  # fmt: skip
-FORMULA = re.compile(r"[\s]*(?:[=@|]|[+-](?!\s*[\d.]))")
 TAG = re.compile(r"<(?=[A-Za-z/!?])")
 WIDEST = 80  # signs of a column in Markdown; ldae.report.leaving takes a long rule of dashes for something encoded
 TRAINING_SEEDS = 1  # the workflow trains every network once, with the configuration's one seed
@@ -31,7 +30,7 @@ SEEDS_SENTENCE = (
 def write_table(table: pd.DataFrame, stem: str | Path, on_test_scans: bool = True) -> None:
     """Write ``stem.tsv``, ``stem.md`` and ``stem.tex``; missing cells are ``n/a`` in all three.
 
-    Words that came from somebody's tables stay words: a spreadsheet does not compute them, a page does not run them.
+    Words that came from somebody's tables stay words in all three: a spreadsheet computes nothing, a page runs nothing.
 
     Args:
         on_test_scans: its numbers are of trained networks on test scans. Where they may have seen these, a column says
@@ -39,17 +38,11 @@ def write_table(table: pd.DataFrame, stem: str | Path, on_test_scans: bool = Tru
     """
     seen = contamination_of(stem) if on_test_scans else None
     table = table.assign(mark=MARK) if seen else table
-    table = table.map(inert).rename(columns=inert)
-    words = table.map(cell_text).rename(columns=str)
+    words = table.map(lambda cell: inert(cell_text(cell))).rename(columns=lambda name: inert(str(name)))
     write_tsv(f"{stem}.tsv", table)
     below, comment = (f"\n{MARK.capitalize()}. {seen}\n", f"% {MARK.capitalize()}. {seen}\n") if seen else ("", "")
     write_text(f"{stem}.md", to_markdown(words, numeric_columns(table)) + below)
     write_text(f"{stem}.tex", to_latex(words, numeric_columns(table)) + comment)
-
-
-def inert(value: object) -> object:
-    """A cell that a spreadsheet would take for a formula, with an apostrophe before it; numbers keep their sign."""
-    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
 
 
 def cell_text(value: object) -> str:
