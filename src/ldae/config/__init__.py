@@ -27,6 +27,7 @@ from ldae.config.method import Method
 from ldae.config.networks import Autoencoder, Dae, Diffusion, Discriminator, Imported, Representation, Supervised
 from ldae.config.preprocessing import BiasField, BrainExtraction, Conform, Preprocessing, Qc, Quality, Registration
 from ldae.config.reading import layered, load_config, merge, parse_config, placed, read_layer
+from ldae.config.reliability import Reliability
 from ldae.config.section import Section
 from ldae.config.training import Compute, Gpu, Launch, Training, computed
 from ldae.config.whole import OWN_FOLDERS, Config
@@ -64,6 +65,7 @@ __all__ = [
     "Quality",
     "Raw",
     "Registration",
+    "Reliability",
     "Representation",
     "Sampling",
     "Scanner",

@@ -12,6 +12,7 @@ from ldae.config.evaluation import Arithmetic, Audit, Evaluation
 from ldae.config.method import Method
 from ldae.config.networks import Autoencoder, Dae, Diffusion, Imported, Representation, Supervised
 from ldae.config.preprocessing import Preprocessing, Qc
+from ldae.config.reliability import Reliability
 from ldae.config.section import Section
 from ldae.config.switches import method_of
 from ldae.config.training import Gpu, Launch
@@ -98,6 +99,7 @@ class Config(Section):
     audit: Audit = Audit()
     arena: Arena = Arena()
     counterfactual: Counterfactual = Counterfactual()
+    reliability: Reliability = Reliability()
 
     @model_validator(mode="before")
     @classmethod

@@ -24,7 +24,7 @@ VISITS = 4.9  # scans per subject of the paper's cohort: 10,340 scans, about 2,1
 HALF_PEAK, FULL_PEAK = 312.0, 156.0  # TFLOP/s of an A100, dense: bf16, and float32 as TF32
 FLOAT, BYTE = 4, 1
 # Rules that a frozen model's run does not have:
-NOT_FROZEN = ("encode_baselines", "eval_counterfactual", "eval_variation", "eval_samples")
+NOT_FROZEN = ("encode_baselines", "eval_counterfactual", "eval_reliability", "eval_variation", "eval_samples")
 SHARED = ("eval_reconstruction", "eval_solvers", "eval_interpolation")  # work for every GPU of their jobs, as trainings
 
 
@@ -92,6 +92,7 @@ def work(config: Config, cohort: Cohort) -> list[Work]:
     peak = HALF_PEAK if config.evaluation.precision == "bf16" else FULL_PEAK
     after = inference(config, cohort, ours)
     left_out = NOT_FROZEN if config.model is not None else () if config.baselines else ("encode_baselines",)
+    left_out = left_out if config.phantom else (*left_out, "eval_reliability")
     after = {rule: cost for rule, cost in after.items() if rule not in left_out}
     return rows + [Work(rule, cost / 1e3, peak) for rule, cost in after.items()]
 
@@ -117,6 +118,8 @@ def inference(config: Config, cohort: Cohort, one: Teraflops) -> dict[str, float
     edited = min(config.counterfactual.subjects, people)
     walk = calls(config.counterfactual.sampling or settings.sampling)
     made, back = 1 + len(EDITS) + len(CONTROLS), 1 + len(EDITS)  # decoded from a scan's x_T; taken back
+    travel = config.reliability
+    trips = min(travel.heads, people) * travel.scanners * travel.repeats
     timed = settings.efficiency_repeats * (1 + min(settings.batch, people) * (people > 1))
     triplets = min(settings.max_triplets, cohort.triplets)
     trained_on = 0 if config.model else cohort.scans - cohort.test_scans
@@ -141,6 +144,7 @@ def inference(config: Config, cohort: Cohort, one: Teraflops) -> dict[str, float
             + (2 * made + 2 + back) * one.read
         )
         + lines,
+        "eval_reliability": trips * (2 * one.read + one.encode),
         "eval_variation": min(SHOWN_VARIATIONS, people) * settings.variations * generated + lines,
         "eval_samples": settings.samples * (main * one.noise + one.decode)
         + 2 * people * one.decode

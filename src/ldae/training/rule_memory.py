@@ -34,6 +34,7 @@ RULES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "eval_interpolation": (CHAIN, ("sample", "decode", "encode", "metric")),
     "eval_manipulation": (CHAIN, ("sample", "decode", "encode", "semantic", "metric")),
     "eval_counterfactual": ((*CHAIN, *CHAIN), ("sample", "decode", "encode", "semantic")),
+    "eval_reliability": ((*CHAIN, *CHAIN), ("encode", "semantic")),
     "eval_variation": (CHAIN, ("sample", "decode")),
     "eval_samples": (CHAIN, ("sample", "decode", "encode", "semantic")),
     "eval_efficiency": ((*CHAIN, "dae"), ("sample", "decode", "encode", "semantic", "encode_dae", "sample_dae")),
@@ -90,6 +91,7 @@ def rule_needs(config: Config, metric: Metric) -> list[RuleNeed]:
     half = config.evaluation.precision == "bf16"
     uses = {name: used(one.network, one.forward, one.at_once, half and one.network_call) for name, one in every.items()}
     left_out = () if config.baselines else ("encode_baselines",)
+    left_out = left_out if config.phantom else (*left_out, "eval_reliability")
     return [
         _need(rule, sum(weights[name] for name in held), {name: uses[name] for name in names if name in uses}, every)
         for rule, (held, names) in RULES.items()

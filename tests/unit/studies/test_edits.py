@@ -11,11 +11,12 @@ from toy_cohort import LinearLDAE, brain
 
 from ldae.config import Counterfactual, Evaluation
 from ldae.core.files import read_tsv, write_json, write_tsv
+from ldae.studies.common.by_diagnosis import chosen
 from ldae.studies.common.inputs import Inputs
 from ldae.studies.common.statistics import ALPHA
 from ldae.studies.common.study import ReportSources
 from ldae.studies.counterfactual.axioms import against_truth, cosine, left_over, mean_change, true_region
-from ldae.studies.counterfactual.directions import chosen, responses, whole_steps
+from ldae.studies.counterfactual.directions import responses, whole_steps
 from ldae.studies.counterfactual.estimates import NO_TRUTH, differences, slope
 from ldae.studies.counterfactual.figure import figure_counterfactual
 from ldae.studies.counterfactual.measure import run_counterfactual

@@ -154,7 +154,7 @@ def test_mean_predictor_does_not_see_its_own_fold() -> None:
 
 def test_oracle_has_no_label_in_it(cohort: tuple) -> None:
     _, inputs = cohort
-    factors = true_factors(inputs)
+    factors = true_factors(inputs.scans)
     np.testing.assert_allclose(factors[:, 0], np.log(inputs.scans["truth_ventricle_ml"]))
     assert factors.shape[1] == 5  # ventricles, hippocampus, ICV, cortical loss, caps: what this truth has
 

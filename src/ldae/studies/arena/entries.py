@@ -33,7 +33,7 @@ def standing_rows(inputs: Inputs, batch: int, frozen: bool = False, baselines: b
     train = np.flatnonzero(inputs.scans["split"] == "train")
     rows: dict[str, Row] = {}
     if inputs.has_truth:
-        rows["oracle"] = always(fixed(true_factors(inputs)))
+        rows["oracle"] = always(fixed(true_factors(inputs.scans)))
     rows["ldae"] = always(fixed(y_sem))
     means = np.asarray(inputs.latents.data[:, 0], dtype=np.float32)
     rows["latents_pooled"] = always(fixed(octants(means)))

@@ -52,7 +52,7 @@ def feature_sets(inputs: Inputs, batch: int, baselines: bool = True) -> TaskSets
         "region_volumes": fixed(measured["regions"]),
     }
     if inputs.has_truth:
-        sets["oracle"] = fixed(true_factors(inputs))
+        sets["oracle"] = fixed(true_factors(inputs.scans))
     return {task: sets | {"demographics": fixed(demographics(inputs.scans, task))} for task in TASKS}
 
 
@@ -103,10 +103,14 @@ def demographics(scans: pd.DataFrame, task: Task) -> np.ndarray:
     return np.column_stack([pd.to_numeric(column).to_numpy(float) for column in columns])
 
 
-def true_factors(inputs: Inputs) -> np.ndarray:
-    """(N, factors) what the phantom was made from: anatomy only, no diagnosis, stage or age; volumes as logarithms."""
-    names = [name for name in FACTORS if f"truth_{name}" in inputs.scans]
-    columns = inputs.scans[[f"truth_{name}" for name in names]].to_numpy(float)
+def true_factors(scans: pd.DataFrame) -> np.ndarray:
+    """(N, factors) what the phantom was made from: anatomy only, no diagnosis, stage or age; volumes as logarithms.
+
+    Args:
+        scans: with the columns ``truth_<factor>``.
+    """
+    names = [name for name in FACTORS if f"truth_{name}" in scans]
+    columns = scans[[f"truth_{name}" for name in names]].to_numpy(float)
     volumes = np.array([name.endswith("_ml") for name in names])
     return np.where(volumes, np.log(np.where(volumes, columns, 1.0)), columns)
 

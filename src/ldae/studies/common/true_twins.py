@@ -1,6 +1,5 @@
-"""What a phantom's head would truly look like at another stage of the disease: the answer that an edit is held to.
-
-Everything else about the subject, age and scanner included, is kept.
+"""A phantom's head made again: at another stage of the disease, which is the answer that an edit is held to, with
+everything else about the subject, age and scanner included, kept; or the same head on another scanner.
 """
 
 import dataclasses
@@ -98,6 +97,26 @@ class Twins:
             rich=rich,
         )
 
+    def travelled(self, row: int, site: int, session: str) -> Scan:
+        """The head on the day of the scan, on the scanner of a site (0 to 7), with all that this adds.
+
+        Args:
+            session: key of what is drawn anew in every session: pose, contrast, inhomogeneity, gain and noise.
+        """
+        subject, visit = self._at(row, None)
+        rich = self.settings.variety == "rich"
+        return make_scan(
+            self.anatomy,
+            dataclasses.replace(subject, site=site),
+            visit.elapsed_years * 12,
+            session,
+            self.seed,
+            self.settings.voxel_mm,
+            shape_field=head_shape(self.seed, subject.rid, self.settings.torque_mm, rich),
+            scanner=self.settings.scanner,
+            rich=rich,
+        )
+
     def _at(self, row: int, stage: float | None) -> tuple[Subject, Visit]:
         """The subject, with this stage on the day of the scan, and the visit."""
         plan, visit = self._visit(row)
@@ -113,13 +132,17 @@ class Twins:
         return self.visits[key]
 
 
-def on_grid(scan: Scan, inputs: Inputs) -> np.ndarray:
-    """(X, Y, Z) a phantom scan on the grid of the conformed volumes, by its true pose and head size (trilinear)."""
+def on_grid(scan: Scan, inputs: Inputs, order: int = 1) -> np.ndarray:
+    """(X, Y, Z) a phantom scan on the grid of the conformed volumes, by its true pose and head size.
+
+    Args:
+        order: of the splines between voxels; 1 is trilinear.
+    """
     grid = np.asarray(inputs.volumes.meta["affine"], dtype=float)
     place = np.linalg.inv(scan.affine) @ np.linalg.inv(scan.to_template) @ grid
     image = scan.image.astype(np.float32)
     return ndimage.affine_transform(
-        image, place[:3, :3], place[:3, 3], output_shape=inputs.grid.shape, order=1, prefilter=False
+        image, place[:3, :3], place[:3, 3], output_shape=inputs.grid.shape, order=order, prefilter=order > 1
     )
 
 

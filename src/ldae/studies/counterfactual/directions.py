@@ -10,8 +10,6 @@ discriminant with a shrunken covariance. ``ldae_regression``: the code regressed
 squares: the encoder's response to the diagnosis at the same age and sex, one diagnosis long.
 """
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 import pandas as pd
 
@@ -85,15 +83,3 @@ def responses(codes: np.ndarray, scans: pd.DataFrame) -> dict[str, np.ndarray]:
     design = np.column_stack([np.ones(known.sum()), *(values[name][known] for name in varying)])
     fitted, *_ = np.linalg.lstsq(design, codes[known], rcond=None)
     return dict(zip(varying, fitted[1:], strict=True))
-
-
-def chosen(scans: pd.DataFrame, rows: Sequence[int], count: int, order: np.random.Generator) -> list[int]:
-    """``count`` of these scans at most, from each diagnosis in turn (AD, CN, MCI), drawn within it; those of other
-    diagnoses are never chosen."""
-    diagnosis: Mapping[int, object] = scans.loc[list(rows), "diagnosis"].to_dict()
-    piles = []
-    for name in ("AD", "CN", "MCI"):
-        own = [int(row) for row in rows if diagnosis[row] == name]
-        piles.append([own[place] for place in order.permutation(len(own))])
-    taken = [pile[place] for place in range(max(map(len, piles))) for pile in piles if place < len(pile)]
-    return sorted(taken[:count])

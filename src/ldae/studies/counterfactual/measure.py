@@ -22,13 +22,14 @@ from ldae.core.lineage import require
 from ldae.inference.decoder import Decoder
 from ldae.inference.pipeline import LDAE
 from ldae.inference.probe import SAME_SCORE, Probe
+from ldae.studies.common.by_diagnosis import chosen
 from ldae.studies.common.codes_read import Reads
 from ldae.studies.common.inputs import Inputs
 from ldae.studies.common.pieces import WHOLE, Pieces, Rows
 from ldae.studies.common.statistics import estimates_table
 from ldae.studies.common.ventricle_truth import VentricleCalibration
 from ldae.studies.counterfactual.bench import Bench
-from ldae.studies.counterfactual.directions import chosen, class_gap, whole_steps
+from ldae.studies.counterfactual.directions import class_gap, whole_steps
 from ldae.studies.counterfactual.estimates import NO_OPINION, NO_TRUTH, differences, no_summary, summary
 from ldae.studies.counterfactual.names import AGAINST_TRUTH
 from ldae.studies.counterfactual.second_opinion import SecondOpinion

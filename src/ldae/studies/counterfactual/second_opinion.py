@@ -7,28 +7,24 @@ import numpy as np
 from ldae.core.batches import batches
 from ldae.core.keyed import study_stream
 from ldae.inference.probe import Probe
-from ldae.studies.common.feature_sets import block_means
+from ldae.studies.common.coarse_pca import CoarsePca
 from ldae.studies.common.inputs import Inputs, volumes_of
 from ldae.studies.common.linear_probes import choose_and_score, fit
 from ldae.studies.counterfactual.directions import class_gap
 
-BLOCK_MM = 9.0  # edge of a block of voxels, at most: what is finer an autoencoder smooths away
-COMPONENTS, SCANS = 20, 1000  # at most; scans that it is fitted on
+SCANS = 1000  # that it is fitted on, at most
 
 
 @dataclass(frozen=True)
 class SecondOpinion:
-    """Logit of AD from principal components of block means (Turk & Pentland 1991).
+    """Logit of AD from principal components of block means.
 
     Attributes:
-        factor: voxels of a block's edge.
-        mean, axes: (voxels,) and (voxels, components).
+        components: of a volume.
         gap: mean score of scans with AD minus that of controls, each said by the probe of the other inner folds.
     """
 
-    factor: int
-    mean: np.ndarray
-    axes: np.ndarray
+    components: CoarsePca
     probe: Probe
     gap: float
 
@@ -43,14 +39,8 @@ class SecondOpinion:
             UserError: they hold one diagnosis only.
         """
         rows = np.sort(study_stream(seed, "second opinion").permutation(rows)[:SCANS])
-        factor = max(1, int(BLOCK_MM / inputs.grid.spacing_mm + 1e-6))
-        blocks = np.concatenate(
-            [block_means(volumes_of(inputs, part)[:, 0], factor) for part in batches(rows, batch)]
-        ).astype(float)
-        mean = blocks.mean(axis=0)
-        _, lengths, axes = np.linalg.svd(blocks - mean, full_matrices=False)
-        axes = axes[:COMPONENTS][lengths[:COMPONENTS] > 1e-9 * max(lengths[0], 1e-9)].T
-        features, scans = (blocks - mean) @ axes, inputs.scans.loc[rows]
+        components, scans = CoarsePca.fit(inputs, rows, batch), inputs.scans.loc[rows]
+        features = np.concatenate([components(volumes_of(inputs, part)[:, 0]) for part in batches(rows, batch)])
         target, subjects = (scans["diagnosis"] == "AD").to_numpy(float), scans["participant_id"].to_numpy()
         strata = scans["diagnosis"].to_numpy()
         penalty, width, scores = choose_and_score(
@@ -60,8 +50,8 @@ class SecondOpinion:
         known = np.isfinite(scores)
         both = known.any() and len(np.unique(target[known])) == 2
         gap = float(class_gap(scores[known], scans["diagnosis"][known])) if both else float("nan")
-        return cls(factor, mean, axes, fit("ad", features, target, penalty, width), gap)
+        return cls(components, fit("ad", features, target, penalty, width), gap)
 
     def score(self, volumes: np.ndarray) -> np.ndarray:
         """(B,) logits of volumes (B, X, Y, Z)."""
-        return self.probe.score((block_means(volumes, self.factor) - self.mean) @ self.axes)
+        return self.probe.score(self.components(volumes))

@@ -1,0 +1,1 @@
+"""Whether a head on another scanner, or scanned again, is the same head to the code."""
