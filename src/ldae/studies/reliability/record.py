@@ -43,8 +43,8 @@ FIGURE = Figure(
         "The same heads on several scanners, twice or more on each. a, b, agreement between scanners, ICC(2,1), of the "
         "logit of AD and of the predicted age (dashed: the goal, .93). c, median of the same over the code's "
         "dimensions. d, agreement of scans of one head on one scanner. e, how often the scanner is read rightly from "
-        "the codes of other heads (dashed: chance). f, part of the code's variance that is the scanner's. Squares: after "
-        "ComBat, fitted on other heads. " + INTERVALS
+        "the codes of other heads (dashed: chance). f, part of the code's variance that is the scanner's. Squares: "
+        "after ComBat, fitted on other heads. " + INTERVALS
     ),
     alternative="Intraclass correlations and what the scanner leaves in each code.",
     drawn_from=(SUMMARY,),
