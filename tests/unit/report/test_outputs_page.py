@@ -16,6 +16,7 @@ from ldae.studies.manipulation import effects
 from ldae.studies.manipulation import measure as manipulation
 from ldae.studies.probes import checks, reading
 from ldae.studies.registry import STUDIES, tables
+from ldae.studies.reliability import measure as reliability
 
 ROOT = Path(__file__).parents[3]
 COLUMNS = {
@@ -25,6 +26,7 @@ COLUMNS = {
     "triplets by group": ("evaluate/interpolation/by_group.tsv", interpolation.GROUP_KEYS),
     "moved scans": ("evaluate/manipulation/scans.tsv", manipulation.COLUMNS),
     "edited scans": ("evaluate/counterfactual/scans.tsv", counterfactual.COLUMNS),
+    "travelling scans": ("evaluate/reliability/scans.tsv", reliability.COLUMNS),
     "doses": ("evaluate/manipulation/doses.tsv", effects.DOSE_KEYS),
     "label efficiency": ("evaluate/probe_checks/label_efficiency.tsv", checks.KEYS),
     "confounds": ("evaluate/probe_checks/confounds.tsv", checks.COLUMNS),

@@ -158,6 +158,22 @@ def write_counterfactual(folder: Path) -> None:
     write_tsv(folder / "differences.tsv", estimates({("ldae_probe-no_edit", "image_error"): -0.1}).assign(p_holm=0.01))
 
 
+def write_reliability(folder: Path) -> None:
+    metrics = (
+        "icc_2_1_ad",
+        "icc_2_1_age",
+        "icc_2_1_code_median",
+        "icc_retest_ad",
+        "scanner_accuracy",
+        "scanner_chance",
+    )
+    metrics = (*metrics, "scanner_p", "icc_2_1_code_good", "share_scanner_code", "auc_ad_test")
+    names = ("ldae", "ldae_combat", "untrained_encoder", "oracle", "noise")
+    write_tsv(folder / "summary.tsv", estimates({(name, metric): 0.9 for name in names for metric in metrics}, 24))
+    compared = {("ldae-untrained_encoder", "icc_2_1_ad"): 0.1}
+    write_tsv(folder / "differences.tsv", estimates(compared).assign(p=0.01, p_holm=0.01))
+
+
 def write_probe_checks(folder: Path) -> None:
     values = {(name, metric): 0.7 for name in ("ldae", "untrained_encoder") for metric in CONFOUNDS}
     table = estimates(values)
@@ -306,6 +322,7 @@ def write_results(root: Path) -> Path:
     write_probe_checks(root / "evaluate/probe_checks")
     write_arena(root / "evaluate/arena")
     write_counterfactual(root / "evaluate/counterfactual")
+    write_reliability(root / "evaluate/reliability")
     write_interpolation(root / "evaluate/interpolation")
     write_manipulation(root / "evaluate/manipulation")
     write_variation(root / "evaluate/variation")

@@ -29,6 +29,7 @@ from ldae.studies.reconstruction.figure import (
 )
 from ldae.studies.reconstruction.figure_solvers import figure_solvers
 from ldae.studies.registry import STUDIES, figures
+from ldae.studies.reliability.figure import figure_reliability
 from ldae.studies.samples.figure import figure_4_variation, figure_samples, figure_samples_nearest
 from ldae.studies.training_curves.figure import figure_training, out_of_scale, read_metrics
 
@@ -74,6 +75,7 @@ FIGURES: dict[str, Callable[[Path, Path], None]] = {
     "figure_qc": lambda r, stem: figure_qc(r / "manifest/qc_mosaic.png", r / "manifest/qc.tsv", stem),
     "figure_arena": lambda r, stem: figure_arena(r / "evaluate/arena/ranks.tsv", stem),
     "figure_counterfactual": lambda r, stem: figure_counterfactual(r / "evaluate/counterfactual/summary.tsv", stem),
+    "figure_reliability": lambda r, stem: figure_reliability(r / "evaluate/reliability/summary.tsv", stem),
     "figure_probes": lambda r, stem: figure_probes(r / "evaluate/probes/summary.tsv", stem),
 }
 

@@ -12,7 +12,6 @@ from ldae.studies.common.study import ReportSources
 from ldae.studies.reliability.agreement import components, icc, share_of
 from ldae.studies.reliability.codes import Code, Cohort
 from ldae.studies.reliability.combat import fit_combat
-from ldae.studies.reliability.figure import figure_reliability
 from ldae.studies.reliability.measure import reliability_of
 from ldae.studies.reliability.names import CODES, PARTS
 from ldae.studies.reliability.scanners import harmonised, read_scanner
@@ -197,11 +196,9 @@ def test_a_shifted_code_is_consistent_does_not_agree_and_is_mended_by_combat(stu
     assert read_tsv(studied / "scans.tsv").groupby("method").size().eq(144).all()
 
 
-def test_table_figure_and_words_say_the_goal_first(studied: Path, tmp_path: Path) -> None:
+def test_table_and_words_say_the_goal_first(studied: Path, tmp_path: Path) -> None:
     table = reliability_table(studied.parent).set_index("method")
     assert table.columns[0] == "goal" and table.loc["ldae", "goal"] == SHORT and table.loc["oracle", "goal"] == REACHED
-    figure_reliability(studied / "summary.tsv", tmp_path / "figure_reliability")
-    assert (tmp_path / "figure_reliability.svg").is_file()
     words = findings(ReportSources(tmp_path, studied.parent, tmp_path, tmp_path, tmp_path, {}), public=False)
     assert (
         words is not None and words.index(SHORT) < words.index("ICC(2,1)") and "The controls did as they must" in words

@@ -28,6 +28,29 @@ METRIC_LABELS = {
     "composition_mae_ae": "no edit against the autoencoder",
     "back_mae": "there and back against the scan",
     "back_share": "part of the edit left after the way back",
+    "icc_2_1_ad": "logit of AD: ICC(2,1)",
+    "icc_3_1_ad": "logit of AD: ICC(3,1)",
+    "icc_retest_ad": "logit of AD: retest, ICC(1,1)",
+    "icc_2_1_age": "age: ICC(2,1)",
+    "icc_3_1_age": "age: ICC(3,1)",
+    "icc_retest_age": "age: retest, ICC(1,1)",
+    "icc_2_1_code_median": "median ICC(2,1)",
+    "icc_3_1_code_median": "median ICC(3,1)",
+    "icc_2_1_code_good": "share with ICC(2,1) above .75",
+    "scanner_accuracy": "scanner read rightly",
+    "scanner_chance": "the same, scanners permuted",
+    "scanner_p": "p of the scanner",
+    **{
+        f"share_{part}_{target}": words
+        for target in ("code", "ad", "age")
+        for part, words in (
+            ("disease", "diagnosis"),
+            ("subject", "head, within a diagnosis"),
+            ("scanner", "scanner"),
+            ("subject_scanner", "head by scanner"),
+            ("repeat", "repeat"),
+        )
+    },
     "ssim_w11_brain": "SSIM in the brain (window 11)",
     "ssim_w11_brain_vs_ae": "SSIM in the brain, against the autoencoder",
     "ssim_w11": "SSIM, whole box (window 11)",

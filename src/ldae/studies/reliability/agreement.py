@@ -4,11 +4,14 @@ Shrout & Fleiss 1979 (ICC(1,1), ICC(2,1), ICC(3,1)); McGraw & Wong 1996. All tak
 interval is one over subjects.
 """
 
+import math
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy.stats import t
 
-from ldae.studies.common.scales import Correlation, OnScale, on
+from ldae.studies.common.scales import OnScale, Spread, on
 from ldae.studies.common.statistics import Statistic
 from ldae.studies.reliability.names import PARTS, RELIABLE
 
@@ -62,14 +65,36 @@ def icc(values: np.ndarray, weights: np.ndarray, kind: Kind) -> np.ndarray:
     return np.where(nothing, np.nan, (between - error) / np.where(nothing, 1, total))
 
 
+@dataclass(frozen=True)
+class Intraclass:
+    """Fisher's z of an intraclass correlation of so many raters (1925); its variance is the mean of the jackknife's and
+    of that of a normal distribution, raters / (2 (raters - 1) (n - 2))."""
+
+    raters: int
+
+    def bounds(self, spread: Spread, level: float) -> tuple[float, float]:
+        """Where z is ``u * error`` from that of the value."""
+        z = self._z(spread.left_out[np.isfinite(spread.left_out)])
+        jackknife = (len(z) - 1) * z.var() if len(z) > 1 else 0.0
+        normal = self.raters / (2 * (self.raters - 1) * max(spread.subjects - 2, 1))
+        reach = float(t.ppf(0.5 + level / 2, spread.freedom)) * math.sqrt((jackknife + normal) / 2)
+        ends = np.exp(2 * (self._z(np.array(spread.value)) + np.array([-reach, reach])))
+        low, high = (ends - 1) / (ends + self.raters - 1)
+        return min(float(low), spread.value), max(float(high), spread.value)
+
+    def _z(self, value: np.ndarray) -> np.ndarray:
+        inside = np.clip(value, -1 / (self.raters - 1) + 1e-6, 1 - 1e-9)
+        return 0.5 * np.log((1 + (self.raters - 1) * inside) / (1 - inside))
+
+
 def of_one(kind: Kind, scanners: int, repeats: int) -> OnScale:
-    """The ICC of one quantity, on Fisher's scale. Values: (heads, scanners x repeats).
+    """The ICC of one quantity. Values: (heads, scanners x repeats).
 
     ``icc_2_1``, ``icc_3_1``: the raters are the scanners, every repeat a table of its own. ``icc_1_1``: the raters are
     the repeats on one scanner, every scanner a table.
     """
 
-    @on(Correlation())
+    @on(Intraclass(repeats if kind == "icc_1_1" else scanners))
     def statistic(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
         return icc(_tables(values, scanners, repeats, kind), weights, kind)[:, 0]
 
@@ -79,7 +104,7 @@ def of_one(kind: Kind, scanners: int, repeats: int) -> OnScale:
 def median_of_many(kind: Kind, scanners: int, repeats: int) -> OnScale:
     """The median ICC over the dimensions that vary. Values: (heads, scanners x repeats x dimensions)."""
 
-    @on(Correlation())
+    @on(Intraclass(scanners))
     def statistic(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
         found = icc(_tables(values, scanners, repeats, kind), weights, kind)
         return np.array([np.nanmedian(row) if np.isfinite(row).any() else np.nan for row in found])
