@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ldae.config import BiasField, Conform
 from ldae.core.errors import UserError
 from ldae.inference.probe import Probe
 from ldae.phantom.population import VENTRICLE_MAX_ML
@@ -15,6 +16,7 @@ from ldae.studies.common.anatomy import Grid, ventricle_ml
 from ldae.studies.common.inputs import Inputs
 from ldae.studies.common.true_twins import Twins, matched
 from ldae.studies.manipulation.counterfactual import Counterfactuals
+from ldae.studies.reliability.travel import conformed
 
 SEED, SHAPE, SPACING = 11, (32, 38, 32), 5.0
 LOGITS = {"AD": 2.0, "CN": -2.0, "MCI": 0.0}
@@ -118,3 +120,19 @@ def test_a_scan_of_another_phantom_is_refused(truth):
     other = Counterfactuals(truth.probe, Twins(inputs, truth.twins.settings, SEED, truth.twins.anatomy_path))
     with pytest.raises(UserError, match="make_phantom"):
         other.ventricle_change(0, 1.0)
+
+
+def test_a_head_that_travels_stays_the_same_head(truth, healthy):
+    """On its own scanner again it differs by noise and session, elsewhere by more; its true volumes not at all."""
+    twins, fit = truth.twins, BiasField(fit="own", shrink_factor=8, iterations=[20])
+    conform = Conform(shape=SHAPE, spacing_mm=SPACING, interpolation="linear", intensity="robust")
+    shape = twins.shape(healthy)
+    sessions = ((0, "T1R1"), (0, "T1R2"), (4, "T5R1"))
+    trips = [twins.travelled(healthy, site, session, shape) for site, session in sessions]
+    here, again, elsewhere = (conformed(scan, twins.inputs, fit, conform) for scan in trips)
+    assert here.shape == SHAPE and here.min() == 0 and here.max() <= 1
+    inside = here > 0
+    alike = np.corrcoef([volume[inside] for volume in (here, again, elsewhere)])[0]
+    assert 1 > alike[1] > alike[2] > 0.7
+    for name in ("ventricle_ml", "hippocampus_l_ml", "icv_ml"):
+        assert trips[2].truth[name] == pytest.approx(trips[0].truth[name], rel=0.02)

@@ -16,7 +16,7 @@ from ldae.studies.reliability.measure import reliability_of
 from ldae.studies.reliability.names import CODES, PARTS
 from ldae.studies.reliability.scanners import harmonised, read_scanner
 from ldae.studies.reliability.table import reliability_table
-from ldae.studies.reliability.verdict import NOTHING, OPEN, REACHED, SHORT, judged
+from ldae.studies.reliability.verdict import NOTHING, OPEN, REACHED, SHORT, UNKNOWN, judged
 from ldae.studies.reliability.words import controls_hold, findings
 
 SHROUT_FLEISS = np.array([(9, 2, 5, 8), (6, 1, 3, 2), (8, 4, 6, 8), (7, 1, 2, 6), (10, 5, 6, 9), (6, 2, 4, 7)], float)
@@ -121,7 +121,9 @@ def table_of(values: dict[str, tuple[float, float]]) -> pd.DataFrame:
         ((0.92, 0.85), (0.8, 0.7), SHORT),
         ((0.99, 0.98), (0.6, 0.4), NOTHING),  # reliable, and good for nothing
         ((0.92, 0.85), (0.6, 0.4), f"{SHORT}, and {NOTHING}"),
-        ((np.nan, np.nan), (0.8, 0.7), "not known"),
+        ((np.nan, np.nan), (0.8, 0.7), UNKNOWN),
+        ((0.97, 0.95), (np.nan, np.nan), UNKNOWN),
+        ((0.92, 0.85), (np.nan, np.nan), SHORT),
     ],
 )
 def test_the_goal_is_reached_by_a_whole_interval_of_a_code_that_tells_something(logit, auc, words) -> None:

@@ -84,7 +84,6 @@ class Twins:
     def twin(self, row: int, stage: float) -> Scan:
         """The scan at a stage, without noise, pose and inhomogeneity."""
         subject, visit = self._at(row, stage)
-        rich = self.settings.variety == "rich"
         return make_scan(
             self.anatomy,
             subject,
@@ -92,19 +91,24 @@ class Twins:
             visit.session,
             self.seed,
             self.settings.voxel_mm,
-            shape_field=head_shape(self.seed, subject.rid, self.settings.torque_mm, rich),
+            shape_field=self.shape(row),
             nuisance=False,
-            rich=rich,
+            rich=self.settings.variety == "rich",
         )
 
-    def travelled(self, row: int, site: int, session: str) -> Scan:
+    def shape(self, row: int) -> np.ndarray:
+        """Smooth displacement of the subject's head and gyri."""
+        subject, _ = self._at(row, None)
+        return head_shape(self.seed, subject.rid, self.settings.torque_mm, self.settings.variety == "rich")
+
+    def travelled(self, row: int, site: int, session: str, shape: np.ndarray) -> Scan:
         """The head on the day of the scan, on the scanner of a site (0 to 7), with all that this adds.
 
         Args:
             session: key of what is drawn anew in every session: pose, contrast, inhomogeneity, gain and noise.
+            shape: of :meth:`shape`.
         """
         subject, visit = self._at(row, None)
-        rich = self.settings.variety == "rich"
         return make_scan(
             self.anatomy,
             dataclasses.replace(subject, site=site),
@@ -112,9 +116,9 @@ class Twins:
             session,
             self.seed,
             self.settings.voxel_mm,
-            shape_field=head_shape(self.seed, subject.rid, self.settings.torque_mm, rich),
+            shape_field=shape,
             scanner=self.settings.scanner,
-            rich=rich,
+            rich=self.settings.variety == "rich",
         )
 
     def _at(self, row: int, stage: float | None) -> tuple[Subject, Visit]:

@@ -78,8 +78,8 @@ class Intraclass:
         jackknife = (len(z) - 1) * z.var() if len(z) > 1 else 0.0
         normal = self.raters / (2 * (self.raters - 1) * max(spread.subjects - 2, 1))
         reach = float(t.ppf(0.5 + level / 2, spread.freedom)) * math.sqrt((jackknife + normal) / 2)
-        ends = np.exp(2 * (self._z(np.array(spread.value)) + np.array([-reach, reach])))
-        low, high = (ends - 1) / (ends + self.raters - 1)
+        ends = np.clip(self._z(np.array(spread.value)) + np.array([-reach, reach]), -50, 50)
+        low, high = 1 - self.raters / (np.exp(2 * ends) + self.raters - 1)
         return min(float(low), spread.value), max(float(high), spread.value)
 
     def _z(self, value: np.ndarray) -> np.ndarray:

@@ -125,7 +125,7 @@ STUDY = Study(
             Metric(
                 f"{icc}_{task}",
                 f"{words}, of {said}",
-                "−1 to 1",
+                "at most 1",
                 "higher",
                 source="Shrout & Fleiss 1979; McGraw & Wong 1996",
             )
@@ -136,8 +136,8 @@ STUDY = Study(
             )
             for task, said in (("ad", "the logit of AD"), ("age", "the predicted age"))
         ),
-        Metric("icc_2_1_code_median", "median ICC(2,1) of the dimensions of a code that vary", "−1 to 1", "higher"),
-        Metric("icc_3_1_code_median", "median ICC(3,1) of them", "−1 to 1", "higher"),
+        Metric("icc_2_1_code_median", "median ICC(2,1) of the dimensions of a code that vary", "at most 1", "higher"),
+        Metric("icc_3_1_code_median", "median ICC(3,1) of them", "at most 1", "higher"),
         Metric(
             "icc_2_1_code_good",
             "share of them whose ICC(2,1) is above 0.75",

@@ -6,7 +6,7 @@ mask and registration are the true ones, so that what differs between two scans 
 """
 
 import dataclasses
-from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import nibabel as nib
@@ -49,24 +49,18 @@ def make_travellers(
         settings.heads,
         study_stream(seed, "travelling heads"),
     )
-    trips = [
-        (row, site, again) for row in rows for site in range(settings.scanners) for again in range(settings.repeats)
-    ]
     index: list[dict] = []
-
-    def volumes() -> Iterator[np.ndarray]:
-        for row, site, again in track(trips, "make_travellers", total=len(trips)):
+    volumes: list[np.ndarray] = []
+    for row in track(rows, "make_travellers", total=len(rows)):
+        shape, known = twins.shape(row), inputs.scans.loc[row, ["participant_id", "diagnosis", "age"]].to_dict()
+        for site, again in product(range(settings.scanners), range(settings.repeats)):
             session = f"T{site + 1}R{again + 1}"
-            scan = twins.travelled(row, site, session)
-            known = inputs.scans.loc[row, ["diagnosis", "age"]].to_dict()
-            truth = {f"truth_{name}": scan.truth[name] for name in FACTORS if name in scan.truth}
-            own = {"participant_id": inputs.scans.loc[row, "participant_id"], "session_id": f"ses-{session}"}
-            index.append(own | {"scanner": site, "repeat": again} | known | truth)
-            yield in_256_steps(conformed(scan, inputs, bias_field, conform))
-
-    made = list(volumes())
+            scan = twins.travelled(row, site, session, shape)
+            truth = {f"truth_{name}": scan.truth[name] for name in FACTORS}
+            index.append(known | {"session_id": f"ses-{session}", "scanner": site, "repeat": again} | truth)
+            volumes.append(in_256_steps(conformed(scan, inputs, bias_field, conform)))
     facts = {"affine": inputs.volumes.meta["affine"], "volumes": inputs.volumes.digest}
-    write_store(out, made, pd.DataFrame(index), dtype="uint8", **facts)
+    write_store(out, volumes, pd.DataFrame(index), dtype="uint8", **facts)
 
 
 def conformed(scan: Scan, inputs: Inputs, bias_field: BiasField, conform: Conform) -> np.ndarray:
