@@ -53,6 +53,7 @@ rule eval_reliability:
         train=at(TRAIN),
         store=at(STORE),
         folder=at(f"{EVALUATE}/reliability"),
+        travellers=at(f"{EVALUATE}/reliability/travellers"),
         settings=settings.section("reliability"),
         evaluation={
             name: settings.section("evaluation", name)

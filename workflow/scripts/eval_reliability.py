@@ -19,7 +19,7 @@ with running(snakemake.log[0], snakemake.input, snakemake.output, snakemake.reso
         load(),
         partial(load, trained_encoder=False),
         read_inputs(params.store, snakemake.input.splits, snakemake.input.truth),
-        open_store(Path(snakemake.input.travellers).parent),
+        open_store(params.travellers),
         Reliability.model_validate(params.settings),
         settings,
         params.seed,

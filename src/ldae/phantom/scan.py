@@ -83,6 +83,7 @@ def make_scan(
     seed: int,
     voxel_mm: float = 2.0,
     shape_field: np.ndarray | None = None,
+    displacement: np.ndarray | None = None,
     nuisance: bool = True,
     amp: dict[str, float] | None = None,
     acquisition: Acquisition | None = None,
@@ -96,6 +97,7 @@ def make_scan(
         months: time since the baseline examination; any real number.
         session: key of the scanner's random numbers, e.g. ``"M024"``.
         shape_field: :func:`head_shape` of the subject, if already at hand.
+        displacement: :func:`displacement_of` the subject at that time, if already at hand; without ``amp``.
         nuisance: False gives the clean twin (no pose, inhomogeneity, noise or scanner drift).
         amp: overrides some amplitudes: a true counterfactual of the same head.
         acquisition: how the scanner was set; None: drawn from the session, or ideal without nuisance.
@@ -111,10 +113,10 @@ def make_scan(
         drawn = drawn if scanner is None else other_scanner(drawn, scanner)
         acquisition = drawn if nuisance else ideal(subject.site)
     geometry = _geometry(subject, acquisition, voxel_mm)
-    shape_field = head_shape(seed, subject.rid, torque_mm, rich) if shape_field is None else shape_field
     marks = draw_marks(anatomy, seed, subject.rid) if rich else None
-    atrophy = exponential(-anatomy.velocity_of(amplitudes), anatomy.nodes)
-    displacement = compose(shape_field, atrophy, anatomy.reached_nodes)
+    if displacement is None:
+        shape_field = head_shape(seed, subject.rid, torque_mm, rich) if shape_field is None else shape_field
+        displacement = displacement_of(anatomy, shape_field, amplitudes)
     inside, points = _template_points(anatomy, geometry, displacement)
     signal, parts, spots = _signal(anatomy, points, acquisition, state, marks)
     image = np.zeros(geometry.shape, np.float32)
@@ -138,6 +140,12 @@ def make_scan(
 def head_shape(seed: int, rid: int, torque_mm: float = 0.0, rich: bool = False) -> np.ndarray:
     """Smooth displacement of one subject's head and gyri, the same at all visits; a rich one has folds of its own."""
     return folded_shape(seed, rid, torque_mm) if rich else subject_shape(seed, rid, torque_mm)
+
+
+def displacement_of(anatomy: Anatomy, shape_field: np.ndarray, amplitudes: dict[str, float]) -> np.ndarray:
+    """What carries a head to the template: its own shape, after the atrophy of these amplitudes."""
+    atrophy = exponential(-anatomy.velocity_of(amplitudes), anatomy.nodes)
+    return compose(shape_field, atrophy, anatomy.reached_nodes)
 
 
 def _geometry(subject: Subject, acquisition: Acquisition, voxel_mm: float) -> _Geometry:

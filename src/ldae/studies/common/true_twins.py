@@ -14,7 +14,7 @@ from ldae.core.errors import UserError
 from ldae.core.keys import KEY
 from ldae.phantom.anatomy import Anatomy, load_anatomy
 from ldae.phantom.population import State, Subject, state_at
-from ldae.phantom.scan import Scan, head_shape, make_scan
+from ldae.phantom.scan import Scan, amplitudes_for, displacement_of, head_shape, make_scan
 from ldae.phantom.visit_schedule import Plan, Visit, plan_cohort
 from ldae.studies.common.anatomy import contrast_ends
 from ldae.studies.common.inputs import Inputs
@@ -101,12 +101,18 @@ class Twins:
         subject, _ = self._at(row, None)
         return head_shape(self.seed, subject.rid, self.settings.torque_mm, self.settings.variety == "rich")
 
-    def travelled(self, row: int, site: int, session: str, shape: np.ndarray) -> Scan:
+    def displacement(self, row: int) -> np.ndarray:
+        """What carries the head to the template on the day of the scan."""
+        subject, visit = self._at(row, None)
+        amplitudes = amplitudes_for(self.anatomy, subject, state_at(subject, visit.elapsed_years))
+        return displacement_of(self.anatomy, self.shape(row), amplitudes)
+
+    def travelled(self, row: int, site: int, session: str, displacement: np.ndarray) -> Scan:
         """The head on the day of the scan, on the scanner of a site (0 to 7), with all that this adds.
 
         Args:
             session: key of what is drawn anew in every session: pose, contrast, inhomogeneity, gain and noise.
-            shape: of :meth:`shape`.
+            displacement: of :meth:`displacement`, the same for all scans of a head.
         """
         subject, visit = self._at(row, None)
         return make_scan(
@@ -116,7 +122,7 @@ class Twins:
             session,
             self.seed,
             self.settings.voxel_mm,
-            shape_field=shape,
+            displacement=displacement,
             scanner=self.settings.scanner,
             rich=self.settings.variety == "rich",
         )

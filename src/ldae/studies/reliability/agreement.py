@@ -12,7 +12,6 @@ import numpy as np
 from scipy.stats import t
 
 from ldae.studies.common.scales import OnScale, Spread, on
-from ldae.studies.common.statistics import Statistic
 from ldae.studies.reliability.names import PARTS, RELIABLE
 
 Kind = Literal["icc_1_1", "icc_2_1", "icc_3_1"]
@@ -87,6 +86,15 @@ class Intraclass:
         return 0.5 * np.log((1 + (self.raters - 1) * inside) / (1 - inside))
 
 
+class Part:
+    """A part of a whole: Student's t of the jackknife, from 0 to 1."""
+
+    def bounds(self, spread: Spread, level: float) -> tuple[float, float]:
+        """``value -+ t * error``, within 0 and 1."""
+        reach = float(t.ppf(0.5 + level / 2, spread.freedom)) * spread.error
+        return max(spread.value - reach, 0.0), min(spread.value + reach, 1.0)
+
+
 def of_one(kind: Kind, scanners: int, repeats: int) -> OnScale:
     """The ICC of one quantity. Values: (heads, scanners x repeats).
 
@@ -112,9 +120,10 @@ def median_of_many(kind: Kind, scanners: int, repeats: int) -> OnScale:
     return statistic
 
 
-def share_good(scanners: int, repeats: int) -> Statistic:
+def share_good(scanners: int, repeats: int) -> OnScale:
     """Of the dimensions that vary, the share whose ICC(2,1) is above 0.75. Values as of :func:`median_of_many`."""
 
+    @on(Part())
     def statistic(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
         found = icc(_tables(values, scanners, repeats, "icc_2_1"), weights, "icc_2_1")
         known = np.isfinite(found)
@@ -128,7 +137,7 @@ def _tables(values: np.ndarray, scanners: int, repeats: int, kind: Kind) -> np.n
     return shaped.swapaxes(1, 2) if kind == "icc_1_1" else shaped
 
 
-def share_of(part: str, scanners: int, repeats: int) -> Statistic:
+def share_of(part: str, scanners: int, repeats: int) -> OnScale:
     """Share of the variance that a part makes, summed over the quantities, by the components of a nested analysis.
 
     Heads lie within diagnoses and cross scanners, repeats lie within both (Searle, Casella & McCulloch 1992, ch. 4); a
@@ -137,6 +146,7 @@ def share_of(part: str, scanners: int, repeats: int) -> Statistic:
     same scanner. Values: (heads, scanners x repeats x quantities, then the number of the diagnosis).
     """
 
+    @on(Part())
     def statistic(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
         table = values[:, :-1].reshape(len(values), scanners, repeats, -1)
         found = components(table, values[:, -1].astype(int), weights)

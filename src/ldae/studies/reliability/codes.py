@@ -52,7 +52,7 @@ class Cohort:
 
     @cached_property
     def scans(self) -> pd.DataFrame:
-        """Of :attr:`rows`."""
+        """Of :attr:`rows`, one row each."""
         return self.inputs.scans.loc[self.rows].reset_index(drop=True)
 
     @cached_property

@@ -52,10 +52,11 @@ def make_travellers(
     index: list[dict] = []
     volumes: list[np.ndarray] = []
     for row in track(rows, "make_travellers", total=len(rows)):
-        shape, known = twins.shape(row), inputs.scans.loc[row, ["participant_id", "diagnosis", "age"]].to_dict()
+        displacement = twins.displacement(row)
+        known = inputs.scans.loc[row, ["participant_id", "diagnosis", "age"]].to_dict()
         for site, again in product(range(settings.scanners), range(settings.repeats)):
             session = f"T{site + 1}R{again + 1}"
-            scan = twins.travelled(row, site, session, shape)
+            scan = twins.travelled(row, site, session, displacement)
             truth = {f"truth_{name}": scan.truth[name] for name in FACTORS}
             index.append(known | {"session_id": f"ses-{session}", "scanner": site, "repeat": again} | truth)
             volumes.append(in_256_steps(conformed(scan, inputs, bias_field, conform)))
