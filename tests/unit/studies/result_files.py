@@ -159,15 +159,8 @@ def write_counterfactual(folder: Path) -> None:
 
 
 def write_reliability(folder: Path) -> None:
-    metrics = (
-        "icc_2_1_ad",
-        "icc_2_1_age",
-        "icc_2_1_code_median",
-        "icc_retest_ad",
-        "scanner_accuracy",
-        "scanner_chance",
-    )
-    metrics = (*metrics, "scanner_p", "icc_2_1_code_good", "share_scanner_code", "auc_ad_test")
+    icc = ("icc_2_1_ad", "icc_2_1_age", "icc_2_1_code_median", "icc_2_1_code_good", "icc_retest_ad")
+    metrics = (*icc, "scanner_accuracy", "scanner_chance", "scanner_p", "share_scanner_code", "auc_ad_test")
     names = ("ldae", "ldae_combat", "untrained_encoder", "oracle", "noise")
     write_tsv(folder / "summary.tsv", estimates({(name, metric): 0.9 for name in names for metric in metrics}, 24))
     compared = {("ldae-untrained_encoder", "icc_2_1_ad"): 0.1}
