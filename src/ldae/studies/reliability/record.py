@@ -104,7 +104,7 @@ STUDY = Study(
             link="Reliability",
         ),
     ),
-    tables=(Table("reliability", public=True),),
+    tables=(Table("reliability", public=True, columns=("goal",)),),
     headline=tuple(
         Headline(f"reliability_{metric}", SUMMARY, "ldae", metric)
         for metric in ("icc_2_1_ad", "icc_2_1_age", "icc_2_1_code_median", "scanner_accuracy")
