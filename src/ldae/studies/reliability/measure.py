@@ -224,12 +224,17 @@ def _scanner(read: Read, design: Design, permutations: int) -> dict[str, Estimat
 
 
 def differences(reads: dict[str, Read], design: Design) -> pd.DataFrame:
-    """ICC(2,1) of y_sem's predictions minus that of every other code's, on the same heads; ``p_holm`` counts all."""
+    """ICC(2,1) of y_sem's predictions minus that of every rival's, on the same heads; ``p_holm`` counts all of them.
+
+    Rivals are the other codes as they are, and the untrained encoder; neither harmonised codes nor truth and noise.
+    """
     statistic, rows = of_one("icc_2_1", design.scanners, design.repeats), []
     gap = difference_of(statistic, design.scanners * design.repeats)
     for name, read in reads.items():
+        if name in (OURS, *NOT_HARMONISED) or read.combat:
+            continue
         for task in PREDICTIONS:
-            if name == OURS or task not in read.said:
+            if task not in read.said:
                 continue
             both = np.hstack([design.by_head(one.said[task]) for one in (reads[OURS], read)])
             estimate = design.interval(both, gap)
