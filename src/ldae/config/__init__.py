@@ -22,6 +22,7 @@ from ldae.config.cohort import (
 )
 from ldae.config.counterfactual import Counterfactual
 from ldae.config.evaluation import Arithmetic, Direction, Evaluation, Sampling
+from ldae.config.forecasting import Forecasting
 from ldae.config.frozen import model_digest, read_recipe, with_model
 from ldae.config.method import Method
 from ldae.config.networks import Autoencoder, Dae, Diffusion, Discriminator, Imported, Representation, Supervised
@@ -54,6 +55,7 @@ __all__ = [
     "Direction",
     "Discriminator",
     "Evaluation",
+    "Forecasting",
     "Gpu",
     "Imported",
     "Launch",

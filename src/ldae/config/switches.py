@@ -58,6 +58,7 @@ LATENTS = (
     "eval_interpolation",
     "eval_manipulation",
     "eval_counterfactual",
+    "eval_forecasting",
     "eval_solvers",
 )
 SAMPLING = (
@@ -68,6 +69,7 @@ SAMPLING = (
     "eval_interpolation",
     "eval_manipulation",
     "eval_counterfactual",
+    "eval_forecasting",
     "eval_variation",
     "eval_samples",
     "eval_efficiency",

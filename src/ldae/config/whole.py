@@ -9,6 +9,7 @@ from ldae.config.arena import Arena
 from ldae.config.cohort import AuthorsCsv, Bids, Clinica, Convert, Manifest, Phantom, Raw, Splits
 from ldae.config.counterfactual import Counterfactual
 from ldae.config.evaluation import Arithmetic, Audit, Evaluation
+from ldae.config.forecasting import Forecasting
 from ldae.config.method import Method
 from ldae.config.networks import Autoencoder, Dae, Diffusion, Imported, Representation, Supervised
 from ldae.config.preprocessing import Preprocessing, Qc
@@ -100,6 +101,7 @@ class Config(Section):
     arena: Arena = Arena()
     counterfactual: Counterfactual = Counterfactual()
     reliability: Reliability = Reliability()
+    forecasting: Forecasting = Forecasting()
 
     @model_validator(mode="before")
     @classmethod

@@ -24,7 +24,14 @@ VISITS = 4.9  # scans per subject of the paper's cohort: 10,340 scans, about 2,1
 HALF_PEAK, FULL_PEAK = 312.0, 156.0  # TFLOP/s of an A100, dense: bf16, and float32 as TF32
 FLOAT, BYTE = 4, 1
 # Rules that a frozen model's run does not have:
-NOT_FROZEN = ("encode_baselines", "eval_counterfactual", "eval_reliability", "eval_variation", "eval_samples")
+NOT_FROZEN = (
+    "encode_baselines",
+    "eval_counterfactual",
+    "eval_reliability",
+    "eval_forecasting",
+    "eval_variation",
+    "eval_samples",
+)
 SHARED = ("eval_reconstruction", "eval_solvers", "eval_interpolation")  # work for every GPU of their jobs, as trainings
 
 
@@ -122,6 +129,7 @@ def inference(config: Config, cohort: Cohort, one: Teraflops) -> dict[str, float
     trips = min(travel.heads, people) * travel.scanners * travel.repeats
     timed = settings.efficiency_repeats * (1 + min(settings.batch, people) * (people > 1))
     triplets = min(settings.max_triplets, cohort.triplets)
+    behind = [min(config.forecasting.visits, max(0, cohort.test_scans - known * people)) for known in (1, 2)]
     trained_on = 0 if config.model else cohort.scans - cohort.test_scans
     lines = min(settings.calibration_scans, trained_on) * one.decode  # how ventricles are measured in decoded volumes
     return {
@@ -145,6 +153,9 @@ def inference(config: Config, cohort: Cohort, one: Teraflops) -> dict[str, float
         )
         + lines,
         "eval_reliability": trips * (2 * one.read + one.encode),
+        "eval_forecasting": behind[0] * (5 * generated + 3 * one.decode + 2 * one.read)
+        + behind[1] * (7 * generated + 4 * one.decode + 4 * one.read)
+        + lines,
         "eval_variation": min(SHOWN_VARIATIONS, people) * settings.variations * generated + lines,
         "eval_samples": settings.samples * (main * one.noise + one.decode)
         + 2 * people * one.decode

@@ -35,6 +35,7 @@ RULES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "eval_manipulation": (CHAIN, ("sample", "decode", "encode", "semantic", "metric")),
     "eval_counterfactual": ((*CHAIN, *CHAIN), ("sample", "decode", "encode", "semantic")),
     "eval_reliability": ((*CHAIN, *CHAIN), ("encode", "semantic")),
+    "eval_forecasting": (CHAIN, ("sample", "decode", "semantic", "metric")),
     "eval_variation": (CHAIN, ("sample", "decode")),
     "eval_samples": (CHAIN, ("sample", "decode", "encode", "semantic")),
     "eval_efficiency": ((*CHAIN, "dae"), ("sample", "decode", "encode", "semantic", "encode_dae", "sample_dae")),

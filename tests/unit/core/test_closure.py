@@ -226,6 +226,7 @@ def test_sampler_and_encoder_are_behind_every_rule_that_samples_or_reads_codes(c
         "interpolation",
         "manipulation",
         "counterfactual",
+        "forecasting",
         "variation",
         "reliability",
         "solvers",

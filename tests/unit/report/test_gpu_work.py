@@ -31,6 +31,8 @@ def test_the_paper_s_cohort_costs_what_was_counted_apart(capsys):
     evaluation = {name: rule for name, rule in rules.items() if not name.startswith("train_")}
     edits = evaluation.pop("eval_counterfactual")["pflop"]  # of 100 subjects 22 walks, of 2,000 triplets 4
     assert edits == pytest.approx(rules["eval_interpolation"]["pflop"] * 100 * 22 / (2000 * 4), rel=0.1)
+    forecasts = evaluation.pop("eval_forecasting")["pflop"]  # of 200 next visits 5 walks from one visit, 7 from two
+    assert forecasts == pytest.approx(rules["eval_interpolation"]["pflop"] * 200 * 12 / (2000 * 4), rel=0.1)
     assert sum(rule["pflop"] for rule in evaluation.values()) == pytest.approx(3740, rel=0.02)
     assert rules["eval_solvers"]["hours"] == pytest.approx(10.8, abs=0.1)
     assert rules["train_dae"]["hours"] == pytest.approx(2.5 * 66.6, rel=0.01)

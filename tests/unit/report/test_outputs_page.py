@@ -11,6 +11,8 @@ from ldae.report.outputs import FILES, SAID, column_words, matches, outputs_page
 from ldae.studies.common import codes_read
 from ldae.studies.common.statistics import ESTIMATE_COLUMNS
 from ldae.studies.counterfactual import measure as counterfactual
+from ldae.studies.forecasting import estimates as forecasting_estimates
+from ldae.studies.forecasting import measure as forecasting
 from ldae.studies.interpolation import measure as interpolation
 from ldae.studies.manipulation import effects
 from ldae.studies.manipulation import measure as manipulation
@@ -27,6 +29,8 @@ COLUMNS = {
     "moved scans": ("evaluate/manipulation/scans.tsv", manipulation.COLUMNS),
     "edited scans": ("evaluate/counterfactual/scans.tsv", counterfactual.COLUMNS),
     "travelling scans": ("evaluate/reliability/scans.tsv", reliability.COLUMNS),
+    "forecasts": ("evaluate/forecasting/forecasts.tsv", forecasting.COLUMNS),
+    "forecasts by group": ("evaluate/forecasting/by_group.tsv", forecasting_estimates.GROUP_KEYS),
     "doses": ("evaluate/manipulation/doses.tsv", effects.DOSE_KEYS),
     "label efficiency": ("evaluate/probe_checks/label_efficiency.tsv", checks.KEYS),
     "confounds": ("evaluate/probe_checks/confounds.tsv", checks.COLUMNS),

@@ -167,6 +167,24 @@ def write_reliability(folder: Path) -> None:
     write_tsv(folder / "differences.tsv", estimates(compared).assign(p=0.01, p_holm=0.01))
 
 
+def write_forecasting(folder: Path) -> None:
+    metrics = ("mae_brain", "ventricle_ml_step_error", "hippocampus_region_ml_step_error", "auc_future_ad")
+    methods = ("ldae_mean_slope", "ldae_ridge", "latent_mean_change", "copy_last", "ldae_copy")
+    values = {(name, metric): 0.7 for name in methods for metric in (*metrics, "future_mmse_mae")}
+    write_tsv(folder / "one_visit.tsv", estimates(values, subjects=24))
+    write_tsv(folder / "two_visits.tsv", estimates(values | {("ldae_slope", name): 0.6 for name in metrics}))
+    groups = [
+        estimates({("ldae_ridge", "ventricle_ml_step_error"): 0.5}).assign(
+            visits_known=1, grouping=grouping, level=level
+        )
+        for grouping, level in (("gap_years", "0.5"), ("gap_years", "1"), ("diagnosis", "CN"), ("diagnosis", "AD"))
+    ]
+    write_tsv(folder / "by_group.tsv", pd.concat(groups))
+    compared = estimates({("ldae_ridge-copy_last", "ventricle_ml_step_error"): -0.1}, subjects=24)
+    question = "better than copying the last visit"
+    write_tsv(folder / "differences.tsv", compared.assign(visits_known=1, question=question, p=0.01, p_holm=0.01))
+
+
 def write_probe_checks(folder: Path) -> None:
     values = {(name, metric): 0.7 for name in ("ldae", "untrained_encoder") for metric in CONFOUNDS}
     table = estimates(values)
@@ -316,6 +334,7 @@ def write_results(root: Path) -> Path:
     write_arena(root / "evaluate/arena")
     write_counterfactual(root / "evaluate/counterfactual")
     write_reliability(root / "evaluate/reliability")
+    write_forecasting(root / "evaluate/forecasting")
     write_interpolation(root / "evaluate/interpolation")
     write_manipulation(root / "evaluate/manipulation")
     write_variation(root / "evaluate/variation")

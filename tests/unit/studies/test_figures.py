@@ -16,6 +16,7 @@ from ldae.studies.arena.figure import figure_arena
 from ldae.studies.cohort.figure import figure_cohort, figure_qc
 from ldae.studies.common.inputs import write_volumes
 from ldae.studies.counterfactual.figure import figure_counterfactual
+from ldae.studies.forecasting.figure import figure_forecasting
 from ldae.studies.interpolation.figure import figure_8_interpolation, figure_9_interpolation_examples
 from ldae.studies.manipulation.figure import figure_6_manipulation
 from ldae.studies.manipulation.figure_dose_response import figure_7_dose_response
@@ -76,6 +77,9 @@ FIGURES: dict[str, Callable[[Path, Path], None]] = {
     "figure_arena": lambda r, stem: figure_arena(r / "evaluate/arena/ranks.tsv", stem),
     "figure_counterfactual": lambda r, stem: figure_counterfactual(r / "evaluate/counterfactual/summary.tsv", stem),
     "figure_reliability": lambda r, stem: figure_reliability(r / "evaluate/reliability/summary.tsv", stem),
+    "figure_forecasting": lambda r, stem: figure_forecasting(
+        *(r / f"evaluate/forecasting/{name}.tsv" for name in ("one_visit", "two_visits", "by_group")), stem
+    ),
     "figure_probes": lambda r, stem: figure_probes(r / "evaluate/probes/summary.tsv", stem),
 }
 

@@ -79,7 +79,15 @@ def test_the_studies_write_what_they_read(cohort: Cohort, evaluated: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "rule", ["eval_reconstruction", "eval_solvers", "eval_interpolation", "eval_manipulation", "eval_counterfactual"]
+    "rule",
+    [
+        "eval_reconstruction",
+        "eval_solvers",
+        "eval_interpolation",
+        "eval_manipulation",
+        "eval_counterfactual",
+        "eval_forecasting",
+    ],
 )
 def test_a_rule_that_asks_by_key_is_told_every_switch_of_it(rule: str) -> None:
     settings = {"method": Method().model_dump(), "preprocessing": {}, "splits": {}}

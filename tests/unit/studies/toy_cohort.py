@@ -153,16 +153,21 @@ def write_models(train: Path) -> None:
         write_json(train / stage / "model.json", description)
 
 
-def write_cohort(store: Path) -> tuple[LinearLDAE, pd.DataFrame, pd.DataFrame]:
+def write_cohort(
+    store: Path, table: pd.DataFrame | None = None, stage: pd.Series | None = None, texture: float = 1.0
+) -> tuple[LinearLDAE, pd.DataFrame, pd.DataFrame]:
+    """That of ``cohort_table``, each scan at the stage of its diagnosis and noise; or another, at these stages."""
     write_models(store.parent / "train")
-    table, rng, ldae = cohort_table(), np.random.default_rng(0), LinearLDAE()
-    stage = table["diagnosis"].map({"CN": 0, "MCI": 1, "AD": 2}) + rng.normal(0, 0.3, len(table))
+    table = cohort_table() if table is None else table
+    rng, ldae = np.random.default_rng(0), LinearLDAE()
+    noise = rng.normal(0, 0.3, len(table))
+    stage = table["diagnosis"].map({"CN": 0, "MCI": 1, "AD": 2}) + noise if stage is None else stage
     size = 0.1 + 0.05 * stage.clip(lower=0)
     keys = table[["participant_id", "session_id"]]
     index = table.drop(columns="split").assign(determinant=2.0, field_strength=np.where(table.index % 3, 3.0, 1.5))
     corner = np.array(CENTRE) - SPACING * (np.array(SHAPE) - 1) / 2
     affine = np.vstack([np.column_stack([SPACING * np.eye(3), corner]), [0, 0, 0, 1]]).tolist()
-    volumes = [np.rint(255 * brain(v, rng.standard_normal(SHAPE))).astype(np.uint8) for v in size]
+    volumes = [np.rint(255 * brain(v, texture * rng.standard_normal(SHAPE))).astype(np.uint8) for v in size]
     write_store(store / "volumes", volumes, index, dtype="uint8", affine=affine, spacing_mm=SPACING)
     latents = np.stack([np.stack(volumes) / 255, np.zeros((len(volumes), *SHAPE))], axis=1)[:, :, None]
     packed = open_store(store / "volumes")

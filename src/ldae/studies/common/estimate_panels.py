@@ -12,6 +12,15 @@ from ldae.studies.common.statistics import FEW_NOTE
 
 MINUS = "\N{MINUS SIGN}"
 METRIC_LABELS = {
+    "mae_brain": "mean absolute error in the brain",
+    "ventricle_ml_step_error": "error of the ventricles' change (ml)",
+    "ventricle_ml_step_error_truth": "error of the true ventricles' change (ml)",
+    "hippocampus_region_ml_step_error": "error of the hippocampal region's change (ml)",
+    "hippocampus_ml_step_error_truth": "error of the true hippocampi's change (ml)",
+    "ventricle_ml_step_r": "ventricles' change: r with the measured one",
+    "code_error": "error of y$_{sem}$ (standard deviations)",
+    "auc_future_ad": "AUC, AD against CN at the next visit",
+    "future_mmse_mae": "MMSE error at the next visit (points)",
     "image_error": "distance from the true change (0 the truth, 1 no edit)",
     "image_cosine": "cosine with the true change",
     "image_amount": "part of the true change that is there",

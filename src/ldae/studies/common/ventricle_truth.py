@@ -17,10 +17,9 @@ import pandas as pd
 
 from ldae.core.batches import batches
 from ldae.core.keyed import study_stream
-from ldae.core.lineage import require_maker, require_scale_factor
 from ldae.inference.decoder import Decoder
-from ldae.inference.readers import Latents
 from ldae.studies.common.anatomy import ventricle_ml
+from ldae.studies.common.cached_latents import cached_latents
 from ldae.studies.common.inputs import Inputs
 
 TRUTH = "truth_ventricle_ml_mni"
@@ -116,13 +115,10 @@ def measured_reconstructions(decoder: Decoder, inputs: Inputs, rows: np.ndarray)
     Raises:
         UserError: the latents are of another autoencoder.
     """
-    store, measured = inputs.latents, []
-    require_maker(store, decoder.ldae.autoencoder_digest, "autoencoder")
-    require_scale_factor(store, decoder.ldae.scale_factor)
+    measured = []
     for batch in batches(rows, decoder.batch):
-        latents = Latents(store, batch, decoder.ldae.device)
-        z = latents.evaluated(list(range(len(batch))), decoder.ldae.method.posterior)
-        measured += [ventricle_ml(volume[0], inputs.grid) for volume in decoder.decode_latent(z.cpu().numpy())]
+        volumes = decoder.decode_latent(cached_latents(decoder, inputs, batch))
+        measured += [ventricle_ml(volume[0], inputs.grid) for volume in volumes]
     return np.array(measured)
 
 

@@ -16,6 +16,7 @@ from ldae.inference.decoder import Decoder
 from ldae.inference.paths import lerp, slerp
 from ldae.studies.common.codes_read import Reads
 from ldae.studies.common.inputs import volumes_of
+from ldae.studies.common.visit_times import increasing, times_of
 
 METHODS = ["ldae", "ldae_months", "y_only", "x_T_only", "latent_lerp", "voxel_lerp", "copy_nearest", "ae"]
 FROM_VOXELS = ("voxel_lerp", "copy_nearest")  # all others decode latents
@@ -67,24 +68,6 @@ def find_triplets(scans: pd.DataFrame, limit: int | None = None) -> list[Triplet
     drawn = sorted(triplets, key=lambda own: key("triplets", *(names[row] for row in (own.start, own.target, own.end))))
     kept = set(drawn[:limit])
     return [triplet for triplet in triplets if triplet in kept]
-
-
-def times_of(ages: np.ndarray, months: np.ndarray) -> np.ndarray | None:
-    """When three visits were, by the first of these that is known and strictly increases; None where none does.
-
-    The ages at the scans (years) unless all are whole years, which are too coarse for visits months apart; the months
-    of the visits; ages in whole years.
-    """
-    coarse = bool((ages == np.round(ages)).all())
-    for time in (months, ages) if coarse else (ages, months):
-        if increasing(time):
-            return time
-    return None
-
-
-def increasing(time: np.ndarray) -> bool:
-    """Whether all times are known and each is later than the one before."""
-    return bool((np.diff(time) > 0).all())  # a comparison with NaN is False
 
 
 def middle(time: np.ndarray) -> float:

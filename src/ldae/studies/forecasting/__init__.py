@@ -1,0 +1,1 @@
+"""The next visit from one or two earlier ones."""
