@@ -1,7 +1,7 @@
 """How often the intervals of the tables hold the true value, on cohorts that are simulated anew (docs/statistics.md).
 
 python benchmarks/coverage.py [--cohorts 1000] [--cross-validated 200] [--only areas shares amounts differences folds \
-    power]
+    calibration power]
 
 Every cohort has two scans a subject that share four fifths of their variance. "Before" is the percentile bootstrap over
 subjects that the same number had until 2026-11.
@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from ldae.studies.calibration.measure import CALIBRATION
 from ldae.studies.common import statistics as s
 from ldae.studies.common.feature_sets import fixed
 from ldae.studies.common.linear_probes import outer_folds
@@ -103,6 +104,27 @@ def differences(cohorts: int) -> Iterator[Row]:
         yield f"AUC {one} - {other} on the same {positive} AD, {negative} CN", *np.mean(found, axis=0)
 
 
+def calibration(cohorts: int) -> Iterator[Row]:
+    """Logits that are half as large again as the right ones, and too high by 0.3; who has AD is drawn anew, too. Where
+    the logits part the classes there is no slope; such cohorts do not count."""
+
+    def told(rng: np.random.Generator, positive: int, negative: int, area: float) -> np.ndarray:
+        subjects = positive + negative
+        ad = int(np.clip(rng.binomial(subjects, positive / subjects), 2, subjects - 2))
+        values = classed(rng, ad, subjects - ad, area)
+        right = norm.ppf(area) * np.sqrt(2)  # times the score of a binormal reader: the logit, but for the prevalence
+        return np.column_stack([1.5 * right * values[:, 0] + 0.3, values[:, 1]])
+
+    for positive, negative, area in ((11, 12, 0.75), (11, 12, 0.9), (10, 30, 0.85), (45, 45, 0.9), (100, 150, 0.85)):
+        many = told(np.random.default_rng(0), 4000 * positive, 4000 * negative, area)
+        for name, statistic in CALIBRATION.items():
+            rng, truth = np.random.default_rng(1), float(statistic(many, np.ones((1, len(many))))[0])
+            drawn = [told(rng, positive, negative, area) for _ in range(cohorts)]
+            known = [values for values in drawn if np.isfinite(statistic(values, np.ones((1, len(values))))[0])]
+            found = [holds(values, truth, statistic, k) for k, values in enumerate(known)]
+            yield f"{name} {truth:.2f}, {positive} AD, {negative} CN", *np.mean(found, axis=0)
+
+
 def power(cohorts: int) -> Iterator[Row]:
     """How often the interval of a difference leaves zero out: as on test subjects, and widened as of five folds."""
     five_folds = s.cv_widening(np.arange(5))
@@ -173,6 +195,7 @@ PARTS = {
     "amounts": amounts,
     "differences": differences,
     "folds": folds,
+    "calibration": calibration,
     "power": power,
 }
 

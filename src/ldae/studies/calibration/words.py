@@ -1,0 +1,83 @@
+"""What the report says of the study in words: whether the probabilities are right, and for whom the probe errs."""
+
+from pathlib import Path
+
+import pandas as pd
+from markupsafe import Markup
+
+from ldae.core.files import read_tsv
+from ldae.studies.calibration.record import GAPS, PROTOCOLS, SUMMARY
+from ldae.studies.common.estimate_panels import brief_estimate, metric_label
+from ldae.studies.common.statistics import ALPHA
+from ldae.studies.common.study import ReportSources
+from ldae.studies.probes.estimates import OURS
+from ldae.studies.probes.table import chance_words
+
+GROUPINGS = {"sex": "sex", "age": "thirds of age", "site": "sites", "field_strength": "field strength",
+             "study_phase": "study phases"}  # fmt: skip
+EXTREME, TIMID = "too extreme", "not extreme enough"
+SLOPE = "{}: the calibration slope of y<sub>sem</sub> is {}{}."
+UNEVEN = Markup(
+    "<strong>The probe of y<sub>sem</sub> errs unevenly, by more than chance, between {}.</strong> P-values are "
+    "adjusted for the five groupings."
+)
+EVEN = Markup("No gap between groups is told apart from chance (p-values adjusted for the five groupings).")
+
+
+def findings(sources: ReportSources, public: bool) -> Markup | None:
+    """Whether the probabilities are told apart from right ones, and the gaps that chance does not explain."""
+    paths = [sources.evaluate / name for name in (SUMMARY, GAPS)]
+    if not all(path.is_file() for path in paths):
+        return None
+    summary, gaps = (_ours(path) for path in paths)
+    sentences = [*_slopes(summary), _uneven(gaps)]
+    return Markup(" ").join(Markup(sentence) for sentence in sentences if sentence)
+
+
+def gaps(sources: ReportSources, public: bool) -> pd.DataFrame | None:
+    """The largest gap of the probe of y_sem in every grouping, cross-validated, beside chance."""
+    path = sources.evaluate / GAPS
+    lines = _ours(path) if path.is_file() else pd.DataFrame()
+    if lines.empty:
+        return None
+    lines = lines[lines["metric"].str.contains(r"_cv(?:_|$)")].dropna(subset=["value"])
+    return pd.DataFrame(
+        {
+            "metric": [metric_label(name) for name in lines["metric"]],
+            "between": lines["grouping"].map(GROUPINGS),
+            "largest gap": [brief_estimate(*row) for row in lines[["value", "low", "high"]].to_numpy(float)],
+            "by chance": [
+                chance_words(*row) for row in lines[["chance", "chance_low", "chance_high", "p"]].to_numpy(float)
+            ],
+            "p, adjusted": [f"{p:.2g}" for p in lines["p_holm"]],
+        }
+    )
+
+
+def _ours(path: Path) -> pd.DataFrame:
+    table = read_tsv(path)
+    return table[table["method"] == OURS]
+
+
+def _slopes(summary: pd.DataFrame) -> list[str]:
+    sentences = []
+    for protocol, words in PROTOCOLS.items():
+        found = summary[(summary["metric"] == f"calibration_slope_ad_{protocol}")].dropna(subset=["value", "low"])
+        if len(found):
+            value, low, high = found.iloc[0][["value", "low", "high"]].astype(float)
+            said = f": the probabilities are {EXTREME if high < 1 else TIMID}" if not low <= 1 <= high else ""
+            sentences.append(SLOPE.format(words.capitalize(), brief_estimate(value, low, high), said))
+    return sentences
+
+
+def _uneven(gaps: pd.DataFrame) -> Markup | None:
+    known = gaps.dropna(subset=["p_holm"])
+    if known.empty:
+        return None
+    beyond = known[known["p_holm"] < ALPHA]
+    said = [
+        f"{GROUPINGS[str(line['grouping'])]} ({metric_label(str(line['metric']))}: gap {line['value']:.2g}, by chance "
+        f"{line['chance']:.2g})"
+        for _, line in beyond.iterrows()
+    ]
+    return UNEVEN.format("; ".join(said)) if said else EVEN
