@@ -13,12 +13,12 @@ from markupsafe import Markup, escape
 
 from ldae.core.contamination import MARK, read_contamination
 from ldae.core.files import read_tsv
+from ldae.studies.common.chance import CHANCE
 from ldae.studies.common.estimate_panels import MINUS, brief_estimate, metric_label
 from ldae.studies.common.method_styles import Method, in_html, present
 from ldae.studies.common.paper_tables import row_subjects
 from ldae.studies.common.statistics import FEW_NOTE, FEW_PER_CLASS, FEW_SUBJECTS
 from ldae.studies.common.study import Card, Estimates
-from ldae.studies.probes.reading import CHANCE
 from ldae.studies.registry import STUDIES, cards
 
 DAGGER = "\N{DAGGER}"

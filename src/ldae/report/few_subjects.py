@@ -18,9 +18,9 @@ from ldae.core.closure import import_all
 from ldae.core.errors import UserError
 from ldae.core.files import read_json, read_tsv, write_json, write_text, write_tsv
 from ldae.report.model_card import estimate_words
+from ldae.studies.common.chance import CHANCE
 from ldae.studies.common.paper_tables import write_table
 from ldae.studies.common.study import Figure, Study, Table
-from ldae.studies.probes.reading import CHANCE
 from ldae.studies.registry import STUDIES
 from ldae.studies.registry import figures as figures_of
 

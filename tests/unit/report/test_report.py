@@ -17,10 +17,10 @@ from ldae.report.differences import differences, missing_weights
 from ldae.report.estimates import estimates_table, headline_cards, plain_table, without_unavailable
 from ldae.report.html import ReportSources, data_uri, report_html
 from ldae.report.run_description import flatters
+from ldae.studies.common.chance import CHANCE
 from ldae.studies.common.estimate_panels import METRIC_LABELS
 from ldae.studies.common.method_styles import PROBES, in_html
 from ldae.studies.common.study import Estimates
-from ldae.studies.probes.reading import CHANCE
 from ldae.studies.registry import STUDIES, figures
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}

@@ -151,6 +151,31 @@ def write_arena(folder: Path) -> None:
     write_tsv(folder / "ranks.tsv", estimates(named, subjects=24))
 
 
+def write_calibration(folder: Path) -> None:
+    named = {
+        ("ldae", f"{name}_{protocol}"): value for name, value in CALIBRATION.items() for protocol in ("cv", "test")
+    }
+    write_tsv(folder / "summary.tsv", estimates(named, subjects=24))
+    curves = {
+        ("ldae", f"{name}_{protocol}"): 0.3 for name in ("probability_ad", "share_ad") for protocol in ("cv", "test")
+    }
+    parts = [estimates({key: value + part / 5 for key, value in curves.items()}).assign(part=part) for part in (1, 2)]
+    write_tsv(folder / "curves.tsv", pd.concat(parts))
+    worth = {("ldae", f"net_benefit_ad_{protocol}"): 0.2 for protocol in ("cv", "test")}
+    thresholds = [estimates(worth, subjects=24).assign(threshold=place / 10) for place in range(1, 10)]
+    write_tsv(folder / "decisions.tsv", pd.concat(thresholds))
+    groups = [
+        estimates({("ldae", "auc_ad_cv"): value}).assign(grouping="sex", level=level)
+        for level, value in (("men", 0.7), ("women", 0.8))
+    ]
+    write_tsv(folder / "subgroups.tsv", pd.concat(groups))
+    gap = estimates({("ldae", "auc_ad_cv"): 0.1}).assign(grouping="sex", levels="men, women")
+    write_tsv(folder / "gaps.tsv", gap.assign(chance=0.05, chance_low=0.01, chance_high=0.2, p=0.2, p_holm=1.0))
+
+
+CALIBRATION = {"brier_ad": 0.2, "calibration_slope_ad": 0.9, "calibration_in_the_large_ad": 0.02}
+
+
 def write_counterfactual(folder: Path) -> None:
     metrics = ("image_error", "image_cosine", "outside_share", "ventricle_ml_amount", "independent_effect")
     values = {(name, metric): 0.9 for name in ("ldae_probe", "ldae_regression", "random") for metric in metrics}
@@ -332,6 +357,7 @@ def write_results(root: Path) -> Path:
     write_probes(root / "evaluate/probes")
     write_probe_checks(root / "evaluate/probe_checks")
     write_arena(root / "evaluate/arena")
+    write_calibration(root / "evaluate/calibration")
     write_counterfactual(root / "evaluate/counterfactual")
     write_reliability(root / "evaluate/reliability")
     write_forecasting(root / "evaluate/forecasting")

@@ -13,6 +13,7 @@ from ldae.config import load_config
 from ldae.core.files import read_tsv, write_tsv
 from ldae.core.store import open_store
 from ldae.studies.arena.figure import figure_arena
+from ldae.studies.calibration.figure import figure_calibration, figure_subgroups
 from ldae.studies.cohort.figure import figure_cohort, figure_qc
 from ldae.studies.common.inputs import write_volumes
 from ldae.studies.counterfactual.figure import figure_counterfactual
@@ -75,6 +76,10 @@ FIGURES: dict[str, Callable[[Path, Path], None]] = {
     "figure_confounds": lambda r, stem: figure_confounds(r / "evaluate/probe_checks/confounds.tsv", stem),
     "figure_qc": lambda r, stem: figure_qc(r / "manifest/qc_mosaic.png", r / "manifest/qc.tsv", stem),
     "figure_arena": lambda r, stem: figure_arena(r / "evaluate/arena/ranks.tsv", stem),
+    "figure_calibration": lambda r, stem: figure_calibration(
+        *(r / f"evaluate/calibration/{name}.tsv" for name in ("curves", "decisions")), stem
+    ),
+    "figure_subgroups": lambda r, stem: figure_subgroups(r / "evaluate/calibration/subgroups.tsv", stem),
     "figure_counterfactual": lambda r, stem: figure_counterfactual(r / "evaluate/counterfactual/summary.tsv", stem),
     "figure_reliability": lambda r, stem: figure_reliability(r / "evaluate/reliability/summary.tsv", stem),
     "figure_forecasting": lambda r, stem: figure_forecasting(

@@ -10,6 +10,8 @@ import pandas as pd
 
 from ldae.core.keyed import study_stream
 from ldae.core.keys import KEY
+from ldae.studies.common.chance import beside
+from ldae.studies.common.predictions import NEGATIVE, estimate_of, sensitivity, specificity
 from ldae.studies.common.statistics import (
     FEW_PER_CLASS,
     FEW_SUBJECTS,
@@ -22,9 +24,6 @@ from ldae.studies.common.statistics import (
     mae,
     not_available,
 )
-from ldae.studies.probes.estimates import estimate_of, sensitivity, specificity
-from ldae.studies.probes.measure import NEGATIVE
-from ldae.studies.probes.reading import beside
 
 GROUPINGS = ("sex", "age", "site", "field_strength", "study_phase")
 DRAWS = 199  # of five groupings one can then be told from chance

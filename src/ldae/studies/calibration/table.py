@@ -6,8 +6,8 @@ import pandas as pd
 
 from ldae.core.files import read_tsv
 from ldae.studies.calibration.record import GAPS, METRICS, PROTOCOLS, SUBGROUPS, SUMMARY
+from ldae.studies.common.chance import chance_words
 from ldae.studies.common.paper_tables import TRAINING_SEEDS, estimate_cells, few_words, format_estimate
-from ldae.studies.probes.table import chance_words
 
 
 def calibration_table(evaluate: Path) -> pd.DataFrame:

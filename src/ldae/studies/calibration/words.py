@@ -7,11 +7,11 @@ from markupsafe import Markup
 
 from ldae.core.files import read_tsv
 from ldae.studies.calibration.record import GAPS, PROTOCOLS, SUMMARY
+from ldae.studies.common.chance import chance_words
 from ldae.studies.common.estimate_panels import brief_estimate, metric_label
+from ldae.studies.common.predictions import OURS
 from ldae.studies.common.statistics import ALPHA
 from ldae.studies.common.study import ReportSources
-from ldae.studies.probes.estimates import OURS
-from ldae.studies.probes.table import chance_words
 
 GROUPINGS = {"sex": "sex", "age": "thirds of age", "site": "sites", "field_strength": "field strength",
              "study_phase": "study phases"}  # fmt: skip

@@ -11,20 +11,19 @@ from ldae.config import Evaluation, Method
 from ldae.core.files import read_tsv, write_tsv
 from ldae.core.keyed import study_stream
 from ldae.core.keys import KEY, KEY_TYPES
+from ldae.studies.common.chance import CHANCE
 from ldae.studies.common.feature_sets import TASKS, VoxelPca, code_sets, voxel_gram
 from ldae.studies.common.inputs import Inputs
 from ldae.studies.common.linear_probes import Features, Task, can_be_fitted
+from ldae.studies.common.predictions import CONSTANT, NEGATIVE, PERMUTED, estimate_of
 from ldae.studies.common.scales import OnScale
 from ldae.studies.common.statistics import Estimate, auc, estimates_table, interval, mae, not_available
-from ldae.studies.probes.estimates import PERMUTED, estimate_of
 from ldae.studies.probes.measure import (
-    CONSTANT,
-    NEGATIVE,
     fit_chosen,
     probe_groups,
     task_rows,
 )
-from ldae.studies.probes.reading import CHANCE, components_read, read_from
+from ldae.studies.probes.reading import components_read, read_from
 
 METRICS: dict[Task, tuple[str, OnScale]] = {"ad": ("auc_ad_test", auc), "age": ("age_mae_test", mae)}
 KEYS = ("method", "metric", "fraction", "n_train_subjects", "n_draws", "n_draws_used", "sd_of_draws")

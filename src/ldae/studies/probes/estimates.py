@@ -12,9 +12,18 @@ import numpy as np
 import pandas as pd
 
 from ldae.core.keys import KEY
+from ldae.studies.common.predictions import (
+    OURS,
+    PERMUTED,
+    counts,
+    estimate_of,
+    ratio,
+    sensitivity,
+    specificity,
+    unfitted,
+)
 from ldae.studies.common.scales import Amount, Correlation, Share, like, on
 from ldae.studies.common.statistics import (
-    Estimate,
     Statistic,
     auc,
     correlation,
@@ -29,42 +38,15 @@ from ldae.studies.common.statistics import (
 )
 from ldae.studies.common.statistics import verdict as said_of
 
-Counts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 PROTOCOLS = ("cv", "test", "test_paper")
-OURS, PERMUTED = "ldae", "permuted_labels"
 LARGER_IS_BETTER = {"auc_ad": True, "age_mae": False}
-
-
-def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    return np.where(denominator > 0, numerator / np.where(denominator > 0, denominator, 1), np.nan)
-
-
-def _counts(values: np.ndarray, weights: np.ndarray) -> Counts:
-    """True and false positives, true and false negatives at probability 0.5, each (replicates,)."""
-    called, positive = values[:, 0] > 0, values[:, 1] > 0.5
-    cells = (called & positive, called & ~positive, ~called & ~positive, ~called & positive)
-    return tuple(weights @ cell.astype(float) for cell in cells)
 
 
 @on(Share(), by_class=True)
 def accuracy(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Share of the scans that are called rightly at probability 0.5."""
-    tp, fp, tn, fn = _counts(values, weights)
-    return _ratio(tp + tn, tp + fp + tn + fn)
-
-
-@on(Share(of=1), by_class=True)
-def sensitivity(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Recall of AD."""
-    tp, _, _, fn = _counts(values, weights)
-    return _ratio(tp, tp + fn)
-
-
-@on(Share(of=0), by_class=True)
-def specificity(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Recall of CN (what the paper's code calls recall: its positive class is CN)."""
-    _, fp, tn, _ = _counts(values, weights)
-    return _ratio(tn, tn + fp)
+    tp, fp, tn, fn = counts(values, weights)
+    return ratio(tp + tn, tp + fp + tn + fn)
 
 
 @on(Share(of="both"), by_class=True)
@@ -76,28 +58,28 @@ def balanced_accuracy(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 @on(Share(of=1), by_class=True)
 def precision(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Share of AD among the scans called AD; NaN where none is."""
-    tp, fp, _, _ = _counts(values, weights)
-    return _ratio(tp, tp + fp)
+    tp, fp, _, _ = counts(values, weights)
+    return ratio(tp, tp + fp)
 
 
 @on(Share(of=1), by_class=True)
 def f1(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Harmonic mean of precision and recall of AD."""
-    tp, fp, _, fn = _counts(values, weights)
-    return _ratio(2 * tp, 2 * tp + fp + fn)
+    tp, fp, _, fn = counts(values, weights)
+    return ratio(2 * tp, 2 * tp + fp + fn)
 
 
 @on(Correlation(), by_class=True)
 def mcc(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Matthews correlation coefficient."""
-    tp, fp, tn, fn = _counts(values, weights)
-    return _ratio(tp * tn - fp * fn, np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)))
+    tp, fp, tn, fn = counts(values, weights)
+    return ratio(tp * tn - fp * fn, np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)))
 
 
 @on(Amount(positive=True))
 def rmse(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Over all rows at once; a mean over batches would be too low (Jensen)."""
-    return np.sqrt(_ratio(weights @ (values[:, 0] - values[:, 1]) ** 2, weights.sum(1)))
+    return np.sqrt(ratio(weights @ (values[:, 0] - values[:, 1]) ** 2, weights.sum(1)))
 
 
 @on(Amount(signed=True))
@@ -106,7 +88,7 @@ def r2(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     target = values[:, 1] - values[:, 1].mean()
     total = weights.sum(1)
     spread = weights @ target**2 - (weights @ target) ** 2 / total
-    return 1 - _ratio(weights @ (values[:, 0] - values[:, 1]) ** 2, np.where(spread > 1e-12, spread, 0))
+    return 1 - ratio(weights @ (values[:, 0] - values[:, 1]) ** 2, np.where(spread > 1e-12, spread, 0))
 
 
 @on(Amount(signed=True))
@@ -117,7 +99,7 @@ def bias_slope(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     error = values[:, 0] - values[:, 1]
     spread = weights @ target**2 - (weights @ target) ** 2 / total
     shared = weights @ (error * target) - (weights @ error) * (weights @ target) / total
-    return _ratio(shared, np.where(spread > 1e-12, spread, 0))
+    return ratio(shared, np.where(spread > 1e-12, spread, 0))
 
 
 AD_METRICS: dict[str, Statistic] = {
@@ -210,7 +192,7 @@ def summary(predictions: pd.DataFrame, bootstrap: int, seed: int, positive_class
                 if task == "age" and protocol != "test_paper" and name not in UNCORRECTED:
                     rows += corrected_rows(group, name, protocol, bootstrap, seed)
             if of_task.empty and protocol != "test_paper":
-                reason = not_available(_unfitted(task))
+                reason = not_available(unfitted(task))
                 rows += [reason.row(method=OURS, metric=f"{metric}_{protocol}") for metric in metrics]
     return estimates_table(rows)
 
@@ -241,24 +223,6 @@ def _expected(of_task: pd.DataFrame, protocol: str) -> list[str]:
     names = list(dict.fromkeys(of_task["features"]))
     here = set(of_task.loc[of_task["protocol"] == protocol, "features"])
     return [name for name in names if name in here or name == OURS]
-
-
-def _unfitted(task: str) -> str:
-    missing = "a class is" if task == "ad" else "ages are"
-    return f"no probe could be fitted: {missing} missing among the other subjects"
-
-
-def estimate_of(group: pd.DataFrame, task: str, statistic: Statistic, bootstrap: int, seed: int) -> Estimate:
-    """One metric of some predictions, or why it cannot be had."""
-    if group.empty:
-        return not_available(_unfitted(task))
-    if task == "ad" and group["target"].nunique() < 2:
-        absent = "AD" if group["target"].iloc[0] == 0 else "CN"
-        return not_available(f"no {absent} scan among the {group['participant_id'].nunique()} subjects")
-    values = group[["prediction", "target"]].to_numpy(float)
-    return interval(
-        values, group["participant_id"], statistic, bootstrap, seed, widen=cv_widening(group.get("fold", ()))
-    )
 
 
 def differences(predictions: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:

@@ -29,15 +29,14 @@ from ldae.studies.common.linear_probes import (
     fit,
     outer_folds,
 )
+from ldae.studies.common.predictions import CONSTANT, NEGATIVE, OURS, POSITIVE
 from ldae.studies.common.statistics import estimates_table, not_available
 from ldae.studies.probes.discriminant_plane import lda_projection
-from ldae.studies.probes.estimates import COMPARED, OURS, differences, summary
+from ldae.studies.probes.estimates import COMPARED, differences, summary
 from ldae.studies.probes.paper_protocol import paper_probes
 
 METHOD = Method()
-POSITIVE, NEGATIVE = "AD", "CN"
 TRAINED_RIVALS = ("dae", "supervised", "supervised_features")  # of the paper, with networks of their own
-CONSTANT = {"ad": "majority_class", "age": "mean_predictor"}
 COLUMNS = {  # of predictions.tsv -> what they hold
     "participant_id": "who was scanned",
     "session_id": "at which visit",

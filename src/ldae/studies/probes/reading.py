@@ -6,7 +6,7 @@ so codes of pure noise are read below 0.5, the more so the fewer subjects there 
 codes of the subjects change places, and the same folds are read again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import reduce
 from operator import add
@@ -16,6 +16,7 @@ import pandas as pd
 from scipy.linalg import cho_factor, cho_solve
 
 from ldae.core.keyed import study_stream
+from ldae.studies.common.chance import CHANCE, beside
 from ldae.studies.common.feature_sets import VoxelPca
 from ldae.studies.common.linear_probes import (
     INNER_FOLDS,
@@ -39,7 +40,6 @@ from ldae.studies.probes.estimates import OURS, r2
 PENALTY = PENALTIES["age"]
 ROUNDING = 1e-6  # of a column's mean: what sums of squares leave of no spread at all
 COMPONENTS, COMPONENT_KEYS, COMPONENT_R2 = 10, ("method", "metric", "component"), "voxel_component_r2"
-CHANCE = ("chance", "chance_low", "chance_high", "chance_p")
 
 
 @dataclass(frozen=True)
@@ -113,15 +113,6 @@ def read_from(
         null = [float(statistic(one, evenly)[0]) for one in permuted]
         found[metric] = Reading(estimate, ", ".join(classes), *beside(estimate.value, null))
     return found
-
-
-def beside(value: float | None, null: Sequence[float]) -> tuple[float, float, float, float] | tuple[()]:
-    """Mean and central 95 % of the permuted numbers, and the share of them that reach the value; none without any."""
-    if len(null) == 0 or value is None:
-        return ()
-    low, high = np.quantile(null, (0.025, 0.975), method="weibull")  # holds a further one in 95 of 100 cases
-    reached = 1 + sum(one >= value for one in null)
-    return float(np.mean(null)), float(low), float(high), reached / (1 + len(null))
 
 
 def exchanged(subjects: np.ndarray, seed: int, draw: int) -> np.ndarray:

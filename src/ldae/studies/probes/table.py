@@ -5,10 +5,11 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.core.files import read_json, read_tsv
+from ldae.studies.common.chance import CHANCE, chance_words
 from ldae.studies.common.linear_probes import Task
 from ldae.studies.common.paper_tables import TRAINING_SEEDS, few_words, format_estimate, row_subjects
-from ldae.studies.probes.estimates import AGE_METRICS, CORRECTED, LARGER_IS_BETTER, OURS, PERMUTED, PROTOCOLS, verdict
-from ldae.studies.probes.reading import CHANCE
+from ldae.studies.common.predictions import OURS, PERMUTED
+from ldae.studies.probes.estimates import AGE_METRICS, CORRECTED, LARGER_IS_BETTER, PROTOCOLS, verdict
 from ldae.studies.probes.record import PUBLISHED
 
 PROTOCOL_WORDS = {
@@ -150,8 +151,3 @@ def check_table(path: Path) -> pd.DataFrame:
         n_training_seeds=TRAINING_SEEDS,
         note=table["note"].where(table["value"].notna()),
     )
-
-
-def chance_words(null: float, low: float, high: float, p: float) -> str | None:
-    """``0.460 [0.380, 0.560], p = 0.04``; none where nothing was permuted."""
-    return None if pd.isna(null) else f"{null:.3f} [{low:.3f}, {high:.3f}], p = {p:.2g}"
