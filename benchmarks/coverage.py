@@ -64,6 +64,15 @@ def shares(cohorts: int) -> Iterator[Row]:
             statistic = getattr(estimates, name)
             found = [holds(classed(rng, positive, negative, area), truth, statistic, k) for k in range(cohorts)]
             yield f"{name} {truth:.2f}, {positive} AD, {negative} CN", *np.mean(found, axis=0)
+    for ad, cn, found_of_ad, wrong_of_cn in ((40, 40, 0.1, 0.03), (40, 40, 0.2, 0.05), (30, 170, 0.3, 0.02)):
+        truth, label = ad * found_of_ad / (ad * found_of_ad + cn * wrong_of_cn), np.repeat([1.0, 0.0], [2 * ad, 2 * cn])
+        rng, cut, held = np.random.default_rng(1), norm.isf(np.where(label == 1, found_of_ad, wrong_of_cn)), []
+        while len(held) < cohorts:
+            values = np.column_stack([scans(rng, ad + cn) - cut, label])
+            if (values[:, 0] > 0).any():  # else there is none
+                held.append(holds(values, truth, estimates.precision, len(held)))
+        calls = ad * found_of_ad + cn * wrong_of_cn
+        yield f"precision {truth:.2f}, about {calls:.0f} calls of {ad + cn}", *np.mean(held, axis=0)
 
 
 def amounts(cohorts: int) -> Iterator[Row]:

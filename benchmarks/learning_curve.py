@@ -12,22 +12,27 @@ docs/statistics.md says what it costs.
 import argparse
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import yaml
 
 from ldae.core.files import read_tsv, write_text
+from ldae.core.keys import KEY
 from ldae.studies.common.figure_style import FULL_WIDTH_MM, MUTED, house_style, new_figure, save_figure
 from ldae.studies.common.method_styles import PROBES
 from ldae.studies.common.paper_tables import format_estimate, to_markdown
+from ldae.studies.common.scales import Amount, on
+from ldae.studies.common.statistics import Estimate, auc, difference_of, interval
 
 ROOT = Path(__file__).parents[1]
 BELOW = [f"config/{name}.yaml" for name in ("small_networks", "demo", "study")]
 TRAINING_SHARE = 0.7 * 0.95  # of the subjects of the demo's splits
 SHARES = {"CN": 0.4, "MCI": 0.2, "AD": 0.4}
 METHODS = ("ldae", "pca_voxels", "pca_voxels_once", "untrained_encoder", "oracle")
-TITLES = {"auc_ad_cv": "cross-validated", "auc_ad_test": "test subjects (others at every size)"}
+TITLES = {"auc_ad_cv": "cross-validated", "auc_ad_test": "test subjects"}
 RIVALS = ("pca_voxels", "pca_voxels_once")
 
 
@@ -60,6 +65,43 @@ def table(out: Path) -> pd.DataFrame:
                 row[f"ldae - {rival} {metric}"] = format_estimate(against.loc[(f"ldae-{rival}", metric)])
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def gains(out: Path) -> pd.DataFrame:
+    """From each size to the next, on the test subjects that both have: what each AUC gains, and what y_sem gains
+    more than each PCA, as `value [low, high]`."""
+    runs = sorted(out.glob("*/evaluate/probes/predictions.tsv"), key=lambda path: int(path.parts[-4]))
+    told = [_tested(run) for run in runs]
+    rows = []
+    for before, after, sizes in zip(told, told[1:], pairwise(trained(runs)), strict=False):
+        both = {name: after[name].join(before[name], how="inner", rsuffix="_before") for name in METHODS}
+        subjects = both["ldae"].index.get_level_values(0)
+        row: dict[str, object] = {"training subjects": f"{sizes[0]} to {sizes[1]}", "test subjects": subjects.nunique()}
+        columns = {name: table.to_numpy(float) for name, table in both.items()}
+        for name, values in columns.items():
+            row[name] = _words(interval(values, subjects, difference_of(auc, 2), 0, 0))
+        for rival in RIVALS:
+            row[f"ldae more than {rival}"] = _words(
+                interval(np.hstack([columns["ldae"], columns[rival]]), subjects, more_gained, 0, 0)
+            )
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _tested(predictions: Path) -> dict[str, pd.DataFrame]:
+    table = read_tsv(predictions).query("task == 'ad' and protocol == 'test'").set_index([*KEY])
+    return {name: table.loc[table["features"] == name, ["prediction", "target"]] for name in METHODS}
+
+
+def _words(estimate: Estimate) -> str:
+    return format_estimate(pd.Series(estimate.row()))
+
+
+@on(Amount(signed=True), by_class=True)
+def more_gained(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Gain of the first four columns less that of the next four; columns: score and label after and before."""
+    now, before, rival, rival_before = (auc(values[:, place : place + 2], weights) for place in (0, 2, 4, 6))
+    return now - before - (rival - rival_before)
 
 
 @house_style()
@@ -120,6 +162,9 @@ def main() -> int:
     if not found.empty:
         picture(ROOT / given.out)
     print("no run is finished" if found.empty else to_markdown(found.astype(str), [True] + [False] * 14))
+    gained = gains(ROOT / given.out)
+    if len(gained):
+        print(f"\nWhat the AUC gains on the same test subjects:\n\n{to_markdown(gained.astype(str), [False] * 9)}")
     return 0
 
 

@@ -110,7 +110,7 @@ def test_ridge_for_every_penalty_is_scikit_learns(columns: int) -> None:
 
 
 def test_fixed_features_are_read_as_the_same_ones_that_are_asked_for_anew() -> None:
-    scans, code = uneven(), noise_codes(1)[0] + 100
+    scans, code = uneven(), (noise_codes(1)[0] + 100) * 1e-9
     labels = c.labels_of(scans, "study_phase")
     fast, plain = (
         reading.read_from(scans, features, labels, 5, 0, 0, 3)["auc"]
@@ -249,15 +249,17 @@ def test_the_value_is_the_mean_over_draws() -> None:
 
 
 def test_draws_that_disagree_widen_the_interval_of_their_mean() -> None:
-    """The two errors add in quadrature: the jackknife's over subjects by hand, the other as given."""
+    """The two errors add in quadrature: the jackknife's over subjects by hand, the other as two draws know it."""
     rng = np.random.default_rng(0)
     values = np.column_stack([rng.normal(size=(30, 2)), rng.normal(70, 8, 30)])
     subjects = np.array([f"s{row:02d}" for row in range(30)])
     statistic = e.mean_over_draws(e.METRICS["age"][1], 2)
     without = [np.abs(np.delete(values[:, :2] - values[:, 2:], row, axis=0)).mean() for row in range(30)]
     jackknife = np.sqrt(29 * np.var(without))
-    assert e.widened_by_draws(statistic, values, subjects, 0.0) == 1
-    assert e.widened_by_draws(statistic, values, subjects, 0.5) == pytest.approx(np.hypot(1, 0.5 / jackknife))
+    assert e.widened_by_draws(statistic, values, subjects, 0.0, 2) == 1
+    error = 0.5 / np.sqrt(2) * 12.7062 / 1.95996  # Student's t of one degree of freedom beside the normal quantile
+    found = e.widened_by_draws(statistic, values, subjects, 0.5, 2)
+    assert found == pytest.approx(np.hypot(1, error / jackknife), rel=1e-5)
 
 
 def test_test_labels_fit_nothing() -> None:

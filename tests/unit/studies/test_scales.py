@@ -117,6 +117,18 @@ def test_recall_rests_on_the_subjects_of_its_class() -> None:
     assert turned.value == 0 and turned.high == pytest.approx(1 - found.low)
 
 
+def test_precision_rests_on_the_subjects_that_are_called() -> None:
+    """Three calls that are right, among 40 with AD: Wilson's interval of 3 of 3, said to be too few; CN alike."""
+    label = np.r_[np.ones(40), np.zeros(40)]
+    values = np.column_stack([np.where(np.arange(80) < 3, 1.0, -1.0), label])
+    found = s.interval(values, people(80), estimates.precision, 0, 0)
+    wilson = stats.binomtest(3, 3).proportion_ci(method="wilson")
+    assert (found.value, found.low, found.note) == (1.0, pytest.approx(wilson.low), s.FEW_NOTE)
+    mirrored = np.column_stack([-values[:, 0], 1 - label])
+    turned = s.interval(mirrored, people(80), estimates.CN_METRICS["precision_cn_positive"], 0, 0)
+    assert (turned.value, turned.low, turned.note) == (found.value, found.low, found.note)
+
+
 def test_the_p_of_a_difference_is_the_level_at_which_its_interval_ends_at_zero() -> None:
     rng = np.random.default_rng(1)
     label = (np.arange(60) % 2).astype(float)

@@ -16,6 +16,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import norm, t
 
+Classes = Callable[[np.ndarray], np.ndarray]
 Weighted = Callable[[np.ndarray, np.ndarray], np.ndarray]
 _BLOCK = 2**24  # weights (groups x rows) held at once
 _GROUPS = 400  # of subjects, left out one after the other
@@ -112,7 +113,8 @@ class Share:
     """A share of the scans: Wilson's interval (1927) with the number of subjects that would err as much.
 
     Args:
-        of: the class whose subjects the share is one of: None all, 1 or 0; ``both``: a mean over the classes.
+        of: the class whose subjects the share is one of: None all, 1 or 0; ``both``: a mean over the classes. Of a
+            precision the classes are those called and those not (``by_class`` of :func:`on`).
     """
 
     of: int | str | None = None
@@ -189,7 +191,7 @@ class OnScale:
 
     function: Weighted
     scale: Scale
-    by_class: bool
+    by_class: bool | Classes
 
     def __call__(self, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
         return self.function(values, weights)
@@ -207,7 +209,10 @@ class OnScale:
         for start in range(0, groups, block):
             left_out = np.arange(start, min(start + block, groups))
             parts.append(self(table, (cluster % groups != left_out[:, None]).astype(float)))
-        labels = table[:, -1] if self.by_class else np.zeros(len(table))
+        if callable(self.by_class):
+            labels = self.by_class(table)
+        else:
+            labels = table[:, -1] if self.by_class else np.zeros(len(table))
         classes = tuple(len(np.unique(cluster[labels == label])) for label in np.unique(labels))
         return Spread(value, np.concatenate(parts), classes, bool((table > 0).all()), widen)
 
@@ -259,11 +264,11 @@ def _apart(one: float, other: float, alike: float) -> float:
     return math.sqrt(max(one**2 + other**2 - 2 * alike * one * other, 0.0))
 
 
-def on(scale: Scale, by_class: bool = False) -> Callable[[Weighted], OnScale]:
+def on(scale: Scale, by_class: bool | Classes = False) -> Callable[[Weighted], OnScale]:
     """Decorator: the statistic is a number of this kind.
 
     Args:
-        by_class: the last column of its values holds classes.
+        by_class: the last column of its values holds classes; or what makes (rows,) classes of the values.
     """
 
     def mark(function: Weighted) -> OnScale:
@@ -274,6 +279,6 @@ def on(scale: Scale, by_class: bool = False) -> Callable[[Weighted], OnScale]:
     return mark
 
 
-def like(statistic: Weighted, other: Weighted, scale: Scale | None = None) -> Weighted:
-    """``statistic`` on the scale of ``other``, where that has one (or on ``scale``, if given)."""
-    return OnScale(statistic, scale or other.scale, other.by_class) if isinstance(other, OnScale) else statistic
+def like(statistic: Weighted, other: Weighted) -> Weighted:
+    """``statistic`` on the scale of ``other``, where that has one."""
+    return OnScale(statistic, other.scale, other.by_class) if isinstance(other, OnScale) else statistic

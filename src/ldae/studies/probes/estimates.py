@@ -22,7 +22,7 @@ from ldae.studies.common.predictions import (
     specificity,
     unfitted,
 )
-from ldae.studies.common.scales import Amount, Correlation, Share, like, on
+from ldae.studies.common.scales import Amount, Correlation, OnScale, Share, like, on
 from ldae.studies.common.statistics import (
     Statistic,
     auc,
@@ -55,7 +55,12 @@ def balanced_accuracy(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return (sensitivity(values, weights) + specificity(values, weights)) / 2
 
 
-@on(Share(of=1), by_class=True)
+def called(values: np.ndarray) -> np.ndarray:
+    """(rows,) 1 where AD is called, else 0: of whom a precision is a share."""
+    return (values[:, 0] > 0).astype(float)
+
+
+@on(Share(of=1), by_class=called)
 def precision(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Share of AD among the scans called AD; NaN where none is."""
     tp, fp, _, _ = counts(values, weights)
@@ -131,19 +136,27 @@ def at_prevalence(statistic: Statistic, prevalence: float) -> Statistic:
         scaled = weights * np.where(positive[None], up[:, None], down[:, None])
         return np.where(both, statistic(values, scaled), np.nan)
 
-    share = isinstance(getattr(statistic, "scale", None), Share)
-    return like(adjusted, statistic, Share(of="both") if share else None)
+    if isinstance(statistic, OnScale) and isinstance(statistic.scale, Share):
+        return OnScale(adjusted, Share(of="both"), by_class=True)
+    return like(adjusted, statistic)
 
 
 def with_cn_positive(statistic: Statistic) -> Statistic:
     """The same statistic with CN as the positive class, as in the paper's Table 7."""
 
-    def turned(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        return statistic(np.column_stack([-values[:, 0], 1 - values[:, 1]]), weights)
+    def turn(values: np.ndarray) -> np.ndarray:
+        return np.column_stack([-values[:, 0], 1 - values[:, 1]])
 
-    scale = getattr(statistic, "scale", None)
-    other = Share(of=1 - scale.of) if isinstance(scale, Share) and isinstance(scale.of, int) else None
-    return like(turned, statistic, other)
+    def turned(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        return statistic(turn(values), weights)
+
+    if isinstance(statistic, OnScale) and isinstance(statistic.scale, Share):
+        own, scale = statistic.by_class, statistic.scale
+        if callable(own):
+            return OnScale(turned, scale, lambda values: own(turn(values)))
+        if isinstance(scale.of, int):
+            return OnScale(turned, Share(of=1 - scale.of), own)
+    return like(turned, statistic)
 
 
 CN_METRICS: dict[str, Statistic] = {

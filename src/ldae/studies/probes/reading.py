@@ -23,6 +23,7 @@ from ldae.studies.common.linear_probes import (
     PENALTIES,
     Features,
     fit_with_penalty,
+    moments,
     subject_folds,
 )
 from ldae.studies.common.scales import Share, on
@@ -38,7 +39,7 @@ from ldae.studies.common.statistics import (
 from ldae.studies.probes.estimates import OURS, r2
 
 PENALTY = PENALTIES["age"]
-ROUNDING = 1e-6  # of a column's mean: what sums of squares leave of no spread at all
+ROUNDING = 1e-6  # of a column's spread over all rows: what sums of squares leave of no spread at all
 COMPONENTS, COMPONENT_KEYS, COMPONENT_R2 = 10, ("method", "metric", "component"), "voxel_component_r2"
 
 
@@ -152,7 +153,7 @@ class Sums:
 
     @classmethod
     def of(cls, features: np.ndarray, target: np.ndarray) -> "Sums":
-        """Of (rows, dimension) features, the means of which should be near 0: large ones cost digits."""
+        """Of (rows, dimension) features with means near 0 and spreads near 1: others cost digits."""
         return cls(len(features), features.sum(axis=0), target.sum(axis=0), features.T @ features, features.T @ target)
 
     def __add__(self, other: "Sums") -> "Sums":
@@ -162,7 +163,7 @@ class Sums:
         """(penalties, asked, classes) predictions by ridge regression on standardised features, for every penalty."""
         mean, offset = self.features / self.rows, self.target / self.rows
         std = np.sqrt((self.squares.diagonal() / self.rows - mean**2).clip(0))
-        std = np.where(std > ROUNDING * np.maximum(1, np.abs(mean)), std, 1.0)  # a constant column stays harmless
+        std = np.where(std > ROUNDING, std, 1.0)  # a constant column stays harmless
         gram = (self.squares - self.rows * np.outer(mean, mean)) / np.outer(std, std)
         along = (self.products - np.outer(mean, self.target)) / std[:, None]
         asked = (asked - mean) / std
@@ -210,12 +211,13 @@ def regressions(
         def fitted_anew(places: np.ndarray, asked: np.ndarray, penalties: np.ndarray) -> np.ndarray:
             seen = np.isin(folds, places)
             known, described = features(source[seen], source[asked])
-            centre = known.mean(axis=0)
-            return Sums.of(known - centre, target[seen]).ridge(described - centre, penalties)
+            mean, std = moments(known)
+            return Sums.of((known - mean) / std, target[seen]).ridge((described - mean) / std, penalties)
 
         return fitted_anew
     code = matrix[source].astype(float)
-    code -= code.mean(axis=0)
+    mean, std = moments(code)
+    code = (code - mean) / std
     parts = {place: Sums.of(code[folds == place], target[folds == place]) for place in np.unique(folds[folds >= 0])}
 
     def summed(places: np.ndarray, asked: np.ndarray, penalties: np.ndarray) -> np.ndarray:
