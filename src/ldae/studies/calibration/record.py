@@ -48,6 +48,7 @@ CALIBRATED = Figure(
     ),
     alternative="Share of AD over the predicted probability, and net benefit over the threshold, of several codes.",
     drawn_from=(CURVES, DECISIONS),
+    keys=("part", "threshold"),
 )
 GROUPS = Figure(
     "figure_subgroups",
@@ -60,6 +61,7 @@ GROUPS = Figure(
     ),
     alternative="AUC, sensitivity, specificity and age error of the probe in every group.",
     drawn_from=(SUBGROUPS,),
+    keys=("grouping", "level"),
 )
 NOTE = Note(
     "What this says of a cohort, and what it cannot. A probability is right for the share of AD among the scans that "
@@ -89,9 +91,9 @@ STUDY = Study(
         ),
     ),
     tables=(
-        Table("calibration", public=True),
-        Table("subgroups", public=True),
-        Table("subgroup_gaps", public=True),
+        Table("calibration", public=True, keys=("protocol",)),
+        Table("subgroups", public=True, keys=("grouping", "level"), columns=("estimate",)),
+        Table("subgroup_gaps", public=True, keys=("grouping",), columns=("gap", "chance", "p_holm")),
     ),
     headline=(Headline("calibration_slope_ad_test", SUMMARY, "ldae", "calibration_slope_ad_test"),),
     needs=frozenset({"diagnosis"}),
