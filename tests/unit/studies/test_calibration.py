@@ -117,7 +117,7 @@ def predictions(subjects: int, women: float = 1.0) -> pd.DataFrame:
 
 
 def gaps_of(table: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame:
-    levels = g.levels_of(scans, g.numbered_sites(scans))
+    levels = g.levels_of(scans, g.lettered_sites(scans))
     return g.subgroups(table, levels, ("ldae",), 0, 0)[1].set_index(["metric", "grouping"])
 
 
@@ -134,7 +134,7 @@ def test_a_planted_gap_is_found_where_it_is_and_no_other() -> None:
 
 def test_a_gap_is_largest_less_smallest_and_counts_its_smaller_end() -> None:
     scans, table = cohort(160), predictions(160)
-    levels = g.levels_of(scans, g.numbered_sites(scans))
+    levels = g.levels_of(scans, g.lettered_sites(scans))
     groups, gaps = g.subgroups(table, levels, ("ldae",), 0, 0)
     sites = groups.query("metric == 'specificity_ad_cv' and grouping == 'site'")
     line = gaps.query("metric == 'specificity_ad_cv' and grouping == 'site'").iloc[0]
@@ -164,12 +164,12 @@ def test_subjects_change_groups_with_another_of_their_class() -> None:
 def test_thirds_hold_as_many_subjects_and_sites_have_no_names() -> None:
     scans = cohort(31)
     scans.loc[scans["participant_id"] == scans["participant_id"][0], "age"] = np.nan
-    sites = g.numbered_sites(scans)
+    sites = g.lettered_sites(scans)
     levels = g.levels_of(scans, sites)
     first = levels.assign(age_years=scans["age"]).groupby("age", sort=False)["participant_id"].nunique()
     assert first.to_dict() == dict.fromkeys(g.THIRDS, 10)
     counts = scans.groupby("site")["participant_id"].nunique()
-    assert counts[sites["site"]].is_monotonic_decreasing and sites["level"][0] == "site no. 1"
+    assert counts[sites["site"]].is_monotonic_decreasing and sites["level"][0] == "site A"
     assert not set(sites["site"]) & set(levels["site"])
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from ldae.config import Evaluation
 from ldae.core.files import write_tsv
 from ldae.studies.calibration.statistics import brier, in_the_large, net_benefit, slope
-from ldae.studies.calibration.subgroups import levels_of, numbered_sites, subgroups
+from ldae.studies.calibration.subgroups import lettered_sites, levels_of, subgroups
 from ldae.studies.common.predictions import CONSTANT, OURS, PERMUTED, estimate_of
 from ldae.studies.common.scales import Amount, Share, on
 from ldae.studies.common.statistics import FEW_PER_CLASS, Estimate, cv_widening, estimates_table, interval
@@ -105,7 +105,7 @@ def run_calibration(predictions: pd.DataFrame, scans: pd.DataFrame, settings: Ev
     write_tsv(out / "curves.tsv", curves(groups, settings.bootstrap, seed))
     write_tsv(out / "decisions.tsv", decisions(groups, settings.bootstrap, seed))
     included = scans[scans["status"] == "included"]
-    sites = numbered_sites(included)
+    sites = lettered_sites(included)
     write_tsv(out / "sites.tsv", sites)
     levels = levels_of(included, sites)
     of_groups, gaps = subgroups(predictions, levels, IN_SUBGROUPS, settings.bootstrap, seed)

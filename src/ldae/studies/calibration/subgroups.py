@@ -5,6 +5,9 @@ groups that are as large and hold as many of each class, but whose members are d
 another subject of their class.
 """
 
+from itertools import islice, product
+from string import ascii_uppercase
+
 import numpy as np
 import pandas as pd
 
@@ -43,7 +46,7 @@ def levels_of(scans: pd.DataFrame, sites: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         scans: the manifest. Thirds of age are those of the subjects at their first scan.
-        sites: of :func:`numbered_sites`.
+        sites: of :func:`lettered_sites`.
     """
     table = scans[[*KEY]].copy()
     first = scans.groupby("participant_id")["age"].min()
@@ -57,13 +60,13 @@ def levels_of(scans: pd.DataFrame, sites: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def numbered_sites(scans: pd.DataFrame) -> pd.DataFrame:
-    """``level, site``: the sites by their number of subjects, the largest is number 1. Their own names are parts of
+def lettered_sites(scans: pd.DataFrame) -> pd.DataFrame:
+    """``level, site``: the sites by their number of subjects, the largest is site A. Their own names are parts of
     ADNI's subject ids and stay out of tables that may leave."""
     subjects = scans[scans["site"].notna()].groupby(scans["site"].astype(str))["participant_id"].nunique()
     ordered = subjects.sort_index().sort_values(ascending=False, kind="stable").index
-    digits = len(str(len(ordered)))
-    levels = [f"site no. {place:0{digits}d}" for place in range(1, len(ordered) + 1)]
+    letters = 1 + (len(ordered) > len(ascii_uppercase))
+    levels = ["site " + "".join(pair) for pair in islice(product(ascii_uppercase, repeat=letters), len(ordered))]
     return pd.DataFrame({"level": levels, "site": ordered})
 
 
