@@ -29,7 +29,7 @@ def subgroup_table(evaluate: Path) -> pd.DataFrame:
         {
             "method": lines["method"],
             "metric": lines["metric"],
-            "grouping": lines["grouping"],
+            "grouping": by(lines["grouping"]),
             "level": lines["level"],
             "estimate": [format_estimate(line) for _, line in lines.iterrows()],
             "subjects": lines["n_subjects"],
@@ -50,7 +50,7 @@ def gap_table(evaluate: Path) -> pd.DataFrame:
         {
             "method": lines["method"],
             "metric": lines["metric"],
-            "grouping": lines["grouping"],
+            "grouping": by(lines["grouping"]),
             "gap": [format_estimate(line) for _, line in lines.iterrows()],
             "chance": [chance_words(*row) for row in beside],
             "p_holm": lines["p_holm"],
@@ -58,6 +58,11 @@ def gap_table(evaluate: Path) -> pd.DataFrame:
             "n_training_seeds": TRAINING_SEEDS,
         }
     )
+
+
+def by(groupings: pd.Series) -> pd.Series:
+    """``by study phase``: a cell ``sex`` would read as a column of people."""
+    return "by " + groupings.astype(str).str.replace("_", " ")
 
 
 def _counted(lines: pd.DataFrame) -> dict[str, object]:
