@@ -55,6 +55,7 @@ FIGURE = Figure(
     ),
     alternative="Forecasts of the next visit compared, from one and from two visits, by gap and by diagnosis.",
     drawn_from=(ONE, TWO, BY_GROUP),
+    keys=("visits_known", "grouping", "level"),
 )
 HOW = Note(
     "A next visit is at least 0.2 years later. y<sub>sem</sub> goes on along a straight line and is decoded with the "
@@ -123,7 +124,12 @@ STUDY = Study(
     tables=(
         Table("forecasting_one_visit", public=True),
         Table("forecasting_two_visits", public=True),
-        Table("forecasting_differences", public=True),
+        Table(
+            "forecasting_differences",
+            public=True,
+            keys=("visits_known", "forecast", "compared_with"),
+            columns=("difference", "verdict", "p_holm"),
+        ),
     ),
     headline=tuple(
         Headline(f"forecasting_{words}_{metric}_{method}", source, method, metric)
