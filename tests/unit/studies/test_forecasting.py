@@ -208,8 +208,8 @@ def test_the_words_say_losses_first_and_name_a_control_that_misbehaves(known: Pa
     judged = difference_table(known.parent).set_index(["visits_known", "forecast", "compared_with", "metric"])[
         "verdict"
     ]
-    assert judged[1, "ldae_reversed", "ldae_mean_slope", VENTRICLES] == "worse"
-    assert judged[1, "true_code", "ldae_copy", VENTRICLES] == "better"
+    assert judged["one", "ldae_reversed", "ldae_mean_slope", VENTRICLES] == "worse"
+    assert judged["one", "true_code", "ldae_copy", VENTRICLES] == "better"
     table = read_tsv(known / "differences.tsv")
     assert (table["p_holm"] >= table["p"]).all()
     for _, own in table.groupby(["visits_known", "question"]):  # each counts its own comparisons

@@ -10,6 +10,7 @@ from ldae.studies.common.statistics import verdict
 from ldae.studies.forecasting.names import LARGER
 from ldae.studies.forecasting.record import DIFFERENCES
 
+WORDS = {1: "one", 2: "two"}  # no number of people, which a public table would have to hide
 NOTHING = "nothing was compared: no next visit was forecast"
 
 
@@ -21,7 +22,7 @@ def difference_table(evaluate: Path) -> pd.DataFrame:
     sides = lines["method"].str.split("-", n=1, expand=True)
     return pd.DataFrame(
         {
-            "visits_known": lines["visits_known"],
+            "visits_known": lines["visits_known"].map(WORDS),
             "forecast": sides[0],
             "compared_with": sides[1],
             "metric": lines["metric"],
