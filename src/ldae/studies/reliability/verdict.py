@@ -8,7 +8,7 @@ from ldae.studies.reliability.names import GOAL, PREDICTIONS, READS
 REACHED = "reaches .93"
 SHORT = "falls short of .93"
 OPEN = ".93 is within its interval"
-NOTHING = "tells nothing"
+NOTHING = "does not tell AD from CN"
 UNKNOWN = "not known"
 
 

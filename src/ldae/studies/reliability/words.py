@@ -21,7 +21,7 @@ UNTRAINED_IS = Markup("Against the encoder before its training, by the ICC of th
 SAID = {
     "ldae better": "more reliable",
     "ldae worse": "<strong>less reliable</strong>",
-    "not told apart": "not told apart, so that what reliability there is does not come from the training",
+    "not told apart": "not told apart, so that nothing shows that the training made it reliable",
 }
 WELL = Markup("The controls did as they must: the true volumes have {}, noise {}.")
 ILL = Markup("<strong>A control did not do as it must: the true volumes have {}, noise {}.</strong>")
