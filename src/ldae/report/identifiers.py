@@ -31,6 +31,7 @@ SPELLINGS = {
         re.compile(rf"(?<!\d)\d{{3}}{PART}S{PART}\d{{4,6}}(?!\d)"),  # ADNI's, bare or inside another word
         re.compile(rf"(?<!\d)\d{{3}}(?! ){PART}s{PART}\d{{4,6}}(?!\d)"),  # behind a space it is a second
         re.compile(r"(?<!\d)\d{3}_S_\d{1,6}(?!\d)", re.IGNORECASE),
+        re.compile(r"(?<!\d)\d{3} *[|\t&] *S *[|\t&] *\d{4,5}(?!\d)"),  # a cell each
         re.compile(r"\bRID[\W_]{1,3}\d{1,5}\b"),
         re.compile(r"\bsub-\w*\d\w*", re.IGNORECASE),  # BIDS
     ),
@@ -51,6 +52,7 @@ SPELLINGS = {
             r"(?<![\d.])(?:0?[1-9]|[12]\d|3[01]) ?([-/.]) ?(?:0?[1-9]|[12]\d|3[01]) ?\1 ?(?:19|20)\d\d(?!\d|\.\d)"
         ),
         re.compile(rf"\b\d{{1,2}}\.? (?:de |d')?(?:{ABROAD})\.? (?:de )?(?:19|20)\d\d\b", re.IGNORECASE),
+        re.compile(r"\b(?:born|dob|birth\w*|yob)\W{1,5}(?:(?:in|year)\W{1,3})?(?:18|19|20)\d\d\b", re.IGNORECASE),
         re.compile(r"(?:date|born|birth|dob)[a-z]{0,5}\W{1,4}(?:19|20)\d{6}\b", re.IGNORECASE),
         re.compile(
             rf"{NO_SEED}(?<![\w.,]){YEAR}{MONTH}{DAY}(?:[T_-]?\d{{4}}(?:\d\d)?)?(?![\w%]|[.,]\d)"
@@ -103,7 +105,7 @@ CELL = re.compile(r"</?t[dhr]\b[^<>]*>", re.IGNORECASE)
 APART = re.compile(r"[\t|&=,;<>]|[^\w]{4}")  # what stands between two words, cells or values, not within a name
 PIECES = re.compile(r"[^\W\d_]+|\d+")  # runs of letters, runs of digits
 SHORTEST = 5  # letters and digits that a name must have to be looked for inside other words
-ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})|\\([01][0-7]{2})(?![0-9])")
+ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})|\\([01][0-7]{2})(?![0-9])|\\0{0,4}3(\d) ?")
 LATEX = re.compile(r"\{?\\textunderscore\b ?(?:\{\})?\}?|\{?\\_\}?|\$?_\$?\{?_|_{2,}")
 SPACED = re.compile(r"(?<!\S)(?:\w ){5,}\w(?!\S)")
 TAGS = re.compile(r"<[^<>]*>")
@@ -161,7 +163,12 @@ def plain(text: str) -> str:
     """The text as a reader sees it: entities, percent signs and escapes undone, without invisible characters."""
     for _ in range(3):  # what was escaped twice
         before, text = text, unquote(html.unescape(text))
-        text = ESCAPED.sub(lambda match: chr(int(match[1] or match[2] or "0", 16) or int(match[3], 8)), text)
+        text = ESCAPED.sub(
+            lambda match: (
+                chr(int(match[1] or match[2] or "0", 16) or int(match[3] or "0", 8)) if match[4] is None else match[4]
+            ),
+            text,
+        )
         if text == before:
             break
     text = SPACED.sub(lambda match: match.group().replace(" ", ""), LATEX.sub("_", text))
@@ -243,7 +250,8 @@ def column_of_names(columns: dict[str, list[str]], names: Names) -> str | None:
         word = title.strip().casefold()
         if ID_COLUMNS.fullmatch(word) and word not in COUNTS:
             return title
-        numbers = [cell.strip().lstrip("0") for cell in cells if re.fullmatch(r"\s*\d{4,}\s*", cell)]
+        whole = [found[1] for cell in cells if (found := re.fullmatch(r"\s*(\d{4,})(?:\.0*)?\s*", cell))]
+        numbers = [number.lstrip("0") for number in whole]
         hits = sum(number in names.numbers for number in numbers)
         if hits >= MANY and 2 * hits > len(cells):
             return title

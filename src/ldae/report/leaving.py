@@ -6,6 +6,7 @@ check does not rely on it.
 
 import base64
 import binascii
+import csv
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,7 +19,8 @@ from xml.etree import ElementTree
 import nibabel as nib
 
 from ldae.core.errors import UserError
-from ldae.report.identifiers import Names, column_of_names, identifier, plain
+from ldae.core.files import FORMULA
+from ldae.report.identifiers import TAGS, Names, column_of_names, identifier, numbered, plain
 
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "{http://www.w3.org/1999/xlink}href"
@@ -27,7 +29,8 @@ DRAWN = {
     "clipPath", "style", "metadata", "title", "desc", "linearGradient", "radialGradient", "stop", "marker", "pattern",
     "symbol",
 }  # fmt: skip  # nothing that runs, loads or holds a raster
-MARKED = {"use", "path", "rect", "circle", "ellipse", "line", "polyline", "polygon"}
+BEGINS = re.compile("[Mm]")  # of a piece of a path
+MARKED = {"stop", "use", "path", "rect", "circle", "ellipse", "line", "polyline", "polygon"}
 COORDINATES = re.compile(r"[MLHVCSQTAZmlhvcsqtaz\d\s.,eE+\-]*")  # of a path
 DOCTYPE = re.compile(r"<!DOCTYPE[^\[>]*>")
 DATA_URI = re.compile(r"data:([\w/+.-]*)[^,\"')\s]*?(;base64)?,([^\"')\s>]*)")
@@ -50,16 +53,28 @@ RUNS = frozenset(
         "link",
         "frame",
         "feimage",
+        "svg",
         "math",
     }
 )
-PROGRAM = re.compile(r"<\s*(?:\w+:)?script\b|javascript\s*:", re.IGNORECASE)
+PROGRAM = re.compile(
+    r"<\s*(?:\w+:)?script\b|javascript\s*:|\\(?:input|include|write18|openin|openout|immediate|catcode|directlua)\b",
+    re.IGNORECASE,
+)
 FOREIGN = re.compile(r"!\[[^\]]*\]\([^)]{0,40}|<img\b[^>]{0,40}|!!(?:binary|python)\S*", re.IGNORECASE)
-LOADS = re.compile(r"@import|url\(\s*[\"']?\s*(?!#|data:image/svg)", re.IGNORECASE)
+LOADS = re.compile(r"@import|image-set\(|url\(\s*[\"']?\s*(?!#|data:image/svg)", re.IGNORECASE)
 PAGES = "{http://www.w3.org/1999/xhtml"  # elements of a page inside a drawing
+UUENCODED = re.compile(r"(?:^M[ -`]{60}\r?\n){2}", re.MULTILINE)
+UNBROKEN = re.compile(r"\S{300,}")
+SERIES = re.compile(
+    r"^[\s>*-]*(?!figure|table|stage|step|section|level)([^\W\d_]{1,12}[ _-]?\d{1,4})\b", re.IGNORECASE | re.MULTILINE
+)
+ITEMS = re.compile(r"(?=[^\n]*\d)[\d\s.,;:*/>()+-]*(?:\b[A-Za-z]{1,2}\b[\d\s.,;:*/>()+-]*)*")  # a line of numbers, M, F
+MANY_LINES = 8
 PACKED = re.compile(r"[A-Za-z0-9+/_-]{12,}")
 WRAPPED = re.compile(r"(?:[A-Za-z0-9+/]{56,}[ \t]*\r?\n[ \t]*){2,}[A-Za-z0-9+/]+={0,2}")
 LARGEST_HEADER = 1 << 26  # bytes, of safetensors
+LONGEST_LIST = 8  # numbers in a list of JSON: networks have as many levels at most
 NOBODY = Names.of(())
 LOOSE = (",", ";", " {2,}")
 SEPARATORS = ("\t", r"\|", "&", *LOOSE)
@@ -129,7 +144,8 @@ def decoded(content: bytes) -> str:
 def look_at_text(path: Path, names: Names) -> str | None:
     """Of plain text, tables, Markdown and LaTeX."""
     text = decoded(path.read_bytes())
-    if path.suffix == ".tsv" and re.search(r"(?:^|\t)[ ]*[=@]", text, re.MULTILINE):
+    cells = csv.reader(text.splitlines(), delimiter="\t") if path.suffix == ".tsv" else ()
+    if any(FORMULA.match(cell) and not cell.startswith("'") for row in cells for cell in row):
         return "a cell that a spreadsheet would compute"
     return fault_of_text(text, names)
 
@@ -138,9 +154,15 @@ def fault_of_text(text: str, names: Names) -> str | None:
     """What must not leave in a text: what is encoded in it, identifiers, and tables of single people."""
     if found := PROGRAM.search(plain(text)):
         return f"{found.group()!r}, which runs something"
+    if UNBROKEN.search(DATA_URI.sub("", text)):
+        return "three hundred signs without a space, which nobody can read"
     if found := FOREIGN.search(text):
         return f"{found.group()!r}, which loads or packs something"
-    return look_at_data(text, names) or identifier(text, names) or rows_of_people(text, names)
+    page = _Page()
+    page.feed(text if "<t" in text else "")
+    rows = (fault_of_rows(table, names) for table in page.tables)
+    people = next((fault for fault in rows if fault), None) or rows_of_people(text, names) or lines_of_people(text)
+    return look_at_data(text, names) or identifier(text, names) or people
 
 
 def look_at_data(text: str, names: Names) -> str | None:
@@ -156,7 +178,7 @@ def look_at_data(text: str, names: Names) -> str | None:
         if found:
             return f"{found} in an embedded drawing"
     bare = DATA_URI.sub("", text)
-    if ENCODED.search(bare) or WRAPPED.search(bare):
+    if ENCODED.search(bare) or WRAPPED.search(bare) or UUENCODED.search(bare):
         return "a long run of letters and digits that nobody can read"
     hidden = (identifier(words, names) for words in map(unpacked, set(PACKED.findall(bare))) if words)
     return next((f"{found} in base64 or hexadecimal" for found in hidden if found), None)
@@ -178,15 +200,33 @@ def rows_of_people(text: str, names: Names) -> str | None:
     """Whether a table in the text is one of single people, in whichever form it is written."""
     for separator in SEPARATORS:
         for rows in blocks(text, separator):
-            titles = [cell.strip().replace("\\", "") for cell in rows[0]]
-            body = [row for row in rows[1:] if not RULE.fullmatch("".join(row))]
-            columns = {title: [row[place] for row in body if place < len(row)] for place, title in enumerate(titles)}
-            if fault := fault_of_columns(columns, names):
+            if fault := fault_of_rows(rows, names):
                 return fault
     first, *following = text.splitlines() or [""]
     if "\t" not in text and following:
         return fault_of_columns({first: following}, names)
     return None
+
+
+def lines_of_people(text: str) -> str | None:
+    """Whether lines begin with numbered words, or hold numbers alone, as a list of single people does."""
+    if series := numbered(SERIES.findall(text)):
+        return f"lines about {', '.join(series[:3])}, ..., which may be people"
+    run = 0
+    for line in text.splitlines():
+        run = run + 1 if ITEMS.fullmatch(line) else run if not line.strip() else 0
+        if run > MANY_LINES and "\t" not in line:
+            return f"a list of numbers ({line.strip()[:40]!r}), of which nobody says of whom they are"
+    return None
+
+
+def fault_of_rows(rows: list[list[str]], names: Names) -> str | None:
+    """The same of rows of cells, the first of which is the head."""
+    titles = [cell.strip().replace("\\", "") for cell in rows[0]] if rows else []
+    body = [row for row in rows[1:] if not RULE.fullmatch("".join(row))]
+    return fault_of_columns(
+        {title: [row[place] for row in body if place < len(row)] for place, title in enumerate(titles)}, names
+    )
 
 
 def fault_of_columns(columns: dict[str, list[str]], names: Names) -> str | None:
@@ -253,10 +293,12 @@ def fault_of_drawing(text: str, names: Names) -> str | None:
     return identifier(f"{style}\n{drawn}", names) or identifier(NAMESPACE.sub("", text), NOBODY)
 
 
-def most_marks(text: str) -> int:
-    """How many marks the largest group of a drawing holds, letters aside."""
-    groups = ElementTree.fromstring(DOCTYPE.sub("", text, count=1)).iter()
-    return max(sum(_is_mark(element) for element in group) for group in groups)
+def most_marks(text: str) -> tuple[int, int]:
+    """How many marks the largest group, or path, of a drawing holds, letters aside, and how many it has in all."""
+    elements = list(ElementTree.fromstring(DOCTYPE.sub("", text, count=1)).iter())
+    groups = (sum(_is_mark(element) for element in group) for group in elements)
+    paths = (len(BEGINS.findall(element.get("d", ""))) for element in elements)
+    return max(*groups, *paths), sum(map(_is_mark, elements))
 
 
 def _is_mark(element: ElementTree.Element) -> bool:
@@ -278,6 +320,10 @@ class _Page(HTMLParser):
         super().__init__()
         self.fault: str | None = None
         self.tables: list[list[list[str]]] = []  # rows of cells
+        self.comments: list[str] = []
+
+    def handle_comment(self, data: str) -> None:
+        self.comments.append(data)
 
     def handle_data(self, data: str) -> None:
         if self.tables and self.tables[-1] and self.tables[-1][-1]:
@@ -312,10 +358,12 @@ def look_at_html(path: Path, names: Names) -> str | None:
         page.fault = "an element inside a style, which is no style"
     if page.fault is None and (found := PROGRAM.search(plain(DATA_URI.sub("", text))) or LOADS.search(text)):
         page.fault = f"{found.group()!r}, which runs or loads something"
+    page.fault = page.fault or rows_of_people("\n".join(page.comments), names)
+    items = re.sub(r"<(?:li|p|dt|dd|div|br)\b[^>]*>", "\n", DATA_URI.sub("", text), flags=re.IGNORECASE)
+    if series := numbered(SERIES.findall(TAGS.sub("", items))):
+        page.fault = page.fault or f"lines about {', '.join(series[:3])}, ..., which may be people"
     for rows in page.tables:
-        titles, body = (rows[0], rows[1:]) if rows else ([], [])
-        columns = {title: [row[place] for row in body if place < len(row)] for place, title in enumerate(titles)}
-        page.fault = page.fault or fault_of_columns(columns, names)
+        page.fault = page.fault or fault_of_rows(rows, names)
     hidden = page.fault or look_at_data(text, names)
     return hidden or identifier(DATA_URI.sub("", text), names)
 
@@ -347,15 +395,16 @@ def tables_of(values: object) -> Iterator[dict[str, list[str]]]:
         lists = {str(name): [str(cell) for cell in value] for name, value in values.items() if isinstance(value, list)}
         if lists:
             yield lists
+        yield {"": [str(name) for name in values]}
     elif isinstance(values, list):
         inner = values
+        if len(values) > LONGEST_LIST and all(isinstance(value, int | float) for value in values):
+            yield {"age": [str(value) for value in values]}  # nobody says of what
     else:
         return
     rows = [value for value in inner if isinstance(value, dict)]
     if len(rows) > 1 and len(rows) == len(inner) and all(row.keys() == rows[0].keys() for row in rows):
         yield {str(name): [str(row[name]) for row in rows] for name in rows[0]}
-        if isinstance(values, dict):
-            yield {"": [str(name) for name in values]}
     for value in inner:
         yield from tables_of(value)
 

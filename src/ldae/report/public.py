@@ -5,6 +5,7 @@ whether it is public; everything else stays private. Figures leave as drawings (
 be checked. Of a real cohort no number leaves that rests on few subjects (:mod:`ldae.report.few_subjects`).
 """
 
+import re
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -12,6 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any
+
+import yaml
+from pydantic import ValidationError
 
 from ldae.config import Config
 from ldae.core.contamination import MARK
@@ -35,9 +39,9 @@ from ldae.report.leaving import (
     look_at_text,
     most_marks,
 )
-from ldae.report.methods_text import run_methods
+from ldae.report.methods_text import references, run_methods
 from ldae.report.outputs import told
-from ldae.report.public_tables import EXTERNAL, fault_of_tables
+from ldae.report.public_tables import EXTERNAL, fault_of_tables, few_numbers
 from ldae.report.ro_crate import CONFIGURATION, METADATA, write_crate
 from ldae.studies.common.study import ReportSources
 from ldae.studies.registry import STUDIES, figures, headline, public, tables
@@ -55,7 +59,14 @@ SINGLE = {
     CONFIGURATION: look_at_text,
     METADATA: look_at_json,
 }
+SAID = {
+    "config_digest": re.compile(r"[0-9a-f]{16}"),
+    "data": re.compile(r"[a-z]{1,20}"),
+    MARK: re.compile(r"(?s).{1,2000}"),
+}
+OWN = "ldae_adni"  # how references.bib calls this software
 ITEM = {"value", "low", "high", "n_subjects", "note", "reason"}  # of a number of headline.json
+MARKS_IN_ALL = 800
 MARKS = 40  # of one kind in a figure: ticks, lines of a grid; points of a table are as many as its rows
 
 
@@ -140,9 +151,10 @@ def check_public(
     """
     looks = {suffix: look for suffixes in KINDS.values() for suffix, look in suffixes.items()}
     check_leaving(folder, names, looks | {Path(name).suffix: look for name, look in SINGLE.items()}, _listed)
-    if found := fault_of_tables(folder, given, fewest, splits):
-        raise UserError(f"{found[0]} holds {found[1]}. It must not leave the machine as it is.")
-    for path, fault in [*_of_drawings(folder), *_of_page(folder), *_of_headline(folder / "headline.json")]:
+    if of_table := fault_of_tables(folder, given, fewest, splits):
+        raise UserError(f"{of_table[0]} holds {of_table[1]}. It must not leave the machine as it is.")
+    found = [*_of_drawings(folder), *_of_page(folder), *_of_headline(folder / "headline.json"), *_of_rest(folder)]
+    for path, fault in found:
         raise UserError(f"{path} holds {fault}. It must not leave the machine as it is.")
 
 
@@ -152,8 +164,11 @@ def _of_drawings(folder: Path) -> Iterator[tuple[Path, str]]:
         table = path.with_suffix(".tsv")
         if not table.is_file():
             yield path, "a drawing whose numbers do not lie beside it"
-        elif (marks := most_marks(path.read_text(encoding="utf-8"))) > max(MARKS, len(read_tsv(table, dtype=str))):
-            yield path, f"{marks} marks of one kind, more than {table.name} has rows"
+            continue
+        rows = len(read_tsv(table, dtype=str))
+        marks, together = most_marks(path.read_text(encoding="utf-8"))
+        if marks > max(MARKS, rows) or together > MARKS_IN_ALL + 8 * rows:
+            yield path, f"{marks} marks of one kind and {together} in all, too many for the {rows} rows of {table.name}"
 
 
 def _of_page(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -170,14 +185,38 @@ def _of_headline(path: Path) -> Iterator[tuple[Path, str]]:
     content = read_json(path) if path.is_file() else {}
     known = {number.key for number in headline(STUDIES)}
     for key, item in content.items() if isinstance(content, dict) else [("", None)]:
-        if key not in known and not (key in {"config_digest", "data", MARK} and isinstance(item, str)):
+        if key not in known and not (key in SAID and isinstance(item, str) and SAID[key].fullmatch(item)):
             yield path, f"the number {key!r}, which no record of a study declares among its headline"
-        elif key in known and not (isinstance(item, dict) and item.keys() <= ITEM and not _nested(item)):
+        elif key in known and not (
+            isinstance(item, dict) and item.keys() <= ITEM and all(map(_is_plain, item.items()))
+        ):
             yield path, f"more than one estimate under {key!r}"
 
 
-def _nested(item: Mapping[str, Any]) -> bool:
-    return any(isinstance(value, dict | list) for value in item.values())
+def _of_rest(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Keys that no configuration has, and what nobody cites."""
+    path = folder / CONFIGURATION
+    if path.is_file():
+        try:
+            Config.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        except yaml.YAMLError:
+            yield path, "what is no YAML"
+        except ValidationError as error:  # that the files of the machine are missing does not matter here
+            unknown = [part["loc"] for part in error.errors() if part["type"] in ("extra_forbidden", "model_type")]
+            if unknown:
+                yield path, f"the key {'.'.join(map(str, unknown[0]))!r}, which no configuration has"
+    path = folder / "references.bib"
+    cited = re.findall(r"@\w+\{\s*([^,\s]+)", path.read_text(encoding="utf-8")) if path.is_file() else []
+    yield from (
+        (path, f"the reference {key!r}, which nobody cites") for key in cited if key not in {OWN, *references()}
+    )
+
+
+def _is_plain(part: tuple[str, Any]) -> bool:
+    name, value = part
+    if name in {"note", "reason"}:
+        return isinstance(value, str) and few_numbers(value)
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _words(place: str) -> str | None:

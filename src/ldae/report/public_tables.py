@@ -30,6 +30,8 @@ ABOUT = ("method", "metric")
 NAMED = ("method", "rival", "edit", "compared_with", "kind")  # keys that name a method
 GROUPS = {*CLASSES, TOTAL, "n/a"}
 CELL = re.compile(r"(?:n/a\b|<\d+$|[-+\N{MINUS SIGN}]?(?:\d|inf\b|nan\b)).{0,200}", re.DOTALL)  # a number, or why none
+LEVELS = 40  # of a key: gaps in months, shares of the labels, numbers of steps
+NUMBERS, MANY_NUMBERS = re.compile(r"\d+(?:\.\d+)?"), 15  # in one cell of words
 BOUNDS = {"value", "low", "high"}
 LATEX_RULES = re.compile(r"\\(?:begin|end)\{tabular\}(?:\{[lr]*\})?|\\(?:top|mid|bottom)rule")
 UNESCAPED = {text: sign for sign, text in LATEX_ESCAPES.items()}
@@ -102,7 +104,7 @@ def fault_of_tables(
 def fault_of(table: pd.DataFrame, plan: Declared, given: Collection[str]) -> str | None:
     """What a table must not hold: undeclared columns, rows that are no method's or group's, words for numbers."""
     if list(table) == ["reason"]:  # a figure that could not be drawn
-        return None if len(table) == 1 else "more than one reason"
+        return None if len(table) == 1 and few_numbers(table.iat[0, 0]) else "more than one reason"
     if odd := [str(name) for name in table if not plan.has(str(name))]:
         return f"the column {odd[0]!r}, which nobody declares: {DO}name it in {plan.record}"
     if len(set(table)) < table.shape[1]:
@@ -123,13 +125,16 @@ def fault_of_keys(keys: pd.DataFrame, plan: Declared, given: Collection[str]) ->
     for column in keys:
         cells = keys[column]
         if column in NAMED and plan.counted:
-            odd = [cell for cell in cells if cell not in known and not known.issuperset(str(cell).split("-"))]
+            pairs = [(cell, str(cell).split("-")) for cell in cells if cell not in known]
+            odd = [cell for cell, parts in pairs if len(parts) != 2 or not known.issuperset(parts)]
         elif column == "metric" and plan.counted and not plan.on_splits:
             odd = [cell for cell in cells if cell not in ("n/a", "") and explain(str(cell)) is None]
         elif column == "diagnosis":
             odd = [cell for cell in cells if cell not in GROUPS]
         else:
             odd = numbered(cells)
+            if plan.counted and not plan.on_splits and cells.nunique() > LEVELS:
+                return f"more than {LEVELS} kinds of {column!r}, as one for each person or scan would be"
         if odd:
             what = f"a row about {odd[0]!r} in the column {column!r}"
             return f"{what}, which no study explains: {DO}say in {plan.record} what it is"
@@ -143,10 +148,19 @@ def fault_of_numbers(table: pd.DataFrame, plan: Declared, keys: Iterable[str]) -
         odd = [cell for cell in table[column] if cell and not CELL.fullmatch(cell)]
         if odd:
             return f"{odd[0][:40]!r} in the column {column!r}, which holds numbers"
+    for column in table.columns.difference([*measured, *keys], sort=False):
+        odd = [cell for cell in table[column] if not few_numbers(cell)]
+        if odd:
+            return f"{len(NUMBERS.findall(odd[0]))} numbers in one cell of the column {column!r}"
     counts = [name for name in table if COUNTS.fullmatch(str(name)) or name == "n_subjects"]
     if plan.counted and not plan.on_splits and not counts and len(table):
         return "numbers of which nobody says on how many people they rest (a column subjects or n_subjects)"
     return None
+
+
+def few_numbers(words: str) -> bool:
+    """Whether words are not a list of numbers."""
+    return len(NUMBERS.findall(words)) <= MANY_NUMBERS
 
 
 def few(table: pd.DataFrame, plan: Declared, fewest: int, splits: Mapping[str, int]) -> str | None:
@@ -186,7 +200,8 @@ def tab_separated(text: str) -> pd.DataFrame | str:
 def markdown(text: str) -> pd.DataFrame | str:
     """The pipe table of a file that holds nothing else, but for the sentence of a contaminated run."""
     lines = text.splitlines()
-    if odd := [line for line in lines if line and not line.startswith(("|", MARK.capitalize()))]:
+    beyond = [line for line in lines if line and not line.startswith("|")]
+    if odd := [line for line in beyond if not (line.startswith(MARK.capitalize()) and few_numbers(line))]:
         return f"{odd[0][:40]!r} beside its table"
     cells = [re.split(r"(?<!\\)\|", line.strip()[1:-1]) for line in lines if line.startswith("|")]
     rows = [[cell.strip().replace("\\|", "|").replace("&lt;", "<") for cell in row] for row in cells]
@@ -195,14 +210,15 @@ def markdown(text: str) -> pd.DataFrame | str:
 
 def latex(text: str) -> pd.DataFrame | str:
     """The ``tabular`` of a file that holds nothing else."""
-    rows = []
+    rows, signs = [], re.compile("|".join(sorted(map(re.escape, UNESCAPED), key=len, reverse=True)))
     for line in text.splitlines():
-        if LATEX_RULES.fullmatch(line) or line.startswith(f"% {MARK.capitalize()}"):
+        if LATEX_RULES.fullmatch(line) or (line.startswith(f"% {MARK.capitalize()}") and few_numbers(line)):
             continue
         if not line.endswith(r" \\"):
             return f"{line[:40]!r} beside its table"
-        signs = re.compile("|".join(sorted(map(re.escape, UNESCAPED), key=len, reverse=True)))
         cells = line.removesuffix(r" \\").split(" & ")
+        if "\\" in (left := signs.sub("", line.removesuffix(r" \\"))):
+            return f"LaTeX of its own ({left[left.index(chr(92)) :][:40]!r})"
         rows.append([signs.sub(lambda found: UNESCAPED[found.group()], cell) for cell in cells])
     return _table(rows)
 

@@ -130,16 +130,17 @@ def in_drawing_of_report(words):
 
 
 def people(columns, forms=(".tsv", ".md", ".tex"), name=f"tables/{TABLE}"):
-    """A table of forty people in the place of a declared one."""
+    """A table of 41 people in the place of a declared one."""
 
     def leak(folder):
         rng = random.Random(2)
         makers = {
             "method": lambda row: "ldae", "who": lambda row: f"P{row:02d}", "row": lambda row: row + 1,
             "age": lambda row: round(rng.uniform(55, 90), 2), "sex": lambda row: rng.choice("MF"),
-            "fraction": lambda row: row / 40, "subjects": lambda row: 40, "count": lambda row: 1,
+            "pairs": lambda row: "-".join(["ldae"] * (row + 1)), "list": lambda row: "71 " * 20,
+            "fraction": lambda row: row / 41, "subjects": lambda row: 40, "count": lambda row: 1,
         }  # fmt: skip
-        table = pd.DataFrame({title: [makers[kind](row) for row in range(40)] for title, kind in columns.items()})
+        table = pd.DataFrame({title: [makers[kind](row) for row in range(41)] for title, kind in columns.items()})
         write_table(table, folder / "people")
         for form in (".tsv", ".md", ".tex"):
             written = (folder / "people").with_suffix(form)
@@ -274,6 +275,29 @@ LEAKS = {
     "a point for every scan": scatter,
     "drawing of the report that is no figure": in_drawing_of_report("<text>x</text>"),
     "drawing without its numbers": lambda folder: (folder / "figures" / f"{FIGURE}.tsv").unlink(),
+    "people in a reason": file(f"figures/{FIGURE}.tsv", b"reason\n" + b" ".join(b"7%d" % n for n in range(20))),
+    "people as pairs of methods": people({"method": "pairs", "estimate": "age", "subjects": "subjects"}),
+    "people as steps": people({"fraction": "fraction", "estimate": "age", "subjects": "subjects"}),
+    "people in a note": people({"method": "method", "note": "list", "subjects": "subjects"}),
+    "people in a list": add(CARD, "".join(f"\n- P{n:02d}: {n}" for n in range(9))),
+    "people in a list of numbers": add(CARD, "".join(f"\n7{n}.2 F" for n in range(9))),
+    "people in HTML of the card": add(CARD, "<table><tr><td>age<td>y</tr><tr><td>71<td>3</tr></table>"),
+    "people in a list of the report": add(PAGE, "".join(f"<li>P{n:02d} {n}</li>" for n in range(9))),
+    "people in a comment of the report": add(PAGE, "<!--\nage\ty\n71\t3\n-->"),
+    "words for a number of the headline": file("headline.json", b'{"auc_ad_cv": {"value": "F, seventy"}}'),
+    "numbers in the metadata": file("ro-crate-metadata.json", b'{"x": [71, 80, 66, 59, 73, 81, 77, 64, 70]}'),
+    "keys of people": file("ro-crate-metadata.json", b'{"x": {"P1": 7, "P2": 8, "P3": 6, "P4": 5, "P5": 9}}'),
+    "key that no configuration has": file("configuration.yaml", b"people: 71\n"),
+    "reference that nobody cites": file("references.bib", b"@misc{people, note={71 F}}\n"),
+    "points in one path": inside(SVG, "</svg>", f'<path d="{"M 1 1 h 1 " * 60}"/>'),
+    "pixels, each a group": inside(SVG, "</svg>", '<g><rect x="1" y="1" width="1" height="1"/></g>' * 3600),
+    "pixels of a gradient": inside(SVG, "</svg>", f'<linearGradient>{"<stop/>" * 900}</linearGradient>'),
+    "LaTeX of its own": add(f"tables/{TABLE}.tex", "\\input{/etc/passwd} \\\\\n"),
+    "LaTeX in the card": add(CARD, "\\write18{ls}"),
+    "formula of words": add(TSV, "-SUM(1)\t1\n"),
+    "words in base85": add(CARD, base64.b85encode(b"941_S_0053 " * 40).decode()),
+    "a name in three cells": add(CARD, "\n| 941 | S | 0053 |\n"),
+    "year of birth": add(CARD, "\nborn in 1940\n"),
     "other encoding": utf_16,
     "zero bytes": add(CARD, "\0"),
 }  # fmt: skip
