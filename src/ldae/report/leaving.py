@@ -71,6 +71,7 @@ SERIES = re.compile(
 )
 ITEMS = re.compile(r"(?=[^\n]*\d)[\d\s.,;:*/>()+-]*(?:\b[A-Za-z]{1,2}\b[\d\s.,;:*/>()+-]*)*")  # a line of numbers, M, F
 MANY_LINES = 8
+SHORTEST_PACKED = 10  # letters: a digest of 16 hexadecimal digits may be eight of them by chance
 PACKED = re.compile(r"[A-Za-z0-9+/_-]{12,}")
 WRAPPED = re.compile(r"(?:[A-Za-z0-9+/]{56,}[ \t]*\r?\n[ \t]*){2,}[A-Za-z0-9+/]+={0,2}")
 LARGEST_HEADER = 1 << 26  # bytes, of safetensors
@@ -151,18 +152,23 @@ def look_at_text(path: Path, names: Names) -> str | None:
 
 
 def fault_of_text(text: str, names: Names) -> str | None:
-    """What must not leave in a text: what is encoded in it, identifiers, and tables of single people."""
-    if found := PROGRAM.search(plain(text)):
-        return f"{found.group()!r}, which runs something"
+    """What must not leave in a text: what is encoded in it, identifiers, and tables or lists of single people."""
     if UNBROKEN.search(DATA_URI.sub("", text)):
         return "three hundred signs without a space, which nobody can read"
-    if found := FOREIGN.search(text):
-        return f"{found.group()!r}, which loads or packs something"
     page = _Page()
     page.feed(text if "<t" in text else "")
     rows = (fault_of_rows(table, names) for table in page.tables)
     people = next((fault for fault in rows if fault), None) or rows_of_people(text, names) or lines_of_people(text)
-    return look_at_data(text, names) or identifier(text, names) or people
+    return fault_of_words(text, names) or people
+
+
+def fault_of_words(text: str, names: Names) -> str | None:
+    """What must not leave in any text, whatever its form: what runs or loads, what is encoded, and identifiers."""
+    if found := PROGRAM.search(plain(text)):
+        return f"{found.group()!r}, which runs something"
+    if found := FOREIGN.search(text):
+        return f"{found.group()!r}, which loads or packs something"
+    return look_at_data(text, names) or identifier(text, names)
 
 
 def look_at_data(text: str, names: Names) -> str | None:
@@ -191,7 +197,7 @@ def unpacked(packed: str) -> str:
             words = unpack(packed).decode("ascii")
         except ValueError:
             continue
-        if words.isprintable():
+        if words.isprintable() and len(words) >= SHORTEST_PACKED:
             return words
     return ""
 
@@ -383,9 +389,16 @@ def fault_of_json(text: str, names: Names) -> str | None:
         values = json.loads(text)
     except ValueError:
         raise Unreadable("it is no JSON") from None
-    people = (fault_of_columns(columns, names) for columns in tables_of(values))
-    found = fault_of_text(text, names) or identifier("\n".join(strings(values)), names)
-    return found or next((fault for fault in people if fault), None)
+    return fault_of_words(text, names) or identifier("\n".join(strings(values)), names)
+
+
+def look_at_results(path: Path, names: Names) -> str | None:
+    """Of JSON that holds results, and no numbers of a network: the same, and tables of single people."""
+    text = decoded(path.read_bytes())
+    if found := fault_of_json(text, names):
+        return found
+    people = (fault_of_columns(columns, names) for columns in tables_of(json.loads(text)))
+    return next((fault for fault in people if fault), None)
 
 
 def tables_of(values: object) -> Iterator[dict[str, list[str]]]:

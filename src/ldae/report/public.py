@@ -34,7 +34,7 @@ from ldae.report.leaving import (
     check_leaving,
     drawings,
     look_at_html,
-    look_at_json,
+    look_at_results,
     look_at_svg,
     look_at_text,
     most_marks,
@@ -51,13 +51,13 @@ KINDS = {
     "tables": {".tsv": look_at_text, ".md": look_at_text, ".tex": look_at_text},
 }
 SINGLE = {
-    "headline.json": look_at_json,
+    "headline.json": look_at_results,
     "MODEL_CARD.md": look_at_text,
     "METHODS.md": look_at_text,
     "references.bib": look_at_text,
     "report.html": look_at_html,
     CONFIGURATION: look_at_text,
-    METADATA: look_at_json,
+    METADATA: look_at_results,
 }
 SAID = {
     "config_digest": re.compile(r"[0-9a-f]{16}"),
