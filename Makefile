@@ -188,8 +188,12 @@ bench-preflight: $(READY) ## what preflight costs on 10,340 scans
 bench-ingest: $(READY) ## what the manifest of 10,340 scans costs
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_ingest.py
 
-bench-preprocess: $(READY) ## preprocessing against the reference's defaults, same scans, one thread
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_preprocess.py
+HEADS :=
+MEASURED := N4 deepbet template "affine, 2 mm" "syn, 1 mm"
+bench-preprocess: $(READY) ## preprocessing against the reference's defaults, same scans, one thread (HEADS: files, with a worker's memory)
+	$(if $(HEADS),$(BIN)/python benchmarks/worker_memory.py --scan $(firstword $(HEADS)) \
+		--sizes 256x256x256:1 380x384x272:0.65 --cases $(MEASURED))
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_preprocess.py $(if $(HEADS),--parts paper --scan $(HEADS))
 
 STUDIES := longitudinal mismatch n4 accuracy
 SCANS := 8

@@ -41,7 +41,7 @@ SETTINGS = Preprocessing(
     registration=Registration(transform="affine", resolution_mm=2.0),
     conform=GRID,
 )
-SHOWN = ("grey_white", "fluid_white", "enhanced", "detail", "ghost", "turn", "stretch")
+SHOWN = ("grey_white", "fluid_white", "enhanced", "uneven", "jump", "folded", "detail", "ghost", "turn", "stretch")
 SHOWN = (*SHOWN, "volume_ratio", "ncc_template", "dice_template")
 CONTRAST = ("grey_white", "fluid_white")
 # intensity over white matter's -> of the other contrast; 0 stays 0

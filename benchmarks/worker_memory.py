@@ -1,6 +1,7 @@
 """Largest resident memory of a worker of the shard machinery, step by step, each in a fresh process.
 
-    python benchmarks/worker_memory.py [--cases NAME ...] [--voxel-mm 1] [--scan FILE] [--out results/worker_memory]
+    python benchmarks/worker_memory.py [--cases NAME ...] [--voxel-mm 1] [--scan FILE [--sizes 256x256x256:1 ...]]
+        [--out results/worker_memory]
 
 One scan (a whole-head phantom unless a file is named) goes through the functions that the rules call. Every case is a
 shard of its own, started by a process of its own, with the settings of config/config.yaml but for what the case names.
@@ -19,7 +20,9 @@ from ldae.core.runtime import limit_threads
 limit_threads(1)
 
 import nibabel as nib  # noqa: E402
+import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
+from nibabel.processing import resample_from_to  # noqa: E402
 
 from ldae.config import load_config  # noqa: E402
 from ldae.core.files import read_json, read_tsv, write_json  # noqa: E402
@@ -84,6 +87,24 @@ def make_scan(out: Path, voxel_mm: float) -> None:
     nib.save(phantom.image, out / "scan.nii.gz")
 
 
+def resampled(source: Path, size: str) -> nib.Nifti1Image:
+    """A scan on another grid around its centre, axes R-A-S: ``256x256x256:1`` has voxels of 1 mm."""
+    grid, mm = size.split(":")
+    image, shape, affine = nib.load(source), tuple(map(int, grid.split("x"))), np.diag([float(mm)] * 3 + [1.0])
+    centre = nib.affines.apply_affine(image.affine, (np.array(image.shape) - 1) / 2)
+    affine[:3, 3] = centre - float(mm) * (np.array(shape) - 1) / 2
+    moved = resample_from_to(image, (shape, affine), order=1).get_fdata(dtype=np.float32)
+    return nib.Nifti1Image(np.rint(np.maximum(moved, 0) * (32000 / moved.max())).astype(np.int16), affine)
+
+
+def measure(out: Path, cases: list[str]) -> None:
+    """Every case on ``out/scan.nii.gz``, each in a process of its own; those that are known are kept."""
+    for case in [case for case in CASES if case in {*cases, "N4", "deepbet"}]:
+        if not (folder_of(out, case) / "record.json").is_file():
+            subprocess.run([sys.executable, __file__, "--one", case, "--out", str(out)], check=True)
+    report(out)
+
+
 def report(out: Path) -> None:
     print("| case | " + " | ".join(SHOWN) + " |\n" + "|---" * (len(SHOWN) + 1) + "|")
     for case in CASES:
@@ -98,6 +119,7 @@ def main() -> None:
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--voxel-mm", type=float, default=1.0)
     parser.add_argument("--scan", type=Path, help="file, in place of a phantom")
+    parser.add_argument("--sizes", nargs="+", default=[], metavar="XxYxZ:MM", help="the file on each of these grids")
     parser.add_argument("--out", type=Path, default=Path("results/worker_memory"))
     parser.add_argument("--one", choices=CASES, help=argparse.SUPPRESS)  # this process is one case
     options = parser.parse_args()
@@ -110,11 +132,14 @@ def main() -> None:
         shutil.copy(options.scan, scan)
     elif not scan.is_file():
         make_scan(options.out, options.voxel_mm)
-    for case in [case for case in CASES if case in {*options.cases, "N4", "deepbet"}]:
-        if not (folder_of(options.out, case) / "record.json").is_file():
-            command = [sys.executable, __file__, "--one", case, "--out", str(options.out)]
-            subprocess.run(command, check=True)
-    report(options.out)
+    for size in options.sizes:
+        folder = options.out / size.replace(":", "_")
+        folder.mkdir(exist_ok=True)
+        nib.save(resampled(scan, size), folder / "scan.nii.gz")
+        print(f"\n{size} mm")
+        measure(folder, options.cases)
+    if not options.sizes:
+        measure(options.out, options.cases)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,11 @@ def add(commands) -> None:
         metavar="LAS",
         help="where the voxel axes point (left, anterior, superior), for a file whose header does not say",
     )
+    command.add_argument(
+        "--pages",
+        action="store_true",
+        help="also write OUT_DIR/qc/index.html, on which all scans of OUT_DIR are looked at",
+    )
     command.set_defaults(run=run)
 
 
@@ -61,6 +66,11 @@ def run(options: Namespace) -> int:
         return REFUSED
     write_row(row, files)
     print(line_of(row))
+    if options.pages:
+        from ldae.report.qc_pages import write_pages_of_folder
+
+        with blaming_the_machine(options.out):
+            print(f"pages: {write_pages_of_folder(options.out, settings)}")
     if row["qc"] == "fail" and settings.quality.quarantine != "none":
         print(f"ldae: {options.scan} is refused: quality control: {row['qc_reason']}.", file=sys.stderr)
         return REFUSED
@@ -90,8 +100,9 @@ def write_row(row: dict, files) -> None:
     import pandas as pd
 
     from ldae.core.files import write_tsv
+    from ldae.preprocessing.one_scan import ROW
 
-    write_tsv(files.anat / f"{files.stem}_desc-qc_T1w.tsv", pd.DataFrame([row]))
+    write_tsv(files.anat / f"{files.stem}{ROW}", pd.DataFrame([row]))
 
 
 def line_of(row: dict) -> str:

@@ -64,7 +64,7 @@ def extract_brain(image: nib.Nifti1Image, settings: BrainExtraction) -> Extracti
     if not PLAUSIBLE_ML[0] <= volume_ml <= PLAUSIBLE_ML[1]:
         raise QuarantinedScan(
             f"brain extraction found {volume_ml:.0f} ml, not a brain: look whether the image holds one whole head, "
-            "and at the voxel sizes in its header"
+            "neither cut nor folded over to the opposite border, and at the voxel sizes in its header"
         )
     soft = on_grid_of(image, np.clip(found, 0, 1)) if settings.mask == "soft" else None
     whole = on_grid_of(image, mask.astype(np.uint8))

@@ -17,14 +17,15 @@ from ldae.preprocessing.review import exclude_reviewed, read_review
 
 OF_BIAS_FIELD = ["bias_range", "filled", "offset"]
 OF_BRAIN = ["brain_ml", "stripped", "noise", "noise_brain", "detail", "ghost", "saturated"]
-OF_BRAIN += ["cut_cm2", "cut_head_cm2"]
+OF_BRAIN += ["jump", "cut_cm2", "cut_head_cm2", "folded"]
 OF_ALIGNMENT = ["dice_template", "ncc_template", "dice_affine", "ncc_affine"]
 OF_ALIGNMENT += ["determinant", "shear", "stretch", "turn", "volume_ratio"]
-OF_REGISTRATION = [*OF_ALIGNMENT, "grey_white", "fluid_white", "enhanced", "edge_fraction", "clipped", "range_used"]
+OF_REGISTRATION = [*OF_ALIGNMENT, "grey_white", "fluid_white", "uneven", "enhanced", "edge_fraction"]
+OF_REGISTRATION += ["clipped", "range_used"]
 METRICS = [*OF_BIAS_FIELD, *OF_BRAIN, *OF_REGISTRATION]
-# zero in most scans: no spread to speak of
+# zero in most scans, or 1: no spread to speak of
 COUNTED = ["filled", "offset", "stripped", "cut_cm2", "cut_head_cm2", "saturated", "clipped", "edge_fraction"]
-COUNTED += ["enhanced"]
+COUNTED += ["enhanced", "jump", "folded"]
 FEWEST_FOR_OUTLIERS, WORST = 20, 8
 
 

@@ -24,6 +24,8 @@ INSIDE_MM = {
 POINTS, FEWEST = 20_000, 200
 ROUNDS = 3
 VESSEL, VESSEL_POINTS = 1.5, 80_000  # of white matter: after a contrast agent vessels and plexus are brighter
+CELL_MM, BRIGHT, FEWEST_IN_CELL, FEWEST_CELLS = 30.0, 75, 20, 10  # percentile: a cell may hold ventricle, too
+HUBER, REFITS = 1.5, 10  # robust standard deviations, rounds
 
 
 def contrast_metrics(image: nib.Nifti1Image, native_to_template: np.ndarray, template: Template) -> dict[str, float]:
@@ -46,6 +48,39 @@ def contrast_metrics(image: nib.Nifti1Image, native_to_template: np.ndarray, tem
     white = white if white > 0 else float("nan")
     contrast = {f"{tissue}_white": float(np.median(found[tissue])) / white for tissue in ("grey", "fluid")}
     return contrast | {"enhanced": float((found["brain"] > VESSEL * white).mean()) if white > 0 else float("nan")}
+
+
+def unevenness(image: nib.Nifti1Image, native_to_template: np.ndarray, template: Template) -> float | None:
+    """Brightest over darkest place of white matter: a smooth inhomogeneity that bias correction has left.
+
+    White matter's upper quartile in cells of :data:`CELL_MM`; its logarithm fitted by a line and a parabola along each
+    axis, robustly (Huber 1964), so that a cell that is half ventricle bends nothing.
+
+    Args:
+        image, native_to_template, template: as :func:`contrast_metrics` takes them.
+
+    Returns:
+        1 for an even scan; None where the scan holds too few cells, or white matter has no signal.
+    """
+    points = tissue_points(template)["white"]
+    cells = np.unique(np.floor(points / CELL_MM), axis=0, return_inverse=True)[1].ravel()
+    data, to_voxel = image.get_fdata(dtype=np.float32), np.linalg.inv(native_to_template @ image.affine)
+    centres, levels = [], []
+    for cell in np.unique(cells):
+        own = points[cells == cell]
+        if len(own) >= FEWEST_IN_CELL and (level := float(np.percentile(values_at(data, to_voxel, own), BRIGHT))) > 0:
+            centres.append(own.mean(axis=0) / CELL_MM)
+            levels.append(np.log(level))
+    if len(levels) < FEWEST_CELLS:
+        return None
+    places, known = np.array(centres), np.array(levels)
+    terms, weights = np.column_stack([np.ones(len(places)), places, places**2]), np.ones(len(places))
+    for _ in range(REFITS):
+        root = np.sqrt(weights)
+        fitted = terms @ np.linalg.lstsq(terms * root[:, None], known * root, rcond=None)[0]
+        apart = np.abs(known - fitted)
+        weights = 1 / np.maximum(1, apart / (HUBER * 1.4826 * np.median(apart) + 1e-9))
+    return float(np.exp(np.ptp(fitted)))
 
 
 def values_at(data: np.ndarray, to_voxel: np.ndarray, points: np.ndarray) -> np.ndarray:

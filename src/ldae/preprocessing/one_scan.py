@@ -29,6 +29,7 @@ from ldae.preprocessing.reading import files_of_scan, sha256_of_scan
 from ldae.preprocessing.steps import IN_OTHER_WORDS, bias_field_step, brain_step, register_step
 
 SECTIONS = ("bias_field", "brain_extraction", "registration", "conform")  # that shape an image
+ROW = "_desc-qc_T1w.tsv"  # how the table with the row of a scan ends
 BY_CONTENT = {"template", "template_mask", "template_sha256", "weights", "weights_sha256"}  # not by the file's name
 Recipe = dict[str, str]
 COMPLAINT = re.compile(r"(Warning|Error)\b", re.IGNORECASE)  # of dcm2niix

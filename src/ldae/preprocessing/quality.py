@@ -9,9 +9,9 @@ import numpy as np
 from scipy import ndimage
 
 from ldae.core.files import atomic_path
-from ldae.preprocessing.artefacts import detail_of, ghost_of
+from ldae.preprocessing.artefacts import detail_of, fold_of, ghost_of, jump_of
 from ldae.preprocessing.bias_field import quick_head_mask
-from ldae.preprocessing.reasons import reason_of
+from ldae.preprocessing.reasons import CAUSES, reason_of
 from ldae.preprocessing.registration_template import Template
 
 # metric -> (fail below, warn below, warn above, fail above); from real scans and phantoms registered by an affine
@@ -19,6 +19,11 @@ Limits = Mapping[str, tuple[float | None, float | None, float | None, float | No
 LIMITS: Limits = {
     "grey_white": (None, None, 0.88, 0.93),
     "fluid_white": (None, None, 0.8, 1.0),
+    "uneven": (None, None, 1.6, 3.0),
+    "jump": (None, None, 2.1, 5.0),
+    "cut_cm2": (None, None, 5, 25),
+    "cut_head_cm2": (None, None, 20, 50),
+    "folded": (None, None, 0.4, None),
     "enhanced": (None, None, 0.0003, None),
     "dice_template": (0.85, 0.93, None, None),
     "ncc_template": (0.30, 0.45, None, None),
@@ -30,8 +35,6 @@ LIMITS: Limits = {
     "turn": (None, None, 45, 75),
     "volume_ratio": (0.75, 0.9, 1.13, 1.25),
     "brain_ml": (600, 850, 1900, 2300),
-    "cut_cm2": (None, None, 5, 25),
-    "cut_head_cm2": (None, None, 20, 50),
     "noise": (None, None, 0.15, 0.4),
     "detail": (0.25, 0.33, None, None),
     "ghost": (None, None, 0.3, 0.6),
@@ -47,7 +50,7 @@ LIMITS: Limits = {
 # no air to measure noise in; not measured outside the cohort's chain; no warp; not measured by earlier versions
 UNKNOWN_ALLOWED = {"noise", "bias_range", "dice_affine", "ncc_affine", "grey_white", "fluid_white"}
 UNKNOWN_ALLOWED |= {"cut_head_cm2", "range_used", "filled", "offset", "volume_ratio", "enhanced", "stretch", "turn"}
-UNKNOWN_ALLOWED |= {"detail", "ghost"}
+UNKNOWN_ALLOWED |= {"detail", "ghost", "uneven", "jump", "folded"}
 NEAR_MM = 8.0  # skull and scalp are thicker
 COARSE_MM, SIGNAL = (
     4.0,
@@ -64,7 +67,7 @@ def native_metrics(image: nib.Nifti1Image, mask: nib.Nifti1Image, stripped: bool
         ``noise_brain``: noise between neighbouring brain voxels over that median; ``saturated``: fraction of the brain
         at the image's maximum; ``cut_cm2``: brain surface on the border of the image (a cropped brain);
         ``cut_head_cm2``: head on that border, beside the brain (a mask may end before it),
-        None for a scan that is ``stripped`` already; ``detail`` and ``ghost`` as
+        None for a scan that is ``stripped`` already; ``detail``, ``ghost``, ``jump`` and ``folded`` as
         :mod:`ldae.preprocessing.artefacts` has them.
     """
     data, brain = image.get_fdata(dtype=np.float32), np.asanyarray(mask.dataobj) > 0.5
@@ -72,6 +75,10 @@ def native_metrics(image: nib.Nifti1Image, mask: nib.Nifti1Image, stripped: bool
     typical, head = float(np.median(data[brain])), quick_head_mask(data, zooms)
     found = {"cut_cm2": cut_area(brain, zooms), "cut_head_cm2": None if stripped else cut_head_area(head, brain, zooms)}
     found |= {"detail": detail_of(data, brain, zooms), "ghost": ghost_of(data, brain, zooms)}
+    sideways = int(nib.io_orientation(image.affine)[:, 0].argmin())
+    faces = [(np.take(head, 0, axis), np.take(head, -1, axis)) for axis in range(3)]
+    faces[sideways] = cut_faces(head, brain, zooms)[sideways]  # two shoulders are alike
+    found |= {"jump": jump_of(data, brain, zooms, sideways), "folded": fold_of(data, faces, zooms)}
     if not typical > 0:
         return {"noise": None, "noise_brain": None, "saturated": 0.0} | found
     air = data[~ndimage.binary_dilation(head, iterations=max(1, round(6 / zooms.min())))]
@@ -97,15 +104,22 @@ def cut_head_area(head: np.ndarray, brain: np.ndarray, zooms: np.ndarray) -> flo
     Skull and scalp are missing there, if not more: a mask may end before the border that cuts the brain. The neck
     does not count, nor a nose, an ear or the crown's skin that is cut off.
     """
-    area = 0.0
+    cut = cut_faces(head, brain, zooms)
+    return float(sum(face.sum() * np.delete(zooms, axis).prod() / 100 for axis in range(3) for face in cut[axis]))
+
+
+def cut_faces(head: np.ndarray, brain: np.ndarray, zooms: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For each axis, where the first and the last face of the grid cut the head right beside the brain."""
+    found = []
     for axis in range(3):
         across, depth = np.delete(zooms, axis), max(1, round(NEAR_MM / zooms[axis]))
+        faces = []
         for part, face in ((slice(0, depth), 0), (slice(-depth, None), -1)):
             beneath = np.moveaxis(brain, axis, 0)[part].any(axis=0)
-            if beneath.any():
-                near = ndimage.distance_transform_edt(~beneath, across) <= NEAR_MM
-                area += (near & np.moveaxis(head, axis, 0)[face]).sum() * across.prod() / 100
-    return float(area)
+            near = beneath.any() and ndimage.distance_transform_edt(~beneath, across) <= NEAR_MM
+            faces.append(near & np.moveaxis(head, axis, 0)[face])
+        found.append((faces[0], faces[1]))
+    return found
 
 
 def before_the_warp(
@@ -199,13 +213,15 @@ def on_grid(template: Template, shape: tuple[int, ...], affine: tuple[float, ...
 
 
 def verdict(metrics: Mapping[str, float | None], limits: Limits | None = None, only: bool = False) -> tuple[str, str]:
-    """``pass``, ``warn`` or ``fail``, and the metrics that decided it.
+    """``pass``, ``warn`` or ``fail``, and the metrics that decided it, after those that are the cause of others.
 
     Args:
         limits: in place of the built-in ones, by name.
         only: the metrics that ``limits`` names, no others.
     """
-    failed, warned = [], []
+    failed: list[str] = []
+    causes: list[str] = []
+    warned: list[str] = []
     asked = (limits or {}) if only else {**LIMITS, **(limits or {})}
     for name, (fail_low, warn_low, warn_high, fail_high) in asked.items():
         value = metrics.get(name)
@@ -215,9 +231,9 @@ def verdict(metrics: Mapping[str, float | None], limits: Limits | None = None, o
         if not inside(value, fail_low, fail_high):
             failed.append(reason_of(name, value, metrics))
         elif not inside(value, warn_low, warn_high):
-            warned.append(reason_of(name, value, metrics))
-    state = "fail" if failed else "warn" if warned else "pass"
-    return state, "; ".join(dict.fromkeys(failed or warned))  # two of the contrast have one sentence
+            (causes if name in CAUSES else warned).append(reason_of(name, value, metrics))
+    state = "fail" if failed else "warn" if causes or warned else "pass"
+    return state, "; ".join(dict.fromkeys([*causes, *(failed or warned)]))  # two of the contrast have one sentence
 
 
 def inside(value: float, low: float | None, high: float | None) -> bool:

@@ -276,6 +276,11 @@ def check_geometry(affine: np.ndarray, shape: tuple[int, ...], min_slices: int =
         for unit, mm in UNITS_MM.items():
             if mm * zooms.min() >= THINNEST_MM and mm * zooms.max() <= thickest:
                 raise QuarantinedScan(f"{sizes}: the header seems to give it in {unit}; write it in mm")
+        if zooms.min() < THINNEST_MM:
+            raise QuarantinedScan(
+                f"{sizes}: finer than a head is scanned; look at the voxel size in the header, and if it is right "
+                "resample the scan to 1 mm, such as with nibabel.processing.resample_to_output"
+            )
         raise QuarantinedScan(f"{sizes} (preprocessing.min_slices says how thick slices may be)")
     cosines = axes / zooms
     if not np.allclose(cosines.T @ cosines, np.eye(3), atol=1e-2):
@@ -284,4 +289,12 @@ def check_geometry(affine: np.ndarray, shape: tuple[int, ...], min_slices: int =
         )
     extent = zooms * shape
     if extent.min() < FIELD_OF_VIEW_MM[0] or extent.max() > FIELD_OF_VIEW_MM[1]:
-        raise QuarantinedScan(f"field of view {np.round(extent).astype(int).tolist()} mm is not that of a head")
+        advice = (
+            "look at the voxel size in the header, and if it is right crop the image to the head"
+            if extent.max() > FIELD_OF_VIEW_MM[1]
+            else "look at the voxel size in the header, and whether the image holds a whole head"
+        )
+        raise QuarantinedScan(
+            f"field of view {np.round(extent).astype(int).tolist()} mm is not that of a head "
+            f"({FIELD_OF_VIEW_MM[0]:.0f} to {FIELD_OF_VIEW_MM[1]:.0f} mm along each axis): {advice}"
+        )

@@ -120,7 +120,7 @@ def register_step(files: ScanFiles, settings: Registration, grid: Conform, throu
         through_mean: the scan goes through its subject's mean (:func:`mean_step`), not by a search of its own.
     """
     from ldae.preprocessing.conform import conform
-    from ldae.preprocessing.contrast import contrast_metrics
+    from ldae.preprocessing.contrast import contrast_metrics, unevenness
     from ldae.preprocessing.longitudinal import SubjectMean, alignment_of_visit
     from ldae.preprocessing.quality import alignment_metrics, before_the_warp, draw_picture, volume_ratio
     from ldae.preprocessing.registration import log_jacobian, register, shear_of, stretch_of, turn_of
@@ -148,14 +148,15 @@ def register_step(files: ScanFiles, settings: Registration, grid: Conform, throu
     else:
         alignment = register(brain, settings, files.scratch)
     try:
-        volume, template_mask, metrics = conform(corrected, mask, alignment, grid, probability)
-        metrics |= alignment_metrics(volume, template_mask, template)
+        volume, template_mask, scaled = conform(corrected, mask, alignment, grid, probability)
+        metrics: Metrics = scaled | alignment_metrics(volume, template_mask, template)
         metrics |= {"determinant": alignment.determinant, "shear": shear_of(alignment.native_to_template)}
         metrics["stretch"] = stretch_of(alignment.native_to_template)
         metrics["turn"] = turn_of(alignment.native_to_template)
         if settings.transform != "rigid":
             metrics["volume_ratio"] = volume_ratio(mask, alignment.determinant, template)
         metrics |= measurable(contrast_metrics(corrected, alignment.native_to_template, template))
+        metrics["uneven"] = unevenness(corrected, alignment.native_to_template, template)
         if alignment.warp is not None:
             metrics |= before_the_warp(brain, averaged(mask), alignment.native_to_template, volume, template)
             with atomic_path(files.warp(template.space)) as temporary:

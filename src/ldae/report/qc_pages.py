@@ -26,6 +26,7 @@ from ldae.preprocessing.cohort_quality import FEWEST_FOR_OUTLIERS, METRICS, robu
 from ldae.preprocessing.conform import grid_affine
 from ldae.preprocessing.derivatives import ScanFiles, sidecar
 from ldae.preprocessing.description import MEANING
+from ldae.preprocessing.one_scan import ROW, claim_of
 from ldae.preprocessing.pictures import BLOCK, BLOCKS, Scan, draw_scan, draw_template
 from ldae.preprocessing.pool import run_isolated
 from ldae.preprocessing.quality import LIMITS
@@ -88,6 +89,30 @@ def write_qc_pages(
     for position, outcome in track(ends, "qc_pages", total=len(rows)):
         records[position] = {"why": outcome.reason} if outcome.reason else outcome.value
     write_index(places.out / "index.html", qc, records, settings, review)
+
+
+def write_pages_of_folder(root: Path, settings: Preprocessing) -> Path:
+    """The same pages, ``root/qc``, of the scans that ``ldae preprocess`` has put into a folder.
+
+    A scan that was given as a DICOM series, or whose file has gone, is shown as N4 has left it.
+
+    Returns:
+        The page.
+    """
+    tables = sorted(root.glob(f"sub-*/ses-*/anat/*{ROW}"))
+    qc = pd.concat([read_tsv(table, dtype=KEY_TYPES) for table in tables], ignore_index=True)
+    costly = {"none": [], "fail": ["fail"], "warn": ["warn", "fail"]}[settings.quality.quarantine]
+    lost = qc["qc"].isin(costly)
+    qc = qc.assign(state=np.where(lost, "quarantined", "done"), reason=qc["qc_reason"].where(lost))
+    shown = []
+    for row in qc.to_dict("records"):
+        files = ScanFiles(root, row["participant_id"], row["session_id"])
+        known = claim_of(files)
+        source = Path(read_json(known)["source"]) if known.is_file() else root
+        shown.append(str(source if source.is_file() else files.corrected.resolve()))
+    places = Places(raw=root, derivatives=root, out=root / "qc")
+    write_qc_pages(qc[KEY].assign(t1w=shown), qc, places, settings, {})
+    return places.out / "index.html"
 
 
 def drawing_of(row: dict[str, Any], t1w: str | None, places: Places, settings: Preprocessing) -> Scan:

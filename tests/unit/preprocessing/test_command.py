@@ -8,6 +8,7 @@ import numpy as np
 import pydicom
 import pytest
 import yaml
+from PIL import Image
 from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
 from ldae.cli import main
@@ -56,9 +57,12 @@ def mirror(size: int) -> np.ndarray:
 
 def test_one_scan_leaves_everything_and_says_so(config, scan, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(__file__.split("/tests/")[0])
-    assert main(["preprocess", str(scan), str(tmp_path), *config]) == 0
-    line = capsys.readouterr().out.strip()
-    assert line.startswith("sub-01 ses-M006: ") and "ncc_template 0." in line and "\n" not in line
+    assert main(["preprocess", str(scan), str(tmp_path), "--pages", *config]) == 0
+    line, page = capsys.readouterr().out.strip().split("\n")
+    assert line.startswith("sub-01 ses-M006: ") and "ncc_template 0." in line
+    assert page == f"pages: {tmp_path / 'qc/index.html'}" and '"sub-01"' in (tmp_path / "qc/index.html").read_text()
+    drawn = Image.open(tmp_path / "qc/pictures/sub-01/sub-01_ses-M006.webp")
+    assert min(drawn.size) > 200 and np.asarray(drawn).std() > 20
     anat = tmp_path / "sub-01/ses-M006/anat"
     mask, original = nib.load(anat / "sub-01_ses-M006_desc-brain_mask.nii.gz"), nib.load(scan)
     assert np.array_equal(mask.affine, original.affine) and mask.shape == original.shape

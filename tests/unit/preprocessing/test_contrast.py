@@ -6,7 +6,7 @@ import pytest
 from scipy import ndimage
 
 from ldae.core.errors import QuarantinedScan
-from ldae.preprocessing.contrast import contrast_metrics, tissue_points, without_fluid
+from ldae.preprocessing.contrast import contrast_metrics, tissue_points, unevenness, without_fluid
 from ldae.preprocessing.quality import LIMITS, verdict
 from ldae.preprocessing.registration_template import Template, load_template
 from ldae.preprocessing.steps import measurable
@@ -133,3 +133,23 @@ def test_vessels_that_a_contrast_agent_lights_up_are_seen(brain):
     assert found["enhanced"] > 0.001
     state, reason = verdict(found, {"enhanced": LIMITS["enhanced"]}, only=True)
     assert state == "warn" and "gadolinium" in reason
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_a_field_that_bias_correction_has_left_is_seen_and_large_ventricles_are_none(axis, brain):
+    limit = {"uneven": LIMITS["uneven"]}
+    for image in (brain, with_large_ventricles(brain, 0.7)):
+        assert unevenness(image, np.eye(4), load_template()) < 1.3
+    place = np.moveaxis(np.indices(brain.shape)[axis], axis, -1) / brain.shape[axis] - 0.5
+    for fold, state in ((1.5, "pass"), (5, "warn"), (20, "fail")):  # from one end of the brain to the other
+        field = np.moveaxis(np.exp(np.log(fold) * place), -1, axis)
+        found = unevenness(nib.Nifti1Image(brain.get_fdata() * field, brain.affine), np.eye(4), load_template())
+        flag, reason = verdict({"uneven": found}, limit, only=True)
+        assert flag == state and (state == "pass" or "fit: fine" in reason), (fold, found)
+
+
+def test_a_brain_without_white_matter_in_place_has_no_unevenness(brain):
+    shift = np.eye(4)
+    shift[0, 3] = 400
+    assert unevenness(brain, shift, load_template()) is None
+    assert unevenness(nib.Nifti1Image(np.zeros(brain.shape), brain.affine), np.eye(4), load_template()) is None

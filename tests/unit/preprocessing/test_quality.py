@@ -12,7 +12,7 @@ from ldae.config import Conform, Quality
 from ldae.core.errors import UserError
 from ldae.core.files import read_tsv, write_tsv
 from ldae.core.keys import KEY as KEYS
-from ldae.preprocessing.artefacts import detail_of, ghost_of
+from ldae.preprocessing.artefacts import detail_of, fold_of, ghost_of, jump_of
 from ldae.preprocessing.cohort_quality import OF_BIAS_FIELD, OF_BRAIN, judge, qc_scans
 from ldae.preprocessing.conform import grid_affine
 from ldae.preprocessing.derivatives import ScanFiles
@@ -32,7 +32,7 @@ from ldae.preprocessing.registration_template import load_template
 
 GRID = Conform(shape=(48, 56, 48), spacing_mm=3.5, centre_mm=(0, -17, 5))
 COSTLY = {"none": 0, "fail": 1, "warn": 2}  # flag that costs a scan its place -> scans lost of four
-DETAIL, GHOST = ({name: LIMITS[name]} for name in ("detail", "ghost"))
+DETAIL, GHOST, JUMP, FOLD = ({name: LIMITS[name]} for name in ("detail", "ghost", "jump", "folded"))
 GOOD = {
     "dice_template": 0.96,
     "ncc_template": 0.6,
@@ -50,6 +50,8 @@ GOOD = {
     "ghost": 0.1,
     "cut_cm2": 0.0,
     "cut_head_cm2": 0.0,
+    "jump": 1.3,
+    "folded": None,
     "grey_white": 0.75,
     "fluid_white": 0.3,
     "range_used": 0.6,
@@ -110,6 +112,13 @@ def test_brain_on_the_border_is_counted(placed):
         ({"grey_white": 1.1, "fluid_white": 1.1}, "fail", r"proton-density"),
         ({"grey_white": 0.97, "fluid_white": 0.9}, "fail", r"about as bright as white.*not T1-weighted"),
         ({"stripped": 1.0}, "warn", "already skull-stripped"),
+        ({"uneven": 2.4, "bias_range": 1.001}, "warn", r"uneven 2\.4; N4 took out a bias_range of 1\)$"),
+        ({"jump": 3.0, "ncc_template": 0.2}, "fail", r"^somewhere two neighbouring slices .* missing.*ncc_template"),
+        (
+            {"cut_cm2": 40.0, "cut_head_cm2": 90.0, "folded": 0.8},
+            "fail",
+            r"^the head is folded over(?!.*head is folded).* opposite border.*\(cut_cm2 40, cut_head_cm2 90, folded 0\.8\)$",
+        ),
     ],
 )
 def test_verdict(change, state, reason):
@@ -217,6 +226,33 @@ def test_blurring_takes_the_detail_and_thick_slices_do_not(head, true_mask):
     assert ghost_of(data, np.ones_like(true_mask), zooms) is None  # no room beside the brain
     assert ghost_of(np.where(true_mask, data, np.float32(0.1)), true_mask, zooms) is None  # blanked air
     assert detail_of(np.zeros_like(data), true_mask, zooms) == 0
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_slices_that_are_missing_or_empty_are_a_jump(axis, head, true_mask):
+    data, zooms = head.get_fdata(dtype=np.float32), np.array(head.header.get_zooms())
+    place = round(np.argwhere(true_mask)[:, axis].mean()) + 5  # beside the midline
+    kept = np.delete(np.arange(data.shape[axis]), range(place, place + 7))
+    empty = data.copy()
+    np.moveaxis(empty, axis, 0)[place : place + 2] = 0
+    lost = (np.take(each, kept, axis) for each in (data, true_mask))
+    found = [jump_of(*each, zooms, 0) for each in ((data, true_mask), lost, (empty, true_mask))]
+    assert [verdict({"jump": each}, JUMP, only=True)[0] for each in found] == ["pass", "warn", "fail"], found
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_a_head_that_is_folded_over_goes_on_at_the_opposite_border(axis, head, true_mask):
+    data, zooms = head.get_fdata(dtype=np.float32), np.array(head.header.get_zooms())
+    shift = data.shape[axis] - np.argwhere(true_mask)[:, axis].max() + 14
+    folded = np.roll(data, shift, axis)
+    cut = folded.copy()
+    np.moveaxis(cut, axis, 0)[:shift] = np.moveaxis(data, axis, 0)[:shift]  # air
+    found = []
+    for each in (folded, cut, data):
+        faces = [(np.take(each, 0, across) > 30, np.take(each, -1, across) > 30) for across in range(3)]
+        found.append(fold_of(each, faces, zooms))
+    assert [verdict({"folded": each}, FOLD, only=True)[0] for each in found] == ["warn", "pass", "pass"], found
+    assert found[2] is None  # no face cuts it
 
 
 def test_a_brain_that_the_border_cuts_is_seen_where_its_mask_ends_before():

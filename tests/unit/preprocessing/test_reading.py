@@ -52,7 +52,9 @@ BROKEN_IMAGES = {
     "one hot voxel": (np.where(np.arange(GOOD.size).reshape(SHAPE) == 7, 1e9, GOOD), AFFINE, "extreme intensities"),
     "almost empty": ((np.arange(GOOD.size).reshape(SHAPE) < 99).astype(np.uint8), AFFINE, "99 % of the voxels"),
     "labels": (GOOD % 4, AFFINE, "only 4 different values: a mask"),
-    "narrow": (GOOD, np.diag([1.0, 1, 1, 1]), "field of view"),
+    "narrow": (GOOD, np.diag([1.0, 1, 1, 1]), "field of view .* whether the image holds a whole head"),
+    "wide": (np.tile(GOOD, (4, 1, 1)), AFFINE, "field of view .* crop the image to the head"),
+    "fine": (GOOD, np.diag([0.2, 4, 4, 1]), "voxel size .* resample the scan to 1 mm"),
 }
 
 
