@@ -52,7 +52,7 @@ MEANING = {  # column of qc.tsv -> (description, unit or none)
     "cut_cm2": ("Area of the brain mask on the border of the image", "cm2"),
     "cut_head_cm2": ("Area of head on the border of the image, right beside the brain", "cm2"),
     "folded": (
-        "Correlation of opposite borders of the image where one cuts the head; n/a for a whole head",
+        "Correlation of opposite borders of the image where one cuts the head; n/a where none does",
         None,
     ),
     "dice_template": ("Overlap of the brain mask with the template's, Dice coefficient", None),
