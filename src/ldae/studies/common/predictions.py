@@ -13,6 +13,7 @@ POSITIVE, NEGATIVE = "AD", "CN"
 
 
 def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Element by element; NaN where the denominator is not above 0."""
     return np.where(denominator > 0, numerator / np.where(denominator > 0, denominator, 1), np.nan)
 
 
@@ -38,6 +39,7 @@ def specificity(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def unfitted(task: str) -> str:
+    """The sentence for a task whose training subjects lack a class or their ages."""
     missing = "a class is" if task == "ad" else "ages are"
     return f"no probe could be fitted: {missing} missing among the other subjects"
 
