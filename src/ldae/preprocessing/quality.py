@@ -11,7 +11,7 @@ from scipy import ndimage
 from ldae.core.files import atomic_path
 from ldae.preprocessing.artefacts import detail_of, fold_of, ghost_of, jump_of
 from ldae.preprocessing.bias_field import quick_head_mask
-from ldae.preprocessing.reasons import CAUSES, reason_of
+from ldae.preprocessing.reasons import CAUSES, CONTRAST, reason_of
 from ldae.preprocessing.registration_template import Template
 
 # metric -> (fail below, warn below, warn above, fail above); from real scans and phantoms registered by an affine
@@ -215,10 +215,13 @@ def on_grid(template: Template, shape: tuple[int, ...], affine: tuple[float, ...
 def verdict(metrics: Mapping[str, float | None], limits: Limits | None = None, only: bool = False) -> tuple[str, str]:
     """``pass``, ``warn`` or ``fail``, and the metrics that decided it, after those that are the cause of others.
 
+    Another contrast is said first, and no warning beside it: what warns is known of T1-weighted heads alone.
+
     Args:
         limits: in place of the built-in ones, by name.
         only: the metrics that ``limits`` names, no others.
     """
+    contrast: list[str] = []
     failed: list[str] = []
     causes: list[str] = []
     warned: list[str] = []
@@ -229,11 +232,13 @@ def verdict(metrics: Mapping[str, float | None], limits: Limits | None = None, o
         if np.isnan(value) and name in UNKNOWN_ALLOWED:
             continue
         if not inside(value, fail_low, fail_high):
-            failed.append(reason_of(name, value, metrics))
+            (contrast if name in CONTRAST else failed).append(reason_of(name, value, metrics))
         elif not inside(value, warn_low, warn_high):
             (causes if name in CAUSES else warned).append(reason_of(name, value, metrics))
+    if contrast:
+        return "fail", "; ".join(dict.fromkeys([*contrast, *failed]))  # two of the contrast have one sentence
     state = "fail" if failed else "warn" if causes or warned else "pass"
-    return state, "; ".join(dict.fromkeys([*causes, *(failed or warned)]))  # two of the contrast have one sentence
+    return state, "; ".join(dict.fromkeys([*causes, *(failed or warned)]))
 
 
 def inside(value: float, low: float | None, high: float | None) -> bool:

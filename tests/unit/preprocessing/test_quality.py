@@ -128,6 +128,7 @@ def test_verdict(change, state, reason):
 
 def test_two_metrics_of_the_contrast_have_one_sentence():
     reason = verdict(GOOD | {"grey_white": 1.4, "fluid_white": 2.5})[1]
+    assert verdict(GOOD | {"grey_white": 1.4, "fluid_white": 2.5, "jump": 2.7, "uneven": 2.0})[1] == reason
     assert reason.count("not T1-weighted") == 1 and reason.endswith("(grey_white 1.4, fluid_white 2.5)")
 
 
