@@ -35,9 +35,8 @@ from ldae.studies.common.feature_sets import VoxelPca, code_sets, voxel_gram
 from ldae.studies.common.figure_style import house_style
 from ldae.studies.common.inputs import Inputs, read_inputs, volumes_of
 from ldae.studies.common.linear_probes import outer_folds
-from ldae.studies.common.predictions import estimate_of
 from ldae.studies.common.references import derangement, mean_volume
-from ldae.studies.common.statistics import estimates_table, interval, mae, mean
+from ldae.studies.common.statistics import estimate_of, estimates_table, interval, mae, mean
 from ldae.studies.probes.measure import constant_predictor, cross_validated, task_rows
 from ldae.studies.probes.reading import read_from
 from ldae.studies.reconstruction.measure import reconstruct

@@ -17,8 +17,7 @@ from ldae.core.contamination import known_subjects, read_contamination
 from ldae.core.files import read_json, read_tsv
 from ldae.core.keys import KEY_TYPES
 from ldae.studies.common.paper_tables import format_estimate
-from ldae.studies.common.predictions import OURS, estimate_of
-from ldae.studies.common.statistics import Estimate, independent_difference, not_available
+from ldae.studies.common.statistics import OURS, Estimate, estimate_of, independent_difference, not_available
 from ldae.studies.probes.estimates import AD_METRICS, at_prevalence
 
 RESULTS = "test"  # of reference.json: the model's own test results

@@ -9,9 +9,18 @@ from ldae.config import Evaluation
 from ldae.core.files import write_tsv
 from ldae.studies.calibration.statistics import brier, in_the_large, net_benefit, slope
 from ldae.studies.calibration.subgroups import lettered_sites, levels_of, subgroups
-from ldae.studies.common.predictions import CONSTANT, OURS, PERMUTED, estimate_of
 from ldae.studies.common.scales import Amount, Share, on
-from ldae.studies.common.statistics import FEW_PER_CLASS, Estimate, cv_widening, estimates_table, interval
+from ldae.studies.common.statistics import (
+    CONSTANT,
+    FEW_PER_CLASS,
+    OURS,
+    PERMUTED,
+    Estimate,
+    cv_widening,
+    estimate_of,
+    estimates_table,
+    interval,
+)
 
 CALIBRATION = {"brier_ad": brier, "calibration_slope_ad": slope, "calibration_in_the_large_ad": in_the_large}
 THRESHOLDS = tuple(round(0.1 * place, 1) for place in range(1, 10))

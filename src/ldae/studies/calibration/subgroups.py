@@ -14,18 +14,21 @@ import pandas as pd
 from ldae.core.keyed import study_stream
 from ldae.core.keys import KEY
 from ldae.studies.common.chance import beside
-from ldae.studies.common.predictions import NEGATIVE, estimate_of, sensitivity, specificity
 from ldae.studies.common.statistics import (
     FEW_PER_CLASS,
     FEW_SUBJECTS,
+    NEGATIVE,
     Estimate,
     Statistic,
     auc,
+    estimate_of,
     estimates_table,
     holm,
     independent_difference,
     mae,
     not_available,
+    sensitivity,
+    specificity,
 )
 
 GROUPINGS = ("sex", "age", "site", "field_strength", "study_phase")

@@ -9,8 +9,7 @@ from ldae.core.files import read_tsv
 from ldae.studies.calibration.record import GAPS, PROTOCOLS, SUMMARY
 from ldae.studies.common.chance import chance_words
 from ldae.studies.common.estimate_panels import brief_estimate, metric_label
-from ldae.studies.common.predictions import OURS
-from ldae.studies.common.statistics import ALPHA
+from ldae.studies.common.statistics import ALPHA, OURS
 from ldae.studies.common.study import ReportSources
 
 GROUPINGS = {"sex": "sex", "age": "thirds of age", "site": "sites", "field_strength": "field strength",

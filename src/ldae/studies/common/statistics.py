@@ -19,9 +19,14 @@ from scipy.stats import norm, t
 
 from ldae.core.keyed import study_stream
 from ldae.core.keys import KEY
-from ldae.studies.common.scales import Amount, Correlation, Difference, OnScale, Ranks, on
+from ldae.studies.common.scales import Amount, Correlation, Difference, OnScale, Ranks, Share, on
 
 Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Counts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+OURS, PERMUTED = "ldae", "permuted_labels"
+CONSTANT = {"ad": "majority_class", "age": "mean_predictor"}  # what is said without looking
+POSITIVE, NEGATIVE = "AD", "CN"
 
 FEW_SUBJECTS, FEW_PER_CLASS, FEW_NOTE = 20, 10, "too few"
 ALPHA = 0.05
@@ -176,7 +181,7 @@ def _replicates(
     return values, redrawn
 
 
-def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """Division that is NaN where the denominator is zero."""
     safe = np.where(denominator == 0, 1, denominator)
     return np.where(denominator == 0, np.nan, numerator / safe)
@@ -185,7 +190,7 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 @on(Amount())
 def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Weighted mean of column 0; NaN where all weights are zero."""
-    return _ratio(weights @ values[:, 0], weights.sum(1))
+    return ratio(weights @ values[:, 0], weights.sum(1))
 
 
 _limited_mean = on(Amount(most=1.0))(mean.function)
@@ -232,7 +237,7 @@ def auc(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     negative = np.add.reduceat((weights * (1 - label))[:, order], starts, axis=1)
     below = np.cumsum(negative, axis=1) - negative
     wins = (positive * (below + negative / 2)).sum(1)
-    return _ratio(wins, positive.sum(1) * negative.sum(1))
+    return ratio(wins, positive.sum(1) * negative.sum(1))
 
 
 def independent_difference(a: Estimate, b: Estimate) -> Estimate:
@@ -306,7 +311,7 @@ def paired_differences(
 @on(Amount(positive=True))
 def mae(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Mean absolute error of column 0 for column 1, in their unit."""
-    return _ratio(weights @ np.abs(values[:, 0] - values[:, 1]), weights.sum(1))
+    return ratio(weights @ np.abs(values[:, 0] - values[:, 1]), weights.sum(1))
 
 
 def mean_auc(classes: int) -> Statistic:
@@ -358,3 +363,43 @@ def verdict(line: pd.Series, larger_is_better: bool) -> str:
     if (line["low"] > 0) != larger_is_better:
         return "ldae worse"
     return "ldae better" if line["p_holm"] < ALPHA else "not told apart"
+
+
+def counts(values: np.ndarray, weights: np.ndarray) -> Counts:
+    """True and false positives, true and false negatives at probability 0.5, each (replicates,)."""
+    called, positive = values[:, 0] > 0, values[:, 1] > 0.5
+    cells = (called & positive, called & ~positive, ~called & ~positive, ~called & positive)
+    return tuple(weights @ cell.astype(float) for cell in cells)
+
+
+@on(Share(of=1), by_class=True)
+def sensitivity(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Recall of AD."""
+    tp, _, _, fn = counts(values, weights)
+    return ratio(tp, tp + fn)
+
+
+@on(Share(of=0), by_class=True)
+def specificity(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Recall of CN (what the paper's code calls recall: its positive class is CN)."""
+    _, fp, tn, _ = counts(values, weights)
+    return ratio(tn, tn + fp)
+
+
+def unfitted(task: str) -> str:
+    """The sentence for a task whose training subjects lack a class or their ages."""
+    missing = "a class is" if task == "ad" else "ages are"
+    return f"no probe could be fitted: {missing} missing among the other subjects"
+
+
+def estimate_of(group: pd.DataFrame, task: str, statistic: Statistic, bootstrap: int, seed: int) -> Estimate:
+    """One metric of some predictions, or why it cannot be had."""
+    if group.empty:
+        return not_available(unfitted(task))
+    if task == "ad" and group["target"].nunique() < 2:
+        absent = "AD" if group["target"].iloc[0] == 0 else "CN"
+        return not_available(f"no {absent} scan among the {group['participant_id'].nunique()} subjects")
+    values = group[["prediction", "target"]].to_numpy(float)
+    return interval(
+        values, group["participant_id"], statistic, bootstrap, seed, widen=cv_widening(group.get("fold", ()))
+    )

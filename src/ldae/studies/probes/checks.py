@@ -16,9 +16,19 @@ from ldae.studies.common.chance import CHANCE
 from ldae.studies.common.feature_sets import TASKS, VoxelPca, code_sets, voxel_gram
 from ldae.studies.common.inputs import Inputs
 from ldae.studies.common.linear_probes import Features, Task, can_be_fitted
-from ldae.studies.common.predictions import CONSTANT, NEGATIVE, PERMUTED, estimate_of
 from ldae.studies.common.scales import OnScale
-from ldae.studies.common.statistics import Estimate, auc, estimates_table, interval, mae, not_available
+from ldae.studies.common.statistics import (
+    CONSTANT,
+    NEGATIVE,
+    PERMUTED,
+    Estimate,
+    auc,
+    estimate_of,
+    estimates_table,
+    interval,
+    mae,
+    not_available,
+)
 from ldae.studies.probes.measure import (
     fit_chosen,
     probe_groups,

@@ -12,29 +12,27 @@ import numpy as np
 import pandas as pd
 
 from ldae.core.keys import KEY
-from ldae.studies.common.predictions import (
-    OURS,
-    PERMUTED,
-    counts,
-    estimate_of,
-    ratio,
-    sensitivity,
-    specificity,
-    unfitted,
-)
 from ldae.studies.common.scales import Amount, Correlation, OnScale, Share, like, on
 from ldae.studies.common.statistics import (
+    OURS,
+    PERMUTED,
     Statistic,
     auc,
     correlation,
+    counts,
     cv_widening,
     difference_of,
+    estimate_of,
     estimates_table,
     holm,
     interval,
     mae,
     not_available,
+    ratio,
+    sensitivity,
+    specificity,
     two_sided_p,
+    unfitted,
 )
 from ldae.studies.common.statistics import verdict as said_of
 

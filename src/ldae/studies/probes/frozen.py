@@ -13,8 +13,7 @@ from ldae.studies.common.feature_sets import TASKS
 from ldae.studies.common.frozen import NO_BASELINE, NOT_FITTED
 from ldae.studies.common.inputs import Inputs
 from ldae.studies.common.linear_probes import Task
-from ldae.studies.common.predictions import OURS, POSITIVE, estimate_of
-from ldae.studies.common.statistics import estimates_table, not_available
+from ldae.studies.common.statistics import OURS, POSITIVE, estimate_of, estimates_table, not_available
 from ldae.studies.probes import checks, reading
 from ldae.studies.probes.discriminant_plane import lda_projection
 from ldae.studies.probes.estimates import AD_METRICS, AGE_METRICS, CN_METRICS, COMPARED

@@ -29,8 +29,7 @@ from ldae.studies.common.linear_probes import (
     fit,
     outer_folds,
 )
-from ldae.studies.common.predictions import CONSTANT, NEGATIVE, OURS, POSITIVE
-from ldae.studies.common.statistics import estimates_table, not_available
+from ldae.studies.common.statistics import CONSTANT, NEGATIVE, OURS, POSITIVE, estimates_table, not_available
 from ldae.studies.probes.discriminant_plane import lda_projection
 from ldae.studies.probes.estimates import COMPARED, differences, summary
 from ldae.studies.probes.paper_protocol import paper_probes

@@ -8,7 +8,7 @@ from ldae.core.files import read_json, read_tsv
 from ldae.studies.common.chance import CHANCE, chance_words
 from ldae.studies.common.linear_probes import Task
 from ldae.studies.common.paper_tables import TRAINING_SEEDS, few_words, format_estimate, row_subjects
-from ldae.studies.common.predictions import OURS, PERMUTED
+from ldae.studies.common.statistics import OURS, PERMUTED
 from ldae.studies.probes.estimates import AGE_METRICS, CORRECTED, LARGER_IS_BETTER, PROTOCOLS, verdict
 from ldae.studies.probes.record import PUBLISHED
 
