@@ -144,6 +144,7 @@ def figure_subgroups(subgroups: str | Path, stem: str | Path) -> None:
             if level and len(found):
                 line = found.iloc[0]
                 draw_interval(axes, float(line["value"]), place, line["low"], line["high"], _marked(line))
+        _frame(axes, rows)
         axes.set_title(title)
         axes.grid(axis="x", color=FAINT)
         axes.tick_params(axis="y", length=0)
@@ -154,9 +155,17 @@ def figure_subgroups(subgroups: str | Path, stem: str | Path) -> None:
     for (_, level), label in zip(groups, panels[0].get_yticklabels(), strict=True):
         label.set_fontweight("normal" if level else "bold")
         label.set_color(MUTED if level else INK)
-    figure.supxlabel("grey dots: too few subjects", color=MUTED, fontsize=7)
+    figure.supxlabel("grey dots: too few subjects, whose lines may go on beyond the frame", color=MUTED, fontsize=7)
     letter_panels(list(panels))
     save_figure(figure, stem, own)
+
+
+def _frame(axes: Axes, rows: pd.DataFrame) -> None:
+    """The axis spans every value, and the intervals of all that rest on enough subjects."""
+    enough = rows[rows["note"].isna()]
+    shown = np.concatenate([rows["value"], enough["low"].dropna(), enough["high"].dropna()]).astype(float)
+    if len(enough) and np.ptp(shown):
+        axes.set_xlim(shown.min() - 0.06 * np.ptp(shown), shown.max() + 0.06 * np.ptp(shown))
 
 
 def _groups(known: pd.DataFrame) -> list[tuple[str, str]]:
