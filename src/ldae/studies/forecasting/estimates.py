@@ -140,7 +140,7 @@ def comparisons() -> list[tuple[str, str, str, str]]:
     controls = ((REVERSED, SLOPE), (REVERSED, MEAN_SLOPE), (SHUFFLED, SLOPE), (TRUE_CODE, UNMOVED))
     return [
         *((COPYING, one, COPY, metric) for one in forecasters for metric in against if metric in metrics_of(one)),
-        *((MOVING, one, UNMOVED, metric) for one in OURS for metric in IMAGE),
+        *((MOVING, one, UNMOVED, metric) for one in OURS for metric in (*IMAGE, CODE)),
         *((LATENT, one, other, metric) for one, other in lines.items() for metric in (*IMAGE, *STEPS)),
         *((CONTROL, *pair, metric) for pair in controls for metric in (VENTRICLES, CODE)),
     ]
@@ -150,8 +150,9 @@ def differences(table: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:
     """Paired differences on the same visits, ``first-second``, with their p and ``p_holm``.
 
     Three questions, each with its own count of comparisons for Holm, that of one and of two known visits apart: whether
-    a forecast is better than copying the last visit; whether a picture is better than the last visit decoded, so that
-    what the networks lose of any scan cancels; whether it is better than the same line through the latents. The fourth
+    a forecast is better than copying the last visit; whether picture and code are better than the last visit decoded,
+    so that what the networks lose of any scan cancels; whether it is better than the same line through the latents. The
+    fourth
     are the controls: the wrong way, another subject's slope, and the true code.
 
     With two known visits ``ldae_reversed`` goes against the subject's own slope, with one against the mean one; it is

@@ -113,5 +113,5 @@ def _draw_groups(axes: Axes, table: pd.DataFrame, label: str) -> None:
         )  # fmt: skip
     axes.set_xticks(range(len(levels)), levels)
     axes.set_xlabel(label)
-    axes.set_ylabel("ventricles (ml)")
+    axes.set_ylabel("ventricles, error of\ntheir change (ml)")
     axes.grid(axis="y")

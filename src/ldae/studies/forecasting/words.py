@@ -10,6 +10,7 @@ from ldae.studies.common.statistics import FEW_NOTE
 from ldae.studies.common.study import ReportSources
 from ldae.studies.forecasting.estimates import COPYING, LATENT, MOVING
 from ldae.studies.forecasting.names import (
+    CODE,
     COPY,
     MEAN_SLOPE,
     OURS,
@@ -31,10 +32,12 @@ SHORT = {
     "ventricle_ml_step_error": "change of the ventricles",
     "ventricle_ml_step_error_truth": "change of the true ventricles",
     "hippocampus_region_ml_step_error": "change of the hippocampal region",
+    "code_error": "the code",
     "auc_future_ad": "future diagnosis",
     "future_mmse_mae": "future MMSE",
 }
 VERDICTS = {"worse": "worse in", "better": "better in", "not told apart": "not told apart in"}  # losses first
+BY = {VENTRICLES: "the ventricles", CODE: "the code"}
 QUESTIONS = {
     COPYING: "against a copy of the last scan",
     MOVING: "against the last scan decoded",
@@ -42,10 +45,10 @@ QUESTIONS = {
 }
 ERRORS = Markup("Error of the ventricles' change from {}, {} subjects{}: {}.")
 WELL = (
-    "The controls did as they must: by the ventricles the line turned round and another subject's slope are worse than "
-    "the line itself, and the true next code is better than the last one."
+    "The controls did as they must: by the ventricles and by the code the line turned round and another subject's "
+    "slope are worse than the line itself, and the true next code is better than the last one."
 )
-UNCLEAR = Markup("Controls that are not told apart by the ventricles from what they are compared with: {}.")
+UNCLEAR = Markup("Controls that are not told apart from what they are compared with: {}.")
 ILL = Markup("<strong>A control did not do as it must: {}.</strong>")
 
 
@@ -104,21 +107,27 @@ def _errors(table: pd.DataFrame, words: str) -> Markup:
 
 
 def _controls(compared: pd.DataFrame) -> Markup:
-    """Whether what must fail does worse than the line, and the true code better than the last one."""
+    """Whether what must fail does worse than the line, and the true code better than the last one.
+
+    A control that does what it must not counts without Holm's correction, as every loss does.
+    """
     expected = {(REVERSED, SLOPE): "worse", (REVERSED, MEAN_SLOPE): "worse", (SHUFFLED, SLOPE): "worse"}
     expected[TRUE_CODE, UNMOVED] = "better"
     wrong: list[Markup] = []
     open_: list[Markup] = []
-    for _, line in compared[compared["metric"] == VENTRICLES].iterrows():
+    for _, line in compared[compared["metric"].isin(BY)].iterrows():
         first, second = line["method"].split("-", 1)
-        wanted, found = expected.get((first, second)), judged(line)
-        if wanted is None or found == wanted:
+        wanted = expected.get((first, second))
+        if wanted is None or judged(line) == wanted:
             continue
-        said = Markup("{} ({})").format(in_html(ROWS[first].label), KNOWN[line["visits_known"]][1])
-        (wrong if found in ("better", "worse") else open_).append(said)
-    if wrong:
-        return ILL.format(Markup(", ").join(wrong))
-    return UNCLEAR.format(Markup(", ").join(open_)) if open_ else Markup(WELL)
+        few = f", {FEW_NOTE}" if line["note"] == FEW_NOTE else ""
+        words = (in_html(ROWS[first].label), KNOWN[line["visits_known"]][1], BY[line["metric"]], few)
+        contrary = line["high"] < 0 if wanted == "worse" else line["low"] > 0  # of an error less is better
+        (wrong if contrary else open_).append(Markup("{} ({}, by {}{})").format(*words))
+    if not wrong and not open_:
+        return Markup(WELL)
+    said = [words.format(Markup("; ").join(names)) for words, names in ((ILL, wrong), (UNCLEAR, open_)) if names]
+    return Markup(" ").join(said)
 
 
 def drawn(sources: ReportSources, public: bool) -> str | None:
