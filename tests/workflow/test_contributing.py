@@ -67,7 +67,7 @@ from ldae.studies.common.study import ReportSources
 
 results, paper = Path(sys.argv[1]), Path(sys.argv[1]) / "paper"
 config = load_config(*map(Path, sys.argv[2:]))
-headline = assemble_headline(results / "evaluate", "0", "phantom")
+headline = assemble_headline(results / "evaluate", 16 * "0", "phantom")
 write_json(paper / "headline.json", headline)
 (paper / "MODEL_CARD.md").write_text("A card.")
 columns = ["diagnosis", "subjects", "scans", "age_mean", "age_sd", "female_percent"]

@@ -116,7 +116,7 @@ def fault_of(table: pd.DataFrame, plan: Declared, given: Collection[str]) -> str
         return f"rows about nobody knows what: {DO}name what they are about in {plan.record}"
     if len(filled) > 1 and filled.duplicated(keys).any():
         return f"several rows for one {', '.join(keys)}, as one for each person or scan would be"
-    return fault_of_keys(filled[keys], plan, given) or fault_of_numbers(table, plan, keys)
+    return fault_of_keys(filled[keys], plan, given) or fault_of_numbers(filled, plan, keys)
 
 
 def fault_of_keys(keys: pd.DataFrame, plan: Declared, given: Collection[str]) -> str | None:

@@ -145,6 +145,7 @@ def test_no_sentence_of_a_study_is_taken_for_an_identifier():
         ("tables/probes", {"method": ["ldae-dae"], "subjects": [40], "auc_ad": ["0.8 [0.7, 0.9] (n = 30)"]}, None),
         ("tables/arena_codes", {"code": ["mine"], "found": ["nothing"]}, None),
         ("figures/figure_solvers", {"reason": ["it was not run"]}, None),
+        ("tables/counterfactual_differences", {"edit": ["nothing was compared: no scan was edited"]}, None),
         (
             "figures/figure_solvers",
             {"method": ["ldae"], "metric": ["mse"], "value": [1], "n_subjects": [4]},
