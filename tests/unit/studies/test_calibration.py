@@ -1,6 +1,7 @@
 """Calibration, decision curves and subgroups: closed forms, scikit-learn, and gaps that are planted or are not."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from ldae.studies.calibration import subgroups as g
 from ldae.studies.calibration.figure import figure_calibration, figure_subgroups
 from ldae.studies.calibration.statistics import brier, in_the_large, net_benefit, slope
 from ldae.studies.calibration.table import calibration_table, gap_table, subgroup_table
+from ldae.studies.calibration.words import findings
 
 ONE = Evaluation(bootstrap=20)
 
@@ -193,3 +195,15 @@ def test_a_cohort_without_both_classes_says_why(tmp_path: Path) -> None:
         tmp_path / "calibration/curves.tsv", tmp_path / "calibration/decisions.tsv", tmp_path / "calibrated"
     )
     assert calibration_table(tmp_path).empty and (tmp_path / "calibrated.svg").is_file()
+
+
+def test_the_report_says_who_is_better_and_where_a_decision_is_of_no_use(tmp_path: Path) -> None:
+    """A probe whose logits are ten times too large: behind its right ones, too extreme, and useless at the ends."""
+    right = predictions(160)
+    ours = right.assign(prediction=right["prediction"].where(right["task"] != "ad", 10 * right["prediction"] - 4))
+    ours = ours.assign(probability=expit(ours["prediction"]))
+    both = pd.concat([ours, right.assign(features="pca_voxels")])
+    measure.run_calibration(both, cohort(160), ONE, 0, tmp_path / "calibration")
+    said = str(findings(SimpleNamespace(evaluate=tmp_path), False))
+    assert "smaller by the point estimates: PCA of voxels" in said and "the probabilities are too extreme" in said
+    assert "worth less than calling everybody" in said and "No gap between groups" in said

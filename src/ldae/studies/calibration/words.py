@@ -6,30 +6,42 @@ import pandas as pd
 from markupsafe import Markup
 
 from ldae.core.files import read_tsv
-from ldae.studies.calibration.record import GAPS, PROTOCOLS, SUMMARY
+from ldae.studies.calibration.record import CALL_ALL, DECISIONS, GAPS, PROTOCOLS, SUMMARY
 from ldae.studies.common.chance import chance_words
 from ldae.studies.common.estimate_panels import brief_estimate, metric_label
+from ldae.studies.common.method_styles import PROBES, in_html
 from ldae.studies.common.statistics import ALPHA, OURS
 from ldae.studies.common.study import ReportSources
 
 GROUPINGS = {"sex": "sex", "age": "thirds of age", "site": "sites", "field_strength": "field strength",
              "study_phase": "study phases"}  # fmt: skip
 EXTREME, TIMID = "too extreme", "not extreme enough"
+BEHIND = "{}: the Brier score of y<sub>sem</sub> is {:.3f}; smaller by the point estimates: {}."
+USELESS = (
+    "{}: by the point estimates a decision by y<sub>sem</sub> is worth less than calling everybody, or nobody, at "
+    "thresholds of {}."
+)
 SLOPE = "{}: the calibration slope of y<sub>sem</sub> is {}{}."
 UNEVEN = Markup(
     "<strong>The probe of y<sub>sem</sub> errs unevenly, by more than chance, between {}.</strong> P-values are "
-    "adjusted for the five groupings."
+    "adjusted for as many groupings as can be compared."
 )
-EVEN = Markup("No gap between groups is told apart from chance (p-values adjusted for the five groupings).")
+EVEN = Markup("No gap between groups is told apart from chance (p-values adjusted for their number).")
 
 
 def findings(sources: ReportSources, public: bool) -> Markup | None:
-    """Whether the probabilities are told apart from right ones, and the gaps that chance does not explain."""
-    paths = [sources.evaluate / name for name in (SUMMARY, GAPS)]
+    """Who has a smaller Brier score and where a decision is of no use (losses first), whether the probabilities are
+    told apart from right ones, and the gaps that chance does not explain."""
+    paths = [sources.evaluate / name for name in (SUMMARY, DECISIONS, GAPS)]
     if not all(path.is_file() for path in paths):
         return None
-    summary, gaps = (_ours(path) for path in paths)
-    sentences = [*_slopes(summary), _uneven(gaps)]
+    summary, decisions, gaps = map(read_tsv, paths)
+    sentences = [
+        *_behind(summary),
+        *_useless(decisions),
+        *_slopes(summary[summary["method"] == OURS]),
+        _uneven(gaps[gaps["method"] == OURS]),
+    ]
     return Markup(" ").join(Markup(sentence) for sentence in sentences if sentence)
 
 
@@ -56,6 +68,31 @@ def gaps(sources: ReportSources, public: bool) -> pd.DataFrame | None:
 def _ours(path: Path) -> pd.DataFrame:
     table = read_tsv(path)
     return table[table["method"] == OURS]
+
+
+def _behind(summary: pd.DataFrame) -> list[str]:
+    """Feature sets without truth whose Brier score is smaller, by the point estimates."""
+    sentences = []
+    for protocol, words in PROTOCOLS.items():
+        found = summary[summary["metric"] == f"brier_ad_{protocol}"].set_index("method")["value"].dropna()
+        rivals = found.drop(labels=["oracle"], errors="ignore").sort_values()
+        if OURS in rivals and len(before := rivals[rivals < rivals[OURS]]):
+            said = ", ".join(f"{in_html(PROBES[str(name)].label)} {value:.3f}" for name, value in before.items())
+            sentences.append(BEHIND.format(words.capitalize(), rivals[OURS], said))
+    return sentences
+
+
+def _useless(decisions: pd.DataFrame) -> list[str]:
+    """Thresholds at which y_sem is worth less than calling everybody, or nobody, by the point estimates."""
+    sentences = []
+    for protocol, words in PROTOCOLS.items():
+        own = decisions[decisions["metric"] == f"net_benefit_ad_{protocol}"]
+        worth = own.pivot_table(index="threshold", columns="method", values="value")
+        if {OURS, CALL_ALL} <= set(worth):
+            less = worth.index[worth[OURS] < worth[CALL_ALL].clip(lower=0)]
+            if len(less):
+                sentences.append(USELESS.format(words.capitalize(), ", ".join(f"{place:g}" for place in less)))
+    return sentences
 
 
 def _slopes(summary: pd.DataFrame) -> list[str]:
