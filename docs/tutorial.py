@@ -38,6 +38,7 @@ from ldae.phantom.cohort import visit_scan
 from ldae.phantom.visit_schedule import plan_cohort
 from ldae.studies.common.anatomy import ventricle_ml
 from ldae.studies.common.inputs import read_inputs
+from ldae.studies.common.true_twins import Twins
 from ldae.studies.interpolation.predictors import find_triplets
 from ldae.studies.manipulation.counterfactual import Counterfactuals
 
@@ -179,7 +180,7 @@ answers.head().round(2)
 made = read_json(RESULTS / "raw/phantom.json")
 settings, anatomy_file = Phantom.model_validate(made["settings"]), RESULTS / "raw/anatomy.npz"
 probe = model.facts.probes["ad"]
-truth = Counterfactuals(inputs, probe, settings, made["seed"], anatomy_file)
+truth = Counterfactuals(probe, Twins(inputs, settings, made["seed"], anatomy_file))
 probabilities, edited, true, table = (0.1, 0.5, 0.9), [], [], []
 own = float(probe.score(codes.y_sem[None])[0])
 before = ventricle_ml(rebuilt.volume, inputs.grid)
