@@ -223,6 +223,8 @@ def read(path: str | Path) -> tuple[dict[str, Any], dict[Place, int]]:
         raise UserError(f"The configuration file {path} is not UTF-8: save it as UTF-8 text.") from None
     except yaml.MarkedYAMLError as error:
         raise UserError(f"The configuration file {path} is not plain YAML: {marked(error)}.") from None
+    except (AttributeError, TypeError):  # what PyYAML makes of a tag whose text is none of its kind
+        raise UserError(f"The configuration file {path} is not plain YAML: a tag (!!) does not fit its text.") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:  # a date or a number that is none
         raise UserError(f"The configuration file {path} is not plain YAML: {' '.join(str(error).split())}.") from None
     content = {} if content is None else content

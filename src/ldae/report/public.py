@@ -199,12 +199,14 @@ def _of_rest(folder: Path) -> Iterator[tuple[Path, str]]:
     if path.is_file():
         try:
             Config.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-        except yaml.YAMLError:
+        except (yaml.YAMLError, RecursionError, AttributeError, TypeError):
             yield path, "what is no YAML"
         except ValidationError as error:  # that the files of the machine are missing does not matter here
             unknown = [part["loc"] for part in error.errors() if part["type"] in ("extra_forbidden", "model_type")]
             if unknown:
                 yield path, f"the key {'.'.join(map(str, unknown[0]))!r}, which no configuration has"
+        except ValueError:  # a date that is none
+            yield path, "what is no YAML"
     path = folder / "references.bib"
     cited = re.findall(r"@\w+\{\s*([^,\s]+)", path.read_text(encoding="utf-8")) if path.is_file() else []
     yield from (

@@ -136,6 +136,9 @@ def test_yaml_tags_are_refused_and_never_run(tmp_path):
     with pytest.raises(UserError, match="not plain YAML"):
         load_config(PAPER, bomb)
     assert not (tmp_path / "hit").exists()
+    bomb.write_text("seed: !!timestamp tomorrow")
+    with pytest.raises(UserError, match=r"not plain YAML: a tag \(!!\) does not fit its text"):
+        load_config(PAPER, bomb)
 
 
 def test_missing_file_is_named(tmp_path):
