@@ -159,6 +159,9 @@ class Names:
         return cls(frozenset(joined), frozenset(numbers), frozenset(words))
 
 
+NOBODY = Names.of(())
+
+
 def plain(text: str) -> str:
     """The text as a reader sees it: entities, percent signs and escapes undone, without invisible characters."""
     for _ in range(3):  # what was escaped twice

@@ -10,33 +10,19 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
 from html.parser import HTMLParser
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote_to_bytes
-from xml.etree import ElementTree
 
 import nibabel as nib
 
 from ldae.core.errors import UserError
 from ldae.core.files import FORMULA
 from ldae.report.identifiers import TAGS, Names, column_of_names, identifier, numbered, plain
+from ldae.report.leaving_drawings import fault_of_drawing
 
-SVG = "http://www.w3.org/2000/svg"
-XLINK = "{http://www.w3.org/1999/xlink}href"
-DRAWN = {
-    "svg", "g", "defs", "path", "use", "rect", "circle", "ellipse", "line", "polyline", "polygon", "text", "tspan",
-    "clipPath", "style", "metadata", "title", "desc", "linearGradient", "radialGradient", "stop", "marker", "pattern",
-    "symbol",
-}  # fmt: skip  # nothing that runs, loads or holds a raster
-BEGINS = re.compile("[Mm]")  # of a piece of a path
-MARKED = {"stop", "use", "path", "rect", "circle", "ellipse", "line", "polyline", "polygon"}
-COORDINATES = re.compile(r"[MLHVCSQTAZmlhvcsqtaz\d\s.,eE+\-]*")  # of a path
-DOCTYPE = re.compile(r"<!DOCTYPE[^\[>]*>")
 DATA_URI = re.compile(r"data:([\w/+.-]*)[^,\"')\s]*?(;base64)?,([^\"')\s>]*)")
 ENCODED = re.compile(r"[A-Za-z0-9+/_-]{200,}={0,2}")
-NAMESPACE = re.compile(r"xmlns(?::\w+)?=\"https?://[^\"]*\"")  # that of RDF holds a date
-GLYPH = re.compile(r"#?[\w-]+-([0-9a-fA-F]{2,6})")  # how matplotlib names the outline of a letter
 RUNS = frozenset(
     {
         "script",
@@ -63,7 +49,6 @@ PROGRAM = re.compile(
 )
 FOREIGN = re.compile(r"!\[[^\]]*\]\([^)]{0,40}|<img\b[^>]{0,40}|!!(?:binary|python)\S*", re.IGNORECASE)
 LOADS = re.compile(r"@import|image-set\(|url\(\s*[\"']?\s*(?!#|data:image/svg)", re.IGNORECASE)
-PAGES = "{http://www.w3.org/1999/xhtml"  # elements of a page inside a drawing
 UUENCODED = re.compile(r"(?:^M[ -`]{60}\r?\n){2}", re.MULTILINE)
 UNBROKEN = re.compile(r"\S{300,}")
 SERIES = re.compile(
@@ -76,7 +61,6 @@ PACKED = re.compile(r"[A-Za-z0-9+/_-]{12,}")
 WRAPPED = re.compile(r"(?:[A-Za-z0-9+/]{56,}[ \t]*\r?\n[ \t]*){2,}[A-Za-z0-9+/]+={0,2}")
 LARGEST_HEADER = 1 << 26  # bytes, of safetensors
 LONGEST_LIST = 8  # numbers in a list of JSON: networks have as many levels at most
-NOBODY = Names.of(())
 LOOSE = (",", ";", " {2,}")
 SEPARATORS = ("\t", r"\|", "&", *LOOSE)
 EDGES = re.compile(r"^ *\|? *| *(?:\||\\\\)? *$")  # of a row in Markdown and LaTeX
@@ -261,55 +245,6 @@ def blocks(text: str, separator: str) -> Iterator[list[list[str]]]:
 def look_at_svg(path: Path, names: Names) -> str | None:
     """Of an SVG drawing: elements, words and links."""
     return fault_of_drawing(decoded(path.read_bytes()), names)
-
-
-@lru_cache(maxsize=64)  # every figure is read twice: beside the report and in it
-def fault_of_drawing(text: str, names: Names) -> str | None:
-    """What must not leave in an SVG: its elements, its words, written or drawn letter by letter, what it loads."""
-    text = DOCTYPE.sub("", text, count=1)
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        return "definitions of its own, which no figure needs"
-    try:
-        root = ElementTree.fromstring(text)
-    except ElementTree.ParseError:
-        return "a drawing that cannot be read"
-    comments = " ".join(re.findall(r"<!--(.*?)-->", text, re.DOTALL))
-    words, letters = [comments], []
-    for element in root.iter():
-        space, _, tag = str(element.tag).rpartition("}")
-        if space == PAGES or (space == f"{{{SVG}" and tag not in DRAWN):
-            return f"an element <{tag}>, which no drawing of numbers needs"
-        for name, value in element.attrib.items():
-            if name.rpartition("}")[2].lower().startswith("on"):
-                return f"an attribute {name}, which runs something"
-            if name.rpartition("}")[2] in {"href", "src"} and not value.startswith("#"):
-                return f"a link to {value[:40]!r}"
-            if name not in {"d", "points", "transform", "viewBox"} or not COORDINATES.fullmatch(value):
-                words.append(value)
-        glyph = GLYPH.fullmatch(element.get(XLINK, element.get("href", ""))) if tag == "use" else None
-        if glyph and int(glyph[1], 16) < 0x110000:
-            letters.append(chr(int(glyph[1], 16)))
-        elif tag == "g":
-            letters.append(" ")
-        words += [element.text or "", element.tail or ""]
-    style = " ".join(words)
-    if re.search(r"@import|url\(\s*[\"']?(?!#)", style):
-        return "a style that loads something"
-    drawn = re.sub(r" +", " ", "".join(letters))
-    return identifier(f"{style}\n{drawn}", names) or identifier(NAMESPACE.sub("", text), NOBODY)
-
-
-def most_marks(text: str) -> tuple[int, int]:
-    """How many marks the largest group, or path, of a drawing holds, letters aside, and how many it has in all."""
-    elements = list(ElementTree.fromstring(DOCTYPE.sub("", text, count=1)).iter())
-    groups = (sum(_is_mark(element) for element in group) for group in elements)
-    paths = (len(BEGINS.findall(element.get("d", ""))) for element in elements)
-    return max(*groups, *paths), sum(map(_is_mark, elements))
-
-
-def _is_mark(element: ElementTree.Element) -> bool:
-    tag, link = str(element.tag).rpartition("}")[2], element.get(XLINK, element.get("href", ""))
-    return tag in MARKED and not GLYPH.fullmatch(link)
 
 
 def drawings(text: str) -> Iterator[bytes]:

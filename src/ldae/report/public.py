@@ -37,8 +37,8 @@ from ldae.report.leaving import (
     look_at_results,
     look_at_svg,
     look_at_text,
-    most_marks,
 )
+from ldae.report.leaving_drawings import most_marks
 from ldae.report.methods_text import references, run_methods
 from ldae.report.outputs import told
 from ldae.report.public_tables import EXTERNAL, fault_of_tables, few_numbers

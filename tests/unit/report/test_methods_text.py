@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from ldae.config import load_config
-from ldae.report.leaving import NOBODY, fault_of_text
+from ldae.report.identifiers import NOBODY
+from ldae.report.leaving import fault_of_text
 from ldae.report.methods_text import NAMED, methods, references
 
 CONFIG = Path(__file__).parents[3] / "config"

@@ -6,7 +6,8 @@ import pytest
 
 from ldae.config import load_config
 from ldae.core.files import read_json, sha256_file, write_json
-from ldae.report.leaving import NOBODY, fault_of_text
+from ldae.report.identifiers import NOBODY
+from ldae.report.leaving import fault_of_text
 from ldae.report.ro_crate import CONFIGURATION, METADATA, write_crate
 
 CONFIG = Path(__file__).parents[3] / "config"
