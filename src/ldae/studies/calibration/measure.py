@@ -7,6 +7,7 @@ import pandas as pd
 
 from ldae.config import Evaluation
 from ldae.core.files import write_tsv
+from ldae.studies.calibration.record import CALL_ALL, METRICS, PROTOCOLS
 from ldae.studies.calibration.statistics import brier, in_the_large, net_benefit, slope
 from ldae.studies.calibration.subgroups import lettered_sites, levels_of, subgroups
 from ldae.studies.common.scales import Amount, Share, on
@@ -22,12 +23,10 @@ from ldae.studies.common.statistics import (
     interval,
 )
 
-CALIBRATION = {"brier_ad": brier, "calibration_slope_ad": slope, "calibration_in_the_large_ad": in_the_large}
+CALIBRATION = dict(zip(METRICS, (brier, slope, in_the_large), strict=True))
 THRESHOLDS = tuple(round(0.1 * place, 1) for place in range(1, 10))
 BINS = 5
-CALL_ALL = "call_everybody"
 IN_SUBGROUPS = (OURS, "supervised", "pca_voxels")
-PROTOCOLS = ("cv", "test")
 
 
 @on(Share())

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ldae.core.keyed import study_stream
 from ldae.core.keys import KEY
-from ldae.studies.common.chance import beside
+from ldae.studies.common.chance import beside, stand_ins
 from ldae.studies.common.statistics import (
     FEW_PER_CLASS,
     FEW_SUBJECTS,
@@ -158,25 +158,20 @@ def _gap(table: np.ndarray, level: np.ndarray, used: list[str], statistic: Stati
 
 
 def exchanges(subjects: np.ndarray, label: np.ndarray | None, times: int, seed: int) -> list[np.ndarray]:
-    """(rows,) places, for each draw, of the rows whose groups each row gets: those of another subject of its class, in
-    their order and from the first again where that subject has fewer.
+    """(rows,) places, for each draw, of the rows whose groups each row gets: those of another subject of its class.
 
     Args:
         label: class of each row; a subject's is that of its last row. None: all of one class.
     """
-    names, own, counts = np.unique(subjects, return_inverse=True, return_counts=True)
-    order = np.argsort(own, kind="stable")
-    starts = np.cumsum(counts) - counts
-    turn = np.empty(len(subjects), dtype=int)
-    turn[order] = np.arange(len(subjects)) - starts[own[order]]
+    names, own = np.unique(subjects, return_inverse=True)
     stratum = np.zeros(len(names))
     if label is not None:
         stratum[own] = label
     drawn = []
     for draw in range(times):
-        giver = np.empty(len(names), dtype=int)
+        givers = np.empty(len(names), dtype=int)
         for value in np.unique(stratum):
             alike = np.flatnonzero(stratum == value)
-            giver[alike] = study_stream(seed, "subgroups", draw, str(value)).permutation(alike)
-        drawn.append(order[starts[giver[own]] + turn % counts[giver[own]]])
+            givers[alike] = study_stream(seed, "subgroups", draw, str(value)).permutation(alike)
+        drawn.append(stand_ins(subjects, givers))
     return drawn

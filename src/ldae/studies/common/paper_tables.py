@@ -5,6 +5,7 @@ TSV is for machines, Markdown for reading, LaTeX for a manuscript.
 
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -123,6 +124,33 @@ def paper_table(plan: "PaperTable", evaluate: Path) -> pd.DataFrame:
     shown = [f"{metric}{suffix}" for metric in plan.metrics for suffix in ("", "_published")]
     order = ["method", "subjects", "n_training_seeds", *shown, "note"]
     return table[[column for column in order if column in table]]
+
+
+def table_of_differences(
+    lines: pd.DataFrame, first: str, judged: Callable[[pd.Series], str], **before: pd.Series
+) -> pd.DataFrame:
+    """One row per comparison: the difference ``value [low, high]``, and what it says of the first.
+
+    Args:
+        lines: estimates of differences, ``a-b``, with ``p_holm``.
+        first: what the first of both is, the name of its column.
+        judged: what a line says of the first.
+        before: columns that stand before.
+    """
+    sides = lines["method"].str.split("-", n=1, expand=True)
+    return pd.DataFrame(
+        before
+        | {
+            first: sides[0],
+            "compared_with": sides[1],
+            "metric": lines["metric"],
+            "difference": [format_estimate(line) for _, line in lines.iterrows()],
+            "verdict": [judged(line) for _, line in lines.iterrows()],
+            "p_holm": lines["p_holm"],
+            "subjects": lines["n_subjects"],
+            "n_training_seeds": TRAINING_SEEDS,
+        }
+    )
 
 
 def estimate_cells(lines: pd.DataFrame) -> tuple[int, dict[str, str]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.core.files import read_tsv
-from ldae.studies.common.paper_tables import TRAINING_SEEDS, format_estimate
+from ldae.studies.common.paper_tables import table_of_differences
 from ldae.studies.common.statistics import verdict
 from ldae.studies.forecasting.names import LARGER
 from ldae.studies.forecasting.record import DIFFERENCES
@@ -19,20 +19,7 @@ def difference_table(evaluate: Path) -> pd.DataFrame:
     lines = read_tsv(evaluate / DIFFERENCES)
     if lines.empty:
         return pd.DataFrame([{"forecast": NOTHING}])
-    sides = lines["method"].str.split("-", n=1, expand=True)
-    return pd.DataFrame(
-        {
-            "visits_known": lines["visits_known"].map(WORDS),
-            "forecast": sides[0],
-            "compared_with": sides[1],
-            "metric": lines["metric"],
-            "difference": [format_estimate(line) for _, line in lines.iterrows()],
-            "verdict": [judged(line) for _, line in lines.iterrows()],
-            "p_holm": lines["p_holm"],
-            "subjects": lines["n_subjects"],
-            "n_training_seeds": TRAINING_SEEDS,
-        }
-    )
+    return table_of_differences(lines, "forecast", judged, visits_known=lines["visits_known"].map(WORDS))
 
 
 def judged(line: pd.Series) -> str:

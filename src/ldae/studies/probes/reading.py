@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.linalg import cho_factor, cho_solve
 
 from ldae.core.keyed import study_stream
-from ldae.studies.common.chance import CHANCE, beside
+from ldae.studies.common.chance import CHANCE, beside, stand_ins
 from ldae.studies.common.feature_sets import VoxelPca
 from ldae.studies.common.linear_probes import (
     INNER_FOLDS,
@@ -117,15 +117,9 @@ def read_from(
 
 
 def exchanged(subjects: np.ndarray, seed: int, draw: int) -> np.ndarray:
-    """(rows,) places of the rows whose codes stand in for each row's: every subject gets those of another one, in the
-    order of the visits and from the first again where the other has fewer."""
-    places = {name: np.flatnonzero(subjects == name) for name in dict.fromkeys(subjects)}
-    names = list(places)
-    others = study_stream(seed, "exchanged codes", draw).permutation(len(names))
-    source = np.empty(len(subjects), dtype=int)
-    for name, other in zip(names, others, strict=True):
-        source[places[name]] = np.resize(places[names[other]], len(places[name]))
-    return source
+    """(rows,) places of the rows whose codes stand in for each row's: every subject gets those of another one."""
+    givers = study_stream(seed, "exchanged codes", draw).permutation(len(np.unique(subjects)))
+    return stand_ins(subjects, givers)
 
 
 def inner_folds(groups: np.ndarray, own: np.ndarray, inside: np.ndarray, seed: int) -> np.ndarray:
