@@ -16,8 +16,13 @@ DRAWN = {
 BEGINS = re.compile("[Mm]")  # of a piece of a path
 MARKED = {"stop", "use", "path", "rect", "circle", "ellipse", "line", "polyline", "polygon"}
 COORDINATES = re.compile(r"[MLHVCSQTAZmlhvcsqtaz\d\s.,eE+\-]*")  # of a path
-DOCTYPE = re.compile(r"<!DOCTYPE[^\[>]*>")
-NAMESPACE = re.compile(r"xmlns(?::\w+)?=\"https?://[^\"]*\"")  # that of RDF holds a date
+DOCTYPE = re.compile(
+    r'<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1\.1//EN"\s+"http://www\.w3\.org/Graphics/SVG/1\.1/DTD/svg11\.dtd">'
+)  # matplotlib's; any other may say what it likes
+NAMESPACE = re.compile(
+    r'xmlns(?::\w+)?="http://(?:www\.w3\.org/(?:1999/xlink|2000/svg|1999/02/22-rdf-syntax-ns#)|'
+    r'purl\.org/dc/elements/1\.1/|creativecommons\.org/ns#)"'
+)  # that of RDF holds a date
 GLYPH = re.compile(r"#?[\w-]+-([0-9a-fA-F]{2,6})")  # how matplotlib names the outline of a letter
 PAGES = "{http://www.w3.org/1999/xhtml"  # elements of a page inside a drawing
 
@@ -32,12 +37,12 @@ def fault_of_drawing(text: str, names: Names) -> str | None:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError:
         return "a drawing that cannot be read"
-    comments = " ".join(re.findall(r"<!--(.*?)-->", text, re.DOTALL))
-    words, letters = [comments], []
+    words, letters = re.findall(r"<!--.*?-->|<\?(?!xml\s).*?\?>", text, re.DOTALL), []
     for element in root.iter():
         space, _, tag = str(element.tag).rpartition("}")
         if space == PAGES or (space == f"{{{SVG}" and tag not in DRAWN):
             return f"an element <{tag}>, which no drawing of numbers needs"
+        words += [tag, *(name.rpartition("}")[2] for name in element.attrib)]
         for name, value in element.attrib.items():
             if name.rpartition("}")[2].lower().startswith("on"):
                 return f"an attribute {name}, which runs something"
@@ -55,7 +60,8 @@ def fault_of_drawing(text: str, names: Names) -> str | None:
     if re.search(r"@import|url\(\s*[\"']?(?!#)", style):
         return "a style that loads something"
     drawn = re.sub(r" +", " ", "".join(letters))
-    return identifier(f"{style}\n{drawn}", names) or identifier(NAMESPACE.sub("", text), NOBODY)
+    foreign = " ".join(re.findall(r"xmlns(?::\w+)?=(\"[^\"]*\"|'[^']*')", NAMESPACE.sub("", text)))
+    return identifier(f"{style}\n{foreign}\n{drawn}", names) or identifier(NAMESPACE.sub("", text), NOBODY)
 
 
 def most_marks(text: str) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from ldae.core.files import write_tsv
 from ldae.report.export_model import KINDS
 from ldae.report.identifiers import Names, identifier
 from ldae.report.leaving import check_leaving
+from ldae.report.leaving_drawings import fault_of_drawing
 from ldae.report.public import check_public
 from ldae.report.public_tables import fault_of_tables
 
@@ -41,6 +42,23 @@ def test_every_leak_is_found(bundle, leak):
     leak(bundle)
     with pytest.raises(UserError, match=r"must not leave|may leave"):
         check_public(bundle, KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        ("<svg", '<!DOCTYPE svg PUBLIC "-//OAS30001//" "x">'),
+        ("</svg>", '<g xmlns:q="https://x.org/OAS30001"/>'),
+        ("</svg>", "<?note OAS30001?>"),
+        ("</svg>", '<q:OAS30001 xmlns:q="http://purl.org/dc/elements/1.1/"/>'),
+        ("</svg>", '<g OAS30001="1"/>'),
+    ],
+)
+def test_a_drawing_hides_no_name_in_what_is_not_drawn(before, words):
+    drawing = '<svg xmlns="http://www.w3.org/2000/svg"><text>AUC</text></svg>'
+    names = Names.of(["sub-OAS30001"])
+    assert fault_of_drawing(drawing, names) is None
+    assert fault_of_drawing(drawing.replace(before, words + before), names)
 
 
 def test_a_clean_bundle_of_any_cohort_is_no_leak(clean):
