@@ -9,7 +9,8 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from ldae.core.files import read_tsv
-from ldae.studies.calibration.record import PROTOCOLS, TOLD
+from ldae.studies.calibration.names import PROTOCOLS
+from ldae.studies.calibration.record import TOLD
 from ldae.studies.common.estimate_panels import (
     draw_interval,
     few_mark,

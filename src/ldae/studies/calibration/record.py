@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from ldae.studies.calibration.names import CALL_ALL, METRICS
 from ldae.studies.common.method_styles import LIGHT, OCHRE, PROBES, Method
 from ldae.studies.common.study import (
     INTERVALS,
@@ -18,7 +19,6 @@ from ldae.studies.common.study import (
 
 SUMMARY, CURVES, DECISIONS = "calibration/summary.tsv", "calibration/curves.tsv", "calibration/decisions.tsv"
 SUBGROUPS, GAPS = "calibration/subgroups.tsv", "calibration/gaps.tsv"
-CALL_ALL = "call_everybody"
 TOLD = {
     "ldae": PROBES["ldae"],
     "pca_voxels": PROBES["pca_voxels"],
@@ -26,8 +26,6 @@ TOLD = {
     "supervised": PROBES["supervised"],
     CALL_ALL: Method("Call everybody", LIGHT, "X", (0, (1, 1))),
 }
-METRICS = ("brier_ad", "calibration_slope_ad", "calibration_in_the_large_ad")
-PROTOCOLS = {"cv": "cross-validated", "test": "test subjects"}
 
 
 def of(protocol: str) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.core.files import read_tsv
-from ldae.studies.calibration.record import GAPS, METRICS, PROTOCOLS, SUBGROUPS, SUMMARY
+from ldae.studies.calibration.names import METRICS, PROTOCOLS
+from ldae.studies.calibration.record import GAPS, SUBGROUPS, SUMMARY
 from ldae.studies.common.chance import chance_words
 from ldae.studies.common.paper_tables import TRAINING_SEEDS, estimate_cells, few_words, format_estimate
 

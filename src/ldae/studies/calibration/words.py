@@ -6,7 +6,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from ldae.core.files import read_tsv
-from ldae.studies.calibration.record import CALL_ALL, DECISIONS, GAPS, PROTOCOLS, SUMMARY
+from ldae.studies.calibration.names import CALL_ALL, PROTOCOLS
+from ldae.studies.calibration.record import DECISIONS, GAPS, SUMMARY
 from ldae.studies.common.chance import chance_words
 from ldae.studies.common.estimate_panels import brief_estimate, metric_label
 from ldae.studies.common.method_styles import PROBES, in_html
