@@ -117,7 +117,7 @@ else:
 
 
 rule report_html:
-    """One self-contained page, and the methods of the run as text with what it is to cite."""
+    """One self-contained page, the methods of the run as text with what it is to cite, and reporting checklists."""
     input:
         figures=FIGURES,
         tables=TABLES,
@@ -135,6 +135,7 @@ rule report_html:
         report=f"{RESULTS}/paper/report.html",
         methods=f"{RESULTS}/paper/METHODS.md",
         references=f"{RESULTS}/paper/references.bib",
+        checklist=f"{RESULTS}/paper/CHECKLIST.md",
     log:
         f"{RESULTS}/logs/report_html.log",
     benchmark:

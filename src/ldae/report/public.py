@@ -21,6 +21,7 @@ from ldae.config import Config
 from ldae.core.contamination import MARK
 from ldae.core.errors import UserError
 from ldae.core.files import read_json, read_tsv
+from ldae.report.checklists import write_checklists
 from ldae.report.few_subjects import (
     redraw,
     redraw_training,
@@ -55,6 +56,7 @@ SINGLE = {
     "MODEL_CARD.md": look_at_text,
     "METHODS.md": look_at_text,
     "references.bib": look_at_text,
+    "CHECKLIST.md": look_at_text,
     "report.html": look_at_html,
     CONFIGURATION: look_at_text,
     METADATA: look_at_results,
@@ -71,8 +73,8 @@ MARKS = 40  # of one kind in a figure: ticks, lines of a grid; points of a table
 
 
 def bundle_public(out: Path, paper: Path, sources: ReportSources, config: Config, names: Iterable[str]) -> None:
-    """Fill ``out`` with the report, headline.json, MODEL_CARD.md, METHODS.md, references.bib, tables/, figures/ and a
-    description of these for machines (:mod:`ldae.report.ro_crate`), and check every file.
+    """Fill ``out`` with the report, headline.json, MODEL_CARD.md, METHODS.md, references.bib, CHECKLIST.md, tables/,
+    figures/ and a description of these for machines (:mod:`ldae.report.ro_crate`), and check every file.
 
     Args:
         out: made anew.
@@ -96,6 +98,7 @@ def bundle_public(out: Path, paper: Path, sources: ReportSources, config: Config
     else:
         report_html(out / "report.html", sources, config, public=True)
     run_methods(sources, config).write(out / "METHODS.md", out / "references.bib")
+    write_checklists(out / "CHECKLIST.md", config, sources)
     write_crate(out, config, sources.provenance, _words)
     try:
         fewest = config.public_subjects if config.phantom is None else 0

@@ -1,0 +1,98 @@
+"""Checklists answer what the run did, leave open what it cannot know, and may leave the machine."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ldae.config import load_config
+from ldae.report.checklists import OPEN, _content, checklists, facts, write_checklists
+from ldae.report.identifiers import NOBODY
+from ldae.report.leaving import fault_of_text
+from ldae.studies.common.study import ReportSources
+
+CONFIG = Path(__file__).parents[3] / "config"
+PAPER, DEMO = ("config",), ("config", "small_networks", "demo")
+NOWHERE = ReportSources(*[Path("nowhere")] * 5, provenance={}, split_subjects={"train": 90, "val": 5, "test": 20})
+NUMBERED = {
+    "TRIPOD+AI": re.findall(
+        r"\w+",
+        "1 2 3a 3b 3c 4 5a 5b 6a 6b 6c 7 8a 8b 8c 9a 9b 9c 10 11 12a 12b 12c 12d 12e 12f 12g 13 14 15 16 17 "
+        "18a 18b 18c 18d 18e 18f 19 20a 20b 20c 21 22 23a 23b 24 25 26 27a 27b 27c",
+    ),
+    "CLAIM": [str(number) for number in range(1, 43)],
+}
+
+
+def configured(*names: str):
+    return load_config(*(CONFIG / f"{name}.yaml" for name in names))
+
+
+def answers(config, sources=NOWHERE) -> dict[str, str]:
+    return {
+        f"{name} {item.number}": item.words for name, items in checklists(config, sources).items() for item in items
+    }
+
+
+def test_every_item_of_the_guidelines_stands_once_and_in_order():
+    found = checklists(configured(*DEMO), NOWHERE)
+    assert {name: [item.number for item in items] for name, items in found.items()} == NUMBERED
+
+
+def test_what_only_authors_know_is_open_whatever_ran():
+    for names in (PAPER, DEMO, ("config", "csv_example")):
+        said = answers(configured(*names))
+        for item in ("17", "18a", "18b", "18c", "18d", "19"):  # approval, funding, conflicts, protocol, registration
+            assert said[f"TRIPOD+AI {item}"] == OPEN
+        assert said["CLAIM 42"] == OPEN and OPEN in said["TRIPOD+AI 5a"]
+
+
+def test_answers_follow_the_run():
+    config = configured(*PAPER)
+    said = answers(config)
+    assert "subjects: 90 for training, 5 for validation, 20 for testing" in said["TRIPOD+AI 12a"]
+    assert f"y_sem, {config.representation.dimension} numbers" in said["TRIPOD+AI 9b"]
+    assert "retrospective" in said["CLAIM 5"] and "synthetic" not in said["CLAIM 7"]
+    assert "synthetic" in answers(configured(*DEMO))["CLAIM 7"]
+    assert "preprocessed elsewhere" in answers(configured("config", "csv_example"))["CLAIM 9"]
+    assert said["CLAIM 24"] == f"At random from seed {config.seed}."
+    taken = answers(config, replace(NOWHERE, imported=["autoencoder"]))
+    assert taken["CLAIM 24"].endswith("apart from published weights of autoencoder.")
+
+
+def test_without_labels_nothing_is_said_of_a_diagnosis():
+    config = configured(*PAPER)
+    unlabelled = config.model_copy(update={"manifest": config.manifest.model_copy(update={"require_diagnosis": False})})
+    said = answers(unlabelled)
+    assert said["TRIPOD+AI 13"] == OPEN and said["TRIPOD+AI 23b"] == OPEN  # no classes, no calibration by site
+    assert not any("probability of AD" in words or "Brier" in words for words in said.values())
+
+
+@pytest.mark.parametrize("names", [PAPER, DEMO, ("config", "oasis3"), ("config", "csv_example")], ids="-".join)
+def test_the_file_counts_its_items_and_may_leave(names, tmp_path):
+    path = tmp_path / "CHECKLIST.md"
+    write_checklists(path, configured(*names), NOWHERE)
+    text = path.read_text(encoding="utf-8")
+    counts = re.findall(r"Of (\d+) items (\d+) are answered, (\d+) in part, (\d+) open", text)
+    assert [count[0] for count in counts] == ["52", "42"]
+    rows = re.findall(r"^- \*\*\w+\*\* \*[^*]+\*: (.+)$", text, re.MULTILINE)
+    assert len(rows) == 94
+    assert sum(int(count[3]) for count in counts) == sum(row == OPEN for row in rows)
+    assert sum(int(count[1]) for count in counts) == sum(OPEN not in row for row in rows)
+    assert fault_of_text(text, NOBODY) is None
+
+
+def test_no_condition_is_misspelled():
+    known = set()
+    for names in (PAPER, DEMO, ("config", "csv_example")):
+        config = configured(*names)
+        for required in (True, False):
+            manifest = config.manifest.model_copy(update={"require_diagnosis": required})
+            known |= facts(config.model_copy(update={"manifest": manifest}), NOWHERE)[1]
+    used = {when for parts in _content()["answers"].values() for part in parts for when in part.get("when", [])}
+    assert used - known == {"frozen"}  # needs a model, which no configuration of the repository has
+    items = [item for guideline in _content()["guidelines"].values() for item in guideline["items"]]
+    assert all(item.keys() <= {"item", "asks", "answer", "authors"} for item in items)  # a comma makes a key in YAML
+    named = {item.get("answer") for item in items}
+    assert named - {None} == _content()["answers"].keys()
