@@ -31,15 +31,10 @@ from ldae.report.few_subjects import (
     withhold,
 )
 from ldae.report.html import report_html
-from ldae.report.leaving import (
-    check_leaving,
-    drawings,
-    look_at_html,
-    look_at_results,
-    look_at_svg,
-    look_at_text,
-)
+from ldae.report.leaving import check_leaving, look_at_results, look_at_svg, look_at_text
 from ldae.report.leaving_drawings import most_marks
+from ldae.report.leaving_pages import look_at_html
+from ldae.report.leaving_words import drawings
 from ldae.report.methods_text import references, run_methods
 from ldae.report.outputs import told
 from ldae.report.public_tables import EXTERNAL, fault_of_tables, few_numbers
