@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 GAP = r"[\W_]{0,3}"  # between the parts of a name: nothing, a hyphen, a space, a line break, LaTeX's backslash
-PART = r"(?:[^\w,;.|]|_){0,3}"  # the same, within a cell and a sentence
+PART = r"(?:(?:[^\w,;.|]|_){0,3}|\.)"  # the same, within a cell and a sentence
 MONTHS = (
     "Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|"
     "Nov(?:ember)?|Dec(?:ember)?"
@@ -22,7 +22,16 @@ ABROAD = (
     "août|septembre|octobre|novembre|décembre|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|"
     "noviembre|diciembre|gennaio|febbraio|aprile|maggio|giugno|luglio|settembre|ottobre|dicembre"
 )
-NO_SEED = "(?<!seed.)(?<!seed..)(?<!seed...)(?<!seed....)"  # seeds are often dates
+NTH = r"(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?"
+OF_A_VISIT = r"born|birth\w*|dob|scann?(?:ed)?|seen|visit(?:ed)?|session|acquired|examined|exam|baseline|enrolled"
+# What is written like a date and is none, by the words before it and behind it.
+MONTHLY = re.compile(r"(?:month|week)s?[ -]{0,2}$"), re.compile(r"[ -]?(?:month|week)s?\b")
+COUNTED_AS = (
+    re.compile(r"(?:seed|step|iteration|update|parameter)s?\b[^\w.;|]{0,5}$"),
+    re.compile(r"[ -]?(?:step|iteration|update|parameter|value|byte|voxel)s?\b"),
+)
+CALENDAR = "certifi|tzdata|pytz|fsspec|s3fs|gcsfs|dask|distributed|xarray|regex"  # versions of these are dates
+VERSION = re.compile(rf"(?:\bv|\bversion|release|==|>=|<=|~=|\b(?:{CALENDAR})(?=\W))[^\w;]{{0,4}}$"), None
 ROOTS = "home|Users|mnt|media|scratch|gpfs|lustre|nfs|Volumes|root|data|work|project|projects|srv|export|storage|tmp"
 BYTE = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 YEAR, MONTH, DAY = r"(?:19[3-9]\d|20[0-4]\d)", r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
@@ -36,16 +45,23 @@ SPELLINGS = {
         re.compile(r"\bsub-\w*\d\w*", re.IGNORECASE),  # BIDS
     ),
     "an image": (
-        re.compile(r"(?<![A-Za-z0-9])I(?:\d{4,8}|[-_]\d{5,8})(?![A-Za-z0-9])", re.IGNORECASE),  # LONI's
+        re.compile(
+            rf"(?<![A-Za-z0-9])I(?:(?!{YEAR}\b)\d{{4,8}}|[-_]\d{{5,8}})(?![A-Za-z0-9])", re.IGNORECASE
+        ),  # LONI's
         re.compile(rf"\b(?:image|img|series|scan|loni){GAP}(?:u?id|uid){GAP}\d{{3,10}}", re.IGNORECASE),
     ),
     "a date": (
-        re.compile(r"(?<![\d.])(?:19|20)\d\d([-/_])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])(?!\d|\.\d)"),
+        re.compile(r"(?<![\d.])(?:19|20)\d\d([-/_:])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])(?!\d|\.\d)"),
         re.compile(r"(?<![\d.])(?:19|20)\d\d\.(?:0[1-9]|1[0-2])\.(?:0[1-9]|[12]\d|3[01])(?!\d|\.\d)"),
         re.compile(r"(?<![\d./])(?:0[1-9]|[12]\d|3[01])/(?:0[1-9]|[12]\d|3[01])/\d\d(?![\d/]|\.\d)"),
         re.compile(
-            r"\b(?:\d{1,2}(?:st|nd|rd|th)?[ .-]{1,2})?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
-            r"[ .,-]{1,2}(?:\d{1,2}(?:st|nd|rd|th)?,? )?(?:19|20)\d\d\b",
+            rf"\b(?:{NTH}[ .-]{{1,2}}(?:of )?(?:{MONTHS})[ .,-]{{1,2}}|(?:{MONTHS})[ .,-]{{1,2}}{NTH},? )"
+            r"(?:19|20)\d\d\b",
+            re.IGNORECASE,
+        ),
+        re.compile(rf"\b{YEAR}[ .,/-]{{1,2}}(?:{MONTHS})[ .,/-]{{1,2}}{NTH}\b", re.IGNORECASE),
+        re.compile(  # a month alone is one of a reference
+            rf"\b(?:{OF_A_VISIT})\W{{1,5}}(?:(?:in|on|date|was|of)\W{{1,3}})*(?:{MONTHS})[ .,-]{{1,2}}(?:19|20)\d\d\b",
             re.IGNORECASE,
         ),
         re.compile(
@@ -54,9 +70,7 @@ SPELLINGS = {
         re.compile(rf"\b\d{{1,2}}\.? (?:de |d')?(?:{ABROAD})\.? (?:de )?(?:19|20)\d\d\b", re.IGNORECASE),
         re.compile(r"\b(?:born|dob|birth\w*|yob)\W{1,5}(?:(?:in|year)\W{1,3})?(?:18|19|20)\d\d\b", re.IGNORECASE),
         re.compile(r"(?:date|born|birth|dob)[a-z]{0,5}\W{1,4}(?:19|20)\d{6}\b", re.IGNORECASE),
-        re.compile(
-            rf"{NO_SEED}(?<![\w.,]){YEAR}{MONTH}{DAY}(?:[T_-]?\d{{4}}(?:\d\d)?)?(?![\w%]|[.,]\d)"
-        ),  # bare: 20090312
+        re.compile(rf"(?<![\w.,]){YEAR}{MONTH}{DAY}(?:[T_-]?\d{{4}}(?:\d\d)?)?(?![\w%]|[.,]\d)"),  # bare: 20090312
         re.compile(
             rf"\b(?:0?[1-9]|[12]\d|3[01])[-./ ](?:{MONTHS})\.?[-./ ]'?\d\d\b(?!\d)",
             re.IGNORECASE,
@@ -96,7 +110,7 @@ SPELLINGS = {
 NUMBERED = re.compile(
     rf"\b(image|img|series|scan|loni|subject|participant|patient|rid|ptid|roster|case|u?id|t1w(?: of)?)"
     rf"(?:{GAP}(?:(?:data|image|loni|roster){GAP})?(?:(?:u?ids?|number|no)\b[\W_]{{0,5}})?(?:is\W)?|s[\W_]{{1,4}}|)"
-    rf"(?<!\d)(\d{{1,10}})(?!\d)",
+    rf"(?<!\d)(\d{{1,3}}(?:[,']\d{{3}})+|\d{{1,10}})(?!\d)",
     re.IGNORECASE,
 )
 OF_LONI = re.compile(r"(?<![A-Za-z0-9])(X?I|D|S)[ _-]?(\d{5,8})(?!\d)")  # an image, its data, its series
@@ -180,7 +194,11 @@ def plain(text: str) -> str:
     return "".join(filter(None, (SEEN.get(sign) or _seen(sign) for sign in unicodedata.normalize("NFKC", text))))
 
 
-SEEN = {sign: sign for sign in map(chr, range(128))} | dict(zip("АВЕІОЅСТΑΒΕΙΟΣ", "ABEIOSCTABEIOS", strict=True))
+LOOK_ALIKE = {"АВЕІЈМНОРЅСТХԌ": "ABEIJMHOPSCTXG", "аеіјорѕсхуԁ": "aeijopscxyd", "ΑΒΕΙΚΜΝΟΡΣΤΧ": "ABEIKMNOPSTX",
+              "οι": "oi", "ՏꓢᏚᎪᎠⅮՕ": "SSSADDO"}  # fmt: skip  # Cyrillic, Greek, and the S of other scripts
+SEEN = {sign: sign for sign in map(chr, range(128))} | {
+    sign: seen for signs, read in LOOK_ALIKE.items() for sign, seen in zip(signs, read, strict=True)
+}
 
 
 def _seen(sign: str) -> str:
@@ -202,17 +220,28 @@ def identifier(text: str, names: Names) -> str | None:
     for view in dict.fromkeys((seen, TAGS.sub("", seen), TAGS.sub(" ", seen))):
         for kind, patterns in SPELLINGS.items():
             for pattern in patterns:
-                found = pattern.search(view)
+                found = next((match for match in pattern.finditer(view) if not excused(view, match)), None)
                 if found:
                     return f"{found.group().strip()!r} ({kind})"
         for found in (*NUMBERED.finditer(view), *OF_LONI.finditer(view), *OF_FILE.finditer(view)):
-            number = found.groups()[-1]
+            number = re.sub("[,']", "", found.groups()[-1])
+            if number != found.groups()[-1] and re.match(r"[A-Za-z]+s\b", found.group()):
+                continue  # as many of them
             if (number.lstrip("0") or "0") in names.numbers and len(number) >= MANY:
                 return f"{found.group()!r} (a number of the cohort, called so)"
         known = next(known_names(view, names), None)
         if known is not None:
             return f"{known!r} (a name of the cohort)"
     return None
+
+
+def excused(text: str, found: re.Match[str]) -> bool:
+    """Whether what is written like a date is said to be a version, a count or a list of months."""
+    if not (written := re.fullmatch(r"\d+(?:([./])\d\d\1\d\d)?", found.group())):
+        return False
+    before, behind = {".": VERSION, "/": MONTHLY, None: COUNTED_AS}[written[1]]
+    said, follows = text[max(0, found.start() - 24) : found.start()].casefold(), text[found.end() :][:12].casefold()
+    return bool(before.search(said) or (behind and behind.match(follows)))
 
 
 def known_names(text: str, names: Names) -> Iterator[str]:

@@ -21,6 +21,7 @@ from ldae.report.leaving_people import fault_of_columns, fault_of_rows, lines_of
 from ldae.report.leaving_words import DATA_URI, Unreadable, decoded, fault_of_json, fault_of_words
 
 LARGEST_HEADER = 1 << 26  # bytes, of safetensors
+STEPS, DAY = re.compile(r"steps?|\w+_steps?|seed"), re.compile(r"\d{8}")
 UNBROKEN = re.compile(r"\S{300,}")
 Look = Callable[[Path, Names], str | None]
 
@@ -66,10 +67,21 @@ def kind_of(place: str) -> str:
 def look_at_text(path: Path, names: Names) -> str | None:
     """Of plain text, tables, Markdown and LaTeX."""
     text = decoded(path.read_bytes())
-    cells = csv.reader(text.splitlines(), delimiter="\t") if path.suffix == ".tsv" else ()
-    if any(FORMULA.match(cell) and not cell.startswith("'") for row in cells for cell in row):
+    if path.suffix != ".tsv":
+        return fault_of_text(text, names)
+    rows = list(csv.reader(text.splitlines(), delimiter="\t"))
+    if any(FORMULA.match(cell) and not cell.startswith("'") for row in rows for cell in row):
         return "a cell that a spreadsheet would compute"
-    return fault_of_text(text, names)
+    return fault_of_text(without_counts(text, rows), names)
+
+
+def without_counts(text: str, rows: list[list[str]]) -> str:
+    """A table without the cells of columns that count steps: a long training has steps that are written like a date."""
+    counts = {place for place, title in enumerate(rows[0] if rows else ()) if STEPS.fullmatch(title)}
+    if not any(DAY.fullmatch(row[place]) for row in rows[1:] for place in counts if place < len(row)):
+        return text
+    kept = [["" if place in counts and DAY.fullmatch(cell) else cell for place, cell in enumerate(row)] for row in rows]
+    return "\n".join("\t".join(row) for row in kept)
 
 
 def fault_of_text(text: str, names: Names) -> str | None:

@@ -10,11 +10,11 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from planted_leaks import IMAGE, KNOWN, LEAKS, cohorts, write_bundle
+from planted_leaks import FIGURE, IMAGE, KNOWN, LEAKS, cohorts, write_bundle
 from safetensors.numpy import save as safetensors
 
 from ldae.core.errors import UserError
-from ldae.core.files import write_tsv
+from ldae.core.files import read_tsv, write_tsv
 from ldae.report.export_model import KINDS
 from ldae.report.identifiers import Names, identifier
 from ldae.report.leaving import check_leaving
@@ -87,10 +87,37 @@ def test_numbers_equal_to_ids_stop_nothing_and_ids_called_so_do():
         ("sub-x", "seed: 20240312, 20,090,312 parameters, 20091312, 0.20090312, 3 may 2, 12 markers 10"),
         ("sub-x", "ldae_test, x_T_std, ssim -- mse, https://adni.loni.usc.edu/data/x, a_b__c"),
         ("sub-4821", "4821 steps, id, case of 4821.5, in 4821 s"),
+        ("sub-x", "at 12/24/36 months, months 06/12/18; I2009 of 2009, Mar. 2011, {March 2011}, Sep 2019"),
+        ("sub-x", "version 2024.03.12, certifi 2024.08.30, tzdata==2024.10.11, step 20120131, 20120131 steps"),
+        ("1000", "images 1,000 and scans: 1,000"),
     ],
 )
 def test_cells_counts_versions_and_seconds_are_no_names(name, text):
     assert identifier(text, Names.of([name])) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "seen 12/24/36",
+        "scanned 2009.03.12",
+        "visit 03/12/09",
+        "scanned in Mar 2011",
+        "I20091",
+        "20120131 and",
+        "image 1,000",
+    ],
+)
+def test_what_looks_like_a_count_or_a_version_and_is_called_otherwise_is_found(text):
+    assert identifier(text, Names.of(["1000"]))
+
+
+def test_a_step_is_no_date_and_a_day_in_another_column_is(bundle):
+    write_tsv(table := bundle / f"figures/{FIGURE}.tsv", read_tsv(table).assign(steps=range(20120125, 20120132)))
+    check_public(bundle, KNOWN)
+    write_tsv(table, read_tsv(table).assign(high=20120131))
+    with pytest.raises(UserError, match=r"20120131.*a date"):
+        check_public(bundle, KNOWN)
 
 
 def test_names_without_digits_or_too_short_are_words():
