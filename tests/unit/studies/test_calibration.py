@@ -12,8 +12,10 @@ from sklearn.linear_model import LogisticRegression
 
 from ldae.config import Evaluation
 from ldae.core.files import read_tsv
+from ldae.inference.conformal import level_of
 from ldae.studies.calibration import measure
 from ldae.studies.calibration import subgroups as g
+from ldae.studies.calibration.age_interval import coverage_of_others
 from ldae.studies.calibration.figure import figure_calibration, figure_subgroups
 from ldae.studies.calibration.statistics import brier, in_the_large, net_benefit, slope
 from ldae.studies.calibration.table import calibration_table, gap_table, subgroup_table
@@ -207,3 +209,37 @@ def test_the_report_says_who_is_better_and_where_a_decision_is_of_no_use(tmp_pat
     said = str(findings(SimpleNamespace(evaluate=tmp_path), False))
     assert "smaller by the point estimates: PCA of voxels" in said and "the probabilities are too extreme" in said
     assert "worth less than calling everybody" in said and "No gap between groups" in said
+    assert "interval of age" not in said
+    scans = cohort(160)
+    men = right["participant_id"].isin(scans.loc[scans["sex"] == "M", "participant_id"]) & (right["task"] == "age")
+    odd = right.assign(prediction=right["target"] + (right["prediction"] - right["target"]) * np.where(men, 3, 1))
+    measure.run_calibration(right.where(~men, odd), scans, ONE, 0, tmp_path / "calibration")
+    assert "holds too few ages of men (" in str(findings(SimpleNamespace(evaluate=tmp_path), False))
+
+
+def test_the_interval_of_age_is_set_by_others_and_misses_a_group_that_is_of_another_kind() -> None:
+    """By hand: the level of the errors outside. Where the errors of one site are tripled its coverage falls, that of
+    the others rises; where all are alike, each is near .9."""
+    scans, table = cohort(400), predictions(400)
+    levels = g.levels_of(scans, g.lettered_sites(scans))
+    ages = table[(table["task"] == "age") & (table["protocol"] == "test")]
+    known = ages.merge(levels, on=["participant_id", "session_id"], suffixes=("_years", ""))
+    alike = {level: one for grouping, level, one in coverage_of_others(known, ["site"], 0, 0)}
+    assert all(abs(one.value - 0.9) < 0.06 and one.low < 0.9 < one.high for one in alike.values())
+    error = (known["prediction"] - known["target"]).abs()
+    inside = known["site"] == "site A"
+    width = level_of(error[~inside].to_numpy(), list(known.loc[~inside, "participant_id"]), 0.9).value
+    assert alike["site A"].value == pytest.approx((error[inside] <= width).mean())
+    assert alike["site A"].n_subjects == known.loc[inside, "participant_id"].nunique()
+    other = known.assign(prediction=known["target"] + (known["prediction"] - known["target"]) * np.where(inside, 3, 1))
+    odd = {level: one for grouping, level, one in coverage_of_others(other, ["site"], 0, 0)}
+    assert odd["site A"].high < 0.9 and all(odd[f"site {letter}"].value > 0.9 for letter in "BCD")
+
+
+def test_too_few_others_set_no_interval() -> None:
+    known = predictions(12).query("task == 'age' and protocol == 'test'").reset_index(drop=True)
+    known["site"] = np.where(known["participant_id"] <= sorted(set(known["participant_id"]))[3], "site A", "site B")
+    found = {level: one for _, level, one in coverage_of_others(known, ["site"], 0, 0)}
+    assert found["site B"].value is None
+    assert found["site B"].note == "4 subjects of other groups, and an interval of age needs 9"
+    assert found["site A"].value is None  # 8 others

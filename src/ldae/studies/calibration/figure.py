@@ -9,7 +9,8 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from ldae.core.files import read_tsv
-from ldae.studies.calibration.names import PROTOCOLS
+from ldae.inference.conformal import COVERAGE
+from ldae.studies.calibration.names import AGE_COVERAGE, PROTOCOLS
 from ldae.studies.calibration.record import TOLD
 from ldae.studies.common.estimate_panels import (
     draw_interval,
@@ -45,7 +46,8 @@ PANELS = {
     "auc_ad_cv": "AUC of AD",
     "sensitivity_ad_cv": "Sensitivity",
     "specificity_ad_cv": "Specificity",
-    "age_mae_cv_cn": "Age error (years)",
+    "age_mae_cv_cn": "Age error (y)",
+    f"{AGE_COVERAGE}_cv": "Age held",
 }
 SITES = 8
 
@@ -145,6 +147,8 @@ def figure_subgroups(subgroups: str | Path, stem: str | Path) -> None:
             if level and len(found):
                 line = found.iloc[0]
                 draw_interval(axes, float(line["value"]), place, line["low"], line["high"], _marked(line))
+        if metric.startswith(AGE_COVERAGE):
+            axes.axvline(COVERAGE, color=MUTED, linewidth=0.8)
         _frame(axes, rows)
         axes.set_title(title)
         axes.grid(axis="x", color=FAINT)

@@ -54,10 +54,11 @@ GROUPS = Figure(
     title="For whom the probe errs",
     text=(
         "The probe of y<sub>sem</sub>, cross-validated, among the scans of each sex, third of age (of the subjects at "
-        "their first scan), site, field strength and study phase. Ages are those of controls. Site A has most "
-        "subjects; at most eight are drawn. " + INTERVALS
+        "their first scan), site, field strength and study phase. Age errors are those of controls. Last, of all "
+        "scans: the share whose age lies in the interval of 90 % that all subjects outside the group set (line). Site "
+        "A has most subjects; at most eight are drawn. " + INTERVALS
     ),
-    alternative="AUC, sensitivity, specificity and age error of the probe in every group.",
+    alternative="AUC, sensitivity, specificity, age error and coverage of the age interval in every group.",
     drawn_from=(SUBGROUPS,),
     keys=("grouping", "level"),
 )
@@ -115,6 +116,14 @@ STUDY = Study(
             "mean probability of AD less the share of AD; above 0 AD is expected too often",
             "-1 to 1",
             "0",
+        ),
+        Metric(
+            "age_coverage",
+            "share of the scans of a group whose age lies in the interval of 90 % that the errors on all subjects "
+            "outside the group set",
+            "0 to 1",
+            "0.9",
+            source="Vovk, Gammerman & Shafer 2005",
         ),
         Metric("probability_ad", "mean probability of AD of one part of the scans", "0 to 1", "that of `share_ad`"),
         Metric("share_ad", "share of AD in one part of the scans", "0 to 1", "that of `probability_ad`"),

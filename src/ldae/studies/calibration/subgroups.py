@@ -13,6 +13,8 @@ import pandas as pd
 
 from ldae.core.keyed import study_stream
 from ldae.core.keys import KEY
+from ldae.studies.calibration.age_interval import coverage_of_others
+from ldae.studies.calibration.names import AGE_COVERAGE, PROTOCOLS
 from ldae.studies.common.chance import beside, stand_ins
 from ldae.studies.common.statistics import (
     FEW_PER_CLASS,
@@ -76,7 +78,8 @@ def lettered_sites(scans: pd.DataFrame) -> pd.DataFrame:
 def subgroups(
     predictions: pd.DataFrame, levels: pd.DataFrame, methods: tuple[str, ...], bootstrap: int, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Every metric of every group, and the largest gap between groups that are large enough, beside chance.
+    """Every metric of every group, with the coverage of the interval of age that others set, and the largest gap
+    between groups that are large enough, beside chance.
 
     Args:
         predictions: of :func:`ldae.studies.probes.measure.run_probes`.
@@ -92,7 +95,7 @@ def subgroups(
         if task == "age":
             chosen = chosen[chosen["diagnosis"] == NEGATIVE]
         for (method, protocol), group in chosen.groupby(["features", "protocol"], sort=False):
-            if protocol not in ("cv", "test"):
+            if protocol not in PROTOCOLS:
                 continue
             name = f"{metric}_{protocol}{suffix}"
             for grouping in GROUPINGS:
@@ -106,6 +109,14 @@ def subgroups(
                 ]
                 keys = {"method": method, "metric": name, "grouping": grouping}
                 gaps.append(largest_gap(own, grouping, task, statistic, found, seed) | keys)
+    for (method, protocol), group in known[(known["task"] == "age") & known["features"].isin(methods)].groupby(
+        ["features", "protocol"], sort=False
+    ):
+        if protocol in PROTOCOLS:
+            rows += [
+                one.row(method=method, metric=f"{AGE_COVERAGE}_{protocol}", grouping=grouping, level=level)
+                for grouping, level, one in coverage_of_others(group, GROUPINGS, bootstrap, seed)
+            ]
     between = estimates_table(gaps, GAP_KEYS)
     family = between.groupby(["method", "metric"])["p"]
     return estimates_table(rows, KEYS), between.assign(p_holm=family.transform(holm))

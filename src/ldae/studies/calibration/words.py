@@ -6,8 +6,9 @@ import pandas as pd
 from markupsafe import Markup
 
 from ldae.core.files import read_tsv
-from ldae.studies.calibration.names import CALL_ALL, PROTOCOLS
-from ldae.studies.calibration.record import DECISIONS, GAPS, SUMMARY
+from ldae.inference.conformal import COVERAGE
+from ldae.studies.calibration.names import AGE_COVERAGE, CALL_ALL, PROTOCOLS
+from ldae.studies.calibration.record import DECISIONS, GAPS, SUBGROUPS, SUMMARY
 from ldae.studies.common.chance import chance_words
 from ldae.studies.common.estimate_panels import brief_estimate, metric_label
 from ldae.studies.common.method_styles import PROBES, in_html
@@ -27,21 +28,23 @@ UNEVEN = Markup(
     "<strong>The probe of y<sub>sem</sub> errs unevenly, by more than chance, between {}.</strong> P-values are "
     "adjusted for as many groupings as can be compared."
 )
+MISSED = "The interval of age of 90 %, set by all others, holds too few ages of {} (cross-validated)."
 EVEN = Markup("No gap between groups is told apart from chance (p-values adjusted for their number).")
 
 
 def findings(sources: ReportSources, public: bool) -> Markup | None:
     """Who has a smaller Brier score and where a decision is of no use (losses first), whether the probabilities are
-    told apart from right ones, and the gaps that chance does not explain."""
-    paths = [sources.evaluate / name for name in (SUMMARY, DECISIONS, GAPS)]
+    told apart from right ones, the gaps that chance does not explain, and whose ages lie outside the interval."""
+    paths = [sources.evaluate / name for name in (SUMMARY, DECISIONS, GAPS, SUBGROUPS)]
     if not all(path.is_file() for path in paths):
         return None
-    summary, decisions, gaps = map(read_tsv, paths)
+    summary, decisions, gaps, groups = map(read_tsv, paths)
     sentences = [
         *_behind(summary),
         *_useless(decisions),
         *_slopes(summary[summary["method"] == OURS]),
         _uneven(gaps[gaps["method"] == OURS]),
+        _missed(groups[groups["method"] == OURS]),
     ]
     return Markup(" ").join(Markup(sentence) for sentence in sentences if sentence)
 
@@ -118,3 +121,11 @@ def _uneven(gaps: pd.DataFrame) -> Markup | None:
         for _, line in beyond.iterrows()
     ]
     return UNEVEN.format("; ".join(said)) if said else EVEN
+
+
+def _missed(groups: pd.DataFrame) -> str | None:
+    """Groups of enough subjects, the interval of whose coverage lies below what was promised."""
+    known = groups[(groups["metric"] == f"{AGE_COVERAGE}_cv") & groups["note"].isna()]
+    below = known[known["high"] < COVERAGE]
+    said = [f"{level} ({brief_estimate(*row)})" for level, *row in below[["level", "value", "low", "high"]].to_numpy()]
+    return MISSED.format(", ".join(said)) if said else None
