@@ -20,12 +20,12 @@ from typing import Any
 import pandas as pd
 
 from ldae.core.errors import UserError
+from ldae.core.formulas import as_given, inert
 
 LARGEST_TEXT = 1 << 30  # bytes; the longest table of a run has some 0.01 GiB
 MOST_COLUMNS = 20_000  # of a table; a latent of the paper has 15,360 numbers
 logger = logging.getLogger("ldae")
 
-FORMULA = re.compile(r"'*\s*(?:[=@|]|[+-](?=\s*[^\s\d.+-]))")  # with what a spreadsheet begins to compute; no number
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -216,16 +216,6 @@ def write_tsv(path: str | Path, table: pd.DataFrame, digits: int = 6) -> None:
         )  # fmt: skip
 
 
-def inert(text: str) -> str:
-    """A text that nothing computes: one more apostrophe before what would be a formula without."""
-    return f"'{text}" if FORMULA.match(text) else text
-
-
-def _as_given(text: str) -> str:
-    """What :func:`inert` was given."""
-    return text[1:] if text.startswith("'") and FORMULA.match(text) else text
-
-
 def _each_text(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
     """The table with every text changed, its heads too; the same one where there is nothing to change."""
     changed = {}
@@ -277,7 +267,7 @@ def read_tsv(path: str | Path, needed: Collection[str] = (), **kwargs: Any) -> p
     except (pd.errors.ParserError, ValueError, OverflowError) as error:  # not UTF-8 among them
         reason = " ".join(str(error).split())
         raise UserError(f"{path} is no table of this workflow ({reason}); delete it and run its rule again.") from error
-    table = _each_text(table, _as_given)
+    table = _each_text(table, as_given)
     if lacking := [name for name in needed if name not in table]:
         raise UserError(f"{path} has no column {', '.join(lacking)}: it was changed or damaged; run its rule again.")
     return table

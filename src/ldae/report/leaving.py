@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import nibabel as nib
 
 from ldae.core.errors import UserError
-from ldae.core.files import FORMULA
+from ldae.core.formulas import computes
 from ldae.report.identifiers import Names, identifier
 from ldae.report.leaving_drawings import fault_of_drawing
 from ldae.report.leaving_pages import Page
@@ -70,7 +70,7 @@ def look_at_text(path: Path, names: Names) -> str | None:
     if path.suffix != ".tsv":
         return fault_of_text(text, names)
     rows = list(csv.reader(text.splitlines(), delimiter="\t"))
-    if any(FORMULA.match(cell) and not cell.startswith("'") for row in rows for cell in row):
+    if any(computes(cell) and not cell.startswith("'") for row in rows for cell in row):
         return "a cell that a spreadsheet would compute"
     return fault_of_text(without_counts(text, rows), names)
 

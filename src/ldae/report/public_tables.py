@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from ldae.core.contamination import MARK
+from ldae.core.formulas import as_given
 from ldae.report.external import COLUMNS as EXTERNAL_COLUMNS
 from ldae.report.few_subjects import COUNTS, TOTAL, counting, splits_few, table_without_few, without_few
 from ldae.report.glossary import METHODS, explain
@@ -228,7 +229,8 @@ def _table(rows: list[list[str]]) -> pd.DataFrame | str:
         return "no table"
     if any(len(row) != len(rows[0]) for row in rows):
         return "rows that are longer or shorter than its head"
-    return pd.DataFrame(rows[1:], columns=rows[0], dtype=str)
+    given = [[as_given(cell) for cell in row] for row in rows]
+    return pd.DataFrame(given[1:], columns=given[0], dtype=str)
 
 
 READ = {".tsv": tab_separated, ".md": markdown, ".tex": latex}

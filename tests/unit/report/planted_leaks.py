@@ -296,6 +296,10 @@ LEAKS = {
     "LaTeX of its own": add(f"tables/{TABLE}.tex", "\\input{/etc/passwd} \\\\\n"),
     "LaTeX in the card": add(CARD, "\\write18{ls}"),
     "formula of words": add(TSV, "-SUM(1)\t1\n"),
+    **{
+        f"formula {words}": add(TSV, f"{words}\t1\n")
+        for words in ("-2+WEBSERVICE(A1)", "+1+HYPERLINK(A1)", "-1+cmd|x", "\uff1d1", "\u200b=1")
+    },
     "words in base85": add(CARD, base64.b85encode(b"941_S_0053 " * 40).decode()),
     "a name in three cells": add(CARD, "\n| 941 | S | 0053 |\n"),
     "year of birth": add(CARD, "\nborn in 1940\n"),

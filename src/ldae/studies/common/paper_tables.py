@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ldae.core.contamination import MARK, contamination_of
-from ldae.core.files import inert, read_tsv, write_text, write_tsv
+from ldae.core.files import read_tsv, write_text, write_tsv
+from ldae.core.formulas import inert
 from ldae.studies.common.statistics import FEW_NOTE
 
 LATEX_ESCAPES = {
