@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ldae.core.runtime import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.input, snakemake.output):
     from ldae.config import Arena, Evaluation
     from ldae.core.files import read_tsv
     from ldae.core.keys import KEY_TYPES

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ldae.core.runtime import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.input, snakemake.output):
     from ldae.studies.calibration.table import calibration_table, gap_table, subgroup_table
     from ldae.studies.common.paper_tables import write_table
 

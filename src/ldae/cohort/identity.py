@@ -79,6 +79,20 @@ def known_cohort(config: Config) -> dict[str, Any]:
     return {"source": source, "images": sampled(images)}
 
 
+def fault_of_memory(results: Path) -> str | None:
+    """Why ``cohort.json`` of a results folder cannot be read, in a sentence; none: it can, or there is none."""
+    memory = results / MEMORY
+    if not memory.is_file():
+        return None
+    try:
+        known = read_json(memory)
+    except UserError:
+        known = None
+    whole = isinstance(known, dict) and isinstance(known.get("source"), str) and isinstance(known.get("images"), list)
+    again = "put it back, or delete it and run `ldae inventory --same-cohort` with the configuration of the run"
+    return None if whole else f"{memory} does not say of which cohort the results are; {again}."
+
+
 def listed_images(config: Config) -> tuple[str, pd.DataFrame]:
     """Source, and ``path`` and ``size`` of the images, as the inventory of the results has them; none without one."""
     found = [(config.results_dir / "manifest" / name, *facts) for name, facts in INVENTORIES.items()]

@@ -4,13 +4,15 @@ import shlex
 from argparse import Namespace
 from pathlib import Path
 
+MOST_NAMED = 20  # files that no job has recorded
+
 
 def add(commands) -> None:
     command = commands.add_parser(
         "verify",
         help="whether a results folder holds what was written there, also after it was copied",
         description="Reads every file that a job has recorded in RESULTS/checksums, and every store, and changes "
-        "nothing. Exit status: 0, or 1 if something is missing or another one.",
+        "nothing. Exit status: 0, or 1 if something is missing or another one, or was written by no job.",
     )
     command.add_argument("results", type=Path, metavar="RESULTS", help="results folder, such as results/demo")
     command.add_argument("--repair", action="store_true", help="print the command that makes it again; it is not run")
@@ -21,6 +23,7 @@ def add(commands) -> None:
 
 
 def run(options: Namespace) -> int:
+    from ldae.cohort.identity import fault_of_memory
     from ldae.core import checksums
     from ldae.core.errors import UserError
 
@@ -43,14 +46,21 @@ def run(options: Namespace) -> int:
             "folder again, with it."
         )
     without = checksums.unrecorded(results)
-    if without:
-        print(f"not judged: {len(without)} files that no job has recorded, such as {without[0]}")
+    for name in without[:MOST_NAMED]:
+        print(
+            f"not recorded: {name} (by no job: take it away, or run the workflow again if an earlier version wrote it)"
+        )
+    if len(without) > MOST_NAMED:
+        print(f"not recorded: {len(without) - MOST_NAMED} more files")
+    memory = fault_of_memory(results)
+    if memory:
+        print(f"changed: {memory}")
     if images := checksums.images(results):
         said = ", ".join(f"{count:,} below {part}" for part, count in images.items())
         print(f"not judged: images, of which no digest is kept ({said}); what was made from them is")
     if not found:
         print(f"{len(known)} files and their stores are what was written.")
-        return 0
+        return int(bool(without or memory))
     print(f"{len(found)} of {len(known)} files are not what was written.")
     jobs = dict.fromkeys(problem.record.again(None if elsewhere(results) else results) for problem in found)
     if options.repair:

@@ -4,7 +4,7 @@ A line is a digest and a path below the results folder, the rule's own outputs f
 in the results folder. So a table that was cut off or changed between two rules is refused by the next job that reads it
 (:func:`require_recorded`), a file that is gone or empty is planned again (:func:`not_whole`), and a whole folder can be
 checked after it was copied (:func:`problems`). Arrays of stores have digests of their own (:mod:`ldae.core.store`).
-Results of earlier versions have no records: nothing is said of these.
+Results of earlier versions have no records: their readers say nothing of these, and ``ldae verify`` names them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,15 +21,19 @@ IMAGES = ("raw", "bids", "derivatives")
 NEVER_EMPTY = (".json", ".tsv", ".md", ".tex", ".html", ".svg", ".png", ".safetensors")
 WEIGHTS = ".safetensors"  # compared with model.json when they are loaded
 LONGEST_NAME, LONGEST_PATH = 255, 1024  # bytes
+UNRECORDED = ("inventory_raw", "inventory_dataset")  # `ldae inventory` writes what they write, too
+OF_NOBODY = ("manifest/raw_inventory.tsv", "manifest/dataset_inventory.tsv")
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # sha256 of nothing
 
 
 @dataclass(frozen=True)
 class Record:
-    """What one job wrote: ``job`` is its rule and shard (``register_mni/0``), ``files`` path -> digest."""
+    """What one job wrote: ``job`` is its rule and shard (``register_mni/0``), ``files`` path -> digest, and ``whole``
+    says whether every line of it could be read."""
 
     job: str
     files: dict[str, str]
+    whole: bool = True
 
     @property
     def rule(self) -> str:
@@ -38,8 +42,9 @@ class Record:
 
     def again(self, results: Path | None) -> str:
         """What ``--forcerun`` takes for this job: its rule, or the first output of its shard; the rule where it is not
-        known by which name the configuration calls the folder (None)."""
-        return self.rule if results is None or self.rule == self.job else f"{results}/{next(iter(self.files))}"
+        known by which name the configuration calls the folder (None), or what the shard made."""
+        shard = results is not None and self.rule != self.job and self.files
+        return f"{results}/{next(iter(self.files))}" if shard else self.rule
 
 
 def results_of(log: str | Path) -> tuple[Path, str] | None:
@@ -90,14 +95,15 @@ def records(results: Path, shards: bool = True) -> list[Record]:
 def _read(path: Path) -> Record:
     job = path.relative_to(next(above for above in path.parents if above.name == FOLDER)).with_suffix("").as_posix()
     files = {}
-    for line in read_text(path).splitlines():
+    lines = read_text(path).splitlines()
+    for line in lines:
         known, mark, name = line.partition("  ")
         parts = Path(name).parts
         inside = name and "\0" not in name and not Path(name).is_absolute() and ".." not in parts
         inside = inside and len(name.encode()) <= LONGEST_PATH
         if mark and len(known) == len(EMPTY) and inside and max(len(part.encode()) for part in parts) <= LONGEST_NAME:
             files[name] = known
-    return Record(job, files)
+    return Record(job, files, whole=len(files) == len(lines) > 0)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -190,9 +196,10 @@ class Problem:
 
 
 def problems(results: Path) -> Iterator[Problem]:
-    """Every recorded file of a results folder that is missing or another one, and stores that do not hold what they
-    say; all of it is read."""
+    """Every recorded file of a results folder that is missing or another one, stores that do not hold what they say,
+    and records that are gone, empty or damaged though the log of their job is there; all of it is read."""
     known = records(results)
+    yield from _lost(results, known)
     sound: dict[str, set[str]] = {}
     for each in known:
         for name, digest in each.files.items():
@@ -217,14 +224,28 @@ def problems(results: Path) -> Iterator[Problem]:
                     yield Problem(name, str(error), each)
 
 
+def _lost(results: Path, known: Iterable[Record]) -> Iterator[Problem]:
+    for each in known:
+        if not each.whole:
+            yield Problem(f"{FOLDER}/{each.job}.sha256", "changed", each)
+    jobs = {each.job for each in known}
+    for path in sorted((results / "logs").rglob("*.log")):
+        job = path.relative_to(results / "logs").with_suffix("").as_posix()
+        if job not in jobs and job not in UNRECORDED and not job.startswith("slurm"):
+            yield Problem(f"{FOLDER}/{job}.sha256", "missing", Record(job, {}))
+
+
 def unrecorded(results: Path) -> list[str]:
-    """Files in the kept parts of a results folder that no record names, store arrays and indices aside."""
+    """Files in the kept parts of a results folder that no record names. Arrays and indices of stores, lists that ``ldae
+    inventory`` rewrites, and what a killed writer left (but in ``public``) are none of these."""
     named = {name for each in records(results) for name in each.files}
     found = []
     for part in BESIDE:
         for path in sorted((results / part).rglob("*")):
             name = path.relative_to(results).as_posix()
-            if path.is_file() and name not in named and not (path.parent / "store.json").is_file():
+            left = path.name.startswith(".tmp-") and part != "public"
+            of_store = (path.parent / "store.json").is_file()
+            if path.is_file() and name not in named and not (of_store or left or name in OF_NOBODY):
                 found.append(name)
     return found
 

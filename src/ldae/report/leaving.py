@@ -54,6 +54,8 @@ def check_leaving(folder: Path, names: Iterable[str], kinds: Mapping[str, Look],
             found = identifier(place, known) or kinds[kind](path, known)
         except Unreadable as error:
             found = f"what nobody can read ({error})"
+        except RecursionError:
+            found = "what nobody can read (it is nested too deeply)"
         if found:
             raise UserError(f"{path} names {found}: identifiers must not leave the machine.")
 

@@ -1,5 +1,6 @@
 """What jobs wrote, by content: records, whoever reads, what is planned again, and `ldae verify`."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -33,7 +34,7 @@ def results(tmp_path: Path) -> Path:
         write_tsv(folder / "paper/tables/probes.tsv", table)
         for form in ("md", "tex"):
             write_text(folder / f"paper/tables/probes.{form}", "| auc |\n")
-        write_text(folder / "logs/other.log", "said\n")  # no result
+        write_text(folder / "logs/table_probes.log", "said\n")  # no result
 
     job(folder, "fit_probes", ["evaluate/summary.tsv"], lambda: write_tsv(folder / "evaluate/summary.tsv", table))
     job(folder, "table_probes", ["paper/tables/probes.tsv"], paper)
@@ -167,4 +168,49 @@ def test_a_damaged_record_leads_nowhere_else(results):
     lines = ["../../outside", "/etc/passwd", "a/" * 3000 + "b"]
     text = "".join(f"{'0' * 64}  {name}\n" for name in lines)
     (results / "checksums/table_probes.sha256").write_text(f"{text}no\n")
-    assert list(checksums.problems(results)) == []
+    assert [(each.name, each.what) for each in checksums.problems(results)] == [
+        ("checksums/table_probes.sha256", "changed")
+    ]
+
+
+@pytest.mark.parametrize("job", ["table_probes", "register/3"])
+@pytest.mark.parametrize("lost", [Path.unlink, lambda path: path.write_text(""), lambda path: path.write_text("00 no")])
+def test_a_record_that_is_gone_or_damaged_is_missed(results, capsys, monkeypatch, job, lost):
+    (results / "logs/register").mkdir()
+    for name in ("fit_probes", "table_probes", "encode", "register/3", "inventory_raw"):
+        (results / f"logs/{name}.log").write_text("")
+    assert main(["verify", str(results)]) == 0
+    lost(results / f"checksums/{job}.sha256")
+    assert main(["verify", str(results), "--repair"]) == 1
+    said = capsys.readouterr().out
+    assert f": checksums/{job}.sha256 (written by {job})" in said
+    assert said.splitlines()[-1].endswith(f" --forcerun {job.split('/')[0]}")
+
+
+@pytest.mark.parametrize("name", ["public/more.tsv", "public/.tmp-1-x.md", "evaluate/more.json", "manifest/x.tsv"])
+def test_a_file_that_no_job_has_written_is_named(results, capsys, name):
+    write_text(results / "evaluate/.tmp-1-summary.tsv", "cut")  # what a killed writer leaves
+    write_text(results / "manifest/raw_inventory.tsv", "path\n")
+    assert main(["verify", str(results)]) == 0
+    write_text(results / name, "x\n")
+    assert main(["verify", str(results)]) == 1
+    assert f"not recorded: {name} " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", ["{", "", "[]", '{"source": "adni"}', "[" * 200_000], ids="abcde")
+def test_a_memory_of_the_cohort_that_cannot_be_read_is_said(results, capsys, content):
+    (results / "cohort.json").write_text('{"images": [], "source": "adni"}')
+    assert main(["verify", str(results)]) == 0
+    (results / "cohort.json").write_text(content)
+    assert main(["verify", str(results)]) == 1
+    assert "cohort.json does not say of which cohort" in capsys.readouterr().out
+
+
+def test_every_adapter_checks_what_it_reads_and_records_what_it_makes():
+    """`running` without either looks like one that does both."""
+    scripts = Path(__file__).parents[3] / "workflow/scripts"
+    texts = {path.stem: path.read_text() for path in scripts.glob("*.py")}
+    assert len(texts) > 70
+    reads = [name for name, text in texts.items() if not re.search(r"with running\(snakemake\.log\[0\], \S", text)]
+    makes = [name for name, text in texts.items() if not re.search(r"with running\(.*snakemake\.output\b", text)]
+    assert reads == [] and set(makes) == set(checksums.UNRECORDED)
