@@ -41,13 +41,16 @@ class Page(HTMLParser):
         self.comments: list[str] = []
 
     def handle_comment(self, data: str) -> None:
+        """One comment."""
         self.comments.append(data)
 
     def handle_data(self, data: str) -> None:
+        """Words between two tags."""
         if self.tables and self.tables[-1] and self.tables[-1][-1]:
             self.tables[-1][-1][-1] += data
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """One tag with its attributes."""
         if tag == "table":
             self.tables.append([])
         elif tag == "tr" and self.tables:
