@@ -41,7 +41,7 @@ class Page(HTMLParser):
         self.comments: list[str] = []
 
     def handle_comment(self, data: str) -> None:
-        """One comment."""
+        """Keep what a comment says."""
         self.comments.append(data)
 
     def handle_data(self, data: str) -> None:
