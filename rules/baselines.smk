@@ -38,7 +38,7 @@ rule train_dae:
         "../envs/gpu.yaml"
     params:
         settings=settings.section("dae"),
-        seed=settings.seed,
+        seed=settings.seed_of_trainings,
         start=start_digest(settings, "dae"),
     script:
         "../workflow/scripts/train_dae.py"
@@ -62,7 +62,7 @@ rule train_supervised_ad:
     params:
         settings=settings.supervised("supervised_ad"),
         selection=settings.section("supervised_ad", "selection"),
-        seed=settings.seed,
+        seed=settings.seed_of_trainings,
         start=start_digest(settings, "supervised_ad"),
     script:
         "../workflow/scripts/train_supervised_ad.py"
@@ -86,7 +86,7 @@ rule train_supervised_age:
     params:
         settings=settings.supervised("supervised_age"),
         selection=settings.section("supervised_age", "selection"),
-        seed=settings.seed,
+        seed=settings.seed_of_trainings,
         start=start_digest(settings, "supervised_age"),
     script:
         "../workflow/scripts/train_supervised_age.py"

@@ -20,7 +20,7 @@ rule train_autoencoder:
         "../envs/gpu.yaml"
     params:
         settings=settings.section("autoencoder"),
-        seed=settings.seed,
+        seed=settings.seed_of_trainings,
         start=start_digest(settings, "autoencoder"),
     script:
         "../workflow/scripts/train_autoencoder.py"
@@ -45,7 +45,7 @@ rule train_diffusion:
     params:
         settings=settings.section("diffusion"),
         method=settings.method_of("train_diffusion"),
-        seed=settings.seed,
+        seed=settings.seed_of_trainings,
         start=start_digest(settings, "diffusion"),
     script:
         "../workflow/scripts/train_diffusion.py"
@@ -73,7 +73,7 @@ rule train_representation:
     params:
         settings=settings.section("representation"),
         method=settings.method_of("train_representation"),
-        seed=settings.seed,
+        seed=settings.seed_of_trainings,
         start=start_digest(settings, "representation"),
     script:
         "../workflow/scripts/train_representation.py"

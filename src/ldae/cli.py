@@ -27,6 +27,7 @@ COMMANDS = (
     "run",
     "status",
     "summary",
+    "trainings",
     "verify",
     "unlock",
     "fresh",

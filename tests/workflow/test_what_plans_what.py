@@ -159,6 +159,21 @@ def test_a_changed_seed_plans_everything(smoke, tmp_path, follows):
     assert set(smoke.planned(*overlay(tmp_path, seed=77))) == set(follows)
 
 
+def test_a_changed_training_seed_plans_trainings_and_what_follows(smoke, tmp_path, follows):
+    """Cohort, splits and volumes stay: what differs afterwards is the luck of the trainings."""
+    planned = set(smoke.planned(*overlay(tmp_path, training_seed=77)))
+    assert planned >= set().union(*(follows[rule] for rule in TRAININGS))
+    assert not planned & {
+        "make_phantom",
+        "build_manifest",
+        "make_splits",
+        "register_mni",
+        "pack_volumes",
+        "pack_volumes_dae",
+    }
+    assert not set(smoke.planned(*overlay(tmp_path, training_seed=42))) & TRAININGS  # the seed that they had
+
+
 def test_another_number_of_threads_plans_nothing(smoke):
     assert smoke.planned(*SMOKE, "--cores", "1", "--set-threads", "train_autoencoder=8", "encode_codes=4") == {}
 

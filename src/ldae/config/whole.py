@@ -60,6 +60,11 @@ class Config(Section):
         "without them; a phantom's are all shown",
     )
     seed: int = Field(42, description="of every random number that no other key sets")
+    training_seed: int | None = Field(
+        None,
+        description="of the trainings: first weights, noise, order of scans; null: seed. Two runs that differ in it "
+        "alone show how far a number depends on the luck of one training (ldae trainings)",
+    )
     source: Literal["adni", "bids", "csv"] = Field(
         "adni",
         description="where the scans come from, each with a section of its own: the raw ADNI download | a BIDS dataset "
@@ -298,6 +303,11 @@ class Config(Section):
         """The representation section with the training of a supervised baseline, as plain values."""
         encoder = self.section("representation") | {"training": self.section(name, "training")}
         return {key: value for key, value in encoder.items() if key not in ("snr_gamma", "ema_doubles_backbone")}
+
+    @property
+    def seed_of_trainings(self) -> int:
+        """Of the weights that a training begins with, and of what it draws."""
+        return self.seed if self.training_seed is None else self.training_seed
 
     @property
     def trained(self) -> tuple[str, ...]:

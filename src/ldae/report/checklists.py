@@ -61,7 +61,7 @@ def facts(config: Config, sources: ReportSources) -> tuple[dict[str, str], set[s
     parts = [f"{n} for {PARTS[part]}" for part, n in sources.split_subjects.items() if part in PARTS and n]
     words = {
         "dimension": str(config.representation.dimension),
-        "seed": str(config.seed),
+        "seed": str(config.seed_of_trainings),
         "subjects": f"subjects: {', '.join(parts)}" if parts else "their number stands in the report",
         "starts": f", apart from published weights of {', '.join(sources.imported)}" if sources.imported else "",
     }

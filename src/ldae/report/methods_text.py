@@ -291,8 +291,10 @@ def _evaluation(config: Config, version: Version) -> str:
 
 def _software(config: Config, version: Version) -> str:
     own = digest(config.model_dump(mode="json"))
+    other = config.model is None and config.seed_of_trainings != config.seed
+    trained = f", those of the trainings from {config.seed_of_trainings}" if other else ""
     return (
         f"All steps were run by LDAE-ADNI {__version__} (configuration {own}), a workflow of Snakemake"
         f"{version('snakemake')} [snakemake], with PyTorch{version('torch')} [pytorch]. Random numbers follow from the "
-        f"seed {config.seed}. What was done otherwise than in the paper is listed in the report of the run."
+        f"seed {config.seed}{trained}. What was done otherwise than in the paper is listed in the report of the run."
     )

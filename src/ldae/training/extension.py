@@ -245,7 +245,12 @@ def _asked(config: Config, stage: str) -> dict[str, Any]:
     if stage.startswith("supervised"):
         method = chosen_by(getattr(config, stage).selection)
     settings = settings_of(config, stage)
-    return {"settings": computed(settings), "seed": config.seed, "method": method, "start": start_digest(config, stage)}
+    return {
+        "settings": computed(settings),
+        "seed": config.seed_of_trainings,
+        "method": method,
+        "start": start_digest(config, stage),
+    }
 
 
 def start_digest(config: Config, stage: str) -> str | None:

@@ -164,7 +164,18 @@ class Counts:
         """Of the configuration and the code that a count depends on."""
         code = Code()
         content = config.model_dump(
-            mode="json", exclude={"results_dir", "results_group", "raw", "bids", "csv", "phantom", "launch", "seed"}
+            mode="json",
+            exclude={
+                "results_dir",
+                "results_group",
+                "raw",
+                "bids",
+                "csv",
+                "phantom",
+                "launch",
+                "seed",
+                "training_seed",
+            },
         )
         return digest([content, *(code.digest(name) for name in COUNTS)])
 
