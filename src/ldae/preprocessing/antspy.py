@@ -8,6 +8,7 @@ import gzip
 import inspect
 import math
 import os
+import re
 import sys
 import tempfile
 import zlib
@@ -23,6 +24,7 @@ from nibabel.filebasedimages import ImageFileError
 from ldae.core.errors import AGAIN, MachineError, UserError
 
 ENVIRONMENT = {"ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1", "ANTS_RANDOM_SEED": "1"}
+SYNTAX = re.compile(r"[\[\],]")  # ANTs takes the paths that it is given apart there
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -64,6 +66,19 @@ def strictly(function: Any, *arguments: Any, **keywords: Any) -> Any:
     if unknown:
         raise TypeError(f"{function.__name__} does not know {', '.join(sorted(unknown))}")
     return function(*arguments, **keywords)
+
+
+def require_plain(folder: Path) -> None:
+    """ANTs can write its files below ``folder``.
+
+    Raises:
+        UserError: there is a comma or a square bracket in the path.
+    """
+    if found := SYNTAX.search(str(folder)):
+        raise UserError(
+            f"the path {folder} has a '{found[0]}', at which ANTs takes a path apart: choose a folder whose path has "
+            "no comma and no square bracket (results_dir, or OUT_DIR)."
+        )
 
 
 def require_whole(path: Path) -> None:

@@ -22,6 +22,7 @@ from pydicom.uid import UID
 from ldae.config import Preprocessing
 from ldae.core.errors import QuarantinedScan, UserError, require_sound
 from ldae.core.files import digest, read_json, sha256_file, write_json
+from ldae.preprocessing.antspy import require_plain
 from ldae.preprocessing.derivatives import ScanFiles, alone_with, remove_leftovers, sidecar
 from ldae.preprocessing.description import describe_dataset, describe_products
 from ldae.preprocessing.quality import verdict
@@ -54,7 +55,9 @@ def preprocess_scan(t1w: Path, files: ScanFiles, settings: Preprocessing, source
     Raises:
         QuarantinedScan: the scan cannot be used; the message says why.
         NameTaken: the folder holds a scan of this name that was made from another image, or with other settings.
+        UserError: ANTs cannot write into the folder, whose path has a comma or a square bracket.
     """
+    require_plain(files.root)
     recipe = recipe_of(settings)
     with alone_with(files) as locked:
         image = claim(files, source or t1w, t1w, recipe)

@@ -20,6 +20,7 @@ from ldae.core.batches import track
 from ldae.core.errors import MachineError, UserError, require_own_reasons
 from ldae.core.files import write_tsv
 from ldae.core.keys import KEY
+from ldae.preprocessing.antspy import require_plain
 from ldae.preprocessing.derivatives import ScanFiles, remove_leftovers
 from ldae.preprocessing.description import describe_dataset
 from ldae.preprocessing.memory import workers_that_fit
@@ -76,6 +77,7 @@ def run_bias_field(
     shard: Shard, bids: Path, settings: BiasField, orientation: str | None = None, min_slices: int = SMALLEST_SIDE
 ) -> None:
     """N4 over one shard; what headers do not say and how few slices are enough, as ``Preprocessing`` has it."""
+    require_plain(shard.derivatives)
     describe_dataset(shard.derivatives, bids)
     work = partial(bias_field_work, shard.derivatives, bids, settings, orientation, min_slices)
     shard = shard.fitting("correct_bias_field", [bids / t1w for t1w in shard.scans["t1w"]])
@@ -93,6 +95,7 @@ def run_register(
     shard: Shard, previous: pd.DataFrame, settings: Registration, conform: Conform, keep_corrected: bool
 ) -> None:
     """Registration over one shard; ``previous`` is the status table of the brain-extraction step."""
+    require_plain(shard.derivatives)
     lost = earlier_reasons(previous)
     shard = shard.fitting("register_mni", [files.mask for files in shard.files()])
     repeated = visits_of_repeated(shard.scans, lost) if settings.longitudinal else {}

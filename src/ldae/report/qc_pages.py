@@ -58,12 +58,14 @@ class Places:
         derivatives: of the preprocessing; of volumes that came as they are, the folder that holds them.
         out: ``results/qc``.
         given: the volumes came as they are (``source: csv``): there is no scan, no mask and no registration to show.
+        alone: the scans came one by one (``ldae preprocess``): no workflow reads what is rated.
     """
 
     raw: Path
     derivatives: Path
     out: Path
     given: bool = False
+    alone: bool = False
 
 
 def write_qc_pages(
@@ -88,7 +90,7 @@ def write_qc_pages(
     records: list[dict[str, Any]] = [{} for _ in rows]
     for position, outcome in track(ends, "qc_pages", total=len(rows)):
         records[position] = {"why": outcome.reason} if outcome.reason else outcome.value
-    write_index(places.out / "index.html", qc, records, settings, review)
+    write_index(places.out / "index.html", qc, records, settings, review, places.alone)
 
 
 def write_pages_of_folder(root: Path, settings: Preprocessing) -> Path:
@@ -110,7 +112,7 @@ def write_pages_of_folder(root: Path, settings: Preprocessing) -> Path:
         known = claim_of(files)
         source = Path(read_json(known)["source"]) if known.is_file() else root
         shown.append(str(source if source.is_file() else files.corrected.resolve()))
-    places = Places(raw=root, derivatives=root, out=root / "qc")
+    places = Places(raw=root, derivatives=root, out=root / "qc", alone=True)
     write_qc_pages(qc[KEY].assign(t1w=shown), qc, places, settings, {})
     return places.out / "index.html"
 
@@ -183,13 +185,19 @@ def remove_strangers(pictures: Path, items: Sequence[Scan]) -> None:
 
 
 def write_index(
-    out: Path, qc: pd.DataFrame, records: Sequence[dict[str, Any]], settings: Preprocessing, review: Review
+    out: Path,
+    qc: pd.DataFrame,
+    records: Sequence[dict[str, Any]],
+    settings: Preprocessing,
+    review: Review,
+    alone: bool = False,
 ) -> None:
     """The page itself, with style, program and data inside.
 
     Args:
         qc: rows of qc.tsv.
         records: of :func:`ldae.preprocessing.pictures.draw_scan`, row by row; ``why`` where nothing could be drawn.
+        alone: as :class:`Places` has it.
     """
     environment = Environment(
         loader=PackageLoader("ldae.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -198,6 +206,7 @@ def write_index(
     page = environment.get_template("qc.html.j2").render(
         scans=len(qc),
         block=BLOCK,
+        alone=alone,
         data=Markup(data.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")),
     )
     write_text(out, page)

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pydicom
 import pytest
 import yaml
@@ -12,7 +13,7 @@ from PIL import Image
 from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
 from ldae.cli import main
-from ldae.config import Preprocessing
+from ldae.config import BiasField, Conform, Preprocessing, Registration
 from ldae.core.errors import QuarantinedScan, UserError
 from ldae.core.files import read_json, read_tsv, sha256_file, write_json
 from ldae.phantom.dicom import write_series
@@ -21,6 +22,7 @@ from ldae.phantom.visit_schedule import plan_subject
 from ldae.preprocessing.derivatives import ScanFiles, sidecar
 from ldae.preprocessing.one_scan import as_nifti, claim, claim_of, recipe_of, release, scan_names
 from ldae.preprocessing.reading import read_scan
+from ldae.preprocessing.shard import Shard, run_bias_field, run_register
 
 FAST = {
     "shards": 1,
@@ -60,7 +62,11 @@ def test_one_scan_leaves_everything_and_says_so(config, scan, tmp_path, capsys, 
     assert main(["preprocess", str(scan), str(tmp_path), "--pages", *config]) == 0
     line, page = capsys.readouterr().out.strip().split("\n")
     assert line.startswith("sub-01 ses-M006: ") and "ncc_template 0." in line
-    assert page == f"pages: {tmp_path / 'qc/index.html'}" and '"sub-01"' in (tmp_path / "qc/index.html").read_text()
+    text = (tmp_path / "qc/index.html").read_text()
+    assert page == f"pages: {tmp_path / 'qc/index.html'}" and '"sub-01"' in text
+    assert (
+        "leave its scans out where you use the volumes" in text and "qc: {exclude:" not in text
+    )  # no workflow reads it
     drawn = Image.open(tmp_path / "qc/pictures/sub-01/sub-01_ses-M006.webp")
     assert min(drawn.size) > 200 and np.asarray(drawn).std() > 20
     anat = tmp_path / "sub-01/ses-M006/anat"
@@ -320,6 +326,20 @@ def test_a_name_that_is_none_of_bids_is_refused_and_writes_nothing(tmp_path, cap
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and f"{arguments[0]} '{arguments[1]}' is no name of BIDS" in said
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("folder", ["left, right", "run[1]", "run]"])
+def test_a_path_that_ants_would_take_apart_is_refused_before_anything_is_written(tmp_path, capsys, folder, scan):
+    assert main(["preprocess", str(scan), str(tmp_path / folder)]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and f"{tmp_path / folder} has a '" in said and "choose a folder" in said
+    assert not (tmp_path / folder).exists()
+    shard = Shard(pd.DataFrame(), tmp_path / folder, tmp_path / "status.tsv", tmp_path / "timings.tsv")
+    with pytest.raises(UserError, match="ANTs takes a path apart"):
+        run_bias_field(shard, tmp_path, BiasField())
+    with pytest.raises(UserError, match="ANTs takes a path apart"):
+        run_register(shard, pd.DataFrame(), Registration(), Conform(), True)
+    assert not (tmp_path / folder).exists()
 
 
 def test_a_pipe_is_not_waited_for(tmp_path, capsys):

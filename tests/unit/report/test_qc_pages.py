@@ -50,6 +50,7 @@ def test_the_page_holds_the_numbers_of_the_table(tmp_path):
     assert metric["limits"] == [0.3, 0.45, None, None] and metric["meaning"]
     assert data["values"][names.index("ncc_template")][28:] == [None, None]
     text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "qc: {exclude: qc_exclude.tsv}" in text and "by itself" not in text
     assert NASTY[:20] not in text and "\u2028" not in text
     assert not re.search(r"""(src|href)=["'](?!data:,|#)""", text) and "http" not in text.replace(
         "http://www.w3.org/2000/svg", ""
