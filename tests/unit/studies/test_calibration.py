@@ -17,9 +17,9 @@ from ldae.studies.calibration import measure
 from ldae.studies.calibration import subgroups as g
 from ldae.studies.calibration.age_interval import coverage_of_others
 from ldae.studies.calibration.figure import figure_calibration, figure_subgroups
-from ldae.studies.calibration.statistics import brier, in_the_large, net_benefit, slope
 from ldae.studies.calibration.table import calibration_table, gap_table, subgroup_table
 from ldae.studies.calibration.words import findings
+from ldae.studies.common.probability_scores import brier, in_the_large, net_benefit, slope
 
 ONE = Evaluation(bootstrap=20)
 

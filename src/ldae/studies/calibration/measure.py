@@ -8,8 +8,8 @@ import pandas as pd
 from ldae.config import Evaluation
 from ldae.core.files import write_tsv
 from ldae.studies.calibration.names import CALL_ALL, METRICS, PROTOCOLS
-from ldae.studies.calibration.statistics import brier, in_the_large, net_benefit, slope
 from ldae.studies.calibration.subgroups import lettered_sites, levels_of, subgroups
+from ldae.studies.common.probability_scores import brier, in_the_large, net_benefit, slope
 from ldae.studies.common.scales import Amount, Share, on
 from ldae.studies.common.statistics import (
     CONSTANT,
