@@ -1,7 +1,7 @@
 """How often the intervals of the tables hold the true value, on cohorts that are simulated anew (docs/statistics.md).
 
 python benchmarks/coverage.py [--cohorts 1000] [--cross-validated 200] [--only areas shares amounts differences folds \
-    calibration power]
+    calibration conversion power]
 
 Every cohort has two scans a subject that share four fifths of their variance. "Before" is the percentile bootstrap over
 subjects that the same number had until 2026-11.
@@ -19,6 +19,8 @@ from ldae.studies.common import statistics as s
 from ldae.studies.common.feature_sets import fixed
 from ldae.studies.common.linear_probes import outer_folds
 from ldae.studies.common.scales import Difference, OnScale
+from ldae.studies.conversion.course import with_weights
+from ldae.studies.conversion.statistics import STATISTICS, not_converted
 from ldae.studies.probes import estimates
 from ldae.studies.probes.measure import cross_validated, task_rows
 
@@ -34,9 +36,9 @@ def scans(rng: np.random.Generator, subjects: int, visits: int = 2) -> np.ndarra
     return np.sqrt(SHARED) * np.repeat(own, visits) + np.sqrt(1 - SHARED) * noise
 
 
-def holds(values: np.ndarray, truth: float, statistic: s.Statistic, seed: int) -> tuple[bool, bool]:
+def holds(values: np.ndarray, truth: float, statistic: s.Statistic, seed: int, visits: int = 2) -> tuple[bool, bool]:
     """Whether the bootstrap's interval and today's hold the truth; the scans of a subject are neighbours."""
-    subjects = np.repeat(np.arange(len(values) // 2), 2)
+    subjects = np.repeat(np.arange(len(values) // visits), visits)
     replicates = statistic(values, s.resampled(subjects, subjects[-1] + 1, REPLICATES, np.random.default_rng(seed)))
     low, high = s.percentile_bounds(replicates)
     now = s.interval(values, subjects, statistic, REPLICATES, seed)
@@ -134,6 +136,34 @@ def calibration(cohorts: int) -> Iterator[Row]:
             yield f"{name} {truth:.2f}, {positive} AD, {negative} CN", *np.mean(found, axis=0)
 
 
+def conversion(cohorts: int) -> Iterator[Row]:
+    """Times to AD whose hazard is known and whose risks are right, seen at yearly visits that one in five subjects
+    after each does not go on from; one scan a subject. The weights of the censoring are estimated anew."""
+
+    def told(rng: np.random.Generator, subjects: int, followed: bool = False) -> pd.DataFrame:
+        score = rng.standard_normal(subjects)
+        hazard = np.exp(score) / 60
+        seen = 12 * np.ceil(rng.exponential(1 / hazard) / 12)
+        last = 12.0 * (np.full(subjects, 48) if followed else rng.geometric(0.2, subjects))
+        risk = np.clip(1 - np.exp(-36 * hazard), 1e-6, 1 - 1e-6)
+        table = pd.DataFrame({"months": np.minimum(seen, last), "converted": (seen <= last).astype(int)})
+        by_then = (table["converted"] == 1) & (table["months"] <= 36)
+        return with_weights(table).assign(risk=risk, logit=np.log(risk / (1 - risk)), by_36m=by_then.astype(float))
+
+    pieces = [told(np.random.default_rng(k), 2000, followed=True) for k in range(20)]
+    free = not_converted(36), ("months", "converted")
+    for subjects in (30, 60, 200):
+        for name, (statistic, columns) in (STATISTICS | {"not_converted": free}).items():
+            rng, held = np.random.default_rng(1), []
+            ones = np.ones((1, 2000))
+            truth = float(np.mean([statistic(one[list(columns)].to_numpy(float), ones)[0] for one in pieces]))
+            while len(held) < cohorts:
+                values = told(rng, subjects)[list(columns)].dropna().to_numpy(float)
+                if np.isfinite(statistic(values, np.ones((1, len(values))))[0]):
+                    held.append(holds(values, truth, statistic, len(held), visits=1))
+            yield f"{name} {truth:.2f}, {subjects} subjects", *np.mean(held, axis=0)
+
+
 def power(cohorts: int) -> Iterator[Row]:
     """How often the interval of a difference leaves zero out: as on test subjects, and widened as of five folds."""
     five_folds = s.cv_widening(np.arange(5))
@@ -205,6 +235,7 @@ PARTS = {
     "differences": differences,
     "folds": folds,
     "calibration": calibration,
+    "conversion": conversion,
     "power": power,
 }
 

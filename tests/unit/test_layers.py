@@ -29,6 +29,7 @@ HEAVY = {  # library -> where it may be imported; but for torch inside functions
     "monai": {"networks"},
     "timm": {"networks"},
     "lpips": {"networks", "training.memory"},
+    "lifelines": {"studies.conversion.cox"},
     "ants": {"preprocessing"},
     "deepbet": {"preprocessing.extraction.deepbet"},
     "clinica": {"adni"},

@@ -20,6 +20,7 @@ LIBRARIES = (
     "numpy",
     "scipy",
     "scikit-learn",
+    "lifelines",
     "snakemake",
 )
 TRAINING = ("torch", "monai", "timm", "numpy")  # of these, what shapes a model

@@ -10,6 +10,8 @@ from ldae.core.files import write_tsv
 from ldae.report.outputs import FILES, SAID, column_words, matches, outputs_page, told, unexplained
 from ldae.studies.common import codes_read
 from ldae.studies.common.statistics import ESTIMATE_COLUMNS
+from ldae.studies.conversion import estimates as conversion_estimates
+from ldae.studies.conversion import measure as conversion
 from ldae.studies.counterfactual import measure as counterfactual
 from ldae.studies.forecasting import estimates as forecasting_estimates
 from ldae.studies.forecasting import measure as forecasting
@@ -31,6 +33,8 @@ COLUMNS = {
     "travelling scans": ("evaluate/reliability/scans.tsv", reliability.COLUMNS),
     "forecasts": ("evaluate/forecasting/forecasts.tsv", forecasting.COLUMNS),
     "forecasts by group": ("evaluate/forecasting/by_group.tsv", forecasting_estimates.GROUP_KEYS),
+    "conversions": ("evaluate/conversion/predictions.tsv", conversion.COLUMNS),
+    "conversions by third": ("evaluate/conversion/thirds.tsv", conversion_estimates.KEYS),
     "doses": ("evaluate/manipulation/doses.tsv", effects.DOSE_KEYS),
     "label efficiency": ("evaluate/probe_checks/label_efficiency.tsv", checks.KEYS),
     "confounds": ("evaluate/probe_checks/confounds.tsv", checks.COLUMNS),

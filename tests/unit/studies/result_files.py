@@ -176,6 +176,23 @@ def write_calibration(folder: Path) -> None:
 CALIBRATION = {"brier_ad": 0.2, "calibration_slope_ad": 0.9, "calibration_in_the_large_ad": 0.02}
 
 
+def write_conversion(folder: Path) -> None:
+    metrics = ("uno_c", "auc_36m", "auc_smci_pmci_36m", "brier_36m", "calibration_slope_36m")
+    methods = ("ldae", "clinical", "ldae_clinical", "permuted_times", "oracle")
+    named = {(one, f"{two}_{protocol}"): 0.6 for one in methods for two in metrics for protocol in ("cv", "test")}
+    write_tsv(folder / "summary.tsv", estimates(named, subjects=48))
+    gaps = {("ldae-clinical", f"uno_c_{protocol}"): -0.1 for protocol in ("cv", "test")}
+    write_tsv(folder / "differences.tsv", estimates(gaps, subjects=48).assign(p=0.01, p_holm=0.02))
+    parts = []
+    for place, part in enumerate(("lowest third", "middle third", "highest third")):
+        for month in (0, 12, 36):
+            free = {("ldae", "not_converted_cv"): 1 - (place + 1) * month / 150}
+            parts.append(estimates(free, subjects=16).assign(part=part, month=month))
+        at_last = {("ldae", f"{name}_36m_cv"): (place + 1) * 0.24 for name in ("risk", "converted")}
+        parts.append(estimates(at_last, subjects=16).assign(part=part, month=36))
+    write_tsv(folder / "thirds.tsv", pd.concat(parts))
+
+
 def write_counterfactual(folder: Path) -> None:
     metrics = ("image_error", "image_cosine", "outside_share", "ventricle_ml_amount", "independent_effect")
     values = {(name, metric): 0.9 for name in ("ldae_probe", "ldae_regression", "random") for metric in metrics}
@@ -358,6 +375,7 @@ def write_results(root: Path) -> Path:
     write_probe_checks(root / "evaluate/probe_checks")
     write_arena(root / "evaluate/arena")
     write_calibration(root / "evaluate/calibration")
+    write_conversion(root / "evaluate/conversion")
     write_counterfactual(root / "evaluate/counterfactual")
     write_reliability(root / "evaluate/reliability")
     write_forecasting(root / "evaluate/forecasting")

@@ -16,6 +16,7 @@ from ldae.studies.arena.figure import figure_arena
 from ldae.studies.calibration.figure import figure_calibration, figure_subgroups
 from ldae.studies.cohort.figure import figure_cohort, figure_qc
 from ldae.studies.common.inputs import write_volumes
+from ldae.studies.conversion.figure import figure_conversion
 from ldae.studies.counterfactual.figure import figure_counterfactual
 from ldae.studies.forecasting.figure import figure_forecasting
 from ldae.studies.interpolation.figure import figure_8_interpolation, figure_9_interpolation_examples
@@ -78,6 +79,9 @@ FIGURES: dict[str, Callable[[Path, Path], None]] = {
     "figure_arena": lambda r, stem: figure_arena(r / "evaluate/arena/ranks.tsv", stem),
     "figure_calibration": lambda r, stem: figure_calibration(
         *(r / f"evaluate/calibration/{name}.tsv" for name in ("curves", "decisions")), stem
+    ),
+    "figure_conversion": lambda r, stem: figure_conversion(
+        *(r / f"evaluate/conversion/{name}.tsv" for name in ("summary", "thirds")), stem
     ),
     "figure_subgroups": lambda r, stem: figure_subgroups(r / "evaluate/calibration/subgroups.tsv", stem),
     "figure_counterfactual": lambda r, stem: figure_counterfactual(r / "evaluate/counterfactual/summary.tsv", stem),
