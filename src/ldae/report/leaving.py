@@ -17,7 +17,14 @@ from ldae.core.formulas import computes
 from ldae.report.identifiers import Names, identifier
 from ldae.report.leaving_drawings import fault_of_drawing
 from ldae.report.leaving_pages import Page
-from ldae.report.leaving_people import fault_of_columns, fault_of_rows, lines_of_people, rows_of_people, tables_of
+from ldae.report.leaving_people import (
+    fault_of_columns,
+    fault_of_rows,
+    lines_of_people,
+    lists_of_people,
+    rows_of_people,
+    tables_of,
+)
 from ldae.report.leaving_words import DATA_URI, Unreadable, decoded, fault_of_json, fault_of_words
 
 LARGEST_HEADER = 1 << 26  # bytes, of safetensors
@@ -94,6 +101,7 @@ def fault_of_text(text: str, names: Names) -> str | None:
     page.feed(text if "<t" in text else "")
     rows = (fault_of_rows(table, names) for table in page.tables)
     people = next((fault for fault in rows if fault), None) or rows_of_people(text, names) or lines_of_people(text)
+    people = people or lists_of_people(DATA_URI.sub("", text))
     return fault_of_words(text, names) or people
 
 

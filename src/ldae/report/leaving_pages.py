@@ -5,29 +5,28 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from ldae.report.identifiers import TAGS, Names, identifier, numbered, plain
-from ldae.report.leaving_people import SERIES, fault_of_rows, rows_of_people
+from ldae.report.leaving_people import SERIES, fault_of_rows, lines_of_people, lists_of_people
 from ldae.report.leaving_words import DATA_URI, PROGRAM, decoded, look_at_data
 
-RUNS = frozenset(
-    {
-        "script",
-        "iframe",
-        "object",
-        "embed",
-        "applet",
-        "base",
-        "form",
-        "video",
-        "audio",
-        "source",
-        "image",
-        "link",
-        "frame",
-        "feimage",
-        "svg",
-        "math",
-    }
-)
+ELEMENTS = {
+    "html", "head", "meta", "title", "style", "body", "nav", "main", "header", "section", "h1", "h2", "h3",
+    "h4", "p", "ul", "ol", "li", "dl", "dt", "dd", "div", "span", "table", "thead", "tbody", "tr", "th", "td",
+    "caption", "a", "strong", "em", "b", "i", "small", "code", "pre", "sub", "sup", "br", "figure",
+    "figcaption", "img", "label", "input", "details", "summary",
+}  # fmt: skip
+SAID = ("alt", "aria-label", "title", "content")  # attributes that hold words
+ATTRIBUTES = dict.fromkeys(SAID, re.compile(r".{0,600}", re.DOTALL)) | {
+    "class": re.compile(r"[a-z][a-z -]{0,40}"), "id": re.compile(r"[A-Za-z][\w.-]{0,60}"),
+    "src": re.compile(r"data:image/svg\+xml.*", re.DOTALL), "href": re.compile(r"#[\w.-]+|https://.*|tables/\w+\.tsv"),
+    "scope": re.compile("col|row"), "role": re.compile("[a-z]{1,20}"), "tabindex": re.compile("0"),
+    "type": re.compile("checkbox"), "lang": re.compile("en"), "charset": re.compile("utf-8"),
+    "name": re.compile("viewport|description|color-scheme"), "open": re.compile(""),
+    "colspan": re.compile(r"\d{1,2}"), "rowspan": re.compile(r"\d{1,2}"),
+}  # fmt: skip
+STYLE = Path(__file__).parent / "templates/report.css"
+TABLE = re.compile(r"<table\b.*?</table>", re.IGNORECASE | re.DOTALL)  # judged by its rows
+PLAIN = re.compile(r"<style\b.*?</style>", re.IGNORECASE | re.DOTALL)
+INLINE = re.compile(r"</?(?:a|b|i|em|strong|span|code|sub|sup|small)\b[^<>]*>", re.IGNORECASE)
 LOADS = re.compile(r"@import|image-set\(|url\(\s*[\"']?\s*(?!#|data:image/svg)", re.IGNORECASE)
 
 
@@ -39,6 +38,8 @@ class Page(HTMLParser):
         self.fault: str | None = None
         self.tables: list[list[list[str]]] = []  # rows of cells
         self.comments: list[str] = []
+        self.said: list[str] = []  # words in attributes
+        self.in_style, self.style = False, ""
 
     def handle_comment(self, data: str) -> None:
         """Keep what a comment says."""
@@ -46,6 +47,8 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         """Words between two tags."""
+        if self.in_style:
+            self.style += data
         if self.tables and self.tables[-1] and self.tables[-1][-1]:
             self.tables[-1][-1][-1] += data
 
@@ -57,17 +60,27 @@ class Page(HTMLParser):
             self.tables[-1].append([])
         elif tag in ("td", "th") and self.tables and self.tables[-1]:
             self.tables[-1][-1].append("")
-        if tag in RUNS or (tag == "meta" and "http-equiv" in dict(attrs)):
+        self.in_style = tag == "style"
+        if tag not in ELEMENTS:
             self.fault = f"an element <{tag}>, which no report needs"
         for name, value in attrs:
-            if name.startswith("on"):
-                self.fault = f"an attribute {name}, which runs something"
-            elif name in {"src", "srcset"} and not (value or "").startswith("data:image/svg+xml"):
-                self.fault = f"a picture from {(value or '')[:40]!r}"
-            elif name in {"background", "ping", "formaction", "action", "poster", "manifest", "data"}:
-                self.fault = f"an attribute {name}, which loads or tells something"
-            elif name in {"href", "xlink:href"} and not re.match(r"#|https://|tables/\w+\.tsv$", value or ""):
-                self.fault = f"a link to {(value or '')[:40]!r}"
+            form = ATTRIBUTES.get(name)
+            if form is None or not form.fullmatch(value or ""):
+                self.fault = f"an attribute {name} of <{tag}>, {(value or '')[:40]!r}, which no report has"
+            elif name in SAID:
+                self.said.append(value or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        """The end of a style, after which words are words."""
+        self.in_style = False
+
+    def handle_pi(self, data: str) -> None:
+        """Nothing of this kind is in a report."""
+        self.fault = f"an instruction {data[:40]!r}, which no report needs"
+
+    def unknown_decl(self, data: str) -> None:
+        """Nothing of this kind is in a report."""
+        self.fault = f"a declaration {data[:40]!r}, which no report needs"
 
 
 def look_at_html(path: Path, names: Names) -> str | None:
@@ -79,10 +92,17 @@ def look_at_html(path: Path, names: Names) -> str | None:
         page.fault = "an element inside a style, which is no style"
     if page.fault is None and (found := PROGRAM.search(plain(DATA_URI.sub("", text))) or LOADS.search(text)):
         page.fault = f"{found.group()!r}, which runs or loads something"
-    page.fault = page.fault or rows_of_people("\n".join(page.comments), names)
+    if page.style.strip() not in ("", STYLE.read_text(encoding="utf-8").strip()):
+        page.fault = page.fault or "a style that is not the report's"
+    if page.comments:
+        page.fault = page.fault or f"a comment ({page.comments[0].strip()[:40]!r}), which no report needs"
+    page.fault = page.fault or lists_of_people("\n".join(page.said))
     items = re.sub(r"<(?:li|p|dt|dd|div|br)\b[^>]*>", "\n", DATA_URI.sub("", text), flags=re.IGNORECASE)
     if series := numbered(SERIES.findall(TAGS.sub("", items))):
         page.fault = page.fault or f"lines about {', '.join(series[:3])}, ..., which may be people"
+    beside = TABLE.sub("", PLAIN.sub("", items))
+    page.fault = page.fault or lines_of_people(TAGS.sub("", beside))
+    page.fault = page.fault or lists_of_people(TAGS.sub("\n", INLINE.sub("", PLAIN.sub("", DATA_URI.sub("", text)))))
     for rows in page.tables:
         page.fault = page.fault or fault_of_rows(rows, names)
     hidden = page.fault or look_at_data(text, names)

@@ -11,6 +11,9 @@ SERIES = re.compile(
 ITEMS = re.compile(r"(?=[^\n]*\d)[\d\s.,;:*/>()+-]*(?:\b[A-Za-z]{1,2}\b[\d\s.,;:*/>()+-]*)*")  # a line of numbers, M, F
 MANY_LINES = 8
 LONGEST_LIST = 8  # numbers in a list of JSON: networks have as many levels at most
+MANY_LISTED, MOST_NUMBERS = 12, 40  # numbers behind each other, and in one line or cell of words
+LISTED = re.compile(rf"(?:(?<![\w.])[-+]?\d+(?:\.\d+)?%?(?:[\s,;:/()\[\]]|\b[A-Za-z]{{1,2}}\b)+){{{MANY_LISTED},}}")
+NUMBERS, CELLS = re.compile(r"\d+(?:\.\d+)?"), re.compile(r"[|&\t]")
 LOOSE = (",", ";", " {2,}")
 SEPARATORS = ("\t", r"\|", "&", *LOOSE)
 EDGES = re.compile(r"^ *\|? *| *(?:\||\\\\)? *$")  # of a row in Markdown and LaTeX
@@ -38,6 +41,19 @@ def lines_of_people(text: str) -> str | None:
         run = run + 1 if ITEMS.fullmatch(line) else run if not line.strip() else 0
         if run > MANY_LINES and "\t" not in line:
             return f"a list of numbers ({line.strip()[:40]!r}), of which nobody says of whom they are"
+    return None
+
+
+def lists_of_people(text: str) -> str | None:
+    """Whether one line of words, or one cell in it, lists numbers, or holds more of them than a sentence needs."""
+    for line in text.splitlines():
+        if sum(map(str.isdigit, line)) <= MANY_LISTED:
+            continue
+        for words in CELLS.split(line):
+            if found := LISTED.search(words):
+                return f"a list of numbers ({found.group()[:40]!r}), of which nobody says of whom they are"
+            if (count := len(NUMBERS.findall(words))) > MOST_NUMBERS:
+                return f"{count} numbers in one line ({words.strip()[:40]!r})"
     return None
 
 

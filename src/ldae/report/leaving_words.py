@@ -10,7 +10,8 @@ from urllib.parse import unquote_to_bytes
 from ldae.report.identifiers import Names, identifier, plain
 from ldae.report.leaving_drawings import fault_of_drawing
 
-DATA_URI = re.compile(r"data:([\w/+.-]*)[^,\"')\s]*?(;base64)?,([^\"')\s>]*)")
+DATA_URI = re.compile(r"data:(image/svg\+xml)(;base64)?,([^\"')\s>]*)")  # as the report's writer has it
+EMBEDDED = re.compile(r"data:([^\s\"'()<>,]{0,200}),", re.IGNORECASE)
 ENCODED = re.compile(r"[A-Za-z0-9+/_-]{200,}={0,2}")
 PROGRAM = re.compile(
     r"<\s*(?:\w+:)?script\b|javascript\s*:|\\(?:input|include|write18|openin|openout|immediate|catcode|directlua)\b",
@@ -53,9 +54,10 @@ def fault_of_words(text: str, names: Names) -> str | None:
 
 def look_at_data(text: str, names: Names) -> str | None:
     """Of what is encoded inside a text: drawings are opened, anything else is refused."""
-    for kind, packed, data in DATA_URI.findall(text):
-        if kind != "image/svg+xml":
-            return f"embedded data of the kind {kind or 'unknown'!r}, which is no drawing"
+    for kind in EMBEDDED.findall(text):
+        if kind not in ("image/svg+xml", "image/svg+xml;base64"):
+            return f"embedded data of the kind {kind[:60] or 'unknown'!r}, which is no drawing"
+    for _, packed, data in DATA_URI.findall(text):
         try:
             drawing = base64.b64decode(data, validate=True) if packed else unquote_to_bytes(data)
         except binascii.Error:
@@ -84,8 +86,8 @@ def unpacked(packed: str) -> str:
 
 def drawings(text: str) -> Iterator[bytes]:
     """Every drawing that is embedded in a text."""
-    for kind, packed, data in DATA_URI.findall(text):
-        if kind == "image/svg+xml" and data:
+    for _, packed, data in DATA_URI.findall(text):
+        if data:
             yield base64.b64decode(data) if packed else unquote_to_bytes(data)
 
 

@@ -31,14 +31,16 @@ from ldae.report.few_subjects import (
     withhold,
 )
 from ldae.report.html import report_html
+from ldae.report.identifiers import NOBODY
 from ldae.report.leaving import check_leaving, look_at_results, look_at_svg, look_at_text
-from ldae.report.leaving_drawings import most_marks
+from ldae.report.leaving_drawings import fault_of_amount
 from ldae.report.leaving_pages import look_at_html
+from ldae.report.leaving_people import fault_of_columns, tables_of
 from ldae.report.leaving_words import drawings
-from ldae.report.methods_text import references, run_methods
+from ldae.report.methods_text import SOFTWARE, references, run_methods
 from ldae.report.outputs import told
 from ldae.report.public_tables import EXTERNAL, fault_of_tables, few_numbers
-from ldae.report.ro_crate import CONFIGURATION, METADATA, write_crate
+from ldae.report.ro_crate import CONFIGURATION, METADATA, configuration_text, write_crate
 from ldae.studies.common.study import ReportSources
 from ldae.studies.registry import STUDIES, figures, headline, public, tables
 
@@ -61,10 +63,7 @@ SAID = {
     "data": re.compile(r"[a-z]{1,20}"),
     MARK: re.compile(r"(?s).{1,2000}"),
 }
-OWN = "ldae_adni"  # how references.bib calls this software
 ITEM = {"value", "low", "high", "n_subjects", "note", "reason"}  # of a number of headline.json
-MARKS_IN_ALL = 800
-MARKS = 40  # of one kind in a figure: ticks, lines of a grid; points of a table are as many as its rows
 
 
 def bundle_public(out: Path, paper: Path, sources: ReportSources, config: Config, names: Iterable[str]) -> None:
@@ -151,22 +150,22 @@ def check_public(
     check_leaving(folder, names, looks | {Path(name).suffix: look for name, look in SINGLE.items()}, _listed)
     if of_table := fault_of_tables(folder, given, fewest, splits):
         raise UserError(f"{of_table[0]} holds {of_table[1]}. It must not leave the machine as it is.")
-    found = [*_of_drawings(folder), *_of_page(folder), *_of_headline(folder / "headline.json"), *_of_rest(folder)]
+    found = [*_of_drawings(folder), *_of_page(folder), *_of_headline(folder / "headline.json", fewest)]
+    found += [*_of_configuration(folder / CONFIGURATION), *_of_references(folder / "references.bib")]
     for path, fault in found:
         raise UserError(f"{path} holds {fault}. It must not leave the machine as it is.")
 
 
 def _of_drawings(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Drawings with more points than their table has rows: what a single number draws is a mark or two."""
+    """Drawings that show more than the numbers of their table."""
     for path in sorted((folder / "figures").glob("*.svg")):
         table = path.with_suffix(".tsv")
         if not table.is_file():
             yield path, "a drawing whose numbers do not lie beside it"
             continue
         rows = len(read_tsv(table, dtype=str))
-        marks, together = most_marks(path.read_text(encoding="utf-8"))
-        if marks > max(MARKS, rows) or together > MARKS_IN_ALL + 8 * rows:
-            yield path, f"{marks} marks of one kind and {together} in all, too many for the {rows} rows of {table.name}"
+        if many := fault_of_amount(path.read_text(encoding="utf-8"), rows):
+            yield path, f"{many} of {table.name}"
 
 
 def _of_page(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -178,7 +177,7 @@ def _of_page(folder: Path) -> Iterator[tuple[Path, str]]:
                 yield page, "a drawing that is none of the figures beside it"
 
 
-def _of_headline(path: Path) -> Iterator[tuple[Path, str]]:
+def _of_headline(path: Path, fewest: int) -> Iterator[tuple[Path, str]]:
     """Keys of headline.json that no study declares, and what is no estimate."""
     content = read_json(path) if path.is_file() else {}
     known = {number.key for number in headline(STUDIES)}
@@ -189,27 +188,51 @@ def _of_headline(path: Path) -> Iterator[tuple[Path, str]]:
             isinstance(item, dict) and item.keys() <= ITEM and all(map(_is_plain, item.items()))
         ):
             yield path, f"more than one estimate under {key!r}"
+        elif isinstance(item, dict) and not _rests_on(item, max(1, fewest)):
+            yield path, f"under {key!r} a number that rests on fewer than {max(1, fewest)} subjects, or on unknown ones"
 
 
-def _of_rest(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Keys that no configuration has, and what nobody cites."""
-    path = folder / CONFIGURATION
-    if path.is_file():
-        try:
-            Config.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-        except (yaml.YAMLError, RecursionError, AttributeError, TypeError):
-            yield path, "what is no YAML"
-        except ValidationError as error:  # that the files of the machine are missing does not matter here
-            unknown = [part["loc"] for part in error.errors() if part["type"] in ("extra_forbidden", "model_type")]
-            if unknown:
-                yield path, f"the key {'.'.join(map(str, unknown[0]))!r}, which no configuration has"
-        except ValueError:  # a date that is none
-            yield path, "what is no YAML"
-    path = folder / "references.bib"
-    cited = re.findall(r"@\w+\{\s*([^,\s]+)", path.read_text(encoding="utf-8")) if path.is_file() else []
-    yield from (
-        (path, f"the reference {key!r}, which nobody cites") for key in cited if key not in {OWN, *references()}
-    )
+def _of_configuration(path: Path) -> Iterator[tuple[Path, str]]:
+    """What is not as this workflow writes a configuration: remarks, keys that it has not, values of another kind."""
+    if not path.is_file():
+        return
+    text = path.read_text(encoding="utf-8")
+    try:
+        content = yaml.safe_load(text)
+        if configuration_text(content) != text:
+            yield path, "what is no configuration as this workflow writes it (remarks, other spaces or signs)"
+        Config.model_validate(content)
+    except (yaml.YAMLError, RecursionError, AttributeError, TypeError):
+        yield path, "what is no YAML"
+        return
+    except ValidationError as error:  # that the files of the machine are missing does not matter here
+        odd = [part for part in error.errors() if part["type"] not in ("missing", "value_error", "assertion_error")]
+        for part in odd:
+            strange = part["type"] in ("extra_forbidden", "model_type")
+            said = "which no configuration has" if strange else "whose value no configuration has"
+            yield path, f"the key {'.'.join(map(str, part['loc']))!r}, {said}"
+    except ValueError:  # a date that is none
+        yield path, "what is no YAML"
+        return
+    people = (fault_of_columns(columns, NOBODY) for columns in tables_of(content))
+    yield from ((path, fault) for fault in people if fault)
+
+
+def _of_references(path: Path) -> Iterator[tuple[Path, str]]:
+    """Entries that are not, letter by letter, those of this workflow."""
+    known = {entry.strip() for entry in (SOFTWARE, *(reference.bibtex for reference in references().values()))}
+    entries = re.split(r"^(?=@)", path.read_text(encoding="utf-8"), flags=re.MULTILINE) if path.is_file() else []
+    for entry in map(str.strip, entries):
+        if entry and entry not in known:
+            yield path, f"the reference {entry[:40]!r}, which nobody cites so"
+
+
+def _rests_on(item: Mapping[str, Any], fewest: int) -> bool:
+    """Whether a number says that it rests on so many subjects; where there is none, nothing may stand for it."""
+    if item.get("value") is None:
+        return item.get("low") is None and item.get("high") is None
+    count = item.get("n_subjects")
+    return isinstance(count, int | float) and count >= fewest
 
 
 def _is_plain(part: tuple[str, Any]) -> bool:

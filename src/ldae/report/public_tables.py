@@ -7,7 +7,7 @@ it reads them as they lie there, in each of their forms.
 
 import csv
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,16 @@ import pandas as pd
 from ldae.core.contamination import MARK
 from ldae.core.formulas import as_given
 from ldae.report.external import COLUMNS as EXTERNAL_COLUMNS
-from ldae.report.few_subjects import COUNTS, TOTAL, counting, splits_few, table_without_few, without_few
+from ldae.report.few_subjects import (
+    COUNTS,
+    KEYS,
+    OF_OTHERS,
+    TOTAL,
+    counting,
+    splits_few,
+    table_without_few,
+    without_few,
+)
 from ldae.report.glossary import METHODS, explain
 from ldae.report.identifiers import numbered
 from ldae.studies.cohort.table import CLASSES
@@ -170,7 +179,10 @@ def few(table: pd.DataFrame, plan: Declared, fewest: int, splits: Mapping[str, i
         return None
     on_splits = splits_few(plan.study, splits, fewest) if plan.study else None
     if "n_subjects" in table:
-        read = table.replace("n/a", None)
+        read = table.replace(["n/a", ""], None)
+        for name in {"n_subjects", "value"} & set(read):
+            if odd := [cell for cell in read[name].dropna() if not CELL.fullmatch(cell) or not _is_number(cell)]:
+                return f"{odd[0][:40]!r} in the column {name!r}, which holds numbers"
         numbers = read.assign(**{name: pd.to_numeric(read[name]) for name in ("n_subjects", "value") if name in read})
         left = without_few(numbers, fewest, bool(on_splits))
         same = left["value"].isna().equals(numbers["value"].isna()) if "value" in left else True
@@ -180,7 +192,32 @@ def few(table: pd.DataFrame, plan: Declared, fewest: int, splits: Mapping[str, i
         by = counting(plan.item) if plan.item else None
         left = table_without_few(table, fewest, by, on_splits)
         same = left.equals(table.astype(object))
+        if on_splits is None and (nobody := _of_nobody(table, plan, by)):
+            return nobody
     return None if same else f"numbers of fewer than {fewest} subjects"
+
+
+def _of_nobody(table: pd.DataFrame, plan: Declared, by: Callable[[str], str] | None) -> str | None:
+    """Numbers beside a count that is none, or 0: nobody says that they rest on many."""
+    counts = [str(name) for name in table if COUNTS.fullmatch(str(name)) and not OF_OTHERS.fullmatch(str(name))]
+    unknown = table[counts].apply(pd.to_numeric, errors="coerce").fillna(0).le(0)
+    unknown &= ~table[counts].apply(lambda cells: cells.str.startswith("<"))
+    for column in map(str, table):
+        if column in {*KEYS, *ALWAYS, *plan.keys, *counts} - {"estimate"} or OF_OTHERS.fullmatch(column):
+            continue
+        own = [by(column)] if by and by(column) in counts else counts
+        filled = table[column].str.contains(r"\d") & ~table[column].str.startswith("n/a")
+        if counts and (unknown[own].all(axis=1) & filled).any():
+            return f"numbers in the column {column!r} that rest on 0 subjects, or on nobody knows how many"
+    return None
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def beside(table: pd.DataFrame, path: Path) -> str | None:

@@ -51,10 +51,15 @@ def write_crate(
         provenance: of :func:`ldae.core.provenance.run_provenance`.
         words: what a file is, by its path in the folder.
     """
-    write_text(folder / CONFIGURATION, yaml.safe_dump(repeatable(config), sort_keys=False, allow_unicode=True))
+    write_text(folder / CONFIGURATION, configuration_text(repeatable(config)))
     places = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != METADATA)
     files = [_file(path, path.relative_to(folder).as_posix(), words) for path in places]
     write_json(folder / METADATA, crate(files, config, provenance))
+
+
+def configuration_text(content: Mapping[str, Any]) -> str:
+    """configuration.yaml: values in the order of the configuration, without a remark."""
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 
 def repeatable(config: Config) -> dict[str, Any]:

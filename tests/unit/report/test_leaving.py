@@ -10,7 +10,8 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from planted_leaks import FIGURE, IMAGE, KNOWN, LEAKS, cohorts, write_bundle
+from planted_leaks import FEWEST, KNOWN, LEAKS, cohorts
+from public_bundle import FIGURE, IMAGE, SVG, inside, spelled, write_bundle
 from safetensors.numpy import save as safetensors
 
 from ldae.core.errors import UserError
@@ -41,7 +42,7 @@ def bundle(clean, tmp_path):
 def test_every_leak_is_found(bundle, leak):
     leak(bundle)
     with pytest.raises(UserError, match=r"must not leave|may leave"):
-        check_public(bundle, KNOWN)
+        check_public(bundle, KNOWN, fewest=FEWEST)
 
 
 @pytest.mark.parametrize(
@@ -55,16 +56,25 @@ def test_every_leak_is_found(bundle, leak):
     ],
 )
 def test_a_drawing_hides_no_name_in_what_is_not_drawn(before, words):
-    drawing = '<svg xmlns="http://www.w3.org/2000/svg"><text>AUC</text></svg>'
+    drawing = '<svg xmlns="http://www.w3.org/2000/svg"><g id="axes_1"></g></svg>'
     names = Names.of(["sub-OAS30001"])
     assert fault_of_drawing(drawing, names) is None
     assert fault_of_drawing(drawing.replace(before, words + before), names)
 
 
+def test_words_beside_each_other_in_a_drawing_are_no_name(bundle):
+    """Ticks and the words of a legend follow each other as they like."""
+    words = "".join(spelled(word, comment=word) for word in ("CN", "120", "2009", "0312", "I", "2345"))
+    inside(SVG, "</svg>", words)(bundle)
+    drawing = (bundle / SVG).read_text()
+    assert fault_of_drawing(drawing, Names.of(["sub-CN120", "12345"])) is None
+    assert fault_of_drawing(drawing.replace(words, spelled("CN120", comment="CN120")), Names.of(["sub-CN120"]))
+
+
 def test_a_clean_bundle_of_any_cohort_is_no_leak(clean):
     """`make leaks` draws more of them."""
     for names in cohorts(5):
-        check_public(clean, names)
+        check_public(clean, names, fewest=FEWEST)
 
 
 def test_numbers_equal_to_ids_stop_nothing_and_ids_called_so_do():
