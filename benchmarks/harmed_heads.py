@@ -184,8 +184,8 @@ def outside(values: pd.Series, metric: str) -> int:
 
 
 def report(table: pd.DataFrame) -> None:
-    """Two tables: scans as they are, and harms."""
-    plain = table[table["harm"] == AS_IT_IS]
+    """Two tables: scans as they are, and harms, if there are any."""
+    plain, harmed = table[table["harm"] == AS_IT_IS], table[table["harm"] != AS_IT_IS]
     print("\n| as they are | scans measured | range | outside the limit | at most |\n" + "|---" * 5 + "|")
     for metric in METRICS:
         values, count = plain[metric].astype(float), outside(plain[metric], metric)
@@ -195,7 +195,7 @@ def report(table: pd.DataFrame) -> None:
     print(
         "\n| harm | metric | copies | range | outside its limit | pass | warn | fail | refused |\n" + "|---" * 9 + "|"
     )
-    for harm, part in table[table["harm"] != AS_IT_IS].groupby("harm", sort=False):
+    for harm, part in harmed.groupby("harm", sort=False):
         metric = HARMS[str(harm)].metric
         cells = [f"`{metric}`", len(part), span(part[metric].astype(float)), outside(part[metric], metric)]
         cells += [int((part["qc"] == verdict).sum()) for verdict in ("pass", "warn", "fail", "refused")]
