@@ -69,7 +69,8 @@ def counted(course: pd.DataFrame) -> pd.DataFrame:
 
 
 def too_few(course: pd.DataFrame) -> Reasons:
-    """Protocol -> why it has no number: fewer than five conversions to fit on, or within 36 months to measure on."""
+    """Protocol -> why it has no number: fewer than five conversions to fit on, or within 36 months to measure on. It
+    holds no count, which would be one of few people in a table that may leave."""
     early = (course["converted"] == 1) & (course["months"] <= HORIZON)
     test, inside = course["split"] == "test", course["fold"] >= 0
     fitted = {"test": [int(course.loc[~test, "converted"].sum())]}
@@ -78,13 +79,10 @@ def too_few(course: pd.DataFrame) -> Reasons:
     asked = {"test": int(early[test].sum()), "cv": int(early[inside].sum())}
     reasons = {}
     for protocol, who in (("cv", "all subjects"), ("test", "the test subjects")):
-        least = min(fitted[protocol])
         if asked[protocol] < FEWEST:
-            reasons[protocol] = (
-                f"{asked[protocol]} conversions to AD within {HORIZON} months are known of {who}; {FEWEST} are needed"
-            )
-        elif least < FEWEST:
-            reasons[protocol] = f"{least} conversions to AD are left to fit on; {FEWEST} are needed"
+            reasons[protocol] = f"fewer than {FEWEST} conversions to AD within {HORIZON} months are known of {who}"
+        elif min(fitted[protocol]) < FEWEST:
+            reasons[protocol] = f"fewer than {FEWEST} conversions to AD are left to fit on"
     return reasons
 
 
