@@ -12,6 +12,8 @@ from result_files import SCANS, estimates
 from ldae.config import load_config
 from ldae.core.files import read_tsv, write_tsv
 from ldae.core.store import open_store
+from ldae.report.identifiers import NOBODY
+from ldae.report.leaving_drawings import fault_of_amount, fault_of_drawing
 from ldae.studies.arena.figure import figure_arena
 from ldae.studies.calibration.figure import figure_calibration, figure_subgroups
 from ldae.studies.cohort.figure import figure_cohort, figure_qc
@@ -31,7 +33,7 @@ from ldae.studies.reconstruction.figure import (
     figure_reconstruction_methods,
 )
 from ldae.studies.reconstruction.figure_solvers import figure_solvers
-from ldae.studies.registry import STUDIES, figures
+from ldae.studies.registry import STUDIES, figures, public
 from ldae.studies.reliability.figure import figure_reliability
 from ldae.studies.samples.figure import figure_4_variation, figure_samples, figure_samples_nearest
 from ldae.studies.training_curves.figure import figure_training, out_of_scale, read_metrics
@@ -97,6 +99,15 @@ def test_every_figure_of_the_studies_is_drawn_here_or_in_a_test_of_its_own() -> 
     tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
     missing = {figure.name for figure in figures(STUDIES)} - FIGURES.keys()
     assert not {name for name in missing if f"{name}(" not in tests}
+
+
+@pytest.mark.parametrize("name", sorted(FIGURES.keys() & set(public(figures(STUDIES)))))
+def test_a_public_figure_has_the_form_of_what_may_leave(name: str, results: Path, tmp_path: Path) -> None:
+    """Whatever matplotlib draws for a study: an element that the last look does not know stops the public bundle."""
+    FIGURES[name](results, tmp_path / name)
+    drawing = (tmp_path / f"{name}.svg").read_text()
+    assert fault_of_drawing(drawing, NOBODY) is None
+    assert fault_of_amount(drawing, len(read_tsv(tmp_path / f"{name}.tsv"))) is None
 
 
 @pytest.mark.parametrize("name", FIGURES)
