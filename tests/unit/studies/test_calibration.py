@@ -241,5 +241,33 @@ def test_too_few_others_set_no_interval() -> None:
     known["site"] = np.where(known["participant_id"] <= sorted(set(known["participant_id"]))[3], "site A", "site B")
     found = {level: one for _, level, one in coverage_of_others(known, ["site"], 0, 0)}
     assert found["site B"].value is None
-    assert found["site B"].note == "4 subjects of other groups, and an interval of age needs 9"
+    assert found["site B"].note == "fewer than 9 subjects of other groups, which an interval of age needs"
     assert found["site A"].value is None  # 8 others
+
+
+def ages_of(count: int, seed: int) -> pd.DataFrame:
+    """Ages of two sexes that are told alike."""
+    rng, place = np.random.default_rng(seed), np.arange(count)
+    age = rng.normal(70, 8, count)
+    table = pd.DataFrame({"participant_id": [f"sub-{i:03d}" for i in place], "target": age, "fold": np.nan})
+    return table.assign(prediction=age + rng.normal(0, 4, count), sex=np.where(place % 2, "men", "women"))
+
+
+def test_what_was_promised_lies_in_the_interval_of_its_coverage() -> None:
+    """The others who set the interval of age are a sample, too: of two halves that are alike the promised .9 would be
+    outside the interval over the subjects inside alone in one of five."""
+    held = [
+        one.low <= 0.9 <= one.high
+        for seed in range(200)
+        for _, _, one in coverage_of_others(ages_of(200, seed), ["sex"], 0, 0)
+    ]
+    assert np.mean(held) > 0.92
+
+
+def test_a_scan_without_a_prediction_or_an_age_is_neither_covered_nor_missed() -> None:
+    whole = ages_of(60, 0)
+    lacking = whole.copy()
+    lacking.loc[[1, 3, 5], "prediction"] = np.nan  # men
+    lacking.loc[0, "target"] = np.nan  # a woman
+    left = coverage_of_others(lacking.dropna(subset=["prediction", "target"]), ["sex"], 0, 0)
+    assert list(coverage_of_others(lacking, ["sex"], 0, 0)) == list(left)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ldae.inference.conformal import COVERAGE, fewest, level_of
 from ldae.studies.common.scales import Share, on
-from ldae.studies.common.statistics import Estimate, estimate_of, not_available
+from ldae.studies.common.statistics import Estimate, cv_widening, interval, not_available
 
 
 @on(Share())
@@ -27,17 +27,25 @@ def coverage_of_others(
 ) -> Iterator[tuple[str, str, Estimate]]:
     """(grouping, level, share of the scans of the level whose age lies in the interval).
 
+    The share varies with the subjects inside and with those outside, whose errors set the interval: .9 is promised on
+    average over both. Its variance over the latter is to that over the former as the numbers of subjects inside and
+    outside are.
+
     Args:
-        predictions: of ages, of one feature set and protocol, with a column for each grouping.
+        predictions: of ages, of one feature set and protocol, with ``fold`` and a column for each grouping. A scan
+            without a prediction or an age has no part.
     """
     error = (predictions["prediction"] - predictions["target"]).abs()
     for grouping in groupings:
         for level, part in predictions.groupby(grouping, sort=True):
-            outside = predictions[grouping].notna() & ~predictions["participant_id"].isin(part["participant_id"])
+            others = predictions[grouping].notna() & ~predictions["participant_id"].isin(part["participant_id"])
+            outside = others & error.notna()
             width = level_of(error[outside].to_numpy(), list(predictions.loc[outside, "participant_id"]), COVERAGE)
-            if width.value is None:
-                few = f"{width.subjects} subjects of other groups, and an interval of age needs {fewest(COVERAGE)}"
+            if width.value is None:  # the reason counts nobody: the table may leave, and these are few people
+                few = f"fewer than {fewest(COVERAGE)} subjects of other groups, which an interval of age needs"
                 yield grouping, str(level), not_available(few)
                 continue
-            held = part.assign(prediction=(error[part.index] <= width.value).astype(float))
-            yield grouping, str(level), estimate_of(held, "age", covered, bootstrap, seed)
+            own = part[error[part.index].notna()]
+            held, names = (error[own.index] <= width.value).to_numpy(float), own["participant_id"]
+            widen = float(np.hypot(cv_widening(own["fold"]), np.sqrt(names.nunique() / width.subjects)))
+            yield grouping, str(level), interval(held, names, covered, bootstrap, seed, widen=widen)
