@@ -4,9 +4,10 @@ import re
 import unicodedata
 
 NUMBER = r"(?:(?=[\d.,]*\d)[\d.,]+(?:[eE][+-]?\d+)?|inf(?:inity)?|nan)"
-# What begins with a sign and computes nothing: a number, with an interval and remarks in brackets.
+# What begins with a sign and computes nothing: signs alone (a dash for nothing), or a number, with an interval and
+# remarks in brackets.
 HARMLESS = re.compile(
-    rf"[+-]{NUMBER}%?(?: \[[+-]?{NUMBER}, [+-]?{NUMBER}\])?(?: \((?:n = \d+|[\w\s.,;:%<>-]+)\))*", re.IGNORECASE
+    rf"[+-]+|[+-] ?{NUMBER}%?(?: \[[+-]?{NUMBER}, [+-]?{NUMBER}\])?(?: \((?:n = \d+|[\w\s.,;:%<>-]+)\))*", re.IGNORECASE
 )
 BEFORE = re.compile(r"'*")
 
