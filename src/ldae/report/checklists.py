@@ -14,11 +14,13 @@ import yaml
 
 from ldae.config import Config
 from ldae.core.files import write_text
+from ldae.core.lineage import MADE_FROM
 from ldae.studies.common.study import ReportSources
 from ldae.studies.registry import runnable
 
 ITEMS = Path(__file__).with_name("checklists.yaml")
-PARTS = {"train": "training", "val": "validation", "test": "testing"}
+PARTS = {"train": "training", "validation": "validation", "test": "testing"}
+BASELINES = ("dae", "supervised_ad", "supervised_age")
 OPEN = "**open**"
 
 
@@ -58,12 +60,17 @@ def _content() -> dict[str, Any]:
 
 def facts(config: Config, sources: ReportSources) -> tuple[dict[str, str], set[str]]:
     """The words that answers may hold, and the conditions under which a part of an answer is said."""
-    parts = [f"{n} for {PARTS[part]}" for part, n in sources.split_subjects.items() if part in PARTS and n]
+    fewest = 0 if config.phantom is not None else config.public_subjects
+    dealt = {words: sources.split_subjects.get(part, 0) for part, words in PARTS.items()}
+    parts = [f"{n if n >= fewest else f'fewer than {fewest}'} for {part}" for part, n in dealt.items() if n]
+    starts = _starts(config, sources)
     words = {
         "dimension": str(config.representation.dimension),
         "seed": str(config.seed_of_trainings),
         "subjects": f"subjects: {', '.join(parts)}" if parts else "their number stands in the report",
-        "starts": f", apart from published weights of {', '.join(sources.imported)}" if sources.imported else "",
+        "starts": f", apart from {'; '.join(starts)}" if starts else "",
+        "taken": "; ".join(starts),
+        "imported": ", ".join(sources.imported),
     }
     studies = {study.name for study in runnable(config)}
     own, labelled = config.model is None, config.manifest.require_diagnosis
@@ -74,8 +81,32 @@ def facts(config: Config, sources: ReportSources) -> tuple[dict[str, str], set[s
         "given" if config.source == "csv" else "preprocessed",
         "calibration" if "calibration" in studies else "uncalibrated",
         "reliability" if "reliability" in studies else "unreliable",
+        "conversion" if "conversion" in studies else "unconverted",
+        "imported" if sources.imported else "trained",
+        "started" if starts else "random",
+        "baselines" if config.baselines else "alone",
+        "held_out"
+        if config.splits.hold_out
+        else "stratified"
+        if config.splits.protocol == "stratified"
+        else "shuffled",
+        "compared" if sources.external is not None else "uncompared",
     }
     return words, true
+
+
+def _starts(config: Config, sources: ReportSources) -> list[str]:
+    """What did not start at random, in words: by whose weights it started."""
+    stages = [name for name in MADE_FROM if config.baselines or name not in BASELINES]
+    stages = [name for name in stages if name not in sources.imported]
+    earlier = [name for name in stages if getattr(config, name).training.init_from is not None]
+    found = [f"published weights of {', '.join(sources.imported)}"] if sources.imported else []
+    found += [f"weights of earlier models, which the report names, of {', '.join(earlier)}"] if earlier else []
+    if "autoencoder" in stages and config.autoencoder.pretrained is not None:
+        found.append("given weights of the autoencoder")
+    if "representation" in stages and config.representation.backbone_weights is not None:
+        found.append("ImageNet weights of the semantic encoder's backbone")
+    return found
 
 
 def checklists(config: Config, sources: ReportSources) -> dict[str, list[Item]]:

@@ -6,15 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from ldae.cohort.splits import SPLITS
 from ldae.config import load_config
-from ldae.report.checklists import OPEN, _content, checklists, facts, write_checklists
+from ldae.report.checklists import OPEN, PARTS, _content, checklists, facts, write_checklists
 from ldae.report.identifiers import NOBODY
 from ldae.report.leaving import fault_of_text
 from ldae.studies.common.study import ReportSources
 
 CONFIG = Path(__file__).parents[3] / "config"
 PAPER, DEMO = ("config",), ("config", "small_networks", "demo")
-NOWHERE = ReportSources(*[Path("nowhere")] * 5, provenance={}, split_subjects={"train": 90, "val": 5, "test": 20})
+NOWHERE = ReportSources(
+    *[Path("nowhere")] * 5, provenance={}, split_subjects={"train": 90, "validation": 15, "test": 20}
+)
 NUMBERED = {
     "TRIPOD+AI": re.findall(
         r"\w+",
@@ -51,7 +54,7 @@ def test_what_only_authors_know_is_open_whatever_ran():
 def test_answers_follow_the_run():
     config = configured(*PAPER)
     said = answers(config)
-    assert "subjects: 90 for training, 5 for validation, 20 for testing" in said["TRIPOD+AI 12a"]
+    assert "subjects: 90 for training, 15 for validation, 20 for testing" in said["TRIPOD+AI 12a"]
     assert f"y_sem, {config.representation.dimension} numbers" in said["TRIPOD+AI 9b"]
     assert "retrospective" in said["CLAIM 5"] and "synthetic" not in said["CLAIM 7"]
     assert "synthetic" in answers(configured(*DEMO))["CLAIM 7"]
@@ -83,15 +86,76 @@ def test_the_file_counts_its_items_and_may_leave(names, tmp_path):
     assert fault_of_text(text, NOBODY) is None
 
 
+def with_settings(config, section: str, **values):
+    return config.model_copy(update={section: getattr(config, section).model_copy(update=values)})
+
+
+def frozen(config):
+    return config.model_copy(update={"model": Path("model")})
+
+
+def test_parts_of_the_split_go_by_their_own_names_and_few_people_by_no_number():
+    assert tuple(PARTS) == SPLITS
+    few = replace(NOWHERE, split_subjects={"validation": 3, "train": 90})
+    assert "(subjects: 90 for training, fewer than 10 for validation)" in answers(configured(*PAPER), few)["CLAIM 21"]
+    assert "(subjects: 90 for training, 3 for validation)" in answers(configured(*DEMO), few)["CLAIM 21"]
+
+
+def test_what_is_said_of_the_split_is_true_of_it():
+    config = configured(*PAPER)
+    assert "Folds and split are stratified" in answers(config)["TRIPOD+AI 13"]
+    dealt = answers(with_settings(config, "splits", protocol="paper"))["TRIPOD+AI 13"]
+    assert "the split is not" in dealt and "Folds and split" not in dealt
+    held = answers(with_settings(config, "splits", hold_out={"site": ["002"]}))
+    assert "held out, whatever their diagnosis" in held["TRIPOD+AI 13"] and "splits.hold_out" in held["CLAIM 20"]
+    assert "stratified" not in answers(frozen(config))["TRIPOD+AI 13"]  # nothing was dealt
+
+
+def test_what_did_not_start_at_random_is_said_and_what_it_had_seen_is_not_promised():
+    config = configured(*PAPER)
+    promise = "of what is measured on test subjects"
+    assert promise in answers(config)["CLAIM 26"] and "One model of each kind" in answers(config)["CLAIM 25"]
+    backbone = with_settings(config, "representation", backbone_weights=Path("weights"))
+    training = config.diffusion.training.model_copy(update={"init_from": Path("other")})
+    for other, words in (
+        (backbone, "apart from ImageNet weights of the semantic encoder's backbone"),
+        (
+            with_settings(config, "diffusion", training=training),
+            "weights of earlier models, which the report names, of",
+        ),
+        (with_settings(config, "autoencoder", pretrained=Path("weights")), "given weights of the autoencoder"),
+    ):
+        said = answers(other)
+        assert words in said["CLAIM 24"] and promise not in said["CLAIM 26"]
+    said = answers(config, replace(NOWHERE, imported=["autoencoder"]))
+    assert promise not in said["CLAIM 26"] and "One model of each kind" not in said["CLAIM 25"]
+    assert "taken over (autoencoder)" in said["CLAIM 25"] and "taken over (autoencoder)" in said["TRIPOD+AI 4"]
+
+
+def test_labels_and_values_that_were_read_or_filled_in_are_said():
+    config = configured(*PAPER)
+    assert config.baselines and "supervised encoders" in answers(config)["TRIPOD+AI 4"]
+    assert "supervised" not in answers(config.model_copy(update={"baselines": False}))["TRIPOD+AI 4"]
+    assert "is, where it is missing, the mean" in answers(config)["TRIPOD+AI 11"]
+    assert "registration." in answers(configured("config", "csv_example"))["CLAIM 9"]
+    said = answers(frozen(config))
+    assert (
+        "probes of this run" not in said["TRIPOD+AI 12g"] and said["CLAIM 30"] == OPEN
+    )  # confounds: nothing is fitted
+
+
 def test_no_condition_is_misspelled():
-    known = set()
-    for names in (PAPER, DEMO, ("config", "csv_example")):
-        config = configured(*names)
-        for required in (True, False):
-            manifest = config.manifest.model_copy(update={"require_diagnosis": required})
-            known |= facts(config.model_copy(update={"manifest": manifest}), NOWHERE)[1]
+    paper = configured(*PAPER)
+    configs = [paper, configured(*DEMO), configured("config", "csv_example"), frozen(paper)]
+    configs += [
+        with_settings(paper, "splits", hold_out={"site": ["002"]}),
+        with_settings(paper, "splits", protocol="paper"),
+    ]
+    configs += [with_settings(config, "manifest", require_diagnosis=False) for config in configs]
+    taken = replace(NOWHERE, imported=["autoencoder"], external=Path("external.tsv"))
+    known = {one for config in configs for sources in (NOWHERE, taken) for one in facts(config, sources)[1]}
     used = {when for parts in _content()["answers"].values() for part in parts for when in part.get("when", [])}
-    assert used - known == {"frozen"}  # needs a model, which no configuration of the repository has
+    assert used <= known
     items = [item for guideline in _content()["guidelines"].values() for item in guideline["items"]]
     assert all(item.keys() <= {"item", "asks", "answer", "authors"} for item in items)  # a comma makes a key in YAML
     named = {item.get("answer") for item in items}
