@@ -25,6 +25,7 @@ from ldae.studies.registry import STUDIES, headline
 LEVEL = 0.95
 SPLITS, HEADLINE = "manifest/splits.tsv", "paper/headline.json"
 FEW = 5  # trainings, below which the standard deviation between them is itself hardly known
+ROUNDED = 1e-5  # by so much a number in a file may lie outside its range
 PLAIN = (None, "_cv", "_test")  # endings that leave the range of a metric as it is
 COLUMNS = (
     *("metric", "trainings", "mean", "low", "high", "sd_between", "se_subjects", "share_between", "lowest", "highest"),
@@ -56,30 +57,41 @@ def both(values: np.ndarray, errors: np.ndarray, level: float = LEVEL) -> tuple[
 
 
 def compare_trainings(folders: Sequence[Path]) -> pd.DataFrame:
-    """One row per headline number that all runs have, most luck first.
+    """One row per headline number that all runs have, most luck first; at the end, with a note and no mean, those that
+    only some have: which trainings lack a number may be luck, too.
 
     Args:
         folders: results of finished runs.
 
     Raises:
-        UserError: fewer than two; one is not finished; they differ in splits or settings; two are one training.
+        UserError: fewer than two; one is not finished; they differ in splits or settings; two are one
+            training; no number is known of all.
     """
     if len(folders) < 2:
         raise UserError("Name the results of two trainings or more: one alone says nothing of how trainings differ.")
     found = [_headline(folder) for folder in folders]
     _require_alike(folders)
-    rows = [_row(number, [one[number.key] for one in found]) for number in headline(STUDIES) if _in(found, number.key)]
+    rows = []
+    for number in headline(STUDIES):
+        items = [one[number.key] for one in found if _known(one, number.key)]
+        if len(items) == len(found):
+            rows.append(_row(number, items))
+        elif items:
+            note = "n/a in some of the runs, so that a mean of the others would say nothing"
+            rows.append({"metric": number.key, "trainings": len(items), "note": note})
     table = pd.DataFrame(rows, columns=list(COLUMNS))
+    if table["mean"].isna().all():
+        raise UserError("The runs have no headline number in common: name finished runs of the same studies.")
     return table.sort_values("share_between", ascending=False, kind="stable", na_position="last", ignore_index=True)
 
 
 def range_of(number: Headline) -> tuple[float, float]:
     """Between which values it can lie, where its metric says so."""
     found = explain(number.metric)
-    bounds = re.match(r"(-?[\d.]+) to (-?[\d.]+)", found[0].range) if found and found[1] in PLAIN else None
-    if bounds is None or "-" in number.method:  # of a difference nobody says it
+    if not found or found[1] not in PLAIN or "-" in number.method:  # of a difference nobody says it
         return -np.inf, np.inf
-    return float(bounds[1]), float(bounds[2])
+    bounds = re.match(r"(?:from )?(-?\d+(?:\.\d+)?)(?: to (-?\d+(?:\.\d+)?))?(?:$|;)", found[0].range)
+    return (-np.inf, np.inf) if bounds is None else (float(bounds[1]), float(bounds[2] or np.inf))
 
 
 def for_the_terminal(table: pd.DataFrame) -> Table:
@@ -96,13 +108,16 @@ def for_the_terminal(table: pd.DataFrame) -> Table:
     for row in table.itertuples():
         reach = "n/a" if pd.isna(row.low) else f"{row.low:.3f} to {row.high:.3f}"
         luck = "n/a" if pd.isna(row.share_between) else f"{100 * row.share_between:.0f} %"
+        if pd.isna(row.mean):
+            shown.add_row(str(row.metric), *5 * ["n/a"])
+            continue
         span = f"{row.lowest:.3f} to {row.highest:.3f}"
         shown.add_row(str(row.metric), f"{row.mean:.3f}", reach, span, f"{row.sd_between:.3f}", luck)
     return shown
 
 
-def _in(found: list[dict[str, Any]], key: str) -> bool:
-    return all(isinstance(one.get(key), dict) and one[key].get("value") is not None for one in found)
+def _known(run: dict[str, Any], key: str) -> bool:
+    return isinstance(run.get(key), dict) and run[key].get("value") is not None
 
 
 def _row(number: Headline, items: list[dict[str, Any]]) -> dict[str, Any]:
@@ -127,19 +142,38 @@ def _row(number: Headline, items: list[dict[str, Any]]) -> dict[str, Any]:
     return row | {"se_subjects": float(np.sqrt(np.mean(errors**2)))}
 
 
-def _is_number(item: Any) -> bool:
+def _is_estimate(item: Any) -> bool:
     """An estimate, or a word about the run."""
     if not isinstance(item, dict):
         return isinstance(item, str)
-    values = [item.get(name) for name in ("value", "low", "high")]
-    return all(value is None or (isinstance(value, int | float) and np.isfinite(value)) for value in values)
+    value, low, high = (item.get(name) for name in ("value", "low", "high"))
+    subjects = item.get("n_subjects") or 0
+    return (
+        all(one is None or _finite(one) for one in (value, low, high))
+        and (low is None) == (high is None)
+        and (low is None or low <= high)
+        and isinstance(subjects, int)
+        and not isinstance(subjects, bool)
+        and subjects >= 0
+    )
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
 
 
 def _headline(folder: Path) -> dict[str, Any]:
     path = _finished(folder, HEADLINE)
     content = read_json(path)
-    if not isinstance(content, dict) or not all(map(_is_number, content.values())):
+    if not isinstance(content, dict) or not all(map(_is_estimate, content.values())):
         raise UserError(f"{path} is not what assemble_headline wrote: delete it and run the workflow again.")
+    for number in headline(STUDIES):
+        least, most = range_of(number)
+        if _known(content, number.key) and not least - ROUNDED <= content[number.key]["value"] <= most + ROUNDED:
+            raise UserError(
+                f"{path}: {number.key} is {content[number.key]['value']:g}, which lies outside {least:g} to {most:g}: "
+                "delete it and run the workflow again."
+            )
     return content
 
 
@@ -165,7 +199,12 @@ def _require_alike(folders: Sequence[Path]) -> None:
 
 
 def _described(folder: Path) -> dict[str, dict[str, Any]]:
-    found = {path.parent.name: read_json(path) for path in sorted(folder.glob("train/*/model.json"))}
+    found = {}
+    for path in sorted(folder.glob("train/*/model.json")):
+        described = read_json(path)
+        if not isinstance(described, dict) or not {"settings", "digest"} <= described.keys():
+            raise UserError(f"{path} does not say what was trained and how: delete it and run the workflow again.")
+        found[path.parent.name] = described
     if not found:
         raise UserError(f"{folder}/train holds no trained network, so nothing was trained there more than once.")
     return found

@@ -9,8 +9,8 @@ from scipy.stats import norm, sem, t
 
 from ldae.cli import main
 from ldae.core.errors import UserError
-from ldae.core.files import read_tsv, write_json, write_text
-from ldae.report.trainings import both, compare_trainings, range_of
+from ldae.core.files import read_json, read_tsv, write_json, write_text
+from ldae.report.trainings import both, compare_trainings, for_the_terminal, range_of
 from ldae.studies.registry import STUDIES, headline
 
 KEYS = ("auc_ad_test", "ae_ssim_w11_brain")
@@ -99,6 +99,60 @@ def test_runs_that_cannot_be_compared_are_one_sentence(tmp_path: Path) -> None:
     other = result(tmp_path / "other", 0.8, "other")
     (other / "train/diffusion/model.json").rename(other / "train/model.json")
     with pytest.raises(UserError, match="holds no trained network"):
+        compare_trainings([one, other])
+
+
+def changed(folder: Path, **of: object) -> Path:
+    """With other fields of the first number."""
+    numbers = read_json(folder / "paper/headline.json")
+    write_json(folder / "paper/headline.json", numbers | {KEYS[0]: numbers[KEYS[0]] | of})
+    return folder
+
+
+def test_a_number_that_only_some_runs_have_is_named_and_not_averaged(tmp_path: Path) -> None:
+    one, other = (result(tmp_path / name, 0.8, name) for name in "ab")
+    changed(other, value=None, low=None, high=None)
+    table = compare_trainings([one, other])
+    assert list(table["metric"]) == [KEYS[1], KEYS[0]] and "n/a in some" in table["note"][1]
+    assert table["trainings"][1] == 1 and np.isnan(table["mean"][1])
+    assert for_the_terminal(table).row_count == 2
+    write_json(other / "paper/headline.json", {})
+    with pytest.raises(UserError, match="in common"):
+        compare_trainings([one, other])
+
+
+def test_ranges_are_those_of_the_metrics() -> None:
+    ranges = {number.key: range_of(number) for number in headline(STUDIES)}
+    assert ranges["age_mae_test"] == (0, np.inf)
+    assert ranges["auc_ad_test"] == (0, 1) and ranges["mcc_ad_test"] == (-1, 1)
+    assert ranges["calibration_slope_ad_test"] == (-np.inf, np.inf)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"value": 1.7, "high": 1.8},
+        {"value": -3, "low": -4},
+        {"value": True},
+        {"high": None},
+        {"low": 0.9, "high": 0.7},
+        {"n_subjects": "many"},
+        {"n_subjects": -4},
+        {"n_subjects": 3.7},
+    ],
+    ids=str,
+)
+def test_an_impossible_number_is_one_sentence(tmp_path: Path, fields: dict) -> None:
+    one, other = (result(tmp_path / name, 0.8, name) for name in "ab")
+    with pytest.raises(UserError, match="run the workflow again"):
+        compare_trainings([one, changed(other, **fields)])
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "null", '{"digest": "x"}', '{"settings": {}}'])
+def test_a_damaged_description_is_one_sentence(tmp_path: Path, content: str) -> None:
+    one, other = (result(tmp_path / name, 0.8, name) for name in "ab")
+    write_text(other / "train/diffusion/model.json", content)
+    with pytest.raises(UserError, match="what was trained and how"):
         compare_trainings([one, other])
 
 
