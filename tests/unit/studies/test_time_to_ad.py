@@ -190,6 +190,12 @@ def test_a_risk_is_a_probability_and_features_that_do_not_vary_say_nothing() -> 
         RidgeCox.fit(x[:, 1:], table["months"].to_numpy(), table["converted"].to_numpy(), 0.1)
 
 
+def test_a_feature_that_varies_in_one_inner_fold_alone_does_not_end_the_study() -> None:
+    x = (np.arange(40) == 3)[:, None].astype(float)  # one subject has another value than all others
+    model = RidgeCox.choose(x, np.arange(1.0, 41), np.ones(40, dtype=int), 0)
+    assert np.isfinite(model.risk(x, 36)).all()
+
+
 def test_the_baseline_without_features_is_kaplan_meier() -> None:
     months, converted = sample()
     times, hazards = baseline(np.zeros(60), months, converted)

@@ -78,9 +78,12 @@ class RidgeCox:
             inside, outside = fold != held_out, fold == held_out
             if not converted[inside].any() or not converted[outside].any():
                 continue
-            for place, penalty in enumerate(PENALTIES):
-                model = cls.fit(features[inside], months[inside], converted[inside], penalty)
-                found[place] += model.log_likelihood(features[outside], months[outside], converted[outside])
+            asked = features[outside], months[outside], converted[outside]
+            try:
+                fitted = [cls.fit(features[inside], months[inside], converted[inside], each) for each in PENALTIES]
+            except Unfitted:  # what varies among all may be the same of these
+                continue
+            found += [model.log_likelihood(*asked) for model in fitted]
         return cls.fit(features, months, converted, PENALTIES[int(np.argmax(found))])
 
     def log_likelihood(self, features: np.ndarray, months: np.ndarray, converted: np.ndarray) -> float:
