@@ -207,6 +207,7 @@ def _of_nobody(table: pd.DataFrame, plan: Declared, by: Callable[[str], str] | N
             continue
         own = [by(column)] if by and by(column) in counts else counts
         filled = table[column].str.contains(r"\d") & ~table[column].str.startswith("n/a")
+        filled &= table[column] != "0"  # no scan of nobody
         if counts and (unknown[own].all(axis=1) & filled).any():
             return f"numbers in the column {column!r} that rest on 0 subjects, or on nobody knows how many"
     return None

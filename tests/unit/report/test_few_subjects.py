@@ -12,7 +12,9 @@ from ldae.core.files import read_tsv, write_json, write_text, write_tsv
 from ldae.report import few_subjects
 from ldae.report.model_card import estimate_words
 from ldae.report.public import bundle_public
-from ldae.studies.common.paper_tables import write_table
+from ldae.report.public_tables import declared, few
+from ldae.studies.cohort.table import demographics
+from ldae.studies.common.paper_tables import cell_text, write_table
 
 NEWCOMERS = "figure_toy"  # where docs/contributing is followed: these results have nothing of its study
 
@@ -236,3 +238,16 @@ def test_a_figure_that_nobody_can_draw_again_stays_where_it_counts_few(tmp_path,
     assert few_subjects.withhold(tmp_path, 10, {}) == ([] if left else ["figure_mine"])
     assert (tmp_path / "figure_mine.svg").exists() == (tmp_path / "figure_mine.tsv").exists() == left
     assert (tmp_path / "figure_probes.tsv").exists()
+
+
+def test_a_class_that_nobody_is_of_leaves_with_its_zeros() -> None:
+    """Table 1 of a cohort without diagnoses; a number beside a count of 0 is refused all the same."""
+    scans = pd.DataFrame({name: [None] * 30 for name in ("diagnosis", "mmse", "cdr")}).assign(
+        participant_id=[f"sub-{number:02d}" for number in range(30)], age=70.5, sex="F", status="included"
+    )
+    words = demographics(scans).map(cell_text)
+    assert set(words.loc[words["subjects"] == "0", "scans"]) == {"0"}
+    plan = declared("tables", "cohort")
+    assert plan is not None and few(words, plan, 10, {"train": 30}) is None
+    filled = words.assign(age_mean=words["age_mean"].where(words["subjects"] != "0", "71.2"))
+    assert "rest on 0 subjects" in (few(filled, plan, 10, {"train": 30}) or "")
