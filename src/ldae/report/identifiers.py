@@ -33,6 +33,10 @@ COUNTED_AS = (
 CALENDAR = "certifi|tzdata|pytz|fsspec|s3fs|gcsfs|dask|distributed|xarray|regex"  # versions of these are dates
 VERSION = re.compile(rf"(?:\bv|\bversion|release|==|>=|<=|~=|\b(?:{CALENDAR})(?=\W))[^\w;]{{0,4}}$"), None
 ROOTS = "home|Users|mnt|media|scratch|gpfs|lustre|nfs|Volumes|root|data|work|project|projects|srv|export|storage|tmp"
+OF_HEADERS = (  # keys of DICOM that say who was scanned, by whom and where
+    r"(?:Patients?(?:Name|ID|BirthName|Address)|OtherPatientIDs|AccessionNumber|DeviceSerialNumber|StationName|"
+    r"(?:Operators?|(?:Performing|Referring)Physicians?|RequestingPhysician)Name|Institution(?:Name|Address))"
+)
 BYTE = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 YEAR, MONTH, DAY = r"(?:19[3-9]\d|20[0-4]\d)", r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
 SPELLINGS = {
@@ -43,11 +47,15 @@ SPELLINGS = {
         re.compile(r"(?<!\d)\d{3} *[|\t&] *S *[|\t&] *\d{4,5}(?!\d)"),  # a cell each
         re.compile(r"\bRID[\W_]{1,3}\d{1,5}\b"),
         re.compile(r"\bsub-\w*\d\w*", re.IGNORECASE),  # BIDS
+        re.compile(r"(?<![A-Za-z])[A-Z]{3,}\^[A-Z]{3,}"),  # DICOM's, and HL7's: FAMILY^GIVEN
+        re.compile(rf"\b{OF_HEADERS}\b[\W_]{{1,5}}\w"),
+        re.compile(r"\bMRN[\W_]{1,3}\w*\d{3}|(?<![\d-])\d{3}-\d\d-\d{4}(?![\d-])"),  # hospital's, social security's
     ),
     "an image": (
         re.compile(
             rf"(?<![A-Za-z0-9])I(?:(?!{YEAR}\b)\d{{4,8}}|[-_]\d{{5,8}})(?![A-Za-z0-9])", re.IGNORECASE
         ),  # LONI's
+        re.compile(r"(?<![\w.])[012](?:\.(?:0|[1-9]\d*)){6,}(?![\w]|\.\d)"),  # a UID of DICOM
         re.compile(rf"\b(?:image|img|series|scan|loni){GAP}(?:u?id|uid){GAP}\d{{3,10}}", re.IGNORECASE),
     ),
     "a date": (
@@ -92,6 +100,9 @@ SPELLINGS = {
         re.compile(r"(?<![\w.:/<~])//[\w.-]+/[\w.-]+"),  # a share of a server
     ),
     "an address": (
+        re.compile(
+            r"(?<![\w+])\+\d{1,3}(?:[ .-]\(?\d{1,4}\)?){2,}[ .-]\d{2,4}\b|\(\d{3}\) ?\d{3}[ .-]\d{4}\b"
+        ),  # of a telephone
         re.compile(r"\b[\w.+-]+ ?[\[(] ?at ?[\])] ?[\w-]+\.\w", re.IGNORECASE),
         re.compile(
             r"(?<![\w./-])[a-z][a-z-]*\d+(?:\.[a-z][a-z0-9-]*)+\.(?:edu|org|net|com|gov|mil|local|lan|uk|de|fr|ca|it|eu)\b"

@@ -105,6 +105,12 @@ def fault_of_text(text: str, names: Names) -> str | None:
     return fault_of_words(text, names) or people
 
 
+def look_at_words(path: Path, names: Names) -> str | None:
+    """Of a configuration: its words. Shares and doses stand in it below each other, as many as its user wants."""
+    text = decoded(path.read_bytes())
+    return fault_of_words(text, names) or lists_of_people(text)
+
+
 def look_at_svg(path: Path, names: Names) -> str | None:
     """Of an SVG drawing: elements, words and links."""
     return fault_of_drawing(decoded(path.read_bytes()), names)

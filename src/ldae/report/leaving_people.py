@@ -89,17 +89,24 @@ def blocks(text: str, separator: str) -> Iterator[list[list[str]]]:
         lines = [cells] if len(cells) > 1 else []
 
 
-def tables_of(values: object) -> Iterator[dict[str, list[str]]]:
-    """Tables in nested values: lists of objects with the same keys, objects of lists, objects of such objects."""
+def tables_of(values: object, lists: bool = True) -> Iterator[dict[str, list[str]]]:
+    """Tables in nested values: lists of objects with the same keys, objects of lists, objects of such objects.
+
+    Args:
+        values: of JSON or YAML.
+        lists: whether lists, too, may be of single people; those of a configuration are declared.
+    """
     if isinstance(values, dict):
         inner = list(values.values())
-        lists = {str(name): [str(cell) for cell in value] for name, value in values.items() if isinstance(value, list)}
-        if lists:
-            yield lists
+        columns = {
+            str(name): [str(cell) for cell in value] for name, value in values.items() if isinstance(value, list)
+        }
+        if columns and lists:
+            yield columns
         yield {"": [str(name) for name in values]}
     elif isinstance(values, list):
         inner = values
-        if len(values) > LONGEST_LIST and all(isinstance(value, int | float) for value in values):
+        if lists and len(values) > LONGEST_LIST and all(isinstance(value, int | float) for value in values):
             yield {"age": [str(value) for value in values]}  # nobody says of what
     else:
         return
@@ -107,4 +114,4 @@ def tables_of(values: object) -> Iterator[dict[str, list[str]]]:
     if len(rows) > 1 and len(rows) == len(inner) and all(row.keys() == rows[0].keys() for row in rows):
         yield {str(name): [str(row[name]) for row in rows] for name in rows[0]}
     for value in inner:
-        yield from tables_of(value)
+        yield from tables_of(value, lists)

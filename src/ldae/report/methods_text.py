@@ -297,7 +297,7 @@ def _evaluation(config: Config, version: Version) -> str:
 def _software(config: Config, version: Version) -> str:
     own = digest(config.model_dump(mode="json"))
     other = config.model is None and config.seed_of_trainings != config.seed
-    trained = f", those of the trainings from {config.seed_of_trainings}" if other else ""
+    trained = f", those of the trainings from the seed {config.seed_of_trainings}" if other else ""
     return (
         f"All steps were run by LDAE-ADNI {__version__} (configuration {own}), a workflow of Snakemake"
         f"{version('snakemake')} [snakemake], with PyTorch{version('torch')} [pytorch]. Random numbers follow from the "

@@ -32,7 +32,7 @@ from ldae.report.few_subjects import (
 )
 from ldae.report.html import report_html
 from ldae.report.identifiers import NOBODY
-from ldae.report.leaving import check_leaving, look_at_results, look_at_svg, look_at_text
+from ldae.report.leaving import check_leaving, look_at_results, look_at_svg, look_at_text, look_at_words
 from ldae.report.leaving_drawings import fault_of_amount
 from ldae.report.leaving_pages import look_at_html
 from ldae.report.leaving_people import fault_of_columns, tables_of
@@ -55,7 +55,7 @@ SINGLE = {
     "references.bib": look_at_text,
     "CHECKLIST.md": look_at_text,
     "report.html": look_at_html,
-    CONFIGURATION: look_at_text,
+    CONFIGURATION: look_at_words,
     METADATA: look_at_results,
 }
 SAID = {
@@ -214,7 +214,7 @@ def _of_configuration(path: Path) -> Iterator[tuple[Path, str]]:
     except ValueError:  # a date that is none
         yield path, "what is no YAML"
         return
-    people = (fault_of_columns(columns, NOBODY) for columns in tables_of(content))
+    people = (fault_of_columns(columns, NOBODY) for columns in tables_of(content, lists=False))
     yield from ((path, fault) for fault in people if fault)
 
 

@@ -60,7 +60,8 @@ LEAKS = {
             "941 S 0053", "941 — S — 0053", "941_\u0405_0053", "941%255FS%255F0053", "941&amp;#95;S&amp;#95;0053",
             r"941\textunderscore S\textunderscore 0053", "941__S____0053", "O A S 3 0 0 0 1", "case 4821", "id 4821",
             "participants: [4821]", "4821/T1.nii", "941.S.0053", "941_\u0455_0053", "941_\ua4e2_0053",
-            "OTQxX1NfMDA1Mw==", "3934315f535f30303533",
+            "OTQxX1NfMDA1Mw==", "3934315f535f30303533", "DOE^JANE^A", "PatientName: Doe", "OperatorsName=Ada",
+            "MRN 00482193", "078-05-1120",
         )
     },
     **{
@@ -69,6 +70,7 @@ LEAKS = {
             "I1234567", "_I1234567_", "i1234567", "image 1234567", "ImageUID: 1234567", "image_id = 99999", "I-1234567",
             "Image Data ID 1234567", "images 1234567 and 1234568", "I 1234567", "S1234567", "uid 1234567",
             "image id is 1234567", "1234567.nii.gz", "image 1,234,567", "image 1'234'567",
+            "(1.2.840.113619.2.55.3.604688119.971)",
         )
     },
     **{
@@ -84,7 +86,8 @@ LEAKS = {
                       "file:///home/ada/adni", "login01:/scratch/ada/adni", "C:/Users/ada/adni", "ada@10.0.0.1",
                       "s3://lab-bucket/adni", "smb://nas/adni", "//nas/share/adni", "/Volumes/nas/adni", "$HOME/adni",
                       "</home/ada/adni>", "../../ada/adni", "10.12.0.3", "192.168.1.20", "host 12.8.4.1",
-                      "fe80::1ff:fe23:4567:890a", "login01.hpc.example.edu", "ada [at] lab.edu")
+                      "fe80::1ff:fe23:4567:890a", "login01.hpc.example.edu", "ada [at] lab.edu",
+                      "+1 415 555 0132", "(415) 555-0132")
     },
     "table of subjects": table("participant_id", ["a", "b"]),
     "column of image ids under another name": table("n", [1234567, 1234568, 1234569]),

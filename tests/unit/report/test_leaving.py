@@ -22,6 +22,7 @@ from ldae.report.leaving import check_leaving
 from ldae.report.leaving_drawings import fault_of_drawing
 from ldae.report.public import check_public
 from ldae.report.public_tables import fault_of_tables
+from ldae.report.ro_crate import CONFIGURATION, configuration_text, repeatable
 
 SOURCE = Path(__file__).parents[3] / "src/ldae/studies"
 
@@ -43,6 +44,20 @@ def test_every_leak_is_found(bundle, leak):
     leak(bundle)
     with pytest.raises(UserError, match=r"must not leave|may leave"):
         check_public(bundle, KNOWN, fewest=FEWEST)
+
+
+def test_a_configuration_may_list_as_many_numbers_as_its_user_wants(tmp_path, config):
+    fractions, alphas = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0], [float(dose) for dose in range(1, 12)]
+    content = repeatable(config)
+    content["evaluation"] |= {"label_fractions": fractions, "alphas": alphas}
+    content["diffusion"]["multipliers"] = [1, 2, 3, 4, 5]
+    (tmp_path / CONFIGURATION).write_text(configuration_text(content))
+    check_public(tmp_path, KNOWN)
+    (tmp_path / CONFIGURATION).write_text(
+        configuration_text(content | {"audit": {"allow": {"twins": "71 80 66 " * 6}}})
+    )
+    with pytest.raises(UserError, match="a list of numbers"):
+        check_public(tmp_path, KNOWN)
 
 
 @pytest.mark.parametrize(
