@@ -1,6 +1,7 @@
 """The arena: which codes compete with y_sem, and on which tasks."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,16 @@ ROWS = (  # what always competes, or says why it cannot
 )
 TASKS = ("diagnosis", "age", "sex", "mmse")  # columns of scans.tsv that are asked for anyway
 CODE_NAME = re.compile(r"[a-z][a-z0-9_]{0,23}")
+NUMBERED_ALIKE = 5  # names that differ in a number alone: of so many the look at what leaves says that they are people
+
+
+def _numbered(names: Iterable[str]) -> list[str]:
+    """Names that are one word with different numbers, where there are so many that they look like people."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        if found := re.fullmatch(r"([a-z][a-z0-9_]*?)_*\d{1,6}", name):
+            groups.setdefault(found[1], []).append(name)
+    return next((group for group in groups.values() if len(group) >= NUMBERED_ALIKE), [])
 
 
 class Arena(Section):
@@ -55,6 +66,11 @@ class Arena(Section):
         taken = sorted(set(self.codes) & set(ROWS))
         if taken:
             raise ValueError(f"arena.codes: {taken[0]} is the name of a row that is always there; choose another")
+        if alike := _numbered(self.codes):
+            raise ValueError(
+                f"arena.codes: {', '.join(alike)} differ in a number alone, as names of people do, and so no table "
+                f"with them may leave the machine; name at most {NUMBERED_ALIKE - 1} of them so (small, large)"
+            )
         known = ", ".join(self.codes) or "none"
         for name in self.allow:
             if name not in self.codes:

@@ -12,6 +12,7 @@ from ldae.config.arena import ROWS
 from ldae.core.errors import UserError
 from ldae.core.files import read_tsv
 from ldae.core.keys import KEY
+from ldae.report.identifiers import numbered
 from ldae.studies.arena.entries import standing_rows
 from ldae.studies.arena.figure import figure_arena
 from ldae.studies.arena.given_tables import Given, Refused, read_given
@@ -350,6 +351,7 @@ def test_on_a_frozen_model_the_cross_validation_is_left(cohort, tmp_path):
     [
         ({"codes": {"ldae": "a.tsv"}}, "row that is always there"),
         ({"codes": {"My-Code": "a.tsv"}}, "'My-Code' cannot be a name"),
+        ({"codes": {f"resnet_{depth}": "a.tsv" for depth in (18, 34, 50, 101, 152)}}, "differ in a number alone"),
         ({"allow": {"x": "because"}}, "x is no code of arena.codes \\(there: none\\)"),
         ({"tasks": ["age"]}, "age is asked for already"),
         ({"codes": {"x": "~/a.tsv"}}, "begins with ~"),
@@ -363,3 +365,14 @@ def test_a_configuration_that_cannot_be_is_one_sentence(content, words):
 def test_a_code_that_is_not_there_is_refused_when_a_run_is_planned(tmp_path):
     with pytest.raises(UserError, match=r"arena\.codes\.x: .* does not exist"):
         Arena(codes={"x": tmp_path / "none.tsv"}).require_there()
+
+
+def test_codes_that_the_bundle_would_take_for_people_are_refused_before_anything_runs():
+    """The configuration and the last look agree on how many numbered names are too many."""
+    few, many = (
+        {f"resnet{depth}": "a.tsv" for depth in depths} for depths in ((18, 34, 50, 101), (18, 34, 50, 101, 152))
+    )
+    assert not numbered(few) and Arena(codes=few).codes.keys() == few.keys()
+    assert numbered(many)
+    with pytest.raises(ValueError, match=r"resnet18, resnet34, .* differ in a number alone"):
+        Arena(codes=many)
