@@ -12,7 +12,7 @@ from functools import lru_cache
 from xml.etree import ElementTree
 
 from ldae.report.drawn_letters import GLYPH, XLINK, is_letter, letters_of, lines, parsed, same
-from ldae.report.identifiers import NOBODY, Names, identifier
+from ldae.report.identifiers import NOBODY, Names, identifier, numbered
 
 SVG, RDF = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 DC, CC = "http://purl.org/dc/elements/1.1/", "http://creativecommons.org/ns#"
@@ -20,6 +20,7 @@ BEGINS = re.compile("[Mm]")  # of a piece of a path
 VERTEX = re.compile("[A-Za-z]")
 NUMBERS = re.compile(r"\d+(?:\.\d+)?")
 SIGNS = re.compile(r"(?<!\S)(?:\S \| ){4,}\S(?!\S)")
+OF_WORK = re.compile("figure|table|stage|step|section|level|ddim|dpm|fold|seed|top", re.IGNORECASE)  # no people
 MANY_NUMBERS = 15  # in one line of words
 DOCTYPE = re.compile(
     r'<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1\.1//EN"\s+"http://www\.w3\.org/Graphics/SVG/1\.1/DTD/svg11\.dtd">'
@@ -111,6 +112,8 @@ def fault_of_drawing(text: str, names: Names) -> str | None:
         comments.append(said)
         drawn.append(spelled)
     digests = bytes.fromhex("".join(re.findall(rf'id="[mp]({DIGEST})"', text)))  # what somebody wrote there as one
+    if series := numbered(word for word in comments if not OF_WORK.match(word)):
+        return f"words about {', '.join(series[:3])}, ..., which may be people"
     for words in (beside(comments), beside(drawn), digests.decode("latin-1")):
         if fault := identifier(words, names):
             return fault
@@ -163,7 +166,7 @@ def fault_of_amount(text: str, rows: int) -> str | None:
     said = [line for line, _, _ in lines(root)]
     counted = Counter(
         {
-            "marks of one kind": max(marks), "marks": sum(map(_is_mark, elements)),
+            "marks of one kind": max(marks), "marks": sum(map(_is_mark, elements)), **_drawn(root),
             "corners of one path": max(corners), "corners": sum(corners),
             "colours": len(colours), "styles": len(styles),
             "patterns of dashes": len(dashes), "lines of words": len(said), "letters": sum(map(is_letter, elements)),
@@ -178,10 +181,24 @@ def fault_of_amount(text: str, rows: int) -> str | None:
 
 
 AMOUNTS = {  # what a drawing may have at all, and beside for each row of its table
-    "marks of one kind": (40, 1), "marks": (800, 8), "corners of one path": (120, 4), "corners": (1500, 40),
+    "marks of one kind": (20, 1), "lines": (30, 1.5), "boxes": (80, 1.5), "marks": (800, 8),
+    "corners of one path": (120, 4), "corners": (1500, 40),
     "colours": (40, 0.25), "styles": (80, 2), "patterns of dashes": (16, 0), "lines of words": (150, 4),
     "letters": (2000, 50), "outlines of letters": (250, 0), "words that are a number": (80, 2),
 }  # fmt: skip
+
+
+def _drawn(root: ElementTree.Element) -> Counter[str]:
+    """Lines and boxes beside those of axes and legends: one for each person has a group of its own."""
+    found, left = Counter(lines=0, boxes=0), [root]
+    while left:
+        group = left.pop()
+        name = group.get("id", "").rpartition("_")[0]
+        if name not in ("matplotlib.axis", "legend"):
+            kind = "boxes" if name == "patch" else "lines"
+            found[kind] += len(group.findall(f"{{{SVG}}}path")) if group.tag == f"{{{SVG}}}g" else 0
+            left += list(group)
+    return found
 
 
 def _is_number(words: str) -> bool:

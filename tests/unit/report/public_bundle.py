@@ -109,6 +109,19 @@ def table(column, cells):
     return leak
 
 
+def drawn(draw):
+    """What a study of a user's own may draw under the name of a public figure, beside a table of aggregates."""
+
+    def leak(folder):
+        with house_style():
+            figure = new_figure(120, 80)
+            draw(figure.subplots(), random.Random(3))
+            save_figure(figure, folder / "figures" / FIGURE, estimates())
+        (folder / "figures" / f"{FIGURE}.png").unlink()
+
+    return leak
+
+
 def drawn_word(folder):
     """A name drawn letter by letter, without a comment that says it."""
     path = folder / "figures" / f"{FIGURE}.svg"
