@@ -14,13 +14,11 @@ import yaml
 
 from ldae.config import Config
 from ldae.core.files import write_text
-from ldae.core.lineage import MADE_FROM
 from ldae.studies.common.study import ReportSources
 from ldae.studies.registry import runnable
 
 ITEMS = Path(__file__).with_name("checklists.yaml")
 PARTS = {"train": "training", "validation": "validation", "test": "testing"}
-BASELINES = ("dae", "supervised_ad", "supervised_age")
 OPEN = "**open**"
 
 
@@ -97,8 +95,7 @@ def facts(config: Config, sources: ReportSources) -> tuple[dict[str, str], set[s
 
 def _starts(config: Config, sources: ReportSources) -> list[str]:
     """What did not start at random, in words: by whose weights it started."""
-    stages = [name for name in MADE_FROM if config.baselines or name not in BASELINES]
-    stages = [name for name in stages if name not in sources.imported]
+    stages = [name for name in config.trained if name not in sources.imported]
     earlier = [name for name in stages if getattr(config, name).training.init_from is not None]
     found = [f"published weights of {', '.join(sources.imported)}"] if sources.imported else []
     found += [f"weights of earlier models, which the report names, of {', '.join(earlier)}"] if earlier else []
