@@ -148,6 +148,7 @@ OF_ONE = {
     "split",
 }  # fmt: skip  # what is known of one person or visit; a table of groups has a column that counts them
 COUNTED = re.compile(r"(?:n_)?subjects(?:_\w+)?|\w+_subjects|subjects here|n")
+OF_WORK = "figure|table|stage|step|section|level"  # numbered words that are no people
 SERIAL = re.compile(r"([^\W\d][\w .#-]{0,20}?)[ _.#-]{0,3}(\d{1,6})")
 
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from xml.etree import ElementTree
 
 from ldae.report.drawn_letters import GLYPH, XLINK, is_letter, letters_of, lines, parsed, same
-from ldae.report.identifiers import NOBODY, Names, identifier, numbered
+from ldae.report.identifiers import NOBODY, OF_WORK, Names, identifier, numbered
 
 SVG, RDF = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 DC, CC = "http://purl.org/dc/elements/1.1/", "http://creativecommons.org/ns#"
@@ -20,7 +20,7 @@ BEGINS = re.compile("[Mm]")  # of a piece of a path
 VERTEX = re.compile("[A-Za-z]")
 NUMBERS = re.compile(r"\d+(?:\.\d+)?")
 SIGNS = re.compile(r"(?<!\S)(?:\S \| ){4,}\S(?!\S)")
-OF_WORK = re.compile("figure|table|stage|step|section|level|ddim|dpm|fold|seed|top", re.IGNORECASE)  # no people
+IN_FIGURES = re.compile(f"{OF_WORK}|ddim|dpm|fold|seed|top", re.IGNORECASE)  # numbered words of ours
 MANY_NUMBERS = 15  # in one line of words
 DOCTYPE = re.compile(
     r'<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1\.1//EN"\s+"http://www\.w3\.org/Graphics/SVG/1\.1/DTD/svg11\.dtd">'
@@ -112,7 +112,7 @@ def fault_of_drawing(text: str, names: Names) -> str | None:
         comments.append(said)
         drawn.append(spelled)
     digests = bytes.fromhex("".join(re.findall(rf'id="[mp]({DIGEST})"', text)))  # what somebody wrote there as one
-    if series := numbered(word for word in comments if not OF_WORK.match(word)):
+    if series := numbered(word for word in comments if not IN_FIGURES.match(word)):
         return f"words about {', '.join(series[:3])}, ..., which may be people"
     for words in (beside(comments), beside(drawn), digests.decode("latin-1")):
         if fault := identifier(words, names):

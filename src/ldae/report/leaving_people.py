@@ -3,11 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from ldae.report.identifiers import Names, column_of_names, numbered
+from ldae.report.identifiers import OF_WORK, Names, column_of_names, numbered
 
-SERIES = re.compile(
-    r"^[\s>*-]*(?!figure|table|stage|step|section|level)([^\W\d_]{1,12}[ _-]?\d{1,4})\b", re.IGNORECASE | re.MULTILINE
-)
+SERIES = re.compile(rf"^[\s>*-]*(?!{OF_WORK})([^\W\d_]{{1,12}}[ _-]?\d{{1,4}})\b", re.IGNORECASE | re.MULTILINE)
 ITEMS = re.compile(r"(?=[^\n]*\d)[\d\s.,;:*/>()+-]*(?:\b[A-Za-z]{1,2}\b[\d\s.,;:*/>()+-]*)*")  # a line of numbers, M, F
 MANY_LINES = 8
 LONGEST_LIST = 8  # numbers in a list of JSON: networks have as many levels at most
