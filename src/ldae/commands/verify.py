@@ -58,6 +58,8 @@ def run(options: Namespace) -> int:
     if images := checksums.images(results):
         said = ", ".join(f"{count:,} below {part}" for part, count in images.items())
         print(f"not judged: images, of which no digest is kept ({said}); what was made from them is")
+    if gone := checksums.deleted_stores(results):
+        print(f"not judged: stores that are not there, as they may be: {', '.join(gone)}")
     if not found:
         print(f"{len(known)} files and their stores are what was written.")
         return int(bool(without or memory))

@@ -224,6 +224,12 @@ def problems(results: Path) -> Iterator[Problem]:
                     yield Problem(name, str(error), each)
 
 
+def deleted_stores(results: Path) -> list[str]:
+    """Stores that a job has recorded and that are not there: they may be deleted, and nobody can judge them then."""
+    named = {name for each in records(results) for name in each.files if Path(name).name == "store.json"}
+    return sorted(str(Path(name).parent) for name in named if not (results / name).parent.is_dir())
+
+
 def _lost(results: Path, known: Iterable[Record]) -> Iterator[Problem]:
     for each in known:
         if not each.whole:

@@ -140,9 +140,11 @@ def test_without_records_an_empty_output_and_half_a_store_are_made_again(results
     assert main(["verify", str(results)]) == 1
 
 
-def test_a_whole_store_that_was_deleted_is_not_missed(results):
+def test_a_whole_store_that_was_deleted_is_not_missed_and_is_named(results, capsys):
     shutil.rmtree(results / "store")
     assert checksums.not_whole(results, []) == {} and list(checksums.problems(results)) == []
+    assert main(["verify", str(results)]) == 0
+    assert "not judged: stores that are not there, as they may be: store/y_sem" in capsys.readouterr().out
 
 
 def test_what_an_earlier_attempt_wrote_and_this_one_kept_stays_recorded(results):
