@@ -288,8 +288,9 @@ def _evaluation(config: Config, version: Version) -> str:
         )
         sentences.insert(
             2,
-            "Times from the first scan with MCI to AD followed a Cox model with a ridge penalty "
-            f"(lifelines{version('lifelines')} [lifelines]); its concordance up to 36 months is that of [uno].",
+            "Where enough subjects converted, times from the first scan with MCI to AD followed a Cox model with a "
+            f"ridge penalty (lifelines{version('lifelines')} [lifelines]); its concordance up to 36 months is "
+            "that of [uno].",
         )
     return " ".join(sentences)
 

@@ -73,8 +73,8 @@ def with_weights(course: pd.DataFrame) -> pd.DataFrame:
     """Conversions with what is known at 36 months and how much each subject stands for.
 
     ``weight``: one over the probability of still being followed just before ``months``. ``converted_36m``: 1 where AD
-    was seen within 36 months, 0 where a visit at 36 months or later was without, missing where the follow-up ended
-    before. ``weight_36m``: one over the probability that this is known.
+    was seen within 36 months, 0 where it was first seen later or a visit at 36 months or later was without, missing
+    where the follow-up ended before. ``weight_36m``: one over the probability that this is known.
     """
     months, converted = course["months"].to_numpy(float), course["converted"].to_numpy()
     by_then = (converted == 1) & (months <= HORIZON)
